@@ -1,0 +1,152 @@
+"""The words of the program: values that every part shares, with no behaviour beyond themselves.
+
+They are the terms of the glossary in README.md: endpoint, mapping, forward entry, gateway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Protocol(StrEnum):
+    """A transport protocol that a port can be exposed on."""
+
+    TCP = "tcp"
+    UDP = "udp"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PortRange:
+    """Ports `first` to `last`, both inclusive."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str) -> PortRange:
+        """Read `80`, `7000/7003` (as the cloud writes a range) or `Any` (all ports).
+
+        Raises ValueError for anything else.
+        """
+        if text.lower() == "any":
+            return ALL_PORTS
+        first, _, last = text.partition("/")
+        return cls(int(first), int(last or first))
+
+    def __str__(self) -> str:
+        if self == ALL_PORTS:
+            return "Any"
+        return str(self.first) if self.first == self.last else f"{self.first}/{self.last}"
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def __contains__(self, port: int) -> bool:
+        return self.first <= port <= self.last
+
+    def overlaps(self, other: PortRange) -> bool:
+        """Whether the two ranges share a port."""
+        return self.first <= other.last and other.first <= self.last
+
+
+ALL_PORTS = PortRange(1, 65535)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """One public address: external IP, external port, protocol."""
+
+    ip: str
+    port: int
+    protocol: Protocol
+
+    def __str__(self) -> str:
+        return f"{self.ip}:{self.port}/{self.protocol}"
+
+
+class EntryStatus(StrEnum):
+    """What the cloud says of a forward entry. A value it never documented reads as PENDING."""
+
+    PENDING = "Pending"
+    AVAILABLE = "Available"
+    DELETING = "Deleting"
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardEntry:
+    """A row of a forward table, as the cloud holds it.
+
+    `protocol` None is the cloud's `Any` (IP mapping), which covers both protocols and all ports.
+    """
+
+    entry_id: str
+    external_ip: str
+    external_ports: PortRange
+    internal_ip: str
+    internal_ports: PortRange
+    protocol: Protocol | None
+    name: str
+    status: EntryStatus
+
+    def covers(self, endpoint: Endpoint) -> bool:
+        """Whether traffic to `endpoint` is taken by this row."""
+        return (
+            self.external_ip == endpoint.ip
+            and self.protocol in (None, endpoint.protocol)
+            and endpoint.port in self.external_ports
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """A row to be created."""
+
+    external_ip: str
+    external_ports: PortRange
+    internal_ip: str
+    internal_ports: PortRange
+    protocol: Protocol
+    name: str
+    port_break: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEip:
+    """An EIP as its gateway lists it.
+
+    `usable`: bound, in use by this gateway and not locked. `serves_snat`: it also carries SNAT,
+    so ports above 1024 need PortBreak.
+    """
+
+    ip: str
+    usable: bool
+    serves_snat: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """An Internet NAT gateway as the cloud describes it.
+
+    `problem` is empty when its forward table may be written to; else it says what is wrong
+    (absent, wrong VPC, not Available, VPC type, locked), for people.
+    """
+
+    gateway_id: str
+    table_id: str
+    zone_id: str
+    vpc_id: str
+    eips: tuple[GatewayEip, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Eni:
+    """The network interface behind a pod IP."""
+
+    eni_id: str
+    vswitch_id: str
+    zone_id: str
+    ips: tuple[str, ...]
+    public_ip: str = ""
