@@ -1,0 +1,87 @@
+"""What the program asks of the cloud, in its own words: the seam between control and the SDK."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from dnatctl.model import Eni, ForwardEntry, Gateway, NewEntry
+
+PAGE_SIZE: Final = 50
+"""Rows of a forward table in one page, the most the vendor gives (DescribeForwardTableEntries)."""
+
+MAX_ENI_IPS: Final = 100
+"""IP addresses one DescribeNetworkInterfaces may ask for, the vendor's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """One page of a forward table.
+
+    `total` is the number of rows in the whole table when this page was made. The vendor has no
+    snapshot over pages: a table that changes in between can skip or repeat rows.
+    """
+
+    total: int
+    entries: tuple[ForwardEntry, ...]
+
+
+class CloudApi(Protocol):
+    """The cloud of one VPC. Every method blocks, may be called from any thread, and raises
+    `errors.CloudError`; none retries by itself, except once with renewed credentials.
+
+    Waiting for the rate limit happens inside the call. If the program stops meanwhile, the call
+    raises `Stopped` and nothing was sent.
+    """
+
+    def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
+        """The NAT gateways with these IDs, or all of the VPC if none is named, with their EIPs.
+
+        A wanted gateway that is absent, or in another VPC, is returned with its `problem` set.
+        """
+        ...
+
+    def read_page(self, table_id: str, page_number: int) -> EntryPage:
+        """Page `page_number` (from 1) of a forward table, `PAGE_SIZE` rows each."""
+        ...
+
+    def read_entry(self, table_id: str, entry_id: str) -> ForwardEntry | None:
+        """One row of a forward table, None if it is not there."""
+        ...
+
+    def create_entry(self, table_id: str, new: NewEntry, token: str) -> str:
+        """Ask for a new row; returns its ID at once, while the row is still Pending.
+
+        With a token the cloud has seen, the ID can be that of a row deleted since.
+        """
+        ...
+
+    def delete_entry(self, table_id: str, entry_id: str, token: str) -> None:
+        """Ask for a row to be removed; it is Deleting until it is absent."""
+        ...
+
+    def modify_entry(self, table_id: str, entry_id: str, new: NewEntry, token: str) -> None:
+        """Ask for a row to become `new`, in place; it is Pending until done."""
+        ...
+
+    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+        """The network interfaces that hold these addresses of the VPC, by address.
+
+        An address that no interface holds is left out.
+        """
+        ...
+
+
+class Stopped(Exception):  # noqa: N818 - not a failure: the program is ending
+    """The program stops: a call that was waiting for its turn was not made."""
+
+
+def token(*parts: object) -> str:
+    """A ClientToken for the intent that `parts` describe: the same parts, the same token.
+
+    64 ASCII characters, the vendor's limit (https://help.aliyun.com/knowledge_detail/36569.html).
+    """
+    # The unit separator keeps ("a", "bc") and ("ab", "c") apart.
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()
