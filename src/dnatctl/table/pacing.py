@@ -1,0 +1,186 @@
+"""When to write to a table again: learn how long it stays busy after a write, and try just then.
+
+A forward table takes one write at a time and refuses others until the last one has settled. Nobody
+says how long that takes; each write teaches: it was refused after some gaps and accepted after a
+longer one, so the busy time lies between the last refused gap and the accepted one. Observations
+that agree are narrowed to one interval (a steady table); ones that do not are taken as a random
+busy time. Either way the gaps to try next minimise
+
+    expected idle time after the table is free  +  price of a refusal * expected refusals
+
+by dynamic programming over the observed intervals. The price, a fixed share of the mean busy time,
+fixes both how finely a steady busy time is pinned down and how many refusals a random one costs:
+for a busy time spread evenly over a width w, gaps end up sqrt(2 * price * w) apart.
+
+All times are seconds; a gap runs from the answer to one write to the sending of the next. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from itertools import pairwise
+
+WINDOW = 16
+"""How many writes are remembered: enough to know a distribution, few enough to follow a change."""
+
+REFUSAL_PRICE = 0.03
+"""What a refusal may cost, as a share of the mean busy time."""
+
+PRICE_FLOOR_S = 0.001
+FIRST_GAP_S = 0.05
+EXPLORE_EVERY = 24
+"""One write in so many is tried early, to notice a table that has become faster."""
+
+_GRID = 40
+_EARLY = (0.0, 0.9, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """One observation: the table was busy after `low` seconds and free after `high`."""
+
+    low: float
+    high: float
+
+
+class Pacer:
+    """Learns one table's busy time and says how long to wait before the next try."""
+
+    def __init__(self) -> None:
+        self._seen: deque[Busy] = deque(maxlen=WINDOW)
+        self._belief: list[Busy] = []
+        self._schedule: list[float] = [0.0]
+        self._tried = 0
+        self._low = 0.0
+        self._floor = 0.0
+        self._writes = 0
+        self._exploring = False
+
+    @property
+    def gap(self) -> float:
+        """The gap after which the next try is to be sent."""
+        if self._exploring:
+            return self._early_gap()
+        if self._tried < len(self._schedule):
+            return self._schedule[self._tried]
+        return self._beyond()
+
+    @property
+    def typical(self) -> float:
+        """A gap by which the table is usually free; 0 while nothing is known."""
+        return max((busy.high for busy in self._seen), default=0.0)
+
+    def refused(self, gap: float) -> None:
+        """A write sent after `gap` seconds was refused because the table was busy."""
+        self._low = max(self._low, gap)
+        if self._exploring:
+            self._exploring = False
+        else:
+            self._tried += 1
+        while self._tried < len(self._schedule) and self._schedule[self._tried] <= self._low:
+            self._tried += 1
+
+    def accepted(self, gap: float) -> None:
+        """A write sent after `gap` seconds was accepted; the count starts anew."""
+        self._observe(min(self._low, gap), gap)
+        self._writes += 1
+        self._low, self._tried = 0.0, 0
+        self._schedule = plan_gaps(self._belief)
+        self._exploring = self._writes % EXPLORE_EVERY == 0 and self._schedule[0] > 0
+
+    def accepted_late(self) -> None:
+        """A write was accepted after a long idle time, which says nothing about the busy time."""
+        self._low, self._tried = 0.0, 0
+
+    def _early_gap(self) -> float:
+        turn = self._writes // EXPLORE_EVERY
+        return self._schedule[0] * _EARLY[turn % len(_EARLY)]
+
+    def _observe(self, low: float, high: float) -> None:
+        """Remember one write; forget the others where it shows that the table has changed."""
+        if self._seen and (high <= self._floor or low >= 2 * max(b.high for b in self._seen)):
+            self._seen.clear()
+            self._floor = 0.0
+        self._seen.append(Busy(low, high))
+        self._belief = self._agreed() or list(self._seen)
+
+    def _agreed(self) -> list[Busy]:
+        """One interval if all observations allow it: a steady busy time."""
+        low = max(self._floor, *(b.low for b in self._seen))
+        high = min(b.high for b in self._seen)
+        if low > high:
+            self._floor = 0.0
+            return []
+        self._floor = low
+        return [Busy(low, high)]
+
+    def _beyond(self) -> float:
+        """The gaps after the last planned one: small steps first, then doubling."""
+        last = max(self._low, self._schedule[-1])
+        if not self._seen or last <= 0:
+            return max(self._low * 2, FIRST_GAP_S)
+        over = self._tried - len(self._schedule)
+        return last + _price(self._belief) * 2.0**over
+
+
+def plan_gaps(belief: list[Busy]) -> list[float]:
+    """The gaps to try, in order, for a busy time believed to lie evenly in those intervals."""
+    if not belief:
+        return [0.0]
+    top = max(busy.high for busy in belief)
+    if top <= 2 * PRICE_FLOOR_S:
+        return [0.0]
+    grid = _grid(belief, top)
+    return _cheapest(grid, [_share_by(belief, t) for t in grid], _price(belief))
+
+
+def _price(belief: list[Busy]) -> float:
+    mean = sum(busy.low + busy.high for busy in belief) / (2 * len(belief))
+    return max(REFUSAL_PRICE * mean, PRICE_FLOOR_S)
+
+
+def _grid(belief: list[Busy], top: float) -> list[float]:
+    bottom = min(busy.low for busy in belief)
+    step = (top - bottom) / _GRID
+    return sorted({*(bottom + step * i for i in range(1, _GRID)), *(b.high for b in belief)})
+
+
+def _share_by(belief: list[Busy], t: float) -> float:
+    """The believed probability that the table is free by `t`."""
+    total = 0.0
+    for busy in belief:
+        if t >= busy.high:
+            total += 1.0
+        elif t > busy.low:
+            total += (t - busy.low) / (busy.high - busy.low)
+    return total / len(belief)
+
+
+def _cheapest(grid: list[float], share: list[float], price: float) -> list[float]:
+    """The subset of `grid`, ending with its last point, of least expected idle time plus price.
+
+    Going from a refused gap i to the next gap k costs the idle time of those freed in between, and
+    one refusal for those still busy at k.
+    """
+    area = [0.0]
+    for (t0, s0), (t1, s1) in pairwise(zip(grid, share, strict=True)):
+        area.append(area[-1] + (t1 - t0) * (s0 + s1) / 2)
+    last = len(grid) - 1
+    cost, after = [0.0] * len(grid), [last] * len(grid)
+
+    def hop(i: int, k: int) -> float:
+        idle = area[k] - area[i] - share[i] * (grid[k] - grid[i])
+        return idle + price * (1 - share[k]) + cost[k]
+
+    for i in range(last - 1, -1, -1):
+        after[i] = min(range(i + 1, len(grid)), key=lambda k: hop(i, k))
+        cost[i] = hop(i, after[i])
+
+    def begin(k: int) -> float:
+        return area[k] + price * (1 - share[k]) + cost[k]
+
+    chosen = [min(range(len(grid)), key=begin)]
+    while chosen[-1] != last:
+        chosen.append(after[chosen[-1]])
+    return [grid[k] for k in chosen]

@@ -1,0 +1,250 @@
+"""What is known of one forward table: the rows last read, with our own later writes laid over them.
+
+Two things change a view: a pass (a reading of the table, page by page) and the answers to our own
+writes. A pass that started before a write was answered says nothing about that row. A row that a
+pass does not list is gone only if the pass was atomic: pages shift while they are read, so a page
+by page reading can miss rows that are there. Pure: times are handed in, nothing is locked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, Protocol
+
+READ_LAG_S = 20.0
+"""How long a row that the cloud has confirmed may be missing from its listings, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One reading of a table. `atomic`: it shows the whole table as it was at one moment."""
+
+    started: float
+    rows: Mapping[str, ForwardEntry]
+    atomic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row with its owner: the UID of a PodDNAT, or empty for a foreign one.
+
+    `written`: when our last write to it was answered; `seen`: a reading has listed it since.
+    """
+
+    entry: ForwardEntry
+    owner: str
+    written: float = float("-inf")
+    seen: bool = True
+
+    @property
+    def in_flux(self) -> bool:
+        """Whether the cloud is still working on it."""
+        return self.entry.status is not EntryStatus.AVAILABLE
+
+
+InternalKey = tuple[str, int, Protocol]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row before and after a pass; either may be None."""
+
+    before: Row | None
+    after: Row | None
+
+
+class Table:
+    """The view of one gateway's forward table.
+
+    `owner_of` tells whose a row is (by mark or by the ledger of adopted rows).
+    """
+
+    def __init__(self, gateway_id: str, owner_of: Callable[[ForwardEntry], str]) -> None:
+        self.gateway_id = gateway_id
+        self.table_id = ""
+        self.generation = 0
+        self._owner_of = owner_of
+        self._rows: dict[str, Row] = {}
+        self._by_owner: dict[str, set[str]] = defaultdict(set)
+        self._by_internal_ip: dict[str, set[str]] = defaultdict(set)
+        self._by_external: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self._wide: set[str] = set()
+
+    @property
+    def read_once(self) -> bool:
+        """Whether the table has been read whole since the start."""
+        return self.generation > 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return list(self._rows.values())
+
+    def row(self, entry_id: str) -> Row | None:
+        """The row with that ID."""
+        return self._rows.get(entry_id)
+
+    def owned_by(self, uid: str) -> list[Row]:
+        """The rows that belong to the PodDNAT with that UID."""
+        return [self._rows[i] for i in sorted(self._by_owner.get(uid, ()))]
+
+    def owners(self) -> list[str]:
+        """The UIDs of all PodDNATs that own a row here."""
+        return [uid for uid, ids in self._by_owner.items() if uid and ids]
+
+    def foreign_count(self) -> int:
+        """How many rows are not ours."""
+        return len(self._by_owner.get("", ()))
+
+    def covering(self, endpoint: Endpoint) -> list[Row]:
+        """The rows that take traffic to `endpoint`, ranges and `Any` rows included."""
+        ids = self._by_external.get((endpoint.ip, endpoint.port), set()) | self._wide
+        return [r for i in sorted(ids) if (r := self._rows[i]).entry.covers(endpoint)]
+
+    def any_row_on(self, ip: str) -> bool:
+        """Whether an IP mapping (`Any`) takes the whole address, which bars every other row."""
+        return any(
+            (e := self._rows[i].entry).external_ip == ip and e.protocol is None for i in self._wide
+        )
+
+    def holding(self, ip: str, port: int, protocol: Protocol) -> list[Row]:
+        """The rows that lead to that internal address: the cloud allows one a table."""
+        ids = self._by_internal_ip.get(ip, ())
+        return [
+            r
+            for i in sorted(ids)
+            if (r := self._rows[i]).entry.protocol in (None, protocol)
+            and port in r.entry.internal_ports
+        ]
+
+    def leading_to(self, ip: str) -> list[Row]:
+        """The rows whose internal IP is `ip`."""
+        return [self._rows[i] for i in sorted(self._by_internal_ip.get(ip, ()))]
+
+    def in_flux(self) -> list[Row]:
+        """Own rows that the cloud was still working on when last heard of."""
+        return [r for r in self._rows.values() if r.owner and r.in_flux]
+
+    # --- what our own writes were answered
+
+    def created(self, entry: ForwardEntry, now: float) -> None:
+        """A create was accepted: the row exists, whether or not a listing shows it yet."""
+        known = self._rows.get(entry.entry_id)
+        if known is not None and known.seen:
+            entry = known.entry
+        self._put(Row(entry, self._owner_of(entry), written=now, seen=known is not None))
+
+    def modified(self, entry: ForwardEntry, now: float) -> None:
+        """A modify was accepted; `entry` is the row as it will be."""
+        self._put(Row(entry, self._owner_of(entry), written=now))
+
+    def deleting(self, entry_id: str, now: float) -> None:
+        """A delete was accepted: the row is on its way out, but there until seen absent."""
+        if row := self._rows.get(entry_id):
+            entry = replace(row.entry, status=EntryStatus.DELETING)
+            self._put(replace(row, entry=entry, written=now))
+
+    def gone(self, entry_id: str) -> Change | None:
+        """The cloud said by itself that there is no such row."""
+        row = self._rows.get(entry_id)
+        if row is None:
+            return None
+        self._drop(row)
+        return Change(row, None)
+
+    def reowned(self, entry_id: str) -> None:
+        """The ledger of adopted rows has changed: look up again whose the row is."""
+        if row := self._rows.get(entry_id):
+            self._put(replace(row, owner=self._owner_of(row.entry)))
+
+    # --- readings
+
+    def merge(self, reading: Pass, now: float) -> list[Change]:
+        """Take in a whole pass; returns what changed by it."""
+        changes = self._merge_listed(reading.rows.values(), reading.started)
+        for row in list(self._rows.values()):
+            if row.entry.entry_id not in reading.rows and self._is_absent(row, reading, now):
+                self._drop(row)
+                changes.append(Change(row, None))
+        self.generation += 1
+        return changes
+
+    def merge_part(self, rows: Iterable[ForwardEntry], started: float) -> list[Change]:
+        """Take in some rows: they show what is there, and nothing about what is not."""
+        return self._merge_listed(rows, started)
+
+    def unproven(self, reading: Pass) -> list[str]:
+        """IDs of rows that a pass misses and that only an atomic one could call gone."""
+        return [
+            i
+            for i, row in self._rows.items()
+            if i not in reading.rows and row.written < reading.started and row.seen
+        ]
+
+    def _merge_listed(self, rows: Iterable[ForwardEntry], started: float) -> list[Change]:
+        changes = []
+        for entry in rows:
+            known = self._rows.get(entry.entry_id)
+            if known is not None and known.written >= started:
+                self._put(replace(known, seen=True))
+                continue
+            after = Row(entry, self._owner_of(entry), known.written if known else float("-inf"))
+            if known is None or known.entry != entry or known.owner != after.owner:
+                changes.append(Change(known, after))
+                self._put(after)
+            elif not known.seen:
+                self._put(after)
+        return changes
+
+    @staticmethod
+    def _is_absent(row: Row, reading: Pass, now: float) -> bool:
+        if row.written >= reading.started or not reading.atomic:
+            return False
+        deleting = row.entry.status is EntryStatus.DELETING
+        return row.seen or deleting or now - row.written > READ_LAG_S
+
+    # --- indexes
+
+    def _put(self, row: Row) -> None:
+        old = self._rows.get(row.entry.entry_id)
+        if old is not None:
+            self._unindex(old)
+        entry = row.entry
+        self._rows[entry.entry_id] = row
+        self._by_owner[row.owner].add(entry.entry_id)
+        self._by_internal_ip[entry.internal_ip].add(entry.entry_id)
+        self._external_index(entry).add(entry.entry_id)
+
+    def _drop(self, row: Row) -> None:
+        del self._rows[row.entry.entry_id]
+        self._unindex(row)
+
+    def _unindex(self, row: Row) -> None:
+        entry = row.entry
+        _discard(self._by_owner, row.owner, entry.entry_id)
+        _discard(self._by_internal_ip, entry.internal_ip, entry.entry_id)
+        if len(entry.external_ports) == 1:
+            _discard(
+                self._by_external, (entry.external_ip, entry.external_ports.first), entry.entry_id
+            )
+        else:
+            self._wide.discard(entry.entry_id)
+
+    def _external_index(self, entry: ForwardEntry) -> set[str]:
+        if len(entry.external_ports) == 1:
+            return self._by_external[(entry.external_ip, entry.external_ports.first)]
+        return self._wide
+
+
+def _discard(index: dict[Any, set[str]], key: object, entry_id: str) -> None:
+    ids = index.get(key)
+    if ids is not None:
+        ids.discard(entry_id)
+        if not ids:
+            del index[key]
