@@ -1,0 +1,170 @@
+"""What can go wrong between this program and an API server, in one vocabulary.
+
+The API server's Status.reason decides where there is one, the HTTP status where there is none:
+messages are for people and change between releases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+
+class Failure(StrEnum):
+    """The kinds of failure that callers treat differently."""
+
+    NOT_FOUND = "NotFound"
+    CONFLICT = "Conflict"
+    ALREADY_EXISTS = "AlreadyExists"
+    EXPIRED = "Expired"
+    """The resourceVersion or continue token is too old: list anew."""
+    AHEAD = "TooLargeResourceVersion"
+    """The server has not reached that resourceVersion (yet, or any more): list anew."""
+    UNAUTHORIZED = "Unauthorized"
+    FORBIDDEN = "Forbidden"
+    INVALID = "Invalid"
+    """The request itself is wrong: repeating it is useless."""
+    TOO_MANY_REQUESTS = "TooManyRequests"
+    """Not carried out; `KubeError.retry_after` may say when to come back."""
+    SERVER = "Server"
+    """The server failed; a write may have been carried out."""
+    UNREACHABLE = "Unreachable"
+    """The request was not sent: certainly not carried out."""
+    UNKNOWN = "Unknown"
+    """The request was sent and no whole answer came: a write may have been carried out."""
+    CANCELLED = "Cancelled"
+    """This program broke it off; a write may have been carried out."""
+
+
+class Status(Struct):
+    """A metav1.Status, as errors are answered and as a watch's ERROR event carries it."""
+
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+    details: dict[str, object] | None = None
+
+
+class KubeError(Exception):
+    """A request that failed.
+
+    `status` is the HTTP status, 0 where no answer came; `reason` Status.reason or "";
+    `retry_after` seconds, where the server named them; `details` Status.details.
+    """
+
+    def __init__(
+        self,
+        failure: Failure,
+        message: str,
+        *,
+        status: int = 0,
+        reason: str = "",
+        retry_after: float | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.message = message
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+        self.details: Mapping[str, object] = details or {}
+
+    @property
+    def unsure(self) -> bool:
+        """Whether a write may have been carried out although it failed."""
+        return self.failure in (Failure.SERVER, Failure.UNKNOWN, Failure.CANCELLED)
+
+    def __str__(self) -> str:
+        where = f" (HTTP {self.status})" if self.status else ""
+        return f"{self.failure}{where}: {self.message}"
+
+
+class KubeConfigError(Exception):
+    """No usable way to reach a cluster was found; the message says what was tried."""
+
+
+_BY_REASON = {
+    "NotFound": Failure.NOT_FOUND,
+    "Conflict": Failure.CONFLICT,
+    "AlreadyExists": Failure.ALREADY_EXISTS,
+    "Expired": Failure.EXPIRED,
+    "Gone": Failure.EXPIRED,
+    "Unauthorized": Failure.UNAUTHORIZED,
+    "Forbidden": Failure.FORBIDDEN,
+    "Invalid": Failure.INVALID,
+    "BadRequest": Failure.INVALID,
+    "MethodNotAllowed": Failure.INVALID,
+    "NotAcceptable": Failure.INVALID,
+    "UnsupportedMediaType": Failure.INVALID,
+    "RequestEntityTooLarge": Failure.INVALID,
+    "TooManyRequests": Failure.TOO_MANY_REQUESTS,
+}
+
+_BY_CODE = {
+    401: Failure.UNAUTHORIZED,
+    403: Failure.FORBIDDEN,
+    404: Failure.NOT_FOUND,
+    409: Failure.CONFLICT,
+    410: Failure.EXPIRED,
+    429: Failure.TOO_MANY_REQUESTS,
+}
+
+_AHEAD_CAUSE = "ResourceVersionTooLarge"
+_MESSAGE_LIMIT = 512
+"""Bodies of proxies in between can be whole web pages."""
+
+_STATUS = msgspec.json.Decoder(Status)
+
+
+def classify(status: Status) -> Failure:
+    """The kind of failure that a Status describes."""
+    if _is_ahead(status):
+        return Failure.AHEAD
+    by_code = _BY_CODE.get(status.code)
+    if by_code is None:
+        by_code = Failure.INVALID if 400 <= status.code < 500 else Failure.SERVER
+    return _BY_REASON.get(status.reason, by_code)
+
+
+def error_of(status: Status, retry_after: float | None = None) -> KubeError:
+    """The error that a Status stands for. `retry_after` is that of the header, in seconds."""
+    details = status.details or {}
+    seconds = details.get("retryAfterSeconds")
+    if retry_after is None and isinstance(seconds, int) and seconds > 0:
+        retry_after = float(seconds)
+    return KubeError(
+        classify(status),
+        status.message or status.reason or f"HTTP {status.code}",
+        status=status.code,
+        reason=status.reason,
+        retry_after=retry_after,
+        details=details,
+    )
+
+
+def error_from_answer(code: int, body: bytes, retry_after: str | None) -> KubeError:
+    """The error for an HTTP answer of 300 or above; the body need not be a Status."""
+    try:
+        status = _STATUS.decode(body)
+    except msgspec.DecodeError:
+        status = Status(message=body[:_MESSAGE_LIMIT].decode(errors="replace").strip())
+    status.code = code
+    header = retry_after.strip() if retry_after else ""
+    return error_of(status, float(header) if header.isdigit() else None)
+
+
+def _is_ahead(status: Status) -> bool:
+    # A lagging server answers Timeout with this cause; those before 1.17 had only the message.
+    # https://kubernetes.io/docs/reference/using-api/api-concepts/#unavailable-resource-versions
+    if status.reason != "Timeout" and status.code != 504:
+        return False
+    causes = (status.details or {}).get("causes")
+    if isinstance(causes, list) and any(
+        isinstance(cause, dict) and cause.get("reason") == _AHEAD_CAUSE for cause in causes
+    ):
+        return True
+    return "too large resource version" in status.message.lower()
