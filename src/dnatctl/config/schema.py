@@ -1,0 +1,392 @@
+"""Every setting there is: name, kind, default, meaning.
+
+The text below a setting is its documentation: `hack/gen-reference` makes the reference of it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Network
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from dnatctl.config.types import (
+    Allowed,
+    ClusterID,
+    Count,
+    Duration,
+    Eip,
+    Endpoint,
+    GatewayID,
+    Kind,
+    NamespaceOrRest,
+    NamespacePattern,
+    Network,
+    Period,
+    Port,
+    Positive,
+    Rate,
+    RegionID,
+    Secret,
+    Switch,
+    VpcID,
+    ZoneID,
+    parse_duration,
+    refusal,
+)
+from dnatctl.model import PortRange
+
+NATGW = "natgw"
+"""The name under which `enableControllers` turns this program on."""
+
+EVERY_NAMESPACE = "*"
+"""The key of `namespaces.quota` for namespaces that it does not name."""
+
+ANY_EIP = "0.0.0.0"
+"""What the older program's sample gives in place of "every EIP bound to the gateway"."""
+
+_USUAL_POD_NETWORKS = tuple(
+    IPv4Network(text) for text in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+)
+
+Api = Literal[
+    "CreateForwardEntry",
+    "DeleteForwardEntry",
+    "DescribeEipAddresses",
+    "DescribeForwardTableEntries",
+    "DescribeNatGateways",
+    "DescribeNetworkInterfaces",
+    "DescribeRouteEntryList",
+    "DescribeRouteTableList",
+    "ModifyForwardEntry",
+]
+
+
+_NAMESPACES = Allowed("a list of namespaces; * stands for any characters, as in games-*")
+
+
+class Section(BaseModel):
+    """A part of the file. Frozen; unknown keys are errors; null means absent."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        known = {field.alias for field in cls.model_fields.values()}
+        return {key: item for key, item in value.items() if item is not None or key not in known}
+
+
+def _first_mention(info: ValidationInfo, kind: str, value: str) -> bool:
+    """Whether this pass over the file has not yet met `value` as a `kind`.
+
+    The set of what was met is the context that `dnatctl.config.load` validates with: so a repeat
+    is an error at its own place, beside all other errors.
+    """
+    met = info.context if isinstance(info.context, set) else set()
+    new = (kind, value) not in met
+    met.add((kind, value))
+    return new
+
+
+class GatewayConfig(Section):
+    """One NAT gateway and the endpoints of it that dnatctl may hand out."""
+
+    gateway_id: GatewayID = Field(alias="natgwId")
+    """The Internet NAT gateway."""
+
+    zone_id: ZoneID | None = None
+    """Zone of the gateway. Pods in it get endpoints of this gateway first. Absent: as the cloud
+    describes the gateway."""
+
+    port_range_start: Port
+    """First external port to hand out, inclusive."""
+
+    port_range_end: Port
+    """Last external port to hand out, inclusive. On an EIP that also serves SNAT, entries above
+    1024 are made with PortBreak."""
+
+    eips: Annotated[
+        tuple[Eip, ...],
+        BeforeValidator(lambda value: [] if value == [ANY_EIP] else value),
+        Allowed(
+            "a list of IPv4 addresses of EIPs bound to the gateway, each on one gateway only;"
+            " [] for all of them"
+        ),
+    ] = ()
+    """External IPs to hand out. Empty: every EIP bound to the gateway, followed as they come and
+    go."""
+
+    max_entries: Positive | None = None
+    """Most rows that the gateway's forward table may hold, rows of others included. Absent: until
+    the cloud answers that the quota is used up (100 unless it was raised)."""
+
+    pack_port_ranges: Switch = False
+    """Expose neighbouring ports of one pod through one row (`7000/7003`), which saves quota.
+    Consumers of `status.entries` still see one entry a port."""
+
+    @field_validator("gateway_id")
+    @classmethod
+    def _once(cls, value: str, info: ValidationInfo) -> str:
+        if not _first_mention(info, "gateway", value):
+            raise refusal("each gateway once; this one is listed above")
+        return value
+
+    @field_validator("port_range_end")
+    @classmethod
+    def _not_before_start(cls, value: int, info: ValidationInfo) -> int:
+        start = info.data.get("port_range_start", 1)
+        if value < start:
+            raise refusal(f"a port from portRangeStart ({start}) to 65535")
+        return value
+
+    @field_validator("eips")
+    @classmethod
+    def _on_one_gateway(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for ip in value:
+            if not _first_mention(info, "eip", ip):
+                raise refusal(f"each EIP once; {ip} is listed twice")
+        return value
+
+    @property
+    def ports(self) -> PortRange:
+        """The external ports to hand out, on each EIP and for each protocol."""
+        return PortRange(self.port_range_start, self.port_range_end)
+
+
+class NetworkController(Section):
+    """What the endpoints are made of."""
+
+    nat_gw_pool: Annotated[tuple[GatewayConfig, ...], Allowed("a list of one or more gateways")]
+    """The gateways to use."""
+
+    @field_validator("nat_gw_pool")
+    @classmethod
+    def _not_empty(cls, value: tuple[GatewayConfig, ...]) -> tuple[GatewayConfig, ...]:
+        # Not by min_length, which also complains where every item has a mistake of its own.
+        if not value:
+            raise refusal("a list of one or more gateways")
+        return value
+
+
+class CredentialType(StrEnum):
+    """Where the key for the cloud's API comes from."""
+
+    AUTO = "auto"
+    ACCESS_KEY = "accessKey"
+    RAM_ROLE = "ramRole"
+    RRSA = "rrsa"
+    ADDON_TOKEN = "addonToken"
+
+
+class Credential(Section):
+    """How to sign in to the cloud. Empty: with a role, the recommended way."""
+
+    type: Annotated[CredentialType, Allowed("auto, accessKey, ramRole, rrsa or addonToken")] = (
+        CredentialType.AUTO
+    )
+    """`accessKey`: the pair below. `rrsa`: the role of the service account (RAM Roles for Service
+    Accounts). `addonToken`: the token that ACK mounts for its add-ons. `ramRole`: the RAM role of
+    the node. `auto`: the first of these that is set up, in this order."""
+
+    access_key: Secret = SecretStr("")
+    """ID of an AccessKey pair; to be given with accessSecret."""
+
+    access_secret: Secret = SecretStr("")
+    """Secret of the AccessKey pair."""
+
+    role_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9.@_-]*$"), Allowed("a role's name")] = ""
+    """Name of the node's RAM role. Empty: asked from the metadata service."""
+
+    token_file: Annotated[str, Field(pattern="^/"), Allowed("an absolute path")] = (
+        "/var/addon/token-config"
+    )
+    """File that holds the token of `addonToken`."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        key, secret = map(bool, (self.access_key, self.access_secret))
+        if key != secret:
+            raise refusal("accessKey and accessSecret, both or neither")
+        if not key and self.type is CredentialType.ACCESS_KEY:
+            raise refusal("accessKey and accessSecret, because the type is accessKey")
+        if key and self.type not in {CredentialType.AUTO, CredentialType.ACCESS_KEY}:
+            raise refusal(f"no accessKey and accessSecret, because the type is {self.type}")
+        return self
+
+
+class Endpoints(Section):
+    """Where the cloud's API is, if not at its public addresses."""
+
+    vpc: Endpoint | None = None
+    """Address of the VPC API. Absent: the region's public one."""
+
+    ecs: Endpoint | None = None
+    """Address of the ECS API. Absent: the region's public one."""
+
+
+class Fixed(Section):
+    """Pods that keep their endpoints (`k8s.aliyun.com/pod-dnat-fixed`)."""
+
+    retain: Duration = parse_duration("24h")
+    """How long the endpoints of a pod are kept after its name has gone from the replicas of its
+    workload, as after scaling down."""
+
+
+class Namespaces(Section):
+    """Which namespaces may expose pods, and how many."""
+
+    allow: Annotated[tuple[NamespacePattern, ...], _NAMESPACES] = ()
+    """Namespaces whose pods may be exposed. Empty: all."""
+
+    deny: Annotated[tuple[NamespacePattern, ...], _NAMESPACES] = ()
+    """Namespaces whose pods are refused, even if allowed above."""
+
+    quota: Annotated[
+        dict[NamespaceOrRest, Count],
+        BeforeValidator(lambda value: {EVERY_NAMESPACE: value} if type(value) is int else value),
+        Allowed("a whole number for every namespace, or a mapping of namespace to number"),
+    ] = Field(default_factory=dict)
+    """Most pods that may be exposed at a time in one namespace, kept endpoints of fixed pods
+    included: a number for every namespace, or `{games: 50, "*": 5}`, where `*` is every other one
+    and no `*` means no limit."""
+
+    def admits(self, namespace: str) -> bool:
+        """Whether pods of that namespace may be exposed at all."""
+        if any(fnmatchcase(namespace, pattern) for pattern in self.deny):
+            return False
+        return not self.allow or any(fnmatchcase(namespace, pattern) for pattern in self.allow)
+
+    def limit(self, namespace: str) -> int | None:
+        """Most exposures that namespace may have; None: as many as it likes."""
+        return self.quota.get(namespace, self.quota.get(EVERY_NAMESPACE))
+
+
+class Publish(Section):
+    """Where else an exposure is told of, besides its PodDNAT."""
+
+    condition: Switch = True
+    """Set the condition `k8s.aliyun.com/pod-dnat-ready` on the pod; it may be a readiness gate."""
+
+    annotation: Switch = False
+    """Write the endpoints into an annotation of the pod. Needs leave to patch pods."""
+
+
+class Policy(StrEnum):
+    """What dnatctl may do to forward entries."""
+
+    SYNC = "sync"
+    UPSERT_ONLY = "upsert-only"
+
+
+class Config(Section):
+    """All settings of the program."""
+
+    cluster_id: ClusterID = Field(alias="clusterID")
+    """ID of the cluster. It is part of the name of every entry made, and so says which entries are
+    this cluster's: changing it makes them foreign."""
+
+    region_id: RegionID = Field(alias="regionID")
+    """Region of the VPC."""
+
+    vpc_id: VpcID = Field(alias="vpcID")
+    """VPC of the cluster and of the NAT gateways."""
+
+    vpc_cidrs: Annotated[
+        tuple[Network, ...], Allowed("a list of IPv4 networks, such as 172.16.0.0/12")
+    ] = Field(default=(), alias="vpcCIDRs")
+    """Address blocks of the VPC. A pod whose IP is outside is refused at once. Empty: any private
+    or shared address is accepted, and the cloud has the last word."""
+
+    enable_controllers: Annotated[tuple[str, ...], Allowed("a list of names, natgw among them")]
+    """Must name `natgw`. Other names are those of controllers of the older program: they are warned
+    about and otherwise ignored."""
+
+    network_controller: NetworkController
+    """See below."""
+
+    credential: Credential = Credential()
+    """See below."""
+
+    endpoints: Endpoints = Endpoints()
+    """See below."""
+
+    custom_stateful_workload_kinds: Annotated[
+        tuple[Kind, ...], Allowed("a list of kinds, such as GameServerSet")
+    ] = ()
+    """Kinds of workload whose pods keep their names, besides StatefulSet: only such pods can be
+    fixed. dnatctl needs leave to get objects of these kinds."""
+
+    fixed: Fixed = Fixed()
+    """See below."""
+
+    quarantine: Duration = 60.0
+    """How long a released endpoint rests before another pod may get it."""
+
+    resync: Period = 300.0
+    """How often everything is compared again, and descriptions of gateways and EIPs read anew."""
+
+    rate_limits: Annotated[
+        dict[Api, Rate],
+        Allowed(f"calls a second, above 0, for any of {', '.join(get_args(Api))}"),
+    ] = Field(default_factory=dict)
+    """Most calls a second of an API of the cloud, such as `{CreateForwardEntry: 5}`. Throttling
+    answers slow the calls down further."""
+
+    namespaces: Namespaces = Namespaces()
+    """See below."""
+
+    publish: Publish = Publish()
+    """See below."""
+
+    policy: Annotated[Policy, Allowed("sync or upsert-only")] = Policy.SYNC
+    """`sync`: make, change and delete own entries. `upsert-only`: never delete one."""
+
+    take_over: Switch = False
+    """For the length of a migration: adopt entries that any PodDNAT records and whose mapping is
+    what it records, as the older program left them."""
+
+    @field_validator("enable_controllers")
+    @classmethod
+    def _natgw(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if NATGW not in value:
+            raise refusal("a list of names, natgw among them: it is the controller this program is")
+        return value
+
+    @property
+    def gateways(self) -> tuple[GatewayConfig, ...]:
+        """The gateways to use, in the order of the file."""
+        return self.network_controller.nat_gw_pool
+
+    @property
+    def pod_networks(self) -> tuple[IPv4Network, ...]:
+        """Where the IP of a pod that can be exposed may lie."""
+        return self.vpc_cidrs or _USUAL_POD_NETWORKS
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What works but may not be what was meant: a sentence each."""
+        others = [name for name in self.enable_controllers if name != NATGW]
+        return tuple(
+            f"enableControllers: {name!r} is ignored: dnatctl has no such controller"
+            for name in others
+        )

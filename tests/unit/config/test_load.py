@@ -1,0 +1,157 @@
+"""Files that work: the user's document, defaults, the environment on top."""
+
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+from tests.unit.config.samples import DOCUMENTED, MINIMAL
+
+from dnatctl.config import CredentialType, Policy, load, parse
+from dnatctl.model import PortRange
+
+
+def test_the_file_of_the_older_program_works_as_its_document_has_it(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(DOCUMENTED, encoding="utf-8")
+    config = load(file)
+    assert config.cluster_id == "c11ba338192xxxxxxx"
+    assert config.region_id == "cn-hangzhou"
+    assert config.vpc_id == "vpc-bp1rkq0zxxxxxx"
+    (gateway,) = config.gateways
+    assert gateway.gateway_id == "ngw-xxx"
+    assert gateway.zone_id == "cn-hangzhou-j"
+    assert gateway.ports == PortRange(512, 1024)
+    assert gateway.eips == ()
+    assert config.credential.access_key.get_secret_value() == ""
+    assert config.warnings == ()
+
+
+def test_what_is_left_out_has_a_default_that_suits_a_first_user() -> None:
+    config = parse(MINIMAL)
+    (gateway,) = config.gateways
+    assert (gateway.zone_id, gateway.eips, gateway.max_entries) == (None, (), None)
+    assert not gateway.pack_port_ranges
+    assert config.credential.type is CredentialType.AUTO
+    assert (config.endpoints.vpc, config.endpoints.ecs) == (None, None)
+    assert config.fixed.retain == 24 * 3600
+    assert config.quarantine == 60
+    assert config.resync == 300
+    assert config.rate_limits == {}
+    assert config.publish.condition
+    assert not config.publish.annotation
+    assert config.policy is Policy.SYNC
+    assert not config.take_over
+    assert config.namespaces.admits("any")
+    assert config.namespaces.limit("any") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["eips: []", "eips:", "eips: null", "eips: ~", 'eips: ["0.0.0.0"]', "maxEntries: null"],
+)
+def test_no_eips_means_all_of_the_gateway(text: str) -> None:
+    assert parse(MINIMAL.replace("natgwId", f"{text}\n      natgwId")).gateways[0].eips == ()
+
+
+@pytest.mark.parametrize("section", ["credential", "endpoints", "fixed", "namespaces", "publish"])
+def test_an_empty_section_is_as_good_as_none(section: str) -> None:
+    assert parse(f"{MINIMAL}\n{section}:\n") == parse(MINIMAL)
+
+
+def test_all_added_keys_are_read() -> None:
+    config = parse(
+        MINIMAL
+        + """
+vpcCIDRs: [10.8.0.0/16, 198.18.0.0/15]
+endpoints: {vpc: "http://127.0.0.1:9100", ecs: ecs-vpc.cn-hangzhou.aliyuncs.com}
+customStatefulWorkloadKinds: [GameServerSet]
+fixed: {retain: 1h30m}
+quarantine: 0s
+resync: 90s
+rateLimits: {CreateForwardEntry: 5, DescribeNatGateways: 0.5}
+namespaces: {allow: [games-*], deny: [games-old], quota: {games-eu: 50, "*": 5}}
+publish: {condition: false, annotation: true}
+policy: upsert-only
+takeOver: true
+credential: {type: ramRole, roleName: KubernetesWorkerRole-1}
+"""
+    )
+    assert config.pod_networks == (IPv4Network("10.8.0.0/16"), IPv4Network("198.18.0.0/15"))
+    assert config.endpoints.vpc == "http://127.0.0.1:9100"
+    assert config.endpoints.ecs == "https://ecs-vpc.cn-hangzhou.aliyuncs.com"
+    assert config.custom_stateful_workload_kinds == ("GameServerSet",)
+    assert (config.fixed.retain, config.quarantine, config.resync) == (5400, 0, 90)
+    assert config.rate_limits == {"CreateForwardEntry": 5, "DescribeNatGateways": 0.5}
+    assert (config.publish.condition, config.publish.annotation) == (False, True)
+    assert config.policy is Policy.UPSERT_ONLY
+    assert config.take_over
+    assert config.credential.type is CredentialType.RAM_ROLE
+    assert config.credential.role_name == "KubernetesWorkerRole-1"
+
+
+def test_without_vpc_cidrs_private_and_shared_addresses_are_the_pods() -> None:
+    networks = parse(MINIMAL).pod_networks
+    inside = {ip: any(IPv4Address(ip) in n for n in networks) for ip in ("172.16.3.4", "8.8.8.8")}
+    assert inside == {"172.16.3.4": True, "8.8.8.8": False}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "admitted", "limit"),
+    [("games-eu", True, 50), ("games-old", False, 5), ("shop", False, 5), ("games-", True, 5)],
+)
+def test_namespaces_are_admitted_and_limited(
+    namespace: str, admitted: bool, limit: int | None
+) -> None:
+    namespaces = parse(
+        MINIMAL + 'namespaces: {allow: [games-*], deny: [games-old], quota: {games-eu: 50, "*": 5}}'
+    ).namespaces
+    assert namespaces.admits(namespace) is admitted
+    assert namespaces.limit(namespace) == limit
+
+
+def test_a_quota_may_be_one_number_and_may_be_nought() -> None:
+    assert parse(MINIMAL + "namespaces: {quota: 0}").namespaces.limit("any") == 0
+
+
+def test_only_the_named_namespaces_are_limited_without_a_rest() -> None:
+    namespaces = parse(MINIMAL + "namespaces: {quota: {games: 2}}").namespaces
+    assert (namespaces.limit("games"), namespaces.limit("other")) == (2, None)
+
+
+def test_other_controllers_of_the_older_program_are_warned_about() -> None:
+    config = parse(MINIMAL.replace("[natgw]", "[natgw, eip]"))
+    assert config.warnings == (
+        "enableControllers: 'eip' is ignored: dnatctl has no such controller",
+    )
+
+
+def test_the_environment_wins_over_the_file_and_the_command_line_over_both() -> None:
+    env = {
+        "DNATCTL_REGION_ID": "cn-beijing",
+        "DNATCTL_VPC_ID": "vpc-env",
+        "DNATCTL_ACCESS_KEY": "key",
+        "DNATCTL_ACCESS_SECRET": "secret",
+        "DNATCTL_TAKE_OVER": "true",
+        "DNATCTL_QUARANTINE": "",
+        "PATH": "/bin",
+    }
+    config = parse(MINIMAL, env, {"vpcID": "vpc-flag", "policy": "upsert-only", "resync": None})
+    assert config.region_id == "cn-beijing"
+    assert config.vpc_id == "vpc-flag"
+    assert config.credential.access_secret.get_secret_value() == "secret"
+    assert config.take_over
+    assert config.policy is Policy.UPSERT_ONLY
+    assert (config.quarantine, config.resync) == (60, 300)
+
+
+def test_a_section_left_empty_in_the_file_can_be_filled_by_the_environment() -> None:
+    env = {"DNATCTL_ENDPOINTS_VPC": "http://127.0.0.1:1"}
+    assert parse(MINIMAL + "endpoints:\n", env).endpoints.vpc == "http://127.0.0.1:1"
+
+
+def test_a_config_is_frozen_and_keeps_its_secrets_when_printed() -> None:
+    config = parse(MINIMAL + "credential: {accessKey: LTAIabc, accessSecret: hush}")
+    assert "hush" not in f"{config!r} {config} {config.model_dump_json()}"
+    assert "LTAIabc" not in f"{config!r} {config} {config.model_dump_json()}"
+    with pytest.raises(ValueError, match="frozen"):
+        config.policy = Policy.SYNC  # type: ignore[misc]
