@@ -1,0 +1,1 @@
+"""The cloud side: the vendor's SDK behind `api.CloudApi`, its errors, limits and credentials."""

@@ -1,0 +1,238 @@
+"""`CloudApi` on the vendor's SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+from alibabacloud_vpc20160428 import models as vpc
+
+import dnatctl
+from dnatctl.cloud import wire
+from dnatctl.cloud.api import MAX_ENI_IPS, PAGE_SIZE, EntryPage
+from dnatctl.cloud.limits import Limits
+from dnatctl.cloud.operation import Operation
+from dnatctl.cloud.providers import Provider
+from dnatctl.cloud.sdk import Endpoint, Observer, Sdk, Settings
+from dnatctl.cloud.translate import unreadable
+from dnatctl.model import Eni, ForwardEntry, Gateway, NewEntry
+
+_EIP_PAGE_SIZE: Final = 100
+_ENI_PAGE_SIZE: Final = 500
+
+
+class Cloud:
+    """See `api.CloudApi`, which this satisfies. One object serves all threads.
+
+    The first call should be made before there are many threads (`describe_gateways` is): the SDK
+    opens a connection pool per thread that races for the first one.
+    """
+
+    def __init__(self, sdk: Sdk, region_id: str, vpc_id: str) -> None:
+        self._sdk = sdk
+        self._region_id = region_id
+        self._vpc_id = vpc_id
+        self._filter_finds_primary = False
+
+    @classmethod
+    def connect(
+        cls,
+        region_id: str,
+        vpc_id: str,
+        credentials: Provider,
+        *,
+        vpc_endpoint: str = "",
+        ecs_endpoint: str = "",
+        limits: Mapping[Operation, float] | None = None,
+        wait: Callable[[float], bool] | None = None,
+        observe: Observer | None = None,
+        connect_timeout: float = 5,
+        read_timeout: float = 10,
+        user_agent: str = f"dnatctl/{dnatctl.__version__}",
+    ) -> Cloud:
+        """The cloud of one VPC; no call is made yet.
+
+        An endpoint is `https://host`, `http://host:port` or a host, empty for the region's own.
+        `limits`: ceilings in calls a second. `wait(seconds)` returns True if the program stops
+        meanwhile, as `threading.Event.wait` does. Timeouts in seconds. Raises ValueError for an
+        endpoint that is none.
+        """
+        settings = Settings(
+            region_id,
+            Endpoint.parse(vpc_endpoint),
+            Endpoint.parse(ecs_endpoint),
+            user_agent,
+            connect_timeout,
+            read_timeout,
+        )
+        sdk = Sdk(settings, credentials, Limits(limits, wait), observe or _ignore)
+        return cls(sdk, region_id, vpc_id)
+
+    @property
+    def rates(self) -> dict[Operation, float | None]:
+        """The present pace of each API in calls a second, None where nothing limits it."""
+        return self._sdk.rates()
+
+    def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
+        """See `CloudApi.describe_gateways`."""
+        found = {row.nat_gateway_id: row for row in self._gateway_rows(vpc_id=self._vpc_id)}
+        for gateway_id in [one for one in wanted if one not in found]:
+            found.update(
+                (row.nat_gateway_id, row) for row in self._gateway_rows(nat_gateway_id=gateway_id)
+            )
+        return [
+            self._gateway(found[one]) if one in found else wire.absent_gateway(one)
+            for one in wanted or found
+        ]
+
+    def read_page(self, table_id: str, page_number: int) -> EntryPage:
+        """See `CloudApi.read_page`."""
+        body = self._read_table(
+            forward_table_id=table_id, page_number=page_number, page_size=PAGE_SIZE
+        )
+        return EntryPage(int(body.total_count), tuple(map(wire.entry, _table_rows(body))))
+
+    def read_entry(self, table_id: str, entry_id: str) -> ForwardEntry | None:
+        """See `CloudApi.read_entry`."""
+        body = self._read_table(forward_table_id=table_id, forward_entry_id=entry_id)
+        entries = map(wire.entry, _table_rows(body))
+        return next((entry for entry in entries if entry.entry_id == entry_id), None)
+
+    def create_entry(self, table_id: str, new: NewEntry, token: str) -> str:
+        """See `CloudApi.create_entry`."""
+        request = vpc.CreateForwardEntryRequest(
+            region_id=self._region_id,
+            client_token=token,
+            **wire.new_entry_fields(table_id, new),
+        )
+        body = self._sdk.call(Operation.CREATE, request)
+        if not body.forward_entry_id:
+            raise unreadable(Operation.CREATE, "no ForwardEntryId", body.request_id or "")
+        return str(body.forward_entry_id)
+
+    def delete_entry(self, table_id: str, entry_id: str, token: str) -> None:
+        """See `CloudApi.delete_entry`."""
+        request = vpc.DeleteForwardEntryRequest(
+            region_id=self._region_id,
+            client_token=token,
+            forward_table_id=table_id,
+            forward_entry_id=entry_id,
+        )
+        self._sdk.call(Operation.DELETE, request)
+
+    def modify_entry(self, table_id: str, entry_id: str, new: NewEntry, token: str) -> None:
+        """See `CloudApi.modify_entry`."""
+        request = vpc.ModifyForwardEntryRequest(
+            region_id=self._region_id,
+            client_token=token,
+            forward_entry_id=entry_id,
+            **wire.new_entry_fields(table_id, new),
+        )
+        self._sdk.call(Operation.MODIFY, request)
+
+    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+        """See `CloudApi.find_enis`."""
+        found: dict[str, Eni] = {}
+        pending = iter(dict.fromkeys(ips))
+        while batch := list(islice(pending, MAX_ENI_IPS)):
+            found |= self._find_batch(batch)
+        return found
+
+    def _find_batch(self, batch: list[str]) -> dict[str, Eni]:
+        found = {ip: eni for eni in self._enis(private_ip_address=batch) for ip in eni.ips}
+        # The vendor calls this filter one for secondary addresses and does not say whether it
+        # finds primary ones too; the first primary address that it finds settles it.
+        self._filter_finds_primary |= any(found[ip].ips[0] == ip for ip in batch if ip in found)
+        if not self._filter_finds_primary:
+            for ip in [one for one in batch if one not in found]:
+                found.update((ip, eni) for eni in self._enis(primary_ip_address=ip))
+        return {ip: found[ip] for ip in batch if ip in found}
+
+    def _enis(self, **filters: Any) -> Iterator[Eni]:
+        from alibabacloud_ecs20140526 import models as ecs
+
+        next_token = None
+        while True:
+            request = ecs.DescribeNetworkInterfacesRequest(
+                region_id=self._region_id,
+                # Private addresses repeat across VPCs.
+                vpc_id=self._vpc_id,
+                max_results=_ENI_PAGE_SIZE,
+                next_token=next_token,
+                **filters,
+            )
+            body = self._sdk.call(Operation.READ_ENIS, request)
+            if body.network_interface_sets is None:
+                raise unreadable(Operation.READ_ENIS, "no interfaces", body.request_id or "")
+            yield from map(
+                wire.eni, wire.rows(body.network_interface_sets, "network_interface_set")
+            )
+            next_token = body.next_token
+            if not next_token:
+                return
+
+    def _gateway(self, row: Any) -> Gateway:
+        eips = wire.gateway_eips(row, self._eip_rows(row.nat_gateway_id))
+        return wire.gateway(row, self._vpc_id, eips)
+
+    def _gateway_rows(self, **filters: str) -> Iterator[Any]:
+        def request(page: int) -> Any:
+            return vpc.DescribeNatGatewaysRequest(
+                region_id=self._region_id, page_number=page, page_size=PAGE_SIZE, **filters
+            )
+
+        return self._pages(
+            Operation.READ_GATEWAYS, request, "nat_gateways", "nat_gateway", PAGE_SIZE
+        )
+
+    def _eip_rows(self, gateway_id: str) -> Iterator[Any]:
+        def request(page: int) -> Any:
+            return vpc.DescribeEipAddressesRequest(
+                region_id=self._region_id,
+                associated_instance_type="Nat",
+                associated_instance_id=gateway_id,
+                page_number=page,
+                page_size=_EIP_PAGE_SIZE,
+            )
+
+        return self._pages(
+            Operation.READ_EIPS, request, "eip_addresses", "eip_address", _EIP_PAGE_SIZE
+        )
+
+    def _pages(
+        self,
+        operation: Operation,
+        request: Callable[[int], Any],
+        container: str,
+        name: str,
+        page_size: int,
+    ) -> Iterator[Any]:
+        """The rows of all pages; a short page is the last one."""
+        page = 1
+        while True:
+            body = self._sdk.call(operation, request(page))
+            holder = getattr(body, container)
+            if holder is None:
+                raise unreadable(operation, f"no {container}", body.request_id or "")
+            rows = wire.rows(holder, name)
+            yield from rows
+            if len(rows) < page_size:
+                return
+            page += 1
+
+    def _read_table(self, **filters: Any) -> Any:
+        request = vpc.DescribeForwardTableEntriesRequest(region_id=self._region_id, **filters)
+        body = self._sdk.call(Operation.READ_TABLE, request)
+        # Absence means something here (the row is gone), so it must be said, not merely not said.
+        if body.forward_table_entries is None or not str(body.total_count).isdigit():
+            raise unreadable(Operation.READ_TABLE, "no rows", body.request_id or "")
+        return body
+
+
+def _table_rows(body: Any) -> list[Any]:
+    return wire.rows(body.forward_table_entries, "forward_table_entry")
+
+
+def _ignore(operation: Operation, kind: str, seconds: float) -> None:
+    """The observer of those who have none."""

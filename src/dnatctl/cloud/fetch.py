@@ -1,0 +1,152 @@
+"""How each source that lends credentials for a time is asked for them."""
+
+from __future__ import annotations
+
+import base64
+import time
+from calendar import timegm
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import certifi
+import orjson
+import urllib3
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from dnatctl.cloud.credentials import CredentialError, Keys, RamRole, Rrsa
+
+_TOKEN_TTL: Final = {"X-aliyun-ecs-metadata-token-ttl-seconds": "300"}
+_ROLE_PATH: Final = "/latest/meta-data/ram/security-credentials/"
+_DURATION: Final = 3600
+
+
+def fetch_ram_role(source: RamRole) -> Keys:
+    """The credentials of the instance's RAM role, by the hardened metadata protocol only.
+
+    https://help.aliyun.com/zh/ecs/user-guide/view-instance-metadata
+    """
+    # Never through a proxy: the address is that of this very machine.
+    with urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(1, 2)) as http:
+        token = _text(http, "PUT", f"{source.endpoint}/latest/api/token", _TOKEN_TTL)
+        headers = {"X-aliyun-ecs-metadata-token": token}
+        url = f"{source.endpoint}{_ROLE_PATH}"
+        role = source.role_name or _text(http, "GET", url, headers).strip()
+        answer = _object(_text(http, "GET", url + quote(role), headers))
+    if answer.get("Code") != "Success":
+        raise CredentialError(f"the metadata service has no credentials for RAM role {role}")
+    return _keys(answer, "AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration")
+
+
+def fetch_rrsa(source: Rrsa) -> Keys:
+    """The credentials that STS gives for the service account token, read anew from its file.
+
+    https://help.aliyun.com/zh/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc
+    """
+    try:
+        oidc_token = Path(source.token_file).read_text("utf-8").strip()
+    except OSError as exc:
+        raise CredentialError(f"cannot read the OIDC token file: {exc}") from exc
+    query = {
+        "Action": "AssumeRoleWithOIDC",
+        "Format": "JSON",
+        "Version": "2015-04-01",
+        "Timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    # In the body: a URL ends up in the logs of proxies.
+    form = {
+        "RoleArn": source.role_arn,
+        "OIDCProviderArn": source.provider_arn,
+        "OIDCToken": oidc_token,
+        "RoleSessionName": source.session_name,
+        "DurationSeconds": str(_DURATION),
+    }
+    with _http_for(source.endpoint) as http:
+        url = f"{source.endpoint}/?{urlencode(query)}"
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = _object(_text(http, "POST", url, headers, urlencode(form)))
+    lent = answer.get("Credentials")
+    if not isinstance(lent, dict):
+        raise CredentialError("STS answered without credentials")
+    return _keys(lent, "AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration")
+
+
+def read_addon_token(data: bytes) -> Keys:
+    """The credentials in ACK's addon token file.
+
+    Each secret is base64 of a 16-byte IV and AES-CBC text, padded, under the key that stands
+    beside it: hidden from a glance, not protected
+    (https://github.com/AliyunContainerService/ack-ram-tool, encryptedfile_provider.go).
+    """
+    token = _object(data)
+    if failure := token.get("error"):
+        code = failure.get("code") if isinstance(failure, dict) else ""
+        raise CredentialError(f"ACK could not make the addon token: {code or 'no reason given'}")
+    keyring = str(token.get("keyring", "")).encode()
+    names = ("access.key.id", "access.key.secret", "security.token")
+    try:
+        plain = {name: _decrypt(str(token[name]), keyring) for name in names}
+    except (KeyError, ValueError) as exc:
+        raise CredentialError("the addon token file is damaged") from exc
+    return _keys({**token, **plain}, *names, "expiration")
+
+
+def _decrypt(text: str, key: bytes) -> str:
+    """Raises ValueError for anything but what `read_addon_token` describes."""
+    raw = base64.b64decode(text, validate=True)
+    decryptor = Cipher(algorithms.AES(key), modes.CBC(raw[:16])).decryptor()
+    padded = decryptor.update(raw[16:]) + decryptor.finalize()
+    unpadder = PKCS7(128).unpadder()
+    return (unpadder.update(padded) + unpadder.finalize()).decode()
+
+
+def _http_for(url: str) -> urllib3.PoolManager:
+    """A connection pool that keeps to the proxy variables of the environment."""
+    parts = urlsplit(url)
+    timeout = urllib3.Timeout(3, 7)
+    proxy = getproxies().get(parts.scheme)
+    if proxy and not proxy_bypass(parts.hostname or ""):
+        return urllib3.ProxyManager(proxy, retries=False, timeout=timeout, ca_certs=certifi.where())
+    return urllib3.PoolManager(retries=False, timeout=timeout, ca_certs=certifi.where())
+
+
+def _text(
+    http: urllib3.PoolManager, method: str, url: str, headers: dict[str, str], body: str = ""
+) -> str:
+    where = urlsplit(url).netloc
+    try:
+        response = http.request(method, url, headers=headers, body=body.encode() or None)
+    except urllib3.exceptions.HTTPError as exc:
+        raise CredentialError(f"no answer from {where}: {type(exc).__name__}") from exc
+    if response.status != 200:
+        raise CredentialError(f"{where} answered {response.status}{_vendor_code(response.data)}")
+    return response.data.decode("utf-8", "replace")
+
+
+def _vendor_code(body: bytes) -> str:
+    """The code and request ID of an error answer; its message may repeat what was sent."""
+    try:
+        answer = _object(body)
+    except CredentialError:
+        return ""
+    return f" {answer.get('Code', '')} (request {answer.get('RequestId', '')})"
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise CredentialError("the answer with the credentials is not JSON") from exc
+    if not isinstance(value, dict):
+        raise CredentialError("the answer with the credentials is not an object")
+    return value
+
+
+def _keys(answer: dict[str, Any], key_id: str, secret: str, token: str, expiration: str) -> Keys:
+    try:
+        expires = timegm(time.strptime(str(answer[expiration]), "%Y-%m-%dT%H:%M:%SZ"))
+        return Keys(str(answer[key_id]), str(answer[secret]), str(answer[token]), expires)
+    except (KeyError, ValueError) as exc:
+        raise CredentialError("the answer with the credentials lacks a part") from exc

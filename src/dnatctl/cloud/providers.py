@@ -1,0 +1,209 @@
+"""Credentials while the program runs: kept, renewed in time, and served as long as they are good.
+
+The vendor's own providers are not used for this. The one for OIDC raises when STS fails in the
+last quarter of an hour although its credentials are still good, the one for RAM roles starts a
+scheduler thread in every process and cannot be pointed elsewhere, and there is none for ACK's
+token file (alibabacloud-credentials 1.0.12).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+import structlog
+
+from dnatctl.clock import Clock, SystemClock
+from dnatctl.cloud import fetch
+from dnatctl.cloud.credentials import (
+    AccessKey,
+    AddonToken,
+    CredentialError,
+    CredentialSource,
+    Keys,
+    RamRole,
+    Rrsa,
+)
+
+RENEW_BEFORE: Final = 15 * 60
+"""Seconds before expiry at which renewal starts, or half of the life of shorter-lived ones."""
+
+RETRY_AFTER: Final = 30
+"""Seconds between attempts to renew while the credentials at hand are still good."""
+
+RETRY_AFTER_NONE: Final = 2
+"""Seconds for which a failure is repeated to callers while there are no good credentials."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Provider(Protocol):
+    """Credentials for any number of threads."""
+
+    def keys(self) -> Keys:
+        """Credentials that are good now. Raises CredentialError if there are none."""
+        ...
+
+    def renew(self) -> bool:
+        """The cloud has refused the present ones: get others; whether that changed anything."""
+        ...
+
+
+def open_provider(source: CredentialSource, clock: Clock | None = None) -> Provider:
+    """The provider for a chosen source. Nothing is fetched before the first use."""
+    clock = clock or SystemClock()
+    match source:
+        case AccessKey(keys):
+            return StaticProvider(keys)
+        case AddonToken(path):
+            return FileProvider(Path(path), fetch.read_addon_token, clock)
+        case RamRole():
+            return LentProvider(lambda: fetch.fetch_ram_role(source), clock)
+        case Rrsa():
+            return LentProvider(lambda: fetch.fetch_rrsa(source), clock)
+
+
+def _good(keys: Keys, now: float) -> bool:
+    return keys.expires_at is None or now < keys.expires_at
+
+
+class StaticProvider:
+    """A fixed key pair. `replace` swaps it at any time, as when the configuration is reloaded."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def keys(self) -> Keys:
+        """See `Provider.keys`."""
+        return self._keys
+
+    def replace(self, keys: Keys) -> None:
+        """Sign every later call with `keys`."""
+        self._keys = keys
+
+    def renew(self) -> bool:
+        """See `Provider.renew`: there is nowhere to get others from."""
+        return False
+
+
+class LentProvider:
+    """Credentials lent for a time by a service, renewed ahead of expiry.
+
+    Renewal happens in the thread that finds it due; the others go on with the present ones. When
+    it fails, the present ones are served until they expire.
+    """
+
+    def __init__(self, fetch: Callable[[], Keys], clock: Clock) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: Keys | None = None
+        self._renew_at = 0.0
+        self._failure = ""
+
+    def keys(self) -> Keys:
+        """See `Provider.keys`."""
+        now = self._now()
+        keys = self._keys
+        if keys is not None and now < self._renew_at:
+            return keys
+        if keys is not None and _good(keys, now):
+            self._renew_ahead()
+            return self._keys or keys
+        with self._lock:
+            return self._first(self._now())
+
+    def renew(self) -> bool:
+        """See `Provider.renew`."""
+        before = self._keys
+        with self._lock:
+            # Whoever waited here for another thread's renewal has what it got.
+            if self._keys is before:
+                self._attempt(self._now())
+            return self._keys is not before
+
+    def _renew_ahead(self) -> None:
+        """Renew, unless another thread is at it: the present credentials will do until then."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            now = self._now()
+            if now >= self._renew_at:
+                self._attempt(now)
+        finally:
+            self._lock.release()
+
+    def _first(self, now: float) -> Keys:
+        """Under the lock, with no good credentials at hand; another thread may just have got some.
+
+        A recent failure is repeated rather than tried again by every waiting thread.
+        """
+        if now >= self._renew_at:
+            self._attempt(now)
+        if self._keys is None or not _good(self._keys, now):
+            raise CredentialError(self._failure)
+        return self._keys
+
+    def _attempt(self, now: float) -> None:
+        try:
+            keys = self._fetch()
+        except CredentialError as exc:
+            good = self._keys is not None and _good(self._keys, now)
+            self._failure = str(exc)
+            self._renew_at = now + (RETRY_AFTER if good else RETRY_AFTER_NONE)
+            _log.warning("credentials not renewed", error=str(exc), present_ones_good=good)
+            return
+        life = (keys.expires_at or now) - now
+        self._keys, self._renew_at = (
+            keys,
+            now + max(life - RENEW_BEFORE, life / 2, RETRY_AFTER_NONE),
+        )
+        self._failure = "the credentials have expired as soon as lent: is the clock right?"
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+class FileProvider:
+    """Credentials in a file that something else keeps fresh; read again whenever it changes."""
+
+    def __init__(self, path: Path, parse: Callable[[bytes], Keys], clock: Clock) -> None:
+        self._path = path
+        self._parse = parse
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: tuple[int, ...] = ()
+        self._keys: Keys | None = None
+        self._failure = ""
+
+    def keys(self) -> Keys:
+        """See `Provider.keys`."""
+        with self._lock:
+            self._look()
+            now = self._clock.now().timestamp()
+            if self._keys is not None and _good(self._keys, now):
+                return self._keys
+            raise CredentialError(self._failure or f"the credentials in {self._path} have expired")
+
+    def renew(self) -> bool:
+        """See `Provider.renew`."""
+        with self._lock:
+            before = self._keys
+            self._look()
+            return self._keys != before
+
+    def _look(self) -> None:
+        """Read the file if it is another one than last time; keep what was good otherwise."""
+        try:
+            stat = os.stat(self._path)
+            # A mounted Secret is swapped by a symbolic link, so the inode tells it best.
+            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if seen == self._seen:
+                return
+            self._keys = self._parse(self._path.read_bytes())
+            self._seen, self._failure = seen, ""
+        except (OSError, CredentialError) as exc:
+            self._failure = f"cannot use {self._path}: {exc}"

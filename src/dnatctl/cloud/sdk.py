@@ -1,0 +1,189 @@
+"""The vendor's SDK, tamed: one call in, one body or one `CloudError` out.
+
+What its users must know: it takes proxies from HTTP_PROXY and HTTPS_PROXY and pays no heed to
+NO_PROXY (measured, darabonba-core 1.0.9); it does not retry, and must not, since only the caller
+knows whether a repeat is safe; it keeps its connections for the life of the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from alibabacloud_credentials.models import CredentialModel
+from alibabacloud_tea_openapi.utils_models import Config
+from alibabacloud_vpc20160428.client import Client as VpcClient
+from darabonba.runtime import RuntimeOptions
+from Tea.exceptions import TeaException
+
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.limits import Limits
+from dnatctl.cloud.operation import Operation
+from dnatctl.cloud.providers import Provider
+from dnatctl.cloud.translate import from_sdk, unreadable
+
+OK: Final = "ok"
+
+Observer = Callable[[Operation, str, float], None]
+"""Told of every call: the operation, `OK` or an ErrorKind, and its seconds, waiting excluded."""
+
+_METHODS: Final = {
+    Operation.CREATE: "create_forward_entry_with_options",
+    Operation.DELETE: "delete_forward_entry_with_options",
+    Operation.MODIFY: "modify_forward_entry_with_options",
+    Operation.READ_TABLE: "describe_forward_table_entries_with_options",
+    Operation.READ_GATEWAYS: "describe_nat_gateways_with_options",
+    Operation.READ_EIPS: "describe_eip_addresses_with_options",
+    Operation.READ_ENIS: "describe_network_interfaces_with_options",
+}
+_RUNTIME: Final = RuntimeOptions()
+_LOGGERS: Final = ("darabonba-core", "alibabacloud-tea", "credentials")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a product's API is: `host[:port]`, empty for the region's public one."""
+
+    host: str = ""
+    protocol: str = "https"
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Read `https://host`, `http://host:port` or `host`. Raises ValueError for the rest."""
+        if not text:
+            return cls()
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"not an endpoint: {text!r}; write https://host or http://host:port")
+        if parts.path.strip("/") or parts.query or parts.username:
+            raise ValueError(f"an endpoint is a host, with nothing after it: {text!r}")
+        return cls(parts.netloc, parts.scheme)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to reach the cloud. Timeouts in seconds."""
+
+    region_id: str
+    vpc: Endpoint
+    ecs: Endpoint
+    user_agent: str
+    connect_timeout: float
+    read_timeout: float
+
+
+class Sdk:
+    """The SDK's clients, shared by all threads, with the rate limits in front of them."""
+
+    def __init__(
+        self, settings: Settings, provider: Provider, limits: Limits, observe: Observer
+    ) -> None:
+        self._settings = settings
+        self._provider = provider
+        self._limits = limits
+        self._observe = observe
+        self._ecs: Any = None
+        self._ecs_lock = threading.Lock()
+        self._vpc = VpcClient(self._config(settings.vpc))
+        _silence()
+
+    def call(self, operation: Operation, request: Any) -> Any:
+        """The body of the answer. Raises CloudError; Stopped if the program ends before the call.
+
+        A refusal of the credentials is answered once with others, where there are others.
+        """
+        try:
+            return self._attempt(operation, request)
+        except CloudError as error:
+            if error.kind is not ErrorKind.AUTH or not self._worth_another(error):
+                raise
+        return self._attempt(operation, request)
+
+    def rates(self) -> dict[Operation, float | None]:
+        """See `Limits.rates`."""
+        return self._limits.rates()
+
+    def _worth_another(self, error: CloudError) -> bool:
+        # A nonce is made for each attempt, so the next one has a new one.
+        return error.code == "SignatureNonceUsed" or (error.code != "" and self._provider.renew())
+
+    def _attempt(self, operation: Operation, request: Any) -> Any:
+        method = getattr(self._client(operation), _METHODS[operation])
+        self._limits.take(operation)
+        started = time.perf_counter()
+        body, error = None, None
+        try:
+            body = method(request, _RUNTIME).body
+        except TeaException as exc:
+            error = from_sdk(operation, exc)
+        if error is None and body is None:
+            error = unreadable(operation, "no body")
+        self._account(operation, error, time.perf_counter() - started)
+        if error is not None:
+            # Raised out here, so that no traceback shows the SDK's own, which holds the URL.
+            raise error
+        return body
+
+    def _account(self, operation: Operation, error: CloudError | None, seconds: float) -> None:
+        kind = OK if error is None else error.kind
+        if error is not None and kind == ErrorKind.THROTTLED:
+            self._limits.throttled(operation, error.retry_after)
+        elif error is None or error.code:
+            self._limits.passed(operation)
+        self._observe(operation, kind, seconds)
+
+    def _client(self, operation: Operation) -> Any:
+        if operation is not Operation.READ_ENIS:
+            return self._vpc
+        with self._ecs_lock:
+            if self._ecs is None:
+                # Late: it costs 0.2 s and 19 MB, and many installations never need it.
+                from alibabacloud_ecs20140526.client import Client as EcsClient
+
+                self._ecs = EcsClient(self._config(self._settings.ecs))
+            return self._ecs
+
+    def _config(self, endpoint: Endpoint) -> Any:
+        return Config(
+            credential=_Signer(self._provider),
+            region_id=self._settings.region_id,
+            endpoint=endpoint.host or None,
+            protocol=endpoint.protocol,
+            user_agent=self._settings.user_agent,
+            connect_timeout=int(self._settings.connect_timeout * 1000),
+            read_timeout=int(self._settings.read_timeout * 1000),
+        )
+
+
+class _Signer:
+    """A `Provider` in the shape in which the SDK asks for credentials."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+
+    def get_credential(self) -> Any:
+        keys = self._provider.keys()
+        return CredentialModel(
+            access_key_id=keys.access_key_id,
+            access_key_secret=keys.access_key_secret,
+            security_token=keys.security_token,
+            type="sts" if keys.security_token else "access_key",
+        )
+
+
+def _silence() -> None:
+    """Undo what importing the SDK does to logging.
+
+    It prints every record a second time, and with DEBUG=sdk in the environment it logs the
+    signed headers, session token included.
+    """
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)

@@ -1,0 +1,145 @@
+"""From the vendor's answers to the program's own values, and back. Pure.
+
+The SDK passes values on as they came: numbers as strings or the reverse, containers absent when
+empty or when it failed to parse them. So everything is read with suspicion here, and what cannot
+be understood is read as what does least harm: a busy row, a row that covers more, an unusable EIP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from dnatctl.model import (
+    ALL_PORTS,
+    Eni,
+    EntryStatus,
+    ForwardEntry,
+    Gateway,
+    GatewayEip,
+    NewEntry,
+    PortRange,
+    Protocol,
+)
+
+_STATUSES: Final = {status.value.lower(): status for status in EntryStatus}
+_PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
+
+
+def rows(container: Any, name: str) -> list[Any]:
+    """The list `name` of a container that may be absent; [] for an absent or empty one."""
+    return getattr(container, name, None) or []
+
+
+def new_entry_fields(table_id: str, new: NewEntry) -> dict[str, Any]:
+    """The request parameters that say what a row should be."""
+    return {
+        "forward_table_id": table_id,
+        "external_ip": new.external_ip,
+        "external_port": str(new.external_ports),
+        "internal_ip": new.internal_ip,
+        "internal_port": str(new.internal_ports),
+        "ip_protocol": new.protocol.upper(),
+        "forward_entry_name": new.name,
+        "port_break": True if new.port_break else None,
+    }
+
+
+def entry(row: Any) -> ForwardEntry:
+    """A row of a forward table."""
+    return ForwardEntry(
+        entry_id=str(row.forward_entry_id or ""),
+        external_ip=str(row.external_ip or ""),
+        external_ports=_ports(row.external_port),
+        internal_ip=str(row.internal_ip or ""),
+        internal_ports=_ports(row.internal_port),
+        # `Any` is None, and so is a protocol not known here: both can stand in anyone's way.
+        protocol=_PROTOCOLS.get(str(row.ip_protocol).lower()),
+        name=str(row.forward_entry_name or ""),
+        status=_STATUSES.get(str(row.status).lower(), EntryStatus.PENDING),
+    )
+
+
+def _ports(value: Any) -> PortRange:
+    try:
+        return PortRange.parse(str(value))
+    except ValueError:
+        return ALL_PORTS
+
+
+def gateway(row: Any, vpc_id: str, eips: Iterable[GatewayEip]) -> Gateway:
+    """A NAT gateway, judged for use in `vpc_id`."""
+    tables = rows(row.forward_table_ids, "forward_table_id")
+    return Gateway(
+        gateway_id=str(row.nat_gateway_id),
+        table_id=str(tables[0]) if tables else "",
+        zone_id=str(getattr(row.nat_gateway_private_info, "iz_no", None) or ""),
+        vpc_id=str(row.vpc_id or ""),
+        eips=tuple(eips),
+        problem=_gateway_problem(row, vpc_id, has_table=bool(tables)),
+    )
+
+
+def absent_gateway(gateway_id: str) -> Gateway:
+    """What to say of a gateway that the region does not have."""
+    return Gateway(gateway_id, "", "", "", (), problem="there is no such NAT gateway")
+
+
+def _gateway_problem(row: Any, vpc_id: str, *, has_table: bool) -> str:
+    if row.vpc_id != vpc_id:
+        return f"is in VPC {row.vpc_id}, not in {vpc_id}"
+    if row.network_type == "intranet":
+        return "is a VPC NAT gateway; only an Internet NAT gateway has public addresses"
+    if _locked(row.business_status):
+        return f"is locked ({row.business_status})"
+    if row.status != "Available":
+        return f"is {row.status}, not Available"
+    return "" if has_table else "has no forward table"
+
+
+def _locked(business_status: Any) -> bool:
+    """Normal, or FinancialLocked for an overdue payment, is what the vendor documents."""
+    return business_status not in (None, "", "Normal")
+
+
+def gateway_eips(row: Any, described: Iterable[Any]) -> Iterator[GatewayEip]:
+    """The EIPs of a gateway: those it lists, and those that say they belong to it.
+
+    An EIP that is being bound is in the second list before it is in the first.
+    """
+    listed = {str(eip.ip_address): eip for eip in rows(row.ip_lists, "ip_list")}
+    states = {str(eip.ip_address): eip for eip in described}
+    for ip in dict.fromkeys([*listed, *states]):
+        problem = _eip_problem(ip, listed, states.get(ip), row.nat_gateway_id)
+        # Idle, UsedByForwardTable, UsedBySnatTable or UsedByForwardSnatTable (DescribeNatGateways).
+        serves_snat = "snat" in str(getattr(listed.get(ip), "using_status", "")).lower()
+        yield GatewayEip(ip, not problem, serves_snat, problem)
+
+
+def _eip_problem(ip: str, listed: dict[str, Any], state: Any, gateway_id: str) -> str:
+    if state is None or state.instance_id != gateway_id:
+        return "is not bound to this gateway"
+    if _locked(state.business_status) or rows(state.operation_locks, "lock_reason"):
+        return "is locked"
+    if state.status != "InUse":
+        return f"is {state.status}, not InUse"
+    return "" if ip in listed else "is not yet listed by its gateway"
+
+
+def eni(row: Any) -> Eni:
+    """A network interface with all its private addresses, the primary one first."""
+    sets = rows(row.private_ip_sets, "private_ip_set")
+    others = (str(one.private_ip_address) for one in sets)
+    primary = (str(row.private_ip_address),) if row.private_ip_address else ()
+    public = (_public_ip(one) for one in (row, *sets))
+    return Eni(
+        eni_id=str(row.network_interface_id),
+        vswitch_id=str(row.v_switch_id or ""),
+        zone_id=str(row.zone_id or ""),
+        ips=tuple(dict.fromkeys((*primary, *others))),
+        public_ip=next(filter(None, public), ""),
+    )
+
+
+def _public_ip(holder: Any) -> str:
+    return str(getattr(holder.associated_public_ip, "public_ip_address", None) or "")
