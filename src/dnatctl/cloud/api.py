@@ -69,7 +69,8 @@ class CloudApi(Protocol):
     def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
         """The network interfaces that hold these addresses of the VPC, by address.
 
-        An address that no interface holds is left out.
+        The neighbours on these interfaces, of which the answer tells too, are included; an
+        address that no interface holds is left out.
         """
         ...
 

@@ -140,16 +140,16 @@ class Cloud:
         return found
 
     def _find_batch(self, batch: list[str]) -> dict[str, Eni]:
-        found = {ip: eni for eni in self._enis(private_ip_address=batch) for ip in eni.ips}
+        found = dict(self._enis(private_ip_address=batch))
         # The vendor calls this filter one for secondary addresses and does not say whether it
         # finds primary ones too; the first primary address that it finds settles it.
         self._filter_finds_primary |= any(found[ip].ips[0] == ip for ip in batch if ip in found)
         if not self._filter_finds_primary:
             for ip in [one for one in batch if one not in found]:
-                found.update((ip, eni) for eni in self._enis(primary_ip_address=ip))
-        return {ip: found[ip] for ip in batch if ip in found}
+                found.update(self._enis(primary_ip_address=ip))
+        return found
 
-    def _enis(self, **filters: Any) -> Iterator[Eni]:
+    def _enis(self, **filters: Any) -> Iterator[tuple[str, Eni]]:
         from alibabacloud_ecs20140526 import models as ecs
 
         next_token = None
@@ -165,9 +165,8 @@ class Cloud:
             body = self._sdk.call(Operation.READ_ENIS, request)
             if body.network_interface_sets is None:
                 raise unreadable(Operation.READ_ENIS, "no interfaces", body.request_id or "")
-            yield from map(
-                wire.eni, wire.rows(body.network_interface_sets, "network_interface_set")
-            )
+            for row in wire.rows(body.network_interface_sets, "network_interface_set"):
+                yield from wire.enis(row)
             next_token = body.next_token
             if not next_token:
                 return

@@ -8,6 +8,7 @@ be understood is read as what does least harm: a busy row, a row that covers mor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from dnatctl.model import (
@@ -126,18 +127,26 @@ def _eip_problem(ip: str, listed: dict[str, Any], state: Any, gateway_id: str) -
     return "" if ip in listed else "is not yet listed by its gateway"
 
 
-def eni(row: Any) -> Eni:
-    """A network interface with all its private addresses, the primary one first."""
-    sets = rows(row.private_ip_sets, "private_ip_set")
-    others = (str(one.private_ip_address) for one in sets)
-    primary = (str(row.private_ip_address),) if row.private_ip_address else ()
-    public = (_public_ip(one) for one in (row, *sets))
+def enis(row: Any) -> Iterator[tuple[str, Eni]]:
+    """A network interface once for each of its private addresses, the primary one first.
+
+    They differ in their public address only: one neighbour's EIP is not the other's.
+    """
+    publics = {str(row.private_ip_address): _public_ip(row)} if row.private_ip_address else {}
+    for one in rows(row.private_ip_sets, "private_ip_set"):
+        ip = str(one.private_ip_address)
+        publics[ip] = _public_ip(one) or publics.get(ip, "")
+    common = _eni(row, tuple(publics))
+    for ip, public_ip in publics.items():
+        yield ip, replace(common, public_ip=public_ip) if public_ip else common
+
+
+def _eni(row: Any, ips: tuple[str, ...]) -> Eni:
     return Eni(
         eni_id=str(row.network_interface_id),
         vswitch_id=str(row.v_switch_id or ""),
         zone_id=str(row.zone_id or ""),
-        ips=tuple(dict.fromkeys((*primary, *others))),
-        public_ip=next(filter(None, public), ""),
+        ips=ips,
     )
 
 

@@ -1,0 +1,126 @@
+"""Which network interface is behind a pod IP: asked in batches, remembered for a while."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, TypeVar
+
+from dnatctl.clock import Clock
+from dnatctl.cloud.api import MAX_ENI_IPS, CloudApi
+from dnatctl.model import Eni
+
+TTL: Final = 600.0
+"""Seconds for which an answer is believed: addresses move between interfaces as pods come and go.
+Also how long an address is looked for after it was last asked for."""
+
+_V = TypeVar("_V")
+_FIRST_RETRY: Final = 1.0
+_LAST_RETRY: Final = 64.0
+
+
+@dataclass(slots=True)
+class _Want:
+    """An address that is looked for: when it was last asked for, and when to look again."""
+
+    asked_at: float
+    due_at: float
+    retry: float = _FIRST_RETRY
+
+
+class EniCache:
+    """Answers from memory, and queues what it does not know for one resolving thread.
+
+    `on_found(ip)` is called, in the resolving thread, for every queued address once its interface
+    is known. At most `capacity` addresses are remembered and as many queued; the oldest go first.
+    """
+
+    def __init__(
+        self, clock: Clock, on_found: Callable[[str], None], capacity: int = 20_000
+    ) -> None:
+        self._clock = clock
+        self._on_found = on_found
+        self._capacity = capacity
+        self._changed = threading.Condition()
+        self._known: dict[str, tuple[float, Eni]] = {}
+        self._wanted: dict[str, _Want] = {}
+
+    def want(self, ip: str) -> Eni | None:
+        """The interface behind `ip` if it is known; None if not, and then it is looked for."""
+        now = self._clock.monotonic()
+        with self._changed:
+            learned_at, eni = self._known.get(ip, (-TTL, None))
+            if eni is not None and now - learned_at < TTL:
+                return eni
+            if ip in self._wanted:
+                self._wanted[ip].asked_at = now
+            else:
+                _put(self._wanted, ip, _Want(now, now), self._capacity)
+                self._changed.notify()
+            return None
+
+    def forget(self, ip: str) -> None:
+        """Neither look for `ip` nor believe what is known of it: it may be another pod's soon."""
+        with self._changed:
+            self._wanted.pop(ip, None)
+            self._known.pop(ip, None)
+
+    def wait_for_work(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until `resolve_pending` would ask for something."""
+        with self._changed:
+            if not self._due():
+                self._changed.wait(min(timeout, self._next_due()))
+            return bool(self._due())
+
+    def resolve_pending(self, cloud: CloudApi) -> int:
+        """Ask once, for all addresses that are due (100 at most); returns how many were found.
+
+        Those not found are asked for again after 1, 2, 4 ... 64 s. Raises `errors.CloudError`;
+        the addresses then stay queued in the same way.
+        """
+        with self._changed:
+            batch = self._due()
+            self._postpone(batch)
+        if not batch:
+            return 0
+        answer = cloud.find_enis(batch)
+        with self._changed:
+            found = [ip for ip in answer if ip in self._wanted]
+            self._learn(answer)
+        for ip in found:
+            self._on_found(ip)
+        return len(found)
+
+    def _due(self) -> list[str]:
+        now = self._clock.monotonic()
+        due = (ip for ip, want in self._wanted.items() if want.due_at <= now)
+        return list(islice(due, MAX_ENI_IPS))
+
+    def _next_due(self) -> float:
+        """Seconds until the first queued address is due; for ever if none is queued."""
+        now = self._clock.monotonic()
+        return min((want.due_at - now for want in self._wanted.values()), default=float("inf"))
+
+    def _postpone(self, batch: list[str]) -> None:
+        now = self._clock.monotonic()
+        for ip in batch:
+            want = self._wanted[ip]
+            want.due_at, want.retry = now + want.retry, min(2 * want.retry, _LAST_RETRY)
+            if now - want.asked_at > TTL:
+                del self._wanted[ip]
+
+    def _learn(self, answer: Mapping[str, Eni]) -> None:
+        now = self._clock.monotonic()
+        for ip, eni in answer.items():
+            self._wanted.pop(ip, None)
+            _put(self._known, ip, (now, eni), self._capacity)
+
+
+def _put(mapping: dict[str, _V], key: str, value: _V, capacity: int) -> None:
+    """Set `key` as the newest of at most `capacity` keys."""
+    mapping.pop(key, None)
+    mapping[key] = value
+    if len(mapping) > capacity:
+        del mapping[next(iter(mapping))]
