@@ -1,0 +1,44 @@
+"""Adoption: rows without our mark that a PodDNAT nevertheless rightly calls its own.
+
+A PodDNAT may be written by whoever has rights in its namespace, so its word is not enough: the row
+must be what the record says, and lead to the record's own living pod. `takeOver` waives the last
+point for the length of a migration.
+"""
+
+from __future__ import annotations
+
+from dnatctl.model import EntryStatus, ForwardEntry
+from dnatctl.objects import PodDNAT, StatusEntry
+from dnatctl.plan.values import Adopt, Seen
+
+
+def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
+    """The foreign rows that are to be noted as this record's now."""
+    table = seen.tables.get(record.spec.gateway_id)
+    if table is None or not table.read_once:
+        return None
+    found = tuple(
+        entry.entry_id
+        for entry in record.status.entries
+        if (row := table.row(entry.entry_id)) is not None
+        and not row.owner
+        and _is_as_recorded(row.entry, entry)
+        and (seen.policy.take_over or _leads_to_own_pod(seen, entry))
+    )
+    return Adopt(record.spec.gateway_id, tuple(dict.fromkeys(found))) if found else None
+
+
+def _is_as_recorded(row: ForwardEntry, entry: StatusEntry) -> bool:
+    offset = entry.endpoint.port - row.external_ports.first
+    return (
+        row.status is not EntryStatus.DELETING
+        and row.covers(entry.endpoint)
+        and row.protocol == entry.endpoint.protocol
+        and row.internal_ip == entry.internal_ip
+        and row.internal_ports.first + offset == entry.internal_port
+    )
+
+
+def _leads_to_own_pod(seen: Seen, entry: StatusEntry) -> bool:
+    wanted = (entry.internal_port, entry.endpoint.protocol)
+    return entry.internal_ip == seen.exposure.ip and wanted in seen.exposure.ports

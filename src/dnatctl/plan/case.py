@@ -1,0 +1,124 @@
+"""One record under examination, and which of its claimed ports can stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dnatctl.model import Protocol
+from dnatctl.objects import PodDNAT, PodDNATSpec, PortMapping
+from dnatctl.plan.exposure import Ask, Problem
+from dnatctl.plan.rows import OwnRow, in_the_way, own_rows, squatters
+from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write
+from dnatctl.pool import Allocation, Demand, Pool
+from dnatctl.table.view import Table
+
+CONFLICTS_BELIEVED = 3
+"""After so many refusals in a row with nothing to be seen in the way, another endpoint is taken."""
+
+Wanted = tuple[tuple[int, Protocol], ...]
+
+
+@dataclass(slots=True)
+class Case:
+    """A record whose pod asks for it, with what was found about it so far.
+
+    `wanted`: the ports asked for, or, of a pod that asks for nonsense, those it has. `good`: the
+    claimed ports that can stay.
+    """
+
+    seen: Seen
+    record: PodDNAT
+    pool: Pool
+    table: Table
+    rows: list[OwnRow]
+    wanted: Wanted
+    good: tuple[PortMapping, ...] = ()
+    problem: Problem | None = None
+    writes: list[Write] = field(default_factory=list)
+    blockers: set[str] = field(default_factory=set)
+
+    @property
+    def spec(self) -> PodDNATSpec:
+        """What the record claims."""
+        return self.record.spec
+
+    @property
+    def ip(self) -> str:
+        """The pod's present IP."""
+        return self.seen.exposure.ip
+
+    def has_row(self, port: PortMapping) -> bool:
+        """Whether a row of the record covers the port's endpoint, right or wrong."""
+        endpoint = self.spec.endpoint(port)
+        return any(own.row.entry.covers(endpoint) for own in self.rows)
+
+    def answer(self, step: Step | None) -> Plan:
+        """The plan made of what was found, with this step."""
+        return Plan(step, tuple(self.writes), self.problem, tuple(sorted(self.blockers)))
+
+
+def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
+    """Find out which of the record's ports can stay."""
+    wanted = seen.exposure.ports
+    if seen.exposure.ask is not Ask.ON:
+        wanted = tuple((port.internal, port.protocol) for port in record.spec.ports)
+    case = Case(seen, record, pool, table, own_rows(seen, record), wanted)
+    case.problem = seen.exposure.problem
+    if not _must_move(case):
+        case.good = tuple(port for port in record.spec.ports if _is_good(case, port))
+    return case
+
+
+def refusals_of(case: Case, port: PortMapping) -> Iterator[Refusal]:
+    """The standing refusals of rows that would carry the port."""
+    for entry, refusal in case.seen.refusals.items():
+        if (
+            entry.external_ip == case.spec.external_ip
+            and entry.protocol == port.protocol
+            and port.external in entry.external_ports
+        ):
+            yield refusal
+
+
+def _must_move(case: Case) -> bool:
+    """Whether the whole claim belongs elsewhere: refused for quota before it was ever usable."""
+    full = any(
+        refusal.why is Refused.QUOTA
+        for port in case.spec.ports
+        for refusal in refusals_of(case, port)
+    )
+    if not full or case.record.status.entries:
+        return False
+    demand = Demand(case.wanted, case.seen.zone_id)
+    avoid = frozenset({case.spec.gateway_id})
+    return isinstance(case.pool.pick(demand, case.seen.now, avoid), Allocation)
+
+
+def _is_good(case: Case, port: PortMapping) -> bool:
+    """Whether the port is still asked for, and its endpoint ours to use."""
+    endpoint = case.spec.endpoint(port)
+    if (port.internal, port.protocol) not in case.wanted:
+        return False
+    if case.pool.owner(endpoint) not in ("", case.record.uid):
+        return False
+    if case.has_row(port):
+        return True
+    if case.spec.gateway_id in case.seen.absent:
+        return False
+    usable = case.pool.contains(case.spec.gateway_id, endpoint)
+    if not usable and not case.pool.problem(case.spec.gateway_id):
+        return False
+    return not _is_barred(case, port)
+
+
+def _is_barred(case: Case, port: PortMapping) -> bool:
+    """Whether somebody else's row has the endpoint, seen or, after refusals, presumed."""
+    if in_the_way(case.table, case.spec, port, case.record.uid):
+        return True
+    if squatters(case.table, case.ip, port, case.record.uid):
+        return False
+    return any(
+        refusal.why is Refused.CONFLICT and refusal.count >= CONFLICTS_BELIEVED
+        for refusal in refusals_of(case, port)
+    )

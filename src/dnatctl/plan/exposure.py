@@ -1,0 +1,196 @@
+"""What a pod asks for, read from its annotations and state."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dnatctl.model import Protocol
+from dnatctl.objects import Owner, Pod
+
+SWITCH = "k8s.aliyun.com/pod-dnat"
+PORTS = f"{SWITCH}-expose-port"
+PROTOCOL = f"{SWITCH}-expose-protocol"
+FIXED = f"{SWITCH}-fixed"
+
+MAX_PORTS = 100
+"""Ports a pod may expose: as many as a forward table holds rows by default."""
+
+
+class Ask(StrEnum):
+    """What a pod asks of the program."""
+
+    ON = "on"
+    """Expose these ports at this IP."""
+    OFF = "off"
+    """Expose nothing (any more)."""
+    NO_ADDRESS = "no-address"
+    """Expose, but the pod has no IP yet, or none any more."""
+    KEEP = "keep"
+    """What it asks cannot be done: create nothing, keep what exists."""
+    ENDED = "ended"
+    """The pod's containers have ended, or the pod is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong: a condition and event reason, and a sentence that says what to do."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What one pod asks for. `ports` are internal ports in the order of the annotation."""
+
+    ask: Ask
+    ports: tuple[tuple[int, Protocol], ...] = ()
+    ip: str = ""
+    fixed: bool = False
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says about which pods may be exposed.
+
+    Empty `allow`: every namespace. Empty `networks`: any address; the cloud decides.
+    """
+
+    allow: frozenset[str] = frozenset()
+    deny: frozenset[str] = frozenset()
+    networks: tuple[ipaddress.IPv4Network, ...] = ()
+    stateful_kinds: frozenset[str] = frozenset({"StatefulSet"})
+
+
+class InvalidAnnotationError(ValueError):
+    """An annotation has a value that cannot be understood; the message is for its author."""
+
+
+def read_exposure(pod: Pod | None, rules: Rules) -> Exposure:
+    """What the pod asks for now; None is a pod that is gone."""
+    if pod is None:
+        return Exposure(Ask.ENDED)
+    try:
+        return _read(pod, rules)
+    except InvalidAnnotationError as error:
+        return Exposure(
+            Ask.ENDED if pod.ended else Ask.KEEP,
+            ip=_ipv4(pod),
+            problem=Problem("InvalidAnnotation", str(error)),
+        )
+
+
+def owner_for(pod: Pod, exposure: Exposure) -> Owner:
+    """Who the record is to belong to: the pod, or for a fixed exposure its workload."""
+    if exposure.fixed and pod.owner is not None:
+        return pod.owner
+    return Owner("v1", "Pod", pod.key.name, pod.uid)
+
+
+def _read(pod: Pod, rules: Rules) -> Exposure:
+    fixed = _is_stateful(pod, rules) and _flag(pod, FIXED)
+    if pod.ended:
+        return Exposure(Ask.ENDED, fixed=fixed)
+    if not _flag(pod, SWITCH):
+        return Exposure(Ask.OFF)
+    ports = _ports(pod)
+    ip = _ipv4(pod)
+    if problem := _refusal(pod, ip, rules):
+        return Exposure(Ask.KEEP, ports, ip, fixed, problem)
+    return Exposure(Ask.ON if ip else Ask.NO_ADDRESS, ports, ip, fixed)
+
+
+def _flag(pod: Pod, annotation: str) -> bool:
+    value = pod.annotations.get(annotation)
+    if value is None or value == "false":
+        return False
+    if value in ("", "true"):
+        return True
+    raise InvalidAnnotationError(f'{annotation}: "{_cut(value)}" is neither "", "true" nor "false"')
+
+
+def _ports(pod: Pod) -> tuple[tuple[int, Protocol], ...]:
+    default = _protocol(pod.annotations.get(PROTOCOL, Protocol.TCP), PROTOCOL)
+    text = pod.annotations.get(PORTS, "").strip()
+    if not text:
+        raise InvalidAnnotationError(
+            f"{PORTS} is missing: name the ports to expose, such as 80,443"
+        )
+    ports: list[tuple[int, Protocol]] = []
+    for part in text.split(","):
+        for port in _part(part.strip(), default):
+            if port in ports:
+                raise InvalidAnnotationError(f"{PORTS}: {port[0]}/{port[1]} is named twice")
+            ports.append(port)
+            if len(ports) > MAX_PORTS:
+                raise InvalidAnnotationError(f"{PORTS}: more than {MAX_PORTS} ports")
+    return tuple(ports)
+
+
+def _part(text: str, default: Protocol) -> Iterator[tuple[int, Protocol]]:
+    span, slash, name = text.partition("/")
+    protocol = _protocol(name, PORTS) if slash else default
+    first, dash, last = span.partition("-")
+    start = _number(first, text)
+    end = _number(last, text) if dash else start
+    if end < start:
+        raise InvalidAnnotationError(f'{PORTS}: "{_cut(text)}" ends before it begins')
+    yield from ((port, protocol) for port in range(start, end + 1))
+
+
+def _number(text: str, part: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:
+        return int(text)
+    raise InvalidAnnotationError(
+        f'{PORTS}: "{_cut(part)}" is not a port: use 1 to 65535, a range such as 7000-7003, '
+        "and /tcp or /udp behind either"
+    )
+
+
+def _protocol(text: str, annotation: str) -> Protocol:
+    try:
+        return Protocol(text.strip().lower() or Protocol.TCP)
+    except ValueError:
+        raise InvalidAnnotationError(
+            f'{annotation}: "{_cut(text)}" is neither tcp nor udp'
+        ) from None
+
+
+def _refusal(pod: Pod, ip: str, rules: Rules) -> Problem | None:
+    namespace = pod.key.namespace
+    if namespace in rules.deny or (rules.allow and namespace not in rules.allow):
+        text = (
+            f"namespace {namespace} may not expose pods: the controller's configuration denies it"
+        )
+        return Problem("NamespaceDenied", text)
+    if pod.host_network:
+        text = "a hostNetwork pod has its node's address: DNAT cannot tell it from its neighbours"
+        return Problem("HostNetwork", text)
+    if pod.virtual:
+        return Problem("VirtualNode", "pods on ECI or virtual nodes cannot be reached through DNAT")
+    if pod.ips and not ip:
+        return Problem("NoIPv4", "the pod has no IPv4 address, and DNAT is IPv4 only")
+    if ip and rules.networks and not any(_within(ip, net) for net in rules.networks):
+        networks = ", ".join(str(net) for net in rules.networks)
+        return Problem("OutsideVPC", f"pod IP {ip} is not in the VPC ({networks})")
+    return None
+
+
+def _within(ip: str, network: ipaddress.IPv4Network) -> bool:
+    return ipaddress.IPv4Address(ip) in network
+
+
+def _ipv4(pod: Pod) -> str:
+    return next((ip for ip in pod.ips if "." in ip), "")
+
+
+def _is_stateful(pod: Pod, rules: Rules) -> bool:
+    return pod.owner is not None and pod.owner.kind in rules.stateful_kinds
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."

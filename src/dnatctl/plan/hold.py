@@ -1,0 +1,143 @@
+"""Hold: make the rows and the status of a pod's record true, and keep them so."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from dnatctl.objects import FINALIZER, READY, PodDNAT, PodDNATSpec, PortMapping
+from dnatctl.plan.adoption import adopt
+from dnatctl.plan.case import Case, Wanted, examine
+from dnatctl.plan.exposure import Ask, Problem, owner_for
+from dnatctl.plan.mend import mend
+from dnatctl.plan.rows import usable_entries
+from dnatctl.plan.status import publish, ready
+from dnatctl.plan.values import FixMetadata, Plan, Publish, Reclaim, Retire, Seen
+from dnatctl.pool import Demand, Pool, Shortage
+
+
+def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
+    """The next thing for a record whose pod asks for it."""
+    if fix := _fix_metadata(seen, record):
+        return Plan(fix)
+    gateway_id = record.spec.gateway_id
+    table = seen.tables.get(gateway_id)
+    if table is None or not (table.read_once or gateway_id in seen.absent):
+        why = pool.problem(gateway_id) or "its forward table has not been read yet"
+        return Plan(problem=Problem("GatewayUnusable", f"{gateway_id}: {why}"))
+    if step := adopt(seen, record):
+        return Plan(step)
+    case = examine(seen, record, pool, table)
+    return _withdraw(case) or _realign(case) or _steady(case)
+
+
+def _fix_metadata(seen: Seen, record: PodDNAT) -> FixMetadata | None:
+    if seen.exposure.ask is not Ask.ON or seen.pod is None:
+        return None
+    owner = owner_for(seen.pod, seen.exposure)
+    if FINALIZER in record.finalizers and any(o.uid == owner.uid for o in record.owners):
+        return None
+    return FixMetadata(owner)
+
+
+def _withdraw(case: Case) -> Plan | None:
+    """Status must never list what does not reach this pod: that goes before anything else."""
+    true = usable_entries(case.rows, case.spec, case.good, case.ip)
+    listed = case.record.status.entries
+    left = tuple(entry for entry in listed if entry in true)
+    if left == listed:
+        return None
+    moved = case.spec.internal_ip != case.ip
+    reason = "AddressChanged" if moved else "EntriesChanged"
+    text = f"{len(listed) - len(left)} of {len(listed)} entries no longer reach the pod"
+    return Plan(publish(case.record, left, ready(case.seen, case.record, "False", reason, text)))
+
+
+# --- the claim
+
+
+def _realign(case: Case) -> Plan | None:
+    """Make the claim what is asked for: ports added and dropped, the pod's present IP."""
+    leaving = tuple(port for port in case.spec.ports if port not in case.good)
+    gone = tuple(port for port in leaving if not case.has_row(port))
+    if case.seen.unanswered:
+        gone = ()
+    endpoints = tuple(case.spec.endpoint(port) for port in gone)
+    if fresh := tuple(e for e in endpoints if e not in case.seen.durable):
+        return case.answer(Retire(fresh))
+    spec = _aligned(case, tuple(port for port in case.spec.ports if port not in gone))
+    return case.answer(Reclaim(spec)) if spec != case.spec else None
+
+
+def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
+    has = {(port.internal, port.protocol) for port in case.good}
+    missing = tuple(port for port in case.wanted if port not in has)
+    spec = replace(case.spec, ports=kept)
+    if missing and not kept:
+        spec = _elsewhere(case, spec)
+    elif missing:
+        more = case.pool.extend(case.spec, missing, case.seen.now)
+        if isinstance(more, Shortage):
+            case.problem = case.problem or Problem(more.reason, more.message)
+        else:
+            spec = replace(spec, ports=(*kept, *more))
+    return _with_address(case, replace(spec, ports=_in_order(spec.ports, case.wanted)))
+
+
+def _elsewhere(case: Case, spec: PodDNATSpec) -> PodDNATSpec:
+    """A claim that has lost all its ports starts anew, on whichever gateway has room."""
+    found = case.pool.pick(Demand(case.wanted, case.seen.zone_id), case.seen.now)
+    if isinstance(found, Shortage):
+        case.problem = case.problem or Problem(found.reason, found.message)
+        return spec
+    return replace(
+        spec, gateway_id=found.gateway_id, external_ip=found.external_ip, ports=found.ports
+    )
+
+
+def _in_order(ports: tuple[PortMapping, ...], wanted: Wanted) -> tuple[PortMapping, ...]:
+    place = {port: index for index, port in enumerate(wanted)}
+    last = len(place)
+    return tuple(sorted(ports, key=lambda p: place.get((p.internal, p.protocol), last)))
+
+
+def _with_address(case: Case, spec: PodDNATSpec) -> PodDNATSpec:
+    protocol = spec.ports[0].protocol if spec.ports else spec.protocol
+    if spec.internal_ip != case.ip:
+        spec = replace(spec, internal_ip=case.ip, eni="", vswitch="")
+    return replace(spec, protocol=protocol)
+
+
+# --- rows and status
+
+
+def _steady(case: Case) -> Plan:
+    mend(case)
+    return case.answer(_publish(case) or _name_interface(case))
+
+
+def _publish(case: Case) -> Publish | None:
+    seen, record = case.seen, case.record
+    true = usable_entries(case.rows, case.spec, case.good, case.ip)
+    problem = case.problem
+    if len(true) == len(case.wanted):
+        reason = problem.reason if problem else "EntriesAvailable"
+        text = problem.message if problem else f"{len(true)} of {len(true)} ports are reachable"
+        return publish(record, true, ready(seen, record, "True", reason, text))
+    if problem:
+        condition = ready(seen, record, "False", problem.reason, problem.message)
+        return publish(record, true, condition)
+    before = record.status.condition(READY)
+    if before is not None and before.status == "True":
+        text = f"{len(true)} of {len(case.wanted)} ports are reachable"
+        condition = ready(seen, record, "False", "EntriesPending", text)
+        return publish(record, true, condition)
+    return None
+
+
+def _name_interface(case: Case) -> Reclaim | None:
+    """Fill in the network interface once it is known: nothing waits for it."""
+    eni = case.seen.eni
+    if eni is None or case.ip not in eni.ips:
+        return None
+    spec = replace(case.spec, eni=eni.eni_id, vswitch=eni.vswitch_id, zone_id=eni.zone_id)
+    return Reclaim(spec) if spec != case.spec else None

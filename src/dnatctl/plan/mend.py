@@ -1,0 +1,135 @@
+"""Mend: which rows to create, change and delete so that a claim is true."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from dnatctl.model import NewEntry, PortRange, Protocol
+from dnatctl.objects import READY, PortMapping
+from dnatctl.plan.case import Case, refusals_of
+from dnatctl.plan.exposure import Problem
+from dnatctl.plan.rows import OwnRow, misled, squatters, strangers
+from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refused
+from dnatctl.pool.pool import rows_of
+
+
+def mend(case: Case) -> None:
+    """Add the writes the case needs, who stands in its way, and what is wrong if anything is."""
+    case.blockers.update(strangers(case.table, case.ip, case.record.uid))
+    _correct(case)
+    _create(case)
+
+
+def _correct(case: Case) -> None:
+    """Rows of the record that lead astray: led back where possible, else deleted."""
+    spec = replace(case.spec, ports=case.good)
+    for own in misled(case.rows, spec, case.ip):
+        target = _target(case, own) if case.seen.policy.can_modify else None
+        if target is not None:
+            if not any(_is_squatted(case, port) for port in case.good if _covers(own, port)):
+                intent = _intent(case)
+                case.writes.append(ModifyRow(own.gateway_id, own.entry_id, target, intent))
+        elif not case.seen.policy.upsert_only:
+            case.writes.append(DeleteRow(own.gateway_id, own.entry_id))
+
+
+def _covers(own: OwnRow, port: PortMapping) -> bool:
+    return own.row.entry.protocol == port.protocol and port.external in own.row.entry.external_ports
+
+
+def _target(case: Case, own: OwnRow) -> NewEntry | None:
+    """Where the row ought to lead, if it can serve claimed ports as it stands."""
+    entry = own.row.entry
+    ports = sorted(port for port in case.good if _covers(own, port))
+    runs = rows_of(tuple(ports), pack=True)
+    if (
+        own.gateway_id != case.spec.gateway_id
+        or entry.external_ip != case.spec.external_ip
+        or len(runs) != 1
+        or runs[0][0] != entry.external_ports
+        or _is_carried_elsewhere(case, own, ports)
+    ):
+        return None
+    return _entry(case, runs[0])
+
+
+def _is_carried_elsewhere(case: Case, own: OwnRow, ports: list[PortMapping]) -> bool:
+    others = [other for other in case.rows if other is not own]
+    return any(o.carries(case.spec, port, case.ip) for o in others for port in ports)
+
+
+def _create(case: Case) -> None:
+    missing = tuple(
+        port for port in case.good if not case.has_row(port) and not _is_held_back(case, port)
+    )
+    offer = case.pool.offer(case.spec.gateway_id)
+    for run in rows_of(missing, pack=offer is not None and offer.pack):
+        entry = _entry(case, run)
+        refusal = case.seen.refusals.get(entry)
+        if refusal is not None and len(run[0]) > 1 and refusal.why is not Refused.QUOTA:
+            ports = tuple(port for port in missing if port.external in run[0])
+            for single in rows_of(ports, pack=False):
+                _add(case, _entry(case, single))
+        else:
+            _add(case, entry)
+    if missing and (why := case.pool.problem(case.spec.gateway_id)):
+        text = f"{case.spec.gateway_id}: {why}"
+        case.problem = case.problem or Problem("GatewayUnusable", text)
+
+
+def _add(case: Case, entry: NewEntry) -> None:
+    case.writes.append(CreateRow(case.spec.gateway_id, entry, _intent(case)))
+
+
+def _is_held_back(case: Case, port: PortMapping) -> bool:
+    """Whether a row for the port would be refused, or was and nothing has changed since."""
+    held = _is_squatted(case, port)
+    for refusal in refusals_of(case, port):
+        if refusal.why is Refused.CONFLICT:
+            held = held or refusal.generation >= case.table.generation
+        else:
+            reason = "QuotaExceeded" if refusal.why is Refused.QUOTA else "CloudRejected"
+            case.problem = case.problem or Problem(reason, refusal.message)
+    return held
+
+
+def _is_squatted(case: Case, port: PortMapping) -> bool:
+    rows = squatters(case.table, case.ip, port, case.record.uid)
+    foreign = [row.entry for row in rows if not row.owner]
+    case.blockers.update(row.owner for row in rows if row.owner)
+    if foreign:
+        text = (
+            f"{case.ip}:{port.internal}/{port.protocol} already has a DNAT entry that is not "
+            f"dnatctl's: {foreign[0].entry_id} ({foreign[0].external_ip}:"
+            f"{foreign[0].external_ports}); delete it or stop exposing the port"
+        )
+        case.problem = case.problem or Problem("TupleConflict", text)
+    return bool(rows)
+
+
+def _entry(case: Case, run: tuple[PortRange, PortRange, Protocol]) -> NewEntry:
+    external, internal, protocol = run
+    key = case.seen.key
+    ports = [port for port in case.good if port.external in external]
+    return NewEntry(
+        external_ip=case.spec.external_ip,
+        external_ports=external,
+        internal_ip=case.ip,
+        internal_ports=internal,
+        protocol=protocol,
+        name=case.seen.marks.name(case.record.uid, f"{key.namespace}-{key.name}"),
+        port_break=any(
+            case.pool.needs_port_break(case.spec.gateway_id, case.spec.endpoint(port))
+            for port in ports
+        ),
+    )
+
+
+def _intent(case: Case) -> str:
+    """What tells this wish from an earlier one for the same row, readable after a crash.
+
+    The claim's generation moves with every change of the claim, and the Ready condition's time
+    with every loss of an entry that was usable.
+    """
+    condition = case.record.status.condition(READY)
+    return f"{case.record.generation}/{condition.since if condition else ''}"

@@ -1,0 +1,116 @@
+"""Release and park: taking rows away, and letting go of the claim or keeping it.
+
+The order is the point: status no longer lists the entries, then the rows are deleted, then they are
+seen absent, then the endpoints go into quarantine, and the finalizer goes last.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from dnatctl.objects import FINALIZER, READY, PodDNAT
+from dnatctl.plan.adoption import adopt
+from dnatctl.plan.exposure import Ask, Problem
+from dnatctl.plan.rows import OwnRow, own_rows
+from dnatctl.plan.status import RETAINED, publish, ready, retained
+from dnatctl.plan.values import (
+    DeleteRecord,
+    DeleteRow,
+    DropFinalizer,
+    Plan,
+    Publish,
+    Retire,
+    Seen,
+    Workload,
+)
+
+
+def release(seen: Seen, record: PodDNAT) -> Plan:
+    """Take the rows away, then the claim."""
+    if adoption := adopt(seen, record):
+        return Plan(adoption)
+    if step := _withdraw(seen, record, "Releasing", "the entries are being deleted"):
+        return Plan(step)
+    if waiting := _until_rows_are_gone(seen, record):
+        return waiting
+    if retiring := tuple(e for e in record.spec.endpoints() if e not in seen.durable):
+        return Plan(Retire(retiring))
+    return _let_go(seen, record)
+
+
+def park(seen: Seen, record: PodDNAT) -> Plan:
+    """Take the rows away and keep the claim: the pod's IP may be another pod's by now."""
+    if step := _withdraw(seen, record, "PodAway", "the claim is kept; the pod has no address"):
+        return Plan(step)
+    if waiting := _until_rows_are_gone(seen, record):
+        return waiting
+    if seen.exposure.ask is not Ask.ENDED or seen.workload is Workload.UNKNOWN:
+        return Plan(problem=seen.exposure.problem)
+    if seen.workload is Workload.GONE:
+        return Plan(DeleteRecord())
+    return _retain(seen, record)
+
+
+def _withdraw(seen: Seen, record: PodDNAT, reason: str, message: str) -> Publish | None:
+    condition = record.status.condition(READY)
+    listed = bool(record.status.entries) or (condition is not None and condition.status == "True")
+    if not listed:
+        return None
+    return publish(record, (), ready(seen, record, "False", reason, message))
+
+
+def _until_rows_are_gone(seen: Seen, record: PodDNAT) -> Plan | None:
+    """What to do while rows are left, or while it is not known whether any are."""
+    rows = own_rows(seen, record)
+    if rows and seen.policy.upsert_only:
+        text = "policy upsert-only keeps the entries; set policy: sync to have them deleted"
+        return Plan(problem=Problem("DeletionHeldByPolicy", text))
+    if rows:
+        return Plan(writes=deletions(rows))
+    if seen.unanswered:
+        return Plan()
+    return _unread(seen, record)
+
+
+def deletions(rows: list[OwnRow]) -> tuple[DeleteRow, ...]:
+    """Deletes of the rows that are not on their way out yet."""
+    return tuple(DeleteRow(own.gateway_id, own.entry_id) for own in rows if not own.deleting)
+
+
+def _unread(seen: Seen, record: PodDNAT) -> Plan | None:
+    gateway_id = record.spec.gateway_id
+    table = seen.tables.get(gateway_id)
+    if not gateway_id or gateway_id in seen.absent or (table is not None and table.read_once):
+        return None
+    text = f"the forward table of {gateway_id} cannot be read: whether entries are left is unknown"
+    return Plan(problem=Problem("GatewayUnusable", text))
+
+
+def _let_go(seen: Seen, record: PodDNAT) -> Plan:
+    if record.deleting:
+        return Plan(DropFinalizer() if FINALIZER in record.finalizers else None)
+    if seen.pod is None or seen.pod.deleting:
+        # The pod takes its PodDNAT along when the garbage collector comes by: one write saved.
+        wait = _left(seen, record, READY, seen.policy.gc_grace_s)
+        if wait > 0:
+            return Plan(retry_in=wait)
+    return Plan(DeleteRecord())
+
+
+def _retain(seen: Seen, record: PodDNAT) -> Plan:
+    away = ready(seen, record, "False", "PodAway", "the claim is kept; the pod has no address")
+    if seen.workload is Workload.WANTS:
+        return Plan(publish(record, (), away))
+    if step := publish(record, (), away, retained(seen, record)):
+        return Plan(step)
+    wait = _left(seen, record, RETAINED, seen.policy.retain_s)
+    return Plan(retry_in=wait) if wait > 0 else Plan(DeleteRecord())
+
+
+def _left(seen: Seen, record: PodDNAT, type_: str, seconds: float) -> float:
+    """Seconds left of a time that began when the condition last changed; 0 without one."""
+    condition = record.status.condition(type_)
+    if condition is None or not condition.since:
+        return 0.0
+    since = datetime.strptime(condition.since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    return (since + timedelta(seconds=seconds) - seen.wall).total_seconds()

@@ -1,0 +1,56 @@
+"""The status of a PodDNAT, composed."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from dnatctl.objects import READY, Condition, PodDNAT, PodDNATStatus, StatusEntry
+from dnatctl.plan.values import Publish, Seen
+
+RETAINED = "Retained"
+"""Type of the condition that dates a fixed claim whose name its workload no longer wants."""
+
+
+def ready(seen: Seen, record: PodDNAT, status: str, reason: str, message: str) -> Condition:
+    """The Ready condition; its time moves only when its status does."""
+    return _condition(seen, record, READY, status, reason, message)
+
+
+def retained(seen: Seen, record: PodDNAT) -> Condition:
+    """The Retained condition: true since the name left the workload's replicas."""
+    text = "no longer among the workload's replicas; the claim is kept for the retain time"
+    return _condition(seen, record, RETAINED, "True", "NotAmongReplicas", text)
+
+
+def publish(
+    record: PodDNAT, entries: tuple[StatusEntry, ...], *conditions: Condition
+) -> Publish | None:
+    """The status write that makes these the entries and conditions; None if they are already."""
+    types = {condition.type for condition in conditions}
+    others = tuple(c for c in record.status.conditions if c.type not in {*types, READY, RETAINED})
+    kept = (*others, *conditions)
+    if record.status.entries == entries and _same(record.status.conditions, kept):
+        return None
+    return Publish(PodDNATStatus(entries, kept, record.generation))
+
+
+def _condition(
+    seen: Seen, record: PodDNAT, type_: str, status: str, reason: str, message: str
+) -> Condition:
+    old = record.status.condition(type_)
+    since = old.since if old is not None and old.status == status else ""
+    return Condition(
+        type_,
+        status,
+        reason,
+        message,
+        since or seen.wall.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        record.generation,
+    )
+
+
+def _same(old: tuple[Condition, ...], new: tuple[Condition, ...]) -> bool:
+    """Equal but for the generation they were observed at: that alone is not worth a write."""
+    return {c.type: replace(c, observed_generation=0) for c in old} == {
+        c.type: replace(c, observed_generation=0) for c in new
+    }

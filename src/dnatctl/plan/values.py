@@ -1,0 +1,195 @@
+"""What `plan` looks at, and what it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from dnatctl.model import Endpoint, Eni, NewEntry
+from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus
+from dnatctl.plan.exposure import Exposure, Problem
+from dnatctl.table.marks import Marks
+from dnatctl.table.view import Table
+
+# --- input
+
+
+class Refused(StrEnum):
+    """Why the cloud refused a row, as far as it changes what to do next."""
+
+    CONFLICT = "conflict"
+    QUOTA = "quota"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The last refusal of a row: how often in a row, and at which generation of the table."""
+
+    why: Refused
+    count: int
+    generation: int
+    message: str
+
+
+class Workload(StrEnum):
+    """What the workload that owns a fixed claim says of the pod's name."""
+
+    WANTS = "wants"
+    """The name is among its replicas."""
+    SHED = "shed"
+    """It exists, but the name is no longer among its replicas."""
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Settings that change decisions. Durations in seconds."""
+
+    upsert_only: bool = False
+    take_over: bool = False
+    can_modify: bool = True
+    retain_s: float = 86400.0
+    gc_grace_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything a decision about one namespace and name rests on.
+
+    `refusals` are by the row they were for; `unanswered`: a write for this record is on its way, or
+    its outcome is unknown. `durable`: retired endpoints whose quarantine is noted where
+    the next leader will find it. `absent`: gateways that the cloud says do not exist. `denied`: the
+    namespace has used up its quota.
+    """
+
+    key: Key
+    exposure: Exposure
+    pod: Pod | None
+    record: PodDNAT | None
+    tables: Mapping[str, Table]
+    marks: Marks
+    policy: Policy
+    now: float
+    wall: datetime
+    refusals: Mapping[NewEntry, Refusal] = field(default_factory=dict)
+    unanswered: bool = False
+    durable: frozenset[Endpoint] = frozenset()
+    absent: frozenset[str] = frozenset()
+    workload: Workload = Workload.UNKNOWN
+    eni: Eni | None = None
+    zone_id: str = ""
+    denied: bool = False
+
+
+# --- output: writes to a forward table
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRow:
+    """Create this row; `intent` tells this wish from an earlier one for the same row."""
+
+    gateway_id: str
+    entry: NewEntry
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModifyRow:
+    """Make the row with that ID lead where `entry` says."""
+
+    gateway_id: str
+    entry_id: str
+    entry: NewEntry
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRow:
+    """Delete the row with that ID."""
+
+    gateway_id: str
+    entry_id: str
+
+
+Write = CreateRow | ModifyRow | DeleteRow
+
+# --- output: one step on the Kubernetes side
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRecord:
+    """Store the claim: a new PodDNAT."""
+
+    spec: PodDNATSpec
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Reclaim:
+    """Change what the PodDNAT claims."""
+
+    spec: PodDNATSpec
+
+
+@dataclass(frozen=True, slots=True)
+class FixMetadata:
+    """Put our finalizer on the PodDNAT and make `owner` its owner."""
+
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Write the PodDNAT's status."""
+
+    status: PodDNATStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Note these unmarked rows as ours in the ledger."""
+
+    gateway_id: str
+    entry_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    """Begin the quarantine of endpoints whose rows are gone, and note it durably."""
+
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRecord:
+    """Delete the PodDNAT; our finalizer holds it until it is done with."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropFinalizer:
+    """Let the PodDNAT go."""
+
+
+Step = (
+    CreateRecord | Reclaim | FixMetadata | Publish | Adopt | Retire | DeleteRecord | DropFinalizer
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The one next thing.
+
+    `writes`: what the tables should be written for this record now; it replaces what was asked for
+    it before. `blockers`: UIDs whose rows stand in this pod's way. `retry_in`: seconds after which
+    to look again even if nothing is heard.
+    """
+
+    step: Step | None = None
+    writes: tuple[Write, ...] = ()
+    problem: Problem | None = None
+    blockers: tuple[str, ...] = ()
+    retry_in: float | None = None

@@ -1,0 +1,71 @@
+"""The ports of one external IP and protocol, in the order in which they are to be handed out."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+
+from dnatctl.model import PortRange
+
+
+class Line:
+    """Least recently used first: ports never used, ascending, then released ones in that order.
+
+    Memory grows with the ports ever used, not with the range.
+    """
+
+    def __init__(self, ports: PortRange) -> None:
+        self.ports = ports
+        self._fresh = ports.first
+        self._returned: OrderedDict[int, None] = OrderedDict()
+
+    def take(self, port: int) -> None:
+        """The port is in use; it stays out of the line until it is returned."""
+        self._advance_to(port)
+        self._returned.pop(port, None)
+
+    def give_back(self, port: int) -> None:
+        """The port was used and is not any more: to the end of the line."""
+        if port in self.ports:
+            self._advance_to(port)
+            self._returned.pop(port, None)
+            self._returned[port] = None
+
+    def pick(self, count: int, free: Callable[[int], bool]) -> list[int] | None:
+        """The first `count` ports in line that are `free`, or None if there are not so many."""
+        picked: list[int] = []
+        for port in self._in_line():
+            if len(picked) == count:
+                break
+            if free(port):
+                picked.append(port)
+        return picked if len(picked) == count else None
+
+    def pick_run(self, count: int, free: Callable[[int], bool]) -> list[int] | None:
+        """The first run of `count` consecutive free ports: among the never used ones first."""
+        return self._run(self._fresh, count, free) or self._run(self.ports.first, count, free)
+
+    @property
+    def never_used(self) -> int:
+        """How many ports have not been used since the start."""
+        return self.ports.last - self._fresh + 1
+
+    def _in_line(self) -> Iterator[int]:
+        yield from range(self._fresh, self.ports.last + 1)
+        yield from self._returned
+
+    def _advance_to(self, port: int) -> None:
+        """Ports passed over join the line of returned ones: they are the next in it."""
+        if port < self._fresh or port not in self.ports:
+            return
+        for skipped in range(self._fresh, port):
+            self._returned[skipped] = None
+        self._fresh = port + 1
+
+    def _run(self, start: int, count: int, free: Callable[[int], bool]) -> list[int] | None:
+        length = 0
+        for port in range(start, self.ports.last + 1):
+            length = length + 1 if free(port) else 0
+            if length == count:
+                return list(range(port - count + 1, port + 1))
+        return None
