@@ -1,0 +1,94 @@
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+DURATION ?= 10m
+ARGS ?=
+
+BIN := .venv/bin
+# The SDK of the cloud would ask the metadata service of ECS for a role, and takes a proxy from the
+# environment even for 127.0.0.1 (it does not honour NO_PROXY). Setting up may need the proxy.
+RUN := env ALIBABA_CLOUD_ECS_METADATA_DISABLED=true \
+	-u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u http_proxy -u https_proxy -u all_proxy
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \
+	--python-version 3.11 setup.cfg requirements/build.in
+INSTALL := setup.cfg pyproject.toml hack/venv
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) \
+		| awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: .venv/.sim ## Run dnatctl against an emulated cluster and cloud on this machine
+	$(RUN) $(BIN)/dnatctl demo $(ARGS)
+
+.PHONY: test
+test: .venv/.dev ## Unit, model and integration tests (ARGS="-k pool")
+	$(RUN) $(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: .venv/.dev ## Style, types and the rules of the architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: verify
+verify: verify-docs verify-manifests verify-shape ## What is generated is fresh, manifests build, files are short
+
+.PHONY: verify-docs
+verify-docs: .venv/.dev
+	$(RUN) $(BIN)/python hack/gen-reference --check
+
+.PHONY: verify-manifests
+verify-manifests:
+	hack/verify-manifests
+
+.PHONY: verify-shape
+verify-shape: .venv/.dev
+	$(BIN)/python hack/verify-shape
+
+.PHONY: e2e
+e2e: .venv/.dev ## Tests against a real Kubernetes control plane (built once a machine)
+	$(RUN) $(BIN)/python hack/control-plane build
+	$(RUN) $(BIN)/pytest tests/e2e $(ARGS)
+
+.PHONY: prove
+prove: .venv/.dev ## The model tests at length, with new random examples each time
+	$(RUN) HYPOTHESIS_PROFILE=long $(BIN)/pytest --timeout 3600 tests/model $(ARGS)
+
+.PHONY: soak
+soak: .venv/.dev ## Run for long under faults (DURATION=10m)
+	$(RUN) $(BIN)/python hack/soak --duration $(DURATION) $(ARGS)
+
+.PHONY: bench
+bench: .venv/.dev ## Measure speed and size against the budgets
+	$(RUN) $(BIN)/python hack/bench $(ARGS)
+
+.PHONY: format
+format: .venv/.dev ## Bring the code into the one style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: docs
+docs: .venv/.dev ## Generate docs/reference
+	$(RUN) $(BIN)/python hack/gen-reference
+
+.PHONY: lock
+lock: .venv/.dev ## Lock the dependencies anew, with hashes (ARGS=--upgrade)
+	$(LOCK) $(ARGS) -o requirements/run.txt
+	$(LOCK) $(ARGS) --extra sim -o requirements/sim.txt
+	$(LOCK) $(ARGS) --extra sim requirements/dev.in -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove what was built, the virtual environment included
+	rm -rf .venv build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/.sim: requirements/sim.txt $(INSTALL)
+	PYTHON=$(PYTHON) hack/venv sim
+
+.venv/.dev: requirements/dev.txt $(INSTALL)
+	PYTHON=$(PYTHON) hack/venv dev

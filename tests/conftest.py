@@ -1,0 +1,44 @@
+"""What holds for every test: no way out of the machine, no leftovers of the user's environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+from tests.support import network, threads
+
+# Before anything imports the cloud's SDK, which reads the environment once.
+os.environ["ALIBABA_CLOUD_ECS_METADATA_DISABLED"] = "true"
+for _name in list(os.environ):
+    if _name.lower().endswith("_proxy") or _name.startswith("DNATCTL_"):
+        del os.environ[_name]
+
+network.GUARD.install()
+
+# Shared machines stall: a slow example says nothing about the code.
+_LENIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("dev", max_examples=50, derandomize=True, **_LENIENT)
+settings.register_profile("long", max_examples=2000, **_LENIENT)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(autouse=True)
+def network_guard() -> Iterator[network.Guard]:
+    """Fail the test if anything in the process tried to reach another machine meanwhile."""
+    network.GUARD.take()
+    yield network.GUARD
+    attempts = network.GUARD.take()
+    if attempts:
+        pytest.fail(f"tried to leave this machine: {', '.join(attempts)}")
+
+
+@pytest.fixture
+def no_leaked_threads() -> Iterator[None]:
+    """Fail the test if it leaves threads behind: the program's, or such as hold up exit."""
+    before = threads.running()
+    yield
+    left = threads.wait_until_gone(before, seconds=float(os.environ.get("LEAK_PATIENCE", "5")))
+    if left:
+        pytest.fail(f"threads left behind: {', '.join(sorted(left))}")
