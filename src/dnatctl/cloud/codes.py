@@ -114,7 +114,16 @@ RULES: Final = (
             "Forbidden.InternalIpOutOfVpcCIDR",
         ),
     ),
-    Rule(_ENIS, ErrorKind.GONE, ("Invalid*.NotFound",)),
+    Rule(
+        _ENIS,
+        ErrorKind.GONE,
+        (
+            "InvalidEcsId.NotFound",
+            "InvalidEniId.NotFound",
+            "InvalidVSwitchId.NotFound",
+            "InvalidSecurityGroupId.NotFound",
+        ),
+    ),
     Rule(
         _ANY,
         ErrorKind.REJECTED,

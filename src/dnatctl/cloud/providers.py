@@ -37,6 +37,9 @@ RETRY_AFTER: Final = 30
 RETRY_AFTER_NONE: Final = 2
 """Seconds for which a failure is repeated to callers while there are no good credentials."""
 
+FRESH: Final = 5
+"""Seconds for which credentials just lent are not exchanged again, however often refused."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -101,6 +104,7 @@ class LentProvider:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: Keys | None = None
+        self._lent_at = float("-inf")
         self._renew_at = 0.0
         self._failure = ""
 
@@ -118,11 +122,13 @@ class LentProvider:
 
     def renew(self) -> bool:
         """See `Provider.renew`."""
-        before = self._keys
         with self._lock:
-            # Whoever waited here for another thread's renewal has what it got.
-            if self._keys is before:
-                self._attempt(self._now())
+            now = self._now()
+            # Most likely another thread was refused too and has been here first.
+            if now - self._lent_at < FRESH:
+                return True
+            before = self._keys
+            self._attempt(now)
             return self._keys is not before
 
     def _renew_ahead(self) -> None:
@@ -156,6 +162,7 @@ class LentProvider:
             self._renew_at = now + (RETRY_AFTER if good else RETRY_AFTER_NONE)
             _log.warning("credentials not renewed", error=str(exc), present_ones_good=good)
             return
+        self._lent_at = now
         life = (keys.expires_at or now) - now
         self._keys, self._renew_at = (
             keys,

@@ -61,7 +61,9 @@ class Endpoint:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not an endpoint: {text!r}; write https://host or http://host:port")
         if parts.path.strip("/") or parts.query or parts.username:
-            raise ValueError(f"an endpoint is a host, with nothing after it: {text!r}")
+            raise ValueError(
+                f"an endpoint is a host and no more: {parts.scheme}://{parts.hostname}"
+            )
         return cls(parts.netloc, parts.scheme)
 
 

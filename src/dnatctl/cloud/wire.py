@@ -83,7 +83,8 @@ def gateway(row: Any, vpc_id: str, eips: Iterable[GatewayEip]) -> Gateway:
 
 def absent_gateway(gateway_id: str) -> Gateway:
     """What to say of a gateway that the region does not have."""
-    return Gateway(gateway_id, "", "", "", (), problem="there is no such NAT gateway")
+    problem = "there is no such NAT gateway in the region"
+    return Gateway(gateway_id, "", "", "", (), problem, absent=True)
 
 
 def _gateway_problem(row: Any, vpc_id: str, *, has_table: bool) -> str:
