@@ -63,7 +63,7 @@ class CloudAdmin:
         """End all faults."""
         self._call("DELETE", "faults")
 
-    def act(self, name: str, **arguments: object) -> object:
+    def act(self, name: str, /, **arguments: object) -> object:
         """Do an act of `Acts`; returns what it returns."""
         return self._call("POST", f"act/{name}", arguments)
 
