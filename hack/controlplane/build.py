@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from controlplane.assets import PROGRAMS, VERSION, cache_folder
-from controlplane.debian import Archive
+from .assets import PROGRAMS, VERSION, cache_folder
+from .debian import Archive
 
 GO = "1.19"
 PACKAGES = (
@@ -129,7 +129,9 @@ class Workshop:
     def _unpack_sources(self, out: Path) -> None:
         tarball = Archive(self.folder / "apt").download_source("kubernetes", VERSION)
         with tarfile.open(tarball) as archive:
-            archive.extractall(out / "unpacked", filter="tar")
+            # Debian 12's Python is older than the `filter` argument; an attribute does not hurt it.
+            archive.extraction_filter = getattr(tarfile, "tar_filter", None)
+            archive.extractall(out / "unpacked")
         (top,) = (out / "unpacked").iterdir()
         tree = out / "src" / KUBERNETES
         tree.parent.mkdir(parents=True)

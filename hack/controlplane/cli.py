@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from controlplane.assets import Assets, MissingProgramError
-from controlplane.build import BuildError, build
-from controlplane.cluster import Cluster
-from controlplane.debian import AptError
-from controlplane.process import ProcessError
+from .assets import Assets, MissingProgramError
+from .build import BuildError, build
+from .cluster import Cluster
+from .debian import AptError
+from .process import ProcessError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,10 +8,10 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from controlplane import files
-from controlplane.assets import SERVERS, Assets
-from controlplane.ports import LOOPBACK, free_ports
-from controlplane.process import Process, ProcessError, polls
+from . import files
+from .assets import SERVERS, Assets
+from .ports import LOOPBACK, free_ports
+from .process import Process, ProcessError, polls
 
 READY_WITHIN = 60.0
 """Seconds a server may take to become ready on a busy machine; an idle one needs under 5."""

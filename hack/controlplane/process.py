@@ -104,13 +104,18 @@ def polls(limit: float, interval: float = 0.05) -> Iterator[None]:
 
 
 def _start_time(pid: int) -> str | None:
-    """Start time of a live process in clock ticks since boot, None for a dead or unreaped one."""
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # reaps it where it is a child of this process
+    """Start time of a process in clock ticks since boot, None for one that has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
     # The second field is the command in parentheses and may hold anything; the state comes next.
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else fields[19]
+    state, threads, started = fields[0], int(fields[17]), fields[19]
+    # A zombie may have threads that still hold its sockets; without any it only waits for its
+    # parent, which may be this process.
+    if state == "Z" and threads <= 1:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        return None
+    return started

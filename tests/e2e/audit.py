@@ -1,0 +1,77 @@
+"""Reads the API server's audit log: who asked for what, and how it was answered."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """One answered request."""
+
+    user: str
+    verb: str
+    """Kubernetes verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …"""
+    resource: str
+    """Plural name, empty for a path that is no resource."""
+    subresource: str
+    namespace: str
+    name: str
+    code: int
+    uri: str
+    stage: str
+    """`ResponseComplete`; a watch also has `ResponseStarted`, when it begins."""
+    user_agent: str
+
+    @property
+    def is_write(self) -> bool:
+        """Whether the request asked for a change."""
+        return self.verb in WRITES
+
+
+class AuditLog:
+    """The audit log of one control plane.
+
+    The server logs a request when it has answered it, so the last line may come a moment after
+    the client saw the answer: use `eventually`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def mark(self) -> int:
+        """A point in the log to read on from later."""
+        return self._path.stat().st_size
+
+    def events(self, *, since: int = 0, user: str | None = None) -> list[AuditEvent]:
+        """Complete requests logged after a `mark`, of one user where named, in order."""
+        events = (_event(entry) for entry in self._entries(since))
+        return [event for event in events if user in (None, event.user)]
+
+    def _entries(self, since: int) -> Iterator[dict[str, Any]]:
+        with self._path.open("rb") as log:
+            log.seek(since)
+            for line in log:
+                if line.endswith(b"\n"):  # else it is being written
+                    yield orjson.loads(line)
+
+
+def _event(entry: dict[str, Any]) -> AuditEvent:
+    target = entry.get("objectRef", {})
+    return AuditEvent(
+        user=entry["user"]["username"],
+        verb=entry["verb"],
+        resource=target.get("resource", ""),
+        subresource=target.get("subresource", ""),
+        namespace=target.get("namespace", ""),
+        name=target.get("name", ""),
+        code=entry.get("responseStatus", {}).get("code", 0),
+        uri=entry["requestURI"],
+        stage=entry["stage"],
+        user_agent=entry.get("userAgent", ""),
+    )
