@@ -91,7 +91,11 @@ class Cloud:
         body = self._read_table(
             forward_table_id=table_id, page_number=page_number, page_size=PAGE_SIZE
         )
-        return EntryPage(int(body.total_count), tuple(map(wire.entry, _table_rows(body))))
+        rows = _table_rows(body)
+        total = _total(Operation.READ_TABLE, body)
+        if not rows and total > (page_number - 1) * PAGE_SIZE:
+            raise unreadable(Operation.READ_TABLE, "rows are missing", body.request_id or "")
+        return EntryPage(total, tuple(map(wire.entry, rows)))
 
     def read_entry(self, table_id: str, entry_id: str) -> ForwardEntry | None:
         """See `CloudApi.read_entry`."""
@@ -211,10 +215,10 @@ class Cloud:
         page = 1
         while True:
             body = self._sdk.call(operation, request(page))
-            holder = getattr(body, container)
-            if holder is None:
-                raise unreadable(operation, f"no {container}", body.request_id or "")
-            rows = wire.rows(holder, name)
+            rows = wire.rows(getattr(body, container), name)
+            # That there is none has consequences, so an answer must say so in full.
+            if page == 1 and not rows and _total(operation, body) > 0:
+                raise unreadable(operation, f"{container} are missing", body.request_id or "")
             yield from rows
             if len(rows) < page_size:
                 return
@@ -223,14 +227,23 @@ class Cloud:
     def _read_table(self, **filters: Any) -> Any:
         request = vpc.DescribeForwardTableEntriesRequest(region_id=self._region_id, **filters)
         body = self._sdk.call(Operation.READ_TABLE, request)
-        # Absence means something here (the row is gone), so it must be said, not merely not said.
-        if body.forward_table_entries is None or not str(body.total_count).isdigit():
+        # That a row is gone has consequences, so an answer must say so in full.
+        if body.forward_table_entries is None:
             raise unreadable(Operation.READ_TABLE, "no rows", body.request_id or "")
+        _total(Operation.READ_TABLE, body)
         return body
 
 
 def _table_rows(body: Any) -> list[Any]:
     return wire.rows(body.forward_table_entries, "forward_table_entry")
+
+
+def _total(operation: Operation, body: Any) -> int:
+    """How many there are over all pages; raises CloudError if the answer does not say."""
+    text = str(body.total_count)
+    if not text.isdecimal():
+        raise unreadable(operation, "no TotalCount", body.request_id or "")
+    return int(text)
 
 
 def _ignore(operation: Operation, kind: str, seconds: float) -> None:
