@@ -25,7 +25,8 @@ class ErrorKind(StrEnum):
     BUSY = "busy"
     """The table or its gateway is in flux: wait for it, hold nothing against the entry."""
     UNKNOWN = "unknown"
-    """No answer, or one that cannot be read. A write may have been done or may still be."""
+    """No answer, or one that cannot be read. A write may have been done or may still be, and no
+    later refusal of the same write settles that: only its success or a look at the table does."""
     CONFLICT = "conflict"
     """One of the two address tuples of the entry is taken: the table tells by whom."""
     GONE = "gone"
