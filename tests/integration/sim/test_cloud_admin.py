@@ -12,8 +12,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import urllib3
+from darabonba.exceptions import UnretryableException
 
-from dnatctl.sim.cloud import AdminError, CloudAdmin, Fault, Knobs, Scenario, Settle, truth
+from dnatctl.sim.cloud import (
+    AdminError,
+    CloudAdmin,
+    CloudServer,
+    Fault,
+    Knobs,
+    Scenario,
+    Settle,
+    truth,
+)
 from tests.integration.sim.cloud_support import EIP, GATEWAY, SETTLE, TABLE, Site, refused
 
 
@@ -345,6 +356,26 @@ class TestHttp:
             for _ in range(20):
                 fresh.entries()
             assert len(fresh.server._connections) == 1
+
+    def test_unknown_paths(self, site: Site) -> None:
+        reply = urllib3.request("GET", f"{site.server.endpoint}/somewhere", retries=False)
+        assert (reply.status, reply.json()["Code"]) == (404, "InvalidAction.NotFound")
+
+    def test_a_port_in_use_is_an_error(self, site: Site) -> None:
+        port = int(site.server.address.split(":")[1])
+        with pytest.raises(OSError, match="in use"):
+            CloudServer(site.cloud, port=port).start()
+
+    def test_it_can_come_back_on_its_port_with_what_it_knew(self) -> None:
+        with Site() as fresh:
+            entry_id = fresh.created()
+            address = fresh.server.address
+            fresh.server.stop()
+            with pytest.raises(UnretryableException):
+                fresh.entries()
+            fresh.server.start()
+            assert fresh.server.address == address
+            assert [row.forward_entry_id for row in fresh.entries()] == [entry_id]
 
     def test_stop_ends_open_connections(self) -> None:
         with Site() as fresh:

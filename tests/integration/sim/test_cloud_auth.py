@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dnatctl.sim.cloud import Cloud, CloudServer
+from dnatctl.sim.cloud import Cloud, CloudServer, Fault
 from dnatctl.sim.cloud.spec import REGION, StsSpec
 from tests.integration.sim.cloud_support import Site, refused, signed_post
 
@@ -205,6 +205,11 @@ class TestMetadata:
         assert self.get(site, self.ROLES, "made-up").status == 403
         site.clock.ahead = timedelta(seconds=11)
         assert self.get(site, self.ROLES, token).status == 403
+
+    def test_faults_reach_it_too(self, site: Site) -> None:
+        site.cloud.add_fault(Fault(action="page", status=503, apis=["/latest/api/token"]))
+        assert self.token(site).status == 503
+        assert self.token(site).status == 200
 
     @pytest.mark.parametrize("ttl", ["", "0", "21601", "x"])
     def test_a_token_needs_a_lifetime(self, site: Site, ttl: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 
@@ -123,6 +124,18 @@ class TestBrokenAnswers:
         assert call.code
         entry_id = site.create(client_token="t1")
         assert [row["entry_id"] for row in site.rows()] == [entry_id]
+
+    @pytest.mark.parametrize("how", ["close", "reset"])
+    def test_connections_end_in_order_or_not(self, site: Site, how: str) -> None:
+        site.cloud.add_fault(Fault(action=how))  # type: ignore[arg-type]
+        host, port = site.server.address.split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as wire:
+            wire.sendall(b"GET /credentials HTTP/1.1\r\nHost: x\r\n\r\n")
+            if how == "close":
+                assert wire.recv(1) == b""
+            else:
+                with pytest.raises(ConnectionResetError):
+                    wire.recv(1)
 
     @pytest.mark.parametrize(("stage", "happened"), [("before", 0), ("during", 0), ("after", 1)])
     def test_server_errors(self, site: Site, stage: str, happened: int) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from dnatctl.sim.cloud import DOCUMENTED_POLICY, Scenario
+from dnatctl.sim.cloud.spec import GatewaySpec
 from tests.integration.sim.cloud_support import (
     EIP,
     GATEWAY,
@@ -387,6 +389,24 @@ class TestGateways:
             site.create()
 
 
+class TestVpcGateways:
+    @pytest.fixture
+    def intranet(self) -> Iterator[Site]:
+        private = GatewaySpec(id="ngw-private", network_type="intranet", nat_ips=["172.16.8.8"])
+        with Site(Scenario(gateways=[private])) as site:
+            yield site
+
+    def test_forward_from_their_own_nat_ips(self, intranet: Site) -> None:
+        where = {"forward_table_id": "ftb-private", "external_ip": "172.16.8.8"}
+        intranet.create(**where)
+        assert len(intranet.rows("ftb-private")) == 1
+        intranet.clock.advance(1)
+        with refused("InvalidIp.NotInNatgw"):
+            intranet.create(forward_table_id="ftb-private", ip="172.16.0.6")
+        with refused("InvalidExternalPort.Malformed"):
+            intranet.create("600/601", "172.16.0.6", "80/81", **where)
+
+
 class TestParameters:
     @pytest.mark.parametrize(
         ("wrong", "code"),
@@ -484,8 +504,6 @@ class TestGone:
 
 
 def test_what_the_role_may_not_do_is_forbidden_with_a_reason(site: Site) -> None:
-    from dnatctl.sim.cloud import DOCUMENTED_POLICY
-
     entry_id = site.created()
     site.cloud.set_knobs(allowed=DOCUMENTED_POLICY)
     with refused("Forbidden.RAM", 403) as caught:

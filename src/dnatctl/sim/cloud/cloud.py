@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -23,9 +23,9 @@ from dnatctl.sim.cloud.context import Context
 from dnatctl.sim.cloud.errors import ApiError, missing, refusal
 from dnatctl.sim.cloud.faults import Fault, Faults, Strike, StruckError
 from dnatctl.sim.cloud.forward import Write
-from dnatctl.sim.cloud.identity import Issuer, error_body
+from dnatctl.sim.cloud.identity import Issuer
 from dnatctl.sim.cloud.knobs import Knobs, draw
-from dnatctl.sim.cloud.operations import Body, Operation
+from dnatctl.sim.cloud.operations import Body, Operation, Read
 from dnatctl.sim.cloud.params import Params
 from dnatctl.sim.cloud.scenario import Scenario
 from dnatctl.sim.cloud.table import ForwardTable
@@ -36,18 +36,31 @@ from dnatctl.sim.cloud.wire import Answer, Life, Reply, Request
 Steps = Generator[float, None, Body]
 """Part of a call's life: yields seconds to wait, returns the fields of the answer."""
 
-_HOST_ID = "vpc.emulated"
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
-    """A call on its way through the cloud."""
+    """A request on its way through the cloud; `account` is known once it is admitted."""
 
-    call: Call
+    request: Request
     params: Params
+    call: Call
     strike: Strike
-    account: str
-    region: str
+    account: str = ""
+
+    @property
+    def region(self) -> str:
+        return self.call.region
+
+    @property
+    def token(self) -> str:
+        """The ClientToken; a dry run does not use it up."""
+        return "" if self.params.flag("DryRun") else self.params.text("ClientToken")
+
+    @property
+    def identity(self) -> object:
+        """Equal for calls that ask for the same thing."""
+        rest = {name: value for name, value in self.params.values.items() if name != "ClientToken"}
+        return self.call.api, tuple(sorted(rest.items()))
 
 
 class Cloud:
@@ -118,102 +131,89 @@ class Cloud:
         return Context(self.world, self.knobs, now, region)
 
     def serve(self, request: Request) -> Life:
-        """The life of a request, driven by who serves it; never raises."""
+        """The life of a request, driven by who serves it."""
+        params = Params(dict(parse_qsl(request.query, keep_blank_values=True)))
+        api = request.headers.get("x-acs-action") or params.text("Action") or request.path
         with self.lock:
-            if reply := self.issuer.answer(request, self.clock.now(), self.knobs):
-                return reply
-        query = dict(parse_qsl(request.query, keep_blank_values=True))
-        params = Params(query | _form(request))
-        with self.lock:
-            api = request.headers.get("x-acs-action") or params.text("Action") or request.path
             call = self.log.open(api, self.clock.monotonic())
             call.note(params)
             strike = self.faults.pick(call, params, reused=request.reused)
-        answer = yield from self._live(request, query, params, call, strike)
+        answer = yield from self._live(_Job(request, params, call, strike))
         with self.lock:
             self.log.close(call, self.clock.monotonic())
         return answer
 
-    def _live(
-        self,
-        request: Request,
-        query: Mapping[str, str],
-        params: Params,
-        call: Call,
-        strike: Strike,
-    ) -> Generator[float, None, Answer]:
+    def _live(self, job: _Job) -> Life:
         request_id = str(uuid.uuid4()).upper()
+        answer: Answer
         try:
-            yield from strike.at("before")
-            body = yield from self._execute(request, query, params, call, strike)
-            yield from strike.at("after")
+            yield from job.strike.at("before")
+            answer = yield from self._answer(job, request_id)
+            yield from job.strike.at("after")
         except StruckError as struck:
-            call.code = struck.code
-            call.status = struck.answer.status if isinstance(struck.answer, Reply) else 0
-            return struck.answer
+            answer, job.call.code = struck.answer, struck.code
         except ApiError as error:
-            call.code, call.status = error.code, error.status
-            return _refuse(error, request_id)
-        call.status = 200
+            answer, job.call.code = _refuse(error, request_id), error.code
+        job.call.status = answer.status if isinstance(answer, Reply) else 0
+        return answer
+
+    def _answer(self, job: _Job, request_id: str) -> Generator[float, None, Reply]:
+        with self.lock:
+            keys = self.issuer.answer(job.request, self.clock.now(), self.knobs)
+        if keys:
+            yield from job.strike.at("during")
+            return keys
+        if job.request.path != "/":
+            raise refusal("InvalidAction.NotFound")
+        body = yield from self._execute(job)
         return Reply(200, orjson.dumps(body | {"RequestId": request_id}))
 
-    def _execute(
-        self,
-        request: Request,
-        query: Mapping[str, str],
-        params: Params,
-        call: Call,
-        strike: Strike,
-    ) -> Steps:
-        if call.api == "AssumeRoleWithOIDC":
+    def _execute(self, job: _Job) -> Steps:
+        if job.call.api == "AssumeRoleWithOIDC":
+            yield from job.strike.at("during")
             with self.lock:
-                return self.issuer.assume_role_with_oidc(
-                    params.values, self.clock.now(), self.knobs
-                )
-        operation = operations.find(call.api, request.headers.get("x-acs-version", ""))
+                return self.issuer.assume_role_with_oidc(job.params, self.clock.now(), self.knobs)
+        version = job.request.headers.get("x-acs-version", "")
+        operation = operations.find(job.call.api, version)
         with self.lock:
-            account = self._admit(request, query, operation, call)
-        job = _Job(call, params, strike, account, call.region)
+            job.account = self._admit(operation, job)
         if operation.read:
-            return (yield from self._read(operation, job))
+            return (yield from self._read(operation.read, job))
         return (yield from self._write(operation, job))
 
-    def _admit(
-        self, request: Request, query: Mapping[str, str], operation: Operation, call: Call
-    ) -> str:
+    def _admit(self, operation: Operation, job: _Job) -> str:
         key = self._gatekeeper.identify(
-            request, query, self.world.keys, self.clock.now(), self.knobs
+            job.request, job.params.values, self.world.keys, self.clock.now(), self.knobs
         )
-        _authorize(operation, call.api, self.knobs)
-        if not call.region:
+        _authorize(operation, job.call.api, self.knobs)
+        if not job.region:
             raise missing("RegionId")
-        if call.region not in self.world.regions:
+        if job.region not in self.world.regions:
             raise refusal(
-                "InvalidRegionId.NotFound" if operation.product == "vpc"
+                "InvalidRegionId.NotFound"
+                if operation.product == "vpc"
                 else "InvalidRegionId.MalFormed"
-            )  # fmt: skip
+            )
         now = self.clock.monotonic()
-        self._throttle.admit(key.account, call.region, call.api, now, self.knobs)
+        self._throttle.admit(key.account, job.region, job.call.api, now, self.knobs)
         return key.account
 
-    def _read(self, operation: Operation, job: _Job) -> Steps:
-        assert operation.read is not None
+    def _read(self, read: Read, job: _Job) -> Steps:
         latency = self._draw_latency(self.knobs.read_latency)
         yield from _wait(latency / 2)
         yield from job.strike.at("during")
         with self.lock:
-            body = operation.read(self.context(job.region), job.params)
+            body = read(self.context(job.region), job.params)
         yield from _wait(latency / 2)
         return body
 
     def _write(self, operation: Operation, job: _Job) -> Steps:
-        token = job.params.text("ClientToken")
-        if not token or job.params.flag("DryRun"):
+        token = job.token
+        if not token:
             return (yield from self._take_turn(operation, job))
         with self.lock:
-            earlier = self._tokens.claim(
-                job.account, token, _identity(job), self.clock.monotonic(), self.knobs
-            )
+            now = self.clock.monotonic()
+            earlier = self._tokens.claim(job.account, token, job.identity, now, self.knobs)
         if earlier is not None:
             job.call.replayed = True
             return earlier
@@ -296,21 +296,17 @@ def _authorize(operation: Operation, api: str, knobs: Knobs) -> None:
 
 
 def _refuse(error: ApiError, request_id: str) -> Reply:
+    body: Body = {
+        "RequestId": request_id,
+        "HostId": "vpc.emulated",
+        "Code": error.code,
+        "Message": error.message,
+        "Recommend": f"https://api.aliyun.com/troubleshoot?q={error.code}&requestId={request_id}",
+    }
+    if error.detail is not None:
+        body["AccessDeniedDetail"] = error.detail
     headers = {"x-acs-retry-after": str(error.retry_after_ms)} if error.retry_after_ms else {}
-    return Reply(error.status, error_body(error, request_id, _HOST_ID), headers=headers)
-
-
-def _form(request: Request) -> dict[str, str]:
-    kind = request.headers.get("content-type", "")
-    if not request.body or not kind.startswith("application/x-www-form-urlencoded"):
-        return {}
-    return dict(parse_qsl(request.body.decode("latin-1"), keep_blank_values=True))
-
-
-def _identity(job: _Job) -> object:
-    """Equal for calls that ask for the same thing."""
-    rest = {key: value for key, value in job.params.values.items() if key != "ClientToken"}
-    return job.call.api, tuple(sorted(rest.items()))
+    return Reply(error.status, orjson.dumps(body), headers=headers)
 
 
 def _wait(seconds: float) -> Generator[float, None, None]:

@@ -55,6 +55,10 @@ _CATALOGUE = {
     "ServiceUnavailable": _Known(503, "The request has failed due to a temporary failure."),
     "DryRunOperation": _Known(400, "Request validation has been passed with DryRun flag set."),
     "Throttling.User": _Known(400, "Request was denied due to user flow control.", transient=True),
+    "Throttling": _Known(400, "Request was denied due to request throttling.", transient=True),
+    "Throttling.Api": _Known(400, "Request was denied due to api flow control.", transient=True),
+    "SystemBusy": _Known(400, "The system is busy, try again later.", transient=True),
+    "UnknownError": _Known(400, "The request processing has failed.", transient=True),
     # Who calls.
     "IncompleteSignature": _Known(400, "The request signature does not conform to the standards."),
     "SignatureDoesNotMatch": _Known(403, "Specified signature does not match our calculation."),
@@ -85,6 +89,8 @@ _CATALOGUE = {
     "OperationConflict": _Known(
         409, "Request was denied due to too frequent operations on this instance.", transient=True
     ),
+    "TaskConflict": _Known(409, "Another task is running on the instance.", transient=True),
+    "IncorrectStatus.ForwardEntry": _Known(400, "The forward entry is busy.", transient=True),
     "QuotaExceeded": _Known(400, "Forward entry quota exceeded in this forward table."),
     "DESCRIBE_FORWARD_PARAM_INVALID": _Known(
         400, "The parameters NatGatewayId and ForwardTableId cannot both be null."

@@ -6,13 +6,13 @@ Paths and fields are those that the vendor's credentials library asks for and re
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import orjson
 
-from dnatctl.sim.cloud.errors import ApiError, missing, refusal
+from dnatctl.sim.cloud.errors import refusal
 from dnatctl.sim.cloud.knobs import Knobs
+from dnatctl.sim.cloud.params import Params
 from dnatctl.sim.cloud.wire import Reply, Request
 from dnatctl.sim.cloud.world import AccessKey, World
 
@@ -33,23 +33,21 @@ class Issuer:
         self._metadata_tokens: dict[str, float] = {}
 
     def assume_role_with_oidc(
-        self, params: Mapping[str, str], now: datetime, knobs: Knobs
+        self, params: Params, now: datetime, knobs: Knobs
     ) -> dict[str, object]:
         """sts:AssumeRoleWithOIDC, an unsigned call; raises ApiError."""
-        for name in ("RoleArn", "OIDCProviderArn", "OIDCToken", "RoleSessionName"):
-            if not params.get(name):
-                raise missing(name)
-        if params["RoleArn"] != self.role_arn:
+        if params.required("RoleArn") != self.role_arn:
             raise refusal("EntityNotExist.Role", "The specified Role not exists.", status=404)
-        if params["OIDCProviderArn"] != self._provider:
+        if params.required("OIDCProviderArn") != self._provider:
             raise refusal("AuthenticationFail.NoPermission", status=403)
-        if params["OIDCToken"] != self._token:
+        if params.required("OIDCToken") != self._token:
             raise refusal("AuthenticationFail.OIDCToken.Invalid", "The OIDCToken is not valid.")
-        asked = float(params.get("DurationSeconds") or 3600)
+        session = params.required("RoleSessionName")
+        asked = params.number("DurationSeconds", 3600, low=900, high=43200)
         key = self._issue(now, min(asked, knobs.sts_lifetime))
         return {
             "Credentials": _describe(key),
-            "AssumedRoleUser": {"Arn": f"{self.role_arn}/{params['RoleSessionName']}"},
+            "AssumedRoleUser": {"Arn": f"{self.role_arn}/{session}"},
         }
 
     @property
@@ -100,20 +98,6 @@ class Issuer:
         )
         self._world.keys[key.key_id] = key
         return key
-
-
-def error_body(error: ApiError, request_id: str, host: str) -> bytes:
-    """An error in the form all APIs share."""
-    body: dict[str, object] = {
-        "RequestId": request_id,
-        "HostId": host,
-        "Code": error.code,
-        "Message": error.message,
-        "Recommend": f"https://api.aliyun.com/troubleshoot?q={error.code}&requestId={request_id}",
-    }
-    if error.detail is not None:
-        body["AccessDeniedDetail"] = error.detail
-    return orjson.dumps(body)
 
 
 def _describe(key: AccessKey) -> dict[str, object]:

@@ -135,7 +135,7 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Order of lists (undocumented); newest first makes pages shift while rows are created."""
 
     verify_signature: bool = True
-    """Off saves the client's competitor for CPU in benchmarks; nothing else."""
+    """Whether signatures, dates and nonces are checked; off leaves more CPU to benchmarks."""
     clock_skew: Seconds = 900.0
     """How far `x-acs-date` may be from the server's time."""
     allowed: tuple[str, ...] = ("ecs:*", "vpc:*")

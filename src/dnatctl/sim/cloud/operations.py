@@ -13,6 +13,7 @@ from dnatctl.sim.cloud.forward import Create, Delete, Modify, Write
 from dnatctl.sim.cloud.params import Params
 
 Body = dict[str, object]
+Read = Callable[[Context, Params], Body]
 Product = Literal["vpc", "ecs"]
 VERSIONS: dict[Product, str] = {"vpc": "2016-04-28", "ecs": "2014-05-26"}
 
@@ -22,7 +23,7 @@ class Operation:
     """An API: either `read` answers it, or `understand` makes it a write."""
 
     product: Product
-    read: Callable[[Context, Params], Body] | None = None
+    read: Read | None = None
     understand: Callable[[Context, Params], Write] | None = None
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dnatctl.sim.cloud.errors import missing, refusal
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Params:
     def number(self, name: str, default: int, *, low: int, high: int) -> int:
         """A number, brought into `low`..`high` as the documents say of page sizes."""
         text = self.text(name, str(default))
-        if not text.isascii() or not text.lstrip("-").isdigit():
+        if not _NUMBER.fullmatch(text):
             raise refusal("InvalidParameter", f"{name} must be a number.")
         return min(max(int(text), low), high)
 

@@ -71,6 +71,9 @@ class Connection(asyncio.Protocol):
             pause = next(life)
         except StopIteration as stop:
             self._finish(stop.value, request)
+        except Exception:
+            self.end()  # a bug: the client must not wait for an answer that never comes
+            raise
         else:
             asyncio.get_running_loop().call_later(pause, self._advance, life, request)
 
@@ -134,11 +137,16 @@ class CloudServer:
 
     def start(self) -> CloudServer:
         """Listen and serve until `stop`; raises OSError if the port cannot be had."""
-        self._loop = asyncio.new_event_loop()
-        listening = self._loop.run_until_complete(self._listen(self._loop))
+        loop = asyncio.new_event_loop()
+        try:
+            listening = loop.run_until_complete(self._listen(loop))
+        except OSError:
+            loop.close()
+            raise
+        self._loop = loop
         self._port = listening.sockets[0].getsockname()[1]
         self._thread = threading.Thread(
-            target=self._run, args=(self._loop, listening), name="cloud-server", daemon=True
+            target=self._run, args=(loop, listening), name="cloud-server", daemon=True
         )
         self._thread.start()
         return self
