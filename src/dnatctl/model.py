@@ -130,7 +130,8 @@ class Gateway:
     """An Internet NAT gateway as the cloud describes it.
 
     `problem` is empty when its forward table may be written to; else it says what is wrong
-    (absent, wrong VPC, not Available, VPC type, locked), for people.
+    (absent, wrong VPC, not Available, VPC type, locked), for people. `absent`: the cloud knows no
+    such gateway, so no row of its table can exist.
     """
 
     gateway_id: str
@@ -139,6 +140,7 @@ class Gateway:
     vpc_id: str
     eips: tuple[GatewayEip, ...]
     problem: str = ""
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

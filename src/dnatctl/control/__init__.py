@@ -1,0 +1,1 @@
+"""Threads: who watches, who decides, who writes, and what they share."""

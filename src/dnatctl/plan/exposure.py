@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -57,11 +57,10 @@ class Exposure:
 class Rules:
     """What the configuration says about which pods may be exposed.
 
-    Empty `allow`: every namespace. Empty `networks`: any address; the cloud decides.
+    `admits` tells whether a namespace may expose pods. Empty `networks`: any address.
     """
 
-    allow: frozenset[str] = frozenset()
-    deny: frozenset[str] = frozenset()
+    admits: Callable[[str], bool] = lambda _: True
     networks: tuple[ipaddress.IPv4Network, ...] = ()
     stateful_kinds: frozenset[str] = frozenset({"StatefulSet"})
 
@@ -162,7 +161,7 @@ def _protocol(text: str, annotation: str) -> Protocol:
 
 def _refusal(pod: Pod, ip: str, rules: Rules) -> Problem | None:
     namespace = pod.key.namespace
-    if namespace in rules.deny or (rules.allow and namespace not in rules.allow):
+    if not rules.admits(namespace):
         text = (
             f"namespace {namespace} may not expose pods: the controller's configuration denies it"
         )

@@ -13,13 +13,13 @@ RETAINED = "Retained"
 
 def ready(seen: Seen, record: PodDNAT, status: str, reason: str, message: str) -> Condition:
     """The Ready condition; its time moves only when its status does."""
-    return _condition(seen, record, READY, status, reason, message)
+    return _dated(seen, record, Condition(READY, status, reason, message))
 
 
 def retained(seen: Seen, record: PodDNAT) -> Condition:
     """The Retained condition: true since the name left the workload's replicas."""
     text = "no longer among the workload's replicas; the claim is kept for the retain time"
-    return _condition(seen, record, RETAINED, "True", "NotAmongReplicas", text)
+    return _dated(seen, record, Condition(RETAINED, "True", "NotAmongReplicas", text))
 
 
 def publish(
@@ -34,19 +34,11 @@ def publish(
     return Publish(PodDNATStatus(entries, kept, record.generation))
 
 
-def _condition(
-    seen: Seen, record: PodDNAT, type_: str, status: str, reason: str, message: str
-) -> Condition:
-    old = record.status.condition(type_)
-    since = old.since if old is not None and old.status == status else ""
-    return Condition(
-        type_,
-        status,
-        reason,
-        message,
-        since or seen.wall.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        record.generation,
-    )
+def _dated(seen: Seen, record: PodDNAT, condition: Condition) -> Condition:
+    old = record.status.condition(condition.type)
+    since = old.since if old is not None and old.status == condition.status else ""
+    now = seen.wall.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return replace(condition, since=since or now, observed_generation=record.generation)
 
 
 def _same(old: tuple[Condition, ...], new: tuple[Condition, ...]) -> bool:

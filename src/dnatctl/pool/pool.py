@@ -166,6 +166,7 @@ class Pool:
         self._claimed_rows[spec.gateway_id] += claim.rows
         for endpoint in kept:
             self._claimants[endpoint].add(uid)
+            self._quarantine.pop(endpoint, None)
             if line := self._line_of(spec.gateway_id, endpoint):
                 line.take(endpoint.port)
 
@@ -209,7 +210,7 @@ class Pool:
     def retire(self, endpoints: Iterable[Endpoint], now: float) -> None:
         """Keep endpoints from being handed out for the quarantine time, beginning now."""
         for endpoint in endpoints:
-            self._quarantine.setdefault(endpoint, now + self._quarantine_s)
+            self._quarantine[endpoint] = now + self._quarantine_s
 
     def restore(self, remaining: Mapping[Endpoint, float], now: float) -> None:
         """Take over quarantines of an earlier run: seconds that remain for each endpoint."""

@@ -32,6 +32,10 @@ FIRST_GAP_S = 0.05
 EXPLORE_EVERY = 24
 """One write in so many is tried early, to notice a table that has become faster."""
 
+OUTAGE_S = 15.0
+MAX_STEP_S = 5.0
+"""A table that stays busy beyond all experience is tried again at least this often."""
+
 _GRID = 40
 _EARLY = (0.0, 0.9, 0.5)
 
@@ -82,15 +86,20 @@ class Pacer:
             self._tried += 1
 
     def accepted(self, gap: float) -> None:
-        """A write sent after `gap` seconds was accepted; the count starts anew."""
-        self._observe(min(self._low, gap), gap)
+        """A write sent after `gap` seconds was accepted; the count starts anew.
+
+        What took far longer than a table ever takes to settle was an outage, or idleness: it says
+        nothing about the busy time.
+        """
+        if gap <= max(OUTAGE_S, 4 * self.typical):
+            self._observe(min(self._low, gap), gap)
         self._writes += 1
         self._low, self._tried = 0.0, 0
         self._schedule = plan_gaps(self._belief)
         self._exploring = self._writes % EXPLORE_EVERY == 0 and self._schedule[0] > 0
 
     def accepted_late(self) -> None:
-        """A write was accepted after a long idle time, which says nothing about the busy time."""
+        """A write was accepted that says nothing about the busy time: nobody tried earlier."""
         self._low, self._tried = 0.0, 0
 
     def _early_gap(self) -> float:
@@ -119,9 +128,9 @@ class Pacer:
         """The gaps after the last planned one: small steps first, then doubling."""
         last = max(self._low, self._schedule[-1])
         if not self._seen or last <= 0:
-            return max(self._low * 2, FIRST_GAP_S)
+            return max(min(self._low * 2, self._low + MAX_STEP_S), FIRST_GAP_S)
         over = self._tried - len(self._schedule)
-        return last + _price(self._belief) * 2.0**over
+        return last + min(_price(self._belief) * 2.0 ** min(over, 20), MAX_STEP_S)
 
 
 def plan_gaps(belief: list[Busy]) -> list[float]:

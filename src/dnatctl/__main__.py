@@ -1,0 +1,5 @@
+"""`python -m dnatctl`."""
+
+from dnatctl.cli import main
+
+main()

@@ -1,0 +1,100 @@
+"""`dnatctl check`: is the configuration good, and does it fit the world?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from dnatctl.cli.options import (
+    config_option,
+    connect_cloud,
+    credential_source,
+    kubeconfig_option,
+    load_config,
+)
+from dnatctl.cloud.api import CloudApi
+from dnatctl.cloud.errors import CloudError
+from dnatctl.cloud.providers import open_provider
+from dnatctl.config import Config
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.errors import KubeConfigError, KubeError
+from dnatctl.kube.poddnats import served_version
+from dnatctl.model import Gateway
+
+
+@click.command()
+@config_option
+@kubeconfig_option
+@click.option("--online", is_flag=True, help="Also ask the cloud and the cluster.")
+def check(config_file: Path, kubeconfig: Path | None, online: bool) -> None:
+    """Check the configuration; with --online also credentials, gateways, EIPs and the CRD.
+
+    Changes nothing. Exits with 2 for a bad configuration, 1 if something online is not right.
+    """
+    config = load_config(config_file)
+    credential_source(config)
+    click.echo(f"ok    configuration {config_file}: {len(config.gateways)} gateway(s)")
+    if not online:
+        return
+    findings = [*_cloud(config), *_cluster(kubeconfig)]
+    for good, text in findings:
+        click.echo(f"{'ok   ' if good else 'FAIL '} {text}")
+    sys.exit(0 if all(good for good, _ in findings) else 1)
+
+
+Finding = tuple[bool, str]
+
+
+def _cloud(config: Config) -> Iterator[Finding]:
+    wanted = [gateway.gateway_id for gateway in config.gateways]
+    try:
+        cloud = connect_cloud(config, open_provider(credential_source(config)))
+        described = {g.gateway_id: g for g in cloud.describe_gateways(wanted)}
+    except CloudError as error:
+        yield False, f"cloud: {error}"
+        return
+    yield True, f"cloud: credentials accepted in {config.region_id}"
+    for configured in config.gateways:
+        gateway = described[configured.gateway_id]
+        yield from _gateway(gateway, configured.eips)
+        if not gateway.problem:
+            yield _table(cloud, gateway)
+
+
+def _gateway(gateway: Gateway, wanted: tuple[str, ...]) -> Iterator[Finding]:
+    if gateway.problem:
+        yield False, f"{gateway.gateway_id}: {gateway.problem}"
+        return
+    yield True, f"{gateway.gateway_id}: table {gateway.table_id}, zone {gateway.zone_id}"
+    bound = {eip.ip: eip for eip in gateway.eips}
+    for ip in wanted or bound:
+        eip = bound.get(ip)
+        if eip is None:
+            yield False, f"{gateway.gateway_id}: EIP {ip} is not bound to it"
+        elif not eip.usable:
+            yield False, f"{gateway.gateway_id}: EIP {ip}: {eip.problem}"
+        else:
+            shared = ", also serves SNAT" if eip.serves_snat else ""
+            yield True, f"{gateway.gateway_id}: EIP {ip}{shared}"
+    if not bound:
+        yield False, f"{gateway.gateway_id}: no EIP is bound to it"
+
+
+def _table(cloud: CloudApi, gateway: Gateway) -> Finding:
+    try:
+        page = cloud.read_page(gateway.table_id, 1)
+    except CloudError as error:
+        return False, f"{gateway.gateway_id}: {error}"
+    return True, f"{gateway.gateway_id}: {page.total} forward entries"
+
+
+def _cluster(kubeconfig: Path | None) -> Iterator[Finding]:
+    try:
+        version = served_version(KubeClient.connect(kubeconfig, 2))
+    except (KubeError, KubeConfigError) as error:
+        yield False, f"cluster: PodDNATs: {error}"
+        return
+    yield True, f"cluster: PodDNATs are served as {version}"

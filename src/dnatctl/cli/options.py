@@ -1,0 +1,94 @@
+"""Options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dnatctl.cloud.client import Cloud
+from dnatctl.cloud.credentials import CredentialError, CredentialSource, choose
+from dnatctl.cloud.credentials import CredentialType as SourceType
+from dnatctl.cloud.operation import Operation
+from dnatctl.cloud.providers import Provider, open_provider
+from dnatctl.config import Config, ConfigErrors, CredentialType, load
+
+DEFAULT_CONFIG = "/etc/dnatctl/config.yaml"
+
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    envvar="DNATCTL_CONFIG",
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    show_envvar=True,
+    help="Configuration file.",
+)
+kubeconfig_option = click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Kubeconfig file. Default: in-cluster, then KUBECONFIG.",
+)
+
+_TYPES = {
+    CredentialType.AUTO: None,
+    CredentialType.ACCESS_KEY: SourceType.ACCESS_KEY,
+    CredentialType.RAM_ROLE: SourceType.RAM_ROLE,
+    CredentialType.RRSA: SourceType.RRSA,
+    CredentialType.ADDON_TOKEN: SourceType.ADDON_TOKEN,
+}
+
+
+def load_config(path: Path) -> Config:
+    """The configuration; on mistakes prints all of them and exits with 2."""
+    try:
+        config = load(path, os.environ)
+    except ConfigErrors as errors:
+        click.echo(str(errors), err=True)
+        sys.exit(2)
+    for warning in config.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    return config
+
+
+def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> CredentialSource:
+    """Where the keys come from; exits with 2 if the configuration contradicts itself."""
+    credential = config.credential
+    environment = dict(env)
+    if credential.role_name:
+        environment["ALIBABA_CLOUD_ECS_METADATA"] = credential.role_name
+    if credential.token_file != type(credential)().token_file:
+        environment["DNATCTL_ADDON_TOKEN_FILE"] = credential.token_file
+    try:
+        return choose(
+            credential.access_key.get_secret_value(),
+            credential.access_secret.get_secret_value(),
+            _TYPES[credential.type],
+            environment,
+        )
+    except CredentialError as error:
+        click.echo(f"credential: {error}", err=True)
+        sys.exit(2)
+
+
+def connect_cloud(config: Config, provider: Provider, **more: Any) -> Cloud:
+    """The cloud that the configuration describes."""
+    return Cloud.connect(
+        config.region_id,
+        config.vpc_id,
+        provider,
+        vpc_endpoint=config.endpoints.vpc or "",
+        ecs_endpoint=config.endpoints.ecs or "",
+        limits={Operation(name): rate for name, rate in config.rate_limits.items()},
+        **more,
+    )
+
+
+def provider_for(config: Config) -> Provider:
+    """Credentials as the configuration asks for them."""
+    return open_provider(credential_source(config))

@@ -1,0 +1,218 @@
+"""`dnatctl run`: the controller."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import uuid
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import structlog
+
+from dnatctl import __version__
+from dnatctl.cli.options import (
+    config_option,
+    connect_cloud,
+    credential_source,
+    kubeconfig_option,
+    load_config,
+)
+from dnatctl.cli.rotation import KeyWatcher
+from dnatctl.cloud.providers import StaticProvider, open_provider
+from dnatctl.control.controller import Controller
+from dnatctl.control.settings import CALL_CONNECT_S, CALL_READ_S, Settings
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.errors import KubeConfigError, KubeError
+from dnatctl.kube.poddnats import served_version
+from dnatctl.observe.logs import LEVELS, configure
+from dnatctl.observe.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+WATCHES = 3
+SPARE_CONNECTIONS = 6
+CRD_RETRY_S = 5.0
+
+
+@click.command()
+@config_option
+@kubeconfig_option
+@click.option(
+    "--namespace",
+    envvar="POD_NAMESPACE",
+    show_envvar=True,
+    help="Namespace of the Lease and the ledger. Default: the pod's own, else dnatctl-system.",
+)
+@click.option(
+    "--metrics-bind-address",
+    envvar="DNATCTL_METRICS_BIND_ADDRESS",
+    default=":8080",
+    show_default=True,
+    show_envvar=True,
+    help="Where /metrics is served.",
+)
+@click.option(
+    "--health-probe-bind-address",
+    envvar="DNATCTL_HEALTH_PROBE_BIND_ADDRESS",
+    default=":8081",
+    show_default=True,
+    show_envvar=True,
+    help="Where /healthz, /livez and /readyz are served.",
+)
+@click.option(
+    "--leader-elect/--no-leader-elect",
+    envvar="DNATCTL_LEADER_ELECT",
+    default=True,
+    show_default=True,
+    show_envvar=True,
+    help="Wait for the Lease, or take it at once: then run one replica only.",
+)
+@click.option(
+    "--concurrent-syncs",
+    envvar="DNATCTL_CONCURRENT_SYNCS",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    show_envvar=True,
+    help="Workers.",
+)
+@click.option(
+    "--log-level",
+    envvar="DNATCTL_LOG_LEVEL",
+    default="info",
+    show_default=True,
+    type=click.Choice(list(LEVELS)),
+    show_envvar=True,
+    help="Least severe level logged.",
+)
+@click.option(
+    "--log-format",
+    envvar="DNATCTL_LOG_FORMAT",
+    default="json",
+    show_default=True,
+    type=click.Choice(["json", "console"]),
+    show_envvar=True,
+    help="Form of log lines.",
+)
+@click.option(
+    "--dry-run",
+    envvar="DNATCTL_DRY_RUN",
+    is_flag=True,
+    show_envvar=True,
+    help="Log what would be done, and do nothing.",
+)
+def run(
+    config_file: Path,
+    kubeconfig: Path | None,
+    namespace: str | None,
+    metrics_bind_address: str,
+    health_probe_bind_address: str,
+    leader_elect: bool,
+    concurrent_syncs: int,
+    log_level: str,
+    log_format: str,
+    dry_run: bool,
+) -> None:
+    """Run the controller."""
+    config = load_config(config_file)
+    configure(log_level, log_format)
+    settings = Settings(
+        config=config,
+        namespace=namespace or own_namespace(),
+        identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
+        metrics_address=metrics_bind_address,
+        health_address=health_probe_bind_address,
+        leader_elect=leader_elect,
+        workers=concurrent_syncs,
+        dry_run=dry_run,
+    )
+    stop = threading.Event()
+    _handle_signals(stop)
+    metrics = Metrics()
+    client = _connect(kubeconfig, metrics, settings)
+    _serve(settings, client, metrics, stop, config_file)
+
+
+def own_namespace() -> str:
+    """The namespace this runs in, if it runs in a pod."""
+    if SERVICE_ACCOUNT.is_file():
+        return SERVICE_ACCOUNT.read_text(encoding="utf-8").strip()
+    return "dnatctl-system"
+
+
+def _serve(
+    settings: Settings,
+    client: KubeClient,
+    metrics: Metrics,
+    stop: threading.Event,
+    config_file: Path,
+) -> None:
+    provider = open_provider(credential_source(settings.config))
+    if isinstance(provider, StaticProvider):
+        KeyWatcher(config_file, provider, stop).start()
+    cloud = connect_cloud(
+        settings.config,
+        provider,
+        wait=stop.wait,
+        observe=metrics.observe_cloud,
+        connect_timeout=CALL_CONNECT_S,
+        read_timeout=CALL_READ_S,
+    )
+    log.info(
+        "starting",
+        version=__version__,
+        cluster=settings.config.cluster_id,
+        identity=settings.identity,
+    )
+    version = _wait_for_crd(client, stop)
+    if version is None:
+        return
+    log.info("PodDNATs", version=version)
+    Controller(
+        settings, client, cloud, version, metrics=metrics, stop=stop, on_lost=_exit_at_once
+    ).run()
+
+
+def _connect(kubeconfig: Path | None, metrics: Metrics, settings: Settings) -> KubeClient:
+    size = settings.workers + WATCHES + SPARE_CONNECTIONS
+
+    def observe(method: str, resource: str, code: str, seconds: float) -> None:
+        del resource, seconds
+        metrics.kube_requests.labels(code, method, client.host).inc()
+
+    try:
+        client = KubeClient.connect(kubeconfig, size, observer=observe)
+    except KubeConfigError as error:
+        raise click.ClickException(str(error)) from error
+    return client
+
+
+def _wait_for_crd(client: KubeClient, stop: threading.Event) -> str | None:
+    while not stop.is_set():
+        try:
+            return served_version(client)
+        except KubeError as error:
+            log.warning("no PodDNATs: is the CRD installed?", error=str(error))
+        stop.wait(CRD_RETRY_S)
+    return None
+
+
+def _handle_signals(stop: threading.Event) -> None:
+    def handle(number: int, frame: object) -> None:
+        del frame
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
+
+
+def _exit_at_once() -> NoReturn:
+    """Another replica may lead any moment: nothing of this one may live on."""
+    os._exit(1)

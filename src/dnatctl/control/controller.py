@@ -1,0 +1,349 @@
+"""The composition root: makes the parts, starts them in order, stops them in order.
+
+Every replica keeps the Kubernetes views fresh and stands by. Only the leader reads tables, decides
+and writes. Start: caches, lease, gateways, tables; then, and only then, workers. Stop: workers,
+writers, events; the lease is given back last, when nothing can be written any more.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from dnatctl.clock import Clock, SystemClock
+from dnatctl.cloud.api import CloudApi, Stopped
+from dnatctl.cloud.eni import EniCache
+from dnatctl.cloud.errors import CloudError
+from dnatctl.control.gateways import Gateways, gateway_notes
+from dnatctl.control.handover import decode, encode
+from dnatctl.control.hub import Hub
+from dnatctl.control.inventory import Inventory
+from dnatctl.control.lookups import KubeLookups
+from dnatctl.control.observe import Observer
+from dnatctl.control.queue import WorkQueue
+from dnatctl.control.reconciler import Reconciler
+from dnatctl.control.report import Report
+from dnatctl.control.settings import FENCE_S, Settings
+from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.workers import Workers
+from dnatctl.control.world import World
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.events import EventRecorder
+from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
+from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.nodes import Node, NodeSource
+from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource
+from dnatctl.kube.pods import PodApi, PodSource
+from dnatctl.kube.reflector import Reflector
+from dnatctl.kube.store import Store
+from dnatctl.kube.workloads import WorkloadApi
+from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.observe.health import HealthServer
+from dnatctl.observe.metrics import CONTROLLER, QUEUE, Metrics, QueueObserver
+from dnatctl.observe.pool import PoolCollector
+from dnatctl.plan.values import Policy
+from dnatctl.table.marks import Marks
+
+log = structlog.get_logger(__name__)
+
+STUCK_S = 300.0
+"""A worker that has had one key for so long is stuck: the process is not live."""
+
+DRAIN_S = 12.0
+"""Longest wait for work in hand at the end: a little more than the longest call."""
+
+
+class Controller:
+    """One replica. `on_lost` is called, at once, when the lease is lost."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: KubeClient,
+        cloud: CloudApi,
+        version: str,
+        *,
+        metrics: Metrics,
+        stop: threading.Event,
+        on_lost: Callable[[], None],
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._cloud = cloud
+        self._metrics = metrics
+        self._stop = stop
+        self._on_lost = on_lost
+        self._clock = clock or SystemClock()
+        self._leading = threading.Event()
+        self._inherited = ""
+        self._renewed = float("-inf")
+        self._working = False
+        self._make_views(version)
+        self._make_leader_parts(version)
+        self._make_server()
+
+    # --- parts
+
+    def _make_views(self, version: str) -> None:
+        config, clock = self._settings.config, self._clock
+        marks = Marks(config.cluster_id)
+        self._world = World(marks, self._settings.offers(), config.quarantine, clock)
+        self._pods: Store[Pod] = Store()
+        self._records: Store[PodDNAT] = Store()
+        self._nodes: Store[Node] = Store()
+        self._ledger = Ledger(self._client, self._settings.namespace)
+        self._queue: WorkQueue[Key] = WorkQueue(clock=clock, metrics=QueueObserver(self._metrics))
+        self._hub = Hub(
+            self._world,
+            self._queue,
+            self._pods,
+            self._records,
+            metrics=self._metrics,
+            ledger=self._ledger,
+        )
+        self._reflectors = (
+            Reflector(self._client, PodSource(), self._pods, clock=clock),
+            Reflector(self._client, PodDNATSource(version), self._records, clock=clock),
+        )
+        self._node_reflector = Reflector(self._client, NodeSource(), self._nodes, clock=clock)
+
+    def _make_leader_parts(self, version: str) -> None:
+        settings, clock = self._settings, self._clock
+        self._gateways = Gateways(
+            self._world,
+            self._cloud,
+            self._hub,
+            fence=self._may_write,
+            adopted=self._ledger.load,
+            idle_s=settings.idle_s,
+        )
+        self._enis = EniCache(clock, self._eni_found)
+        pod_api = PodApi(self._client)
+        self._events = EventRecorder(
+            self._client,
+            controller=CONTROLLER,
+            instance=settings.identity,
+            clock=clock,
+            dnat_version=version,
+        )
+        observer = Observer(
+            self._world,
+            self._pods,
+            self._records,
+            rules=settings.rules(),
+            policy=self._policy,
+            quota=settings.config.namespaces.limit,
+            zone_of=self._zone_of,
+            lookups=KubeLookups(pod_api, WorkloadApi(self._client)),
+            gateways=lambda: self._gateways,
+            enis=self._enis,
+            clock=clock,
+        )
+        records = PodDNATApi(self._client, version)
+        self._sweeper = Sweeper(
+            self._world,
+            self._gateways,
+            self._metrics,
+            known_uids=records.all_uids,
+            delete=not (self._policy().upsert_only or settings.dry_run),
+        )
+        self._elector = LeaseElector(
+            self._client,
+            Key(settings.namespace, CONTROLLER),
+            settings.identity,
+            LeaseCallbacks(self._started, self._lost, self._handover, self._noted),
+            clock=clock,
+            force=not settings.leader_elect,
+        )
+        reconciler = Reconciler(
+            observer,
+            self._world,
+            self._records,
+            records,
+            ledger=self._ledger,
+            hands=self._hub,
+            reporter=Report(
+                self._metrics,
+                self._events,
+                pod_api,
+                note_pod=self._pods.note_written,
+                clock=clock,
+                condition=settings.config.publish.condition,
+                annotation=settings.config.publish.annotation,
+            ),
+            note_soon=self._elector.renew_soon,
+            dry_run=settings.dry_run,
+        )
+        self._workers = Workers(
+            self._queue, reconciler.reconcile, self._metrics, clock, settings.workers
+        )
+
+    def _make_server(self) -> None:
+        registry, queue = self._metrics.registry, self._queue
+        labels = (QUEUE, CONTROLLER)
+        self._metrics.queue_depth.labels(*labels).set_function(lambda: len(queue))
+        self._metrics.queue_unfinished.labels(*labels).set_function(queue.unfinished_seconds)
+        self._metrics.queue_longest.labels(*labels).set_function(queue.longest_running_seconds)
+        self._metrics.events_dropped.set_function(lambda: self._events.dropped)
+        inventory = Inventory(self._world, self._gateways)
+        registry.register(PoolCollector(inventory.ips, inventory.tables))
+        live = {"workers": self._check_workers, "watches": self._check_watches}
+        ready = {"caches": self._check_caches, "pool": self._check_pool}
+        checks = {"healthz": live, "livez": live, "readyz": ready}
+        self._servers = [
+            HealthServer(self._settings.health_address, checks, notes=self._notes),
+            HealthServer(self._settings.metrics_address, {}, registry),
+        ]
+
+    # --- life
+
+    def run(self) -> None:
+        """Run until told to stop. Returns when everything has stopped."""
+        for server in self._servers:
+            server.start()
+        for reflector in (*self._reflectors, self._node_reflector):
+            reflector.start()
+        self._events.start()
+        try:
+            if self._wait_for(self._synced):
+                self._lead_when_elected()
+        finally:
+            self._shut_down()
+
+    def _lead_when_elected(self) -> None:
+        # What is held now stays: collecting it again and again costs more than it ever frees.
+        gc.collect()
+        gc.freeze()
+        if self._settings.dry_run:
+            self._started("")
+        else:
+            self._elector.start()
+        if not self._wait_for(self._leading.is_set):
+            return
+        self._begin_leading()
+        while not self._stop.wait(self._settings.config.resync):
+            self._hub.resync()
+
+    def _begin_leading(self) -> None:
+        with self._world.lock:
+            remaining = decode(self._inherited, self._clock.now())
+            self._world.pool.restore(remaining, self._clock.monotonic())
+        self._hub.attach(self._gateways, self._sweeper)
+        self._gateways.start()
+        threading.Thread(target=self._resolve_enis, name="dnatctl-enis", daemon=True).start()
+        if self._wait_for(self._gateways.ready):
+            self._working = True
+            log.info("working", pods=len(self._pods), records=len(self._records))
+            self._workers.start()
+            self._sweeper.start()
+
+    def _shut_down(self) -> None:
+        log.info("stopping")
+        self._working = False
+        self._queue.shutdown()
+        self._workers.join(DRAIN_S)
+        self._sweeper.stop(1.0)
+        self._gateways.stop(DRAIN_S)
+        self._events.stop(2.0)
+        for reflector in (*self._reflectors, self._node_reflector):
+            reflector.stop()
+        if self._leading.is_set() and not self._settings.dry_run:
+            self._elector.stop(release=True)
+        for server in self._servers:
+            server.stop()
+        log.info("stopped")
+
+    def _wait_for(self, condition: Callable[[], bool]) -> bool:
+        while not condition():
+            if self._stop.wait(0.02):
+                return False
+        return not self._stop.is_set()
+
+    def _synced(self) -> bool:
+        return all(reflector.synced.is_set() for reflector in self._reflectors)
+
+    # --- leading
+
+    def _started(self, inherited: str) -> None:
+        log.info("leading", identity=self._settings.identity)
+        self._inherited = inherited
+        self._renewed = self._clock.monotonic()
+        self._metrics.leading.labels(CONTROLLER).set(1)
+        self._leading.set()
+
+    def _lost(self) -> None:
+        self._metrics.leading.labels(CONTROLLER).set(0)
+        self._renewed = float("-inf")
+        log.error("leader election lost")
+        self._on_lost()
+
+    def _may_write(self) -> bool:
+        recent = self._clock.monotonic() - self._renewed < FENCE_S
+        return recent and self._elector.is_leader() and not self._settings.dry_run
+
+    def _handover(self) -> str:
+        return encode(self._world.quarantined(), self._clock.now())
+
+    def _noted(self, state: str) -> None:
+        self._renewed = self._clock.monotonic()
+        for key in self._world.noted(decode(state, self._clock.now())):
+            self._queue.add(key)
+
+    # --- small parts
+
+    def _policy(self) -> Policy:
+        return self._settings.policy(can_modify=self._hub.can_modify)
+
+    def _zone_of(self, node: str) -> str:
+        found = self._nodes.get(Key("", node)) if node else None
+        return found.zone if found else ""
+
+    def _eni_found(self, ip: str) -> None:
+        for key in self._world.keys_at(ip):
+            self._queue.add(key)
+
+    def _resolve_enis(self) -> None:
+        while not self._stop.is_set():
+            try:
+                if self._enis.wait_for_work(1.0):
+                    self._enis.resolve_pending(self._cloud)
+            except Stopped:
+                return
+            except CloudError as error:
+                log.warning("looking up network interfaces failed", error=str(error))
+                self._stop.wait(1.0)
+            except Exception:
+                log.exception("looking up network interfaces failed")
+                self._stop.wait(1.0)
+
+    # --- health
+
+    def _check_workers(self) -> str:
+        if self._working and not self._workers.alive():
+            return "a worker has died"
+        longest = self._queue.longest_running_seconds()
+        return f"a worker has had one key for {longest:.0f} s" if longest > STUCK_S else ""
+
+    def _check_watches(self) -> str:
+        dead = [r for r in self._reflectors if not r.is_alive()]
+        return f"{len(dead)} watches have died" if dead else ""
+
+    def _check_caches(self) -> str:
+        return "" if self._synced() else "pods or PodDNATs have not been listed yet"
+
+    def _check_pool(self) -> str:
+        if self._stop.is_set():
+            return "stopping"
+        if not self._leading.is_set() or self._working:
+            return ""
+        if self._gateways.error:
+            return f"gateways: {self._gateways.error}"
+        return f"tables not read yet: {', '.join(self._gateways.unread())}"
+
+    def _notes(self) -> list[str]:
+        role = "leader" if self._leading.is_set() else "standby"
+        return [f"[ ]role {role}", *gateway_notes(list(self._world.gateways.values()))]

@@ -1,0 +1,202 @@
+"""The gateways: described anew now and then, each with a poller and a writer of its own.
+
+A gateway that the configuration no longer names but some PodDNAT still claims is kept too, so that
+its rows can be released; nothing new is allocated on it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from dnatctl.cloud.api import CloudApi, Stopped
+from dnatctl.cloud.errors import CloudError
+from dnatctl.control.poller import Listener as PollerListener
+from dnatctl.control.poller import TablePoller
+from dnatctl.control.world import World
+from dnatctl.control.writer import Listener as WriterListener
+from dnatctl.control.writer import TableWriter
+from dnatctl.model import Gateway
+
+log = structlog.get_logger(__name__)
+
+TROUBLED_S = 5.0
+"""How often gateways are described while one has a problem, in seconds."""
+
+UNREADABLE_AFTER = 3
+"""Failed readings in a row after which a table no longer holds up the start of the others."""
+
+
+class Listener(PollerListener, WriterListener):
+    """Whom gateways, pollers and writers tell what they see."""
+
+    def gateway_changed(self, gateway_id: str) -> None:
+        """A gateway can be used now, or no longer, or its EIPs are others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """The two threads of one gateway."""
+
+    poller: TablePoller
+    writer: TableWriter
+
+
+class Gateways:
+    """Describes gateways and runs their threads."""
+
+    def __init__(
+        self,
+        world: World,
+        cloud: CloudApi,
+        listener: Listener,
+        *,
+        fence: Callable[[], bool],
+        adopted: Callable[[str], dict[str, str]],
+        idle_s: float,
+    ) -> None:
+        self._world = world
+        self._cloud = cloud
+        self._listener = listener
+        self._fence = fence
+        self._adopted = adopted
+        self._idle_s = idle_s
+        self._threads: dict[str, Threads] = {}
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._described = False
+        self._thread = threading.Thread(target=self._run, name="dnatctl-gateways", daemon=True)
+        self.error = "not described yet"
+
+    def start(self) -> None:
+        """Start describing."""
+        self._thread.start()
+
+    def stop_writers(self) -> None:
+        """Send no more writes."""
+        for threads in list(self._threads.values()):
+            threads.writer.stop()
+
+    def stop(self, timeout: float) -> None:
+        """Stop everything and wait for it."""
+        self._stopping.set()
+        self._wake.set()
+        self.stop_writers()
+        for threads in list(self._threads.values()):
+            threads.poller.stop()
+        for threads in list(self._threads.values()):
+            threads.writer.join(timeout)
+            threads.poller.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def describe_soon(self) -> None:
+        """A gateway or an EIP is not as it was described."""
+        self._wake.set()
+
+    def writer(self, gateway_id: str) -> TableWriter | None:
+        """The writer of that gateway's table."""
+        threads = self._threads.get(gateway_id)
+        return threads.writer if threads else None
+
+    def poller(self, gateway_id: str) -> TablePoller | None:
+        """The poller of that gateway's table."""
+        threads = self._threads.get(gateway_id)
+        return threads.poller if threads else None
+
+    def writers(self) -> list[TableWriter]:
+        """All writers."""
+        return [threads.writer for threads in list(self._threads.values())]
+
+    def ready(self) -> bool:
+        """Whether every table that can be read has been read once."""
+        return self._described and not self.unread()
+
+    def unread(self) -> list[str]:
+        """Gateways whose table has not been read and may still be, soon."""
+        return [
+            gateway_id
+            for gateway_id, threads in list(self._threads.items())
+            if not self._world.table(gateway_id).read_once
+            and threads.poller.failing < UNREADABLE_AFTER
+        ]
+
+    # --- the thread
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._describe()
+                self.error = ""
+            except Stopped:
+                return
+            except CloudError as error:
+                self.error = str(error)
+                log.warning("describing gateways failed", error=self.error)
+            except Exception as error:
+                self.error = str(error)
+                log.exception("describing gateways failed")
+            troubled = self.error or any(g.problem for g in self._world.gateways.values())
+            self._wake.wait(TROUBLED_S if troubled else self._idle_s)
+            self._stopping.wait(0.5)  # so that many who ask at once cause one call
+            self._wake.clear()
+
+    def _wanted(self) -> set[str]:
+        with self._world.lock:
+            offered = {offer.gateway_id for offer in self._world.pool.offers()}
+            claimed = {spec.gateway_id for spec in self._world.pool.claims().values()}
+        return offered | (claimed - {""})
+
+    def _describe(self) -> None:
+        wanted = self._wanted()
+        described = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(wanted))}
+        for gateway_id in sorted(wanted & described.keys()):
+            self._take_in(described[gateway_id])
+        with self._world.lock:
+            self._world.absent = frozenset(
+                i for i in wanted if i in described and described[i].absent
+            )
+        self._described = True
+
+    def _take_in(self, gateway: Gateway) -> None:
+        before = self._world.gateways.get(gateway.gateway_id)
+        with self._world.lock:
+            self._world.gateways[gateway.gateway_id] = gateway
+            self._world.table(gateway.gateway_id).table_id = gateway.table_id
+            self._world.pool.describe(gateway.gateway_id, gateway.eips, gateway.problem)
+        if gateway.table_id and gateway.gateway_id not in self._threads:
+            self._begin(gateway.gateway_id)
+        if before != gateway:
+            log.info(
+                "gateway",
+                gateway=gateway.gateway_id,
+                problem=gateway.problem,
+                eips=[eip.ip for eip in gateway.eips if eip.usable],
+            )
+            self._listener.gateway_changed(gateway.gateway_id)
+
+    def _begin(self, gateway_id: str) -> None:
+        """Adopted rows are known before the table is read, so that none looks foreign."""
+        self._world.adopt(self._adopted(gateway_id))
+        writer = TableWriter(
+            gateway_id, self._world, self._cloud, listener=self._listener, fence=self._fence
+        )
+        poller = TablePoller(
+            gateway_id,
+            self._world,
+            self._cloud,
+            writer=writer,
+            listener=self._listener,
+            idle_s=self._idle_s,
+        )
+        self._threads[gateway_id] = Threads(poller, writer)
+        poller.start()
+        writer.start()
+
+
+def gateway_notes(gateways: Iterable[Gateway]) -> list[str]:
+    """A line for each gateway that cannot be used, for `/readyz?verbose`."""
+    return [f"[!]gateway {g.gateway_id}: {g.problem}" for g in gateways if g.problem]

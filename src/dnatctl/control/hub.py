@@ -1,0 +1,171 @@
+"""Who is told what: between those who see changes and those who act on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import structlog
+
+from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateways import Gateways
+from dnatctl.control.queue import Priority, WorkQueue
+from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.world import World
+from dnatctl.kube.errors import KubeError
+from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.store import Store
+from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.observe.metrics import Metrics
+from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
+
+log = structlog.get_logger(__name__)
+
+OPERATION = {
+    CreateRow: Operation.CREATE_ENTRY,
+    ModifyRow: Operation.MODIFY_ENTRY,
+    DeleteRow: Operation.DELETE_ENTRY,
+}
+
+
+class Hub:
+    """The listener of stores, pollers and writers, and the hands of workers.
+
+    Until `attach` has told it of the leader's threads it only keeps the indexes.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        queue: WorkQueue[Key],
+        pods: Store[Pod],
+        records: Store[PodDNAT],
+        *,
+        metrics: Metrics,
+        ledger: Ledger,
+    ) -> None:
+        self._world = world
+        self._queue = queue
+        self._pods = pods
+        self._records = records
+        self._metrics = metrics
+        self._ledger = ledger
+        self._wanted: dict[str, set[str]] = {}
+        self.gateways: Gateways | None = None
+        self.sweeper: Sweeper | None = None
+        self.can_modify = True
+        pods.on_change(self._pod_changed)
+        records.on_change(self._record_changed)
+
+    def attach(self, gateways: Gateways, sweeper: Sweeper) -> None:
+        """The leader's threads exist now."""
+        self.gateways, self.sweeper = gateways, sweeper
+
+    def resync(self) -> None:
+        """Look at everything again, after what is more urgent."""
+        for obj in (*self._pods.values(), *self._records.values()):
+            self._queue.add(obj.key, Priority.LOW)
+
+    # --- stores
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        self._world.pod_changed(old, new)
+        self._enqueue(old or new)
+
+    def _record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
+        if self._world.record_changed(old, new):
+            self.room_made()
+        if old is not None and new is None:
+            self.forget(old.uid)
+        self._enqueue(old or new)
+
+    def _enqueue(self, obj: Pod | PodDNAT | None) -> None:
+        if obj is not None:
+            self._queue.add(obj.key, Priority.HIGH if self.gateways else Priority.LOW)
+
+    # --- pollers, writers, gateways
+
+    def changed(self, key: Key) -> None:
+        """Look at this record again."""
+        self._queue.add(key)
+
+    def room_made(self) -> None:
+        """Something was freed: those who wait for an endpoint try again."""
+        for key in self._world.room_made():
+            self._queue.add(key)
+
+    def rows_gone(self, entry_ids: Iterable[str]) -> None:
+        """Take rows that are gone out of the ledger."""
+        gone = self._world.disown(entry_ids)
+        for gateway_id in self._world.tables if gone else ():
+            try:
+                self._ledger.strike(gateway_id, gone)
+            except KubeError as error:
+                # What is left in the ledger is an ID that the cloud never gives again.
+                log.warning("ledger not updated", gateway=gateway_id, error=str(error))
+
+    def read_soon(self, gateway_id: str) -> None:
+        """The view of a table is in doubt."""
+        poller = self.gateways.poller(gateway_id) if self.gateways else None
+        if poller is not None:
+            poller.read_soon()
+
+    def gateways_in_doubt(self) -> None:
+        """A gateway is not as it was described."""
+        if self.gateways is not None:
+            self.gateways.describe_soon()
+
+    def gateway_changed(self, gateway_id: str) -> None:
+        """A gateway or its EIPs are different: look at all that claims it, and who waits."""
+        log.debug("gateway changed", gateway=gateway_id)
+        self.room_made()
+        for record in self._records.values():
+            if record.spec.gateway_id == gateway_id:
+                self._queue.add(record.key, Priority.LOW)
+
+    def modify_denied(self) -> None:
+        """The credentials do not allow ModifyForwardEntry: entries are replaced instead."""
+        log.warning("vpc:ModifyForwardEntry is not granted; entries are deleted and created anew")
+        self.can_modify = False
+
+    def written(self, gateway_id: str, write: Write, outcome: str) -> None:
+        """A write was answered."""
+        self._metrics.table_writes.labels(gateway_id, OPERATION[type(write)], outcome).inc()
+        poller = self.gateways.poller(gateway_id) if self.gateways else None
+        if poller is not None and outcome == "ok":
+            poller.nudge()
+
+    # --- workers
+
+    def want(self, uid: str, key: Key, writes: tuple[Write, ...]) -> None:
+        """Hand the writes for a PodDNAT to the writers of their tables."""
+        if self.gateways is None:
+            return
+        by_gateway: dict[str, tuple[Write, ...]] = {}
+        for write in writes:
+            by_gateway[write.gateway_id] = (*by_gateway.get(write.gateway_id, ()), write)
+        before = self._wanted.get(uid, set())
+        for gateway_id in before | by_gateway.keys():
+            writer = self.gateways.writer(gateway_id)
+            if writer is not None:
+                writer.want(uid, key.namespace, by_gateway.get(gateway_id, ()))
+        if by_gateway:
+            self._wanted[uid] = set(by_gateway)
+        else:
+            self._wanted.pop(uid, None)
+
+    def expedite(self, uid: str) -> None:
+        """Rows of that PodDNAT stand in another pod's way."""
+        key = self._world.key_of(uid)
+        if key is None:
+            if self.sweeper is not None:
+                self.sweeper.expedite(uid)
+            return
+        for writer in self.gateways.writers() if self.gateways else ():
+            writer.expedite(uid)
+        self._queue.add(key)
+
+    def forget(self, uid: str) -> None:
+        """The PodDNAT is gone."""
+        self._wanted.pop(uid, None)
+        for writer in self.gateways.writers() if self.gateways else ():
+            writer.forget(uid)

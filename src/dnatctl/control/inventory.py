@@ -1,0 +1,86 @@
+"""Counts of the pool and the tables, for the metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from dnatctl.control.gateways import Gateways
+from dnatctl.control.world import World
+from dnatctl.model import Protocol
+from dnatctl.observe.pool import IpCount, TableCount
+from dnatctl.pool import GatewayPool
+
+IpKey = tuple[str, str, Protocol]
+
+
+class Inventory:
+    """Counts on demand."""
+
+    def __init__(self, world: World, gateways: Gateways) -> None:
+        self._world = world
+        self._gateways = gateways
+
+    def ips(self) -> list[IpCount]:
+        """Ports by state, for each external IP and protocol of the pool."""
+        with self._world.lock:
+            used: Counter[IpKey] = Counter()
+            for spec in self._world.pool.claims().values():
+                for endpoint in spec.endpoints():
+                    used[spec.gateway_id, endpoint.ip, endpoint.protocol] += 1
+            resting: Counter[tuple[str, Protocol]] = Counter()
+            for endpoint in self._world.quarantined():
+                resting[endpoint.ip, endpoint.protocol] += 1
+            return [
+                self._ip_count(offer, ip, protocol, used, resting)
+                for offer in self._world.pool.offers()
+                for ip in sorted(eip.ip for eip in self._world.pool.eips(offer.gateway_id))
+                for protocol in Protocol
+            ]
+
+    def _ip_count(
+        self,
+        offer: GatewayPool,
+        ip: str,
+        protocol: Protocol,
+        used: Counter[IpKey],
+        resting: Counter[tuple[str, Protocol]],
+    ) -> IpCount:
+        foreign = min(self._foreign(offer, ip, protocol), len(offer.ports))
+        taken = used[offer.gateway_id, ip, protocol]
+        rest = resting[ip, protocol]
+        free = max(len(offer.ports) - taken - rest - foreign, 0)
+        return IpCount(offer.gateway_id, ip, protocol, free, taken, rest, foreign)
+
+    def _foreign(self, offer: GatewayPool, ip: str, protocol: Protocol) -> int:
+        """Ports of the pool that rows of others cover."""
+        total = 0
+        for row in self._world.table(offer.gateway_id).rows():
+            entry = row.entry
+            if row.owner or entry.external_ip != ip or entry.protocol not in (None, protocol):
+                continue
+            first = max(entry.external_ports.first, offer.ports.first)
+            last = min(entry.external_ports.last, offer.ports.last)
+            total += max(last - first + 1, 0)
+        return total
+
+    def tables(self) -> Iterator[TableCount]:
+        """One count a gateway of the configuration."""
+        wall = self._world.clock.now().timestamp()
+        mono = self._world.clock.monotonic()
+        for offer in self._world.pool.offers():
+            gateway_id = offer.gateway_id
+            counts = self._world.counts(gateway_id)
+            writer, poller = self._gateways.writer(gateway_id), self._gateways.poller(gateway_id)
+            limit = self._world.pool.limit(gateway_id, mono)
+            read = poller.last_pass if poller else float("-inf")
+            yield TableCount(
+                gateway=gateway_id,
+                own=counts.own,
+                foreign=counts.foreign,
+                orphan=counts.orphan,
+                backlog=writer.backlog() if writer else 0,
+                limit=-1 if limit is None else limit,
+                usable=not self._world.pool.problem(gateway_id),
+                read_at=wall - (mono - read) if read > 0 else 0.0,
+            )

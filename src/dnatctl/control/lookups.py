@@ -1,0 +1,36 @@
+"""Reads of single objects past every cache, for decisions that must not rest on an old view."""
+
+from __future__ import annotations
+
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.pods import PodApi
+from dnatctl.kube.workloads import WorkloadApi
+from dnatctl.objects import Key, Owner, Pod
+from dnatctl.plan.values import Workload
+
+
+class KubeLookups:
+    """Asks the API server."""
+
+    def __init__(self, pods: PodApi, workloads: WorkloadApi) -> None:
+        self._pods = pods
+        self._workloads = workloads
+
+    def pod(self, key: Key) -> Pod | None:
+        """The pod as it is now. Raises KubeError."""
+        return self._pods.get(key)
+
+    def keeps(self, key: Key, owner: Owner) -> Workload:
+        """What the workload says of the pod's name. Raises KubeError.
+
+        Where its kind may not be read, nothing is known, and the claim stays.
+        """
+        try:
+            workload = self._workloads.get(key.namespace, owner)
+        except KubeError as error:
+            if error.failure is Failure.FORBIDDEN:
+                return Workload.UNKNOWN
+            raise
+        if workload is None or workload.deleting:
+            return Workload.GONE
+        return Workload.WANTS if workload.keeps(key.name) else Workload.SHED

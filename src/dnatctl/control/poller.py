@@ -1,0 +1,293 @@
+"""The poller of one forward table: reads it, and tells who is concerned by what changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from dnatctl.cloud.api import CloudApi, Stopped
+from dnatctl.cloud.errors import CloudError
+from dnatctl.control.world import World
+from dnatctl.model import EntryStatus, ForwardEntry
+from dnatctl.objects import Key
+from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
+from dnatctl.table.view import Change, Pass
+from dnatctl.table.watching import Facts, next_read
+
+log = structlog.get_logger(__name__)
+
+FIRST_TRIES = 6
+"""How often the first reading of a table is repeated until two are the same."""
+
+SINGLE_LOOKS = 5
+"""Rows that a pass misses and that are looked up one by one, a pass."""
+
+ERROR_PAUSE_S = (1.0, 30.0)
+
+
+class Pace(Protocol):
+    """What the poller asks the writer of the same table."""
+
+    def busy(self) -> bool:
+        """Whether there is more to write right now."""
+        ...
+
+    def typical_settle(self) -> float:
+        """Seconds a write usually takes to settle."""
+        ...
+
+
+class Listener(Protocol):
+    """Whom a poller tells what it saw."""
+
+    def changed(self, key: Key) -> None:
+        """Look at this record again."""
+        ...
+
+    def room_made(self) -> None:
+        """A row is gone: there may be room for who waits."""
+        ...
+
+    def rows_gone(self, entry_ids: Iterable[str]) -> None:
+        """These rows do not exist any more."""
+        ...
+
+
+@dataclass(slots=True)
+class _Times:
+    last_read: float = float("-inf")
+    last_pass: float = float("-inf")
+    looks: int = 0
+    failures: int = 0
+
+
+class TablePoller:
+    """Keeps the view of one table fresh."""
+
+    def __init__(
+        self,
+        gateway_id: str,
+        world: World,
+        cloud: CloudApi,
+        *,
+        writer: Pace,
+        listener: Listener,
+        idle_s: float,
+    ) -> None:
+        self.gateway_id = gateway_id
+        self._world = world
+        self._cloud = cloud
+        self._clock = world.clock
+        self._writer = writer
+        self._listener = listener
+        self._idle_s = idle_s
+        self._table = world.table(gateway_id)
+        self._times = _Times()
+        self._hint: str = "last"
+        self._asked = True
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(
+            target=self._run, name=f"dnatctl-poller-{gateway_id}", daemon=True
+        )
+
+    def start(self) -> None:
+        """Start reading."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop reading."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end; whether it did."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def read_soon(self) -> None:
+        """The view is in doubt: read the whole table."""
+        with self._changed:
+            self._asked = True
+            self._changed.notify()
+
+    def nudge(self) -> None:
+        """Something was written: think again about when to read."""
+        with self._changed:
+            self._changed.notify()
+
+    @property
+    def failing(self) -> int:
+        """How many readings in a row have failed."""
+        return self._times.failures
+
+    @property
+    def last_pass(self) -> float:
+        """When the table was last read whole (monotonic clock)."""
+        return self._times.last_pass
+
+    def _run(self) -> None:
+        while not self._stopping:
+            if (asked := self._wait()) is None:
+                continue
+            try:
+                self._read(asked=asked)
+                self._times.failures = 0
+            except Stopped:
+                return
+            except CloudError as error:
+                self._failed(str(error))
+            except Exception as error:
+                log.exception("poller failed", gateway=self.gateway_id)
+                self._failed(str(error))
+
+    def _wait(self) -> bool | None:
+        """Wait until it is time to read; whether somebody asked. None: not yet."""
+        facts = self._facts()
+        wait = next_read(facts) - facts.now
+        with self._changed:
+            if self._stopping:
+                return None
+            if wait > 0:
+                self._changed.wait(min(wait, self._idle_s, 1.0))
+                return None
+            asked, self._asked = self._asked, False
+            return asked
+
+    def _facts(self) -> Facts:
+        with self._world.lock:
+            flux = self._table.in_flux()
+            rows = len(self._table)
+        return Facts(
+            now=self._clock.monotonic(),
+            rows=rows,
+            unsettled=tuple(sorted(row.written for row in flux)),
+            removing=sum(row.entry.status is EntryStatus.DELETING for row in flux),
+            writing=self._writer.busy(),
+            typical=self._writer.typical_settle(),
+            last_read=self._times.last_read,
+            last_pass=self._times.last_pass,
+            looks=self._times.looks,
+            asked=self._asked,
+            idle_s=self._idle_s,
+        )
+
+    def _failed(self, error: str) -> None:
+        first, longest = ERROR_PAUSE_S
+        pause = min(first * 2.0**self._times.failures, longest)
+        self._times.failures = min(self._times.failures + 1, 16)
+        log.warning("reading a table failed", gateway=self.gateway_id, error=error, retry_s=pause)
+        with self._changed:
+            self._asked = True
+            if not self._stopping:
+                self._changed.wait(pause)
+
+    # --- readings
+
+    def _read(self, *, asked: bool) -> None:
+        started = self._clock.monotonic()
+        flux = self._flux()
+        paged = len(self._table) > PAGE_SIZE
+        due = started - self._times.last_pass >= self._idle_s
+        if not paged or asked or due or not self._glance(flux, started):
+            self._pass(started, flux)
+        self._times.last_read = started
+        self._times.looks = self._times.looks + 1 if self._flux() else 0
+
+    def _flux(self) -> dict[str, EntryStatus]:
+        with self._world.lock:
+            return {row.entry.entry_id: row.entry.status for row in self._table.in_flux()}
+
+    def _glance(self, flux: dict[str, EntryStatus], started: float) -> bool:
+        """Read just the page on which new rows were last found; whether that served its purpose.
+
+        New rows tend to stand together, at one end of the list. What stands there is there.
+        """
+        if not flux or EntryStatus.DELETING in flux.values() or not self._hint:
+            return False
+        last = -(-len(self._table) // PAGE_SIZE)
+        page = self._cloud.read_page(self._table.table_id, last if self._hint == "last" else 1)
+        with self._world.lock:
+            changes = self._table.merge_part(page.entries, started)
+        self._tell(changes)
+        found = flux.keys() & {entry.entry_id for entry in page.entries}
+        return len(found) * 2 >= len(flux)
+
+    def _pass(self, started: float, flux: dict[str, EntryStatus]) -> None:
+        collected = self._collect()
+        if not self._table.read_once:
+            started, collected, atomic = self._first(started, collected)
+        else:
+            started, atomic = self._prove(started, collected)
+        reading = as_pass(started, collected, atomic=atomic)
+        self._merge(reading)
+        if not atomic:
+            self._look_up(reading)
+        self._learn_hint(collected, flux)
+        self._times.last_pass = started
+        for key in self._world.reading_done(self.gateway_id):
+            self._listener.changed(key)
+
+    def _collect(self) -> Collect:
+        def read_page(number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+            page = self._cloud.read_page(self._table.table_id, number)
+            return page.total, page.entries
+
+        return collect(read_page)
+
+    def _first(self, started: float, collected: Collect) -> tuple[float, Collect, bool]:
+        """The first reading decides what is free: repeat it until it is sure to be whole."""
+        for _ in range(FIRST_TRIES):
+            if collected.whole:
+                return started, collected, True
+            begun = self._clock.monotonic()
+            again = self._collect()
+            if again.same_rows(collected):
+                return begun, again, True
+            started, collected = begun, again
+        log.warning("table changes while it is read", gateway=self.gateway_id)
+        return started, collected, False
+
+    def _prove(self, started: float, collected: Collect) -> tuple[float, bool]:
+        """Whether the reading proves absence; read again only if something seems absent."""
+        if collected.whole:
+            return started, True
+        with self._world.lock:
+            missing = self._table.unproven(as_pass(started, collected, atomic=False))
+        if not missing:
+            return started, False
+        return started, self._collect().same_rows(collected)
+
+    def _look_up(self, reading: Pass) -> None:
+        """Settle the case of a few missing rows one by one: one answer each is atomic."""
+        with self._world.lock:
+            missing = self._table.unproven(reading)
+        for entry_id in missing[:SINGLE_LOOKS]:
+            if self._cloud.read_entry(self._table.table_id, entry_id) is None:
+                with self._world.lock:
+                    change = self._table.gone(entry_id)
+                self._tell([change] if change else [])
+
+    def _merge(self, reading: Pass) -> None:
+        with self._world.lock:
+            changes = self._table.merge(reading, self._clock.monotonic())
+        self._tell(changes)
+
+    def _learn_hint(self, collected: Collect, flux: dict[str, EntryStatus]) -> None:
+        place = collected.page_of(flux)
+        if place is not None:
+            ends = {len(collected.pages): "last", 1: "first"}
+            self._hint = ends.get(place, "")
+
+    def _tell(self, changes: list[Change]) -> None:
+        gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]
+        if gone:
+            self._listener.rows_gone(gone)
+            self._listener.room_made()
+        for key in self._world.keys_for(changes):
+            self._listener.changed(key)

@@ -1,0 +1,243 @@
+"""One key at a time: look, plan, do the one next thing, and look again while there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from dnatctl.control.observe import Observer
+from dnatctl.control.world import World
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.poddnats import PodDNATApi
+from dnatctl.kube.store import Store
+from dnatctl.objects import FINALIZER, Key, PodDNAT
+from dnatctl.plan.plan import plan
+from dnatctl.plan.values import (
+    Adopt,
+    CreateRecord,
+    DeleteRecord,
+    DropFinalizer,
+    FixMetadata,
+    Plan,
+    Publish,
+    Reclaim,
+    Retire,
+    Seen,
+    Step,
+    Write,
+)
+
+log = structlog.get_logger(__name__)
+
+MOST_STEPS = 16
+"""Steps taken for a key before others get their turn."""
+
+
+class Hands(Protocol):
+    """Where writes to tables are handed to."""
+
+    def want(self, uid: str, key: Key, writes: tuple[Write, ...]) -> None:
+        """Replace what is wanted for that PodDNAT on all tables."""
+        ...
+
+    def expedite(self, uid: str) -> None:
+        """Rows of that PodDNAT stand in another pod's way."""
+        ...
+
+    def forget(self, uid: str) -> None:
+        """The PodDNAT is gone."""
+        ...
+
+
+class Reporter(Protocol):
+    """Who tells people."""
+
+    def stepped(self, seen: Seen, step: Step, record: PodDNAT | None) -> None:
+        """A step was taken; `record` is as the server holds it now."""
+        ...
+
+    def judged(self, seen: Seen, made: Plan) -> None:
+        """Nothing more can be done now: how it stands."""
+        ...
+
+
+class Reconciler:
+    """Turns plans into requests."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        world: World,
+        records: Store[PodDNAT],
+        api: PodDNATApi,
+        *,
+        ledger: Ledger,
+        hands: Hands,
+        reporter: Reporter,
+        note_soon: Callable[[], None],
+        dry_run: bool = False,
+    ) -> None:
+        self._observer = observer
+        self._world = world
+        self._records = records
+        self._api = api
+        self._ledger = ledger
+        self._hands = hands
+        self._reporter = reporter
+        self._note_soon = note_soon
+        self._dry_run = dry_run
+
+    def reconcile(self, key: Key) -> float | None:
+        """Bring one name as far as it goes now.
+
+        Returns the seconds after which to look again; None to wait until something is heard.
+        Raises KubeError where the API server fails.
+        """
+        for _ in range(MOST_STEPS):
+            seen = self._observer.look(key)
+            made = self._decide(seen)
+            self._hand_over(seen, made)
+            if made.step is None or self._dry_run:
+                return self._judge(seen, made)
+            log.debug("step", key=str(key), step=type(made.step).__name__)
+            if not self._take(seen, made.step):
+                return None
+        return 0.0
+
+    def _decide(self, seen: Seen) -> Plan:
+        """Plan, and take the endpoints of a new claim out of the pool in the same breath."""
+        with self._world.lock:
+            made = plan(seen, self._world.pool)
+            now = self._world.clock.monotonic()
+            if self._dry_run:
+                return made
+            if isinstance(made.step, CreateRecord):
+                self._world.pool.claim(_provisional(seen), "", made.step.spec, now)
+            elif isinstance(made.step, Reclaim) and seen.record is not None:
+                record = seen.record
+                self._world.pool.claim(record.uid, record.created, made.step.spec, now)
+        return made
+
+    def _hand_over(self, seen: Seen, made: Plan) -> None:
+        if self._dry_run:
+            for step in (*made.writes, *([made.step] if made.step else [])):
+                log.info("would do", key=str(seen.key), step=repr(step))
+            return
+        if seen.record is not None:
+            self._hands.want(seen.record.uid, seen.key, made.writes)
+        for uid in made.blockers:
+            self._hands.expedite(uid)
+
+    def _judge(self, seen: Seen, made: Plan) -> float | None:
+        if made.problem is not None and made.problem.reason == "PoolExhausted":
+            self._world.wait_for_room(seen.key)
+        if not self._dry_run:
+            self._reporter.judged(seen, made)
+        if seen.record is None and seen.pod is None:
+            self._observer.forget(seen.key)
+        return made.retry_in
+
+    # --- steps
+
+    def _take(self, seen: Seen, step: Step) -> bool:
+        """Take a step; returns whether to go on at once."""
+        try:
+            return self._carry_out(seen, step)
+        except KubeError as error:
+            if error.failure not in (Failure.CONFLICT, Failure.NOT_FOUND, Failure.ALREADY_EXISTS):
+                raise
+            # The cache was behind: what the server holds decides anew.
+            self._refresh(seen)
+            return True
+
+    def _carry_out(self, seen: Seen, step: Step) -> bool:
+        if isinstance(step, CreateRecord):
+            return self._create(seen, step)
+        record = seen.record
+        if record is None:
+            return False
+        match step:
+            case Reclaim():
+                self._reclaim(seen, record, step)
+            case Publish(status):
+                self._written(seen, step, self._api.patch_status(record, status))
+            case FixMetadata(owner):
+                finalizers = tuple(dict.fromkeys((*record.finalizers, FINALIZER)))
+                fixed = self._api.patch_metadata(record, finalizers=finalizers, owners=(owner,))
+                self._written(seen, step, fixed)
+            case Adopt(gateway_id, entry_ids):
+                adopted = dict.fromkeys(entry_ids, record.uid)
+                self._ledger.note(gateway_id, adopted)
+                self._world.adopt(adopted)
+                self._reporter.stepped(seen, step, record)
+            case Retire():
+                return self._retire(seen.key, step)
+            case DeleteRecord():
+                self._api.delete(record)
+                return False
+            case DropFinalizer():
+                self._drop_finalizer(seen, record, step)
+        return True
+
+    def _create(self, seen: Seen, step: CreateRecord) -> bool:
+        new = PodDNAT(
+            key=seen.key,
+            uid="",
+            resource_version="",
+            finalizers=(FINALIZER,),
+            owners=(step.owner,),
+            spec=step.spec,
+        )
+        try:
+            self._written(seen, step, self._api.create(new))
+        finally:
+            # By now the real claim stands in for it; or the endpoints are free again, after a
+            # quarantine, as the request may yet be carried out.
+            with self._world.lock:
+                self._world.pool.unclaim(_provisional(seen), self._world.clock.monotonic())
+        return True
+
+    def _reclaim(self, seen: Seen, record: PodDNAT, step: Reclaim) -> None:
+        try:
+            self._written(seen, step, self._api.replace_spec(record, step.spec))
+        except KubeError:
+            held = self._records.get(seen.key) or record
+            with self._world.lock:
+                now = self._world.clock.monotonic()
+                self._world.pool.claim(held.uid, held.created, held.spec, now)
+            raise
+
+    def _retire(self, key: Key, step: Retire) -> bool:
+        begun = self._world.retire(key, step.endpoints)
+        if begun:
+            self._note_soon()
+        return bool(self._world.durable(step.endpoints)) and begun
+
+    def _drop_finalizer(self, seen: Seen, record: PodDNAT, step: DropFinalizer) -> None:
+        left = tuple(name for name in record.finalizers if name != FINALIZER)
+        patched = self._api.patch_finalizers(record, left)
+        self._hands.forget(record.uid)
+        self._reporter.stepped(seen, step, patched)
+        if left:
+            self._records.note_written(patched)
+        else:
+            self._records.note_deleted(record.key, record.uid)
+
+    def _written(self, seen: Seen, step: Step, record: PodDNAT) -> None:
+        self._records.note_written(record)
+        self._reporter.stepped(seen, step, record)
+
+    def _refresh(self, seen: Seen) -> None:
+        held = self._api.get(seen.key)
+        if held is not None:
+            self._records.note_written(held)
+        elif seen.record is not None:
+            self._records.note_deleted(seen.key, seen.record.uid)
+
+
+def _provisional(seen: Seen) -> str:
+    """Stands for the UID of a PodDNAT that is being created."""
+    return f"creating {seen.key}"

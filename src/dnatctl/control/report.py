@@ -1,0 +1,200 @@
+"""Tells people: events, the condition on the pod, counters, one log line a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+from msgspec.structs import replace
+
+from dnatctl.clock import Clock
+from dnatctl.kube.errors import KubeError
+from dnatctl.kube.events import EventRecorder
+from dnatctl.kube.pods import PodApi
+from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.observe.metrics import Metrics
+from dnatctl.plan.exposure import Ask, Problem
+from dnatctl.plan.values import (
+    Adopt,
+    CreateRecord,
+    DropFinalizer,
+    Plan,
+    Publish,
+    Reclaim,
+    Seen,
+    Step,
+)
+
+log = structlog.get_logger(__name__)
+
+ENDPOINTS = "k8s.aliyun.com/pod-dnat-endpoints"
+"""Annotation with a pod's usable endpoints, if the configuration asks for it."""
+
+
+class Report:
+    """The reporter of a `Reconciler`."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        events: EventRecorder,
+        pods: PodApi,
+        *,
+        note_pod: Callable[[Pod], None],
+        clock: Clock,
+        condition: bool,
+        annotation: bool,
+    ) -> None:
+        self._metrics = metrics
+        self._events = events
+        self._pods = pods
+        self._note_pod = note_pod
+        self._clock = clock
+        self._condition = condition
+        self._annotation = annotation
+        self._told: dict[Key, Problem] = {}
+
+    # --- steps
+
+    def stepped(self, seen: Seen, step: Step, record: PodDNAT | None) -> None:
+        """See `reconciler.Reporter`."""
+        match step:
+            case CreateRecord(spec):
+                self._metrics.allocations.inc()
+                self._log("allocated", seen, record, spec)
+                self._event(seen, record, "Normal", "PortAllocated", f"{describe(spec)} claimed")
+            case Reclaim(spec):
+                self._log("claim changed", seen, record, spec)
+            case Publish():
+                self._published(seen, record)
+            case Adopt(entry_ids=entry_ids):
+                self._metrics.adopted.inc(len(entry_ids))
+                text = f"entries of an older controller adopted: {', '.join(entry_ids)}"
+                self._event(seen, record, "Normal", "EntriesAdopted", text)
+            case DropFinalizer():
+                self._metrics.releases.inc()
+                spec = record.spec if record else PodDNATSpec()
+                self._log("released", seen, record, spec)
+                self._event(seen, record, "Normal", "EntryReleased", f"{describe(spec)} released")
+            case _:
+                pass
+
+    def _published(self, seen: Seen, record: PodDNAT | None) -> None:
+        if record is None or seen.record is None:
+            return
+        before, after = seen.record.status, record.status
+        was, now = before.condition(READY), after.condition(READY)
+        if now is None:
+            return
+        if now.status == "True" and (was is None or was.status != "True"):
+            self._became_ready(seen, record, first=was is None)
+        elif now.reason == "EntriesChanged":
+            lost = [entry for entry in before.entries if entry not in after.entries]
+            kind = "changed" if any(_exists(seen, entry.entry_id) for entry in lost) else "deleted"
+            self._metrics.drift_repaired.labels(kind).inc(len(lost))
+            endpoints = ", ".join(str(entry.endpoint) for entry in lost)
+            text = f"the entries of {endpoints} were {kind} by somebody else; putting them right"
+            self._event(seen, record, "Warning", "EntryRepaired", text)
+
+    def _became_ready(self, seen: Seen, record: PodDNAT, *, first: bool) -> None:
+        spec = record.spec
+        self._log("ready", seen, record, spec)
+        self._event(seen, record, "Normal", "EntryReady", f"{describe(spec)} reachable")
+        if first and record.created:
+            created = datetime.strptime(record.created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            seconds = (self._clock.now() - created).total_seconds()
+            self._metrics.ready_seconds.observe(max(seconds, 0.0))
+
+    # --- how it stands
+
+    def judged(self, seen: Seen, made: Plan) -> None:
+        """See `reconciler.Reporter`."""
+        self._tell_problem(seen, made.problem)
+        if seen.pod is None or seen.pod.ended:
+            return
+        try:
+            if self._condition:
+                self._set_condition(seen, seen.pod, made.problem)
+            if self._annotation:
+                self._set_annotation(seen, seen.pod)
+        except KubeError as error:
+            log.warning("telling the pod failed", key=str(seen.key), error=str(error))
+
+    def _tell_problem(self, seen: Seen, problem: Problem | None) -> None:
+        if self._told.get(seen.key) == problem:
+            return
+        if problem is None:
+            self._told.pop(seen.key, None)
+            return
+        self._told[seen.key] = problem
+        self._metrics.problems.labels(problem.reason).inc()
+        log.warning("problem", key=str(seen.key), reason=problem.reason, error=problem.message)
+        self._event(seen, seen.record, "Warning", problem.reason, problem.message)
+
+    def _set_condition(self, seen: Seen, pod: Pod, problem: Problem | None) -> None:
+        wanted = _pod_condition(seen, pod, problem)
+        if wanted is None:
+            return
+        has = pod.condition
+        since = has.since if has and has.status == wanted.status else ""
+        wanted = replace(wanted, since=since or f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}")
+        self._note_pod(self._pods.patch_condition(pod, wanted))
+
+    def _set_annotation(self, seen: Seen, pod: Pod) -> None:
+        entries = seen.record.status.entries if seen.record else ()
+        text = ",".join(f"{e.endpoint}->{e.internal_port}" for e in entries)
+        if pod.annotations.get(ENDPOINTS, "") != text:
+            self._note_pod(self._pods.patch_annotation(pod, ENDPOINTS, text or None))
+
+    def _event(self, seen: Seen, record: PodDNAT | None, kind: str, reason: str, note: str) -> None:
+        action = "Expose" if seen.exposure.ask is Ask.ON else "Release"
+        if seen.pod is not None:
+            related = ("PodDNAT", record.key, record.uid) if record else None
+            uid = seen.pod.uid
+            self._events.record("Pod", seen.key, uid, kind, reason, action, note, related)
+        elif record is not None:
+            self._events.record("PodDNAT", seen.key, record.uid, kind, reason, action, note)
+
+    @staticmethod
+    def _log(message: str, seen: Seen, record: PodDNAT | None, spec: PodDNATSpec) -> None:
+        log.info(
+            message,
+            namespace=seen.key.namespace,
+            name=seen.key.name,
+            pod_uid=seen.pod.uid if seen.pod else "",
+            uid=record.uid if record else "",
+            gateway=spec.gateway_id,
+            external_ip=spec.external_ip,
+            internal_ip=spec.internal_ip,
+            ports=[f"{p.external}:{p.internal}/{p.protocol}" for p in spec.ports],
+        )
+
+
+def describe(spec: PodDNATSpec) -> str:
+    """The claim in one line, for people."""
+    ports = ", ".join(f"{p.external}->{p.internal}/{p.protocol}" for p in spec.ports)
+    return f"{spec.external_ip} {ports} on {spec.gateway_id}"
+
+
+def _exists(seen: Seen, entry_id: str) -> bool:
+    return any(table.row(entry_id) is not None for table in seen.tables.values())
+
+
+def _pod_condition(seen: Seen, pod: Pod, problem: Problem | None) -> Condition | None:
+    """What the pod's condition ought to be; None to leave it as it is."""
+    ready = seen.record.status.condition(READY) if seen.record else None
+    usable = ready is not None and ready.status == "True"
+    if problem is not None:
+        wanted = (str(usable), problem.reason, problem.message)
+    elif ready is not None:
+        wanted = (ready.status, ready.reason, ready.message)
+    elif pod.condition is not None and seen.exposure.ask is Ask.OFF:
+        wanted = ("False", "NotExposed", "the pod does not ask to be exposed")
+    else:
+        return None
+    condition = Condition(POD_READY, *wanted)
+    has = pod.condition
+    if has is not None and (has.status, has.reason, has.message) == wanted:
+        return None
+    return condition

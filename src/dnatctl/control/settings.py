@@ -1,0 +1,72 @@
+"""What a controller is told to do: the configuration and the flags, in one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dnatctl.config import Config
+from dnatctl.config import Policy as PolicySetting
+from dnatctl.plan.exposure import Rules
+from dnatctl.plan.values import Policy
+from dnatctl.pool import GatewayPool
+
+IDLE_SHARE = 10
+IDLE_BOUNDS_S = (5.0, 30.0)
+
+CALL_CONNECT_S = 2.0
+CALL_READ_S = 8.0
+LEASE_S = 15.0
+FENCE_S = LEASE_S - CALL_CONNECT_S - CALL_READ_S - 1.0
+"""A write is sent only if the lease was renewed so recently that the call, however slow, has ended
+before another replica may take over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Addresses are `host:port` or `:port`."""
+
+    config: Config
+    namespace: str
+    identity: str
+    metrics_address: str = ":8080"
+    health_address: str = ":8081"
+    leader_elect: bool = True
+    workers: int = 4
+    dry_run: bool = False
+
+    @property
+    def idle_s(self) -> float:
+        """How often a table at rest is read, in seconds: a tenth of `resync`, within reason."""
+        least, most = IDLE_BOUNDS_S
+        return min(self.config.resync, max(least, min(self.config.resync / IDLE_SHARE, most)))
+
+    def offers(self) -> list[GatewayPool]:
+        """The pool as the configuration gives it."""
+        return [
+            GatewayPool(
+                gateway_id=gateway.gateway_id,
+                ports=gateway.ports,
+                zone_id=gateway.zone_id or "",
+                eips=gateway.eips,
+                max_entries=gateway.max_entries,
+                pack=gateway.pack_port_ranges,
+            )
+            for gateway in self.config.gateways
+        ]
+
+    def rules(self) -> Rules:
+        """Which pods may be exposed."""
+        return Rules(
+            admits=self.config.namespaces.admits,
+            networks=tuple(self.config.pod_networks),
+            stateful_kinds=frozenset({"StatefulSet", *self.config.custom_stateful_workload_kinds}),
+        )
+
+    def policy(self, *, can_modify: bool) -> Policy:
+        """What the program may do."""
+        return Policy(
+            upsert_only=self.config.policy is PolicySetting.UPSERT_ONLY,
+            take_over=self.config.take_over,
+            can_modify=can_modify,
+            retain_s=self.config.fixed.retain,
+        )

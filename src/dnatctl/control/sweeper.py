@@ -1,0 +1,113 @@
+"""The sweeper: finds orphans and has them deleted, slowly and only when sure."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from dnatctl.control.gateways import Gateways
+from dnatctl.control.world import World
+from dnatctl.observe.metrics import Metrics
+from dnatctl.plan.orphans import Orphan, Sightings
+from dnatctl.plan.values import DeleteRow
+
+log = structlog.get_logger(__name__)
+
+CYCLE_S = 5.0
+
+
+class Sweeper:
+    """Looks for orphans in the views of the tables every few seconds.
+
+    `known_uids` asks the API server's majority for the UIDs of all PodDNATs there are; it may raise
+    anything, and then nothing is deleted. With `delete` False orphans are only counted.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        gateways: Gateways,
+        metrics: Metrics,
+        *,
+        known_uids: Callable[[], set[str]],
+        delete: bool,
+    ) -> None:
+        self._world = world
+        self._gateways = gateways
+        self._metrics = metrics
+        self._known_uids = known_uids
+        self._delete = delete
+        self._lock = threading.Lock()
+        self._sightings = Sightings()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dnatctl-sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Start looking."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Stop looking."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def expedite(self, uid: str) -> None:
+        """Rows of that PodDNAT, if orphaned, stand in a living pod's way."""
+        with self._lock:
+            self._sightings.expedite(uid)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(CYCLE_S):
+            try:
+                self.sweep()
+            except Exception:
+                log.exception("sweeping failed")
+
+    def sweep(self) -> None:
+        """One cycle."""
+        now = self._world.clock.monotonic()
+        orphans = self._find()
+        with self._lock:
+            self._sightings.update(orphans, now)
+            due = self._sightings.due(now) if self._delete else []
+        if not due:
+            return
+        known = self._known_uids()
+        for orphan in due:
+            if orphan.uid not in known:
+                self._sweep_out(orphan)
+
+    def _find(self) -> list[Orphan]:
+        orphans = []
+        with self._world.lock:
+            for gateway_id, table in self._world.tables.items():
+                found = [
+                    Orphan(gateway_id, row.entry.entry_id, uid, table.generation)
+                    for uid in table.owners()
+                    if self._world.key_of(uid) is None
+                    for row in table.owned_by(uid)
+                ]
+                self._world.pool.count_orphans(gateway_id, len(found))
+                orphans += found
+        return orphans
+
+    def _sweep_out(self, orphan: Orphan) -> None:
+        writer = self._gateways.writer(orphan.gateway_id)
+        if writer is None:
+            return
+        log.warning(
+            "deleting an orphan",
+            gateway=orphan.gateway_id,
+            forward_entry_id=orphan.entry_id,
+            uid=orphan.uid,
+        )
+        writes = tuple(
+            DeleteRow(orphan.gateway_id, row.entry.entry_id)
+            for row in self._world.table(orphan.gateway_id).owned_by(orphan.uid)
+            if row.entry.entry_id == orphan.entry_id
+        )
+        self._metrics.orphans_deleted.inc(len(writes))
+        writer.want(orphan.uid, "", writes, orphan=True)

@@ -1,0 +1,193 @@
+"""What one table is to be written, and which write is next.
+
+Workers say what they want written for a record; that replaces what they wanted before. Order: what
+blocks somebody else first, then creates and changes, then deletes, then orphans; within that the
+namespaces take turns, so that one that asks for a thousand pods does not hold up one that asks for
+five. Every fourth write goes to a lower class that waits, so that none starves.
+
+A create whose answer was lost is kept until its outcome is known, wanted or not. Pure: times are
+handed in, nothing is locked.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from dnatctl.model import NewEntry
+from dnatctl.plan.values import DeleteRow, Refusal, Write
+
+LOWER_CLASS_EVERY = 4
+
+
+class Rank(IntEnum):
+    """The order of writes."""
+
+    BLOCKING = 0
+    EXPOSE = 1
+    RELEASE = 2
+    ORPHAN = 3
+
+
+@dataclass(slots=True)
+class Wish:
+    """One wanted write, with the history of its tries.
+
+    `not_before` is a time on the monotonic clock. `lost_at`: when it was sent without an answer, so
+    that its outcome is unknown; None otherwise. `wanted`: a worker still wants it. `doubted`: the
+    generation of the table at which an unwanted one was last looked for.
+    """
+
+    uid: str
+    namespace: str
+    write: Write
+    orphan: bool = False
+    not_before: float = float("-inf")
+    failures: int = 0
+    lost_at: float | None = None
+    wanted: bool = True
+    doubted: int | None = None
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is remembered of one PodDNAT."""
+
+    wishes: list[Wish] = field(default_factory=list)
+    attempts: dict[NewEntry, int] = field(default_factory=lambda: defaultdict(int))
+    refusals: dict[NewEntry, Refusal] = field(default_factory=dict)
+
+
+class Wishes:
+    """The wanted writes of one table."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, _Record] = {}
+        self._expedited: set[str] = set()
+        self._turns: OrderedDict[str, None] = OrderedDict()
+        self._sent = 0
+        self.sending: Wish | None = None
+
+    def want(
+        self, uid: str, namespace: str, writes: tuple[Write, ...], *, orphan: bool = False
+    ) -> bool:
+        """Replace what is wanted for that PodDNAT; returns whether there is anything new."""
+        record = self._records.get(uid)
+        if record is None:
+            if not writes:
+                return False
+            record = self._records[uid] = _Record()
+        known = {wish.write: wish for wish in record.wishes}
+        kept = [
+            wish for wish in record.wishes if wish.lost_at is not None and wish.write not in writes
+        ]
+        for wish in kept:
+            wish.wanted = False
+        fresh = [w for w in writes if w not in known]
+        record.wishes = kept + [known.get(w) or Wish(uid, namespace, w, orphan) for w in writes]
+        for wish in record.wishes[len(kept) :]:
+            wish.wanted = True
+        return bool(fresh)
+
+    def expedite(self, uid: str) -> None:
+        """What is wanted for that PodDNAT stands in another pod's way."""
+        self._expedited.add(uid)
+
+    def forget(self, uid: str) -> None:
+        """The PodDNAT is gone: drop what is wanted and remembered, but for lost answers."""
+        self._expedited.discard(uid)
+        self.want(uid, "", ())
+        record = self._records.get(uid)
+        if record is not None and not record.wishes:
+            del self._records[uid]
+
+    def drop(self, wish: Wish) -> None:
+        """The wish has come true, or is not to be tried again until somebody wants it anew."""
+        record = self._records.get(wish.uid)
+        if record is not None and wish in record.wishes:
+            record.wishes.remove(wish)
+
+    def unanswered(self, uid: str) -> bool:
+        """Whether a write of that PodDNAT is on its way, or a create's outcome is unknown."""
+        if self.sending is not None and self.sending.uid == uid:
+            return True
+        record = self._records.get(uid)
+        return record is not None and any(wish.lost_at is not None for wish in record.wishes)
+
+    def attempt(self, wish: Wish) -> int:
+        """How many tries of that row have been answered: the next one needs another token."""
+        record = self._records.get(wish.uid)
+        if record is None or isinstance(wish.write, DeleteRow):
+            return 0
+        return record.attempts[wish.write.entry]
+
+    def answered(self, wish: Wish) -> None:
+        """A try was answered, for good or ill: the same token would be answered alike."""
+        record = self._records.get(wish.uid)
+        if record is not None and not isinstance(wish.write, DeleteRow):
+            record.attempts[wish.write.entry] += 1
+
+    def refusals(self, uid: str) -> dict[NewEntry, Refusal]:
+        """The standing refusals of that PodDNAT's rows."""
+        record = self._records.get(uid)
+        return dict(record.refusals) if record else {}
+
+    def refuse(self, wish: Wish, refusal: Refusal | None) -> None:
+        """Note a refusal, or with None that the row was accepted."""
+        record = self._records.get(wish.uid)
+        if record is None or isinstance(wish.write, DeleteRow):
+            return
+        if refusal is None:
+            record.refusals.pop(wish.write.entry, None)
+        else:
+            record.refusals[wish.write.entry] = refusal
+
+    def __len__(self) -> int:
+        return sum(len(record.wishes) for record in self._records.values())
+
+    def due(self, now: float) -> bool:
+        """Whether anything could be sent now."""
+        return any(
+            wish.not_before <= now for record in self._records.values() for wish in record.wishes
+        )
+
+    def next_due(self) -> float | None:
+        """When the first wish may be sent; None if there is none."""
+        return min(
+            (w.not_before for record in self._records.values() for w in record.wishes),
+            default=None,
+        )
+
+    def take(self, now: float) -> Wish | None:
+        """The next write to send, if there is one; it counts as being sent from now on."""
+        ready: dict[Rank, dict[str, Wish]] = defaultdict(dict)
+        for record in self._records.values():
+            for wish in record.wishes:
+                if wish.not_before <= now:
+                    ready[self._rank(wish)].setdefault(wish.namespace, wish)
+        if not ready:
+            return None
+        ranks = sorted(ready)
+        self._sent += 1
+        below = self._sent % LOWER_CLASS_EVERY == 0 and len(ranks) > 1 and ranks[0] > Rank.BLOCKING
+        wish = self._fairly(ready[ranks[1] if below else ranks[0]])
+        self.sending = wish
+        return wish
+
+    def _rank(self, wish: Wish) -> Rank:
+        if wish.uid in self._expedited and isinstance(wish.write, DeleteRow):
+            return Rank.BLOCKING
+        if wish.orphan:
+            return Rank.ORPHAN
+        return Rank.RELEASE if isinstance(wish.write, DeleteRow) else Rank.EXPOSE
+
+    def _fairly(self, by_namespace: dict[str, Wish]) -> Wish:
+        """The namespace whose last turn was longest ago."""
+        for namespace in by_namespace:
+            if namespace not in self._turns:
+                self._turns[namespace] = None
+                self._turns.move_to_end(namespace, last=False)
+        chosen = next(namespace for namespace in self._turns if namespace in by_namespace)
+        self._turns.move_to_end(chosen)
+        return by_namespace[chosen]

@@ -1,0 +1,211 @@
+"""The views of the world that all threads share: what is recorded, what is there, what is free.
+
+One lock guards the tables, the pool and the indexes over them: they answer together, and each
+question takes microseconds. Kubernetes objects live in stores with locks of their own. A store's
+handlers run under its lock and take this one, so nobody may write to a store while holding it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from dnatctl.clock import Clock
+from dnatctl.model import Endpoint, ForwardEntry, Gateway
+from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.pool import GatewayPool, Pool
+from dnatctl.table.marks import Marks
+from dnatctl.table.view import Change, Table
+
+Wake = Callable[[Key], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows of a table by owner, and claims."""
+
+    own: int
+    foreign: int
+    orphan: int
+
+
+class World:
+    """Tables, pool and who is who."""
+
+    def __init__(
+        self, marks: Marks, offers: Iterable[GatewayPool], quarantine_s: float, clock: Clock
+    ) -> None:
+        self.lock = threading.RLock()
+        self.marks = marks
+        self.clock = clock
+        self.quarantine_s = quarantine_s
+        self.tables: dict[str, Table] = {}
+        self.pool = Pool(offers, self.tables, quarantine_s)
+        self.gateways: dict[str, Gateway] = {}
+        self.absent: frozenset[str] = frozenset()
+        self._adopted: dict[str, str] = {}
+        self._keys: dict[str, Key] = {}
+        self._by_ip: dict[str, set[Key]] = defaultdict(set)
+        self._by_namespace: dict[str, set[str]] = defaultdict(set)
+        self._waiting: set[Key] = set()
+        self._awaiting_reading: dict[str, set[Key]] = defaultdict(set)
+        self._retired: dict[Endpoint, float] = {}
+        self._noted: set[Endpoint] = set()
+        self._awaiting_note: set[Key] = set()
+
+    # --- tables and rows
+
+    def table(self, gateway_id: str) -> Table:
+        """The view of that gateway's table, made on first use."""
+        with self.lock:
+            if gateway_id not in self.tables:
+                self.tables[gateway_id] = Table(gateway_id, self.owner_of)
+            return self.tables[gateway_id]
+
+    def owner_of(self, entry: ForwardEntry) -> str:
+        """The UID of the PodDNAT a row belongs to: by its mark, or by the ledger."""
+        return self.marks.owner(entry.name) or self._adopted.get(entry.entry_id, "")
+
+    def adopt(self, adopted: Mapping[str, str]) -> None:
+        """Take in rows (by ID) that the ledger says belong to PodDNATs (by UID)."""
+        with self.lock:
+            self._adopted.update(adopted)
+            for table in self.tables.values():
+                for entry_id in adopted:
+                    table.reowned(entry_id)
+
+    def disown(self, entry_ids: Iterable[str]) -> list[str]:
+        """Forget adopted rows that are gone; returns those that were adopted."""
+        with self.lock:
+            return [i for i in entry_ids if self._adopted.pop(i, None) is not None]
+
+    def counts(self, gateway_id: str) -> Counts:
+        """How many rows of the table are whose."""
+        with self.lock:
+            table = self.tables.get(gateway_id)
+            if table is None:
+                return Counts(0, 0, 0)
+            orphan = sum(
+                len(table.owned_by(uid)) for uid in table.owners() if uid not in self._keys
+            )
+            foreign = table.foreign_count()
+            return Counts(len(table) - foreign - orphan, foreign, orphan)
+
+    # --- pods and records, kept by the stores' handlers
+
+    def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        """Keep the index of pod IPs."""
+        with self.lock:
+            for ip in old.ips if old else ():
+                self._by_ip[ip].discard(old.key)  # type: ignore[union-attr]
+                if not self._by_ip[ip]:
+                    del self._by_ip[ip]
+            for ip in new.ips if new else ():
+                self._by_ip[ip].add(new.key)  # type: ignore[union-attr]
+
+    def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> bool:
+        """Keep the claims; returns whether something was freed."""
+        now = self.clock.monotonic()
+        with self.lock:
+            if new is not None:
+                self._keys[new.uid] = new.key
+                self._by_namespace[new.key.namespace].add(new.uid)
+                self.pool.claim(new.uid, new.created, new.spec, now)
+                for endpoint in set(old.spec.endpoints() if old else ()) - set(
+                    new.spec.endpoints()
+                ):
+                    self._retired.pop(endpoint, None)
+                return old is not None and old.spec != new.spec
+            if old is None:
+                return False
+            self._keys.pop(old.uid, None)
+            self._by_namespace[old.key.namespace].discard(old.uid)
+            for endpoint in old.spec.endpoints():
+                self._retired.pop(endpoint, None)
+            return self.pool.unclaim(old.uid, now)
+
+    def key_of(self, uid: str) -> Key | None:
+        """The name of the PodDNAT with that UID."""
+        return self._keys.get(uid)
+
+    def keys_at(self, ip: str) -> set[Key]:
+        """Pods that have, or had last, that IP."""
+        with self.lock:
+            return set(self._by_ip.get(ip, ()))
+
+    def exposed_in(self, namespace: str) -> int:
+        """How many PodDNATs the namespace has."""
+        return len(self._by_namespace.get(namespace, ()))
+
+    def keys_for(self, changes: Iterable[Change]) -> set[Key]:
+        """Whom changes of rows concern: their owners, and pods whose way a foreign row was in."""
+        keys: set[Key] = set()
+        with self.lock:
+            for change in changes:
+                for row in (change.before, change.after):
+                    if row is None:
+                        continue
+                    if (key := self._keys.get(row.owner)) is not None:
+                        keys.add(key)
+                    keys |= self._by_ip.get(row.entry.internal_ip, set())
+        return keys
+
+    # --- those who wait
+
+    def wait_for_room(self, key: Key) -> None:
+        """The key got no endpoint; it is to be told when something is freed."""
+        with self.lock:
+            self._waiting.add(key)
+
+    def room_made(self) -> set[Key]:
+        """Something was freed: who waits for it."""
+        with self.lock:
+            waiting, self._waiting = self._waiting, set()
+            return waiting
+
+    def wait_for_reading(self, gateway_id: str, key: Key) -> None:
+        """The key can only go on when the table has been read again."""
+        with self.lock:
+            self._awaiting_reading[gateway_id].add(key)
+
+    def reading_done(self, gateway_id: str) -> set[Key]:
+        """The table has been read: who waited for it."""
+        with self.lock:
+            return self._awaiting_reading.pop(gateway_id, set())
+
+    # --- retired endpoints, and whether the next leader would know
+
+    def retire(self, key: Key, endpoints: Iterable[Endpoint]) -> bool:
+        """Begin the quarantine of endpoints whose rows are gone; whether any begins just now."""
+        now = self.clock.monotonic()
+        with self.lock:
+            self._awaiting_note.add(key)
+            begun = [endpoint for endpoint in endpoints if endpoint not in self._retired]
+            self.pool.retire(begun, now)
+            self._noted.difference_update(begun)
+            self._retired.update(dict.fromkeys(begun, now + self.quarantine_s))
+            return bool(begun)
+
+    def durable(self, endpoints: Iterable[Endpoint]) -> frozenset[Endpoint]:
+        """Of these, the retired ones whose quarantine is noted, or is over already."""
+        now = self.clock.monotonic()
+        with self.lock:
+            return frozenset(
+                e
+                for e in endpoints
+                if e in self._retired and (e in self._noted or self._retired[e] <= now)
+            )
+
+    def quarantined(self) -> dict[Endpoint, float]:
+        """Endpoints in quarantine, with the seconds that remain."""
+        with self.lock:
+            return self.pool.quarantined(self.clock.monotonic())
+
+    def noted(self, endpoints: Iterable[Endpoint]) -> set[Key]:
+        """These quarantines are stored for the next leader; returns who waited for that."""
+        with self.lock:
+            self._noted = set(endpoints)
+            waiting, self._awaiting_note = self._awaiting_note, set()
+            return waiting

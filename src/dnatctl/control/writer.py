@@ -1,0 +1,450 @@
+"""The writer of one forward table: the only thread that writes to it, one write at a time.
+
+It paces itself by what the table answers (`dnatctl.table.pacing`), asks before each write whether
+this process is still the leader, and takes each answer into the view of the table at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from dnatctl.cloud.api import CloudApi, Stopped
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.wishes import Wish, Wishes
+from dnatctl.control.world import World
+from dnatctl.model import EntryStatus, ForwardEntry, NewEntry
+from dnatctl.objects import Key
+from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
+from dnatctl.table.pacing import Pacer
+from dnatctl.table.view import Row
+
+log = structlog.get_logger(__name__)
+
+IDLE_S = 60.0
+QUOTA_BELIEVED_S = 300.0
+RETRY_S = (0.5, 60.0)
+"""First and longest pause before a write that failed for its own sake is tried again."""
+
+REJECTED_RETRY_S = (15.0, 300.0)
+
+LOST_S = 30.0
+"""After so long no call that went unanswered can still be at work: thrice the longest timeout."""
+
+
+class Listener(Protocol):
+    """Whom a writer tells what came of its writes."""
+
+    def changed(self, key: Key) -> None:
+        """Something about this record is different now: look again."""
+        ...
+
+    def read_soon(self, gateway_id: str) -> None:
+        """The view of the table is in doubt: read it."""
+        ...
+
+    def gateways_in_doubt(self) -> None:
+        """A gateway or an EIP is not as it was described: ask again."""
+        ...
+
+    def modify_denied(self) -> None:
+        """The credentials do not allow ModifyForwardEntry."""
+        ...
+
+    def written(self, gateway_id: str, write: Write, outcome: str) -> None:
+        """A write was answered (for metrics); the outcome is `ok` or an error kind."""
+        ...
+
+
+@dataclass(slots=True)
+class _Pace:
+    """When the table was last written to, by what kind of write, and whether that is certain."""
+
+    kind: type[Write]
+    answered: float
+    certain: bool = False
+
+
+class TableWriter:
+    """Owns every write to one table."""
+
+    def __init__(
+        self,
+        gateway_id: str,
+        world: World,
+        cloud: CloudApi,
+        *,
+        listener: Listener,
+        fence: Callable[[], bool],
+    ) -> None:
+        self.gateway_id = gateway_id
+        self._world = world
+        self._cloud = cloud
+        self._clock = world.clock
+        self._listener = listener
+        self._fence = fence
+        self._table = world.table(gateway_id)
+        self._wishes = Wishes()
+        self._pacers = {kind: Pacer() for kind in (CreateRow, ModifyRow, DeleteRow)}
+        self._pace = _Pace(CreateRow, world.clock.monotonic())
+        self._paused_until = float("-inf")
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(
+            target=self._run, name=f"dnatctl-writer-{gateway_id}", daemon=True
+        )
+
+    # --- for workers
+
+    def want(
+        self, uid: str, namespace: str, writes: tuple[Write, ...], *, orphan: bool = False
+    ) -> None:
+        """Replace what is wanted for that PodDNAT."""
+        with self._changed:
+            if self._wishes.want(uid, namespace, writes, orphan=orphan):
+                self._changed.notify()
+
+    def expedite(self, uid: str) -> None:
+        """Deletes for that PodDNAT go first: its rows stand in another pod's way."""
+        with self._changed:
+            self._wishes.expedite(uid)
+            self._changed.notify()
+
+    def forget(self, uid: str) -> None:
+        """The PodDNAT is gone."""
+        with self._changed:
+            self._wishes.forget(uid)
+
+    def unanswered(self, uid: str) -> bool:
+        """Whether a write for that PodDNAT is under way or its outcome unknown."""
+        with self._changed:
+            return self._wishes.unanswered(uid)
+
+    def refusals(self, uid: str) -> dict[NewEntry, Refusal]:
+        """What the cloud last refused for that PodDNAT."""
+        with self._changed:
+            return self._wishes.refusals(uid)
+
+    # --- for the poller and the metrics
+
+    def busy(self) -> bool:
+        """Whether there is more to write right now."""
+        with self._changed:
+            return self._wishes.sending is not None or self._wishes.due(self._clock.monotonic())
+
+    def backlog(self) -> int:
+        """How many writes wait."""
+        with self._changed:
+            return len(self._wishes)
+
+    def typical_settle(self) -> float:
+        """Seconds after which the last write has usually settled; 0 while nothing is known."""
+        return self._pacers[self._pace.kind].typical
+
+    # --- the thread
+
+    def start(self) -> None:
+        """Start writing."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send nothing more; a call on its way is waited for by `join`."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end; whether it did."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            wish = self._next()
+            if wish is None:
+                continue
+            try:
+                self._write(wish)
+            except Stopped:
+                self._done(wish)
+            except Exception:
+                log.exception("writer failed", gateway=self.gateway_id)
+                self._postpone(wish, RETRY_S)
+
+    def _next(self) -> Wish | None:
+        """Wait until something may be sent, and take it; None if it is to be tried again."""
+        with self._changed:
+            now = self._clock.monotonic()
+            wait = self._wait(now)
+            if wait > 0 or self._stopping:
+                self._changed.wait(min(wait, IDLE_S))
+                return None
+            if not self._fence():
+                self._changed.wait(0.1)
+                return None
+            return self._wishes.take(now)
+
+    def _wait(self, now: float) -> float:
+        due = self._wishes.next_due()
+        if due is None:
+            return IDLE_S
+        gap = self._pacers[self._pace.kind].gap
+        return max(due, self._pace.answered + gap, self._paused_until) - now
+
+    def _write(self, wish: Wish) -> None:
+        if wish.lost_at is not None and self._is_resolved(wish, wish.lost_at):
+            return
+        sent = self._clock.monotonic()
+        try:
+            entry_id = self._send(wish)
+        except CloudError as error:
+            self._listener.written(self.gateway_id, wish.write, error.kind)
+            self._failed(wish, error, sent)
+            return
+        self._listener.written(self.gateway_id, wish.write, "ok")
+        self._accepted(wish, entry_id, sent)
+
+    def _send(self, wish: Wish) -> str:
+        table_id, write = self._table.table_id, wish.write
+        token = self._token(wish)
+        match write:
+            case CreateRow():
+                return self._cloud.create_entry(table_id, write.entry, token)
+            case ModifyRow():
+                self._cloud.modify_entry(table_id, write.entry_id, write.entry, token)
+                return write.entry_id
+            case DeleteRow():
+                self._cloud.delete_entry(table_id, write.entry_id, token)
+                return write.entry_id
+
+    def _token(self, wish: Wish) -> str:
+        write = wish.write
+        if isinstance(write, DeleteRow):
+            return self._world.marks.token("delete", write.entry_id, wish.failures)
+        with self._changed:
+            attempt = self._wishes.attempt(wish)
+        row = write.entry_id if isinstance(write, ModifyRow) else ""
+        return self._world.marks.token(row, wish.uid, write.intent, write.entry, attempt)
+
+    def _is_resolved(self, wish: Wish, lost_at: float) -> bool:
+        """Whether a create whose answer was lost needs no further try (now).
+
+        Its row has been seen; or nobody wants it any more: then it is not asked again, as that
+        could make the row only now. It is waited out: no row is there in a reading made when no
+        call of then can still be under way.
+        """
+        if isinstance(wish.write, CreateRow) and self._find(wish.uid, wish.write) is not None:
+            self._settled(wish)
+            return True
+        if wish.wanted:
+            return False
+        now = self._clock.monotonic()
+        with self._changed:
+            wish.not_before = max(lost_at + LOST_S, now + 1.0)
+        if now < lost_at + LOST_S:
+            self._done(wish)
+        elif wish.doubted is not None and self._table.generation > wish.doubted:
+            self._settled(wish)
+        else:
+            wish.doubted = self._table.generation
+            self._listener.read_soon(self.gateway_id)
+            self._done(wish)
+        return True
+
+    def _find(self, uid: str, write: CreateRow) -> Row | None:
+        with self._world.lock:
+            rows = self._table.owned_by(uid)
+        wanted = (write.entry.external_ip, write.entry.external_ports, write.entry.protocol)
+        return next(
+            (
+                row
+                for row in rows
+                if (row.entry.external_ip, row.entry.external_ports, row.entry.protocol) == wanted
+            ),
+            None,
+        )
+
+    # --- answers
+
+    def _accepted(self, wish: Wish, entry_id: str, sent: float) -> None:
+        now = self._clock.monotonic()
+        with self._world.lock:
+            match wish.write:
+                case CreateRow(entry=entry):
+                    self._table.created(_row(entry_id, entry), now)
+                case ModifyRow(entry=entry):
+                    self._table.modified(_row(entry_id, entry), now)
+                case DeleteRow():
+                    self._table.deleting(entry_id, now)
+        self._learn(sent, accepted=True)
+        self._pace = _Pace(type(wish.write), now, certain=True)
+        with self._changed:
+            self._wishes.answered(wish)
+            self._wishes.refuse(wish, None)
+        self._settled(wish)
+
+    def _learn(self, sent: float, *, accepted: bool) -> None:
+        pacer, gap = self._pacers[self._pace.kind], sent - self._pace.answered
+        if not accepted:
+            pacer.refused(gap)
+        elif self._pace.certain and gap < pacer.gap * 1.5 + 0.01:
+            pacer.accepted(gap)
+        else:
+            pacer.accepted_late()
+
+    def _settled(self, wish: Wish) -> None:
+        with self._changed:
+            wish.lost_at = None
+            self._wishes.drop(wish)
+        self._done(wish)
+        self._tell(wish)
+
+    def _done(self, wish: Wish) -> None:
+        with self._changed:
+            if self._wishes.sending is wish:
+                self._wishes.sending = None
+
+    def _tell(self, wish: Wish) -> None:
+        if (key := self._world.key_of(wish.uid)) is not None:
+            self._listener.changed(key)
+
+    def _failed(self, wish: Wish, error: CloudError, sent: float) -> None:
+        log.info(
+            "write refused",
+            gateway=self.gateway_id,
+            operation=error.operation,
+            kind=error.kind,
+            error_code=error.code,
+            error=error.message,
+            request_id=error.request_id,
+            uid=wish.uid,
+        )
+        if not error.kind.keeps_token:
+            with self._changed:
+                self._wishes.answered(wish)
+        match error.kind:
+            case ErrorKind.BUSY | ErrorKind.RETRY:
+                self._learn(sent, accepted=False)
+                self._done(wish)
+            case ErrorKind.THROTTLED:
+                self._done(wish)
+            case ErrorKind.UNKNOWN:
+                self._lost(wish)
+            case ErrorKind.GONE:
+                self._gone(wish)
+            case ErrorKind.GONE_OR_BUSY:
+                self._look(wish, sent)
+            case ErrorKind.AUTH | ErrorKind.DENIED | ErrorKind.GATEWAY:
+                self._barred(wish, error)
+            case _:
+                self._refused(wish, error)
+
+    def _lost(self, wish: Wish) -> None:
+        """No answer: a create must be asked again until one comes; the others can be looked at."""
+        with self._changed:
+            if isinstance(wish.write, CreateRow):
+                wish.lost_at = self._clock.monotonic()
+        self._pace = _Pace(type(wish.write), self._clock.monotonic())
+        self._listener.read_soon(self.gateway_id)
+        self._postpone(wish, RETRY_S)
+
+    def _gone(self, wish: Wish) -> None:
+        if isinstance(wish.write, CreateRow):
+            self._listener.gateways_in_doubt()
+            self._postpone(wish, RETRY_S)
+            return
+        with self._world.lock:
+            self._table.gone(wish.write.entry_id)
+        self._settled(wish)
+
+    def _look(self, wish: Wish, sent: float) -> None:
+        """The one code that means busy and gone alike: the table tells which."""
+        if isinstance(wish.write, CreateRow):
+            self._learn(sent, accepted=False)
+            self._done(wish)
+            return
+        try:
+            entry = self._cloud.read_entry(self._table.table_id, wish.write.entry_id)
+        except CloudError:
+            self._postpone(wish, RETRY_S)
+            return
+        if entry is None:
+            self._gone(wish)
+        else:
+            self._learn(sent, accepted=False)
+            self._done(wish)
+
+    def _barred(self, wish: Wish, error: CloudError) -> None:
+        """Nothing can be written with these credentials, or on this gateway, for now."""
+        if error.kind is ErrorKind.DENIED and isinstance(wish.write, ModifyRow):
+            self._listener.modify_denied()
+            self._settled(wish)
+            return
+        self._note_refusal(wish, Refused.REJECTED, error)
+        if error.kind is ErrorKind.GATEWAY:
+            self._listener.gateways_in_doubt()
+        else:
+            self._paused_until = self._clock.monotonic() + 5.0
+        self._postpone(wish, RETRY_S)
+        self._tell(wish)
+
+    def _refused(self, wish: Wish, error: CloudError) -> None:
+        """The row itself was refused: that changes what to do next."""
+        match error.kind:
+            case ErrorKind.QUOTA:
+                until = self._clock.monotonic() + QUOTA_BELIEVED_S
+                with self._world.lock:
+                    self._world.pool.learn_limit(self.gateway_id, len(self._table), until)
+                self._note_refusal(wish, Refused.QUOTA, error)
+                self._postpone(wish, REJECTED_RETRY_S)
+            case ErrorKind.CONFLICT | ErrorKind.MISMATCH | ErrorKind.UNCLASSIFIED:
+                self._conflict(wish, error)
+            case _:
+                self._note_refusal(wish, Refused.REJECTED, error)
+                self._postpone(wish, REJECTED_RETRY_S)
+        self._tell(wish)
+
+    def _conflict(self, wish: Wish, error: CloudError) -> None:
+        """Somebody has the address, or it is not clear what is wrong: read the table first."""
+        if (key := self._world.key_of(wish.uid)) is not None:
+            self._world.wait_for_reading(self.gateway_id, key)
+        self._note_refusal(wish, Refused.CONFLICT, error)
+        self._postpone(wish, RETRY_S)
+        with self._changed:
+            wish.lost_at = None
+            self._wishes.drop(wish)
+        self._listener.read_soon(self.gateway_id)
+
+    def _note_refusal(self, wish: Wish, why: Refused, error: CloudError) -> None:
+        with self._changed:
+            if isinstance(wish.write, DeleteRow):
+                return
+            before = self._wishes.refusals(wish.uid).get(wish.write.entry)
+            count = before.count + 1 if before and before.why is why else 1
+            text = f"{error.code}: {error.message}"
+            self._wishes.refuse(wish, Refusal(why, count, self._table.generation, text))
+
+    def _postpone(self, wish: Wish, pause: tuple[float, float]) -> None:
+        first, longest = pause
+        with self._changed:
+            wait = min(first * 2.0 ** min(wish.failures, 16), longest)
+            wish.failures += 1
+            wish.not_before = self._clock.monotonic() + wait
+        self._done(wish)
+
+
+def _row(entry_id: str, new: NewEntry) -> ForwardEntry:
+    return ForwardEntry(
+        entry_id=entry_id,
+        external_ip=new.external_ip,
+        external_ports=new.external_ports,
+        internal_ip=new.internal_ip,
+        internal_ports=new.internal_ports,
+        protocol=new.protocol,
+        name=new.name,
+        status=EntryStatus.PENDING,
+    )

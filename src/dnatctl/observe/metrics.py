@@ -1,0 +1,210 @@
+"""Every metric there is. All series that can be known beforehand exist, at 0, from the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+
+from dnatctl import __version__
+
+CONTROLLER = "dnatctl"
+QUEUE = "poddnat"
+_NAMES = ("name", "controller")
+_SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_QUEUE_SECONDS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000)
+_READY_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
+
+OPERATIONS = (
+    "CreateForwardEntry",
+    "DeleteForwardEntry",
+    "ModifyForwardEntry",
+    "DescribeForwardTableEntries",
+    "DescribeNatGateways",
+    "DescribeEipAddresses",
+    "DescribeNetworkInterfaces",
+)
+RESULTS = ("success", "error", "requeue", "requeue_after")
+DRIFT = ("deleted", "changed")
+
+
+class Metrics:
+    """The program's metrics, in a registry of their own."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._controller()
+        self._work_queue()
+        self._cloud()
+        self._exposures()
+        info = Info("dnatctl_build", "Version of the program.", registry=self.registry)
+        info.info({"version": __version__})
+
+    def _counter(self, name: str, text: str, labels: Iterable[str] = ()) -> Counter:
+        return Counter(name, text, tuple(labels), registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
+        return Gauge(name, text, tuple(labels), registry=self.registry)
+
+    def _histogram(
+        self, name: str, text: str, buckets: tuple[float, ...], labels: Iterable[str] = ()
+    ) -> Histogram:
+        return Histogram(name, text, tuple(labels), buckets=buckets, registry=self.registry)
+
+    def _controller(self) -> None:
+        runtime = "controller_runtime"
+        self.reconciles = self._counter(
+            f"{runtime}_reconcile", "Reconciliations by result.", ("controller", "result")
+        )
+        self.reconcile_errors = self._counter(
+            f"{runtime}_reconcile_errors", "Reconciliations that failed.", ("controller",)
+        )
+        self.reconcile_panics = self._counter(
+            f"{runtime}_reconcile_panics",
+            "Reconciliations that ended with an unknown exception.",
+            ("controller",),
+        )
+        self.reconcile_seconds = self._histogram(
+            f"{runtime}_reconcile_time_seconds",
+            "Time a reconciliation took.",
+            _SECONDS,
+            ("controller",),
+        )
+        self.active_workers = self._gauge(
+            f"{runtime}_active_workers", "Workers that are busy.", ("controller",)
+        )
+        self.max_workers = self._gauge(
+            f"{runtime}_max_concurrent_reconciles", "Workers there are.", ("controller",)
+        )
+        self.leading = self._gauge(
+            "leader_election_master_status", "1 while this process leads.", ("name",)
+        )
+        self.leading.labels(CONTROLLER).set(0)
+        self.kube_requests = self._counter(
+            "rest_client_requests",
+            "Requests to the API server.",
+            ("code", "method", "host"),
+        )
+        self.events_dropped = self._gauge(
+            "dnatctl_events_dropped", "Events not written since the start: queue full, or refused."
+        )
+        for result in RESULTS:
+            self.reconciles.labels(CONTROLLER, result)
+        for metric in (self.reconcile_errors, self.reconcile_panics, self.reconcile_seconds):
+            metric.labels(CONTROLLER)
+        self.active_workers.labels(CONTROLLER).set(0)
+
+    def _work_queue(self) -> None:
+        self.queue_depth = self._gauge("workqueue_depth", "Keys that are due.", _NAMES)
+        self.queue_adds = self._counter("workqueue_adds", "Keys that became due.", _NAMES)
+        self.queue_waited = self._histogram(
+            "workqueue_queue_duration_seconds",
+            "Time keys were due before a worker took them.",
+            _QUEUE_SECONDS,
+            _NAMES,
+        )
+        self.queue_worked = self._histogram(
+            "workqueue_work_duration_seconds",
+            "Time workers took for a key.",
+            _QUEUE_SECONDS,
+            _NAMES,
+        )
+        self.queue_unfinished = self._gauge(
+            "workqueue_unfinished_work_seconds", "Time spent on keys in work, summed.", _NAMES
+        )
+        self.queue_longest = self._gauge(
+            "workqueue_longest_running_processor_seconds",
+            "Time spent on the key that is longest in work.",
+            _NAMES,
+        )
+        self.queue_retries = self._counter(
+            "workqueue_retries", "Keys added again with back-off.", _NAMES
+        )
+        for metric in (
+            self.queue_depth,
+            self.queue_adds,
+            self.queue_waited,
+            self.queue_worked,
+            self.queue_unfinished,
+            self.queue_longest,
+            self.queue_retries,
+        ):
+            metric.labels(QUEUE, CONTROLLER)
+
+    def _cloud(self) -> None:
+        self.cloud_requests = self._counter(
+            "dnatctl_cloud_requests",
+            "Calls to the cloud; class is ok or the class of the error.",
+            ("operation", "class"),
+        )
+        self.cloud_seconds = self._histogram(
+            "dnatctl_cloud_request_duration_seconds",
+            "Time calls to the cloud took, waiting for the rate limit not included.",
+            _SECONDS,
+            ("operation",),
+        )
+        self.table_writes = self._counter(
+            "dnatctl_table_writes",
+            "Writes sent to a forward table; outcome is ok or the class of the error.",
+            ("gateway", "operation", "outcome"),
+        )
+        for operation in OPERATIONS:
+            self.cloud_requests.labels(operation, "ok")
+            self.cloud_seconds.labels(operation)
+
+    def _exposures(self) -> None:
+        self.ready_seconds = self._histogram(
+            "dnatctl_pod_ready_seconds",
+            "Time from the claim of a pod's endpoints until all its entries were usable.",
+            _READY_SECONDS,
+        )
+        self.drift_repaired = self._counter(
+            "dnatctl_drift_repaired",
+            "Entries that somebody else deleted or changed and that were put right.",
+            ("kind",),
+        )
+        self.allocations = self._counter("dnatctl_allocations", "Claims made for pods.")
+        self.releases = self._counter("dnatctl_releases", "Claims released.")
+        self.problems = self._counter(
+            "dnatctl_problems", "Problems told to pods, by reason.", ("reason",)
+        )
+        self.adopted = self._counter(
+            "dnatctl_adopted_entries", "Entries of the older controller that were adopted."
+        )
+        self.orphans_deleted = self._counter(
+            "dnatctl_gc_deleted", "Orphan entries whose deletion was asked for."
+        )
+        for kind in DRIFT:
+            self.drift_repaired.labels(kind)
+
+    def observe_cloud(self, operation: str, kind: str, seconds: float) -> None:
+        """A call to the cloud has ended; `kind` is `ok` or the class of the error."""
+        self.cloud_requests.labels(operation, kind).inc()
+        self.cloud_seconds.labels(operation).observe(seconds)
+
+
+class QueueObserver:
+    """Tells the work queue's metrics what happens in it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        labels = (QUEUE, CONTROLLER)
+        self._adds = metrics.queue_adds.labels(*labels)
+        self._waited = metrics.queue_waited.labels(*labels)
+        self._worked = metrics.queue_worked.labels(*labels)
+        self._retries = metrics.queue_retries.labels(*labels)
+
+    def added(self) -> None:
+        """A key became due."""
+        self._adds.inc()
+
+    def taken(self, waited: float) -> None:
+        """A worker took a key that had been due for so many seconds."""
+        self._waited.observe(waited)
+
+    def finished(self, worked: float) -> None:
+        """A worker was done after so many seconds."""
+        self._worked.observe(worked)
+
+    def retried(self) -> None:
+        """A key was added with back-off."""
+        self._retries.inc()

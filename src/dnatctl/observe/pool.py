@@ -1,0 +1,95 @@
+"""Gauges of the pool and the tables, counted when they are scraped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+
+@dataclass(frozen=True, slots=True)
+class IpCount:
+    """Ports of one external IP and protocol by state."""
+
+    gateway: str
+    external_ip: str
+    protocol: str
+    free: int
+    used: int
+    quarantined: int
+    foreign: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableCount:
+    """Rows of one gateway's table, and what is going on there.
+
+    `limit` is -1 where the quota is not known. `read_at` is a Unix time, 0 for never.
+    """
+
+    gateway: str
+    own: int
+    foreign: int
+    orphan: int
+    backlog: int
+    limit: int
+    usable: bool
+    read_at: float
+
+
+class PoolCollector(Collector):
+    """Asks for the counts at each scrape."""
+
+    def __init__(
+        self, ips: Callable[[], Iterable[IpCount]], tables: Callable[[], Iterable[TableCount]]
+    ) -> None:
+        self._ips = ips
+        self._tables = tables
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """See prometheus_client."""
+        yield self._ports()
+        yield from self._table_gauges()
+
+    def _ports(self) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(
+            "dnatctl_pool_ports",
+            "External ports of the pool by state.",
+            labels=("gateway", "external_ip", "protocol", "state"),
+        )
+        for count in self._ips():
+            for state in ("free", "used", "quarantined", "foreign"):
+                labels = (count.gateway, count.external_ip, count.protocol, state)
+                family.add_metric(labels, getattr(count, state))
+        return family
+
+    def _table_gauges(self) -> Iterator[GaugeMetricFamily]:
+        entries = GaugeMetricFamily(
+            "dnatctl_forward_entries", "Rows of forward tables.", labels=("gateway", "owner")
+        )
+        backlog = GaugeMetricFamily(
+            "dnatctl_table_backlog", "Writes that wait for a table.", labels=("gateway",)
+        )
+        limit = GaugeMetricFamily(
+            "dnatctl_table_entries_limit",
+            "Rows a table may hold; -1 while the quota is not known.",
+            labels=("gateway",),
+        )
+        usable = GaugeMetricFamily(
+            "dnatctl_gateway_usable", "1 if the gateway can be written to.", labels=("gateway",)
+        )
+        read = GaugeMetricFamily(
+            "dnatctl_last_full_sync_timestamp_seconds",
+            "When a table was last read whole; 0 for never.",
+            labels=("gateway",),
+        )
+        for count in self._tables():
+            for owner in ("own", "foreign", "orphan"):
+                entries.add_metric((count.gateway, owner), getattr(count, owner))
+            backlog.add_metric((count.gateway,), count.backlog)
+            limit.add_metric((count.gateway,), count.limit)
+            usable.add_metric((count.gateway,), float(count.usable))
+            read.add_metric((count.gateway,), count.read_at)
+        yield from (entries, backlog, limit, usable, read)

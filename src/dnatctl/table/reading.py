@@ -1,0 +1,69 @@
+"""Reading a table that changes while it is read: when a reading may be believed.
+
+Pages have no snapshot (DescribeForwardTableEntries has PageNumber and PageSize only): a row deleted
+elsewhere moves others to pages already read. So a reading of several pages proves what is there but
+not what is absent, unless a second reading right after it is the same page for page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from dnatctl.model import ForwardEntry
+from dnatctl.table.view import Pass
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """All pages of a table, read one after the other: entries and the total each page told."""
+
+    pages: tuple[tuple[ForwardEntry, ...], ...]
+    totals: tuple[int, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether one answer held the whole table."""
+        return len(self.pages) == 1 and len(self.pages[0]) == self.totals[0]
+
+    def same_rows(self, other: Collect) -> bool:
+        """Whether both list the same rows in the same places."""
+        return self.totals == other.totals and self._ids() == other._ids()
+
+    def rows(self) -> dict[str, ForwardEntry]:
+        """All entries by ID."""
+        return {entry.entry_id: entry for page in self.pages for entry in page}
+
+    def page_of(self, entry_ids: Iterable[str]) -> int | None:
+        """The one page (from 1) that lists all of these; None if there is no such page."""
+        wanted = set(entry_ids)
+        for number, page in enumerate(self.pages, 1):
+            if wanted and wanted <= {entry.entry_id for entry in page}:
+                return number
+        return None
+
+    def _ids(self) -> list[list[str]]:
+        return [[entry.entry_id for entry in page] for page in self.pages]
+
+
+ReadPage = Callable[[int], tuple[int, tuple[ForwardEntry, ...]]]
+"""Reads one page (from 1): the total number of rows, and the rows of the page."""
+
+
+def collect(read_page: ReadPage) -> Collect:
+    """Read all pages: as many as the latest total calls for, or until one is short."""
+    pages: list[tuple[ForwardEntry, ...]] = []
+    totals: list[int] = []
+    while True:
+        total, entries = read_page(len(pages) + 1)
+        pages.append(entries)
+        totals.append(total)
+        if len(pages) * PAGE_SIZE >= total or not entries:
+            return Collect(tuple(pages), tuple(totals))
+
+
+def as_pass(started: float, collected: Collect, *, atomic: bool) -> Pass:
+    """What the collected pages say of the table."""
+    return Pass(started, collected.rows(), atomic)

@@ -1,0 +1,78 @@
+"""When to read a table: often enough to see writes settle, seldom enough to cost next to nothing.
+
+Three reasons to read. Somebody asked (the view is in doubt). Own writes have not been seen settled:
+while more are being sent, one reading serves several of them, which bounds the reads an entry; when
+none is left to send, the last ones are looked at just when they are likely to have settled. Else
+the table is looked over at leisure, to see what others did to it. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dnatctl.table.reading import PAGE_SIZE
+
+WRITES_A_READ = 5
+"""Own writes that one read of a page is to serve while more are being sent."""
+
+KICK_SPACING_S = 0.2
+FIRST_GUESS_S = 0.1
+LONGEST_LOOK_S = 3.0
+LOOK_GROWTH = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the decision rests on; times are seconds on the monotonic clock.
+
+    `unsettled`: when each own row still in flux was last written; `removing`: how many of them are
+    on their way out. `looks`: readings since the last write that found something in flux.
+    """
+
+    now: float
+    rows: int
+    unsettled: tuple[float, ...]
+    removing: int
+    writing: bool
+    typical: float
+    last_read: float
+    last_pass: float
+    looks: int
+    asked: bool
+    idle_s: float
+
+
+def next_read(facts: Facts) -> float:
+    """The time at which to read next."""
+    if facts.asked:
+        return facts.last_read + KICK_SPACING_S
+    idle = facts.last_pass + facts.idle_s
+    if not facts.unsettled:
+        return idle
+    if facts.writing:
+        return min(idle, _while_writing(facts))
+    return min(idle, _after_writing(facts))
+
+
+def _while_writing(facts: Facts) -> float:
+    cost = read_cost(facts.rows, removing=facts.removing > 0)
+    enough = WRITES_A_READ * cost
+    if len(facts.unsettled) >= enough and facts.unsettled[-enough] > facts.last_read:
+        return facts.now
+    patience = max(5.0, enough * (facts.typical + 0.05))
+    return max(facts.unsettled[0], facts.last_read) + patience
+
+
+def _after_writing(facts: Facts) -> float:
+    guess = facts.typical or FIRST_GUESS_S
+    settled = facts.unsettled[-1] + guess
+    if facts.last_read < settled or facts.looks == 0:
+        return settled
+    pause = max(guess / 4, FIRST_GUESS_S) * LOOK_GROWTH ** min(facts.looks, 20)
+    return facts.last_read + min(pause, LONGEST_LOOK_S)
+
+
+def read_cost(rows: int, *, removing: bool) -> int:
+    """Pages to read: one shows what is there; absence takes the whole table, twice if paged."""
+    pages = max(1, -(-rows // PAGE_SIZE))
+    return 1 if pages == 1 or not removing else 2 * pages
