@@ -1,0 +1,1 @@
+"""What an API server does with a request once it is understood: verbs, patches, validation."""

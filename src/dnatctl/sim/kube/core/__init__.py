@@ -1,0 +1,1 @@
+"""What an API server stores and how it names it: objects, resource types, selectors, versions."""
