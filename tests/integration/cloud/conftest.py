@@ -7,14 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from dnatctl.cloud.client import Cloud
-from dnatctl.sim.cloud import Cloud as Emulated
 from dnatctl.sim.cloud import CloudServer
-from tests.integration.cloud.bench import Bench
+from tests.integration.cloud.bench import Bench, FormReading
 
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    with CloudServer(Emulated()) as server:
+    with CloudServer(FormReading()) as server:
         yield Bench(server)
 
 
