@@ -19,11 +19,11 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Imports a command when it is used: the SDKs cost half a second."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """See click."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """See click."""
         if cmd_name not in COMMANDS:
             return None

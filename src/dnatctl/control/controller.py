@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -21,7 +22,7 @@ from dnatctl.control.gateways import Gateways, gateway_notes
 from dnatctl.control.handover import decode, encode
 from dnatctl.control.hub import Hub
 from dnatctl.control.inventory import Inventory
-from dnatctl.control.lookups import KubeLookups
+from dnatctl.control.lookups import KubeLookups, known_uids
 from dnatctl.control.observe import Observer
 from dnatctl.control.queue import WorkQueue
 from dnatctl.control.reconciler import Reconciler
@@ -148,7 +149,7 @@ class Controller:
             self._world,
             self._gateways,
             self._metrics,
-            known_uids=records.all_uids,
+            known_uids=partial(known_uids, self._client, version),
             delete=not (self._policy().upsert_only or settings.dry_run),
         )
         self._elector = LeaseElector(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -30,7 +31,7 @@ UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
 
 
-class Listener(PollerListener, WriterListener):
+class Listener(PollerListener, WriterListener, Protocol):
     """Whom gateways, pollers and writers tell what they see."""
 
     def gateway_changed(self, gateway_id: str) -> None:

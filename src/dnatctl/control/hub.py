@@ -21,9 +21,9 @@ from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
 log = structlog.get_logger(__name__)
 
 OPERATION = {
-    CreateRow: Operation.CREATE_ENTRY,
-    ModifyRow: Operation.MODIFY_ENTRY,
-    DeleteRow: Operation.DELETE_ENTRY,
+    CreateRow: Operation.CREATE,
+    ModifyRow: Operation.MODIFY,
+    DeleteRow: Operation.DELETE,
 }
 
 
@@ -62,8 +62,9 @@ class Hub:
 
     def resync(self) -> None:
         """Look at everything again, after what is more urgent."""
-        for obj in (*self._pods.values(), *self._records.values()):
-            self._queue.add(obj.key, Priority.LOW)
+        pods, records = self._pods.values(), self._records.values()
+        for key in {*(pod.key for pod in pods), *(record.key for record in records)}:
+            self._queue.add(key, Priority.LOW)
 
     # --- stores
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.poddnats import PodDNATSource
 from dnatctl.kube.pods import PodApi
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Key, Owner, Pod
@@ -34,3 +36,20 @@ class KubeLookups:
         if workload is None or workload.deleting:
             return Workload.GONE
         return Workload.WANTS if workload.keeps(key.name) else Workload.SHED
+
+
+def known_uids(client: KubeClient, version: str) -> set[str]:
+    """The UIDs of all PodDNATs, as the API server's majority has them now. Raises KubeError."""
+    source = PodDNATSource(version)
+    uids: set[str] = set()
+    query: dict[str, str | int] = {"limit": 500}
+    while True:
+        page = source.page(client.request("GET", source.path, query=query), lambda _key, _uid: True)
+        uids.update(item.uid for item in page.items)
+        if page.poisoned:
+            raise ValueError(
+                f"{page.poisoned} PodDNATs cannot be read: whose rows those are is unknown"
+            )
+        if not page.next:
+            return uids
+        query["continue"] = page.next
