@@ -53,6 +53,8 @@ OPENAPI_ROOTS = (
     ),
 )
 
+_TARBALL = "kubernetes.orig.tar"
+
 Report = Callable[[str], None]
 
 
@@ -90,7 +92,7 @@ class Workshop:
     @property
     def root(self) -> Path:
         """Where Debian's packages are unpacked."""
-        return self.folder / "root"
+        return self.folder / "debian" / "root"
 
     @property
     def tree(self) -> Path:
@@ -100,9 +102,8 @@ class Workshop:
     def run(self) -> None:
         """Run the stages that are not done yet."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._stage("apt", "fetching package lists", self._update)
-        self._stage("root", "fetching packages", self._unpack_packages)
-        self._stage("gopath", "fetching and unpacking the sources", self._unpack_sources)
+        self._stage("debian", "fetching packages and sources", self._fetch)
+        self._stage("gopath", "unpacking the sources", self._unpack_sources)
         self._stage("openapi", "generating the OpenAPI definitions", self._generate_openapi)
         for name in BUILT:
             self._stage(name, f"compiling {name}", partial(self._compile, name))
@@ -120,15 +121,15 @@ class Workshop:
         half.rename(done)
         self.report(f"{doing}: {time.monotonic() - started:.0f} s")
 
-    def _update(self, out: Path) -> None:
-        Archive(out).update()
-
-    def _unpack_packages(self, out: Path) -> None:
-        Archive(self.folder / "apt").unpack(PACKAGES, out)
+    def _fetch(self, out: Path) -> None:
+        # All of it again after a failure: old package lists name versions that are gone.
+        archive = Archive(out)
+        archive.update()
+        archive.unpack(PACKAGES, out / "root")
+        archive.download_source("kubernetes", VERSION).rename(out / _TARBALL)
 
     def _unpack_sources(self, out: Path) -> None:
-        tarball = Archive(self.folder / "apt").download_source("kubernetes", VERSION)
-        with tarfile.open(tarball) as archive:
+        with tarfile.open(self.folder / "debian" / _TARBALL) as archive:
             # Debian 12's Python is older than the `filter` argument; an attribute does not hurt it.
             archive.extraction_filter = getattr(tarfile, "tar_filter", None)
             archive.extractall(out / "unpacked")
