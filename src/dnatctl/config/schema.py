@@ -322,14 +322,8 @@ class Config(Section):
     about and otherwise ignored."""
 
     network_controller: NetworkController
-    """See below."""
-
     credential: Credential = Credential()
-    """See below."""
-
     endpoints: Endpoints = Endpoints()
-    """See below."""
-
     custom_stateful_workload_kinds: Annotated[
         tuple[Kind, ...], Allowed("a list of kinds, such as GameServerSet")
     ] = ()
@@ -337,8 +331,6 @@ class Config(Section):
     fixed. dnatctl needs leave to get objects of these kinds."""
 
     fixed: Fixed = Fixed()
-    """See below."""
-
     quarantine: Duration = 60.0
     """How long a released endpoint rests before another pod may get it."""
 
@@ -353,11 +345,7 @@ class Config(Section):
     answers slow the calls down further."""
 
     namespaces: Namespaces = Namespaces()
-    """See below."""
-
     publish: Publish = Publish()
-    """See below."""
-
     policy: Annotated[Policy, Allowed("sync or upsert-only")] = Policy.SYNC
     """`sync`: make, change and delete own entries. `upsert-only`: never delete one."""
 

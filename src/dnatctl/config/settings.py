@@ -50,10 +50,11 @@ def _setting(prefix: str, field: FieldInfo) -> Setting:
     # The last is the outermost: a kind that narrows another one says so in its own words.
     allowed = [item.text for item in field.metadata if isinstance(item, Allowed)][-1:]
     allowed += _allowed_in(field.annotation)
+    text = field.description or (section.__doc__ if section else None) or ""
     keys = f"a mapping with the keys {', '.join(keys_of(section))}" if section else ""
     return Setting(
         key=f"{prefix}{field.alias}",
-        description=" ".join((field.description or "").split()),
+        description=" ".join(text.split()),
         allowed=allowed[0] if allowed else keys,
         required=field.is_required(),
         default=field.get_default(call_default_factory=True) if not field.is_required() else None,

@@ -1,0 +1,1 @@
+"""Makes docs/reference from what the program itself says of its settings, metrics and objects."""

@@ -1,0 +1,54 @@
+"""docs/reference/metrics.md"""
+
+from __future__ import annotations
+
+from prometheus_client import Metric
+from prometheus_client.metrics import MetricWrapperBase
+
+from dnatctl.observe.metrics import Metrics
+from dnatctl.observe.pool import IpCount, PoolCollector, TableCount
+from reference.markdown import code, page, table
+
+INTRODUCTION = """\
+Served at `/metrics` on `--metrics-bind-address` (`:8080`), by a standby as well. Every series that
+can be known beforehand is there from the start, at 0. No pod name or UID is ever a label."""
+
+
+# The labels of a metric that is counted when asked for are seen only on its samples.
+SOME_IP = IpCount("ngw-1", "192.0.2.1", "tcp", free=0, used=0, quarantined=0, foreign=0)
+SOME_TABLE = TableCount(
+    "ngw-1", own=0, foreign=0, orphan=0, backlog=0, limit=0, usable=True, read_at=0
+)
+
+
+def render() -> str:
+    """The page."""
+    metrics = Metrics()
+    metrics.registry.register(PoolCollector(lambda: [SOME_IP], lambda: [SOME_TABLE]))
+    families = {family.name: family for family in metrics.registry.collect()}
+    labels = {
+        collector._name: collector._labelnames  # noqa: SLF001 - the client has no public way
+        for collector in vars(metrics).values()
+        if isinstance(collector, MetricWrapperBase)
+    }
+    rows = (
+        _row(family, labels.get(name) or _sampled(family))
+        for name, family in sorted(families.items())
+    )
+    return page(
+        "Metrics",
+        "`src/dnatctl/observe/metrics.py`",
+        INTRODUCTION,
+        table(["Name", "Type", "Labels", "Meaning"], rows),
+    )
+
+
+def _sampled(family: Metric) -> tuple[str, ...]:
+    return tuple(family.samples[0].labels) if family.type == "gauge" and family.samples else ()
+
+
+def _row(family: Metric, labels: tuple[str, ...]) -> list[str]:
+    suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+    kind = "gauge" if family.type == "info" else family.type
+    names = ", ".join(map(code, labels))
+    return [code(f"{family.name}{suffix}"), kind, names, family.documentation]

@@ -1,0 +1,35 @@
+"""The manifests as kustomize builds them."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MANIFESTS = Path(__file__).parents[3] / "manifests"
+
+Object = dict[str, Any]
+
+
+@cache
+def _built(folder: str) -> str:
+    command = ["kubectl", "kustomize", str(MANIFESTS / folder)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+def build(folder: str) -> list[Object]:
+    """All objects of an overlay."""
+    return [item for item in yaml.safe_load_all(_built(folder)) if item]
+
+
+def the(kind: str, name: str | None = None, *, folder: str = "overlays/default") -> Object:
+    """The one object of that kind (and name) in an overlay."""
+    (found,) = (
+        item
+        for item in build(folder)
+        if item["kind"] == kind and name in {None, item["metadata"]["name"]}
+    )
+    return found

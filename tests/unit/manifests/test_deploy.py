@@ -1,0 +1,143 @@
+"""What is installed: builds, is locked down, and holds together."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from dnatctl.config import ConfigErrors, parse
+from tests.unit.manifests.built import MANIFESTS, Object, build, the
+
+NAMESPACE = "dnatctl-system"
+OVERLAYS = ["overlays/default", "overlays/older"]
+
+
+@pytest.fixture
+def pod() -> Object:
+    return the("Deployment")["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_every_overlay_builds_and_every_reference_leads_somewhere(folder: str) -> None:
+    names = {(item["kind"], item["metadata"]["name"]) for item in build(folder)}
+    assert len(names) == len(build(folder))
+    for item in build(folder):
+        if "roleRef" in item:
+            assert (item["roleRef"]["kind"], item["roleRef"]["name"]) in names
+            assert item["subjects"] == [
+                {"kind": "ServiceAccount", "name": "dnatctl", "namespace": NAMESPACE}
+            ]
+    spec = the("Deployment", folder=folder)["spec"]["template"]["spec"]
+    config, _ = spec["volumes"]
+    assert ("ConfigMap", config["configMap"]["name"]) in names
+    assert ("ServiceAccount", spec["serviceAccountName"]) in names
+
+
+def test_selectors_meet_the_pods() -> None:
+    labels = the("Deployment")["spec"]["template"]["metadata"]["labels"]
+    deployment, service = the("Deployment")["spec"], the("Service")["spec"]
+    budget = the("PodDisruptionBudget")["spec"]
+    spread = deployment["template"]["spec"]["topologySpreadConstraints"]
+    selectors = [deployment["selector"]["matchLabels"], service["selector"]]
+    selectors += [item["labelSelector"]["matchLabels"] for item in spread]
+    selectors += [budget["selector"]["matchLabels"]]
+    assert all(selector.items() <= labels.items() for selector in selectors)
+
+
+def test_the_pods_pass_the_restricted_standard(pod: Object) -> None:
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+    assert {next(iter(volume.keys() - {"name"})) for volume in pod["volumes"]} <= {
+        "configMap",
+        "emptyDir",
+    }
+    for container in pod["containers"]:
+        context = container["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert not any("hostPort" in port for port in container["ports"])
+    enforce = the("Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+    assert enforce == "restricted"
+
+
+def test_probes_and_metrics_are_where_the_program_listens(pod: Object) -> None:
+    (container,) = pod["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    probes = {name: container[name]["httpGet"] for name in ("livenessProbe", "readinessProbe")}
+    assert ports == {"metrics": 8080, "health": 8081}
+    assert probes == {
+        "livenessProbe": {"path": "/healthz", "port": "health"},
+        "readinessProbe": {"path": "/readyz", "port": "health"},
+    }
+    assert the("Service")["spec"]["ports"][0]["targetPort"] == "metrics"
+
+
+def rules(kind: str, name: str = "dnatctl", folder: str = "overlays/default") -> set[str]:
+    """What a role allows, as `verb group/resource` with the name where one is given."""
+    return {
+        f"{verb} {group}/{resource}{' ' + only if only else ''}"
+        for rule in the(kind, name, folder=folder)["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for only in rule.get("resourceNames", [""])
+    }
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
+    assert rules("ClusterRole", folder=folder) == {
+        "get /pods",
+        "list /pods",
+        "watch /pods",
+        "patch /pods/status",
+        "update /pods/finalizers",
+        "update apps/statefulsets/finalizers",
+        "get apps/statefulsets",
+        "get /nodes",
+        "list /nodes",
+        "watch /nodes",
+        "get alibabacloud.com/poddnats",
+        "list alibabacloud.com/poddnats",
+        "watch alibabacloud.com/poddnats",
+        "create alibabacloud.com/poddnats",
+        "patch alibabacloud.com/poddnats",
+        "delete alibabacloud.com/poddnats",
+        "patch alibabacloud.com/poddnats/status",
+        "create events.k8s.io/events",
+        "patch events.k8s.io/events",
+    }
+    assert rules("Role", folder=folder) == {
+        "create coordination.k8s.io/leases",
+        "get coordination.k8s.io/leases dnatctl",
+        "update coordination.k8s.io/leases dnatctl",
+        "get /configmaps",
+        "create /configmaps",
+        "patch /configmaps",
+    }
+
+
+def test_publishing_into_annotations_is_a_permission_of_its_own() -> None:
+    component = MANIFESTS / "components" / "publish-annotation"
+    objects = list(yaml.safe_load_all((component / "rbac.yaml").read_text(encoding="utf-8")))
+    assert objects[0]["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["patch"]}]
+    assert objects[1]["subjects"][0]["name"] == "dnatctl"
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_the_configuration_lacks_nothing_but_what_the_user_fills_in(folder: str) -> None:
+    (text,) = the("ConfigMap", folder=folder)["data"].values()
+    with pytest.raises(ConfigErrors) as caught:
+        parse(text)
+    assert all("replace this placeholder" in p.allowed for p in caught.value.problems)
+    filled = (
+        text.replace("< cluster id. >", "c1")
+        .replace("< region id. cn-hangzhou >", "cn-hangzhou")
+        .replace("< vpc id. >", "vpc-1")
+        .replace("< nat gateway id. >", "ngw-1")
+        .replace("< nat gateway zone id. cn-hangzhou-j >", "cn-hangzhou-j")
+    )
+    assert parse(filled).gateways[0].eips == ()
