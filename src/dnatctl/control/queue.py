@@ -1,14 +1,25 @@
-"""The work queue between those who see changes and the workers who act on them."""
+"""The work queue between those who see changes and the workers who act on them.
+
+Time comes from the injected clock, for every decision. Waiting is done on a condition variable in
+real time: a test that moves a clock of its own asks with `get(timeout=0)`.
+"""
 
 from __future__ import annotations
 
+import heapq
+import threading
+from collections import OrderedDict
 from enum import IntEnum
+from itertools import count
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
 from dnatctl.clock import Clock
 
 K = TypeVar("K")
+
+_LOW_SHARE = 16
+"""Every so many keys taken, one of low priority goes first, so that it cannot starve."""
 
 
 class Priority(IntEnum):
@@ -40,11 +51,29 @@ class QueueMetrics(Protocol):
         ...
 
 
+class NoMetrics:
+    """Metrics that nobody wants."""
+
+    def added(self) -> None:
+        """See `QueueMetrics.added`."""
+
+    def taken(self, waited: float) -> None:
+        """See `QueueMetrics.taken`."""
+
+    def finished(self, worked: float) -> None:
+        """See `QueueMetrics.finished`."""
+
+    def retried(self) -> None:
+        """See `QueueMetrics.retried`."""
+
+
 class WorkQueue(Generic[K]):
     """Keys that want work. Thread-safe.
 
     A key is due at most once, however often it is added, and never given to two workers at a
-    time; one added while a worker has it is due again when that worker is done.
+    time; one added while a worker has it is due again when that worker is done. A key may wait
+    for a time (`add_after`) and for the end of its back-off besides; being due at once, by `add`,
+    ends the back-off, but not the wait for a time: what was to be looked at then still is.
     """
 
     def __init__(
@@ -56,60 +85,203 @@ class WorkQueue(Generic[K]):
         backoff_base: float = 0.005,
         backoff_cap: float = 60.0,
     ) -> None:
-        raise NotImplementedError
+        self._clock = clock
+        self._metrics = metrics or NoMetrics()
+        self._random = random or Random()
+        self._backoff_base = backoff_base
+        self._backoff_cap = backoff_cap
+        lock = threading.Lock()
+        self._wake = threading.Condition(lock)
+        self._idle = threading.Condition(lock)
+        self._due: tuple[OrderedDict[K, float], ...] = tuple(OrderedDict() for _ in Priority)
+        """Keys to be taken, oldest first, and since when they are due."""
+        self._again: dict[K, Priority] = {}
+        """Keys added while a worker has them."""
+        self._taken: dict[K, float] = {}
+        """Keys that workers have, and since when."""
+        self._delays = _Delays[K]()
+        self._failures: dict[K, int] = {}
+        self._turns = 0
+        self._closed = False
 
     def add(self, key: K, priority: Priority = Priority.HIGH) -> None:
         """Make the key due now, also where it waits out a back-off."""
-        raise NotImplementedError
+        with self._wake:
+            if not self._closed:
+                self._delays.cancel(key, backoff=True)
+                self._make_due(key, priority)
 
     def add_after(self, key: K, seconds: float, priority: Priority = Priority.HIGH) -> None:
         """Make the key due in so many seconds; of several such times the earliest counts."""
-        raise NotImplementedError
+        self._delay(key, seconds, priority, backoff=False)
 
     def add_rate_limited(self, key: K, priority: Priority = Priority.HIGH) -> float:
         """Make the key due after its back-off, which doubles each time; returns the seconds."""
-        raise NotImplementedError
+        with self._wake:
+            failures = self._failures.get(key, 0)
+            self._failures[key] = failures + 1
+            self._metrics.retried()
+        seconds = min(self._backoff_base * 2.0 ** min(failures, 64), self._backoff_cap)
+        seconds *= 1 + self._random.random() / 4
+        self._delay(key, seconds, priority, backoff=True)
+        return seconds
 
     def forget(self, key: K) -> None:
         """Start the key's back-off anew: its work succeeded."""
-        raise NotImplementedError
+        with self._wake:
+            self._failures.pop(key, None)
 
     def retries(self, key: K) -> int:
         """How often the key was added with back-off since it was last forgotten."""
-        raise NotImplementedError
+        return self._failures.get(key, 0)
 
     def get(self, timeout: float | None = None) -> K | None:
         """Take the next due key, waiting up to `timeout` seconds (None: until there is one).
 
         None when there was none in time, or the queue is shut down. Call `done` afterwards.
         """
-        raise NotImplementedError
+        deadline = None if timeout is None else self._clock.monotonic() + timeout
+        with self._wake:
+            while True:
+                now = self._clock.monotonic()
+                for key, priority in self._delays.over(now):
+                    self._make_due(key, priority)
+                if any(self._due):
+                    return self._take(now)
+                if self._closed or (deadline is not None and now >= deadline):
+                    return None
+                ends = [end for end in (deadline, self._delays.next()) if end is not None]
+                self._wake.wait(min(ends) - now if ends else None)
 
     def done(self, key: K) -> None:
-        """Say that the work on a key taken by `get` has ended, well or not."""
-        raise NotImplementedError
+        """Say that the work on a key taken by `get` has ended, well or not.
+
+        Raises KeyError if no worker has it.
+        """
+        with self._wake:
+            self._metrics.finished(self._clock.monotonic() - self._taken.pop(key))
+            priority = self._again.pop(key, None)
+            if priority is not None:
+                self._make_due(key, priority)
+            if self._is_idle():
+                self._idle.notify_all()
 
     def shutdown(self, *, drain: bool = False) -> None:
         """Take no more keys, and give out none; with `drain` give out those due now first."""
-        raise NotImplementedError
+        with self._wake:
+            self._closed = True
+            self._delays = _Delays()
+            if not drain:
+                self._again.clear()
+                for due in self._due:
+                    due.clear()
+            self._wake.notify_all()
+            if self._is_idle():
+                self._idle.notify_all()
 
     @property
     def closed(self) -> bool:
         """Whether `shutdown` was called."""
-        raise NotImplementedError
+        return self._closed
 
     def wait_idle(self, timeout: float | None = None) -> bool:
         """Wait until no key is due and no worker has one; whether that was so in time."""
-        raise NotImplementedError
+        with self._idle:
+            return self._idle.wait_for(self._is_idle, timeout)
 
     def __len__(self) -> int:
         """How many keys are due; those that wait for their time, or are worked on, don't count."""
-        raise NotImplementedError
+        return sum(map(len, self._due))
 
     def unfinished_seconds(self) -> float:
         """The time spent so far on keys that workers have now, summed."""
-        raise NotImplementedError
+        with self._wake:
+            now = self._clock.monotonic()
+            return sum(now - since for since in self._taken.values())
 
     def longest_running_seconds(self) -> float:
         """The time spent so far on the key that a worker has had longest; 0 if none."""
-        raise NotImplementedError
+        with self._wake:
+            now = self._clock.monotonic()
+            return max((now - since for since in self._taken.values()), default=0.0)
+
+    def _is_idle(self) -> bool:
+        return not self._taken and not any(self._due)
+
+    def _make_due(self, key: K, priority: Priority) -> None:
+        if key in self._taken:
+            self._again[key] = min(priority, self._again.get(key, priority))
+            return
+        high, low = self._due
+        if key in high or (key in low and priority is Priority.LOW):
+            return
+        since = low.pop(key, None)
+        if since is None:
+            since = self._clock.monotonic()
+            self._metrics.added()
+            self._wake.notify()
+        self._due[priority][key] = since
+
+    def _take(self, now: float) -> K:
+        high, low = self._due
+        self._turns += 1
+        low_first = low and (not high or self._turns % _LOW_SHARE == 0)
+        key, since = (low if low_first else high).popitem(last=False)
+        self._taken[key] = now
+        self._metrics.taken(now - since)
+        return key
+
+    def _delay(self, key: K, seconds: float, priority: Priority, *, backoff: bool) -> None:
+        with self._wake:
+            if self._closed:
+                return
+            when = self._clock.monotonic() + seconds
+            if self._delays.add(key, when, priority, backoff=backoff):
+                # Each waiting worker has to know of the new first time: the one told of it alone
+                # may be busy with something else by then.
+                self._wake.notify_all()
+
+
+class _Delays(Generic[K]):
+    """Keys that wait: each at most once for a time, and at most once for its back-off."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[K, bool], tuple[float, int, Priority]] = {}
+        self._heap: list[tuple[float, int, K, bool]] = []
+        """Also holds what was cancelled or replaced: its number is not that in `_waiting`."""
+        self._numbers = count()
+
+    def add(self, key: K, when: float, priority: Priority, *, backoff: bool) -> bool:
+        """Whether this is now the first of all."""
+        held = self._waiting.get((key, backoff))
+        if held is not None:
+            priority = min(priority, held[2])
+            if held[0] <= when:
+                self._waiting[key, backoff] = (held[0], held[1], priority)
+                return False
+        first = self.next()
+        number = next(self._numbers)
+        self._waiting[key, backoff] = (when, number, priority)
+        heapq.heappush(self._heap, (when, number, key, backoff))
+        return first is None or when < first
+
+    def cancel(self, key: K, *, backoff: bool) -> None:
+        self._waiting.pop((key, backoff), None)
+
+    def next(self) -> float | None:
+        """The first time of all."""
+        while self._heap:
+            when, number, key, backoff = self._heap[0]
+            held = self._waiting.get((key, backoff))
+            if held is not None and held[1] == number:
+                return when
+            heapq.heappop(self._heap)
+        return None
+
+    def over(self, now: float) -> list[tuple[K, Priority]]:
+        """Take out those whose time has come."""
+        keys: list[tuple[K, Priority]] = []
+        while (first := self.next()) is not None and first <= now:
+            _, _, key, backoff = heapq.heappop(self._heap)
+            keys.append((key, self._waiting.pop((key, backoff))[2]))
+        return keys

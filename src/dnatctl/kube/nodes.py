@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from dnatctl.kube.reflector import Event, Known, Page
+from dnatctl.kube.source import Event, Known, Model, Page, Reader
 from dnatctl.objects import Key
+
+_ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
+"""In order of preference; the second is what nodes had before Kubernetes 1.17."""
 
 
 class Node(Struct, frozen=True):
@@ -22,12 +25,27 @@ class NodeSource:
 
     resource = "nodes"
     path = "/api/v1/nodes"
-    accept = ""
+    # A node's status lists every image it holds and is rewritten every few minutes.
+    # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+    accept = (
+        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
+        "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
+    )
 
     def page(self, body: bytes, known: Known) -> Page[Node]:
         """See `Source.page`."""
-        raise NotImplementedError
+        return _READER.page(body, known)
 
     def event(self, line: bytes, known: Known) -> Event[Node]:
         """See `Source.event`."""
-        raise NotImplementedError
+        return _READER.event(line, known)
+
+
+def _convert(read: Model, _known: Known) -> Node:
+    meta = read.metadata
+    labels = meta.labels or {}
+    zone = next((labels[name] for name in _ZONE_LABELS if labels.get(name)), "")
+    return Node(meta.key, meta.uid, meta.resource_version, zone)
+
+
+_READER: Reader[Model, Node] = Reader(Model, _convert)

@@ -1,14 +1,27 @@
-"""PodDNAT objects: read from and written to JSON, in whichever version the cluster serves."""
+"""PodDNAT objects in the API: asked for, written, in whichever version the cluster serves."""
 
 from __future__ import annotations
 
-from dnatctl.kube.client import JSON, KubeClient
-from dnatctl.kube.reflector import Event, Known, Page
-from dnatctl.objects import Key, PodDNAT, PodDNATSpec, PodDNATStatus
+import msgspec
+
+from dnatctl.kube.client import JSON, MERGE_PATCH, KubeClient
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.poddnat_json import READER, owners_json, spec_json, spec_patch, status_json
+from dnatctl.kube.source import Event, Known, Page
+from dnatctl.objects import Key, Owner, PodDNAT, PodDNATSpec, PodDNATStatus
 
 GROUP = "alibabacloud.com"
 VERSIONS = ("v1", "v1beta1")
 """In order of preference."""
+KIND = "PodDNAT"
+
+
+class _Resource(msgspec.Struct):
+    name: str
+
+
+class _Resources(msgspec.Struct):
+    resources: list[_Resource] | None = None
 
 
 def served_version(client: KubeClient) -> str:
@@ -16,14 +29,24 @@ def served_version(client: KubeClient) -> str:
 
     Raises KubeError; NOT_FOUND where the CRD is not installed.
     """
-    raise NotImplementedError
+    for version in VERSIONS:
+        try:
+            body = client.request("GET", f"/apis/{GROUP}/{version}")
+        except KubeError as error:
+            if error.failure is Failure.NOT_FOUND:
+                continue
+            raise
+        listed = msgspec.json.decode(body, type=_Resources).resources or ()
+        if any(resource.name == "poddnats" for resource in listed):
+            return version
+    raise KubeError(Failure.NOT_FOUND, f"the cluster has no poddnats.{GROUP}: its CRD is missing")
 
 
 class PodDNATSource:
     """All PodDNATs of the cluster, or of one namespace."""
 
     resource = "poddnats"
-    accept = JSON
+    accept = (JSON, JSON)
 
     def __init__(self, version: str, namespace: str = "") -> None:
         scope = f"/namespaces/{namespace}" if namespace else ""
@@ -31,11 +54,11 @@ class PodDNATSource:
 
     def page(self, body: bytes, known: Known) -> Page[PodDNAT]:
         """See `Source.page`."""
-        raise NotImplementedError
+        return READER.page(body, known)
 
     def event(self, line: bytes, known: Known) -> Event[PodDNAT]:
         """See `Source.event`."""
-        raise NotImplementedError
+        return READER.event(line, known)
 
 
 class PodDNATApi:
@@ -47,31 +70,114 @@ class PodDNATApi:
     """
 
     def __init__(self, client: KubeClient, version: str) -> None:
-        raise NotImplementedError
+        self._client = client
+        self._version = version
+        self._prunes_conditions = False
+        """Whether the cluster's CRD is an older one, without conditions."""
 
     def get(self, key: Key) -> PodDNAT | None:
         """The object as the API server's majority has it now; None if it is gone."""
-        raise NotImplementedError
+        try:
+            return READER.answer(self._client.request("GET", self._path(key)))
+        except KubeError as error:
+            if error.failure is Failure.NOT_FOUND:
+                return None
+            raise
 
     def create(self, obj: PodDNAT) -> PodDNAT:
         """Create it with its finalizers, owners and spec. The status is not written by this.
 
-        Raises KubeError: ALREADY_EXISTS.
+        Raises KubeError: ALREADY_EXISTS; INVALID as `replace_spec`.
         """
-        raise NotImplementedError
+        body = {
+            "apiVersion": f"{GROUP}/{self._version}",
+            "kind": KIND,
+            "metadata": {
+                "name": obj.key.name,
+                "namespace": obj.key.namespace,
+                "finalizers": list(obj.finalizers),
+                "ownerReferences": owners_json(obj.owners),
+            },
+            "spec": spec_json(obj.spec),
+        }
+        path = self._path(Key(obj.key.namespace, ""))
+        return _kept(READER.answer(self._client.request("POST", path, body=body)), obj.spec)
 
     def replace_spec(self, obj: PodDNAT, spec: PodDNATSpec) -> PodDNAT:
-        """Write the whole spec in place of what is there. No request if it is the same."""
-        raise NotImplementedError
+        """Write the whole spec in place of what is there. No request if it is the same.
+
+        Raises KubeError: INVALID where the cluster has an older CRD that drops what tells the
+        protocols of the ports apart; what is stored then is not the claim that was meant.
+        """
+        if obj.spec == spec and not obj.problem:
+            return obj
+        return _kept(self._patch(obj, {"spec": spec_patch(spec)}), spec)
 
     def patch_finalizers(self, obj: PodDNAT, finalizers: tuple[str, ...]) -> PodDNAT:
         """Write the list of finalizers. An object being deleted is gone once the last one is."""
-        raise NotImplementedError
+        return self.patch_metadata(obj, finalizers=finalizers)
+
+    def patch_metadata(
+        self,
+        obj: PodDNAT,
+        *,
+        finalizers: tuple[str, ...] | None = None,
+        owners: tuple[Owner, ...] | None = None,
+    ) -> PodDNAT:
+        """Write the list of finalizers, of owners, or both. No request if they are the same."""
+        changes: dict[str, object] = {}
+        if finalizers is not None and finalizers != obj.finalizers:
+            changes["finalizers"] = list(finalizers)
+        if owners is not None and owners != obj.owners:
+            changes["ownerReferences"] = owners_json(owners)
+        return self._patch(obj, {"metadata": changes}) if changes else obj
 
     def patch_status(self, obj: PodDNAT, status: PodDNATStatus) -> PodDNAT:
         """Write the status. No request if it is the same."""
-        raise NotImplementedError
+        if self._same(obj.status, status):
+            return obj
+        written = self._patch(obj, {"status": status_json(status)}, subresource="/status")
+        self._prunes_conditions = bool(status.conditions) and not written.status.conditions
+        return written
 
     def delete(self, obj: PodDNAT) -> None:
         """Delete that very object (by UID). One that is gone already is no error."""
-        raise NotImplementedError
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": obj.uid},
+        }
+        try:
+            self._client.request("DELETE", self._path(obj.key), body=options)
+        except KubeError as error:
+            # CONFLICT: the name belongs to another UID now.
+            if error.failure not in (Failure.NOT_FOUND, Failure.CONFLICT):
+                raise
+
+    def _same(self, held: PodDNATStatus, wanted: PodDNATStatus) -> bool:
+        if self._prunes_conditions:
+            return held.entries == wanted.entries
+        return held == wanted
+
+    def _patch(
+        self, obj: PodDNAT, body: dict[str, dict[str, object]], subresource: str = ""
+    ) -> PodDNAT:
+        identity = {"uid": obj.uid, "resourceVersion": obj.resource_version}
+        body["metadata"] = body.get("metadata", {}) | identity
+        path = self._path(obj.key) + subresource
+        answer = self._client.request("PATCH", path, body=body, content_type=MERGE_PATCH)
+        return READER.answer(answer)
+
+    def _path(self, key: Key) -> str:
+        path = f"/apis/{GROUP}/{self._version}/namespaces/{key.namespace}/poddnats"
+        return f"{path}/{key.name}" if key.name else path
+
+
+def _kept(written: PodDNAT, meant: PodDNATSpec) -> PodDNAT:
+    if written.spec.ports != meant.ports:
+        raise KubeError(
+            Failure.INVALID,
+            f"the CRD of {KIND} in this cluster drops portMapping[].protocol:"
+            " install dnatctl's to expose a pod's ports on several protocols",
+        )
+    return written

@@ -2,58 +2,270 @@
 
 from __future__ import annotations
 
-from dnatctl.kube.client import JSON, KubeClient
-from dnatctl.kube.reflector import Event, Known, Page
-from dnatctl.objects import Condition, Key, Pod
+from collections.abc import Iterable, Iterator
+
+import msgspec
+from msgspec import Struct
+
+from dnatctl.kube.client import JSON, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.source import Event, Known, Metadata, Model, Page, Reader
+from dnatctl.objects import POD_READY, Condition, Key, Owner, Pod
 
 PREFIX = "k8s.aliyun.com/pod-dnat"
 """Annotations that start like this are ours."""
+
+_FINAL = frozenset({"Succeeded", "Failed"})
 
 
 class PodSource:
     """All pods of the cluster, or of one namespace; only those with annotations of ours are kept.
 
-    A pod that is known and loses its annotations stays, with none, until it is deleted: its end
+    A pod that is held and loses its annotations stays, with none, until it is deleted: its end
     must be seen.
     """
 
     resource = "pods"
-    accept = JSON
+    accept = (JSON, JSON)
 
     def __init__(self, namespace: str = "") -> None:
         self.path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
 
     def page(self, body: bytes, known: Known) -> Page[Pod]:
         """See `Source.page`."""
-        raise NotImplementedError
+        return _READER.page(body, known)
 
     def event(self, line: bytes, known: Known) -> Event[Pod]:
         """See `Source.event`."""
-        raise NotImplementedError
+        return _READER.event(line, known)
 
 
 class PodApi:
     """Reads and writes of single pods. Every method raises KubeError."""
 
     def __init__(self, client: KubeClient) -> None:
-        raise NotImplementedError
+        self._client = client
 
     def get(self, key: Key) -> Pod | None:
         """The pod as the API server's majority has it now, annotated or not; None if it is gone."""
-        raise NotImplementedError
+        try:
+            return _READER.answer(self._client.request("GET", _path(key)))
+        except KubeError as error:
+            if error.failure is Failure.NOT_FOUND:
+                return None
+            raise
 
     def patch_condition(self, pod: Pod, condition: Condition) -> Pod:
         """Set one condition on that very pod (by UID), leaving all others alone.
 
-        `since` moves only where the status changes (an empty `since` means now is to be filled in
-        by the caller). Makes no request if `pod` carries the same condition already. Raises
-        KubeError: CONFLICT where the name belongs to another UID now, NOT_FOUND.
+        `condition.since` is the time to record if the status changes, else the former time stays.
+        Makes no request if `pod` carries the same condition already. Raises KubeError: CONFLICT
+        where the name belongs to another UID now, NOT_FOUND.
         """
-        raise NotImplementedError
+        held = pod.condition
+        if held is not None and held.type != condition.type:
+            held = None
+        if held is not None and _same(held, condition):
+            return pod
+        since = held.since if held and held.status == condition.status else condition.since
+        entry = {
+            "type": condition.type,
+            "status": condition.status,
+            "reason": condition.reason,
+            "message": condition.message,
+            "lastTransitionTime": since or None,
+        }
+        body = {"metadata": {"uid": pod.uid}, "status": {"conditions": [entry]}}
+        # Conditions are a list-map by type: a strategic merge leaves those of others alone.
+        return self._patch(f"{_path(pod.key)}/status", body, STRATEGIC_PATCH)
 
     def patch_annotation(self, pod: Pod, name: str, value: str | None) -> Pod:
         """Set an annotation on that very pod (by UID), or take it away with None.
 
-        Makes no request if `pod` is known to have it so.
+        Makes no request if `pod` is known to have it so, which only annotations below PREFIX are.
         """
-        raise NotImplementedError
+        if name.startswith(PREFIX) and pod.annotations.get(name) == value:
+            return pod
+        body = {"metadata": {"uid": pod.uid, "annotations": {name: value}}}
+        return self._patch(_path(pod.key), body, MERGE_PATCH)
+
+    def _patch(self, path: str, body: object, content_type: str) -> Pod:
+        return _READER.answer(
+            self._client.request("PATCH", path, body=body, content_type=content_type)
+        )
+
+
+class _Present(Struct):
+    """Anything at all."""
+
+
+class _ContainerState(Struct):
+    running: _Present | None = None
+    terminated: _Present | None = None
+
+
+class _ContainerStatus(Struct, rename="camel"):
+    name: str = ""
+    state: _ContainerState | None = None
+    last_state: _ContainerState | None = None
+    restart_count: int = 0
+
+
+class _Container(Struct):
+    name: str = ""
+
+
+class _PodSpec(Struct, rename="camel"):
+    node_name: str = ""
+    host_network: bool = False
+    containers: list[_Container] | None = None
+
+
+class _PodIP(Struct):
+    ip: str = ""
+
+
+class _PodCondition(Struct, rename="camel"):
+    type: str = ""
+    status: str = ""
+    reason: str | None = None
+    message: str | None = None
+    last_transition_time: str | None = None
+    observed_generation: int | None = None
+
+
+class _PodStatus(Struct, rename="camel"):
+    phase: str = ""
+    pod_ip: str = msgspec.field(name="podIP", default="")
+    pod_ips: list[_PodIP] | None = msgspec.field(name="podIPs", default=None)
+    conditions: list[_PodCondition] | None = None
+    container_statuses: list[_ContainerStatus] | None = None
+    init_container_statuses: list[_ContainerStatus] | None = None
+    ephemeral_container_statuses: list[_ContainerStatus] | None = None
+
+
+class _Pod(Model):
+    spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
+    status: _PodStatus = msgspec.field(default_factory=_PodStatus)
+
+
+def _convert(read: _Pod, known: Known) -> Pod | None:
+    meta = read.metadata
+    ours = _ours(meta.annotations or {})
+    if not ours and not known(meta.key, meta.uid):
+        return None
+    spec, status = read.spec, read.status
+    deleting = meta.deletion_timestamp is not None
+    return Pod(
+        key=meta.key,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        annotations=ours,
+        ips=_ips(status),
+        phase=status.phase,
+        deleting=deleting,
+        ended=_ended(read, deleting=deleting),
+        host_network=spec.host_network,
+        virtual=_virtual(meta, spec.node_name),
+        node=spec.node_name,
+        owner=_controller(meta),
+        condition=_condition(status.conditions or ()),
+    )
+
+
+_READER: Reader[_Pod, Pod] = Reader(_Pod, _convert)
+
+
+def _ours(annotations: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in annotations.items() if name.startswith(PREFIX)}
+
+
+def _ips(status: _PodStatus) -> tuple[str, ...]:
+    listed = tuple(entry.ip for entry in status.pod_ips or () if entry.ip)
+    return listed or ((status.pod_ip,) if status.pod_ip else ())
+
+
+def _ended(pod: _Pod, *, deleting: bool) -> bool:
+    """Whether no container of the pod runs, and none will.
+
+    Outside of deletion only the phase says so: a container that has terminated may be restarted.
+    In deletion nothing is started any more, so that what counts is that nothing runs: each
+    container has terminated, or has never run. The kubelet reports the statuses of a pod that it
+    is tearing down until the last; a container without any status while the phase says Running
+    may be one it has not reported yet, and counts as running.
+    """
+    status = pod.status
+    if status.phase in _FINAL:
+        return True
+    if not deleting:
+        return False
+    seen = list(_statuses(status))
+    if not any(map(_has_run, seen)):
+        return status.phase != "Running"
+    reported = {entry.name for entry in status.container_statuses or ()}
+    expected = {entry.name for entry in pod.spec.containers or ()}
+    if status.phase == "Running" and not expected <= reported:
+        return False
+    return not any(map(_runs, seen))
+
+
+def _statuses(status: _PodStatus) -> Iterator[_ContainerStatus]:
+    yield from status.init_container_statuses or ()
+    yield from status.container_statuses or ()
+    yield from status.ephemeral_container_statuses or ()
+
+
+def _runs(status: _ContainerStatus) -> bool:
+    return status.state is not None and status.state.running is not None
+
+
+def _has_run(status: _ContainerStatus) -> bool:
+    last, now = status.last_state, status.state
+    return (
+        status.restart_count > 0
+        or _runs(status)
+        or (now is not None and now.terminated is not None)
+        or (last is not None and last.terminated is not None)
+    )
+
+
+def _virtual(meta: Metadata, node: str) -> bool:
+    # https://www.alibabacloud.com/help/en/ack/serverless-kubernetes/user-guide/eci-pod-annotations
+    return (
+        node.startswith("virtual-kubelet")
+        or (meta.labels or {}).get("alibabacloud.com/eci") == "true"
+        or "k8s.aliyun.com/eci-instance-id" in (meta.annotations or {})
+    )
+
+
+def _controller(meta: Metadata) -> Owner | None:
+    for ref in meta.owner_references or ():
+        if ref.controller:
+            return Owner(ref.api_version, ref.kind, ref.name, ref.uid, controller=True)
+    return None
+
+
+def _condition(conditions: Iterable[_PodCondition]) -> Condition | None:
+    for entry in conditions:
+        if entry.type == POD_READY:
+            return Condition(
+                type=entry.type,
+                status=entry.status,
+                reason=entry.reason or "",
+                message=entry.message or "",
+                since=entry.last_transition_time or "",
+                observed_generation=entry.observed_generation or 0,
+            )
+    return None
+
+
+def _same(held: Condition, wanted: Condition) -> bool:
+    return (held.status, held.reason, held.message) == (
+        wanted.status,
+        wanted.reason,
+        wanted.message,
+    )
+
+
+def _path(key: Key) -> str:
+    return f"/api/v1/namespaces/{key.namespace}/pods/{key.name}"

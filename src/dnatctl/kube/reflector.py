@@ -1,69 +1,46 @@
-"""Keeps a store equal to what the API server holds: list, then watch, for ever."""
+"""Keeps a store equal to what the API server holds: list, then watch, for ever.
+
+Written anew because the official client's informer (37.0.2) lists and watches without timeouts,
+spins without a pause when a watch fails, never lists again when the server has gone back in time,
+and fails as a whole on one object that it cannot parse.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-from msgspec import Struct
+import msgspec
+import structlog
 
 from dnatctl.clock import Clock
+from dnatctl.kube.backoff import Backoff
+from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import KubeClient
-from dnatctl.kube.store import Store, Stored
+from dnatctl.kube.errors import Failure, KubeError, Status, error_of
+from dnatctl.kube.source import Event, Source
+from dnatctl.kube.store import Store, Stored, number
 from dnatctl.objects import Key
 
 T = TypeVar("T", bound=Stored)
 
-Known = Callable[[Key, str], bool]
-"""Whether an object of that name and UID is held already: it is kept whatever it looks like now."""
+_log = structlog.get_logger()
 
+_NUDGE = 0.02
+"""Seconds between tries to end a watch that may just be beginning."""
 
-class Page(Struct, Generic[T]):
-    """One page of a list. `poisoned`: items which could not be understood, left out."""
-
-    items: list[T]
-    version: str
-    next: str = ""
-    poisoned: int = 0
-
-
-class Event(Struct, Generic[T]):
-    """One line of a watch. `object` is None where the object is not wanted or not understood."""
-
-    type: str
-    version: str
-    key: Key
-    uid: str
-    object: T | None = None
-
-
-class Source(Protocol[T]):
-    """How one resource is asked for and read."""
-
-    resource: str
-    """Its plural name, for logs and metrics."""
-    path: str
-    """Of the collection."""
-    accept: str
-    """The Accept header of list and watch."""
-
-    def page(self, body: bytes, known: Known) -> Page[T]:
-        """Read a page of a list. Raises msgspec.DecodeError if it is no list at all."""
-        ...
-
-    def event(self, line: bytes, known: Known) -> Event[T]:
-        """Read a line of a watch. Raises msgspec.DecodeError if it cannot be understood."""
-        ...
+_RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD})
 
 
 @dataclass(frozen=True, slots=True)
 class ReflectorSettings:
     """How a reflector behaves; times in seconds."""
 
+    cached_start: bool = True
+    """Whether the first list may come from a server's cache, which may lag behind."""
     page_size: int = 500
     list_timeout: float = 60.0
     """Longest silence while listing: a quorum list of a big cluster takes its time."""
@@ -79,7 +56,7 @@ class ReflectorSettings:
 
 @dataclass(slots=True)
 class ReflectorStats:
-    """What a reflector has done so far; read by metrics, written by the reflector's thread only."""
+    """What a reflector has done so far; written by its own thread only, read by metrics."""
 
     lists: Counter[str] = field(default_factory=Counter)
     """By outcome: `ok` or a Failure."""
@@ -87,8 +64,8 @@ class ReflectorStats:
     """Ended watches by outcome: `closed` (by the server, as agreed) or a Failure."""
     events: Counter[str] = field(default_factory=Counter)
     """By type: ADDED, MODIFIED, DELETED, BOOKMARK, ERROR, or `unknown`."""
-    poisoned: int = 0
-    """Objects that could not be understood."""
+    unreadable: int = 0
+    """Objects and lines that could not be understood."""
     last_contact: float = 0.0
     """Clock.monotonic() of the last good list page or watch line, bookmarks included."""
 
@@ -97,12 +74,9 @@ class Reflector(Generic[T]):
     """One thread that feeds one store.
 
     What it never does: call the server in a tight loop, wait for ever on a dead connection, let
-    one object it cannot read stop the others, or give up.
+    one object it cannot read stop the others, take an unread object for a deleted one, or give
+    up. `synced` is set once the store has held a whole list.
     """
-
-    stats: ReflectorStats
-    synced: threading.Event
-    """Set once the store has held a whole list."""
 
     def __init__(
         self,
@@ -114,31 +88,266 @@ class Reflector(Generic[T]):
         random: Random | None = None,
         settings: ReflectorSettings | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.synced = threading.Event()
+        self.stats = ReflectorStats(last_contact=clock.monotonic())
+        self.resource = source.resource
+        self._client = client
+        self._source = source
+        self._store = store
+        self._clock = clock
+        self._random = random or Random()
+        self._settings = settings = settings or ReflectorSettings()
+        self._backoff = Backoff(
+            clock,
+            self._random,
+            base=settings.backoff_base,
+            cap=settings.backoff_cap,
+            reset=settings.backoff_reset,
+        )
+        self._cancel = Canceller()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=f"dnatctl-watch-{source.resource}", daemon=True
+        )
+        self._version: str | None = None
+        """Where the watch goes on; None where a list is due."""
+        self._reached = 0
+        """The highest version that the server has ever been seen at."""
+        self._fresh = not settings.cached_start
+        """Whether the next list has to be what the API server's majority holds."""
+        self._whole = False
+        """Whether the next list has to come in one page: a continue token expired."""
+        self._refreshes: list[threading.Event] = []
+        """Those who wait for a list that begins after they asked."""
+        self._watching = False
 
     def start(self) -> None:
         """Start the thread, a daemon."""
-        raise NotImplementedError
+        self._thread.start()
 
     def stop(self) -> None:
         """Break off what is in flight and end the thread soon; does not wait (see `join`)."""
-        raise NotImplementedError
+        self._stopping.set()
+        self._cancel.cancel()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread to end; whether it has."""
-        raise NotImplementedError
+        """Wait for the thread to end; whether it has. True if it was never started."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
 
     def is_alive(self) -> bool:
         """Whether the thread runs."""
-        raise NotImplementedError
+        return self._thread.is_alive()
 
     def silence(self) -> float:
         """Seconds since the server was last heard of."""
-        raise NotImplementedError
+        return self._clock.monotonic() - self.stats.last_contact
+
+    def refresh(self, timeout: float) -> bool:
+        """Have everything listed anew, and wait for it; whether it was done in `timeout` seconds.
+
+        Afterwards the store knows all that was written before the call, by whomever.
+        """
+        done = threading.Event()
+        self._refreshes.append(done)
+        deadline = self._clock.monotonic() + timeout
+        while not done.wait(min(_NUDGE, max(0.0, deadline - self._clock.monotonic()))):
+            if self._clock.monotonic() >= deadline:
+                return False
+            if self._watching:
+                self._cancel.interrupt()
+        return True
 
     def step(self) -> float:
         """One pass: a list if one is due, else one watch to its end.
 
         Returns the seconds to wait before the next.
         """
-        raise NotImplementedError
+        if self._version is None or self._refreshes:
+            return self._list()
+        return self._watch(self._version)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                delay = self.step()
+            except Exception:  # noqa: BLE001 - the thread must outlive what nobody foresaw
+                _log.exception("reflector step failed", resource=self.resource)
+                delay = max(self._backoff.next(), self._settings.backoff_base)
+            self._stopping.wait(delay)
+
+    # --- list
+
+    def _list(self) -> float:
+        outcome = "ok"
+        try:
+            self._fill()
+        except KubeError as error:
+            outcome = error.failure
+            return self._list_failed(error)
+        except msgspec.DecodeError as error:
+            outcome = Failure.UNKNOWN
+            _log.warning("list not understood", resource=self.resource, error=str(error))
+            return self._backoff.next()
+        finally:
+            self.stats.lists[outcome] += 1
+        return 0.0
+
+    def _list_failed(self, error: KubeError) -> float:
+        delay = self._backoff.next()
+        if error.failure is Failure.CANCELLED:
+            return delay
+        _log.warning("list failed", resource=self.resource, error=str(error))
+        if error.failure is Failure.EXPIRED:
+            self._whole = self._fresh = True
+        return max(delay, error.retry_after or 0.0)
+
+    def _fill(self) -> None:
+        query: dict[str, str | int] = {} if self._fresh else {"resourceVersion": "0"}
+        asked = list(self._refreshes)
+        if not self._whole:
+            query["limit"] = self._settings.page_size
+        items: list[T] = []
+        unreadable: list[Key] = []
+        while True:
+            body = self._client.request(
+                "GET",
+                self._source.path,
+                query=query,
+                accept=self._source.accept[0],
+                timeout=self._settings.list_timeout,
+                cancel=self._cancel,
+            )
+            page = self._source.page(body, self._store.holds)
+            self.stats.last_contact = self._clock.monotonic()
+            items += page.items
+            unreadable += page.unreadable
+            if not page.next:
+                break
+            query = {"limit": self._settings.page_size, "continue": page.next}
+        self._filled(items, unreadable, page.version)
+        for done in asked:
+            self._refreshes.remove(done)
+            done.set()
+
+    def _filled(self, items: list[T], unreadable: list[Key], version: str) -> None:
+        went_back = self._fresh and number(version) < self._reached
+        if unreadable or went_back:
+            self.stats.unreadable += len(unreadable)
+            _log.warning(
+                "list has oddities",
+                resource=self.resource,
+                unreadable=[str(key) for key in unreadable[:10]],
+                went_back_from=self._reached if went_back else None,
+                version=version,
+            )
+        self._store.replace(items, version, keep=frozenset(unreadable), reset=went_back)
+        self._reached = number(version) if went_back else max(self._reached, number(version))
+        self._version = version
+        self._whole = False
+        # A later list is due because a server's cache and we disagree: ask the majority.
+        self._fresh = True
+        self.synced.set()
+
+    # --- watch
+
+    def _watch(self, version: str) -> float:
+        outcome = "closed"
+        query: dict[str, str | int] = {
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": self._random.randint(*self._settings.watch_seconds),
+        }
+        self._watching = True
+        try:
+            with self._client.stream(
+                self._source.path,
+                query=query,
+                accept=self._source.accept[1],
+                read_timeout=self._settings.silence,
+                cancel=self._cancel,
+            ) as lines:
+                for line in lines:
+                    self._line(line)
+        except KubeError as error:
+            outcome = error.failure
+            return self._watch_failed(error)
+        finally:
+            self._watching = False
+            self.stats.watches[outcome] += 1
+        return self._backoff.next()
+
+    def _watch_failed(self, error: KubeError) -> float:
+        if self._refreshes:
+            return 0.0
+        if error.failure in _RELIST:
+            self._version = None
+        if error.failure is not Failure.CANCELLED:
+            _log.info(
+                "watch ended",
+                resource=self.resource,
+                error=str(error),
+                goes_on="list" if self._version is None else self._version,
+            )
+        return max(self._backoff.next(), error.retry_after or 0.0)
+
+    def _line(self, line: bytes) -> None:
+        self.stats.last_contact = self._clock.monotonic()
+        try:
+            event = self._source.event(line, self._store.holds)
+        except msgspec.DecodeError as error:
+            self.stats.unreadable += 1
+            _log.warning("watch line not understood", resource=self.resource, error=str(error))
+            return
+        if event.type == "ERROR":
+            self.stats.events["ERROR"] += 1
+            raise _error_in(line)
+        self._advance(event.version)
+        self._take(event)
+
+    def _advance(self, version: str) -> None:
+        reached = number(version)
+        if reached < number(self._version or ""):
+            # Versions only rise within a watch: this server tells of another history than the
+            # one our list is from.
+            raise KubeError(Failure.EXPIRED, f"the watch went back to version {version}")
+        self._reached = max(self._reached, reached)
+        self._version = version or self._version
+
+    def _take(self, event: Event[T]) -> None:
+        match event.type:
+            case "ADDED" | "MODIFIED":
+                if event.object is not None:
+                    self._store.apply(event.object)
+                elif event.unreadable:
+                    self.stats.unreadable += 1
+                    _log.warning(
+                        "object not understood", resource=self.resource, key=str(event.key)
+                    )
+                else:
+                    self._store.drop_other(event.key, event.uid, event.version)
+            case "DELETED":
+                self._store.remove(event.key, event.uid, event.version)
+            case "BOOKMARK":
+                pass
+            case _:
+                self.stats.events["unknown"] += 1
+                _log.warning("unknown watch event", resource=self.resource, type=event.type)
+                return
+        self.stats.events[event.type] += 1
+
+
+class _Error(msgspec.Struct):
+    object: Status
+
+
+_ERROR = msgspec.json.Decoder(_Error)
+
+
+def _error_in(line: bytes) -> KubeError:
+    try:
+        return error_of(_ERROR.decode(line).object)
+    except msgspec.DecodeError:
+        return KubeError(Failure.SERVER, "an ERROR event that is no Status")

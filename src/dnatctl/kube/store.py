@@ -1,11 +1,23 @@
-"""A local copy of one resource, kept true by a reflector and by what this program wrote itself."""
+"""A local copy of one resource, kept true by a reflector and by what this program wrote itself.
+
+The answer to one's own write is known before the watch tells of it. Taking it in at once keeps
+the program from acting on a state that it has itself changed; what the watch tells afterwards of
+the time before is recognised by its resourceVersion and left out. resourceVersions are compared
+as numbers, which Kubernetes allows for its own and for custom resources
+(https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Collection, Iterable
 from typing import Generic, Protocol, TypeVar
 
+import structlog
+
 from dnatctl.objects import Key
+
+_log = structlog.get_logger()
 
 
 class Stored(Protocol):
@@ -33,59 +45,154 @@ Handler = Callable[[T | None, T | None], None]
 """Told of each change with (old, new): added (None, new), changed (old, new), deleted (old, None).
 
 An object that was deleted and created anew under the same name is two changes. Handlers run one
-at a time, in the order of the changes, while the store is locked against writers: they must be
-quick, and must not write to the store. Reading it is fine.
+at a time, in the order of the changes, on the thread that brought the change, while the store is
+locked against writers: they must be quick, must not write to the store, and must not take a lock
+that another thread holds while it writes to the store. Reading the store is fine.
 """
+
+
+def number(version: str) -> int:
+    """A resourceVersion for comparing; 0 where it is none or no number."""
+    return int(version) if version.isdecimal() else 0
 
 
 class Store(Generic[T]):
     """Objects by key. Thread-safe; reads take no lock."""
 
     def __init__(self) -> None:
-        raise NotImplementedError
+        self._lock = threading.Lock()
+        self._objects: dict[Key, T] = {}
+        self._handlers: list[Handler[T]] = []
+        self._seen = 0
+        """The version up to which the server's news have been taken in."""
+        self._ended: dict[str, int] = {}
+        """UIDs ended by this program ahead of the news, and the version last held of each."""
 
     def on_change(self, handler: Handler[T]) -> None:
         """Call `handler` for every change from now on; first with every object held already."""
-        raise NotImplementedError
+        with self._lock:
+            self._handlers.append(handler)
+            for obj in self._objects.values():
+                _tell(handler, obj.key, None, obj)
 
     def get(self, key: Key) -> T | None:
         """The object, as far as it is known here."""
-        raise NotImplementedError
+        return self._objects.get(key)
 
     def holds(self, key: Key, uid: str) -> bool:
         """Whether the object of that name and UID is held."""
-        raise NotImplementedError
+        held = self._objects.get(key)
+        return held is not None and held.uid == uid
 
     def values(self) -> list[T]:
         """All objects, as of one moment."""
-        raise NotImplementedError
+        return list(self._objects.values())
 
     def __len__(self) -> int:
-        raise NotImplementedError
+        return len(self._objects)
 
     def note_written(self, obj: T) -> None:
-        """Take in the server's answer to one's own write, ahead of the watch.
+        """Take in the server's answer to one's own write, ahead of the news.
 
-        Ignored if something newer is held. An answer without finalizers to a write on an object
-        that is being deleted means it is gone: call `note_deleted` for that.
+        Ignored if the news are past it. Where the answer says that the object is being deleted
+        and has no finalizers left, it is gone: call `note_deleted` instead.
         """
-        raise NotImplementedError
+        with self._lock:
+            version = number(obj.resource_version)
+            if version > self._seen:
+                self._take(obj, as_of=version)
 
     def note_deleted(self, key: Key, uid: str) -> None:
-        """Take in that one's own write ended the object; later news of that UID is stale."""
-        raise NotImplementedError
+        """Take in that one's own write ended the object; later news of that UID are stale."""
+        with self._lock:
+            held = self._objects.get(key)
+            if held is not None and held.uid == uid:
+                self._ended[uid] = number(held.resource_version)
+                self._set(key, None)
 
-    def replace(self, objects: Iterable[T], version: str, *, reset: bool = False) -> None:
+    def replace(
+        self,
+        objects: Iterable[T],
+        version: str,
+        *,
+        keep: Collection[Key] = (),
+        reset: bool = False,
+    ) -> None:
         """Take in a whole list as of `version`; what is missing from it was deleted.
 
-        Own writes newer than `version` stay, unless `reset`: the server went back in time.
+        Objects named by `keep` were in the list and could not be read: they stay as they are. What
+        is held in a version newer than that of the list (own writes made meanwhile) stays,
+        unless `reset`: the server has gone back in time, the list alone counts.
         """
-        raise NotImplementedError
+        listed = {obj.key: obj for obj in objects}
+        until = number(version)
+        with self._lock:
+            self._seen = until if reset else max(self._seen, until)
+            if reset:
+                self._ended.clear()
+            for key, held in list(self._objects.items()):
+                if key in listed or key in keep:
+                    continue
+                if reset or number(held.resource_version) <= until:
+                    self._set(key, None)
+            for obj in listed.values():
+                self._take(obj, as_of=None if reset else until)
+            self._forget_ended(until, {obj.uid for obj in listed.values()})
 
     def apply(self, obj: T) -> None:
-        """Take in that an object was added or changed."""
-        raise NotImplementedError
+        """Take in news that an object was added or changed."""
+        with self._lock:
+            version = number(obj.resource_version)
+            self._seen = max(self._seen, version)
+            self._take(obj, as_of=version)
 
-    def remove(self, key: Key, uid: str) -> None:
-        """Take in that an object was deleted."""
-        raise NotImplementedError
+    def remove(self, key: Key, uid: str, version: str) -> None:
+        """Take in news that an object was deleted, in `version`."""
+        with self._lock:
+            self._seen = max(self._seen, number(version))
+            self._ended.pop(uid, None)
+            if self.holds(key, uid):
+                self._set(key, None)
+
+    def drop_other(self, key: Key, uid: str, version: str) -> None:
+        """Take in news that a name belongs to `uid` now, an object that is not to be held."""
+        held = self._objects.get(key)
+        if held is not None and held.uid != uid and number(held.resource_version) < number(version):
+            self.remove(key, held.uid, version)
+
+    def _take(self, obj: T, as_of: int | None) -> None:
+        """Hold `obj` unless what is held is newer than `as_of` (None: whatever is held)."""
+        if obj.uid in self._ended:
+            return
+        held = self._objects.get(obj.key)
+        if held is not None:
+            if as_of is not None and number(held.resource_version) > as_of:
+                return
+            if held.uid != obj.uid:
+                self._set(obj.key, None)
+            elif held.resource_version == obj.resource_version:
+                return
+        self._set(obj.key, obj)
+
+    def _set(self, key: Key, new: T | None) -> None:
+        old = self._objects.get(key)
+        if new is not None:
+            self._objects[key] = new
+        else:
+            del self._objects[key]
+        for handler in self._handlers:
+            _tell(handler, key, old, new)
+
+    def _forget_ended(self, until: int, listed: set[str]) -> None:
+        # A list that knows the version in which the object was last held, and lacks the object,
+        # is from after its end: the watch that goes on from there cannot bring it back.
+        for uid, version in list(self._ended.items()):
+            if version <= until and uid not in listed:
+                del self._ended[uid]
+
+
+def _tell(handler: Handler[T], key: Key, old: T | None, new: T | None) -> None:
+    try:
+        handler(old, new)
+    except Exception:  # noqa: BLE001 - one handler must not end the news for all others
+        _log.exception("change handler failed", key=str(key))

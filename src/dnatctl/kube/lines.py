@@ -1,0 +1,107 @@
+"""A streamed answer, read line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import urllib3
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from dnatctl.kube.cancel import Canceller
+from dnatctl.kube.errors import Failure, KubeError
+
+_CHUNK = 1 << 16
+
+
+class LineStream:
+    """The lines of a streamed answer, as they come; `close` works from any thread."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, cancel: Canceller) -> None:
+        self._response = response
+        self._cancel = cancel
+        self._lock = threading.Lock()
+        self._reading = False
+        self._ended = False
+        self._interrupted = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield whole, non-empty lines without their end; at most one iteration is possible.
+
+        A last line without its end is dropped. Raises KubeError: UNKNOWN where the connection
+        broke or stayed silent for longer than the read timeout, CANCELLED after `close`.
+        """
+        with self._lock:
+            if self._ended:
+                raise KubeError(Failure.CANCELLED, "the stream is closed")
+            self._reading = True
+        try:
+            yield from self._lines()
+        except (HTTPError, ValueError) as error:
+            # ValueError: what http.client raises for a chunk header that is no number.
+            raise self._broken(error) from error
+        finally:
+            self._release()
+        if self._stopped:
+            raise KubeError(Failure.CANCELLED, "the stream was closed")
+
+    def close(self) -> None:
+        """End the stream now; a thread that waits in it wakes up."""
+        with self._lock:
+            if self._ended:
+                return
+            if self._reading:
+                # The reading thread closes the response: doing it here would take the file
+                # object away under its feet.
+                self._interrupted = True
+                self._cancel.interrupt()
+                return
+        self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._interrupted or self._cancel.cancelled
+
+    def _lines(self) -> Iterator[bytes]:
+        begun: list[bytes] = []
+        while chunk := self._response.read1(_CHUNK):
+            first, *more = chunk.split(b"\n")
+            begun.append(first)
+            if not more:
+                continue
+            line = b"".join(begun)
+            if line:
+                yield line
+            begun = [more.pop()]
+            for line in more:
+                if line:
+                    yield line
+
+    def _broken(self, error: Exception) -> KubeError:
+        if self._stopped:
+            return KubeError(Failure.CANCELLED, "the stream was closed")
+        if isinstance(error, ReadTimeoutError):
+            return KubeError(Failure.UNKNOWN, "the connection fell silent")
+        return KubeError(Failure.UNKNOWN, f"the stream broke: {error}")
+
+    def _release(self) -> None:
+        with self._lock:
+            self._ended = True
+        self._cancel.detach()
+        with contextlib.suppress(HTTPError, OSError):
+            self._response.close()
+        self._response.release_conn()

@@ -1,0 +1,245 @@
+"""PodDNATs from and to JSON. v1 and v1beta1 have one schema.
+
+People and other programs write these objects too, and clusters may hold a CRD without a schema:
+whatever the JSON holds is read as far as it makes sense, and what does not is said in `problem`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from dnatctl.kube.source import Known, Metadata, Model, Reader
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.objects import (
+    Condition,
+    Owner,
+    PodDNAT,
+    PodDNATSpec,
+    PodDNATStatus,
+    PortMapping,
+    StatusEntry,
+)
+
+_LEGACY = ("externalPort", "internalPort", "entryId")
+"""Of v1beta1 before portMapping: one port an object."""
+
+
+class _PodDNAT(Model):
+    spec: Any = None
+    status: Any = None
+
+
+def _convert(read: _PodDNAT, _known: Known) -> PodDNAT:
+    meta = read.metadata
+    problems: list[str] = []
+    spec = _spec(_mapping(read.spec, "spec", problems), problems)
+    return PodDNAT(
+        key=meta.key,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        generation=meta.generation or 1,
+        created=meta.creation_timestamp or "",
+        deleting=meta.deletion_timestamp is not None,
+        finalizers=tuple(meta.finalizers or ()),
+        owners=_owners(meta),
+        spec=spec,
+        status=_status(_mapping(read.status, "status", [])),
+        problem="; ".join(problems),
+    )
+
+
+READER: Reader[_PodDNAT, PodDNAT] = Reader(_PodDNAT, _convert)
+"""Reads pages, events and single objects."""
+
+
+def spec_json(spec: PodDNATSpec) -> dict[str, object]:
+    """The spec as the API has it: all values strings, what is empty left out."""
+    texts = {
+        "eni": spec.eni,
+        "vswitch": spec.vswitch,
+        "zoneID": spec.zone_id,
+        "externalIP": spec.external_ip,
+        "internalIP": spec.internal_ip,
+        "protocol": str(spec.protocol),
+        "tableId": spec.gateway_id,
+    }
+    given: dict[str, object] = {name: text for name, text in texts.items() if text}
+    return given | {"portMapping": [_port_json(port, spec.protocol) for port in spec.ports]}
+
+
+def spec_patch(spec: PodDNATSpec) -> dict[str, object]:
+    """A merge patch that makes any spec this one; fields that are not ours stay.
+
+    The fields of before portMapping go: they would be read again where `ports` is empty.
+    """
+    names = ("eni", "vswitch", "zoneID", "externalIP", "internalIP", "tableId", *_LEGACY)
+    return dict.fromkeys(names) | spec_json(spec)
+
+
+def status_json(status: PodDNATStatus) -> dict[str, object]:
+    """The status as the API has it; also a merge patch, as its lists are written whole."""
+    return {
+        "entries": [_entry_json(entry) for entry in status.entries],
+        "conditions": [_condition_json(condition) for condition in status.conditions],
+        "observedGeneration": status.observed_generation,
+    }
+
+
+def owners_json(owners: Iterable[Owner]) -> list[dict[str, object]]:
+    """metadata.ownerReferences; each blocks the foreground deletion of its owner."""
+    return [
+        {
+            "apiVersion": owner.api_version,
+            "kind": owner.kind,
+            "name": owner.name,
+            "uid": owner.uid,
+            "blockOwnerDeletion": True,
+        }
+        | ({"controller": True} if owner.controller else {})
+        for owner in owners
+    ]
+
+
+def _port_json(port: PortMapping, default: Protocol) -> dict[str, str]:
+    mapping = {"externalPort": str(port.external), "internalPort": str(port.internal)}
+    return mapping if port.protocol is default else mapping | {"protocol": str(port.protocol)}
+
+
+def _entry_json(entry: StatusEntry) -> dict[str, str]:
+    return {
+        "externalIP": entry.endpoint.ip,
+        "externalPort": str(entry.endpoint.port),
+        "internalIP": entry.internal_ip,
+        "internalPort": str(entry.internal_port),
+        "forwardEntryId": entry.entry_id,
+        "ipProtocol": str(entry.endpoint.protocol),
+    }
+
+
+def _condition_json(condition: Condition) -> dict[str, object]:
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "lastTransitionTime": condition.since or None,
+        "observedGeneration": condition.observed_generation,
+    }
+
+
+def _spec(spec: dict[str, Any], problems: list[str]) -> PodDNATSpec:
+    protocol = _protocol(spec.get("protocol"), Protocol.TCP, "protocol", problems)
+    return PodDNATSpec(
+        gateway_id=_text(spec.get("tableId")),
+        external_ip=_text(spec.get("externalIP")),
+        internal_ip=_text(spec.get("internalIP")),
+        protocol=protocol,
+        ports=_ports(spec, protocol, problems),
+        eni=_text(spec.get("eni")),
+        vswitch=_text(spec.get("vswitch")),
+        zone_id=_text(spec.get("zoneID")),
+    )
+
+
+def _ports(
+    spec: dict[str, Any], protocol: Protocol, problems: list[str]
+) -> tuple[PortMapping, ...]:
+    listed = spec.get("portMapping")
+    if not listed:
+        listed = [spec] if _text(spec.get("externalPort")) else []
+    if not isinstance(listed, list):
+        problems.append("portMapping is no list")
+        listed = []
+    read = [
+        _port_mapping(entry, protocol, f"portMapping[{i}]", problems)
+        for i, entry in enumerate(listed)
+    ]
+    return tuple(port for port in read if port is not None)
+
+
+def _port_mapping(
+    entry: object, default: Protocol, where: str, problems: list[str]
+) -> PortMapping | None:
+    mapping = _mapping(entry, where, problems)
+    before = len(problems)
+    ports = [_port(mapping.get(name), f"{where}.{name}", problems) for name in _LEGACY[:2]]
+    protocol = _protocol(mapping.get("protocol"), default, f"{where}.protocol", problems)
+    if len(problems) > before:
+        return None
+    return PortMapping(ports[0], ports[1], protocol)
+
+
+def _status(status: dict[str, Any]) -> PodDNATStatus:
+    entries = status.get("entries")
+    conditions = status.get("conditions")
+    observed = status.get("observedGeneration")
+    return PodDNATStatus(
+        entries=tuple(map(_entry, entries if isinstance(entries, list) else ())),
+        conditions=tuple(map(_condition, conditions if isinstance(conditions, list) else ())),
+        observed_generation=observed if isinstance(observed, int) else 0,
+    )
+
+
+def _entry(entry: object) -> StatusEntry:
+    """An entry; one that makes no sense shows as one with port 0, and so as one to be replaced."""
+    read = _mapping(entry, "", [])
+    protocol = _protocol(read.get("ipProtocol"), Protocol.TCP, "", [])
+    external = _port(read.get("externalPort"), "", [])
+    return StatusEntry(
+        endpoint=Endpoint(_text(read.get("externalIP")), external, protocol),
+        internal_ip=_text(read.get("internalIP")),
+        internal_port=_port(read.get("internalPort"), "", []),
+        entry_id=_text(read.get("forwardEntryId")),
+    )
+
+
+def _condition(condition: object) -> Condition:
+    read = _mapping(condition, "", [])
+    observed = read.get("observedGeneration")
+    return Condition(
+        type=_text(read.get("type")),
+        status=_text(read.get("status")),
+        reason=_text(read.get("reason")),
+        message=_text(read.get("message")),
+        since=_text(read.get("lastTransitionTime")),
+        observed_generation=observed if isinstance(observed, int) else 0,
+    )
+
+
+def _owners(meta: Metadata) -> tuple[Owner, ...]:
+    return tuple(
+        Owner(ref.api_version, ref.kind, ref.name, ref.uid, controller=bool(ref.controller))
+        for ref in meta.owner_references or ()
+    )
+
+
+def _mapping(value: object, where: str, problems: list[str]) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if value is not None:
+        problems.append(f"{where} is no object")
+    return {}
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _port(value: object, where: str, problems: list[str]) -> int:
+    text = _text(value)
+    if text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535:
+        return int(text)
+    problems.append(f"{where} {text!r} is no port")
+    return 0
+
+
+def _protocol(value: object, default: Protocol, where: str, problems: list[str]) -> Protocol:
+    text = _text(value).lower()
+    if not text:
+        return default
+    try:
+        return Protocol(text)
+    except ValueError:
+        problems.append(f"{where} {text!r} is neither tcp nor udp")
+        return default
