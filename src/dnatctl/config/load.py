@@ -24,6 +24,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
         "DNATCTL_CREDENTIAL_TYPE": "credential.type",
         "DNATCTL_ACCESS_KEY": "credential.accessKey",
         "DNATCTL_ACCESS_SECRET": "credential.accessSecret",
+        "DNATCTL_ROLE_NAME": "credential.roleName",
         "DNATCTL_ENDPOINTS_VPC": "endpoints.vpc",
         "DNATCTL_ENDPOINTS_ECS": "endpoints.ecs",
         "DNATCTL_FIXED_RETAIN": "fixed.retain",

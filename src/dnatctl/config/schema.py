@@ -214,6 +214,14 @@ class Credential(Section):
     access_secret: Secret = SecretStr("")
     """Secret of the AccessKey pair."""
 
+    role_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9.@_-]*$"), Allowed("a role's name")] = ""
+    """Name of the node's RAM role. Empty: asked from the metadata service."""
+
+    token_file: Annotated[str, Field(pattern="^/"), Allowed("an absolute path")] = (
+        "/var/addon/token-config"
+    )
+    """File that holds the token of `addonToken`."""
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         key, secret = map(bool, (self.access_key, self.access_secret))

@@ -195,6 +195,7 @@ def test_an_empty_pool_is_no_pool() -> None:
         ("{type: other}", "credential.type"),
         ("{accessKey: '<your key>', accessSecret: sesame99}", "credential.accessKey"),
         ("sesame99", "credential"),
+        ("{tokenFile: relative}", "credential.tokenFile"),
     ],
 )
 def test_a_credential_that_does_not_fit_is_refused_without_showing_it(
@@ -217,7 +218,7 @@ def test_a_credential_that_does_not_fit_is_refused_without_showing_it(
         "credential: {{accessKey: x, accessSecret: *{}}}",
         "credential: {{accessKey: x, accessSecret: !{} x}}",
         "credential: {{accessKey: x, accessSecret: !{}!x y}}",
-        "credential: {{accessKey: x, accessSecret: &{0} a, type: &{0} b}}",
+        "credential: {{accessKey: x, accessSecret: &{0} a, roleName: &{0} b}}",
         "credential: {{accessKey: x, accessSecret: [{}]}}",
         "credential: {{accessKey: x, accessSecret: '{}}}",
         "credential: {{accessKey: x, accessSecret: %{}}}",
@@ -225,6 +226,7 @@ def test_a_credential_that_does_not_fit_is_refused_without_showing_it(
         "credential: {}",
         "credential: {{type: {}}}",
         "credential: {{'{}': 1, '{}': 2}}",
+        "credential: {{tokenFile: {}}}",
         "%{}",
     ],
 )

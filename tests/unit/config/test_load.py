@@ -73,7 +73,7 @@ namespaces: {allow: [games-*], deny: [games-old], quota: {games-eu: 50, "*": 5}}
 publish: {condition: false, annotation: true}
 policy: upsert-only
 takeOver: true
-credential: {type: ramRole}
+credential: {type: ramRole, roleName: KubernetesWorkerRole-1}
 """
     )
     assert config.pod_networks == (IPv4Network("10.8.0.0/16"), IPv4Network("198.18.0.0/15"))
@@ -86,6 +86,7 @@ credential: {type: ramRole}
     assert config.policy is Policy.UPSERT_ONLY
     assert config.take_over
     assert config.credential.type is CredentialType.RAM_ROLE
+    assert config.credential.role_name == "KubernetesWorkerRole-1"
 
 
 def test_without_vpc_cidrs_private_and_shared_addresses_are_the_pods() -> None:
