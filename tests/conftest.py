@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from tests.support import network, threads
 
 # Before anything imports the cloud's SDK, which reads the environment once.

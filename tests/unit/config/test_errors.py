@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.config.samples import MINIMAL, PLACEHOLDERS
 
 from dnatctl.config import ConfigErrors, Problem, load, parse
 from dnatctl.config.document import dotted
+from tests.unit.config.samples import MINIMAL, PLACEHOLDERS
 
 LINES = MINIMAL.count("\n")
 

@@ -4,10 +4,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from tests.unit.config.samples import DOCUMENTED, MINIMAL
 
 from dnatctl.config import CredentialType, Policy, load, parse
 from dnatctl.model import PortRange
+from tests.unit.config.samples import DOCUMENTED, MINIMAL
 
 
 def test_the_file_of_the_older_program_works_as_its_document_has_it(tmp_path: Path) -> None:

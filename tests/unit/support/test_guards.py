@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.network import Guard
 
 ELSEWHERE = ("192.0.2.1", 80)  # TEST-NET-1, RFC 5737
