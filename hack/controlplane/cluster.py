@@ -166,6 +166,10 @@ class Cluster:
             "secure-port": self._ports()["kube-controller-manager"],
             "cert-dir": self.authority.parent,
             "leader-elect": "false",
+            # Measured: at the default of 20 requests a second, 300 pods of a deleted workload take
+            # 29 s to go, and without that limit 4 s.
+            "kube-api-qps": 500,
+            "kube-api-burst": 1000,
             "controllers": "deployment,replicaset,statefulset,garbagecollector,namespace",
         }
         if self._minor("kube-controller-manager") < 24:

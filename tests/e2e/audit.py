@@ -49,7 +49,7 @@ class AuditLog:
         return self._path.stat().st_size
 
     def events(self, *, since: int = 0, user: str | None = None) -> list[AuditEvent]:
-        """Complete requests logged after a `mark`, of one user where named, in order."""
+        """What was logged after a `mark`, of one user where named, in order."""
         events = (_event(entry) for entry in self._entries(since))
         return [event for event in events if user in (None, event.user)]
 

@@ -149,7 +149,7 @@ class Kubelet:
             is_up = pod["status"].get("phase") == "Running" and "podIP" in pod["status"]
             return pod if is_up else None
 
-        return eventually(running, within=within) or {}
+        return eventually(running, within=within)
 
     # The watching thread
 
