@@ -10,8 +10,8 @@ ARGS ?=
 BIN := .venv/bin
 # The SDK of the cloud would ask the metadata service of ECS for a role, and takes a proxy from the
 # environment even for 127.0.0.1 (it does not honour NO_PROXY). Setting up may need the proxy.
-RUN := env ALIBABA_CLOUD_ECS_METADATA_DISABLED=true \
-	-u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u http_proxy -u https_proxy -u all_proxy
+RUN := env -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u http_proxy -u https_proxy -u all_proxy \
+	ALIBABA_CLOUD_ECS_METADATA_DISABLED=true
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \
 	--python-version 3.11 setup.cfg requirements/build.in
 INSTALL := setup.cfg pyproject.toml hack/venv
