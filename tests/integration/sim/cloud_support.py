@@ -171,9 +171,13 @@ def signed_post(
     headers: dict[str, str] | None = None,
     *,
     sent: dict[str, str] | None = None,
+    unsigned: str = "",
     **key: str,
 ) -> urllib3.BaseHTTPResponse:
-    """POST a call as the SDK would sign it; `headers` and `sent` are put in after signing."""
+    """POST a call as the SDK would sign it, but for the header `unsigned`.
+
+    `headers` and `sent` (the query) are put in after signing.
+    """
     base = {
         "host": site.server.address,
         "x-acs-version": "2016-04-28",
@@ -185,9 +189,10 @@ def signed_post(
     base |= {name: value for name, value in key.items() if name.startswith("x-acs")}
     key_id, secret = key.get("key_id", ACCESS_KEY), key.get("secret", ACCESS_SECRET)
     request = Request("POST", "/", "", base)
-    signature = sign(secret, request, query, sorted(base))
+    signed = sorted(base.keys() - {unsigned})
+    signature = sign(secret, request, query, signed)
     base["authorization"] = (
-        f"ACS3-HMAC-SHA256 Credential={key_id},SignedHeaders={';'.join(sorted(base))},"
+        f"ACS3-HMAC-SHA256 Credential={key_id},SignedHeaders={';'.join(signed)},"
         f"Signature={signature}"
     )
     url = f"{site.server.endpoint}/?{urlencode(sent or query)}"

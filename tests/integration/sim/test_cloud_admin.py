@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -330,6 +331,15 @@ class TestHttp:
         wire.sendall(self.GET * 3)
         assert self.read(wire, 3).count(b"HTTP/1.1 200 OK") == 3
 
+    def test_answers_come_in_order_however_long_they_take(
+        self, site: Site, wire: socket.socket
+    ) -> None:
+        site.cloud.add_fault(Fault(action="delay", seconds=0.2, apis=["/credentials"]))
+        wire.sendall(self.GET.replace(b"/_sim/counters", b"/credentials"))
+        wire.sendall(self.GET)
+        got = self.read(wire, 1)
+        assert 0 < got.find(b"SecurityToken") < got.find(b'"calls"')
+
     def test_the_connection_ends_when_the_client_wants_it(self, wire: socket.socket) -> None:
         wire.sendall(self.GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         got = b""
@@ -356,6 +366,18 @@ class TestHttp:
             for _ in range(20):
                 fresh.entries()
             assert len(fresh.server._connections) == 1
+
+    def test_connections_that_clients_leave_are_forgotten(self, site: Site) -> None:
+        with Site() as fresh:
+            host, port = fresh.server.address.split(":")
+            with socket.create_connection((host, int(port)), timeout=10) as wire:
+                wire.sendall(self.GET)
+                self.read(wire, 1)
+                assert len(fresh.server._connections) == 1
+            deadline = time.monotonic() + 10
+            while fresh.server._connections:
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
 
     def test_unknown_paths(self, site: Site) -> None:
         reply = urllib3.request("GET", f"{site.server.endpoint}/somewhere", retries=False)

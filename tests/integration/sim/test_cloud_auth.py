@@ -86,6 +86,13 @@ class TestSignature:
         reply = signed_post(site, QUERY, {"x-acs-extra": "1"})
         assert _code(reply) == (400, "IncompleteSignature")
 
+    @pytest.mark.parametrize(
+        "header", ["host", "x-acs-action", "x-acs-date", "x-acs-signature-nonce"]
+    )
+    def test_a_header_that_must_be_signed(self, site: Site, header: str) -> None:
+        reply = signed_post(site, QUERY, unsigned=header)
+        assert _code(reply) == (400, "IncompleteSignature")
+
     def test_none(self, site: Site) -> None:
         reply = signed_post(site, QUERY, {"authorization": ""})
         assert _code(reply) == (400, "IncompleteSignature")
@@ -148,6 +155,10 @@ class TestSessionKeys:
             self.call(self.client(site, keys, token=""))
         with refused("InvalidSecurityToken.MismatchWithAccessKey", 403):
             self.call(self.client(site, keys, token="another"))
+
+    def test_a_token_for_a_key_that_has_none(self, site: Site) -> None:
+        with refused("InvalidSecurityToken.Malformed", 400):
+            self.call(Client(site.config(security_token="made-up")))
 
     def test_can_be_ended_or_revoked(self, site: Site) -> None:
         first, second = self.keys(site), self.keys(site)
@@ -237,6 +248,12 @@ class TestOidc:
         expires = datetime.fromisoformat(body["Credentials"]["Expiration"])
         assert abs((expires - site.clock.now()).total_seconds() - 1800) <= 1
         assert body["Credentials"]["AccessKeyId"] in site.cloud.world.keys
+
+    def test_but_not_longer_than_the_role_allows(self, site: Site) -> None:
+        site.cloud.set_knobs(sts_lifetime=60)
+        body = orjson.loads(self.assume(site).data)
+        expires = datetime.fromisoformat(body["Credentials"]["Expiration"])
+        assert (expires - site.clock.now()).total_seconds() <= 60
 
     @pytest.mark.parametrize(
         ("change", "refusal"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any
 
 import pytest
@@ -117,7 +118,7 @@ def test_100_addresses_are_the_most(site: Site) -> None:
         _enis(site, *ips)
 
 
-@pytest.mark.parametrize(("asked", "given"), [(None, 10), (5, 10), (25, 25), (900, 40)])
+@pytest.mark.parametrize(("asked", "given"), [(None, 10), (5, 10), (20, 20), (25, 25), (900, 40)])
 def test_pages_by_token(site: Site, asked: int | None, given: int) -> None:
     ips = [f"172.16.{n}.0" for n in range(40)]
     request = {"private_ip_address": ips, "vpc_id": VPC_ID, "max_results": asked}
@@ -125,12 +126,14 @@ def test_pages_by_token(site: Site, asked: int | None, given: int) -> None:
     assert len(first.network_interface_sets.network_interface_set) == given
     assert first.total_count == 0
     seen = [e.network_interface_id for e in first.network_interface_sets.network_interface_set]
-    token = first.next_token
+    token, pages = first.next_token, 1
     while token:
+        pages += 1
         body = _describe(site, **request, next_token=token)
         seen += [e.network_interface_id for e in body.network_interface_sets.network_interface_set]
         token = body.next_token
     assert len(seen) == len(set(seen)) == 40
+    assert pages == ceil(40 / given)
 
 
 def test_refusals(site: Site) -> None:

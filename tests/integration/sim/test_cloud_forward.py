@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 
 from dnatctl.sim.cloud import DOCUMENTED_POLICY, Scenario
-from dnatctl.sim.cloud.spec import GatewaySpec
+from dnatctl.sim.cloud.spec import ACCESS_KEY, GatewaySpec
+from dnatctl.sim.cloud.wire import Request
 from tests.integration.sim.cloud_support import (
     EIP,
     GATEWAY,
@@ -171,6 +173,42 @@ class TestGate:
         for port in range(600, 603):
             site.create(port, f"172.16.1.{port - 600}")
         assert site.cloud.counters()["overlaps"] == 0
+
+
+class TestLatency:
+    """The time the server works on a call, without a server."""
+
+    def waits(self, site: Site, api: str, **params: str) -> list[float]:
+        site.cloud.set_knobs(verify_signature=False)
+        key = f"Credential={ACCESS_KEY},SignedHeaders=host,Signature={'0' * 64}"
+        headers = {
+            "x-acs-action": api,
+            "x-acs-version": "2016-04-28",
+            "authorization": f"ACS3-HMAC-SHA256 {key}",
+        }
+        query = {"RegionId": "cn-hangzhou", "ForwardTableId": TABLE} | params
+        return list(site.cloud.serve(Request("POST", "/", urlencode(query), headers)))
+
+    def test_a_write_has_its_effect_half_way(self, site: Site) -> None:
+        site.cloud.set_knobs(write_latency=0.4, read_latency=3)
+        entry_id = site.acts.create_entry(TABLE, EIP, "600", "172.16.0.1", "80")
+        assert self.waits(site, "DeleteForwardEntry", ForwardEntryId=entry_id) == [0.2, 0.2]
+
+    def test_a_refusal_takes_as_long(self, site: Site) -> None:
+        site.create()
+        site.cloud.set_knobs(write_latency=0.4)
+        entry_id = site.acts.create_entry(TABLE, EIP, "600", "172.16.0.1", "80")
+        assert self.waits(site, "DeleteForwardEntry", ForwardEntryId=entry_id) == [0.4]
+
+    def test_a_read_is_true_of_its_middle(self, site: Site) -> None:
+        site.cloud.set_knobs(write_latency=3, read_latency=0.4)
+        assert self.waits(site, "DescribeForwardTableEntries") == [0.2, 0.2]
+
+    def test_it_may_be_random(self, site: Site) -> None:
+        site.cloud.set_knobs(read_latency=(1, 3))
+        totals = [sum(self.waits(site, "DescribeForwardTableEntries")) for _ in range(20)]
+        assert all(1 <= total <= 3 for total in totals)
+        assert len(set(totals)) > 10
 
 
 def _wait_for_call(site: Site) -> None:

@@ -10,7 +10,7 @@ from alibabacloud_vpc20160428 import models
 
 from dnatctl.sim.cloud import Scenario
 from dnatctl.sim.cloud.scenario import eip_id
-from dnatctl.sim.cloud.spec import REGION, VPC_ID, RouteSpec, RouteTableSpec
+from dnatctl.sim.cloud.spec import REGION, VPC_ID, GatewaySpec, RouteSpec, RouteTableSpec, VpcSpec
 from tests.integration.sim.cloud_support import (
     EIP,
     GATEWAY,
@@ -200,6 +200,11 @@ class TestGateways:
         (gateway,) = self.list(site, nat_gateway_id=GATEWAY)
         assert [ip.ip_address for ip in gateway.ip_lists.ip_list] == [SECOND_EIP, "203.0.113.77"]
 
+    def test_shows_eips_that_are_being_bound(self, site: Site) -> None:
+        site.acts.bind_eip("203.0.113.77", GATEWAY, seconds=5)
+        (gateway,) = self.list(site, nat_gateway_id=GATEWAY)
+        assert "203.0.113.77" in [ip.ip_address for ip in gateway.ip_lists.ip_list]
+
     def test_pages_are_of_50(self) -> None:
         with Site(Scenario.many(60, eips=1)) as crowd:
             assert len(self.list(crowd, page_size=100)) == 50
@@ -336,3 +341,42 @@ class TestRoutes:
             self.entries(routed, route_table_id="vtb-none")
         with refused("InvalidParameter"):
             self.entries(routed, route_table_id="vtb-custom", next_token="made-up")
+
+
+class TestRegions:
+    @pytest.fixture
+    def two(self) -> Iterator[Site]:
+        here = VpcSpec()
+        there = VpcSpec(id="vpc-there", region="cn-beijing")
+        gateways = [
+            GatewaySpec(id=GATEWAY, eips=[EIP]),
+            GatewaySpec(id="ngw-there", vpc="vpc-there", eips=[OTHER_EIP]),
+        ]
+        with Site(Scenario(vpcs=[here, there], gateways=gateways)) as site:
+            yield site
+
+    def test_each_shows_its_own(self, two: Site) -> None:
+        gateways, eips = TestGateways(), TestEips()
+        for region, gateway, eip in (
+            (REGION, GATEWAY, EIP),
+            ("cn-beijing", "ngw-there", OTHER_EIP),
+        ):
+            assert [g.nat_gateway_id for g in gateways.list(two, region_id=region)] == [gateway]
+            assert [e.ip_address for e in eips.list(two, region_id=region)] == [eip]
+
+    def test_tables_and_eips_do_not_exist_elsewhere(self, two: Site) -> None:
+        there = {"region_id": "cn-beijing", "forward_table_id": "ftb-there"}
+        two.created(external_ip=OTHER_EIP, **there)
+        with refused("InvalidForwardTableId.NotFound", 404):
+            two.entries(forward_table_id="ftb-there")
+        with refused("InvalidForwardTableId.NotFound", 404):
+            two.entries(forward_table_id=None, nat_gateway_id="ngw-there")
+        with refused("InvalidExternalIp.NotFound", 404):
+            two.create(513, external_ip=EIP, **there)
+
+    def test_limits_are_by_region(self, two: Site) -> None:
+        two.cloud.set_knobs(default_limit=1)
+        two.entries()
+        two.entries(region_id="cn-beijing", forward_table_id="ftb-there")
+        with refused("Throttling.User"):
+            two.entries()

@@ -163,8 +163,6 @@ class Cloud:
         if keys:
             yield from job.strike.at("during")
             return keys
-        if job.request.path != "/":
-            raise refusal("InvalidAction.NotFound")
         body = yield from self._execute(job)
         return Reply(200, orjson.dumps(body | {"RequestId": request_id}))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Generator
+from http import HTTPStatus
 from typing import Annotated, Literal
 
 import msgspec
@@ -92,7 +93,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def _page(self) -> Reply:
         status = self.status or 502
-        text = _GATEWAY_PAGE.format(f"{status} Bad Gateway")
+        text = _GATEWAY_PAGE.format(f"{status} {HTTPStatus(status).phrase}")
         return Reply(status, text.encode(), "text/html")
 
 
