@@ -1,21 +1,55 @@
-"""Events for people (events.k8s.io/v1), recorded without ever holding up who records them."""
+"""Events for people, recorded without ever holding up who records them."""
 
 from __future__ import annotations
 
+import contextlib
+import queue
+import threading
+from collections import OrderedDict
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import structlog
+from msgspec import Struct
+
 from dnatctl.clock import Clock
-from dnatctl.kube.client import KubeClient
+from dnatctl.kube.cancel import Canceller
+from dnatctl.kube.client import MERGE_PATCH, KubeClient
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.event_json import Fact, Ref, Reporter, event_json, event_name, series_json
 from dnatctl.objects import Key
+
+_log = structlog.get_logger()
+
+V = TypeVar("V")
+
+_QUEUE_SIZE = 1000
+_REMEMBERED = 4096
+"""Series, and objects with a budget, that are kept in mind."""
+_BURST = 25
+_REFILL = 300.0
+"""Each object may have 25 events at once, and one more every 5 minutes."""
+_REFRESH = 300.0
+"""Seconds between writes of the count of a series that goes on."""
+_IDLE = 360.0
+"""Seconds without a repeat after which a series is over; the next is a new event."""
+_SWEEP = 10.0
+_TRIES = 5
+_TRY_AGAIN = 1.0
+_TIMEOUT = 5.0
+
+_PASSING = frozenset(
+    {Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER, Failure.TOO_MANY_REQUESTS}
+)
 
 
 class EventRecorder:
     """A bounded queue and one daemon thread that writes events.
 
-    Repeats of the same (object, type, reason, action, note) become one event with a series. Each
+    Repeats of the same (object, type, reason, action, note) become one event with a series: its
+    second occurrence is written at once, later ones are counted and written every 5 minutes. Each
     object has a budget; what is above it, or does not fit the queue, is dropped and counted.
     """
-
-    dropped: int
-    """Events not written: queue full, budget spent, or refused by the server."""
 
     def __init__(
         self,
@@ -26,11 +60,29 @@ class EventRecorder:
         clock: Clock,
         dnat_version: str = "v1",
     ) -> None:
-        raise NotImplementedError
+        self.dropped = 0
+        """Events not written: queue full, budget spent, or refused by the server."""
+        self._client = client
+        self._clock = clock
+        self._reporter = Reporter(
+            controller,
+            instance,
+            {"Pod": "v1", "PodDNAT": f"alibabacloud.com/{dnat_version}"},
+        )
+        self._lock = threading.Lock()
+        self._series: _Recent[Fact, _Series] = _Recent(_REMEMBERED)
+        self._budgets: _Recent[str, _Budget] = _Recent(_REMEMBERED)
+        self._queue: queue.Queue[_Series | None] = queue.Queue(_QUEUE_SIZE)
+        self._number = 0
+        self._idle = threading.Condition()
+        self._pending = 0
+        self._stopping = threading.Event()
+        self._cancel = Canceller()
+        self._thread = threading.Thread(target=self._run, name="dnatctl-events", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
-        raise NotImplementedError
+        self._thread.start()
 
     def record(
         self,
@@ -41,19 +93,208 @@ class EventRecorder:
         reason: str,
         action: str,
         note: str,
-        related: tuple[str, Key, str] | None = None,
+        related: Ref | None = None,
     ) -> None:
         """Take down an event; returns at once.
 
         `regarding_kind` is `Pod` or `PodDNAT`; `type` `Normal` or `Warning`; `reason` and `action`
         UpperCamel words; `note` a sentence, cut to 1024 bytes; `related` (kind, key, UID).
         """
-        raise NotImplementedError
+        fact = Fact((regarding_kind, key, uid), type, reason, action, note, related)
+        now = self._clock.now()
+        with self._lock:
+            series = self._series.get(fact)
+            if series is not None and (now - series.last).total_seconds() < _IDLE:
+                series.count += 1
+                series.last = now
+                if series.count == 2:
+                    self._enqueue(series)
+                return
+            if self._budgets.setdefault(uid, _Budget(self._clock)).take():
+                self._number += 1
+                name = event_name(fact, int(now.timestamp() * 1e9) + self._number)
+                series = _Series(fact, name, first=now, last=now)
+                if self._enqueue(series):
+                    self._series.put(fact, series)
+            else:
+                self.dropped += 1
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was recorded is written or dropped; whether that was in time."""
-        raise NotImplementedError
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._pending, timeout)
 
     def stop(self, timeout: float = 2.0) -> None:
-        """Flush, then end the thread."""
-        raise NotImplementedError
+        """Write what there is, counts of series as well, for so long at most; end the thread."""
+        if self._thread.is_alive():
+            self._refresh(idle_after=0.0)
+            self.flush(timeout)
+        self._stopping.set()
+        self._cancel.cancel()
+        with contextlib.suppress(queue.Full):  # if it is full the thread is awake anyway
+            self._queue.put_nowait(None)
+        if self._thread.ident is not None:
+            self._thread.join(1.0)
+
+    def _enqueue(self, series: _Series) -> bool:
+        with self._idle:
+            try:
+                self._queue.put_nowait(series)
+            except queue.Full:
+                self.dropped += 1
+                return False
+            self._pending += 1
+            return True
+
+    def _run(self) -> None:
+        swept = self._clock.monotonic()
+        while not self._stopping.is_set():
+            try:
+                series = self._queue.get(timeout=_SWEEP)
+            except queue.Empty:
+                series = None
+            if series is not None:
+                self._handle(series)
+            if self._clock.monotonic() - swept >= _SWEEP:
+                swept = self._clock.monotonic()
+                self._refresh(idle_after=_REFRESH)
+
+    def _handle(self, series: _Series) -> None:
+        try:
+            self._write(series)
+        except Exception:  # noqa: BLE001 - no event is worth the thread
+            _log.exception("event not written")
+            self.dropped += 1
+        finally:
+            with self._idle:
+                self._pending -= 1
+                self._idle.notify_all()
+
+    def _refresh(self, *, idle_after: float) -> None:
+        """Have counts written that were last written so many seconds ago; forget what is over."""
+        now = self._clock.now()
+        with self._lock:
+            for series in self._series.values():
+                age = (now - series.written_at).total_seconds() if series.written_at else 0.0
+                if series.written and series.count > series.written and age >= idle_after:
+                    self._enqueue(series)
+                elif (now - series.last).total_seconds() >= _IDLE:
+                    self._series.forget(series.fact)
+
+    def _write(self, series: _Series) -> None:
+        for attempt in range(_TRIES):
+            with self._lock:
+                count, last = series.count, series.last
+            if count == series.written:
+                return
+            try:
+                self._send(series, count, last)
+            except KubeError as error:
+                if not self._try_again(series, error, attempt):
+                    return
+            else:
+                series.written = count
+                series.written_at = self._clock.now()
+                return
+        self._drop(series, "no success after several tries")
+
+    def _try_again(self, series: _Series, error: KubeError, attempt: int) -> bool:
+        if error.failure is Failure.NOT_FOUND and series.written:
+            series.written = 0  # the event is gone (they are kept for an hour): write it anew
+            return True
+        if error.failure is Failure.ALREADY_EXISTS:
+            series.written = 1  # the answer to an earlier try was lost
+            return True
+        if error.failure not in _PASSING or self._stopping.is_set():
+            self._drop(series, str(error))
+            return False
+        self._stopping.wait(max(_TRY_AGAIN * 2**attempt, error.retry_after or 0.0))
+        return True
+
+    def _send(self, series: _Series, count: int, last: datetime) -> None:
+        fact = series.fact
+        path = f"/apis/events.k8s.io/v1/namespaces/{fact.namespace}/events"
+        repeats = series_json(count, last) if count > 1 else None
+        if series.written:
+            self._client.request(
+                "PATCH",
+                f"{path}/{series.name}",
+                body={"series": repeats},
+                content_type=MERGE_PATCH,
+                timeout=_TIMEOUT,
+                cancel=self._cancel,
+            )
+            return
+        body = event_json(fact, self._reporter, series.name, series.first, repeats)
+        self._client.request("POST", path, body=body, timeout=_TIMEOUT, cancel=self._cancel)
+
+    def _drop(self, series: _Series, why: str) -> None:
+        self.dropped += 1
+        with self._lock:
+            self._series.forget(series.fact)
+        _log.warning("event dropped", reason=series.fact.reason, error=why)
+
+
+class _Series(Struct):
+    """An event and its repeats; `written` is the count that the server has, 0 before the first."""
+
+    fact: Fact
+    name: str
+    first: datetime
+    last: datetime
+    count: int = 1
+    written: int = 0
+    written_at: datetime | None = None
+
+
+class _Budget:
+    """How many events an object may still have."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tokens = float(_BURST)
+        self._at = clock.monotonic()
+
+    def take(self) -> bool:
+        """Use one up, if there is one."""
+        now = self._clock.monotonic()
+        self._tokens = min(_BURST, self._tokens + (now - self._at) / _REFILL)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+K = TypeVar("K")
+
+
+class _Recent(Generic[K, V]):
+    """Values by key, of which only the most recently used are kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        if key in self._held:
+            self._held.move_to_end(key)
+        return self._held.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        self._held[key] = value
+        self._held.move_to_end(key)
+        if len(self._held) > self._limit:
+            self._held.popitem(last=False)
+
+    def setdefault(self, key: K, value: V) -> V:
+        held = self.get(key)
+        if held is None:
+            self.put(key, value)
+        return value if held is None else held
+
+    def forget(self, key: K) -> None:
+        self._held.pop(key, None)
+
+    def values(self) -> list[V]:
+        return list(self._held.values())

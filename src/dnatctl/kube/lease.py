@@ -1,44 +1,77 @@
-"""Leader election by a Lease, with what the leader tells its successor in an annotation of it."""
+"""Leader election by a Lease, with what the leader tells its successor in an annotation of it.
+
+Written anew because the official client's elector (37.0.2) stops renewing on a refused connection
+without telling the leader, and waits without a timeout.
+
+Whether another may lead is judged by the clock of whoever watches: a follower waits until it has
+seen no change for the holder's lease duration, the leader counts from the moment it sent its last
+successful renewal, and gives up earlier. Clocks need not agree. Nothing here stops a leader that
+was suspended in the middle of a write: ask `is_leader` right before each.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+import structlog
+
 from dnatctl.clock import Clock
+from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import KubeClient
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.lease_record import Record
 from dnatctl.objects import Key
+
+_log = structlog.get_logger()
+
+_SOONEST = 0.5
+"""Seconds between renewals at least, however often they are hastened."""
+_JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseSettings:
-    """Times in seconds. Raises ValueError unless duration > deadline > 1.2 x retry."""
+    """Times in seconds. Raises ValueError unless duration > renew_deadline > 1.2 x retry_period."""
 
     duration: float = 15.0
     """Others may take the Lease when it has not changed for this long."""
     renew_deadline: float = 10.0
     """The leader stops when it could not renew for this long."""
     retry_period: float = 2.0
-    """Between tries; also the longest that one request may take."""
+    """Between tries; also the longest silence that one request waits through."""
+
+    def __post_init__(self) -> None:
+        if not self.duration > self.renew_deadline > (1 + _JITTER) * self.retry_period > 0:
+            raise ValueError(
+                "lease times must be duration > renew deadline > 1.2 x retry period, not"
+                f" {self.duration}, {self.renew_deadline}, {self.retry_period}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseCallbacks:
-    """What the elector asks and tells. All but `on_lost` run on its thread and must be quick."""
+    """What the elector asks and tells; on its own threads, so all must be quick."""
 
     on_started: Callable[[str], None]
     """Leading now; given the handover state which the previous leader left ("" if none)."""
     on_lost: Callable[[], None]
-    """Not leading any more, before another may be: stop every write at once."""
+    """Not leading any more, and another is about to be: stop every write at once. Told once."""
     handover: Callable[[], str]
-    """The state to store with the next renewal."""
+    """The state to store with the next renewal; first asked after `on_started` has returned."""
     on_renewed: Callable[[str], None]
     """This handover state is stored now."""
 
 
 class LeaseElector:
-    """Holds, or waits for, one Lease. One thread waits and renews, one watches the deadline."""
+    """Holds, or waits for, one Lease; once it is lost the elector is done.
+
+    One thread takes and renews, another watches the deadline, so that no request, however slow,
+    delays the news of the loss. `force` takes the Lease from whoever holds it, without waiting:
+    for an installation with one replica.
+    """
 
     def __init__(
         self,
@@ -52,27 +85,231 @@ class LeaseElector:
         random: Random | None = None,
         force: bool = False,
     ) -> None:
-        raise NotImplementedError
+        self._client = client
+        self._lease = lease
+        self._identity = identity
+        self._callbacks = callbacks
+        self._clock = clock
+        self._settings = settings or LeaseSettings()
+        self._random = random or Random()
+        self._force = force
+        self._cancel = Canceller()
+        self._changed = threading.Condition()
+        self._renewed: float | None = None
+        """When the last successful renewal was sent; None while not leading."""
+        self._tried = clock.monotonic()
+        self._hasten = False
+        self._ended = False
+        """Stopped, or lost: nothing is taken or renewed any more."""
+        self._record = Record.new(lease.namespace, lease.name)
+        """As last seen, or last written."""
+        self._seen_spec: dict[str, object] | None = None
+        self._seen_at = 0.0
+        self._threads = (
+            threading.Thread(target=self._run, name="dnatctl-lease", daemon=True),
+            threading.Thread(target=self._watch, name="dnatctl-lease-deadline", daemon=True),
+        )
 
     def start(self) -> None:
         """Start the threads, daemons."""
-        raise NotImplementedError
+        for thread in self._threads:
+            thread.start()
 
-    def is_leader(self) -> bool:
-        """Whether this process may write now: renewed within the renew deadline."""
-        raise NotImplementedError
+    def is_leader(self, spare: float = 0.0) -> bool:
+        """Whether this process may write now, and no other may for another `spare` seconds."""
+        renewed, settings = self._renewed, self._settings
+        if renewed is None:
+            return False
+        age = self._clock.monotonic() - renewed
+        return age < settings.renew_deadline and age + spare < settings.duration
 
     def leader(self) -> str:
         """The identity last seen in the Lease, "" if none."""
-        raise NotImplementedError
+        return self._record.holder
 
     def renew_soon(self) -> None:
         """Hasten the next renewal, to store a new handover state; at most every 0.5 s."""
-        raise NotImplementedError
+        with self._changed:
+            self._hasten = True
+            self._changed.notify_all()
 
     def stop(self, *, release: bool = True, timeout: float = 5.0) -> None:
         """Stop trying; with `release` give the Lease back so that another may take it at once.
 
         To be called after the guarded work has ended. `on_lost` is not called.
         """
-        raise NotImplementedError
+        with self._changed:
+            was_leader = self._renewed is not None and not self._ended
+            self._ended = True
+            self._renewed = None
+            self._changed.notify_all()
+        # A request in hand is let end: one broken off might still be carried out, in between.
+        if not self._join(timeout):
+            self._cancel.cancel()
+        if release and was_leader:
+            self._release()
+
+    def _join(self, timeout: float) -> bool:
+        deadline = self._clock.monotonic() + timeout
+        for thread in self._threads:
+            if thread.ident is not None and thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - self._clock.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    # --- the thread that takes and renews
+
+    def step(self) -> float:
+        """One try to take or renew the Lease; returns the seconds to wait before the next."""
+        leading = self._renewed is not None
+        self._tried = self._clock.monotonic()
+        self._hasten = False
+        try:
+            if leading:
+                self._renew()
+            else:
+                self._try_to_take()
+        except (KubeError, ValueError) as error:
+            # Forbidden is no exception: roles are often granted a moment after the start.
+            if not self._ended:
+                _log.warning("lease request failed", lease=str(self._lease), error=str(error))
+        period = self._settings.retry_period
+        return period if leading else period * (1 + _JITTER * self._random.random())
+
+    def _run(self) -> None:
+        while not self._ended:
+            due = self.step() + self._clock.monotonic()
+            with self._changed:
+                while not self._ended and (left := self._left(due)) > 0:
+                    self._changed.wait(left)
+
+    def _left(self, due: float) -> float:
+        if self._hasten and self._renewed is not None:
+            due = min(due, self._tried + _SOONEST)
+        return due - self._clock.monotonic()
+
+    def _try_to_take(self) -> None:
+        try:
+            self._look()
+        except KubeError as error:
+            if error.failure is not Failure.NOT_FOUND:
+                raise
+            self._record = Record.new(self._lease.namespace, self._lease.name)
+        if not self._may_take():
+            return
+        inherited = self._record.state
+        sent = self._clock.monotonic()
+        self._write(self._record.taken(self._identity, self._settings.duration, self._clock.now()))
+        if self._held_since(sent):
+            self._callbacks.on_started(inherited)
+
+    def _may_take(self) -> bool:
+        record = self._record
+        if self._force or not record.exists or record.holder in ("", self._identity):
+            return True
+        duration = record.duration or self._settings.duration
+        return self._clock.monotonic() - self._seen_at > duration
+
+    def _renew(self) -> None:
+        state = self._state()
+        sent = self._clock.monotonic()
+        try:
+            self._write(self._record.renewed(state, self._clock.now()))
+        except KubeError as error:
+            if error.failure not in (Failure.CONFLICT, Failure.NOT_FOUND):
+                raise
+            if not self._still_ours():
+                self._lose()
+                return
+            sent = self._clock.monotonic()
+            self._write(self._record.renewed(state, self._clock.now()))
+        if self._held_since(sent):
+            self._callbacks.on_renewed(state)
+
+    def _still_ours(self) -> bool:
+        """Look who holds the Lease; one that was deleted by hand is ours to create anew."""
+        former = self._record
+        try:
+            self._look()
+        except KubeError as error:
+            if error.failure is not Failure.NOT_FOUND:
+                raise
+            self._record = Record.new(self._lease.namespace, self._lease.name, former.spec)
+        return self._record.holder == self._identity
+
+    def _held_since(self, sent: float) -> bool:
+        """Take down a success; False where stop or the deadline came in between."""
+        with self._changed:
+            if self._ended:
+                return False
+            self._renewed = sent
+            self._changed.notify_all()
+            return True
+
+    def _state(self) -> str:
+        try:
+            return self._callbacks.handover()
+        except Exception:  # noqa: BLE001 - leading matters more than what is handed over
+            _log.exception("no handover state", lease=str(self._lease))
+            return self._record.state
+
+    # --- the thread that watches the deadline
+
+    def check(self) -> float | None:
+        """Tell of the loss if the renew deadline is over; the seconds left, None if not leading."""
+        left = self._time_left()
+        if left is not None and left <= 0:
+            self._lose()
+        return left
+
+    def _time_left(self) -> float | None:
+        if self._renewed is None:
+            return None
+        return self._renewed + self._settings.renew_deadline - self._clock.monotonic()
+
+    def _watch(self) -> None:
+        while not self._ended:
+            with self._changed:
+                left = self._time_left()
+                if not self._ended and (left is None or left > 0):
+                    self._changed.wait(left)
+            self.check()
+
+    def _lose(self) -> None:
+        with self._changed:
+            if self._ended:
+                return
+            self._ended = True
+            self._renewed = None
+            self._changed.notify_all()
+        self._cancel.cancel()
+        _log.error("lease lost", lease=str(self._lease), holder=self._record.holder)
+        self._callbacks.on_lost()
+
+    # --- the wire
+
+    def _look(self) -> None:
+        self._record = Record.read(self._request("GET", self._path(self._lease.name)))
+        if self._record.spec != self._seen_spec:
+            self._seen_spec = self._record.spec
+            self._seen_at = self._clock.monotonic()
+
+    def _write(self, record: Record) -> None:
+        method, name = ("PUT", self._lease.name) if record.exists else ("POST", "")
+        self._record = Record.read(self._request(method, self._path(name), record.body))
+
+    def _release(self) -> None:
+        self._cancel = Canceller()
+        try:
+            if self._still_ours() and self._record.exists:
+                self._write(self._record.released(self._state(), self._clock.now()))
+        except (KubeError, ValueError) as error:
+            _log.warning("lease not released", lease=str(self._lease), error=str(error))
+
+    def _request(self, method: str, path: str, body: object = None) -> bytes:
+        return self._client.request(
+            method, path, body=body, timeout=self._settings.retry_period, cancel=self._cancel
+        )
+
+    def _path(self, name: str) -> str:
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self._lease.namespace}/leases"
+        return f"{path}/{name}" if name else path

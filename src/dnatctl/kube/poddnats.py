@@ -72,8 +72,8 @@ class PodDNATApi:
     def __init__(self, client: KubeClient, version: str) -> None:
         self._client = client
         self._version = version
-        self._prunes_conditions = False
-        """Whether the cluster's CRD is an older one, without conditions."""
+        self.prunes_conditions = False
+        """Whether the cluster's CRD is an older one, without conditions: known after a write."""
 
     def get(self, key: Key) -> PodDNAT | None:
         """The object as the API server's majority has it now; None if it is gone."""
@@ -137,7 +137,7 @@ class PodDNATApi:
         if self._same(obj.status, status):
             return obj
         written = self._patch(obj, {"status": status_json(status)}, subresource="/status")
-        self._prunes_conditions = bool(status.conditions) and not written.status.conditions
+        self.prunes_conditions = bool(status.conditions) and not written.status.conditions
         return written
 
     def delete(self, obj: PodDNAT) -> None:
@@ -155,7 +155,7 @@ class PodDNATApi:
                 raise
 
     def _same(self, held: PodDNATStatus, wanted: PodDNATStatus) -> bool:
-        if self._prunes_conditions:
+        if self.prunes_conditions:
             return held.entries == wanted.entries
         return held == wanted
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 from msgspec import Struct
 
 from dnatctl.kube.client import KubeClient
-from dnatctl.objects import Owner
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.source import Known, Model, Reader
+from dnatctl.objects import Key, Owner
 
 
 class Workload(Struct, frozen=True):
@@ -15,7 +21,9 @@ class Workload(Struct, frozen=True):
     ordinals left out (spec.reserveOrdinals of OpenKruise's StatefulSet).
     """
 
-    name: str
+    key: Key
+    uid: str
+    resource_version: str
     deleting: bool = False
     replicas: int | None = None
     start: int = 0
@@ -26,19 +34,137 @@ class Workload(Struct, frozen=True):
 
         True as well where that cannot be told (no replicas, or a name without an ordinal).
         """
-        raise NotImplementedError
+        workload, _, ordinal = pod.rpartition("-")
+        if self.replicas is None or workload != self.key.name or not ordinal.isdecimal():
+            return True
+        number = int(ordinal)
+        if number < self.start or number in self.reserved:
+            return False
+        skipped = sum(self.start <= reserved < number for reserved in self.reserved)
+        return number - self.start - skipped < self.replicas
 
 
 class WorkloadApi:
     """Reads of workloads of any kind; the plural of a kind is asked for once."""
 
     def __init__(self, client: KubeClient) -> None:
-        raise NotImplementedError
+        self._client = client
+        self._collections: dict[tuple[str, str], tuple[str, str]] = {}
+        """Paths and plurals (`/apis/apps/v1`, `statefulsets`) by apiVersion and kind."""
 
     def get(self, namespace: str, owner: Owner) -> Workload | None:
         """The workload as the API server's majority has it now.
 
         None if it is gone, its name belongs to another UID now, or its kind is not served any
-        more. Raises KubeError.
+        more in any version. Raises KubeError.
         """
-        raise NotImplementedError
+        collection = self._collection(owner.api_version, owner.kind)
+        if collection is None:
+            return None
+        base, plural = collection
+        body = self._get(f"{base}/namespaces/{namespace}/{plural}/{owner.name}")
+        if body is None:
+            # Gone, or the kind moved on to another version: ask anew next time.
+            self._collections.pop((owner.api_version, owner.kind), None)
+            return None
+        workload = _READER.answer(body)
+        return workload if owner.uid in ("", workload.uid) else None
+
+    def _collection(self, api_version: str, kind: str) -> tuple[str, str] | None:
+        known = self._collections.get((api_version, kind))
+        if known is not None:
+            return known
+        for base in self._bases(api_version):
+            plural = self._plural(base, kind)
+            if plural is not None:
+                self._collections[api_version, kind] = base, plural
+                return base, plural
+        return None
+
+    def _bases(self, api_version: str) -> Iterator[str]:
+        group, _, version = api_version.rpartition("/")
+        if not group:
+            yield f"/api/{version}"
+            return
+        yield f"/apis/{group}/{version}"
+        body = self._get(f"/apis/{group}")
+        served = msgspec.json.decode(body, type=_Group).versions if body else None
+        for other in served or ():
+            if other.version != version:
+                yield f"/apis/{group}/{other.version}"
+
+    def _plural(self, base: str, kind: str) -> str | None:
+        body = self._get(base)
+        listed = msgspec.json.decode(body, type=_Resources).resources if body else None
+        for resource in listed or ():
+            if resource.kind == kind and "/" not in resource.name:
+                return resource.name
+        return None
+
+    def _get(self, path: str) -> bytes | None:
+        try:
+            return self._client.request("GET", path)
+        except KubeError as error:
+            if error.failure is Failure.NOT_FOUND:
+                return None
+            raise
+
+
+class _Version(Struct):
+    version: str
+
+
+class _Group(Struct):
+    versions: list[_Version] | None = None
+
+
+class _Resource(Struct):
+    name: str
+    kind: str
+
+
+class _Resources(Struct):
+    resources: list[_Resource] | None = None
+
+
+class _Ordinals(Struct):
+    start: int = 0
+
+
+class _Spec(Struct, rename="camel"):
+    replicas: int | None = None
+    ordinals: _Ordinals | None = None
+    reserve_ordinals: list[Any] | None = None
+
+
+class _Workload(Model):
+    spec: _Spec | None = None
+
+
+def _convert(read: _Workload, _known: Known) -> Workload:
+    meta, spec = read.metadata, read.spec or _Spec()
+    return Workload(
+        key=meta.key,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        deleting=meta.deletion_timestamp is not None,
+        replicas=spec.replicas,
+        start=spec.ordinals.start if spec.ordinals else 0,
+        reserved=frozenset(
+            ordinal for entry in spec.reserve_ordinals or () for ordinal in _reserved(entry)
+        ),
+    )
+
+
+def _reserved(entry: object) -> range:
+    """An entry of reserveOrdinals: a number, or text with a number or a range like `3-5`.
+
+    https://openkruise.io/docs/user-manuals/advancedstatefulset#ordinals-reservedskip
+    """
+    first, _, last = str(entry).partition("-")
+    if not first.isdecimal() or not (last or first).isdecimal():
+        return range(0)
+    return range(int(first), int(last or first) + 1)
+
+
+_READER: Reader[_Workload, Workload] = Reader(_Workload, _convert)

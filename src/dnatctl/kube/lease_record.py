@@ -1,0 +1,105 @@
+"""A Lease object (coordination.k8s.io/v1) as a value: what it says, and what it is changed to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import ceil
+from typing import Any
+
+import msgspec
+
+HANDOVER = "dnatctl/handover"
+"""The annotation with what the leader tells its successor."""
+
+
+class _Lease(msgspec.Struct):
+    metadata: dict[str, Any]
+    spec: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Lease. What is in it besides our own fields is kept as it was.
+
+    `spec` is all that its holder renews: a Lease that was only annotated has the same.
+    """
+
+    metadata: dict[str, Any]
+    spec: dict[str, Any]
+
+    @classmethod
+    def read(cls, answer: bytes) -> Record:
+        """Read the server's answer. Raises ValueError if it is no Lease."""
+        lease = msgspec.json.decode(answer, type=_Lease)
+        return cls(lease.metadata, lease.spec or {})
+
+    @classmethod
+    def new(cls, namespace: str, name: str, spec: dict[str, Any] | None = None) -> Record:
+        """A Lease that does not exist yet."""
+        return cls({"namespace": namespace, "name": name}, spec or {})
+
+    @property
+    def body(self) -> dict[str, object]:
+        """What to send."""
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": self.metadata,
+            "spec": self.spec,
+        }
+
+    @property
+    def exists(self) -> bool:
+        """Whether the server has it."""
+        return "resourceVersion" in self.metadata
+
+    @property
+    def holder(self) -> str:
+        """Who holds it; "" where nobody does."""
+        return self.spec.get("holderIdentity") or ""
+
+    @property
+    def duration(self) -> float | None:
+        """For how many seconds without a change the holder keeps it, if it says so."""
+        return self.spec.get("leaseDurationSeconds")
+
+    @property
+    def state(self) -> str:
+        """What the leader last told its successor."""
+        annotations: dict[str, str] = self.metadata.get("annotations") or {}
+        return annotations.get(HANDOVER, "")
+
+    def taken(self, identity: str, duration: float, now: datetime) -> Record:
+        """Held by `identity` from now on; the state of the one before stays to be read."""
+        moved = self.exists and self.holder != identity
+        return self._with_spec(
+            holderIdentity=identity,
+            leaseDurationSeconds=ceil(duration),
+            acquireTime=_micro_time(now),
+            renewTime=_micro_time(now),
+            leaseTransitions=(self.spec.get("leaseTransitions") or 0) + moved,
+        )
+
+    def renewed(self, state: str, now: datetime) -> Record:
+        """Held on, with this state."""
+        renewed = self._with_spec(renewTime=_micro_time(now))
+        return replace(renewed, metadata=self._annotated(state))
+
+    def released(self, state: str, now: datetime) -> Record:
+        """Held by nobody, so that the next may take it at once."""
+        released = self._with_spec(
+            holderIdentity="", leaseDurationSeconds=1, renewTime=_micro_time(now)
+        )
+        return replace(released, metadata=self._annotated(state))
+
+    def _with_spec(self, **changes: object) -> Record:
+        return replace(self, spec=self.spec | changes)
+
+    def _annotated(self, state: str) -> dict[str, Any]:
+        annotations = (self.metadata.get("annotations") or {}) | {HANDOVER: state}
+        return self.metadata | {"annotations": annotations}
+
+
+def _micro_time(now: datetime) -> str:
+    return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
