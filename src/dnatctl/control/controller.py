@@ -96,6 +96,7 @@ class Controller:
         self._pods: Store[Pod] = Store()
         self._records: Store[PodDNAT] = Store()
         self._nodes: Store[Node] = Store()
+        self._record_api = PodDNATApi(self._client, version)
         self._ledger = Ledger(self._client, self._settings.namespace)
         self._queue: WorkQueue[Key] = WorkQueue(clock=clock, metrics=QueueObserver(self._metrics))
         self._hub = Hub(
@@ -144,7 +145,6 @@ class Controller:
             enis=self._enis,
             clock=clock,
         )
-        records = PodDNATApi(self._client, version)
         self._sweeper = Sweeper(
             self._world,
             self._gateways,
@@ -164,7 +164,7 @@ class Controller:
             observer,
             self._world,
             self._records,
-            records,
+            self._record_api,
             ledger=self._ledger,
             hands=self._hub,
             reporter=Report(
@@ -297,7 +297,10 @@ class Controller:
     # --- small parts
 
     def _policy(self) -> Policy:
-        return self._settings.policy(can_modify=self._hub.can_modify)
+        return self._settings.policy(
+            can_modify=self._hub.can_modify,
+            keeps_conditions=not self._record_api.prunes_conditions,
+        )
 
     def _zone_of(self, node: str) -> str:
         found = self._nodes.get(Key("", node)) if node else None

@@ -46,10 +46,9 @@ def known_uids(client: KubeClient, version: str) -> set[str]:
     while True:
         page = source.page(client.request("GET", source.path, query=query), lambda _key, _uid: True)
         uids.update(item.uid for item in page.items)
-        if page.poisoned:
-            raise ValueError(
-                f"{page.poisoned} PodDNATs cannot be read: whose rows those are is unknown"
-            )
+        if page.unreadable:
+            names = ", ".join(map(str, page.unreadable))
+            raise ValueError(f"PodDNATs that cannot be read may own any row: {names}")
         if not page.next:
             return uids
         query["continue"] = page.next

@@ -62,11 +62,12 @@ class Settings:
             stateful_kinds=frozenset({"StatefulSet", *self.config.custom_stateful_workload_kinds}),
         )
 
-    def policy(self, *, can_modify: bool) -> Policy:
+    def policy(self, *, can_modify: bool, keeps_conditions: bool) -> Policy:
         """What the program may do."""
         return Policy(
             upsert_only=self.config.policy is PolicySetting.UPSERT_ONLY,
             take_over=self.config.take_over,
             can_modify=can_modify,
+            keeps_conditions=keeps_conditions,
             retain_s=self.config.fixed.retain,
         )

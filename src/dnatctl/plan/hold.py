@@ -49,7 +49,9 @@ def _withdraw(case: Case) -> Plan | None:
     moved = case.spec.internal_ip != case.ip
     reason = "AddressChanged" if moved else "EntriesChanged"
     text = f"{len(listed) - len(left)} of {len(listed)} entries no longer reach the pod"
-    return Plan(publish(case.record, left, ready(case.seen, case.record, "False", reason, text)))
+    return Plan(
+        publish(case.seen, case.record, left, ready(case.seen, case.record, "False", reason, text))
+    )
 
 
 # --- the claim
@@ -122,15 +124,15 @@ def _publish(case: Case) -> Publish | None:
     if len(true) == len(case.wanted):
         reason = problem.reason if problem else "EntriesAvailable"
         text = problem.message if problem else f"{len(true)} of {len(true)} ports are reachable"
-        return publish(record, true, ready(seen, record, "True", reason, text))
+        return publish(seen, record, true, ready(seen, record, "True", reason, text))
     if problem:
         condition = ready(seen, record, "False", problem.reason, problem.message)
-        return publish(record, true, condition)
+        return publish(seen, record, true, condition)
     before = record.status.condition(READY)
     if before is not None and before.status == "True":
         text = f"{len(true)} of {len(case.wanted)} ports are reachable"
         condition = ready(seen, record, "False", "EntriesPending", text)
-        return publish(record, true, condition)
+        return publish(seen, record, true, condition)
     return None
 
 

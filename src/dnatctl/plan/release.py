@@ -56,7 +56,7 @@ def _withdraw(seen: Seen, record: PodDNAT, reason: str, message: str) -> Publish
     listed = bool(record.status.entries) or (condition is not None and condition.status == "True")
     if not listed:
         return None
-    return publish(record, (), ready(seen, record, "False", reason, message))
+    return publish(seen, record, (), ready(seen, record, "False", reason, message))
 
 
 def _until_rows_are_gone(seen: Seen, record: PodDNAT) -> Plan | None:
@@ -100,8 +100,10 @@ def _let_go(seen: Seen, record: PodDNAT) -> Plan:
 def _retain(seen: Seen, record: PodDNAT) -> Plan:
     away = ready(seen, record, "False", "PodAway", "the claim is kept; the pod has no address")
     if seen.workload is Workload.WANTS:
-        return Plan(publish(record, (), away))
-    if step := publish(record, (), away, retained(seen, record)):
+        return Plan(publish(seen, record, (), away))
+    if not seen.policy.keeps_conditions:
+        return Plan()  # since when the name is unwanted cannot be noted: it goes with its workload
+    if step := publish(seen, record, (), away, retained(seen, record)):
         return Plan(step)
     wait = _left(seen, record, RETAINED, seen.policy.retain_s)
     return Plan(retry_in=wait) if wait > 0 else Plan(DeleteRecord())

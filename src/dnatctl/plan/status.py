@@ -23,13 +23,17 @@ def retained(seen: Seen, record: PodDNAT) -> Condition:
 
 
 def publish(
-    record: PodDNAT, entries: tuple[StatusEntry, ...], *conditions: Condition
+    seen: Seen, record: PodDNAT, entries: tuple[StatusEntry, ...], *conditions: Condition
 ) -> Publish | None:
-    """The status write that makes these the entries and conditions; None if they are already."""
+    """The status write that makes these the entries and conditions; None if they are already.
+
+    Where the cluster's CRD is an older one that drops conditions, only entries count.
+    """
     types = {condition.type for condition in conditions}
     others = tuple(c for c in record.status.conditions if c.type not in {*types, READY, RETAINED})
     kept = (*others, *conditions)
-    if record.status.entries == entries and _same(record.status.conditions, kept):
+    kept_same = not seen.policy.keeps_conditions or _same(record.status.conditions, kept)
+    if record.status.entries == entries and kept_same:
         return None
     return Publish(PodDNATStatus(entries, kept, record.generation))
 

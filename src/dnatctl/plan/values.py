@@ -47,11 +47,15 @@ class Workload(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Settings that change decisions. Durations in seconds."""
+    """Settings that change decisions. Durations in seconds.
+
+    `keeps_conditions`: the cluster's CRD has conditions, so that what they date is not forgotten.
+    """
 
     upsert_only: bool = False
     take_over: bool = False
     can_modify: bool = True
+    keeps_conditions: bool = True
     retain_s: float = 86400.0
     gc_grace_s: float = 30.0
 
