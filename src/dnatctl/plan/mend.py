@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from dnatctl.model import NewEntry, PortRange, Protocol
+from dnatctl.model import NewEntry
 from dnatctl.objects import READY, PortMapping
 from dnatctl.plan.case import Case, refusals_of
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.rows import OwnRow, misled, squatters, strangers
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refused
-from dnatctl.pool.pool import rows_of
+from dnatctl.pool import Run, rows_of
 
 
 def mend(case: Case) -> None:
@@ -107,7 +107,7 @@ def _is_squatted(case: Case, port: PortMapping) -> bool:
     return bool(rows)
 
 
-def _entry(case: Case, run: tuple[PortRange, PortRange, Protocol]) -> NewEntry:
+def _entry(case: Case, run: Run) -> NewEntry:
     external, internal, protocol = run
     key = case.seen.key
     ports = [port for port in case.good if port.external in external]

@@ -1,6 +1,18 @@
 """The pool: which endpoints may be handed out, and which one is next."""
 
 from dnatctl.pool.line import Line
-from dnatctl.pool.pool import Allocation, Demand, GatewayPool, Pool, Shortage
+from dnatctl.pool.packing import Run, rows_of
+from dnatctl.pool.pool import Pool
+from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted
 
-__all__ = ["Allocation", "Demand", "GatewayPool", "Line", "Pool", "Shortage"]
+__all__ = [
+    "Allocation",
+    "Demand",
+    "GatewayPool",
+    "Line",
+    "Pool",
+    "Run",
+    "Shortage",
+    "Wanted",
+    "rows_of",
+]

@@ -1,0 +1,82 @@
+"""Claims: which PodDNAT has which endpoints recorded, and whose claim stands where several do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dnatctl.model import Endpoint
+from dnatctl.objects import PodDNATSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one PodDNAT claims, and how many rows that takes. `created` dates the PodDNAT."""
+
+    uid: str
+    created: str
+    spec: PodDNATSpec
+    rows: int
+
+
+Freed = tuple[str, Endpoint]
+"""A gateway, and an endpoint of it that nobody claims any more."""
+
+
+class Claims:
+    """An index over the specs of all PodDNATs."""
+
+    def __init__(self) -> None:
+        self._by_uid: dict[str, Claim] = {}
+        self._claimants: dict[Endpoint, set[str]] = {}
+        self._rows: Counter[str] = Counter()
+
+    def get(self, uid: str) -> Claim | None:
+        """The claim of the PodDNAT with that UID."""
+        return self._by_uid.get(uid)
+
+    def specs(self) -> Mapping[str, PodDNATSpec]:
+        """What is claimed, by PodDNAT UID."""
+        return {uid: claim.spec for uid, claim in self._by_uid.items()}
+
+    def rows(self, gateway_id: str) -> int:
+        """How many rows the claims to that gateway take."""
+        return self._rows[gateway_id]
+
+    def put(self, claim: Claim) -> list[Freed]:
+        """Record a claim in place of its PodDNAT's former one; returns what that freed."""
+        old = self._by_uid.get(claim.uid)
+        self._by_uid[claim.uid] = claim
+        self._rows[claim.spec.gateway_id] += claim.rows
+        claimed = claim.spec.endpoints()
+        for endpoint in claimed:
+            self._claimants.setdefault(endpoint, set()).add(claim.uid)
+        return self._withdraw(old, kept=claimed) if old else []
+
+    def drop(self, uid: str) -> list[Freed]:
+        """The PodDNAT is gone; returns what that freed."""
+        claim = self._by_uid.pop(uid, None)
+        return self._withdraw(claim, kept=()) if claim else []
+
+    def is_claimed(self, endpoint: Endpoint) -> bool:
+        """Whether anybody claims the endpoint."""
+        return endpoint in self._claimants
+
+    def owner(self, endpoint: Endpoint, rank: Callable[[Claim], Any]) -> str:
+        """The UID of the claimant that ranks lowest; empty if there is none."""
+        uids = self._claimants.get(endpoint, ())
+        return min(uids, key=lambda uid: rank(self._by_uid[uid]), default="")
+
+    def _withdraw(self, claim: Claim, kept: Collection[Endpoint]) -> list[Freed]:
+        self._rows[claim.spec.gateway_id] -= claim.rows
+        freed = []
+        for endpoint in dict.fromkeys(claim.spec.endpoints()):
+            if endpoint in kept:
+                continue
+            self._claimants[endpoint].discard(claim.uid)
+            if not self._claimants[endpoint]:
+                del self._claimants[endpoint]
+                freed.append((claim.spec.gateway_id, endpoint))
+        return freed

@@ -1,0 +1,71 @@
+"""One gateway of the configuration: what is offered of it, and what the cloud says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dnatctl.model import Endpoint, GatewayEip, Protocol
+from dnatctl.pool.line import Line
+from dnatctl.pool.values import GatewayPool
+
+PRIVILEGED_LIMIT = 1024
+"""Above it, an EIP that also serves SNAT needs PortBreak (CreateForwardEntry, PortBreak)."""
+
+
+class OfferedGateway:
+    """A gateway that endpoints are handed out on; `problem` says why not, empty if it can be used.
+
+    `orphans`: own rows in its table that nothing claims.
+    """
+
+    def __init__(self, offer: GatewayPool) -> None:
+        self.offer = offer
+        self.eips: dict[str, GatewayEip] = {}
+        self.problem = "not described by the cloud yet"
+        self.orphans = 0
+        self._lines: dict[tuple[str, Protocol], Line] = {}
+        self._learned_limit = 0
+        self._learned_until = float("-inf")
+
+    def describe(self, eips: Iterable[GatewayEip], problem: str) -> bool:
+        """Take in what the cloud says; returns whether anything changed."""
+        wanted = self.offer.eips
+        bound = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
+        changed = (self.eips, self.problem) != (bound, problem)
+        self.eips, self.problem = bound, problem
+        return changed
+
+    def offers(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint is among those that may be handed out at all."""
+        return endpoint.ip in self.eips and endpoint.port in self.offer.ports
+
+    def line(self, ip: str, protocol: Protocol) -> Line:
+        """The ports of one external IP and protocol, in the order of their use."""
+        if (ip, protocol) not in self._lines:
+            self._lines[ip, protocol] = Line(self.offer.ports)
+        return self._lines[ip, protocol]
+
+    def needs_port_break(self, endpoint: Endpoint) -> bool:
+        """Whether a row for the endpoint has to be created with PortBreak."""
+        eip = self.eips.get(endpoint.ip)
+        return eip is not None and eip.serves_snat and endpoint.port > PRIVILEGED_LIMIT
+
+    def learn_limit(self, rows: int, until: float) -> None:
+        """The cloud refused a row for quota with that many in the table; believed until then."""
+        self._learned_limit, self._learned_until = rows, until
+
+    def limit(self, now: float) -> int | None:
+        """How many rows the table may hold, as far as is known."""
+        learned = self._learned_limit if now < self._learned_until else None
+        limits = [n for n in (self.offer.max_entries, learned) if n is not None]
+        return min(limits, default=None)
+
+    def why_no_ip(self) -> str:
+        """What is wrong if none of the external IPs has room."""
+        if not self.eips:
+            return "no EIP is bound to it"
+        bad = [f"{e.ip} {e.problem}" for e in self.eips.values() if not e.usable]
+        if len(bad) == len(self.eips):
+            return "none of its EIPs is usable: " + "; ".join(bad)
+        ports = self.offer.ports
+        return f"no free port is left in {ports.first}-{ports.last} on its EIPs"
