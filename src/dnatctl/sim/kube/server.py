@@ -11,10 +11,16 @@ from typing import Any, Self
 from aiohttp import web
 
 from dnatctl.clock import Clock, SystemClock
+from dnatctl.sim.kube.actors.collectors import CRDCollector, NamespaceCollector
 from dnatctl.sim.kube.actors.customtypes import CustomTypes
+from dnatctl.sim.kube.actors.dependents import Dependents
+from dnatctl.sim.kube.actors.deployments import Deployments
+from dnatctl.sim.kube.actors.garbage import GarbageCollector
 from dnatctl.sim.kube.actors.kubelet import Kubelet, KubeletSettings
 from dnatctl.sim.kube.actors.nodes import create_nodes
+from dnatctl.sim.kube.actors.replicasets import ReplicaSets
 from dnatctl.sim.kube.actors.scheduler import Scheduler
+from dnatctl.sim.kube.actors.statefulsets import StatefulSets
 from dnatctl.sim.kube.actors.troupe import Actor, LoopTimers, Troupe
 from dnatctl.sim.kube.api.options import Target, WriteOptions
 from dnatctl.sim.kube.api.verbs import Api
@@ -28,6 +34,8 @@ from dnatctl.sim.kube.wire.faults import Faults
 from dnatctl.sim.kube.wire.http import Handler
 from dnatctl.sim.kube.wire.requestlog import RequestLog
 from dnatctl.sim.kube.wire.streams import Streams
+
+_PATIENCE = 0.5  # seconds that handlers get to end once their connection is cut
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -166,7 +174,7 @@ class KubeServer:
         self.stop()
 
     def _listen_to_store(self, timers: LoopTimers) -> None:
-        actors: list[Actor] = [self.scheduler, self.kubelet] if self.settings.actors else []
+        actors = self._actors(timers) if self.settings.actors else []
         store = self.api.store
         self._custom = CustomTypes(self.api.registry)
         store.subscribe(self._custom.observe)
@@ -174,6 +182,21 @@ class KubeServer:
         store.subscribe(self.watches.observe)
         if actors:
             store.subscribe(Troupe(timers, actors).observe)
+
+    def _actors(self, timers: LoopTimers) -> list[Actor]:
+        dependents = Dependents(self.api.store, self.api.registry)
+        shared = (self.api, timers, dependents)
+        return [
+            dependents,
+            self.scheduler,
+            self.kubelet,
+            Deployments(*shared, builtin.DEPLOYMENTS),
+            ReplicaSets(*shared, builtin.REPLICA_SETS),
+            StatefulSets(*shared, builtin.STATEFUL_SETS),
+            GarbageCollector(self.api, dependents),
+            NamespaceCollector(self.api, timers),
+            CRDCollector(self.api, timers),
+        ]
 
     def _populate(self) -> None:
         for name in NAMESPACES:
@@ -190,7 +213,10 @@ class KubeServer:
         if self._listener is not None:
             self._listener.close()
         if self._http is not None:
-            await self._http.shutdown(0)
+            for connection in list(self._http.connections):
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await self._http.shutdown(_PATIENCE)
         self._listener = self._http = None
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:

@@ -42,6 +42,8 @@ class WorkloadStrategy(Strategy):
         for name, value in self._defaults.items():
             spec.setdefault(name, copy.deepcopy(value))
         if isinstance(spec.get("template"), dict):
+            # The API writes this null into every template; clients compare templates as a whole.
+            spec["template"].setdefault("metadata", {}).setdefault("creationTimestamp", None)
             default_pod_spec(spec["template"].setdefault("spec", {}))
 
     def created(self, obj: Object, now: datetime) -> None:

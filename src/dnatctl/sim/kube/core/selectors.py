@@ -69,7 +69,7 @@ def _field_requirement(part: str, known: frozenset[str]) -> Requirement:
     if not found:
         raise bad_request(f'invalid selector: "{part}"; can\'t understand "{part}"')
     if found["key"] not in known:
-        raise bad_request(f'field label not supported: "{found["key"]}"')
+        raise bad_request(f"field label not supported: {found['key']}")
     key, value = found["key"], found["value"]
     if found["op"] == "!=":
         return lambda fields: fields.get(key, "") != value
