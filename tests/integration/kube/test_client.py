@@ -1,0 +1,335 @@
+"""The client against a server that behaves badly."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from kubernetes.client import ApiClient, Configuration
+
+from dnatctl.kube.cancel import Canceller
+from dnatctl.kube.client import MERGE_PATCH, KubeClient
+from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
+from tests.integration.kube.certificates import self_signed
+from tests.integration.kube.conftest import client_of
+from tests.integration.kube.scripted import Exchange, ScriptedServer
+from tests.support.kubejson import status
+
+Until = Callable[[Callable[[], object]], None]
+
+
+def failure_of(call: Callable[[], object]) -> KubeError:
+    with pytest.raises(KubeError) as caught:
+        call()
+    return caught.value
+
+
+@contextmanager
+def in_thread(work: Callable[[], object]) -> Iterator[list[object]]:
+    """Run `work` on a thread; gives the list that its result or exception ends up in."""
+    results: list[object] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except Exception as error:  # noqa: BLE001 - asserted on by the test
+            results.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield results
+    thread.join(10)
+    assert not thread.is_alive(), "still waiting"
+
+
+def test_sends_what_it_was_given_and_returns_the_body(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    server.script(lambda exchange: exchange.answer(200, {"ok": True}))
+    body = client.request(
+        "PATCH", "/api/v1/x", query={"a": "b c", "n": 1}, body={"k": "v"}, content_type=MERGE_PATCH
+    )
+    (seen,) = server.requests
+    assert body == b'{"ok":true}'
+    assert (seen.method, seen.route, seen.query) == ("PATCH", "/api/v1/x", {"a": "b c", "n": "1"})
+    assert seen.body == {"k": "v"}
+    assert seen.headers["Content-Type"] == MERGE_PATCH
+    assert seen.headers["User-Agent"].startswith("dnatctl/")
+
+
+def test_an_error_says_what_the_server_said(server: ScriptedServer, client: KubeClient) -> None:
+    answer = status(409, "AlreadyExists", "pods 'x' already exists", name="x")
+    server.script(lambda exchange: exchange.answer(409, answer))
+    error = failure_of(lambda: client.request("POST", "/x", body={}))
+    assert error.failure is Failure.ALREADY_EXISTS
+    assert (error.status, error.reason, error.details) == (409, "AlreadyExists", {"name": "x"})
+
+
+def test_retry_after_is_told(server: ScriptedServer, client: KubeClient) -> None:
+    server.script(
+        lambda exchange: exchange.answer(429, status(429, "TooManyRequests"), Retry_After="7")
+    )
+    error = failure_of(lambda: client.request("GET", "/x"))
+    assert (error.failure, error.retry_after) == (Failure.TOO_MANY_REQUESTS, 7.0)
+
+
+def test_a_redirect_is_not_followed(server: ScriptedServer, client: KubeClient) -> None:
+    server.script(lambda exchange: exchange.answer(302, b"", Location="/elsewhere"))
+    failure_of(lambda: client.request("DELETE", "/x"))
+    assert len(server.requests) == 1
+
+
+def test_a_refused_connection_means_nothing_was_done() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    error = failure_of(lambda: client_of(url).request("POST", "/x", body={}))
+    assert (error.failure, error.unsure) == (Failure.UNREACHABLE, False)
+
+
+def test_a_server_that_hangs_up_may_have_done_it(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    server.script(Exchange.cut)
+    error = failure_of(lambda: client.request("POST", "/x", body={}))
+    assert (error.failure, error.unsure) == (Failure.UNKNOWN, True)
+    assert len(server.requests) == 1, "a write is never repeated"
+
+
+def test_silence_ends_after_the_timeout(server: ScriptedServer, client: KubeClient) -> None:
+    server.script(Exchange.hold)
+    started = time.monotonic()
+    error = failure_of(lambda: client.request("GET", "/x", timeout=0.2))
+    assert error.failure is Failure.UNKNOWN
+    assert 0.15 < time.monotonic() - started < 5
+
+
+def test_a_body_cut_short_is_no_answer(server: ScriptedServer, client: KubeClient) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Content-Length", "100")
+        exchange.end_headers()
+        exchange.wfile.write(b"{")
+        exchange.cut()
+
+    server.script(script)
+    assert failure_of(lambda: client.request("GET", "/x")).failure is Failure.UNKNOWN
+
+
+def test_cancel_ends_a_request_that_waits_for_its_answer(
+    server: ScriptedServer, client: KubeClient, until: Until
+) -> None:
+    server.script(Exchange.hold)
+    cancel = Canceller()
+    with in_thread(lambda: client.request("GET", "/x", timeout=60, cancel=cancel)) as results:
+        until(lambda: server.requests)
+        cancel.cancel()
+    (error,) = results
+    assert isinstance(error, KubeError)
+    assert error.failure is Failure.CANCELLED
+
+
+def test_cancel_refuses_later_requests(server: ScriptedServer, client: KubeClient) -> None:
+    server.script(lambda exchange: exchange.answer(200, {}))
+    client.request("GET", "/warm-up")  # so that a kept connection is there to be used
+    cancel = Canceller()
+    cancel.cancel()
+    error = failure_of(lambda: client.request("GET", "/x", cancel=cancel))
+    assert error.failure is Failure.CANCELLED
+
+
+def test_cancel_leaves_other_requests_alone(server: ScriptedServer, client: KubeClient) -> None:
+    server.script(lambda exchange: exchange.answer(200, {}))
+    cancel = Canceller()
+    client.request("GET", "/x", cancel=cancel)
+    cancel.cancel()
+    assert client.request("GET", "/y") == b"{}"
+
+
+def test_lines_come_whole_however_they_are_cut(server: ScriptedServer, client: KubeClient) -> None:
+    long = b"x" * 200_000
+    chunks = (b"on", b"e\ntwo\n\nth", b"ree\n", long[:70_000], long[70_000:] + b"\nlo", b"st")
+    server.script(lambda exchange: exchange.stream(*chunks))
+    with client.stream("/x") as lines:
+        assert list(lines) == [b"one", b"two", b"three", long]
+
+
+def test_a_stream_cut_off_is_told_from_one_that_ended(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        exchange.chunk(b"one\n")
+        exchange.cut()
+
+    server.script(script)
+    with client.stream("/x") as lines:
+        assert next(it := iter(lines)) == b"one"
+        assert failure_of(lambda: next(it)).failure is Failure.UNKNOWN
+
+
+def test_a_silent_stream_is_given_up(server: ScriptedServer, client: KubeClient) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        exchange.chunk(b"one\n")
+        exchange.hold()
+
+    server.script(script)
+    with client.stream("/x", read_timeout=0.2) as lines:
+        error = failure_of(lambda: list(lines))
+    assert error.failure is Failure.UNKNOWN
+    assert "silent" in error.message
+
+
+def test_an_error_instead_of_a_stream(server: ScriptedServer, client: KubeClient) -> None:
+    server.script(lambda exchange: exchange.answer(410, status(410, "Expired")))
+    assert failure_of(lambda: client.stream("/x")).failure is Failure.EXPIRED
+
+
+def hold_stream(exchange: Exchange) -> None:
+    exchange.begin()
+    exchange.chunk(b"one\n")
+    exchange.hold()
+
+
+def test_close_wakes_up_the_reader(
+    server: ScriptedServer, client: KubeClient, until: Until
+) -> None:
+    server.script(hold_stream)
+    seen: list[bytes] = []
+    lines = client.stream("/x", read_timeout=60)
+    with in_thread(lambda: [seen.append(line) for line in lines]) as results:
+        until(lambda: seen)
+        lines.close()
+        lines.close()
+    (error,) = results
+    assert isinstance(error, KubeError)
+    assert error.failure is Failure.CANCELLED
+    assert failure_of(lambda: list(lines)).failure is Failure.CANCELLED
+
+
+def test_a_stream_that_nobody_reads_is_closed_at_once(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    server.script(hold_stream)
+    with client.stream("/x"):
+        pass
+    server.script(lambda exchange: exchange.answer(200, {}))
+    assert client.request("GET", "/y") == b"{}"
+
+
+def test_tls_close_wakes_up_the_reader(tmp_path: Path, until: Until) -> None:
+    tls, authority = self_signed(tmp_path)
+    settings = Configuration()
+    with ScriptedServer(hold_stream, tls) as server:
+        settings.host, settings.ssl_ca_cert = server.url, str(authority)
+        client = KubeClient(ApiClient(configuration=settings))
+        seen: list[bytes] = []
+        lines = client.stream("/x", read_timeout=60)
+        with in_thread(lambda: [seen.append(line) for line in lines]) as results:
+            until(lambda: seen)
+            lines.close()
+        (error,) = results
+        assert isinstance(error, KubeError)
+        assert error.failure is Failure.CANCELLED
+        client.close()
+
+
+def test_tls_with_an_unknown_authority_sends_nothing(tmp_path: Path) -> None:
+    tls, _ = self_signed(tmp_path)
+    with ScriptedServer(lambda exchange: exchange.answer(200, {}), tls) as server:
+        error = failure_of(lambda: client_of(server.url).request("POST", "/x", body={}))
+        assert error.failure is Failure.UNREACHABLE
+        assert server.requests == []
+
+
+def test_each_request_carries_the_token_of_the_moment(server: ScriptedServer) -> None:
+    tokens = iter(["first", "second"])
+    settings = Configuration(host=server.url)
+
+    def refresh(configuration: Configuration) -> None:
+        configuration.api_key["BearerToken"] = f"bearer {next(tokens)}"
+
+    settings.api_key["BearerToken"] = "bearer stale"
+    settings.refresh_api_key_hook = refresh
+    server.script(lambda exchange: exchange.answer(200, {}))
+    client = KubeClient(ApiClient(configuration=settings))
+    client.request("GET", "/x")
+    client.request("GET", "/x")
+    sent = [asked.headers["authorization"] for asked in server.requests]
+    assert sent == ["bearer first", "bearer second"]
+    client.close()
+
+
+def test_a_token_that_cannot_be_read_sends_nothing(server: ScriptedServer) -> None:
+    settings = Configuration(host=server.url)
+    settings.api_key["BearerToken"] = "bearer stale"
+
+    def refresh(configuration: Configuration) -> None:
+        raise OSError("token file is gone")
+
+    settings.refresh_api_key_hook = refresh
+    client = KubeClient(ApiClient(configuration=settings))
+    error = failure_of(lambda: client.request("GET", "/x"))
+    assert (error.failure, server.requests) == (Failure.UNREACHABLE, [])
+
+
+def test_the_observer_learns_of_each_request(server: ScriptedServer) -> None:
+    seen: list[tuple[str, str, str]] = []
+    client = client_of(server.url, lambda verb, what, code, _: seen.append((verb, what, code)))
+    server.script(lambda exchange: exchange.answer(404, status(404, "NotFound")))
+    failure_of(lambda: client.request("GET", "/api/v1/namespaces/a/pods/b/status"))
+    server.script(Exchange.cut)
+    failure_of(lambda: client.request("PATCH", "/apis/g/v1/namespaces/a/things/b"))
+    assert seen == [("GET", "pods/status", "404"), ("PATCH", "things", "<error>")]
+    client.close()
+
+
+def test_connect_by_kubeconfig(server: ScriptedServer, tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    path.write_text(
+        f"""
+apiVersion: v1
+kind: Config
+current-context: a
+contexts:
+- {{name: a, context: {{cluster: c, user: u}}}}
+- {{name: b, context: {{cluster: c, user: v}}}}
+clusters: [{{name: c, cluster: {{server: "{server.url}"}}}}]
+users:
+- {{name: u, user: {{token: of-a}}}}
+- {{name: v, user: {{token: of-b}}}}
+"""
+    )
+    server.script(lambda exchange: exchange.answer(200, {}))
+    for context in (None, "b"):
+        client = KubeClient.connect(path, 4, context=context)
+        client.request("GET", "/x")
+        client.close()
+    sent = [asked.headers["authorization"] for asked in server.requests]
+    assert sent == ["Bearer of-a", "Bearer of-b"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "a: [", "apiVersion: v1\nkind: Config\n", "current-context: a\ncontexts: 7\n"],
+    ids=["empty", "list", "no-yaml", "bare", "bad-contexts"],
+)
+def test_a_kubeconfig_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(KubeConfigError, match=str(path)):
+        KubeClient.connect(path, 4)
+
+
+def test_no_kubeconfig_at_all_says_what_was_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    with pytest.raises(KubeConfigError, match=r"service account.*absent"):
+        KubeClient.connect(None, 4)

@@ -1,0 +1,475 @@
+"""The reflector against every kind of trouble that a list or a watch can meet.
+
+Most tests take single steps under a clock that stands still, so that the delays it asks for can
+be read off; those of threads run it as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from dnatctl.clock import SystemClock
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.pods import PodSource
+from dnatctl.kube.reflector import Reflector, ReflectorSettings
+from dnatctl.kube.store import Store
+from dnatctl.objects import Key, Pod
+from tests.integration.kube.conftest import client_of
+from tests.integration.kube.scripted import Exchange, ScriptedServer
+from tests.support.clock import FakeClock
+from tests.support.kubejson import Json, bookmark, event, listing, pod, status
+
+Until = Callable[[Callable[[], object]], None]
+
+TOO_LARGE = status(
+    504,
+    "Timeout",
+    "Too large resource version: 99, current: 5",
+    causes=[{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+)
+
+
+class Api:
+    """What the server answers to lists and to watches, in order; the last answer is repeated."""
+
+    def __init__(self) -> None:
+        self.lists: list[bytes | Callable[[Exchange], None]] = []
+        self.watches: list[Callable[[Exchange], None]] = []
+
+    def __call__(self, exchange: Exchange) -> None:
+        if exchange.asked.query.get("watch"):
+            (self.watches.pop(0) if len(self.watches) > 1 else self.watches[0])(exchange)
+            return
+        answer = self.lists.pop(0) if len(self.lists) > 1 else self.lists[0]
+        if isinstance(answer, bytes):
+            exchange.answer(200, answer)
+        else:
+            answer(exchange)
+
+
+class Rig:
+    """A reflector of pods with what it works on."""
+
+    def __init__(self, server: ScriptedServer, client: KubeClient, **settings: float) -> None:
+        self.server = server
+        self.api = Api()
+        server.script(self.api)
+        self.clock = FakeClock()
+        self.store: Store[Pod] = Store()
+        self.changes: list[tuple[str, str]] = []
+        self.store.on_change(self._note)
+        self.reflector = Reflector(
+            client,
+            PodSource(),
+            self.store,
+            clock=self.clock,
+            random=Random(1),
+            settings=ReflectorSettings(**settings),  # type: ignore[arg-type]
+        )
+
+    def _note(self, old: Pod | None, new: Pod | None) -> None:
+        what = "changed" if old and new else "added" if new else "deleted"
+        self.changes.append((what, (new or old).key.name))  # type: ignore[union-attr]
+
+    def step(self) -> float:
+        return self.reflector.step()
+
+    @property
+    def asked(self) -> list[dict[str, str]]:
+        """The queries so far: of lists, and of watches without what is always the same."""
+        queries = []
+        for request in self.server.requests:
+            query = dict(request.query)
+            if query.pop("watch", None):
+                assert query.pop("allowWatchBookmarks") == "true"
+                assert 300 <= int(query.pop("timeoutSeconds")) <= 600
+                query = {"watch": query.pop("resourceVersion"), **query}
+            queries.append(query)
+        return queries
+
+    @property
+    def names(self) -> set[str]:
+        return {held.key.name for held in self.store.values()}
+
+
+@pytest.fixture
+def rig(server: ScriptedServer, client: KubeClient) -> Rig:
+    return Rig(server, client)
+
+
+def streams(*lines: bytes) -> Callable[[Exchange], None]:
+    return lambda exchange: exchange.stream(*lines)
+
+
+def refuses(code: int, body: Json, **headers: str) -> Callable[[Exchange], None]:
+    return lambda exchange: exchange.answer(code, body, **headers)
+
+
+def test_lists_in_pages_then_watches_from_there(rig: Rig) -> None:
+    rig.api.lists = [
+        listing(pod("a", 3), version=10, next_page="p2"),
+        listing(pod("b", 4), pod("other", annotations={}), version=10),
+    ]
+    rig.api.watches = [
+        streams(event("ADDED", pod("c", 11)), event("DELETED", pod("a", 12)), bookmark(20))
+    ]
+    assert rig.step() == 0.0
+    assert rig.reflector.synced.is_set()
+    assert rig.names == {"a", "b"}
+    rig.step()
+    assert rig.names == {"b", "c"}
+    rig.step()
+    assert rig.asked == [
+        {"resourceVersion": "0", "limit": "500"},
+        {"limit": "500", "continue": "p2"},
+        {"watch": "10"},
+        {"watch": "20"},
+    ]
+
+
+def test_a_pod_that_loses_its_annotation_is_seen_to_its_end(rig: Rig) -> None:
+    rig.api.lists = [listing(pod("a"), version=10)]
+    rig.api.watches = [
+        streams(
+            event("MODIFIED", pod("a", 11, annotations={"other": "x"})),
+            event("MODIFIED", pod("stranger", 12, annotations={})),
+        ),
+        streams(event("DELETED", pod("a", 13, annotations={}))),
+    ]
+    rig.step()
+    rig.step()
+    (held,) = rig.store.values()
+    assert (held.key.name, held.annotations, held.resource_version) == ("a", {}, "11")
+    rig.step()
+    assert rig.changes == [("added", "a"), ("changed", "a"), ("deleted", "a")]
+
+
+def test_a_new_pod_of_the_name_without_annotations_ends_the_old(rig: Rig) -> None:
+    rig.api.lists = [listing(pod("a", 5), version=10)]
+    rig.api.watches = [streams(event("ADDED", pod("a", 12, uid="another", annotations={})))]
+    rig.step()
+    rig.step()
+    assert rig.changes == [("added", "a"), ("deleted", "a")]
+
+
+@pytest.mark.parametrize(
+    "watch",
+    [
+        refuses(410, status(410, "Expired", "too old resource version")),
+        streams(event("ERROR", status(410, "Expired", "too old resource version"))),
+        streams(event("ERROR", status(410, "Gone", "too old resource version"))),
+        refuses(504, TOO_LARGE),
+        streams(event("ERROR", TOO_LARGE)),
+    ],
+    ids=["http-410", "event-expired", "event-gone", "http-too-large", "event-too-large"],
+)
+def test_a_version_out_of_reach_means_a_quorum_list(
+    rig: Rig, watch: Callable[[Exchange], None]
+) -> None:
+    rig.api.lists = [
+        listing(pod("a"), pod("b"), version=10),
+        listing(pod("b", 12), pod("c", 13), version=20),
+    ]
+    rig.api.watches = [watch, streams()]
+    for _ in range(4):
+        rig.step()
+    assert rig.asked == [
+        {"resourceVersion": "0", "limit": "500"},
+        {"watch": "10"},
+        {"limit": "500"},
+        {"watch": "20"},
+    ]
+    assert rig.changes[2:] == [("deleted", "a"), ("changed", "b"), ("added", "c")]
+
+
+def test_a_list_that_expires_between_pages_is_taken_in_one_piece(rig: Rig) -> None:
+    rig.api.lists = [
+        listing(pod("a"), version=10, next_page="p2"),
+        refuses(410, status(410, "Expired", "continue token expired")),
+        listing(pod("a"), pod("b"), version=30),
+    ]
+    rig.step()
+    assert not rig.reflector.synced.is_set()
+    assert rig.names == set(), "half a list says nothing of what was deleted"
+    rig.step()
+    assert rig.names == {"a", "b"}
+    assert rig.asked[-1] == {}
+
+
+def test_a_watch_that_always_ends_at_once_is_asked_ever_more_slowly(rig: Rig) -> None:
+    rig.api.lists = [listing(version=10)]
+    rig.api.watches = [streams()]
+    rig.step()
+    delays = []
+    for _ in range(9):
+        delays.append(rig.step())
+        rig.clock.advance(delays[-1])
+    assert delays[0] == 0.0, "the first reconnection is free"
+    bounds = [0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30]
+    for delay, base in zip(delays[1:], bounds, strict=True):
+        assert base <= delay < 2 * base
+    rig.clock.advance(120)
+    assert rig.step() == 0.0, "two healthy minutes make up for it"
+
+
+@pytest.mark.parametrize("code", [403, 500, 503])
+def test_a_refused_watch_is_asked_again_from_where_it_was(rig: Rig, code: int) -> None:
+    rig.api.lists = [listing(version=10)]
+    rig.api.watches = [refuses(code, status(code, "")), streams(event("ADDED", pod("a", 11)))]
+    rig.step()
+    rig.step()
+    rig.step()
+    assert rig.asked[1:] == [{"watch": "10"}, {"watch": "10"}]
+    assert rig.names == {"a"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refuses(429, status(429, "TooManyRequests"), Retry_After="17"),
+        streams(event("ERROR", status(429, "TooManyRequests", retryAfterSeconds=17))),
+    ],
+    ids=["http", "event"],
+)
+def test_too_many_requests_waits_as_told_and_does_not_list(
+    rig: Rig, answer: Callable[[Exchange], None]
+) -> None:
+    rig.api.lists = [listing(version=10)]
+    rig.api.watches = [answer]
+    rig.step()
+    assert rig.step() >= 17
+    assert rig.step() >= 17
+    assert rig.asked[1:] == [{"watch": "10"}, {"watch": "10"}]
+
+
+def test_too_many_requests_for_a_list(rig: Rig) -> None:
+    rig.api.lists = [refuses(429, status(429, "TooManyRequests"), Retry_After="9"), listing()]
+    assert rig.step() >= 9
+    assert rig.step() == 0.0
+    assert rig.asked[0] == rig.asked[1], "nothing wrong with asking the cache again"
+
+
+def test_an_unreachable_server_is_tried_ever_more_slowly() -> None:
+    with ScriptedServer(Exchange.cut) as gone:
+        client = client_of(gone.url)
+    reflector: Reflector[Pod] = Reflector(
+        client, PodSource(), Store(), clock=FakeClock(), random=Random(1)
+    )
+    delays = [reflector.step() for _ in range(5)]
+    assert delays[0] == 0.0
+    assert delays[1:] == sorted(delays[1:])
+    assert delays[1] >= 0.8
+    assert reflector.stats.lists["Unreachable"] == 5
+
+
+def test_half_an_event_is_none(rig: Rig) -> None:
+    whole, half = event("ADDED", pod("a", 11)), event("ADDED", pod("b", 12))[:-30]
+    rig.api.lists = [listing(version=10)]
+    rig.api.watches = [streams(whole, half), streams()]
+    rig.step()
+    rig.step()
+    rig.step()
+    assert rig.names == {"a"}
+    assert rig.asked[-1] == {"watch": "11"}
+
+
+def test_lines_that_make_no_sense_are_passed_over(rig: Rig) -> None:
+    rig.api.lists = [listing(version=10)]
+    rig.api.watches = [
+        streams(
+            b"<html>\n",
+            b'{"type":"ADDED"}\n',
+            event("RENAMED", pod("x", 11)),
+            event("ADDED", pod("a", 12)),
+        )
+    ]
+    rig.step()
+    rig.step()
+    assert rig.names == {"a"}
+    assert rig.reflector.stats.unreadable == 2
+    assert rig.reflector.stats.events == {"ADDED": 1, "unknown": 1}
+
+
+def test_one_object_that_cannot_be_read_stops_nothing_and_counts_as_no_deletion(
+    rig: Rig,
+) -> None:
+    broken = pod("a", 12, status={"podIPs": "none"})
+    rig.api.lists = [
+        listing(pod("a"), pod("b"), version=10),
+        listing(broken, pod("b", 14), version=20),
+    ]
+    rig.api.watches = [
+        streams(
+            event("MODIFIED", broken),
+            event("MODIFIED", pod("b", 13)),
+            event("ERROR", status(410, "Expired")),
+        )
+    ]
+    for _ in range(3):
+        rig.step()
+    assert rig.changes == [("added", "a"), ("added", "b"), ("changed", "b"), ("changed", "b")]
+    assert rig.names == {"a", "b"}
+    assert rig.reflector.stats.unreadable == 2
+
+
+def test_a_watch_that_goes_back_in_time_is_not_believed(rig: Rig) -> None:
+    rig.api.lists = [listing(pod("a", 9), version=10), listing(pod("a", 9), version=15)]
+    rig.api.watches = [streams(event("MODIFIED", pod("a", 3)))]
+    rig.step()
+    rig.step()
+    assert rig.store.get(Key("default", "a")).resource_version == "9"  # type: ignore[union-attr]
+    rig.step()
+    assert rig.asked[-1] == {"limit": "500"}
+
+
+def test_a_server_restored_from_an_old_backup_is_believed(rig: Rig) -> None:
+    rig.api.lists = [listing(pod("a", 90), version=100), listing(pod("b", 4), version=5)]
+    rig.api.watches = [refuses(504, TOO_LARGE), streams(event("MODIFIED", pod("b", 6)))]
+    rig.step()
+    rig.store.note_written(PodSource().event(event("ADDED", pod("c", 120)), _any).object)  # type: ignore[arg-type]
+    for _ in range(3):
+        rig.step()
+    assert rig.names == {"b"}
+    assert rig.asked[-1] == {"watch": "5"}
+    assert rig.store.get(Key("default", "b")).resource_version == "6"  # type: ignore[union-attr]
+
+
+def _any(key: Key, uid: str) -> bool:
+    return True
+
+
+def test_the_first_list_may_have_to_be_of_the_majority(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    rig = Rig(server, client, cached_start=False)
+    rig.api.lists = [listing()]
+    rig.step()
+    assert rig.asked == [{"limit": "500"}]
+
+
+def test_a_dead_connection_is_noticed_and_the_watch_goes_on_where_it_was(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    rig = Rig(server, client, silence=0.2)
+
+    def falls_silent(exchange: Exchange) -> None:
+        exchange.begin()
+        exchange.chunk(bookmark(15))
+        exchange.hold()
+
+    rig.api.lists = [listing(version=10)]
+    rig.api.watches = [falls_silent, streams()]
+    for _ in range(3):
+        rig.step()
+    assert rig.asked[1:] == [{"watch": "10"}, {"watch": "15"}]
+    assert rig.reflector.stats.watches == {"Unknown": 1, "closed": 1}
+
+
+def test_silence_is_measured_to_the_last_line(rig: Rig) -> None:
+    rig.api.lists = [listing(version=10)]
+    rig.api.watches = [streams(bookmark(11))]
+    rig.step()
+    rig.clock.advance(50)
+    assert rig.reflector.silence() == 50
+    rig.step()
+    assert rig.reflector.silence() == 0
+
+
+# --- as it runs
+
+
+@pytest.fixture
+def running(server: ScriptedServer, client: KubeClient) -> Iterator[Rig]:
+    rig = Rig(server, client)
+    rig.reflector = Reflector(client, PodSource(), rig.store, clock=SystemClock())
+    yield rig
+    rig.reflector.stop()
+    assert rig.reflector.join(5)
+
+
+def begin_and_hold(*lines: bytes) -> Callable[[Exchange], None]:
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        for line in lines:
+            exchange.chunk(line)
+        exchange.hold()
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("lists", "watches", "requests"),
+    [
+        (Exchange.hold, Exchange.hold, 1),
+        (listing(version=10), Exchange.hold, 2),
+        (listing(version=10), begin_and_hold(bookmark(11)), 2),
+        (listing(version=10), refuses(429, status(429, ""), Retry_After="60"), 2),
+    ],
+    ids=["in-list", "before-headers", "in-watch", "in-back-off"],
+)
+def test_stop_is_prompt(
+    running: Rig,
+    until: Until,
+    lists: bytes | Callable[[Exchange], None],
+    watches: Callable[[Exchange], None],
+    requests: int,
+) -> None:
+    running.api.lists, running.api.watches = [lists], [watches]
+    running.reflector.start()
+    until(lambda: len(running.server.requests) == requests)
+    started = time.monotonic()
+    running.reflector.stop()
+    assert running.reflector.join(5)
+    assert time.monotonic() - started < 2
+    assert not running.reflector.is_alive()
+
+
+def test_stop_before_start(running: Rig) -> None:
+    running.reflector.stop()
+    assert running.reflector.join(0)
+
+
+def test_events_arrive_while_the_watch_is_open(running: Rig, until: Until) -> None:
+    running.api.lists = [listing(version=10)]
+    running.api.watches = [begin_and_hold(event("ADDED", pod("a", 11)))]
+    running.reflector.start()
+    until(lambda: running.names == {"a"})
+
+
+def test_refresh_sees_what_was_written_before_it(running: Rig, until: Until) -> None:
+    running.api.lists = [listing(pod("a"), version=10), listing(pod("b"), version=20)]
+    running.api.watches = [begin_and_hold()]
+    running.reflector.start()
+    until(lambda: len(running.server.requests) == 2)
+    assert running.reflector.refresh(5)
+    assert running.names == {"b"}
+    assert running.asked[2] == {"limit": "500"}
+
+
+def test_refresh_gives_up_in_time(running: Rig, until: Until) -> None:
+    running.api.lists = [listing(version=10), Exchange.hold]
+    running.api.watches = [begin_and_hold()]
+    running.reflector.start()
+    until(lambda: len(running.server.requests) == 2)
+    assert not running.reflector.refresh(0.2)
+
+
+def test_it_outlives_what_nobody_foresaw(
+    running: Rig, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.api.lists = [listing(pod("a"), version=10)]
+    running.api.watches = [begin_and_hold()]
+    replace, calls = running.store.replace, iter([MemoryError("none left")])
+
+    def fails_once(*args: object, **kwargs: object) -> None:
+        if (error := next(calls, None)) is not None:
+            raise error
+        replace(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(running.store, "replace", fails_once)
+    running.reflector.start()
+    until(lambda: running.names == {"a"})
