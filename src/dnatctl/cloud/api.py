@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -77,12 +76,3 @@ class CloudApi(Protocol):
 
 class Stopped(Exception):  # noqa: N818 - not a failure: the program is ending
     """The program stops: a call that was waiting for its turn was not made."""
-
-
-def token(*parts: object) -> str:
-    """A ClientToken for the intent that `parts` describe: the same parts, the same token.
-
-    64 ASCII characters, the vendor's limit (https://help.aliyun.com/knowledge_detail/36569.html).
-    """
-    # The unit separator keeps ("a", "bc") and ("ab", "c") apart.
-    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()

@@ -9,16 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.poller import Listener as PollerListener
+from dnatctl.control.listener import Listener
 from dnatctl.control.poller import TablePoller
 from dnatctl.control.world import World
-from dnatctl.control.writer import Listener as WriterListener
 from dnatctl.control.writer import TableWriter
 from dnatctl.model import Gateway
 
@@ -29,13 +27,6 @@ TROUBLED_S = 5.0
 
 UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
-
-
-class Listener(PollerListener, WriterListener, Protocol):
-    """Whom gateways, pollers and writers tell what they see."""
-
-    def gateway_changed(self, gateway_id: str) -> None:
-        """A gateway can be used now, or no longer, or its EIPs are others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,9 +10,9 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError
+from dnatctl.control.listener import Listener
 from dnatctl.control.world import World
 from dnatctl.model import EntryStatus, ForwardEntry
-from dnatctl.objects import Key
 from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
 from dnatctl.table.view import Change, Pass
 from dnatctl.table.watching import Facts, next_read
@@ -38,22 +37,6 @@ class Pace(Protocol):
 
     def typical_settle(self) -> float:
         """Seconds a write usually takes to settle."""
-        ...
-
-
-class Listener(Protocol):
-    """Whom a poller tells what it saw."""
-
-    def changed(self, key: Key) -> None:
-        """Look at this record again."""
-        ...
-
-    def room_made(self) -> None:
-        """A row is gone: there may be room for who waits."""
-        ...
-
-    def rows_gone(self, entry_ids: Iterable[str]) -> None:
-        """These rows do not exist any more."""
         ...
 
 

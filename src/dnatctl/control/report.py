@@ -9,7 +9,7 @@ import structlog
 from msgspec.structs import replace
 
 from dnatctl.clock import Clock
-from dnatctl.kube.errors import KubeError
+from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi
 from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT, PodDNATSpec
@@ -119,6 +119,8 @@ class Report:
             if self._annotation:
                 self._set_annotation(seen, seen.pod)
         except KubeError as error:
+            if error.failure in (Failure.NOT_FOUND, Failure.CONFLICT):
+                return  # another pod, or none, has the name now: it is told by its own plan
             log.warning("telling the pod failed", key=str(seen.key), error=str(error))
 
     def _tell_problem(self, seen: Seen, problem: Problem | None) -> None:

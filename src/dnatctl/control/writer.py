@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.listener import Listener
+from dnatctl.control.pace import TablePace
 from dnatctl.control.wishes import Wish, Wishes
 from dnatctl.control.world import World
 from dnatctl.model import EntryStatus, ForwardEntry, NewEntry
-from dnatctl.objects import Key
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
-from dnatctl.table.pacing import Pacer
 from dnatctl.table.view import Row
 
 log = structlog.get_logger(__name__)
@@ -34,39 +32,6 @@ REJECTED_RETRY_S = (15.0, 300.0)
 
 LOST_S = 30.0
 """After so long no call that went unanswered can still be at work: thrice the longest timeout."""
-
-
-class Listener(Protocol):
-    """Whom a writer tells what came of its writes."""
-
-    def changed(self, key: Key) -> None:
-        """Something about this record is different now: look again."""
-        ...
-
-    def read_soon(self, gateway_id: str) -> None:
-        """The view of the table is in doubt: read it."""
-        ...
-
-    def gateways_in_doubt(self) -> None:
-        """A gateway or an EIP is not as it was described: ask again."""
-        ...
-
-    def modify_denied(self) -> None:
-        """The credentials do not allow ModifyForwardEntry."""
-        ...
-
-    def written(self, gateway_id: str, write: Write, outcome: str) -> None:
-        """A write was answered (for metrics); the outcome is `ok` or an error kind."""
-        ...
-
-
-@dataclass(slots=True)
-class _Pace:
-    """When the table was last written to, by what kind of write, and whether that is certain."""
-
-    kind: type[Write]
-    answered: float
-    certain: bool = False
 
 
 class TableWriter:
@@ -89,8 +54,7 @@ class TableWriter:
         self._fence = fence
         self._table = world.table(gateway_id)
         self._wishes = Wishes()
-        self._pacers = {kind: Pacer() for kind in (CreateRow, ModifyRow, DeleteRow)}
-        self._pace = _Pace(CreateRow, world.clock.monotonic())
+        self._pace = TablePace(world.clock.monotonic())
         self._paused_until = float("-inf")
         self._changed = threading.Condition()
         self._stopping = False
@@ -143,7 +107,7 @@ class TableWriter:
 
     def typical_settle(self) -> float:
         """Seconds after which the last write has usually settled; 0 while nothing is known."""
-        return self._pacers[self._pace.kind].typical
+        return self._pace.typical
 
     # --- the thread
 
@@ -192,8 +156,7 @@ class TableWriter:
         due = self._wishes.next_due()
         if due is None:
             return IDLE_S
-        gap = self._pacers[self._pace.kind].gap
-        return max(due, self._pace.answered + gap, self._paused_until) - now
+        return max(due, self._pace.next, self._paused_until) - now
 
     def _write(self, wish: Wish) -> None:
         if wish.lost_at is not None and self._is_resolved(wish, wish.lost_at):
@@ -280,21 +243,11 @@ class TableWriter:
                     self._table.modified(_row(entry_id, entry), now)
                 case DeleteRow():
                     self._table.deleting(entry_id, now)
-        self._learn(sent, accepted=True)
-        self._pace = _Pace(type(wish.write), now, certain=True)
+        self._pace.accepted(type(wish.write), sent, now)
         with self._changed:
             self._wishes.answered(wish)
             self._wishes.refuse(wish, None)
         self._settled(wish)
-
-    def _learn(self, sent: float, *, accepted: bool) -> None:
-        pacer, gap = self._pacers[self._pace.kind], sent - self._pace.answered
-        if not accepted:
-            pacer.refused(gap)
-        elif self._pace.certain and gap < pacer.gap * 1.5 + 0.01:
-            pacer.accepted(gap)
-        else:
-            pacer.accepted_late()
 
     def _settled(self, wish: Wish) -> None:
         with self._changed:
@@ -328,7 +281,7 @@ class TableWriter:
                 self._wishes.answered(wish)
         match error.kind:
             case ErrorKind.BUSY | ErrorKind.RETRY:
-                self._learn(sent, accepted=False)
+                self._pace.refused(sent)
                 self._done(wish)
             case ErrorKind.THROTTLED:
                 self._done(wish)
@@ -348,7 +301,7 @@ class TableWriter:
         with self._changed:
             if isinstance(wish.write, CreateRow):
                 wish.lost_at = self._clock.monotonic()
-        self._pace = _Pace(type(wish.write), self._clock.monotonic())
+        self._pace.lost(type(wish.write), self._clock.monotonic())
         self._listener.read_soon(self.gateway_id)
         self._postpone(wish, RETRY_S)
 
@@ -364,7 +317,7 @@ class TableWriter:
     def _look(self, wish: Wish, sent: float) -> None:
         """The one code that means busy and gone alike: the table tells which."""
         if isinstance(wish.write, CreateRow):
-            self._learn(sent, accepted=False)
+            self._pace.refused(sent)
             self._done(wish)
             return
         try:
@@ -375,7 +328,7 @@ class TableWriter:
         if entry is None:
             self._gone(wish)
         else:
-            self._learn(sent, accepted=False)
+            self._pace.refused(sent)
             self._done(wish)
 
     def _barred(self, wish: Wish, error: CloudError) -> None:

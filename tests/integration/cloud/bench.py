@@ -13,8 +13,10 @@ from dnatctl.sim.cloud import Acts, CloudServer, Fault
 from dnatctl.sim.cloud import Cloud as Emulated
 from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, GATEWAY_ID, REGION, VPC_ID
 from dnatctl.sim.cloud.wire import Life, Request
+from dnatctl.table.marks import Marks
 
 TABLE_ID = f"ftb-{GATEWAY_ID.removeprefix('ngw-')}"
+token = Marks("c1").token
 STATIC = AccessKey(Keys(ACCESS_KEY, ACCESS_SECRET))
 
 

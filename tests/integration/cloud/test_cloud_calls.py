@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dnatctl.cloud.api import PAGE_SIZE, CloudApi, token
+from dnatctl.cloud.api import PAGE_SIZE, CloudApi
 from dnatctl.cloud.client import Cloud
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.model import EntryStatus, ForwardEntry, PortRange, Protocol
 from dnatctl.sim.cloud import Cloud as Emulated
 from dnatctl.sim.cloud import CloudServer, Scenario, Settle, rows
 from dnatctl.sim.cloud.spec import GATEWAY_ID, VPC_ID, GatewaySpec, VpcSpec
-from tests.integration.cloud.bench import TABLE_ID, Bench, new_entry
+from tests.integration.cloud.bench import TABLE_ID, Bench, new_entry, token
 
 
 def eventually(check: Callable[[], object], seconds: float = 10.0) -> None:

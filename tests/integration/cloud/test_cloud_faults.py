@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from dnatctl.cloud.api import Stopped, token
+from dnatctl.cloud.api import Stopped
 from dnatctl.cloud.client import Cloud
 from dnatctl.cloud.errors import CloudError
 from dnatctl.cloud.errors import ErrorKind as Kind
@@ -19,7 +19,7 @@ from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import open_provider
 from dnatctl.sim.cloud import DOCUMENTED_POLICY, rows
 from dnatctl.sim.cloud.spec import GATEWAY_ID, REGION, VPC_ID
-from tests.integration.cloud.bench import STATIC, TABLE_ID, Bench, new_entry
+from tests.integration.cloud.bench import STATIC, TABLE_ID, Bench, new_entry, token
 
 CREATE = "CreateForwardEntry"
 

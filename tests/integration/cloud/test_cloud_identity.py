@@ -13,7 +13,6 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from dnatctl.cloud.api import token
 from dnatctl.cloud.credentials import (
     AccessKey,
     AddonToken,
@@ -27,7 +26,7 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.fetch import fetch_ram_role, fetch_rrsa
 from dnatctl.cloud.providers import Provider, StaticProvider, open_provider
 from dnatctl.sim.cloud import rows
-from tests.integration.cloud.bench import STATIC, TABLE_ID, Bench, new_entry
+from tests.integration.cloud.bench import STATIC, TABLE_ID, Bench, new_entry, token
 
 KEYRING = "0123456789abcdef"
 

@@ -7,7 +7,6 @@ from collections.abc import Collection
 
 import pytest
 
-from dnatctl.cloud.api import token
 from dnatctl.cloud.eni import TTL, EniCache
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
@@ -180,11 +179,3 @@ def test_a_waiting_thread_is_woken_by_a_new_wish(world: World) -> None:
     world.cache.want("10.0.0.1")
     thread.join(10)
     assert woken == [True]
-
-
-def test_the_same_intent_gives_the_same_token() -> None:
-    assert token("uid", 80, "tcp") == token("uid", "80", "tcp")
-    assert token("uid", "80") != token("uid8", "0")
-    assert token("a") != token("a", "")
-    assert token("日本").isascii()
-    assert len(token(*range(100))) == 64
