@@ -136,13 +136,16 @@ class Table:
     def created(self, entry: ForwardEntry, now: float) -> None:
         """A create was accepted: the row exists, whether or not a listing shows it yet."""
         known = self._rows.get(entry.entry_id)
-        if known is not None and known.seen:
+        seen = known is not None and known.seen
+        if known is not None and seen:
             entry = known.entry
-        self._put(Row(entry, self._owner_of(entry), written=now, seen=known is not None))
+        self._put(Row(entry, self._owner_of(entry), written=now, seen=seen))
 
     def modified(self, entry: ForwardEntry, now: float) -> None:
         """A modify was accepted; `entry` is the row as it will be."""
-        self._put(Row(entry, self._owner_of(entry), written=now))
+        known = self._rows.get(entry.entry_id)
+        seen = known is None or known.seen
+        self._put(Row(entry, self._owner_of(entry), written=now, seen=seen))
 
     def deleting(self, entry_id: str, now: float) -> None:
         """A delete was accepted: the row is on its way out, but there until seen absent."""
@@ -169,7 +172,8 @@ class Table:
         """Take in a whole pass; returns what changed by it."""
         changes = self._merge_listed(reading.rows.values(), reading.started)
         for row in list(self._rows.values()):
-            if row.entry.entry_id not in reading.rows and self._is_absent(row, reading, now):
+            listed = row.entry.entry_id in reading.rows
+            if reading.atomic and not listed and _should_be_listed(row, reading, now):
                 self._drop(row)
                 changes.append(Change(row, None))
         self.generation += 1
@@ -184,7 +188,7 @@ class Table:
         return [
             i
             for i, row in self._rows.items()
-            if i not in reading.rows and row.written < reading.started and row.seen
+            if i not in reading.rows and _should_be_listed(row, reading, reading.started)
         ]
 
     def _merge_listed(self, rows: Iterable[ForwardEntry], started: float) -> list[Change]:
@@ -201,13 +205,6 @@ class Table:
             elif not known.seen:
                 self._put(after)
         return changes
-
-    @staticmethod
-    def _is_absent(row: Row, reading: Pass, now: float) -> bool:
-        if row.written >= reading.started or not reading.atomic:
-            return False
-        deleting = row.entry.status is EntryStatus.DELETING
-        return row.seen or deleting or now - row.written > READ_LAG_S
 
     # --- indexes
 
@@ -243,8 +240,14 @@ class Table:
 
 
 def _discard(index: dict[Any, set[str]], key: object, entry_id: str) -> None:
-    ids = index.get(key)
-    if ids is not None:
-        ids.discard(entry_id)
-        if not ids:
-            del index[key]
+    index[key].discard(entry_id)
+    if not index[key]:
+        del index[key]
+
+
+def _should_be_listed(row: Row, reading: Pass, now: float) -> bool:
+    """Whether a reading that lacks the row means that it is gone: it is no news to the listings."""
+    if row.written >= reading.started:
+        return False
+    deleting = row.entry.status is EntryStatus.DELETING
+    return row.seen or deleting or now - row.written > READ_LAG_S

@@ -1,0 +1,92 @@
+"""Marks: whose a row is, read from its name; and names and tokens that the cloud accepts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnatctl.model import NewEntry, PortRange, Protocol
+from dnatctl.table.marks import NAME_LIMIT, TOKEN_LIMIT, Marks
+
+UID = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+MARKS = Marks("c11ba338192")
+LONGEST = Marks("c" * 64)
+ENTRY = NewEntry(
+    "1.1.1.1", PortRange(600, 600), "10.0.0.1", PortRange(80, 80), Protocol.TCP, MARKS.name(UID)
+)
+
+
+def test_a_name_says_whose_the_row_is_and_for_which_pod():
+    assert MARKS.name(UID) == f"dnatctl_c11ba338192_{UID}"
+    assert MARKS.name(UID, "games-lobby-0") == f"dnatctl_c11ba338192_{UID}_games-lobby-0"
+
+
+@given(label=st.text(max_size=300), marks=st.sampled_from([MARKS, LONGEST]))
+def test_every_name_is_one_the_cloud_takes_and_leads_back_to_its_owner(label, marks):
+    name = marks.name(UID, label)
+    assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{1,127}", name)
+    assert len(name) <= NAME_LIMIT
+    assert marks.owner(name) == UID
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "dnatctl",
+        "dnatctl_c11ba338192",
+        "dnatctl_c11ba338192_",
+        "made-by-hand",
+        f"dnatctl_c99_{UID}",
+        f"dnatctl_c11ba338192x_{UID}",
+        f"dnatctl_c11ba33819_{UID}",
+        f"dnatctl_C11BA338192_{UID}",
+        f"Dnatctl_c11ba338192_{UID}",
+        f"terraform_dnatctl_c11ba338192_{UID}",
+        f" dnatctl_c11ba338192_{UID}",
+        f"dnatctl-c11ba338192-{UID}",
+        f"dnatctl_c11ba338192_{UID}x",
+        f"dnatctl_c11ba338192_{UID}-lobby",
+        f"dnatctl_c11ba338192_{UID[:-1]}",
+        f"dnatctl_c11ba338192_{UID.upper()}",
+        f"dnatctl_c11ba338192_{UID}\n",
+        "dnatctl_c11ba338192_games-lobby-0",
+        f"dnatctl_c11ba338192__{UID}",
+    ],
+)
+def test_look_alikes_are_foreign(name):
+    assert MARKS.owner(name) == ""
+
+
+def test_a_cluster_whose_id_begins_with_anothers_owns_none_of_its_rows():
+    short, long = Marks("prod"), Marks("prod-2")
+    assert short.owner(long.name(UID)) == ""
+    assert long.owner(short.name(UID)) == ""
+
+
+def test_a_token_is_the_same_after_a_crash():
+    assert MARKS.token("", UID, "1/", ENTRY, 0) == Marks("c11ba338192").token(
+        "", UID, "1/", ENTRY, 0
+    )
+
+
+def test_tokens_differ_wherever_the_intent_does():
+    intents = [
+        ("", UID, "1/", ENTRY, 0),
+        ("", UID, "1/", ENTRY, 1),
+        ("", UID, "2/", ENTRY, 0),
+        ("fwd-1", UID, "1/", ENTRY, 0),
+        ("delete", "fwd-1", 0),
+        ("delete", "fwd-1", 1),
+        ("delete", "fwd-11", 0),
+        ("deletefwd-1", "", 0),
+    ]
+    tokens = {MARKS.token(*intent) for intent in intents}
+    tokens.add(Marks("c99").token(*intents[0]))
+    assert len(tokens) == len(intents) + 1
+    for token in tokens:
+        assert re.fullmatch(r"[\x21-\x7e]+", token)
+        assert len(token) <= TOKEN_LIMIT

@@ -1,0 +1,332 @@
+"""The view of a table: readings and answers to own writes, in every order they can come in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dnatctl.model import Endpoint, ForwardEntry
+from dnatctl.table.view import READ_LAG_S, Change, Row, Table
+from tests.unit.table.made import (
+    AVAILABLE,
+    DELETING,
+    EIP,
+    GATEWAY,
+    MARKS,
+    PENDING,
+    POD_IP,
+    TCP,
+    UDP,
+    reading,
+    row,
+    states,
+    uid,
+    view,
+)
+
+MINE = row("fwd-1", owner=uid(1))
+NEW = replace(MINE, status=PENDING)
+
+
+def endpoint(port: int, ip: str = EIP, protocol=TCP) -> Endpoint:
+    return Endpoint(ip, port, protocol)
+
+
+class TestWhatItAnswers:
+    def test_a_table_never_read_is_empty_and_says_so(self):
+        table = view(read=False)
+        assert (table.read_once, len(table), table.rows(), table.generation) == (False, 0, [], 0)
+
+    def test_each_pass_is_a_generation(self):
+        table = view()
+        assert (table.read_once, table.generation) == (True, 1)
+        table.merge(reading(1.0, atomic=False), 1.0)
+        assert table.generation == 2
+        table.merge_part([MINE], 2.0)
+        assert table.generation == 2, "a part says nothing of the whole"
+
+    def test_rows_by_owner(self):
+        table = view(MINE, row("fwd-2", f"{EIP}:601", "10.0.0.2:80"))
+        assert [r.entry.entry_id for r in table.owned_by(uid(1))] == ["fwd-1"]
+        assert table.owned_by(uid(2)) == []
+        assert table.owners() == [uid(1)]
+        assert table.foreign_count() == 1
+        assert table.row("fwd-2") == Row(row("fwd-2", f"{EIP}:601", "10.0.0.2:80"), "")
+        assert table.row("fwd-9") is None
+
+    @pytest.mark.parametrize(
+        ("external", "protocol", "covered", "free"),
+        [
+            ("1.1.1.1:600", TCP, [endpoint(600)], [endpoint(601), endpoint(600, protocol=UDP)]),
+            ("1.1.1.1:600/602", UDP, [endpoint(602, protocol=UDP)], [endpoint(602), endpoint(603)]),
+            (
+                "1.1.1.1:Any",
+                None,
+                [endpoint(1), endpoint(65535, protocol=UDP)],
+                [endpoint(1, "2.2.2.2")],
+            ),
+        ],
+    )
+    def test_what_covers_an_endpoint(self, external, protocol, covered, free):
+        internal = "10.0.0.1:" + external.partition(":")[2]
+        table = view(row("fwd-1", external, internal, protocol=protocol))
+        for taken in covered:
+            assert [r.entry.entry_id for r in table.covering(taken)] == ["fwd-1"]
+        for untaken in free:
+            assert table.covering(untaken) == []
+
+    def test_only_an_ip_mapping_bars_a_whole_address(self):
+        table = view(
+            row("fwd-1", "1.1.1.1:Any", "10.0.0.1:Any", protocol=None),
+            row("fwd-2", "2.2.2.2:1/65535", "10.0.0.2:1/65535"),
+        )
+        assert table.any_row_on("1.1.1.1")
+        assert not table.any_row_on("2.2.2.2"), "it leaves UDP"
+        assert not table.any_row_on("3.3.3.3")
+
+    def test_what_holds_an_internal_address(self):
+        table = view(
+            row("fwd-1", internal="10.0.0.1:80"),
+            row("fwd-2", "1.1.1.1:700/702", "10.0.0.1:90/92", protocol=UDP),
+            row("fwd-3", "2.2.2.2:Any", "10.0.0.3:Any", protocol=None),
+        )
+        held = lambda *a: [r.entry.entry_id for r in table.holding(*a)]  # noqa: E731
+        assert held("10.0.0.1", 80, TCP) == ["fwd-1"]
+        assert held("10.0.0.1", 80, UDP) == []
+        assert held("10.0.0.1", 91, UDP) == ["fwd-2"]
+        assert held("10.0.0.3", 5, UDP) == ["fwd-3"]
+        assert held("10.0.0.9", 80, TCP) == []
+        assert [r.entry.entry_id for r in table.leading_to("10.0.0.1")] == ["fwd-1", "fwd-2"]
+        assert table.leading_to("10.0.0.9") == []
+
+    def test_only_own_rows_are_waited_for(self):
+        table = view(replace(row("fwd-2"), status=PENDING), NEW)
+        assert [r.entry.entry_id for r in table.in_flux()] == ["fwd-1"]
+
+
+class TestOwnWrites:
+    def test_a_created_row_is_there_before_any_listing(self):
+        table = view()
+        table.created(NEW, 1.0)
+        assert states(table) == {"fwd-1": PENDING}
+        assert [r.entry for r in table.owned_by(uid(1))] == [NEW]
+        assert [r.entry for r in table.covering(endpoint(600))] == [NEW]
+
+    def test_a_listing_that_came_before_the_answer_is_believed(self):
+        table = view(MINE)
+        table.created(NEW, 1.0)
+        assert states(table) == {"fwd-1": AVAILABLE}
+
+    def test_a_modified_row_leaves_its_old_place(self):
+        table = view(MINE)
+        moved = row("fwd-1", internal="10.0.0.7:80", owner=uid(1), status=PENDING)
+        table.modified(moved, 1.0)
+        assert states(table) == {"fwd-1": PENDING}
+        assert table.leading_to(POD_IP) == []
+        assert [r.entry for r in table.leading_to("10.0.0.7")] == [moved]
+
+    def test_a_deleted_row_stays_until_it_is_seen_absent(self):
+        table = view(MINE)
+        table.deleting("fwd-1", 1.0)
+        assert states(table) == {"fwd-1": DELETING}
+        assert table.covering(endpoint(600)), "its endpoint is not free yet"
+        assert table.merge(reading(2.0), 2.0) == [
+            Change(Row(replace(MINE, status=DELETING), uid(1), 1.0), None)
+        ]
+        assert states(table) == {}
+        assert table.covering(endpoint(600)) == []
+
+    def test_deleting_what_is_not_there_changes_nothing(self):
+        table = view(MINE)
+        table.deleting("fwd-9", 1.0)
+        assert states(table) == {"fwd-1": AVAILABLE}
+
+    def test_the_cloud_saying_that_a_row_is_gone_is_enough(self):
+        table = view(MINE)
+        assert table.gone("fwd-1") == Change(Row(MINE, uid(1)), None)
+        assert states(table) == {}
+        assert table.gone("fwd-1") is None
+
+    def test_adopting_a_row_gives_it_its_owner(self):
+        adopted: dict[str, str] = {}
+        table = Table(GATEWAY, lambda e: MARKS.owner(e.name) or adopted.get(e.entry_id, ""))
+        table.merge(reading(0.0, row("fwd-1")), 0.0)
+        adopted["fwd-1"] = uid(5)
+        table.reowned("fwd-1")
+        table.reowned("fwd-9")
+        assert [r.entry.entry_id for r in table.owned_by(uid(5))] == ["fwd-1"]
+        assert table.foreign_count() == 0
+
+
+class TestPassesAndWrites:
+    """`started` says when a pass began; writes at the same time or later are newer than it."""
+
+    @pytest.mark.parametrize("started", [0.5, 1.0])
+    def test_a_pass_from_before_the_answer_does_not_undo_a_create(self, started):
+        table = view()
+        table.created(NEW, 1.0)
+        assert table.merge(reading(started), 5.0) == []
+        assert states(table) == {"fwd-1": PENDING}
+
+    @pytest.mark.parametrize("started", [0.5, 1.0])
+    def test_nor_a_modify(self, started):
+        table = view(MINE)
+        moved = row("fwd-1", internal="10.0.0.7:80", owner=uid(1), status=PENDING)
+        table.modified(moved, 1.0)
+        assert table.merge(reading(started, MINE), 5.0) == []
+        assert table.row("fwd-1").entry == moved
+
+    @pytest.mark.parametrize("started", [0.5, 1.0])
+    def test_nor_a_delete(self, started):
+        table = view(MINE)
+        table.deleting("fwd-1", 1.0)
+        assert table.merge(reading(started, MINE), 5.0) == []
+        assert states(table) == {"fwd-1": DELETING}
+        assert table.merge(reading(started), 5.0) == [], "and absence proves as little"
+        assert states(table) == {"fwd-1": DELETING}
+
+    def test_a_pass_from_after_the_answer_shows_how_it_is(self):
+        table = view()
+        table.created(NEW, 1.0)
+        before = table.row("fwd-1")
+        after = Row(MINE, uid(1), written=1.0)
+        assert table.merge(reading(1.5, MINE), 2.0) == [Change(before, after)]
+        assert table.row("fwd-1") == after
+
+    def test_a_pass_that_shows_no_news_changes_nothing(self):
+        table = view(MINE)
+        assert table.merge(reading(1.0, MINE), 1.0) == []
+
+    def test_a_first_listing_of_a_row_as_it_was_written_is_no_change(self):
+        table = view()
+        table.created(NEW, 1.0)
+        assert table.merge(reading(1.5, NEW), 2.0) == []
+        assert table.row("fwd-1").seen
+
+    def test_what_others_did_is_a_change(self):
+        table = view(MINE)
+        edited = row("fwd-1", internal="10.0.0.9:80", owner=uid(1))
+        (change,) = table.merge(reading(1.0, edited), 1.0)
+        assert (change.before.entry, change.after.entry) == (MINE, edited)
+        (gone,) = table.merge(reading(2.0), 2.0)
+        assert (gone.before.entry, gone.after) == (edited, None)
+
+    def test_a_row_renamed_to_another_mark_changes_hands(self):
+        table = view(MINE)
+        renamed = row("fwd-1", owner=uid(2))
+        (change,) = table.merge(reading(1.0, renamed), 1.0)
+        assert (change.before.owner, change.after.owner) == (uid(1), uid(2))
+        assert table.owned_by(uid(1)) == []
+        assert [r.entry for r in table.owned_by(uid(2))] == [renamed]
+
+    def test_one_of_several_rows_of_an_owner_can_go(self):
+        second = row("fwd-2", f"{EIP}:601", f"{POD_IP}:81", owner=uid(1))
+        table = view(MINE, second)
+        table.merge(reading(1.0, second), 1.0)
+        assert [r.entry for r in table.owned_by(uid(1))] == [second]
+        assert [r.entry for r in table.leading_to(POD_IP)] == [second]
+
+    def test_a_part_shows_what_is_there_and_nothing_else(self):
+        table = view(MINE)
+        other = row("fwd-2", "1.1.1.1:601", "10.0.0.2:80")
+        (change,) = table.merge_part([other], 1.0)
+        assert change == Change(None, Row(other, ""))
+        assert states(table) == {"fwd-1": AVAILABLE, "fwd-2": AVAILABLE}
+
+
+class TestReadLag:
+    """A row that the cloud has confirmed may be missing from its listings for a while."""
+
+    def test_a_new_row_survives_listings_that_lag(self):
+        table = view()
+        table.created(NEW, 1.0)
+        assert table.merge(reading(1.0 + READ_LAG_S), 1.0 + READ_LAG_S) == []
+        assert states(table) == {"fwd-1": PENDING}
+
+    def test_but_not_for_ever(self):
+        table = view()
+        table.created(NEW, 1.0)
+        late = 1.1 + READ_LAG_S
+        assert len(table.merge(reading(late), late)) == 1
+        assert states(table) == {}
+
+    def test_once_listed_its_absence_counts_at_once(self):
+        table = view()
+        table.created(NEW, 1.0)
+        table.merge(reading(2.0, NEW), 2.0)
+        table.merge(reading(3.0), 3.0)
+        assert states(table) == {}
+
+    def test_a_listing_that_is_older_than_the_write_still_shows_that_listings_know_the_row(self):
+        table = view()
+        table.created(NEW, 2.0)
+        table.merge_part([MINE], 1.0)
+        assert states(table) == {"fwd-1": PENDING}
+        table.merge(reading(3.0), 3.0)
+        assert states(table) == {}
+
+    def test_a_deleted_row_that_was_never_listed_is_gone_when_not_listed(self):
+        table = view()
+        table.created(NEW, 1.0)
+        table.deleting("fwd-1", 2.0)
+        table.merge(reading(3.0), 3.0)
+        assert states(table) == {}
+
+    def test_a_repeated_answer_does_not_end_the_patience(self):
+        table = view()
+        table.created(NEW, 1.0)
+        table.created(NEW, 2.0)
+        table.merge(reading(3.0), 3.0)
+        assert states(table) == {"fwd-1": PENDING}
+
+    def test_nor_does_a_change_of_a_row_not_listed_yet(self):
+        table = view()
+        table.created(NEW, 1.0)
+        table.modified(row("fwd-1", internal="10.0.0.7:80", owner=uid(1), status=PENDING), 2.0)
+        table.merge(reading(3.0), 3.0)
+        assert states(table) == {"fwd-1": PENDING}
+
+
+class TestPagedPasses:
+    """A reading page by page can miss rows that are there: it deletes nothing."""
+
+    def test_a_missed_row_stays_and_is_in_question(self):
+        table = view(MINE)
+        passed = reading(1.0, atomic=False)
+        assert table.unproven(passed) == ["fwd-1"]
+        assert table.merge(passed, 1.0) == []
+        assert states(table) == {"fwd-1": AVAILABLE}
+
+    def test_a_row_being_deleted_is_in_question_too(self):
+        table = view(MINE)
+        table.deleting("fwd-1", 1.0)
+        assert table.unproven(reading(0.5, atomic=False)) == []
+        assert table.unproven(reading(2.0, atomic=False)) == ["fwd-1"]
+
+    def test_a_new_row_is_in_question_only_after_the_lag(self):
+        table = view()
+        table.created(NEW, 1.0)
+        assert table.unproven(reading(2.0, atomic=False)) == []
+        assert table.unproven(reading(1.1 + READ_LAG_S, atomic=False)) == ["fwd-1"]
+
+    def test_listed_rows_are_not_in_question(self):
+        table = view(MINE)
+        assert table.unproven(reading(1.0, MINE, atomic=False)) == []
+
+
+def test_indexes_hold_no_more_than_the_rows():
+    """Whatever happened to rows, the questions about them are answered from those that are left."""
+    table = view()
+    for number in range(50):
+        mine: ForwardEntry = row(
+            f"fwd-{number}", f"{EIP}:{600 + number}", f"10.0.0.{number}:80", owner=uid(number)
+        )
+        table.created(replace(mine, status=PENDING), 1.0)
+        table.modified(
+            row(f"fwd-{number}", f"{EIP}:{700 + number}/{701 + number}", "10.0.1.1:80/81"), 2.0
+        )
+        table.gone(f"fwd-{number}")
+    assert (len(table), table.owners(), table.foreign_count()) == (0, [], 0)
+    assert table.leading_to("10.0.1.1") == []
+    assert table.covering(endpoint(700)) == []
