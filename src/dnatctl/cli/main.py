@@ -10,6 +10,7 @@ import click
 COMMANDS = {
     "run": "dnatctl.cli.run:run",
     "check": "dnatctl.cli.check:check",
+    "gc": "dnatctl.cli.gc:gc",
     "sim": "dnatctl.cli.sim:sim",
     "demo": "dnatctl.cli.demo:demo",
     "version": "dnatctl.cli.version:version",

@@ -16,6 +16,8 @@ from dnatctl.cloud.credentials import CredentialType as SourceType
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider, open_provider
 from dnatctl.config import Config, ConfigErrors, CredentialType, load
+from dnatctl.kube.client import KubeClient, Observer
+from dnatctl.kube.errors import KubeConfigError
 
 DEFAULT_CONFIG = "/etc/dnatctl/config.yaml"
 
@@ -34,6 +36,15 @@ kubeconfig_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Kubeconfig file. Default: in-cluster, then KUBECONFIG.",
 )
+
+namespace_option = click.option(
+    "--namespace",
+    envvar="POD_NAMESPACE",
+    show_envvar=True,
+    help="Namespace of the Lease and the ledger. Default: the pod's own, else dnatctl-system.",
+)
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _TYPES = {
     CredentialType.AUTO: None,
@@ -92,3 +103,18 @@ def connect_cloud(config: Config, provider: Provider, **more: Any) -> Cloud:
 def provider_for(config: Config) -> Provider:
     """Credentials as the configuration asks for them."""
     return open_provider(credential_source(config))
+
+
+def own_namespace() -> str:
+    """The namespace this runs in, if it runs in a pod."""
+    if SERVICE_ACCOUNT.is_file():
+        return SERVICE_ACCOUNT.read_text(encoding="utf-8").strip()
+    return "dnatctl-system"
+
+
+def connect(kubeconfig: Path | None, size: int, observer: Observer | None = None) -> KubeClient:
+    """The cluster, with so many connections kept; ends the command if none is configured."""
+    try:
+        return KubeClient.connect(kubeconfig, size, observer=observer)
+    except KubeConfigError as error:
+        raise click.ClickException(str(error)) from error

@@ -16,24 +16,26 @@ import structlog
 from dnatctl import __version__
 from dnatctl.cli.options import (
     config_option,
+    connect,
     connect_cloud,
     credential_source,
     kubeconfig_option,
     load_config,
+    namespace_option,
+    own_namespace,
 )
 from dnatctl.cli.rotation import KeyWatcher
 from dnatctl.cloud.providers import StaticProvider, open_provider
 from dnatctl.control.controller import Controller
 from dnatctl.control.settings import CALL_CONNECT_S, CALL_READ_S, Settings
 from dnatctl.kube.client import KubeClient
-from dnatctl.kube.errors import KubeConfigError, KubeError
+from dnatctl.kube.errors import KubeError
 from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.logs import LEVELS, configure
 from dnatctl.observe.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 WATCHES = 3
 SPARE_CONNECTIONS = 6
 CRD_RETRY_S = 5.0
@@ -42,12 +44,7 @@ CRD_RETRY_S = 5.0
 @click.command()
 @config_option
 @kubeconfig_option
-@click.option(
-    "--namespace",
-    envvar="POD_NAMESPACE",
-    show_envvar=True,
-    help="Namespace of the Lease and the ledger. Default: the pod's own, else dnatctl-system.",
-)
+@namespace_option
 @click.option(
     "--metrics-bind-address",
     envvar="DNATCTL_METRICS_BIND_ADDRESS",
@@ -138,13 +135,6 @@ def run(
     _serve(settings, client, metrics, stop, config_file)
 
 
-def own_namespace() -> str:
-    """The namespace this runs in, if it runs in a pod."""
-    if SERVICE_ACCOUNT.is_file():
-        return SERVICE_ACCOUNT.read_text(encoding="utf-8").strip()
-    return "dnatctl-system"
-
-
 def _serve(
     settings: Settings,
     client: KubeClient,
@@ -179,16 +169,11 @@ def _serve(
 
 
 def _connect(kubeconfig: Path | None, metrics: Metrics, settings: Settings) -> KubeClient:
-    size = settings.workers + WATCHES + SPARE_CONNECTIONS
-
     def observe(method: str, resource: str, code: str, seconds: float) -> None:
         del resource, seconds
         metrics.kube_requests.labels(code, method, client.host).inc()
 
-    try:
-        client = KubeClient.connect(kubeconfig, size, observer=observe)
-    except KubeConfigError as error:
-        raise click.ClickException(str(error)) from error
+    client = connect(kubeconfig, settings.workers + WATCHES + SPARE_CONNECTIONS, observe)
     return client
 
 

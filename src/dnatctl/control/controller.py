@@ -27,7 +27,7 @@ from dnatctl.control.observe import Observer
 from dnatctl.control.queue import WorkQueue
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.report import Report
-from dnatctl.control.settings import FENCE_S, Settings
+from dnatctl.control.settings import LONGEST_CALL_S, Settings
 from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.workers import Workers
 from dnatctl.control.world import World
@@ -81,7 +81,6 @@ class Controller:
         self._clock = clock or SystemClock()
         self._leading = threading.Event()
         self._inherited = ""
-        self._renewed = float("-inf")
         self._working = False
         self._make_views(version)
         self._make_leader_parts(version)
@@ -272,25 +271,21 @@ class Controller:
     def _started(self, inherited: str) -> None:
         log.info("leading", identity=self._settings.identity)
         self._inherited = inherited
-        self._renewed = self._clock.monotonic()
         self._metrics.leading.labels(CONTROLLER).set(1)
         self._leading.set()
 
     def _lost(self) -> None:
         self._metrics.leading.labels(CONTROLLER).set(0)
-        self._renewed = float("-inf")
         log.error("leader election lost")
         self._on_lost()
 
     def _may_write(self) -> bool:
-        recent = self._clock.monotonic() - self._renewed < FENCE_S
-        return recent and self._elector.is_leader() and not self._settings.dry_run
+        return self._elector.is_leader(spare=LONGEST_CALL_S) and not self._settings.dry_run
 
     def _handover(self) -> str:
         return encode(self._world.quarantined(), self._clock.now())
 
     def _noted(self, state: str) -> None:
-        self._renewed = self._clock.monotonic()
         for key in self._world.noted(decode(state, self._clock.now())):
             self._queue.add(key)
 

@@ -15,10 +15,9 @@ IDLE_BOUNDS_S = (5.0, 30.0)
 
 CALL_CONNECT_S = 2.0
 CALL_READ_S = 8.0
-LEASE_S = 15.0
-FENCE_S = LEASE_S - CALL_CONNECT_S - CALL_READ_S - 1.0
-"""A write is sent only if the lease was renewed so recently that the call, however slow, has ended
-before another replica may take over."""
+LONGEST_CALL_S = CALL_CONNECT_S + CALL_READ_S
+"""A write is sent only if no other replica may take over for so long: by then the call, however
+slow, has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -69,18 +70,32 @@ class Sweeper:
     def sweep(self) -> None:
         """One cycle."""
         now = self._world.clock.monotonic()
-        orphans = self._find()
+        orphans = self.find()
         with self._lock:
             self._sightings.update(orphans, now)
             due = self._sightings.due(now) if self._delete else []
         if not due:
             return
         known = self._known_uids()
-        for orphan in due:
-            if orphan.uid not in known:
-                self._sweep_out(orphan)
+        self.sweep_out(orphan for orphan in due if orphan.uid not in known)
 
-    def _find(self) -> list[Orphan]:
+    def sweep_out(self, orphans: Iterable[Orphan]) -> None:
+        """Have these rows deleted."""
+        by_owner: dict[tuple[str, str], list[Orphan]] = defaultdict(list)
+        for orphan in orphans:
+            by_owner[orphan.gateway_id, orphan.uid].append(orphan)
+        for (gateway_id, uid), rows in by_owner.items():
+            writer = self._gateways.writer(gateway_id)
+            if writer is None:
+                continue
+            ids = [row.entry_id for row in rows]
+            log.warning("deleting orphans", gateway=gateway_id, uid=uid, forward_entry_ids=ids)
+            self._metrics.orphans_deleted.inc(len(rows))
+            writes = tuple(DeleteRow(gateway_id, entry_id) for entry_id in ids)
+            writer.want(uid, "", writes, orphan=True)
+
+    def find(self) -> list[Orphan]:
+        """All orphans in the tables as they were last read."""
         orphans = []
         with self._world.lock:
             for gateway_id, table in self._world.tables.items():
@@ -93,21 +108,3 @@ class Sweeper:
                 self._world.pool.count_orphans(gateway_id, len(found))
                 orphans += found
         return orphans
-
-    def _sweep_out(self, orphan: Orphan) -> None:
-        writer = self._gateways.writer(orphan.gateway_id)
-        if writer is None:
-            return
-        log.warning(
-            "deleting an orphan",
-            gateway=orphan.gateway_id,
-            forward_entry_id=orphan.entry_id,
-            uid=orphan.uid,
-        )
-        writes = tuple(
-            DeleteRow(orphan.gateway_id, row.entry.entry_id)
-            for row in self._world.table(orphan.gateway_id).owned_by(orphan.uid)
-            if row.entry.entry_id == orphan.entry_id
-        )
-        self._metrics.orphans_deleted.inc(len(writes))
-        writer.want(orphan.uid, "", writes, orphan=True)

@@ -1,0 +1,85 @@
+"""`dnatctl gc`: entries of this cluster that nothing claims."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from dnatctl.cli.options import (
+    config_option,
+    connect,
+    connect_cloud,
+    kubeconfig_option,
+    load_config,
+    namespace_option,
+    own_namespace,
+    provider_for,
+)
+from dnatctl.cloud.errors import CloudError
+from dnatctl.control.collector import Collector
+from dnatctl.control.settings import Settings
+from dnatctl.kube.errors import KubeError
+from dnatctl.kube.poddnats import served_version
+from dnatctl.model import ForwardEntry
+from dnatctl.observe.logs import configure
+from dnatctl.plan.orphans import Orphan
+
+DELETE_S = 15.0
+"""Seconds allowed for the deletion of one entry."""
+
+
+@click.command()
+@config_option
+@kubeconfig_option
+@namespace_option
+@click.option("--yes", is_flag=True, help="Delete without asking.")
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for answers.")
+def gc(
+    config_file: Path, kubeconfig: Path | None, namespace: str | None, yes: bool, timeout: float
+) -> None:
+    """Show the entries that carry this cluster's mark and that no PodDNAT claims; delete them.
+
+    An entry is shown if two readings of its table list it and the API server, asked afresh, knows
+    no PodDNAT that it belongs to. Entries without this cluster's mark are never shown or touched.
+    The controller deletes orphans by itself, unless its policy is upsert-only; a table has one
+    writer, so deleting by hand needs the controller stopped.
+    """
+    config = load_config(config_file)
+    configure("error", "console")
+    settings = Settings(config, namespace or own_namespace(), "dnatctl-gc")
+    client = connect(kubeconfig, 4)
+    try:
+        cloud = connect_cloud(config, provider_for(config))
+        with Collector(settings, client, cloud, served_version(client)) as collector:
+            sys.exit(_collect(collector, yes=yes, timeout=timeout))
+    except (CloudError, KubeError, TimeoutError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _collect(collector: Collector, *, yes: bool, timeout: float) -> int:
+    found = collector.find(timeout)
+    _show(found)
+    if not found:
+        return 0
+    if not yes and not click.confirm(f"Delete these {len(found)} entries?"):
+        return 0
+    if holder := collector.lead(timeout):
+        click.echo(f"{holder} holds the lease: stop the controller first", err=True)
+        return 1
+    left = collector.delete([orphan for orphan, _ in found], timeout + DELETE_S * len(found))
+    click.echo(f"{len(found) - len(left)} deleted, {len(left)} left")
+    return 1 if left else 0
+
+
+def _show(found: list[tuple[Orphan, ForwardEntry]]) -> None:
+    if not found:
+        click.echo("no orphans")
+        return
+    line = "{:<24} {:<24} {:<28} {:<24} {}"
+    click.echo(line.format("GATEWAY", "ENTRY", "EXTERNAL", "INTERNAL", "PODDNAT UID"))
+    for orphan, entry in found:
+        external = f"{entry.external_ip}:{entry.external_ports}/{entry.protocol}"
+        internal = f"{entry.internal_ip}:{entry.internal_ports}"
+        click.echo(line.format(orphan.gateway_id, entry.entry_id, external, internal, orphan.uid))

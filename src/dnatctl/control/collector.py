@@ -1,0 +1,155 @@
+"""Garbage collection by hand: find orphans, show them, and delete them when told to.
+
+It writes to tables with the writers that the controller uses, and only while it holds the
+controller's Lease: a table has one writer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from dnatctl.clock import Clock, SystemClock
+from dnatctl.cloud.api import CloudApi
+from dnatctl.control.gateways import Gateways
+from dnatctl.control.hub import Hub
+from dnatctl.control.lookups import known_uids
+from dnatctl.control.queue import WorkQueue
+from dnatctl.control.settings import LONGEST_CALL_S, Settings
+from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.world import World
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
+from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.store import Store
+from dnatctl.model import ForwardEntry
+from dnatctl.objects import Key
+from dnatctl.observe.metrics import CONTROLLER, Metrics
+from dnatctl.plan.orphans import Orphan
+from dnatctl.table.marks import Marks
+
+POLL_S = 0.1
+
+
+class Collector:
+    """One garbage collection. Use as a context manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: KubeClient,
+        cloud: CloudApi,
+        version: str,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        config = settings.config
+        self._known_uids = partial(known_uids, client, version)
+        self._world = World(
+            Marks(config.cluster_id), settings.offers(), config.quarantine, self._clock
+        )
+        metrics, ledger = Metrics(), Ledger(client, settings.namespace)
+        queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
+        hub = Hub(self._world, queue, Store(), Store(), metrics=metrics, ledger=ledger)
+        self._leading, self._lost = threading.Event(), threading.Event()
+        self._inherited = ""
+        self._elector = LeaseElector(
+            client,
+            Key(settings.namespace, CONTROLLER),
+            settings.identity,
+            LeaseCallbacks(
+                self._take_over, self._lost.set, lambda: self._inherited, lambda _state: None
+            ),
+            clock=self._clock,
+        )
+        self._gateways = Gateways(
+            self._world,
+            cloud,
+            hub,
+            fence=lambda: self._elector.is_leader(spare=LONGEST_CALL_S),
+            adopted=ledger.load,
+            idle_s=settings.idle_s,
+        )
+        self._sweeper = Sweeper(
+            self._world, self._gateways, metrics, known_uids=self._known_uids, delete=True
+        )
+        hub.attach(self._gateways, self._sweeper)
+
+    def __enter__(self) -> Collector:
+        self._gateways.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._gateways.stop(LONGEST_CALL_S)
+        self._elector.stop()
+
+    def find(self, timeout: float) -> list[tuple[Orphan, ForwardEntry]]:
+        """Rows with our mark, seen in two readings, that no PodDNAT claims.
+
+        Raises TimeoutError if the tables cannot be read in time, KubeError and ValueError if it is
+        not known for sure which PodDNATs there are.
+        """
+        self._until(self._gateways.ready, timeout, self._why_unread)
+        first = {orphan.entry_id for orphan in self._unclaimed()}
+        generations = {g: table.generation for g, table in self._world.tables.items()}
+        for gateway_id in generations:
+            if (poller := self._gateways.poller(gateway_id)) is not None:
+                poller.read_soon()
+        self._until(lambda: self._read_since(generations), timeout, self._why_unread)
+        return [
+            (orphan, row.entry)
+            for orphan in self._unclaimed()
+            if orphan.entry_id in first
+            and (row := self._world.table(orphan.gateway_id).row(orphan.entry_id)) is not None
+        ]
+
+    def lead(self, timeout: float) -> str:
+        """Take the controller's Lease; returns who holds it if that did not succeed in time."""
+        self._elector.start()
+        try:
+            self._until(self._leading.is_set, timeout, str)
+        except TimeoutError:
+            return self._elector.leader() or "nobody"
+        return ""
+
+    def delete(self, orphans: list[Orphan], timeout: float) -> list[Orphan]:
+        """Delete those that are still orphans now; returns those that are left in the end."""
+        still = {orphan.entry_id for orphan in self._unclaimed()}
+        self._sweeper.sweep_out(orphan for orphan in orphans if orphan.entry_id in still)
+
+        def left() -> list[Orphan]:
+            return [o for o in orphans if self._world.table(o.gateway_id).row(o.entry_id)]
+
+        with contextlib.suppress(TimeoutError):
+            self._until(lambda: not left(), timeout, str)
+        return left()
+
+    def _take_over(self, inherited: str) -> None:
+        """What the last leader left to the next one is passed on unchanged."""
+        self._inherited = inherited
+        self._leading.set()
+
+    def _unclaimed(self) -> list[Orphan]:
+        found = self._sweeper.find()
+        known = self._known_uids() if found else set()
+        return [orphan for orphan in found if orphan.uid not in known]
+
+    def _read_since(self, generations: dict[str, int]) -> bool:
+        return all(
+            self._world.table(gateway_id).generation > before
+            for gateway_id, before in generations.items()
+            if self._gateways.poller(gateway_id) is not None
+        )
+
+    def _why_unread(self) -> str:
+        return self._gateways.error or f"not read: {', '.join(self._gateways.unread())}"
+
+    def _until(self, done: Callable[[], bool], timeout: float, why: Callable[[], str]) -> None:
+        deadline = self._clock.monotonic() + timeout
+        while not done():
+            if self._clock.monotonic() > deadline or self._lost.is_set():
+                raise TimeoutError(why())
+            time.sleep(POLL_S)

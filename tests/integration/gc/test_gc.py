@@ -1,0 +1,84 @@
+"""`dnatctl gc`: what it shows, what it deletes, and what it never touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+from tests.support.stage import Stage, stage
+
+from dnatctl.cli.gc import gc
+
+GATEWAY = "ngw-bp1emulated0001"
+CLUSTER = "c11ba338192xxxxxxx"
+NOBODY = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def it() -> Iterator[Stage]:
+    with stage() as running:
+        yield running
+
+
+def run_gc(it: Stage, tmp_path: Path, *arguments: str, answer: str = "") -> Result:
+    config = tmp_path / "config.yaml"
+    endpoint = it.cloud_server.endpoint
+    config.write_text(
+        yaml.safe_dump({**it.configuration(), "endpoints": {"vpc": endpoint, "ecs": endpoint}})
+    )
+    options = ["--config", str(config), "--kubeconfig", str(it.kubeconfig()), *arguments]
+    return CliRunner().invoke(gc, options, input=answer)
+
+
+def orphan(it: Stage, port: int, name: str = f"dnatctl_{CLUSTER}_{NOBODY}") -> str:
+    return it.acts.create_entry(
+        GATEWAY, "203.0.113.1", str(port), "10.0.0.99", str(port), name=name
+    )
+
+
+def test_orphans_are_shown_and_kept_until_somebody_says_yes(it: Stage, tmp_path: Path) -> None:
+    entry_id = orphan(it, 700)
+    shown = run_gc(it, tmp_path, answer="n\n")
+    assert shown.exit_code == 0
+    assert entry_id in shown.output
+    assert NOBODY in shown.output
+    assert [row["entry_id"] for row in it.rows()] == [entry_id]
+
+
+def test_only_orphans_of_this_cluster_are_deleted(it: Stage, tmp_path: Path) -> None:
+    controller = it.start_controller()
+    it.pod("web")
+    it.ready("web")
+    it.stop_controllers()
+    del controller
+    kept = {row["entry_id"] for row in it.rows()}
+    kept |= {
+        orphan(it, 701, f"dnatctl_{CLUSTER}y_{NOBODY}"),
+        orphan(it, 702, f"dnatctl_{CLUSTER}_not-a-uid"),
+        orphan(it, 703, f"xdnatctl_{CLUSTER}_{NOBODY}"),
+        orphan(it, 704, "terraform"),
+    }
+    doomed = {orphan(it, 705), orphan(it, 706, f"dnatctl_{CLUSTER}_{NOBODY}_default-web")}
+    done = run_gc(it, tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert "2 deleted, 0 left" in done.output
+    assert {row["entry_id"] for row in it.rows()} == kept
+    assert doomed.isdisjoint(kept)
+
+
+def test_nothing_is_deleted_while_a_controller_leads(it: Stage, tmp_path: Path) -> None:
+    it.start_controller()
+    it.pod("web")
+    it.ready("web")
+    entry_id = orphan(it, 707)
+    done = run_gc(it, tmp_path, "--yes", "--timeout", "3")
+    assert done.exit_code == 1
+    assert "stop the controller first" in done.output
+    assert entry_id in {row["entry_id"] for row in it.rows()}
+
+
+def test_a_clean_table_is_told(it: Stage, tmp_path: Path) -> None:
+    assert run_gc(it, tmp_path).output == "no orphans\n"
