@@ -200,12 +200,12 @@ class Kubectl:
     """Stock kubectl, pointed at one server."""
 
     def __init__(self, server: KubeServer, folder: Path) -> None:
-        self._config = server.write_kubeconfig(str(folder / "kubeconfig"))
+        self.config = server.write_kubeconfig(str(folder / "kubeconfig"))
         self._folder = folder
 
     def __call__(self, *args: str, stdin: str = "", code: int = 0) -> str:
         """Run it; what it printed, errors last. Fails when it ends otherwise than `code`."""
-        env = {**os.environ, "KUBECONFIG": self._config, "HOME": str(self._folder)}
+        env = {**os.environ, "KUBECONFIG": self.config, "HOME": str(self._folder)}
         done = subprocess.run(
             ["kubectl", *args],
             input=stdin,

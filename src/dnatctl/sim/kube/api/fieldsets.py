@@ -58,7 +58,7 @@ def fields_of(value: Any, schema: Object | None, name: str = "") -> Object:
 
 
 def leaves(fields: Object, prefix: Path = ()) -> Iterator[Path]:
-    """Every path of the set that ends there, the deeper ones first."""
+    """Every path of the set that ends there."""
     for step, below in fields.items():
         if step != ".":
             yield from leaves(below, (*prefix, step))

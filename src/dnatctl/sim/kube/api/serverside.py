@@ -38,7 +38,7 @@ def merge(live: Object, applied: Object, options: WriteOptions, target: Target, 
     merged: Object = _overlay(live, applied, schema)
     before = {path for entry in mine for path in fieldsets.leaves(entry["fieldsV1"])}
     kept = owned.union(*others.values())
-    for path in sorted(before - kept, key=len, reverse=True):
+    for path in sorted(before - kept, key=len):
         fieldsets.remove(merged, path)
     rest = [_without(e, others[id(e)] - owned, others[id(e)]) for e in entries if e not in mine]
     if before == owned and mine and rest == [e for e in entries if e not in mine]:

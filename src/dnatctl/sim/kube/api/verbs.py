@@ -50,9 +50,10 @@ class Api:
 
     def create(self, target: Target, body: Object, options: WriteOptions) -> Version:
         """Store a new object. Raises ApiError 409 AlreadyExists, 404, 403, 400, 422."""
-        type_ = target.type
-        obj = self._read(target, body, options)
-        meta = metadata(obj)
+        return self._insert(target, self._read(target, body, options), options)
+
+    def _insert(self, target: Target, obj: Object, options: WriteOptions) -> Version:
+        type_, meta = target.type, metadata(obj)
         self._name(meta)
         with self.store.lock:
             self._check_namespace(target, meta)
@@ -106,7 +107,7 @@ class Api:
         if old is None:
             fresh = serverside.first(applied, options, target, now)
             fresh["metadata"].setdefault("name", target.name)
-            return self.create(target, fresh, options)
+            return self._insert(target, fresh, options)
         merged = serverside.merge(old.load(), applied, options, target, now)
         return self._replace(target, old, merged, options)
 
