@@ -16,7 +16,7 @@ class Call(msgspec.Struct, kw_only=True):
     `code`: the error code the client got, empty on success, `cut:close`, `cut:reset` or
     `page:502` where it got no proper answer. `committed`: the call had its effect, whatever the
     client was told. `overlapped`: it met another write in service on its table. `replayed`: it
-    was answered from its ClientToken.
+    was answered from its ClientToken. `settles_at`: when the row that it wrote leaves flux.
     """
 
     seq: int
@@ -38,6 +38,7 @@ class Call(msgspec.Struct, kw_only=True):
     overlapped: bool = False
     replayed: bool = False
     fault: str = ""
+    settles_at: float = 0.0
 
     def note(self, params: Params) -> None:
         """Copy the parameters worth seeing."""

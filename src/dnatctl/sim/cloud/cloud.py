@@ -273,6 +273,7 @@ class Cloud:
             body = write.apply(ctx)
             job.call.committed = True
             job.call.entry_id = str(body.get("ForwardEntryId", job.call.entry_id))
+            job.call.settles_at = write.gateway.table.rows[job.call.entry_id].settles_at
             return body
 
     def _draw_latency(self, span: float | tuple[float, float]) -> float:
