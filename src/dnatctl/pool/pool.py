@@ -192,7 +192,7 @@ class Pool:
         ip = spec.external_ip
         reason = self._why_closed(gateway, ports, now)
         if not reason and ip not in self._usable_ips(gateway):
-            reason = f"{ip} cannot be given more ports: it is locked, or not in the pool any more"
+            reason = f"{ip} is locked, or not in the pool any more"
         found = None if reason else self._ports_on(gateway, ip, ports, now)
         if found is not None:
             return found

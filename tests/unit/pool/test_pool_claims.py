@@ -1,0 +1,237 @@
+"""Claims, quarantine, and what the pool knows of gateways."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.model import PortRange
+from dnatctl.objects import PodDNATSpec, PortMapping
+from dnatctl.pool import Pool, rows_of
+from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, pool_of, spec, take
+from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid
+
+
+class TestClaims:
+    def test_a_claim_is_known_by_its_poddnat(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600, 601), 0.0)
+        assert dict(pool.claims()) == {"a": spec(600, 601)}
+        assert pool.owner(endpoint(601)) == "a"
+        assert pool.owner(endpoint(602)) == ""
+
+    def test_a_changed_claim_frees_what_it_left(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600, 601), 0.0)
+        pool.claim("a", "", spec(601, 602), 5.0)
+        assert [pool.owner(endpoint(p)) for p in (600, 601, 602)] == ["", "a", "a"]
+        assert pool.quarantined(5.0) == {endpoint(600): QUARANTINE}
+        assert pool.used(GATEWAY) == 2
+
+    def test_the_same_claim_again_changes_nothing(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.claim("a", "", spec(600), 5.0)
+        assert (pool.used(GATEWAY), pool.quarantined(5.0)) == (1, {})
+
+    def test_a_claim_moves_to_another_gateway(self):
+        pool = pool_of(offer("ngw-1"), offer("ngw-2"))
+        pool.claim("a", "", spec(600, 601), 0.0)
+        pool.claim("a", "", spec(605, ip="2.2.2.2", gateway_id="ngw-2"), 1.0)
+        assert (pool.used("ngw-1"), pool.used("ngw-2")) == (0, 1)
+        assert set(pool.quarantined(1.0)) == {endpoint(600), endpoint(601)}
+
+    def test_letting_go_says_whether_there_was_anything(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.claim("b", "", PodDNATSpec(), 0.0)
+        assert pool.unclaim("a", 0.0)
+        assert not pool.unclaim("a", 0.0)
+        assert not pool.unclaim("b", 0.0)
+        assert dict(pool.claims()) == {}
+        assert pool.used(GATEWAY) == 0
+
+    def test_claims_outside_the_configuration_are_kept_in_mind(self):
+        """They hold rows that are to be released some day."""
+        pool = pool_of()
+        pool.claim("a", "", spec(9, ip="9.9.9.9", gateway_id="ngw-9"), 0.0)
+        assert pool.owner(endpoint(9, "9.9.9.9")) == "a"
+        assert pool.used("ngw-9") == 1
+        assert pool.unclaim("a", 0.0)
+        assert pool.used("ngw-9") == 0
+
+    def test_a_claim_that_names_an_endpoint_twice_is_one_claim(self):
+        pool = pool_of()
+        twice = PodDNATSpec(
+            GATEWAY, EIP, ports=(PortMapping(600, 80, TCP), PortMapping(600, 81, TCP))
+        )
+        pool.claim("a", "", twice, 0.0)
+        assert pool.owner(endpoint(600)) == "a"
+        assert pool.unclaim("a", 0.0)
+        assert pool.owner(endpoint(600)) == ""
+
+
+class TestCompetingClaims:
+    """Two PodDNATs that claim one endpoint: by hand, or restored from a backup."""
+
+    def test_the_older_one_stands(self):
+        pool = pool_of()
+        pool.claim("young", "2026-01-02T00:00:00Z", spec(600), 0.0)
+        pool.claim("old", "2026-01-01T00:00:00Z", spec(600), 0.0)
+        assert pool.owner(endpoint(600)) == "old"
+
+    def test_of_the_same_age_always_the_same(self):
+        for order in (("a", "b"), ("b", "a")):
+            pool = pool_of()
+            for name in order:
+                pool.claim(name, "2026-01-01T00:00:00Z", spec(600), 0.0)
+            assert pool.owner(endpoint(600)) == "a"
+
+    @pytest.mark.parametrize("entry", ["1.1.1.1:600", "1.1.1.1:599/601"])
+    def test_the_one_with_a_row_stands_whatever_its_age(self, entry):
+        internal = "10.0.0.1:80" if "/" not in entry else "10.0.0.1:79/81"
+        pool = pool_of(rows={GATEWAY: [row("fwd-1", entry, internal, owner=uid(2))]})
+        pool.claim(uid(1), "2026-01-01T00:00:00Z", spec(600), 0.0)
+        pool.claim(uid(2), "2026-01-02T00:00:00Z", spec(600), 0.0)
+        assert pool.owner(endpoint(600)) == uid(2)
+
+    def test_claims_of_a_gateway_without_a_table_rank_by_age(self):
+        pool = pool_of()
+        for name, created in (("b", "2026-01-01T00:00:00Z"), ("a", "2026-01-02T00:00:00Z")):
+            pool.claim(name, created, spec(9, ip="9.9.9.9", gateway_id="ngw-9"), 0.0)
+        assert pool.owner(endpoint(9, "9.9.9.9")) == "b"
+
+    def test_when_one_lets_go_the_other_has_it(self):
+        pool = pool_of()
+        pool.claim("a", "1", spec(600), 0.0)
+        pool.claim("b", "2", spec(600), 0.0)
+        pool.unclaim("a", 0.0)
+        assert pool.owner(endpoint(600)) == "b"
+        assert pool.quarantined(0.0) == {}, "it is not free"
+        pool.unclaim("b", 0.0)
+        assert list(pool.quarantined(0.0)) == [endpoint(600)]
+
+
+class TestQuarantine:
+    def test_a_released_endpoint_rests(self):
+        pool = pool_of(offer(ports="600/600"))
+        take(pool, "a", 80)
+        pool.unclaim("a", 100.0)
+        assert not pool.is_free(GATEWAY, endpoint(600), 100.0 + QUARANTINE - 0.1)
+        assert pool.is_free(GATEWAY, endpoint(600), 100.0 + QUARANTINE)
+
+    def test_retiring_begins_it_before_the_claim_is_gone(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.retire([endpoint(600)], 10.0)
+        assert pool.quarantined(15.0) == {endpoint(600): QUARANTINE - 5.0}
+
+    def test_a_claim_ends_it(self):
+        pool = pool_of()
+        pool.retire([endpoint(600)], 0.0)
+        pool.claim("a", "", spec(600), 1.0)
+        assert pool.quarantined(1.0) == {}
+
+    def test_it_is_over_when_it_is_over(self):
+        pool = pool_of()
+        pool.retire([endpoint(600)], 0.0)
+        pool.retire([endpoint(601)], 30.0)
+        assert pool.quarantined(QUARANTINE) == {endpoint(601): 30.0}
+        assert pool.quarantined(10 * QUARANTINE) == {}
+
+    def test_it_outlives_a_restart(self):
+        pool = pool_of()
+        pool.restore({endpoint(600): 12.5}, 1000.0)
+        assert pool.quarantined(1000.0) == {endpoint(600): 12.5}
+        assert not pool.is_free(GATEWAY, endpoint(600), 1012.4)
+        assert pool.is_free(GATEWAY, endpoint(600), 1012.5)
+
+    def test_a_restored_time_is_bounded_by_the_configured_one(self):
+        pool = pool_of()
+        pool.restore({endpoint(600): 1e9}, 0.0)
+        assert pool.quarantined(0.0) == {endpoint(600): QUARANTINE}
+
+    def test_restoring_never_shortens_one_that_has_begun(self):
+        pool = pool_of()
+        pool.retire([endpoint(600)], 0.0)
+        pool.restore({endpoint(600): 5.0}, 0.0)
+        assert pool.quarantined(0.0) == {endpoint(600): QUARANTINE}
+
+    def test_none_configured_none_kept(self):
+        pool = Pool([offer()], {}, 0.0)
+        pool.retire([endpoint(600)], 5.0)
+        assert pool.quarantined(5.0) == {}
+
+
+class TestGateways:
+    def test_what_the_configuration_offers(self):
+        pool = pool_of(offer("ngw-1"), offer("ngw-2", zone_id="z-2"))
+        assert [o.gateway_id for o in pool.offers()] == ["ngw-1", "ngw-2"]
+        assert pool.offer("ngw-2") == offer("ngw-2", zone_id="z-2")
+        assert pool.offer("ngw-9") is None
+
+    def test_describing_tells_whether_anything_is_new(self):
+        pool = pool_of()
+        assert not pool.describe(GATEWAY, [eip()], "")
+        assert pool.describe(GATEWAY, [eip()], "is locked")
+        assert pool.problem(GATEWAY) == "is locked"
+        assert pool.describe(GATEWAY, [eip(), eip("2.2.2.2")], "is locked")
+        assert not pool.describe("ngw-9", [eip()], "")
+        assert pool.problem("ngw-9") == "not in the configuration"
+
+    def test_eips_are_followed_as_they_come_and_go(self):
+        pool = pool_of()
+        assert [e.ip for e in pool.eips(GATEWAY)] == ["1.1.1.1"]
+        pool.describe(GATEWAY, [eip("2.2.2.2")], "")
+        assert [e.ip for e in pool.eips(GATEWAY)] == ["2.2.2.2"]
+        assert take(pool, "a", 80) == ["2.2.2.2:600/tcp"]
+        assert pool.eips("ngw-9") == ()
+
+    def test_of_listed_eips_only_those_are_used(self):
+        pool = pool_of(offer(eips=("2.2.2.2", "3.3.3.3")))
+        pool.describe(GATEWAY, [eip("1.1.1.1"), eip("2.2.2.2")], "")
+        assert [e.ip for e in pool.eips(GATEWAY)] == ["2.2.2.2"]
+
+    def test_what_is_in_the_pool(self):
+        pool = pool_of()
+        assert pool.contains(GATEWAY, endpoint(600))
+        assert pool.contains(GATEWAY, endpoint(609, protocol=UDP))
+        assert not pool.contains(GATEWAY, endpoint(599))
+        assert not pool.contains(GATEWAY, endpoint(600, "2.2.2.2"))
+        assert not pool.contains("ngw-9", endpoint(600))
+
+    @pytest.mark.parametrize(
+        ("port", "snat", "needed"),
+        [(1024, True, False), (1025, True, True), (1025, False, False)],
+    )
+    def test_port_break(self, port, snat, needed):
+        pool = pool_of(eips={GATEWAY: [eip(snat=snat)]})
+        assert pool.needs_port_break(GATEWAY, endpoint(port)) is needed
+        assert not pool.needs_port_break(GATEWAY, endpoint(port, "9.9.9.9"))
+        assert not pool.needs_port_break("ngw-9", endpoint(port))
+
+
+class TestRows:
+    PORTS = (
+        PortMapping(600, 80, TCP),
+        PortMapping(601, 81, TCP),
+        PortMapping(602, 82, UDP),
+        PortMapping(603, 90, UDP),
+        PortMapping(604, 91, UDP),
+        PortMapping(700, 92, UDP),
+    )
+
+    def test_each_port_has_a_row(self):
+        rows = rows_of(self.PORTS, pack=False)
+        assert rows[0] == (PortRange(600, 600), PortRange(80, 80), TCP)
+        assert len(rows) == len(self.PORTS)
+
+    def test_neighbours_on_both_sides_share_one(self):
+        assert rows_of(self.PORTS, pack=True) == [
+            (PortRange(600, 601), PortRange(80, 81), TCP),
+            (PortRange(602, 602), PortRange(82, 82), UDP),
+            (PortRange(603, 604), PortRange(90, 91), UDP),
+            (PortRange(700, 700), PortRange(92, 92), UDP),
+        ]
+
+    def test_no_ports_no_rows(self):
+        assert rows_of((), pack=True) == []

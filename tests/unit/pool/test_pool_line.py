@@ -1,0 +1,106 @@
+"""The order in which the ports of one IP are handed out: least recently used first."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnatctl.model import PortRange
+from dnatctl.pool import Line
+
+
+def everything(_: int) -> bool:
+    return True
+
+
+def line(first: int = 600, last: int = 604) -> Line:
+    return Line(PortRange(first, last))
+
+
+def test_fresh_ports_come_in_ascending_order():
+    assert line().pick(3, everything) == [600, 601, 602]
+
+
+def test_picking_takes_nothing():
+    ports = line()
+    assert ports.pick(1, everything) == ports.pick(1, everything) == [600]
+
+
+def test_what_is_not_free_is_passed_over():
+    assert line().pick(2, lambda port: port % 2 == 1) == [601, 603]
+
+
+def test_too_few_is_none_at_all():
+    assert line().pick(6, everything) is None
+    assert line().pick(5, everything) == [600, 601, 602, 603, 604]
+
+
+def test_returned_ports_come_after_fresh_ones_in_the_order_of_their_return():
+    ports = line()
+    for port in (600, 601, 602):
+        ports.take(port)
+    ports.give_back(602)
+    ports.give_back(600)
+    assert ports.pick(4, everything) == [603, 604, 602, 600]
+    assert ports.never_used == 2
+
+
+def test_a_port_that_is_used_and_returned_again_goes_to_the_end():
+    ports = line(600, 601)
+    for port in (600, 601, 600):
+        ports.take(port)
+        ports.give_back(port)
+    assert ports.pick(2, everything) == [601, 600]
+
+
+def test_ports_passed_over_by_a_restored_claim_are_next_after_the_fresh_ones():
+    ports = line()
+    ports.take(602)
+    assert ports.pick(4, everything) == [603, 604, 600, 601]
+    assert ports.never_used == 2
+
+
+def test_a_port_returned_without_having_been_taken_was_used():
+    """After a restart a quarantined port is returned that this process never handed out."""
+    ports = line()
+    ports.give_back(601)
+    assert ports.pick(5, everything) == [602, 603, 604, 600, 601]
+
+
+def test_ports_outside_the_range_are_not_handed_out():
+    ports = line()
+    for port in (599, 605, 70000):
+        ports.take(port)
+        ports.give_back(port)
+    assert ports.pick(5, everything) == [600, 601, 602, 603, 604]
+    assert ports.pick(6, everything) is None
+
+
+def test_runs_are_found_among_the_fresh_first():
+    ports = line(600, 609)
+    for port in (600, 601, 602):
+        ports.take(port)
+        ports.give_back(port)
+    assert ports.pick_run(3, everything) == [603, 604, 605]
+    assert ports.pick_run(8, everything) == [600, 601, 602, 603, 604, 605, 606, 607]
+    assert ports.pick_run(11, everything) is None
+
+
+def test_a_run_has_no_gap():
+    assert line(600, 609).pick_run(3, lambda port: port not in (601, 604)) == [605, 606, 607]
+    assert line(600, 609).pick_run(3, lambda port: port % 3 != 0) is None
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(598, 612)), max_size=60))
+def test_every_port_is_in_line_once_unless_taken(history):
+    ports, taken = line(600, 609), set()
+    for takes, port in history:
+        if takes:
+            ports.take(port)
+            taken.add(port)
+        else:
+            ports.give_back(port)
+            taken.discard(port)
+    free = [port for port in range(600, 610) if port not in taken]
+    assert sorted(ports.pick(len(free), everything) or []) == free
+    assert ports.pick(len(free) + 1, everything) is None

@@ -1,0 +1,326 @@
+"""What the pool hands out: which endpoints, of which gateway, and what it says if none is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.model import Endpoint
+from dnatctl.objects import PortMapping
+from dnatctl.pool import Allocation, Pool, Shortage
+from tests.unit.pool.made import (
+    QUARANTINE,
+    demand,
+    eip,
+    endpoint,
+    got,
+    offer,
+    pool_of,
+    spec,
+    take,
+)
+from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid, view
+
+
+class TestOrder:
+    def test_least_recently_used_first(self):
+        pool = pool_of(offer(ports="600/602"))
+        assert take(pool, "a", 80) == ["1.1.1.1:600/tcp"]
+        assert take(pool, "b", 80) == ["1.1.1.1:601/tcp"]
+        pool.unclaim("b", 0.0)
+        pool.unclaim("a", 1.0)
+        later = 2 * QUARANTINE
+        assert take(pool, "c", 80, now=later) == ["1.1.1.1:602/tcp"], "never used"
+        assert take(pool, "d", 80, now=later) == ["1.1.1.1:601/tcp"], "released first"
+        assert take(pool, "e", 80, now=later) == ["1.1.1.1:600/tcp"]
+
+    def test_tcp_and_udp_do_not_share_ports(self):
+        pool = pool_of()
+        assert take(pool, "a", 80) == ["1.1.1.1:600/tcp"]
+        assert take(pool, "b", (80, UDP)) == ["1.1.1.1:600/udp"]
+        assert take(pool, "c", 80, (80, UDP)) == ["1.1.1.1:601/tcp", "1.1.1.1:601/udp"]
+
+    def test_the_ip_with_most_fresh_ports_comes_first(self):
+        pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        assert [take(pool, f"{n}", 80)[0] for n in range(4)] == [
+            "1.1.1.1:600/tcp",
+            "2.2.2.2:600/tcp",
+            "1.1.1.1:601/tcp",
+            "2.2.2.2:601/tcp",
+        ]
+
+    def test_the_ports_of_a_pod_keep_the_order_of_its_annotation(self):
+        found = pool_of().pick(demand(443, 80, (80, UDP)), 0.0)
+        assert found == Allocation(
+            GATEWAY,
+            EIP,
+            (PortMapping(600, 443, TCP), PortMapping(601, 80, TCP), PortMapping(600, 80, UDP)),
+        )
+
+    def test_nothing_is_taken_by_asking(self):
+        pool = pool_of()
+        assert pool.pick(demand(80), 0.0) == pool.pick(demand(80), 0.0)
+
+
+class TestOneAddress:
+    def test_all_ports_of_a_pod_are_on_one_ip(self):
+        pool = pool_of(offer(ports="600/601"), eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        take(pool, "a", 80)
+        take(pool, "b", 80)
+        assert take(pool, "c", 80, 443) == [
+            f"{GATEWAY}: no free port is left in 600-601 on its EIPs"
+        ]
+        pool.unclaim("b", 0.0)
+        assert take(pool, "c", 80, 443, now=QUARANTINE) == ["2.2.2.2:601/tcp", "2.2.2.2:600/tcp"]
+
+
+class TestWhatIsTaken:
+    def test_rows_of_the_table_are_respected(self):
+        foreign = [
+            row("fwd-1", "1.1.1.1:600", "10.0.0.9:1"),
+            row("fwd-2", "1.1.1.1:601/603", "10.0.0.9:2/4"),
+            row("fwd-3", "1.1.1.1:604", "10.0.0.9:5", owner=uid(9)),
+        ]
+        pool = pool_of(rows={GATEWAY: foreign})
+        assert take(pool, "a", 80) == ["1.1.1.1:605/tcp"]
+        assert take(pool, "b", (80, UDP)) == ["1.1.1.1:600/udp"]
+
+    def test_an_ip_mapping_takes_a_whole_address(self):
+        mapping = row("fwd-1", "1.1.1.1:Any", "10.0.0.9:Any", protocol=None)
+        pool = pool_of(rows={GATEWAY: [mapping]}, eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        assert take(pool, "a", 80) == ["2.2.2.2:600/tcp"]
+
+    def test_locked_addresses_are_left_alone(self):
+        pool = pool_of(eips={GATEWAY: [eip("1.1.1.1", "is locked"), eip("2.2.2.2")]})
+        assert take(pool, "a", 80) == ["2.2.2.2:600/tcp"]
+
+    def test_is_free_says_what_pick_respects(self):
+        pool = pool_of(rows={GATEWAY: [row("fwd-1", "1.1.1.1:600", "10.0.0.9:1")]})
+        pool.claim("a", "", spec(601), 0.0)
+        pool.retire([endpoint(602)], 0.0)
+        free = [p for p in range(600, 604) if pool.is_free(GATEWAY, endpoint(p), 0.0)]
+        assert free == [603]
+        assert not pool.is_free("ngw-9", endpoint(603), 0.0), "nothing is known of its table"
+
+
+class TestGateways:
+    def two(self, **more) -> Pool:
+        return pool_of(offer("ngw-1", zone_id="z-1"), offer("ngw-2", zone_id="z-2"), **more)
+
+    def test_the_emptiest_comes_first(self):
+        pool = self.two()
+        picked = [take(pool, f"{n}", 80)[0] for n in range(3)]
+        assert picked == ["1.1.1.1:600/tcp", "2.2.2.2:600/tcp", "1.1.1.1:601/tcp"]
+
+    def test_the_pods_zone_is_preferred_to_the_emptiest(self):
+        pool = self.two()
+        assert [take(pool, f"{n}", 80, zone="z-2")[0] for n in range(2)] == [
+            "2.2.2.2:600/tcp",
+            "2.2.2.2:601/tcp",
+        ]
+
+    def test_but_it_is_a_preference(self):
+        pool = self.two()
+        pool.describe("ngw-2", [eip("2.2.2.2")], "is being upgraded")
+        assert take(pool, "a", 80, zone="z-2") == ["1.1.1.1:600/tcp"]
+        assert take(pool, "b", 80, zone="z-9") == ["1.1.1.1:601/tcp"]
+
+    def test_those_to_avoid_are_left_out(self):
+        found = self.two().pick(demand(80), 0.0, avoid=frozenset({"ngw-1"}))
+        assert got(found) == ["2.2.2.2:600/tcp"]
+        none = self.two().pick(demand(80), 0.0, avoid=frozenset({"ngw-1", "ngw-2"}))
+        assert none == Shortage("PoolExhausted", "no gateway is left to try", None)
+
+
+class TestFull:
+    def test_a_full_gateway_is_skipped(self):
+        pool = pool_of(offer("ngw-1", max_entries=2), offer("ngw-2"))
+        take(pool, "a", 80, 443)
+        assert take(pool, "b", 80) == ["2.2.2.2:600/tcp"]
+
+    def test_what_counts_is_claimed_foreign_and_orphaned(self):
+        foreign = row("fwd-1", "1.1.1.1:600", "10.0.0.9:1")
+        pool = pool_of(offer(max_entries=4), rows={GATEWAY: [foreign]})
+        pool.count_orphans(GATEWAY, 1)
+        take(pool, "a", 80)
+        assert pool.used(GATEWAY) == 3
+        assert take(pool, "b", 80, 443) == [f"{GATEWAY}: its table is full (3 of 4 entries)"]
+        assert take(pool, "b", 80) == ["1.1.1.1:602/tcp"]
+        pool.unclaim("a", 0.0)
+        assert pool.used(GATEWAY) == 3
+        pool.count_orphans(GATEWAY, 0)
+        assert pool.used(GATEWAY) == 2
+
+    def test_a_refusal_for_quota_is_believed_for_a_while(self):
+        pool = pool_of()
+        take(pool, "a", 80)
+        pool.learn_limit(GATEWAY, 1, until=300.0)
+        assert pool.limit(GATEWAY, 299.0) == 1
+        assert take(pool, "b", 80, now=299.0) == [f"{GATEWAY}: its table is full (1 of 1 entries)"]
+        assert pool.limit(GATEWAY, 300.0) is None
+        assert take(pool, "b", 80, now=300.0) == ["1.1.1.1:601/tcp"]
+
+    def test_the_lower_of_two_limits_counts(self):
+        pool = pool_of(offer(max_entries=5))
+        pool.learn_limit(GATEWAY, 7, until=300.0)
+        assert pool.limit(GATEWAY, 0.0) == 5
+        pool.learn_limit(GATEWAY, 3, until=300.0)
+        assert pool.limit(GATEWAY, 0.0) == 3
+        assert pool.limit(GATEWAY, 300.0) == 5
+
+    def test_a_table_that_takes_no_row_at_all_is_full(self):
+        pool = pool_of()
+        pool.learn_limit(GATEWAY, 0, until=300.0)
+        assert take(pool, "a", 80) == [f"{GATEWAY}: its table is full (0 of 0 entries)"]
+
+    def test_nothing_is_known_of_gateways_that_are_not_offered(self):
+        pool = pool_of()
+        pool.learn_limit("ngw-9", 1, until=300.0)
+        pool.count_orphans("ngw-9", 5)
+        assert pool.limit("ngw-9", 0.0) is None
+        assert pool.used("ngw-9") == 0
+
+
+class TestExhausted:
+    def test_every_gateway_says_why(self):
+        pool = pool_of(
+            *(offer(f"ngw-{n}", max_entries=1 if n == 2 else None) for n in range(1, 8)),
+            rows={"ngw-2": [row("fwd-1", "2.2.2.2:900", "10.0.0.9:1")]},
+            eips={
+                "ngw-3": [],
+                "ngw-4": [eip("4.4.4.4", "is locked"), eip("4.4.4.5", "is unbinding")],
+                "ngw-5": [eip("5.5.5.5", "is locked"), eip("5.5.5.6")],
+                "ngw-6": [eip("6.6.6.6")],
+            },
+        )
+        pool.describe("ngw-1", [], "is not Available but Modifying")
+        for port in range(600, 610):
+            pool.claim(f"5-{port}", "", spec(port, ip="5.5.5.6", gateway_id="ngw-5"), 0.0)
+            pool.claim(f"6-{port}", "", spec(port, ip="6.6.6.6", gateway_id="ngw-6"), 0.0)
+        pool._tables["ngw-7"] = view(gateway_id="ngw-7", read=False)
+        found = pool.pick(demand(80), 0.0)
+        assert isinstance(found, Shortage)
+        assert found.reason == "PoolExhausted"
+        assert dict(part.split(": ", 1) for part in found.message.split("; ngw-")) == {
+            "ngw-1": "is not Available but Modifying",
+            "2": "its table is full (1 of 1 entries)",
+            "3": "no EIP is bound to it",
+            "4": "none of its EIPs is usable: 4.4.4.4 is locked; 4.4.4.5 is unbinding",
+            "5": "no free port is left in 600-609 on its EIPs",
+            "6": "no free port is left in 600-609 on its EIPs",
+            "7": "its forward table has not been read yet",
+        }
+        assert found.retry_in is None
+
+    def test_before_the_cloud_has_been_asked(self):
+        pool = Pool([offer()], {GATEWAY: view()}, QUARANTINE)
+        assert take(pool, "a", 80) == [f"{GATEWAY}: not described by the cloud yet"]
+
+    def test_a_table_nobody_watches_has_not_been_read(self):
+        pool = Pool([offer()], {}, QUARANTINE)
+        pool.describe(GATEWAY, [eip()], "")
+        assert take(pool, "a", 80) == [f"{GATEWAY}: its forward table has not been read yet"]
+
+    def test_it_says_when_the_next_quarantine_ends(self):
+        pool = pool_of(offer(ports="600/601"))
+        take(pool, "a", 80)
+        take(pool, "b", 80)
+        pool.unclaim("a", 10.0)
+        pool.unclaim("b", 30.0)
+        found = pool.pick(demand(80), 40.0)
+        assert isinstance(found, Shortage)
+        assert found.retry_in == pytest.approx(10.0 + QUARANTINE - 40.0)
+
+
+class TestPacking:
+    def test_neighbours_get_neighbouring_ports(self):
+        pool = pool_of(offer(pack=True))
+        take(pool, "a", 80)
+        pool.claim("b", "", spec(602), 0.0)
+        assert take(pool, "c", 7000, 7001, 7002) == [f"1.1.1.1:{n}/tcp" for n in (603, 604, 605)]
+
+    def test_each_run_by_itself(self):
+        pool = pool_of(offer(pack=True))
+        found = pool.pick(demand(7000, 7001, 80, 81, (82, UDP), (83, UDP)), 0.0)
+        assert isinstance(found, Allocation)
+        assert [(p.external, p.internal) for p in found.ports] == [
+            (600, 7000),
+            (601, 7001),
+            (602, 80),
+            (603, 81),
+            (600, 82),
+            (601, 83),
+        ]
+
+    def test_without_room_for_a_run_single_ports_do(self):
+        pool = pool_of(offer(ports="600/604", pack=True))
+        pool.claim("a", "", spec(602), 0.0)
+        assert take(pool, "b", 7000, 7001, 7002) == [f"1.1.1.1:{n}/tcp" for n in (603, 604, 600)]
+
+    def test_a_run_counts_as_one_row(self):
+        pool = pool_of(offer(ports="600/699", pack=True, max_entries=2))
+        take(pool, "a", 7000, 7001, 7002)
+        assert pool.used(GATEWAY) == 1
+        assert take(pool, "b", 80, 443) == [f"{GATEWAY}: its table is full (1 of 2 entries)"]
+        assert take(pool, "b", 80, 81) == ["1.1.1.1:603/tcp", "1.1.1.1:604/tcp"]
+        pool.unclaim("a", 0.0)
+        assert pool.used(GATEWAY) == 1
+
+    def test_without_packing_each_port_is_a_row(self):
+        pool = pool_of()
+        take(pool, "a", 7000, 7001, 7002)
+        assert pool.used(GATEWAY) == 3
+
+
+class TestExtending:
+    """More ports for a pod that has some: on the IP it has, or not at all."""
+
+    def extend(self, pool: Pool, *ports: int, ip: str = EIP, gateway_id: str = GATEWAY):
+        claim = spec(600, ip=ip, gateway_id=gateway_id)
+        found = pool.extend(claim, demand(*ports).ports, 0.0)
+        return found.message if isinstance(found, Shortage) else [p.external for p in found]
+
+    def test_on_the_same_ip(self):
+        pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        pool.claim("a", "", spec(600, ip="2.2.2.2"), 0.0)
+        found = pool.extend(spec(600, ip="2.2.2.2"), demand(443).ports, 0.0)
+        assert found == (PortMapping(601, 443, TCP),)
+        assert self.extend(pool, 80, 443, ip="2.2.2.2") == [601, 602]
+
+    def test_not_where_the_table_is_full(self):
+        pool = pool_of(offer(max_entries=1))
+        pool.claim("a", "", spec(600), 0.0)
+        assert self.extend(pool, 443) == f"{GATEWAY}: its table is full (1 of 1 entries)"
+
+    def test_not_on_a_gateway_with_a_problem(self):
+        pool = pool_of()
+        pool.describe(GATEWAY, [eip()], "is locked")
+        assert self.extend(pool, 443) == f"{GATEWAY}: is locked"
+        assert self.extend(pool, 443, gateway_id="ngw-9") == "ngw-9: not in the configuration"
+
+    def test_not_without_a_free_port(self):
+        pool = pool_of(offer(ports="600/601"))
+        pool.claim("a", "", spec(600), 0.0)
+        assert self.extend(pool, 443, 8080) == f"{GATEWAY}: no free port is left on {EIP}"
+
+    @pytest.mark.parametrize(
+        "eips", [[], [eip("2.2.2.2")], [eip(EIP, "is locked")]], ids=["none", "other", "locked"]
+    )
+    def test_not_on_an_ip_that_is_not_in_the_pool_any_more(self, eips):
+        """Else each try would claim another endpoint that can never be used."""
+        pool = pool_of(eips={GATEWAY: eips})
+        pool.claim("a", "", spec(600), 0.0)
+        assert self.extend(pool, 443) == (
+            f"{GATEWAY}: {EIP} is locked, or not in the pool any more"
+        )
+
+    def test_it_says_when_to_try_again(self):
+        pool = pool_of(offer(ports="600/601"))
+        pool.claim("a", "", spec(600), 0.0)
+        pool.retire([endpoint(601)], 0.0)
+        found = pool.extend(spec(600), demand(443).ports, 20.0)
+        assert isinstance(found, Shortage)
+        assert found.retry_in == QUARANTINE - 20.0
+
+
+def test_endpoints_are_written_as_people_write_them():
+    assert str(Endpoint("1.1.1.1", 600, UDP)) == "1.1.1.1:600/udp"
