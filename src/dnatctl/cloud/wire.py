@@ -113,9 +113,18 @@ def gateway_eips(row: Any, described: Iterable[Any]) -> Iterator[GatewayEip]:
     states = {str(eip.ip_address): eip for eip in described}
     for ip in dict.fromkeys([*listed, *states]):
         problem = _eip_problem(ip, listed, states.get(ip), row.nat_gateway_id)
-        # Idle, UsedByForwardTable, UsedBySnatTable or UsedByForwardSnatTable (DescribeNatGateways).
-        serves_snat = "snat" in str(getattr(listed.get(ip), "using_status", "")).lower()
+        serves_snat = _serves_snat(listed.get(ip))
         yield GatewayEip(ip, not problem, serves_snat, problem)
+
+
+def _serves_snat(listed: Any) -> bool:
+    """Whether SNAT uses the EIP; where the cloud does not say what it is used for, whether it may.
+
+    UsingStatus is Idle, UsedByForwardTable, UsedBySnatTable or UsedByForwardSnatTable;
+    SnatEntryEnabled tells whether an EIP of DNAT entries may serve SNAT too (DescribeNatGateways).
+    """
+    using = str(getattr(listed, "using_status", None) or "").lower()
+    return "snat" in using or (not using and bool(getattr(listed, "snat_entry_enabled", None)))
 
 
 def _eip_problem(ip: str, listed: dict[str, Any], state: Any, gateway_id: str) -> str:

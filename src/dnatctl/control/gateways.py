@@ -158,7 +158,9 @@ class Gateways:
         with self._world.lock:
             self._world.gateways[gateway.gateway_id] = gateway
             self._world.table(gateway.gateway_id).table_id = gateway.table_id
-            self._world.pool.describe(gateway.gateway_id, gateway.eips, gateway.problem)
+            self._world.pool.describe(
+                gateway.gateway_id, gateway.eips, gateway.problem, gateway.zone_id
+            )
         if gateway.table_id and gateway.gateway_id not in self._threads:
             self._begin(gateway.gateway_id)
         if before != gateway:

@@ -3,15 +3,15 @@
 Workers say what they want written for a record; that replaces what they wanted before. Order: what
 blocks somebody else first, then creates and changes, then deletes, then orphans; within that the
 namespaces take turns, so that one that asks for a thousand pods does not hold up one that asks for
-five. Every fourth write goes to a lower class that waits, so that none starves.
+five. Every fourth write goes to a lower class that waits, each in its turn, so that none starves.
 
-A create whose answer was lost is kept until its outcome is known, wanted or not. Pure: times are
-handed in, nothing is locked.
+What has been sent is kept until its outcome is known, wanted or not: that holds for a create whose
+answer was lost as well. Pure: times are handed in, nothing is locked.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -30,7 +30,7 @@ class Rank(IntEnum):
     ORPHAN = 3
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Wish:
     """One wanted write, with the history of its tries.
 
@@ -52,11 +52,17 @@ class Wish:
 
 @dataclass(slots=True)
 class _Record:
-    """What is remembered of one PodDNAT."""
+    """What is remembered of one PodDNAT. `forgotten`: it is gone, and only wishes matter still."""
 
     wishes: list[Wish] = field(default_factory=list)
-    attempts: dict[NewEntry, int] = field(default_factory=lambda: defaultdict(int))
+    attempts: Counter[NewEntry] = field(default_factory=Counter)
     refusals: dict[NewEntry, Refusal] = field(default_factory=dict)
+    forgotten: bool = False
+
+    @property
+    def spent(self) -> bool:
+        """Whether there is nothing left to remember."""
+        return not self.wishes and (self.forgotten or not (self.attempts or self.refusals))
 
 
 class Wishes:
@@ -80,7 +86,7 @@ class Wishes:
             record = self._records[uid] = _Record()
         known = {wish.write: wish for wish in record.wishes}
         kept = [
-            wish for wish in record.wishes if wish.lost_at is not None and wish.write not in writes
+            wish for wish in record.wishes if wish.write not in writes and self._is_under_way(wish)
         ]
         for wish in kept:
             wish.wanted = False
@@ -95,18 +101,26 @@ class Wishes:
         self._expedited.add(uid)
 
     def forget(self, uid: str) -> None:
-        """The PodDNAT is gone: drop what is wanted and remembered, but for lost answers."""
+        """The PodDNAT is gone: drop what is wanted and remembered, but for what is under way."""
         self._expedited.discard(uid)
         self.want(uid, "", ())
-        record = self._records.get(uid)
-        if record is not None and not record.wishes:
-            del self._records[uid]
+        if record := self._records.get(uid):
+            record.forgotten = True
+            self._tidy(uid)
 
     def drop(self, wish: Wish) -> None:
         """The wish has come true, or is not to be tried again until somebody wants it anew."""
         record = self._records.get(wish.uid)
         if record is not None and wish in record.wishes:
             record.wishes.remove(wish)
+            self._tidy(wish.uid)
+
+    def done(self, wish: Wish) -> None:
+        """The try is over; what nobody wants any more is not tried again, unless it was lost."""
+        if self.sending is wish:
+            self.sending = None
+        if not wish.wanted and wish.lost_at is None:
+            self.drop(wish)
 
     def unanswered(self, uid: str) -> bool:
         """Whether a write of that PodDNAT is on its way, or a create's outcome is unknown."""
@@ -170,10 +184,19 @@ class Wishes:
             return None
         ranks = sorted(ready)
         self._sent += 1
-        below = self._sent % LOWER_CLASS_EVERY == 0 and len(ranks) > 1 and ranks[0] > Rank.BLOCKING
-        wish = self._fairly(ready[ranks[1] if below else ranks[0]])
-        self.sending = wish
-        return wish
+        turn, others = divmod(self._sent, LOWER_CLASS_EVERY)
+        chosen = ranks[0]
+        if others == 0 and len(ranks) > 1 and chosen is not Rank.BLOCKING:
+            chosen = ranks[1 + turn % (len(ranks) - 1)]
+        self.sending = self._fairly(ready[chosen])
+        return self.sending
+
+    def _is_under_way(self, wish: Wish) -> bool:
+        return wish.lost_at is not None or wish is self.sending
+
+    def _tidy(self, uid: str) -> None:
+        if self._records[uid].spent:
+            del self._records[uid]
 
     def _rank(self, wish: Wish) -> Rank:
         if wish.uid in self._expedited and isinstance(wish.write, DeleteRow):

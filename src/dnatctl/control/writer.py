@@ -30,6 +30,12 @@ RETRY_S = (0.5, 60.0)
 
 REJECTED_RETRY_S = (15.0, 300.0)
 
+BARRED_PAUSE_S = 5.0
+"""Pause of a whole table while the credentials are refused."""
+
+SHUN_S = 60.0
+"""How long nothing is handed out on an EIP that the cloud refused a row on."""
+
 LOST_S = 30.0
 """After so long no call that went unanswered can still be at work: thrice the longest timeout."""
 
@@ -258,8 +264,7 @@ class TableWriter:
 
     def _done(self, wish: Wish) -> None:
         with self._changed:
-            if self._wishes.sending is wish:
-                self._wishes.sending = None
+            self._wishes.done(wish)
 
     def _tell(self, wish: Wish) -> None:
         if (key := self._world.key_of(wish.uid)) is not None:
@@ -337,13 +342,22 @@ class TableWriter:
             self._listener.modify_denied()
             self._settled(wish)
             return
-        self._note_refusal(wish, Refused.REJECTED, error)
         if error.kind is ErrorKind.GATEWAY:
+            self._shun(wish, error)
+            self._note_refusal(wish, Refused.UNUSABLE, error)
             self._listener.gateways_in_doubt()
         else:
-            self._paused_until = self._clock.monotonic() + 5.0
+            self._note_refusal(wish, Refused.REJECTED, error)
+            self._paused_until = self._clock.monotonic() + BARRED_PAUSE_S
         self._postpone(wish, RETRY_S)
         self._tell(wish)
+
+    def _shun(self, wish: Wish, error: CloudError) -> None:
+        if isinstance(wish.write, CreateRow):
+            until = self._clock.monotonic() + SHUN_S
+            with self._world.lock:
+                ip = wish.write.entry.external_ip
+                self._world.pool.shun(self.gateway_id, ip, until, error.code)
 
     def _refused(self, wish: Wish, error: CloudError) -> None:
         """The row itself was refused: that changes what to do next."""

@@ -82,16 +82,12 @@ def refusals_of(case: Case, port: PortMapping) -> Iterator[Refusal]:
 
 
 def _must_move(case: Case) -> bool:
-    """Whether the whole claim belongs elsewhere: refused for quota before it was ever usable."""
-    full = any(
-        refusal.why is Refused.QUOTA
-        for port in case.spec.ports
-        for refusal in refusals_of(case, port)
-    )
-    if not full or case.record.status.entries:
+    """Whether the whole claim belongs elsewhere: refused where it is before it was ever usable."""
+    why = {refusal.why for port in case.spec.ports for refusal in refusals_of(case, port)}
+    if why.isdisjoint({Refused.QUOTA, Refused.UNUSABLE}) or case.record.status.entries:
         return False
     demand = Demand(case.wanted, case.seen.zone_id)
-    avoid = frozenset({case.spec.gateway_id})
+    avoid = frozenset({case.spec.gateway_id} if Refused.QUOTA in why else ())
     return isinstance(case.pool.pick(demand, case.seen.now, avoid), Allocation)
 
 

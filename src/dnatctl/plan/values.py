@@ -21,6 +21,8 @@ class Refused(StrEnum):
 
     CONFLICT = "conflict"
     QUOTA = "quota"
+    UNUSABLE = "unusable"
+    """The gateway or the EIP cannot be used; another one may do."""
     REJECTED = "rejected"
 
 

@@ -23,12 +23,15 @@ class OfferedGateway:
         self.eips: dict[str, GatewayEip] = {}
         self.problem = "not described by the cloud yet"
         self.orphans = 0
+        self.zone_id = offer.zone_id
         self._lines: dict[tuple[str, Protocol], Line] = {}
         self._learned_limit = 0
         self._learned_until = float("-inf")
+        self._shunned: dict[str, tuple[float, str]] = {}
 
-    def describe(self, eips: Iterable[GatewayEip], problem: str) -> bool:
+    def describe(self, eips: Iterable[GatewayEip], problem: str, zone_id: str) -> bool:
         """Take in what the cloud says; returns whether anything changed."""
+        self.zone_id = self.offer.zone_id or zone_id
         wanted = self.offer.eips
         bound = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
         changed = (self.eips, self.problem) != (bound, problem)
@@ -60,11 +63,26 @@ class OfferedGateway:
         limits = [n for n in (self.offer.max_entries, learned) if n is not None]
         return min(limits, default=None)
 
-    def why_no_ip(self) -> str:
+    def shun(self, ip: str, until: float, why: str) -> None:
+        """The cloud refused rows on that IP although it looks usable: leave it alone until then."""
+        self._shunned[ip] = (until, why)
+
+    def usable_ips(self, now: float) -> list[str]:
+        """The external IPs that rows can be made on."""
+        return [ip for ip in self.eips if not self._flaw(ip, now)]
+
+    def _flaw(self, ip: str, now: float) -> str:
+        eip = self.eips[ip]
+        if not eip.usable:
+            return eip.problem or "is not usable"
+        until, why = self._shunned.get(ip, (now, ""))
+        return f"is refused by the cloud ({why})" if now < until else ""
+
+    def why_no_ip(self, now: float) -> str:
         """What is wrong if none of the external IPs has room."""
         if not self.eips:
             return "no EIP is bound to it"
-        bad = [f"{e.ip} {e.problem}" for e in self.eips.values() if not e.usable]
+        bad = [f"{ip} {flaw}" for ip in self.eips if (flaw := self._flaw(ip, now))]
         if len(bad) == len(self.eips):
             return "none of its EIPs is usable: " + "; ".join(bad)
         ports = self.offer.ports

@@ -37,10 +37,20 @@ class Pool:
 
     # --- gateways
 
-    def describe(self, gateway_id: str, eips: Iterable[GatewayEip], problem: str) -> bool:
-        """Take in what the cloud says of a gateway; returns whether anything changed."""
+    def describe(
+        self, gateway_id: str, eips: Iterable[GatewayEip], problem: str, zone_id: str = ""
+    ) -> bool:
+        """Take in what the cloud says of a gateway; returns whether anything changed.
+
+        `zone_id` counts where the configuration names none.
+        """
         gateway = self._gateways.get(gateway_id)
-        return gateway is not None and gateway.describe(eips, problem)
+        return gateway is not None and gateway.describe(eips, problem, zone_id)
+
+    def shun(self, gateway_id: str, ip: str, until: float, why: str) -> None:
+        """The cloud refused rows on that IP: hand out none of its ports until then."""
+        if gateway := self._gateways.get(gateway_id):
+            gateway.shun(ip, until, why)
 
     def offer(self, gateway_id: str) -> GatewayPool | None:
         """What the configuration offers of that gateway, if it names it."""
@@ -191,7 +201,7 @@ class Pool:
             return self._shortage({spec.gateway_id: self.problem(spec.gateway_id)}, now)
         ip = spec.external_ip
         reason = self._why_closed(gateway, ports, now)
-        if not reason and ip not in self._usable_ips(gateway):
+        if not reason and ip not in self._usable_ips(gateway, now):
             reason = f"{ip} is locked, or not in the pool any more"
         found = None if reason else self._ports_on(gateway, ip, ports, now)
         if found is not None:
@@ -208,10 +218,10 @@ class Pool:
             return gateway.line(ip, protocol).never_used
 
         # The next port of the IP with the most ports never used is the least recently used of all.
-        for ip in sorted(self._usable_ips(gateway), key=never_used, reverse=True):
+        for ip in sorted(self._usable_ips(gateway, now), key=never_used, reverse=True):
             if (found := self._ports_on(gateway, ip, ports, now)) is not None:
                 return Allocation(gateway_id, ip, found)
-        return gateway.why_no_ip()
+        return gateway.why_no_ip(now)
 
     def _why_closed(self, gateway: OfferedGateway, ports: Wanted, now: float) -> str:
         """Why nothing can be had on that gateway, whatever the IP; empty if something may."""
@@ -227,9 +237,9 @@ class Pool:
             return f"its table is full ({used} of {limit} entries)"
         return ""
 
-    def _usable_ips(self, gateway: OfferedGateway) -> list[str]:
+    def _usable_ips(self, gateway: OfferedGateway, now: float) -> list[str]:
         table = self._tables[gateway.offer.gateway_id]
-        return [ip for ip, e in gateway.eips.items() if e.usable and not table.any_row_on(ip)]
+        return [ip for ip in gateway.usable_ips(now) if not table.any_row_on(ip)]
 
     def _ports_on(
         self, gateway: OfferedGateway, ip: str, ports: Wanted, now: float
@@ -258,7 +268,7 @@ class Pool:
 
     def _ranked(self, zone_id: str) -> list[OfferedGateway]:
         def rank(gateway: OfferedGateway) -> tuple[bool, int]:
-            elsewhere = bool(zone_id) and gateway.offer.zone_id != zone_id
+            elsewhere = bool(zone_id) and gateway.zone_id != zone_id
             return elsewhere, self._claims.rows(gateway.offer.gateway_id)
 
         return sorted(self._gateways.values(), key=rank)
