@@ -21,9 +21,7 @@ def configuration(scenario: Scenario, endpoint: str, *, resync: str) -> str:
 
     `endpoint` is the emulator's URL, `resync` a duration as the file has it.
     """
-    vpc = scenario.vpcs[0]
-    if scenario.gateways:
-        vpc = next(v for v in scenario.vpcs if v.id == scenario.gateways[0].vpc)
+    vpc = next(vpc for vpc in scenario.vpcs if vpc.id == scenario.gateways[0].vpc)
     pool = [
         _pool(gateway)
         for gateway in scenario.gateways

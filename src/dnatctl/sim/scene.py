@@ -52,11 +52,15 @@ class Exposure:
         return str(self.pod["status"].get("podIP", "")) if self.pod else ""
 
     @property
+    def spec(self) -> Object:
+        """The claim; empty where there is none."""
+        return (self.record or {}).get("spec", {})  # type: ignore[no-any-return]
+
+    @property
     def endpoints(self) -> tuple[str, ...]:
         """The claimed endpoints, as `IP:port`."""
-        spec = self.record["spec"] if self.record else {}
-        ports = spec.get("portMapping", ())
-        return tuple(f"{spec['externalIP']}:{port['externalPort']}" for port in ports)
+        ports = self.spec.get("portMapping", ())
+        return tuple(f"{self.spec['externalIP']}:{port['externalPort']}" for port in ports)
 
     @property
     def listed(self) -> list[Object]:

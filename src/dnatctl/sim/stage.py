@@ -61,6 +61,7 @@ class Stage:
             settings=Settings(zones=(vswitch.zone,), kubelet=settings.kubelet),
         )
         self._running = ExitStack()
+        self._running.callback(self.kube.stop)
 
     @property
     def kubeconfig(self) -> Path:
@@ -83,12 +84,14 @@ class Stage:
 
     def start(self) -> Self:
         """Serve both, install the CRD and write the files."""
-        with ExitStack() as starting:
-            starting.enter_context(self.cloud_server)
-            starting.enter_context(self.kube)
+        try:
+            self._running.enter_context(self.cloud_server)
+            self.kube.start()
             self._furnish()
             self._write_files()
-            self._running = starting.pop_all()
+        except Exception:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
@@ -119,10 +122,9 @@ class Stage:
 
 def _pod_vswitch(scenario: Scenario) -> VSwitchSpec:
     """The vSwitch that pods get addresses of; raises ValueError where there is none."""
+    vpc_id = scenario.gateways[0].vpc
     for vpc in scenario.vpcs:
-        if scenario.gateways and scenario.gateways[0].vpc != vpc.id:
-            continue
         for vswitch in vpc.vswitches:
-            if vswitch.pods:
+            if vpc.id == vpc_id and vswitch.pods:
                 return vswitch
-    raise ValueError("the VPC of the first gateway has no vSwitch for pods")
+    raise ValueError(f"{vpc_id}, where the first gateway is, has no vSwitch for pods")

@@ -70,8 +70,11 @@ def deploy(director: Director) -> None:
 
 def read(director: Director) -> None:
     """The PodDNAT as others read it."""
-    (record,) = director.show_poddnats()
     (pod,) = director.pods()
+    director.wait(
+        "the network interface is known", lambda: "eni" in director.scene.find(pod.name).spec
+    )
+    (record,) = director.show_poddnats()
     missing = missing_fields(record)
     lacks = f"; missing: {', '.join(missing)}" if missing else ""
     director.check(f"it has every field of the vendor's page{lacks}", held=not missing)
