@@ -305,3 +305,46 @@ def test_nodes(kubectl: Kubectl) -> None:
 )
 def test_asking_about_the_server(kubectl: Kubectl, words: tuple[str, ...]) -> None:
     assert kubectl(*words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("namespace", "games"),
+        ("configmap", "c", "--from-literal=a=b"),
+        ("secret", "generic", "s", "--from-literal=p=q"),
+        ("serviceaccount", "robot"),
+        ("deployment", "web", "--image=game:1", "--port=80", "--replicas=2", "--", "run", "me"),
+        ("service", "nodeport", "web", "--tcp=80:8080"),
+        ("role", "r", "--verb=get", "--resource=pods"),
+        ("clusterrole", "r", "--verb=get", "--resource=pods"),
+        ("rolebinding", "b", "--role=r", "--serviceaccount=default:robot"),
+        ("clusterrolebinding", "b", "--clusterrole=r", "--user=me"),
+        ("poddisruptionbudget", "b", "--min-available=50%", "--selector=a=b"),
+        ("priorityclass", "low", "--value=-5", "--description=low"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_creating_by_words_sends_protobuf(kubectl: Kubectl, words: tuple[str, ...]) -> None:
+    words = ("create", *words)
+    at = words.index("--") if "--" in words else len(words)
+    form = ("-o", "yaml")
+    wanted = yaml.safe_load(kubectl(*words[:at], "--dry-run=client", *form, *words[at:]))
+    stored = yaml.safe_load(kubectl(*words[:at], *form, *words[at:]))
+    assert missing(wanted, stored) == []
+
+
+def missing(wanted: object, found: object, path: str = "") -> list[str]:
+    """Where `found` lacks something that is in `wanted` (nothing and empty are the same)."""
+    if isinstance(wanted, dict):
+        of = found if isinstance(found, dict) else {}
+        return [gap for key in wanted for gap in missing(wanted[key], of.get(key), f"{path}.{key}")]
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        pairs = enumerate(zip(wanted, found, strict=True))
+        return [gap for i, (want, have) in pairs for gap in missing(want, have, f"{path}[{i}]")]
+    return [] if wanted == found or not wanted else [f"{path}: {wanted!r} != {found!r}"]
+
+
+def test_logs_say_that_nothing_runs(kubectl: Kubectl) -> None:
+    running(kubectl, "web")
+    assert "emulated pod web: Running" in kubectl("logs", "web")

@@ -24,9 +24,11 @@ from dnatctl.sim.kube.server import KubeServer, Settings
 @click.option("--kubeconfig", type=click.Path(dir_okay=False), help="File to write for kubectl.")
 @click.option("--nodes", default=2, help="How many nodes there are.")
 @click.option("--pod-cidr", default="10.0.0.0/16", help="Where pod IPs come from.")
-@click.option("--recycling", default="lifo", type=click.Choice(list(Recycling)))
+@click.option("--recycling", default="lifo", type=click.Choice(["lifo", "fifo"]))
 @click.option("--start-seconds", default=0.5, help="From a pod's placement to Running.")
-@click.option("--termination-seconds", default=1.0, help="From its deletion to its containers' end.")
+@click.option(
+    "--termination-seconds", default=1.0, help="From its deletion to its containers' end."
+)
 @click.option("--removal-seconds", default=0.5, help="From there to its removal.")
 @click.option("--parent-pipe", is_flag=True, help="End when standard input ends.")
 def main(
@@ -35,7 +37,7 @@ def main(
     kubeconfig: str | None,
     nodes: int,
     pod_cidr: str,
-    recycling: Recycling,
+    recycling: str,
     start_seconds: float,
     termination_seconds: float,
     removal_seconds: float,

@@ -40,7 +40,8 @@ class WorkloadStrategy(Strategy):
         spec = obj.setdefault("spec", {})
         spec.setdefault("replicas", 1)
         for name, value in self._defaults.items():
-            spec.setdefault(name, copy.deepcopy(value))
+            if spec.get(name) in (None, {}):
+                spec[name] = copy.deepcopy(value)
         if isinstance(spec.get("template"), dict):
             # The API writes this null into every template; clients compare templates as a whole.
             spec["template"].setdefault("metadata", {}).setdefault("creationTimestamp", None)

@@ -33,6 +33,11 @@ class Subresources:
             return self._scale(target)
         raise errors.no_such_path()
 
+    def log(self, target: Target) -> str:
+        """What `kubectl logs` prints. Raises ApiError 404."""
+        phase = self._api.get(target).fields.get("status.phase")
+        return f"(emulated pod {target.name}: {phase}; nothing runs in it)\n"
+
     def write(
         self, verb: str, target: Target, body: Any, media_type: str, options: WriteOptions
     ) -> Object:

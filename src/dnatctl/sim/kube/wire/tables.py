@@ -82,6 +82,5 @@ def _cell(tables: Tables, obj: Object, column: Column) -> Any:
         return "<unknown>" if column.type == "date" else None
     if column.type == "date":
         return since(str(values[0]), tables.clock.now())
-    if column.type in ("integer", "number", "boolean"):
-        return values[0]
-    return ",".join(str(value) for value in values)
+    # A path that finds several values shows the first: measured on a 1.20.2 server.
+    return values[0] if column.type in ("integer", "number", "boolean") else str(values[0])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dnatctl.sim.kube.api.options import Target, WriteOptions
 from dnatctl.sim.kube.api.subresources import Subresources
 from dnatctl.sim.kube.api.verbs import Api
-from dnatctl.sim.kube.core import errors
+from dnatctl.sim.kube.core import builtin, errors
 from dnatctl.sim.kube.core.collection import Version
 from dnatctl.sim.kube.core.objects import Object
 from dnatctl.sim.kube.core.store import Placed
@@ -78,6 +78,9 @@ class Writes:
 
     def read_subresource(self, call: Call) -> Answer:
         """Answer a get of a subresource that is no part of the object's document."""
+        if call.target.type is builtin.PODS and call.target.subresource == "log":
+            text = self._subresources.log(call.target)
+            return Answer(200, text.encode(), content_type="text/plain")
         return json_answer(self._subresources.read(call.target))
 
     def _subresource(self, call: Call) -> Answer:
