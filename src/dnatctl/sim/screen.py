@@ -103,8 +103,8 @@ def _row(cells: Sequence[str]) -> str:
 
 def _table(lines: Sequence[PodLine], seconds: float) -> Table:
     table = Table(box=None, caption=f"{seconds:.1f} s", caption_justify="left")
-    for name in _COLUMNS:
-        table.add_column(name, no_wrap=True)
+    for name, width in zip(_COLUMNS, _WIDTHS, strict=True):
+        table.add_column(name, no_wrap=True, min_width=width)
     for line in lines:
         style = "green" if line.settled else "yellow"
         table.add_row(*(Text(cell or "-") for cell in _cells(line)), style=style)
