@@ -8,8 +8,10 @@ clock times, as another machine may read them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from dnatctl.model import Endpoint, Protocol
 
@@ -19,20 +21,25 @@ def encode(remaining: Mapping[Endpoint, float], now: datetime) -> str:
     lines: dict[str, dict[str, int]] = {}
     for endpoint, seconds in remaining.items():
         line = lines.setdefault(f"{endpoint.ip}/{endpoint.protocol}", {})
-        line[str(endpoint.port)] = round(now.timestamp() + seconds)
+        line[str(endpoint.port)] = math.ceil(now.timestamp() + seconds)
     return json.dumps({"quarantine": lines}, separators=(",", ":"), sort_keys=True)
 
 
 def decode(text: str, now: datetime) -> dict[Endpoint, float]:
     """The reverse of `encode`; what cannot be understood is left out, as is what is over."""
-    remaining: dict[Endpoint, float] = {}
     try:
-        lines = json.loads(text or "{}")["quarantine"]
-        for line, ports in lines.items():
-            ip, _, protocol = line.rpartition("/")
-            for port, until in ports.items():
-                if (seconds := float(until) - now.timestamp()) > 0:
-                    remaining[Endpoint(ip, int(port), Protocol(protocol))] = seconds
+        lines = json.loads(text or "{}")["quarantine"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
-        return remaining
-    return remaining
+        return {}
+    found = (item for line, ports in lines for item in _read(line, ports))
+    return {endpoint: left for endpoint, until in found if (left := until - now.timestamp()) > 0}
+
+
+def _read(line: str, ports: Any) -> Iterator[tuple[Endpoint, float]]:
+    """The endpoints of one external IP and protocol, with the wall clock times of their end."""
+    ip, _, protocol = line.rpartition("/")
+    for port, until in ports.items() if isinstance(ports, dict) else ():
+        try:
+            yield Endpoint(ip, int(port), Protocol(protocol)), float(until)
+        except (ValueError, TypeError):
+            continue

@@ -98,12 +98,14 @@ class World:
     def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """Keep the index of pod IPs."""
         with self.lock:
-            for ip in old.ips if old else ():
-                self._by_ip[ip].discard(old.key)  # type: ignore[union-attr]
-                if not self._by_ip[ip]:
-                    del self._by_ip[ip]
-            for ip in new.ips if new else ():
-                self._by_ip[ip].add(new.key)  # type: ignore[union-attr]
+            if old is not None:
+                for ip in old.ips:
+                    self._by_ip[ip].discard(old.key)
+                    if not self._by_ip[ip]:
+                        del self._by_ip[ip]
+            if new is not None:
+                for ip in new.ips:
+                    self._by_ip[ip].add(new.key)
 
     def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> bool:
         """Keep the claims; returns whether something was freed."""

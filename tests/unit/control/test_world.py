@@ -1,0 +1,217 @@
+"""The shared views: whose a row is, whom a change concerns, who waits for what."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.control.world import Counts, World
+from dnatctl.objects import Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.table.view import Change
+from tests.support.clock import FakeClock
+from tests.unit.pool.made import endpoint, offer, spec
+from tests.unit.table.made import GATEWAY, MARKS, TCP, reading, row, uid
+
+LOBBY = Key("games", "lobby-0")
+ARENA = Key("games", "arena-0")
+QUARANTINE = 60.0
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def world(clock: FakeClock) -> World:
+    return World(MARKS, [offer()], QUARANTINE, clock)
+
+
+def record(number: int, key: Key = LOBBY, claim: PodDNATSpec | None = None) -> PodDNAT:
+    return PodDNAT(key, uid(number), "1", created=f"{number}", spec=claim or spec(600))
+
+
+def pod(key: Key, *ips: str) -> Pod:
+    return Pod(key, f"uid-{key}", "1", {}, ips=ips)
+
+
+def seen(world: World, *rows, at: float = 0.0) -> list[Change]:
+    return world.table(GATEWAY).merge(reading(at, *rows), at)
+
+
+class TestRows:
+    def test_a_table_is_made_on_first_use(self, world):
+        assert world.tables == {}
+        table = world.table("ngw-7")
+        assert world.table("ngw-7") is table
+        assert table.gateway_id == "ngw-7"
+
+    def test_a_row_belongs_to_whom_its_mark_names(self, world):
+        assert world.owner_of(row("fwd-1", owner=uid(1))) == uid(1)
+        assert world.owner_of(row("fwd-1")) == ""
+
+    def test_or_to_whom_the_ledger_names(self, world):
+        seen(world, row("fwd-1"))
+        world.adopt({"fwd-1": uid(5), "fwd-9": uid(6)})
+        assert [r.entry.entry_id for r in world.table(GATEWAY).owned_by(uid(5))] == ["fwd-1"]
+        assert world.owner_of(row("fwd-9")) == uid(6), "known before it is read"
+
+    def test_a_mark_counts_more_than_the_ledger(self, world):
+        world.adopt({"fwd-1": uid(5)})
+        assert world.owner_of(row("fwd-1", owner=uid(1))) == uid(1)
+
+    def test_rows_that_are_gone_are_adopted_no_more(self, world):
+        world.adopt({"fwd-1": uid(5)})
+        assert world.disown(["fwd-1", "fwd-2"]) == ["fwd-1"]
+        assert world.disown(["fwd-1"]) == []
+        assert world.owner_of(row("fwd-1")) == ""
+
+    def test_counting_by_owner(self, world):
+        world.record_changed(None, record(1))
+        seen(
+            world,
+            row("fwd-1", owner=uid(1)),
+            row("fwd-2", "1.1.1.1:601", "10.0.0.2:80", owner=uid(2)),
+            row("fwd-3", "1.1.1.1:602", "10.0.0.3:80"),
+            row("fwd-4", "1.1.1.1:603", "10.0.0.4:80"),
+        )
+        assert world.counts(GATEWAY) == Counts(own=1, foreign=2, orphan=1)
+        assert world.counts("ngw-9") == Counts(0, 0, 0)
+
+
+class TestPods:
+    def test_pods_are_found_by_their_addresses(self, world):
+        dual = pod(LOBBY, "10.0.0.1", "fd00::1")
+        world.pod_changed(None, dual)
+        assert world.keys_at("10.0.0.1") == world.keys_at("fd00::1") == {LOBBY}
+        moved = pod(LOBBY, "10.0.0.2")
+        world.pod_changed(dual, moved)
+        assert (world.keys_at("10.0.0.1"), world.keys_at("10.0.0.2")) == (set(), {LOBBY})
+        world.pod_changed(moved, None)
+        assert world.keys_at("10.0.0.2") == set()
+
+    def test_an_address_may_be_anothers_before_the_first_is_gone(self, world):
+        old, new = pod(LOBBY, "10.0.0.1"), pod(ARENA, "10.0.0.1")
+        world.pod_changed(None, old)
+        world.pod_changed(None, new)
+        assert world.keys_at("10.0.0.1") == {LOBBY, ARENA}
+        world.pod_changed(old, None)
+        assert world.keys_at("10.0.0.1") == {ARENA}
+
+    def test_what_is_handed_out_is_a_copy(self, world):
+        world.pod_changed(None, pod(LOBBY, "10.0.0.1"))
+        world.keys_at("10.0.0.1").clear()
+        assert world.keys_at("10.0.0.1") == {LOBBY}
+
+
+class TestRecords:
+    def test_a_record_is_a_claim(self, world):
+        assert world.record_changed(None, record(1)) is False
+        assert world.key_of(uid(1)) == LOBBY
+        assert world.exposed_in("games") == 1
+        assert world.pool.owner(endpoint(600)) == uid(1)
+
+    def test_changing_it_may_free_something(self, world):
+        world.record_changed(None, record(1))
+        assert world.record_changed(record(1), record(1)) is False
+        assert world.record_changed(record(1), record(1, claim=spec(601))) is True
+        assert world.pool.owner(endpoint(600)) == ""
+        assert set(world.quarantined()) == {endpoint(600)}
+
+    def test_its_end_frees_what_it_claimed(self, world):
+        world.record_changed(None, record(1))
+        assert world.record_changed(record(1), None) is True
+        assert world.key_of(uid(1)) is None
+        assert world.exposed_in("games") == 0
+        assert dict(world.pool.claims()) == {}
+
+    def test_the_end_of_what_was_never_known_frees_nothing(self, world):
+        assert world.record_changed(None, None) is False
+        assert world.record_changed(record(1), None) is False
+
+    def test_namespaces_are_counted_apart(self, world):
+        world.record_changed(None, record(1))
+        world.record_changed(None, record(2, ARENA, spec(601)))
+        world.record_changed(None, record(3, Key("other", "x"), spec(602)))
+        assert [world.exposed_in(n) for n in ("games", "other", "none")] == [2, 1, 0]
+
+
+class TestConcerned:
+    def test_a_change_concerns_the_owner_and_the_pods_at_the_address(self, world):
+        world.record_changed(None, record(1))
+        world.pod_changed(None, pod(ARENA, "10.0.0.9"))
+        mine = row("fwd-1", owner=uid(1), internal="10.0.0.1:80")
+        assert world.keys_for(seen(world, mine)) == {LOBBY}
+        foreign = row("fwd-1", internal="10.0.0.9:80")
+        assert world.keys_for(seen(world, foreign, at=1.0)) == {LOBBY, ARENA}
+        assert world.keys_for(seen(world, at=2.0)) == {ARENA}, "its way is free"
+
+    def test_and_nobody_else(self, world):
+        world.pod_changed(None, pod(LOBBY, "10.0.0.1"))
+        assert world.keys_for(seen(world, row("fwd-1", internal="10.0.0.7:80"))) == set()
+
+
+class TestWaiting:
+    def test_for_room(self, world):
+        world.wait_for_room(LOBBY)
+        world.wait_for_room(ARENA)
+        assert world.room_made() == {LOBBY, ARENA}
+        assert world.room_made() == set(), "told once"
+
+    def test_for_a_reading_of_one_table(self, world):
+        world.wait_for_reading("ngw-1", LOBBY)
+        world.wait_for_reading("ngw-2", ARENA)
+        assert world.reading_done("ngw-1") == {LOBBY}
+        assert world.reading_done("ngw-1") == set()
+        assert world.reading_done("ngw-2") == {ARENA}
+
+
+class TestRetired:
+    """An endpoint is let go of only when the next leader would know of its quarantine."""
+
+    ENDPOINTS = (endpoint(600), endpoint(601))
+
+    def test_begins_once(self, world, clock):
+        assert world.retire(LOBBY, self.ENDPOINTS)
+        clock.advance(10)
+        assert not world.retire(LOBBY, self.ENDPOINTS)
+        assert world.quarantined() == dict.fromkeys(self.ENDPOINTS, QUARANTINE - 10)
+
+    def test_is_durable_when_noted(self, world):
+        world.retire(LOBBY, self.ENDPOINTS)
+        assert world.durable(self.ENDPOINTS) == frozenset()
+        assert world.noted([endpoint(600)]) == {LOBBY}
+        assert world.durable(self.ENDPOINTS) == {endpoint(600)}
+        assert world.noted(self.ENDPOINTS) == set(), "told once"
+        assert world.durable(self.ENDPOINTS) == set(self.ENDPOINTS)
+
+    def test_or_when_it_is_over_anyway(self, world, clock):
+        world.retire(LOBBY, self.ENDPOINTS)
+        clock.advance(QUARANTINE)
+        assert world.durable(self.ENDPOINTS) == set(self.ENDPOINTS)
+
+    def test_what_was_not_retired_is_not(self, world):
+        world.noted(self.ENDPOINTS)
+        assert world.durable(self.ENDPOINTS) == frozenset()
+
+    def test_a_note_of_an_earlier_quarantine_does_not_count(self, world):
+        world.noted([endpoint(600)])
+        world.retire(LOBBY, [endpoint(600)])
+        assert world.durable([endpoint(600)]) == frozenset()
+
+    def test_an_endpoint_that_was_let_go_of_begins_anew_next_time(self, world):
+        for ended in (None, record(1, claim=PodDNATSpec(GATEWAY, "1.1.1.1"))):
+            world.record_changed(None, record(1))
+            world.retire(LOBBY, [endpoint(600)])
+            world.noted([endpoint(600)])
+            assert world.durable([endpoint(600)])
+            world.record_changed(record(1), ended)
+            assert world.durable([endpoint(600)]) == frozenset()
+            assert world.retire(LOBBY, [endpoint(600)])
+            world.noted([])
+            world.record_changed(record(1), None)
+
+
+def test_protocols_are_apart(world):
+    world.record_changed(None, record(1))
+    assert world.pool.owner(endpoint(600, protocol=TCP)) == uid(1)
+    assert not world.durable([endpoint(600)])
