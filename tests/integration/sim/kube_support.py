@@ -172,6 +172,7 @@ def crd(**spec: Any) -> dict[str, Any]:
     columns = [
         {"name": "IP", "type": "string", "jsonPath": ".spec.externalIP"},
         {"name": "Protocol", "type": "string", "jsonPath": ".spec.protocol", "priority": 1},
+        {"name": "Port", "type": "string", "jsonPath": ".spec.portMapping[*].externalPort"},
     ]
     version = {
         "served": True,

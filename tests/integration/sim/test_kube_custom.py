@@ -180,12 +180,15 @@ def test_names_must_fit_the_crd(server: KubeServer) -> None:
 
 
 def test_columns(http: Http, server: KubeServer) -> None:
-    http("POST", V1, pod_dnat("web", "v1"))
+    """A column whose path finds several values shows the first, as a real server's does."""
+    body = pod_dnat("web", "v1")
+    body["spec"]["portMapping"].append({"externalPort": "513"})
+    http("POST", V1, body)
     accept = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
     table = http.pool.request("GET", server.url + V1, headers=accept).json()
     columns = [(c["name"], c["priority"]) for c in table["columnDefinitions"]]
-    assert columns == [("Name", 0), ("IP", 0), ("Protocol", 1)]
-    assert table["rows"][0]["cells"] == ["web", "203.0.113.1", "tcp"]
+    assert columns == [("Name", 0), ("IP", 0), ("Protocol", 1), ("Port", 0)]
+    assert table["rows"][0]["cells"] == ["web", "203.0.113.1", "tcp", "512"]
 
 
 def apply(http: Http, manager: str, spec: dict[str, Any], **query: Any) -> Any:

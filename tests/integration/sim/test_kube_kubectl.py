@@ -162,9 +162,10 @@ def test_watching_prints_rows_as_they_come(kubectl: Kubectl, server: KubeServer)
 def test_custom_resources_with_columns_and_short_name(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump(crd()))
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod_dnat("web", "v1")))
-    assert kubectl("get", "pd").split() == ["NAME", "IP", "web", "203.0.113.1"]
+    assert kubectl("get", "pd").split() == ["NAME", "IP", "PORT", "web", "203.0.113.1", "512"]
     wide = kubectl("get", "pd", "-o", "wide")
-    assert wide.split() == ["NAME", "IP", "PROTOCOL", "web", "203.0.113.1", "tcp"]
+    assert wide.split()[:4] == ["NAME", "IP", "PROTOCOL", "PORT"]
+    assert wide.split()[4:] == ["web", "203.0.113.1", "tcp", "512"]
     found = kubectl("get", "poddnats.v1beta1.alibabacloud.com", "web", "-o", "yaml")
     assert yaml.safe_load(found)["apiVersion"] == "alibabacloud.com/v1beta1"
     assert "externalIP" in kubectl("explain", "poddnat.spec")
