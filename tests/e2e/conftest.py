@@ -2,14 +2,19 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from hack.controlplane.cli import ensure_built
+from tests.e2e.arena import POD_NETWORK, Arena
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.kubeapi import KubeApi
 from tests.e2e.kubectl import Kubectl
 from tests.e2e.kubelet import Kubelet
+
+MANIFESTS = Path(__file__).parents[2] / "manifests" / "overlays" / "older"
+"""What is installed: the overlay for servers of this version."""
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -55,5 +60,19 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
 @pytest.fixture
 def kubelet(control_plane: ControlPlane, namespace: str) -> Iterator[Kubelet]:
     """A node for the pods of the test's namespace."""
-    with Kubelet(control_plane.api, namespace=namespace) as kubelet:
+    with Kubelet(control_plane.api, namespace=namespace, network=POD_NETWORK) as kubelet:
         yield kubelet
+
+
+@pytest.fixture(scope="session")
+def installed(control_plane: ControlPlane) -> ControlPlane:
+    """The control plane with dnatctl's manifests applied."""
+    control_plane.install(MANIFESTS)
+    return control_plane
+
+
+@pytest.fixture
+def arena(installed: ControlPlane, tmp_path: Path) -> Iterator[Arena]:
+    """Cluster and emulated cloud, without any replica of dnatctl yet."""
+    with Arena(installed, tmp_path) as arena:
+        yield arena

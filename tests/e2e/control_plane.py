@@ -5,7 +5,7 @@ import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from hack.controlplane.cluster import Cluster
 from hack.controlplane.files import CONTROLLER_NAMESPACE
 from tests.e2e.audit import AuditLog
 from tests.e2e.eventually import eventually
-from tests.e2e.kubeapi import KubeApi, Object
+from tests.e2e.kubeapi import ApiError, KubeApi, Object
 from tests.e2e.kubectl import Kubectl
 
 _COMMAND = Path(__file__).parents[2] / "hack" / "control-plane"
@@ -113,6 +113,7 @@ class ControlPlane:
         self.kubectl_as("admin").apply(manifests)
         eventually(lambda: self._served_crds() == {crd["metadata"]["name"] for crd in self._crds()})
         if self._served_crds() != before:
+            self.kubectl_as("admin").forget_discovery()
             self.restart_controller_manager()
 
     # Trouble
@@ -187,7 +188,8 @@ class ControlPlane:
         Finalizers are taken off custom resources and nobody's grace is waited for: what one test
         leaves behind must not meet the next one. The namespace itself goes some seconds later.
         """
-        self.api.delete(f"/api/v1/namespaces/{namespace}")  # from now on, nothing new gets in
+        with suppress(ApiError):  # the test has deleted it
+            self.api.delete(f"/api/v1/namespaces/{namespace}")  # from now on, nothing new gets in
         self.api.delete(f"/api/v1/namespaces/{namespace}/pods", gracePeriodSeconds=0)
         for crd in self._crds():
             spec = crd["spec"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,9 +61,16 @@ class Kubectl:
         flag = "-k" if (manifests / "kustomization.yaml").exists() else "-f"
         return self.run("apply", flag, manifests)
 
+    def forget_discovery(self) -> None:
+        """Ask the server anew which resources it has: short names are looked up in a cache."""
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    @property
+    def _home(self) -> Path:
+        # Discovery is cached under HOME by host and port, which another cluster may have had.
+        return self.kubeconfig.parent / "kubectl-home"
+
     def _environment(self) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-        # Discovery is cached under HOME by host and port, which another cluster may have had.
-        home = self.kubeconfig.parent / "kubectl-home"
-        own = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(home)}
+        own = {"KUBECONFIG": str(self.kubeconfig), "HOME": str(self._home)}
         return inherited | own | dict(self.environment)

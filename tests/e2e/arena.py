@@ -1,0 +1,216 @@
+"""Everything that a test of the whole program needs: cluster, cloud, replicas, and the oracles."""
+
+import itertools
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dnatctl.sim.cloud import Acts, Call, Cloud, CloudServer, Knobs, Scenario, rows
+from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, REGION, VPC_ID
+from hack.controlplane.files import CONTROLLER_NAMESPACE, CONTROLLER_USER
+from tests.e2e.audit import AuditEvent
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.eventually import eventually
+from tests.e2e.kubeapi import Object
+from tests.e2e.oracle import Row, differences, entries_of
+from tests.e2e.replica import Replica
+
+CLUSTER = "c11ba338192xxxxxxx"
+POD_NETWORK = "172.16.0.0/16"
+"""Where pods must have their IPs for the emulated cloud to know them."""
+WRITES = ("CreateForwardEntry", "DeleteForwardEntry", "ModifyForwardEntry")
+LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{CONTROLLER_NAMESPACE}/leases/dnatctl"
+CONFIG_MAPS = f"/api/v1/namespaces/{CONTROLLER_NAMESPACE}/configmaps"
+
+
+class Arena:
+    """A control plane with the manifests installed, an emulated cloud, and replicas of dnatctl.
+
+    Use as a context manager: at the end replicas and cloud are gone, and with them what dnatctl
+    keeps in its own namespace.
+    """
+
+    def __init__(
+        self, control_plane: ControlPlane, folder: Path, scenario: Scenario | None = None
+    ) -> None:
+        self.control_plane = control_plane
+        self.api = control_plane.api
+        self.cloud = Cloud(scenario or Scenario(knobs=Knobs(default_limit=0, quota=1000)))
+        self.acts = Acts(self.cloud)
+        self.replicas: list[Replica] = []
+        self._server = CloudServer(self.cloud)
+        self._folder = folder
+        self._numbers = itertools.count()
+        self._began = control_plane.audit.mark()
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for replica in self.replicas:
+            replica.kill()
+        self._server.stop()
+        self._forget()
+
+    def _forget(self) -> None:
+        """What a controller left for the next one would only make the next test wait."""
+        if self.api.find(LEASE):
+            self.api.delete(LEASE)
+        self.api.delete(CONFIG_MAPS, gracePeriodSeconds=0)
+
+    # Replicas
+
+    def replica(self, *arguments: str, **config: Any) -> Replica:
+        """A replica, not started yet; keywords are keys of its configuration file."""
+        folder = self._folder / f"replica-{next(self._numbers)}"
+        kubeconfig = self.control_plane.dnatctl_kubeconfig
+        replica = Replica(folder, kubeconfig, self.configuration(**config), *arguments)
+        self.replicas.append(replica)
+        return replica
+
+    def start(self, *arguments: str, **config: Any) -> Replica:
+        """A replica that leads and is at work."""
+        replica = self.replica(*arguments, **config)
+        replica.start()
+        return replica.wait_leading()
+
+    def configuration(self, **changes: Any) -> dict[str, Any]:
+        """A configuration file for the emulated cloud, patient enough for a test."""
+        pool = [
+            {
+                "natgwId": gateway.id,
+                "zoneId": gateway.zone,
+                "portRangeStart": 512,
+                "portRangeEnd": 1024,
+                "eips": [],
+            }
+            for gateway in self.cloud.scenario.gateways
+        ]
+        endpoint = self._server.endpoint
+        return {
+            "clusterID": CLUSTER,
+            "regionID": REGION,
+            "vpcID": VPC_ID,
+            "enableControllers": ["natgw"],
+            "networkController": {"natGwPool": pool},
+            "credential": {"accessKey": ACCESS_KEY, "accessSecret": ACCESS_SECRET},
+            "endpoints": {"vpc": endpoint, "ecs": endpoint},
+            "quarantine": "1s",
+            "resync": "5s",
+        } | changes
+
+    # What there is
+
+    def record(self, namespace: str, name: str) -> Object | None:
+        """A PodDNAT, None where there is none."""
+        return self.api.find(f"{records_path(namespace)}/{name}")
+
+    def records(self, namespace: str = "") -> list[Object]:
+        """The PodDNATs of one namespace, or all."""
+        return self.api.items(records_path(namespace))
+
+    def rows(self) -> list[Row]:
+        """The rows of all tables."""
+        return list(rows(self.cloud))
+
+    def own_rows(self) -> list[Row]:
+        """The rows that bear this cluster's mark."""
+        return [row for row in self.rows() if str(row["name"]).startswith(f"dnatctl_{CLUSTER}_")]
+
+    def calls(self, *apis: str, since: int = 0) -> list[Call]:
+        """The cloud's own log: calls of these APIs, all where none is named."""
+        return [call for call in self.cloud.calls(since) if not apis or call.api in apis]
+
+    def requests(self, *, since: int | None = None) -> list[AuditEvent]:
+        """What dnatctl asked the API server since this test began."""
+        start = self._began if since is None else since
+        return self.control_plane.audit.events(since=start, user=CONTROLLER_USER)
+
+    # Oracles
+
+    def ready(self, namespace: str, name: str, *, within: float = 30) -> list[Object]:
+        """Wait until a pod's PodDNAT lists one usable entry for each port, and return those."""
+
+        def entries() -> list[Object] | None:
+            record = self.record(namespace, name)
+            listed = entries_of(record or {})
+            return listed if record and len(listed) == len(record["spec"]["portMapping"]) else None
+
+        listed: list[Object] = self._waited(entries, within)
+        return listed
+
+    def gone(self, namespace: str, name: str, *, within: float = 30) -> None:
+        """Wait until a PodDNAT is gone."""
+        self._waited(lambda: self.record(namespace, name) is None, within)
+
+    def settled(self, *, within: float = 60) -> None:
+        """Wait until pods, PodDNATs and tables of the whole cluster agree."""
+
+        def agree() -> bool:
+            found = self.differences()
+            assert not found, "\n".join(found[:20])
+            return True
+
+        self._waited(agree, within, every=0.25)
+
+    def differences(self) -> list[str]:
+        """What of pods, PodDNATs and tables is not as it should be."""
+        pods = self.api.items("/api/v1/pods")
+        return differences(pods, self.records(), self.rows(), CLUSTER)
+
+    def at_rest(self, *, seconds: float = 6) -> None:
+        """Wait for a second without a write, then assert that none comes for so many more.
+
+        They are to include a resync. The lease is renewed all the same.
+        """
+        eventually(lambda: not self._writes_within(1.0), within=30)
+        writes = self._writes_within(seconds)
+        assert not writes, "\n".join(writes)
+
+    def _writes_within(self, seconds: float) -> list[str]:
+        called, asked = self.cloud.counters()["calls"], self.control_plane.audit.mark()
+        time.sleep(seconds)  # that nothing happens can only be seen by waiting
+        after = self.cloud.counters()["calls"]
+        writes = [api for api in WRITES if _count(after, api) != _count(called, api)]
+        return writes + [
+            f"{event.verb} {event.uri}"
+            for event in self.requests(since=asked)
+            if event.is_write and event.resource != "leases"
+        ]
+
+    def _waited(self, probe: Callable[[], Any], within: float, every: float = 0.05) -> Any:
+        try:
+            return eventually(probe, within=within, every=every)
+        except AssertionError as error:
+            logs = "\n".join(f"{r.log}:\n{r.tail()}" for r in self.replicas)
+            raise AssertionError(f"{error}\n{logs}") from None
+
+
+def _count(calls: Any, api: str) -> int:
+    return int(calls.get(api, 0))
+
+
+def records_path(namespace: str = "", version: str = "v1") -> str:
+    """The collection of PodDNATs of a namespace, or of all."""
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/alibabacloud.com/{version}{scope}/poddnats"
+
+
+def pods_path(namespace: str) -> str:
+    """The collection of pods of a namespace."""
+    return f"/api/v1/namespaces/{namespace}/pods"
+
+
+def exposing(ports: str, **more: str) -> Mapping[str, str]:
+    """Annotations that expose ports; keywords (`fixed`, `expose_protocol`) add others."""
+    prefix = "k8s.aliyun.com/pod-dnat"
+    extra = {f"{prefix}-{key.replace('_', '-')}": value for key, value in more.items()}
+    return {prefix: "", f"{prefix}-expose-port": ports} | extra
