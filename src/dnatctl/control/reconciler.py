@@ -193,6 +193,10 @@ class Reconciler:
         )
         try:
             self._written(seen, step, self._api.create(new))
+        except KubeError as error:
+            if error.unsure:
+                self._refresh(seen)
+            raise
         finally:
             # By now the real claim stands in for it; or the endpoints are free again, after a
             # quarantine, as the request may yet be carried out.

@@ -100,7 +100,7 @@ def _is_good(case: Case, port: PortMapping) -> bool:
         return False
     if case.has_row(port):
         return True
-    if case.spec.gateway_id in case.seen.absent:
+    if case.spec.gateway_id in case.seen.absent or case.pool.rests(endpoint, case.seen.now):
         return False
     usable = case.pool.contains(case.spec.gateway_id, endpoint)
     if not usable and not case.pool.problem(case.spec.gateway_id):

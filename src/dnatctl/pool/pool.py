@@ -108,7 +108,6 @@ class Pool:
         rows = len(rows_of(spec.ports, pack=pack))
         self._rest(self._claims.put(Claim(uid, created, spec, rows)), now)
         for endpoint in spec.endpoints():
-            self._quarantine.end(endpoint)
             if gateway is not None:
                 gateway.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
 
@@ -151,6 +150,10 @@ class Pool:
     def restore(self, remaining: Mapping[Endpoint, float], now: float) -> None:
         """Take over quarantines of an earlier run: seconds that remain for each endpoint."""
         self._quarantine.resume(remaining, now)
+
+    def rests(self, endpoint: Endpoint, now: float) -> bool:
+        """Whether the endpoint is in quarantine; a claim does not end that."""
+        return self._quarantine.holds(endpoint, now)
 
     def quarantined(self, now: float) -> dict[Endpoint, float]:
         """Seconds that remain for each endpoint in quarantine."""

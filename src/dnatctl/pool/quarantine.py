@@ -24,10 +24,6 @@ class Quarantine:
             until = now + min(seconds, self._seconds)
             self._until[endpoint] = max(until, self._until.get(endpoint, until))
 
-    def end(self, endpoint: Endpoint) -> None:
-        """The endpoint is in use again."""
-        self._until.pop(endpoint, None)
-
     def holds(self, endpoint: Endpoint, now: float) -> bool:
         """Whether the endpoint still rests."""
         return self._until.get(endpoint, now) > now

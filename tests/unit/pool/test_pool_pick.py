@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.model import Endpoint
+from dnatctl.model import Endpoint, GatewayEip
 from dnatctl.objects import PortMapping
 from dnatctl.pool import Allocation, Pool, Shortage
 from tests.unit.pool.made import (
@@ -93,6 +93,19 @@ class TestWhatIsTaken:
         pool = pool_of(eips={GATEWAY: [eip("1.1.1.1", "is locked"), eip("2.2.2.2")]})
         assert take(pool, "a", 80) == ["2.2.2.2:600/tcp"]
 
+    def test_an_address_that_the_cloud_refused_is_left_alone_for_a_while(self):
+        pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        pool.shun(GATEWAY, "1.1.1.1", until=60.0, why="InvalidIp.NotInNatgw")
+        pool.shun("ngw-9", "9.9.9.9", until=60.0, why="not ours to judge")
+        assert take(pool, "a", 80, now=59.9) == ["2.2.2.2:600/tcp"]
+        pool.shun(GATEWAY, "2.2.2.2", until=60.0, why="InvalidIp.NotInNatgw")
+        assert take(pool, "b", 80, now=59.9) == [
+            f"{GATEWAY}: none of its EIPs is usable: "
+            "1.1.1.1 is refused by the cloud (InvalidIp.NotInNatgw); "
+            "2.2.2.2 is refused by the cloud (InvalidIp.NotInNatgw)"
+        ]
+        assert take(pool, "b", 80, now=60.0) == ["1.1.1.1:600/tcp"]
+
     def test_is_free_says_what_pick_respects(self):
         pool = pool_of(rows={GATEWAY: [row("fwd-1", "1.1.1.1:600", "10.0.0.9:1")]})
         pool.claim("a", "", spec(601), 0.0)
@@ -117,6 +130,14 @@ class TestGateways:
             "2.2.2.2:600/tcp",
             "2.2.2.2:601/tcp",
         ]
+
+    def test_where_the_configuration_names_no_zone_the_clouds_word_counts(self):
+        pool = pool_of(offer("ngw-1"), offer("ngw-2", zone_id="z-1"))
+        pool.describe("ngw-1", [eip("1.1.1.1")], "", "z-2")
+        pool.describe("ngw-2", [eip("2.2.2.2")], "", "z-2")
+        picked = [take(pool, f"{n}", 80, zone=zone)[0] for n, zone in enumerate(("z-2", "z-2"))]
+        assert picked == ["1.1.1.1:600/tcp", "1.1.1.1:601/tcp"]
+        assert take(pool, "c", 80, zone="z-1") == ["2.2.2.2:600/tcp"]
 
     def test_but_it_is_a_preference(self):
         pool = self.two()
@@ -187,7 +208,7 @@ class TestExhausted:
             rows={"ngw-2": [row("fwd-1", "2.2.2.2:900", "10.0.0.9:1")]},
             eips={
                 "ngw-3": [],
-                "ngw-4": [eip("4.4.4.4", "is locked"), eip("4.4.4.5", "is unbinding")],
+                "ngw-4": [eip("4.4.4.4", "is locked"), GatewayEip("4.4.4.5", usable=False)],
                 "ngw-5": [eip("5.5.5.5", "is locked"), eip("5.5.5.6")],
                 "ngw-6": [eip("6.6.6.6")],
             },
@@ -204,7 +225,7 @@ class TestExhausted:
             "ngw-1": "is not Available but Modifying",
             "2": "its table is full (1 of 1 entries)",
             "3": "no EIP is bound to it",
-            "4": "none of its EIPs is usable: 4.4.4.4 is locked; 4.4.4.5 is unbinding",
+            "4": "none of its EIPs is usable: 4.4.4.4 is locked; 4.4.4.5 is not usable",
             "5": "no free port is left in 600-609 on its EIPs",
             "6": "no free port is left in 600-609 on its EIPs",
             "7": "its forward table has not been read yet",
