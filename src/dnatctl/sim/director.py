@@ -11,7 +11,7 @@ from typing import Any
 import urllib3
 import yaml
 
-from dnatctl.sim.controller import ControllerProcess
+from dnatctl.sim.controller import ControllerProcess, Samples
 from dnatctl.sim.scene import Exposure, Scene
 from dnatctl.sim.screen import Screen
 from dnatctl.sim.stage import Stage
@@ -83,6 +83,13 @@ class Director:
         return len(found) == len(own) == pods and all(
             exposure.line().settled and exposure.reachable for exposure in found
         )
+
+    def metrics(self) -> Samples:
+        """The controller's metrics now."""
+        try:
+            return self.controller.metrics()
+        except urllib3.exceptions.HTTPError as error:
+            raise NotHeldError(f"the controller's metrics can be read: {error}") from error
 
     def pods(self) -> list[Exposure]:
         """The exposures as they are now, by name."""

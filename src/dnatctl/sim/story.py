@@ -136,7 +136,7 @@ def remove(director: Director) -> None:
     director.delete_deployment()
     director.watch("everything is released", lambda: director.settled(0))
     director.check("no PodDNAT is left and the forward table is empty", held=director.settled(0))
-    resting = director.controller.metrics().total("dnatctl_pool_ports", state="quarantined")
+    resting = director.metrics().total("dnatctl_pool_ports", state="quarantined")
     text = f"{resting:g} endpoints rest before another pod may get them (quarantine: 60s)"
     director.check(text, held=resting > 0)
 
@@ -144,7 +144,7 @@ def remove(director: Director) -> None:
 def digest(director: Director) -> None:
     """What the metrics say, and whether the cloud saw the same."""
     director.screen.command(f"curl {director.controller.metrics_url}")
-    metrics = director.controller.metrics()
+    metrics = director.metrics()
     done = metrics.total("dnatctl_table_writes_total", outcome="ok")
     refused = metrics.total("dnatctl_table_writes_total") - done
     reads = metrics.total("dnatctl_cloud_requests_total", operation="DescribeForwardTableEntries")
