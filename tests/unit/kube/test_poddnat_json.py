@@ -1,0 +1,293 @@
+"""PodDNATs from and to JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnatctl.kube.poddnat_json import READER, owners_json, spec_json, spec_patch, status_json
+from dnatctl.kube.source import Known
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.objects import (
+    Condition,
+    Key,
+    Owner,
+    PodDNAT,
+    PodDNATSpec,
+    PodDNATStatus,
+    PortMapping,
+    StatusEntry,
+)
+from tests.support.kubejson import Json, event, listing, poddnat
+
+EVERY: Known = lambda key, uid: True  # noqa: E731
+
+
+def read(obj: Json) -> PodDNAT:
+    return READER.answer(orjson.dumps(obj))
+
+
+def read_spec(spec: object) -> PodDNAT:
+    return read(poddnat(spec=spec))
+
+
+def test_the_object_of_the_vendors_page() -> None:
+    """https://www.alibabacloud.com/help/en/ack/ has this one, with its IDs blanked."""
+    obj = {
+        "apiVersion": "alibabacloud.com/v1",
+        "kind": "PodDNAT",
+        "metadata": {
+            "creationTimestamp": "2026-09-20T03:26:44Z",
+            "finalizers": ["natgw-controller"],
+            "generation": 2,
+            "name": "example-6cd498d7b-9abcd",
+            "namespace": "default",
+            "ownerReferences": [
+                {
+                    "apiVersion": "v1",
+                    "blockOwnerDeletion": True,
+                    "kind": "Pod",
+                    "name": "example-6cd498d7b-9abcd",
+                    "uid": "7af54e1c",
+                }
+            ],
+            "resourceVersion": "357150",
+            "uid": "2fad9bb7",
+        },
+        "spec": {
+            "eni": "eni-xxx",
+            "externalIP": "114.55.1.1",
+            "internalIP": "172.16.1.1",
+            "portMapping": [{"externalPort": "512", "internalPort": "80"}],
+            "protocol": "tcp",
+            "tableId": "ngw-xxx",
+            "vswitch": "vsw-xxx",
+            "zoneID": "cn-hangzhou-k",
+        },
+        "status": {
+            "entries": [
+                {
+                    "externalIP": "114.55.1.1",
+                    "externalPort": "512",
+                    "forwardEntryId": "fwd-xxx",
+                    "internalIP": "172.16.1.1",
+                    "internalPort": "80",
+                    "ipProtocol": "tcp",
+                }
+            ]
+        },
+    }
+    name = "example-6cd498d7b-9abcd"
+    tcp = Protocol.TCP
+    assert read(obj) == PodDNAT(
+        key=Key("default", name),
+        uid="2fad9bb7",
+        resource_version="357150",
+        generation=2,
+        created="2026-09-20T03:26:44Z",
+        finalizers=("natgw-controller",),
+        owners=(Owner("v1", "Pod", name, "7af54e1c"),),
+        spec=PodDNATSpec(
+            gateway_id="ngw-xxx",
+            external_ip="114.55.1.1",
+            internal_ip="172.16.1.1",
+            protocol=tcp,
+            ports=(PortMapping(512, 80, tcp),),
+            eni="eni-xxx",
+            vswitch="vsw-xxx",
+            zone_id="cn-hangzhou-k",
+        ),
+        status=PodDNATStatus(
+            entries=(StatusEntry(Endpoint("114.55.1.1", 512, tcp), "172.16.1.1", 80, "fwd-xxx"),)
+        ),
+    )
+
+
+def test_ports_take_the_protocol_of_the_spec_unless_they_have_their_own() -> None:
+    found = read_spec(
+        {
+            "protocol": "UDP",
+            "portMapping": [
+                {"externalPort": "1", "internalPort": "2"},
+                {"externalPort": "3", "internalPort": "4", "protocol": "tcp"},
+            ],
+        }
+    )
+    assert found.problem == ""
+    assert found.spec.ports == (
+        PortMapping(1, 2, Protocol.UDP),
+        PortMapping(3, 4, Protocol.TCP),
+    )
+
+
+def test_numbers_are_understood_where_the_api_wants_text() -> None:
+    found = read_spec({"portMapping": [{"externalPort": 512, "internalPort": 80}]})
+    assert (found.problem, found.spec.ports) == ("", (PortMapping(512, 80, Protocol.TCP),))
+
+
+def test_the_single_port_of_older_objects() -> None:
+    old = {"externalPort": "512", "internalPort": "80", "protocol": "udp", "entryId": "fwd-1"}
+    assert read_spec(old).spec.ports == (PortMapping(512, 80, Protocol.UDP),)
+    newer = old | {"portMapping": [{"externalPort": "600", "internalPort": "90"}]}
+    assert read_spec(newer).spec.ports == (PortMapping(600, 90, Protocol.UDP),)
+
+
+def mapping(**fields: Any) -> Json:
+    return {"portMapping": [{"externalPort": "512", "internalPort": "80"} | fields]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (mapping(externalPort="http"), "portMapping[0].externalPort 'http' is no port"),
+        (mapping(externalPort="0"), "'0' is no port"),
+        (mapping(internalPort="65536"), "portMapping[0].internalPort '65536'"),
+        (mapping(internalPort="9" * 5000), "is no port"),
+        (mapping(internalPort="٣"), "is no port"),
+        (mapping(internalPort=None), "internalPort '' is no port"),
+        (mapping(protocol="sctp"), "portMapping[0].protocol 'sctp' is neither tcp nor udp"),
+        ({"protocol": "any"}, "protocol 'any' is neither tcp nor udp"),
+        ({"portMapping": "512:80"}, "portMapping is no list"),
+        ({"portMapping": ["512:80"]}, "portMapping[0] is no object"),
+        ("nothing", "spec is no object"),
+    ],
+)
+def test_nonsense_is_a_problem_that_is_named(spec: object, says: str) -> None:
+    found = read_spec(spec)
+    assert says in found.problem
+    assert found.spec.ports == ()
+
+
+def test_what_makes_sense_is_read_beside_nonsense() -> None:
+    found = read_spec(
+        {
+            "externalIP": "47.0.0.1",
+            "portMapping": [{"externalPort": "x"}, {"externalPort": "5", "internalPort": "6"}],
+        }
+    )
+    assert found.spec.external_ip == "47.0.0.1"
+    assert found.spec.ports == (PortMapping(5, 6, Protocol.TCP),)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["portMapping", "externalPort", "protocol", "entries", "conditions", "ipProtocol"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(spec=JUNK, status=JUNK)
+def test_no_junk_is_an_error(spec: Any, status: Any) -> None:
+    found = read(poddnat(spec=spec, status=status))
+    assert found.key == Key("default", "web-0")
+
+
+def test_entries_that_make_no_sense_differ_from_any_that_is_wanted() -> None:
+    status = {"entries": [{"externalPort": "x"}, "y"], "conditions": ["z"]}
+    entries = read(poddnat(status=status)).status.entries
+    assert [entry.endpoint.port for entry in entries] == [0, 0]
+
+
+TEXT = st.text("abc-123", max_size=6)
+PORTS = st.integers(1, 65535)
+PROTOCOLS = st.sampled_from(Protocol)
+SPECS = st.builds(
+    PodDNATSpec,
+    gateway_id=TEXT,
+    external_ip=TEXT,
+    internal_ip=TEXT,
+    protocol=PROTOCOLS,
+    ports=st.lists(st.builds(PortMapping, PORTS, PORTS, PROTOCOLS), max_size=4).map(tuple),
+    eni=TEXT,
+    vswitch=TEXT,
+    zone_id=TEXT,
+)
+STATUSES = st.builds(
+    PodDNATStatus,
+    entries=st.lists(
+        st.builds(StatusEntry, st.builds(Endpoint, TEXT, PORTS, PROTOCOLS), TEXT, PORTS, TEXT),
+        max_size=3,
+    ).map(tuple),
+    conditions=st.lists(
+        st.builds(Condition, TEXT, TEXT, TEXT, TEXT, TEXT, st.integers(0, 9)), max_size=3
+    ).map(tuple),
+    observed_generation=st.integers(0, 9),
+)
+
+
+@given(spec=SPECS, status=STATUSES)
+def test_what_is_written_is_read_back(spec: PodDNATSpec, status: PodDNATStatus) -> None:
+    found = read(poddnat(spec=spec_json(spec), status=status_json(status)))
+    assert (found.problem, found.spec, found.status) == ("", spec, status)
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge(merged.get(name), value)
+    return merged
+
+
+@given(before=SPECS, after=SPECS)
+def test_a_patched_spec_is_the_one_meant(before: PodDNATSpec, after: PodDNATSpec) -> None:
+    legacy = {"externalPort": "1", "internalPort": "2", "entryId": "e", "unknown": "kept"}
+    merged = merge(spec_json(before) | legacy, spec_patch(after))
+    assert merged["unknown"] == "kept"
+    assert read(poddnat(spec=merged)).spec == after
+
+
+@given(before=STATUSES, after=STATUSES)
+def test_a_patched_status_is_the_one_meant(before: PodDNATStatus, after: PodDNATStatus) -> None:
+    merged = merge(status_json(before), status_json(after))
+    assert read(poddnat(status=merged)).status == after
+
+
+def test_all_values_of_a_spec_are_text_and_a_protocol_is_named_once() -> None:
+    spec = PodDNATSpec(
+        gateway_id="ngw-1",
+        external_ip="47.0.0.1",
+        ports=(PortMapping(512, 80, Protocol.TCP), PortMapping(513, 90, Protocol.UDP)),
+    )
+    assert spec_json(spec) == {
+        "tableId": "ngw-1",
+        "externalIP": "47.0.0.1",
+        "protocol": "tcp",
+        "portMapping": [
+            {"externalPort": "512", "internalPort": "80"},
+            {"externalPort": "513", "internalPort": "90", "protocol": "udp"},
+        ],
+    }
+
+
+def test_owners_block_their_deletion() -> None:
+    owners = (Owner("v1", "Pod", "a", "1"), Owner("apps/v1", "StatefulSet", "b", "2", True))
+    written = owners_json(owners)
+    assert all(owner["blockOwnerDeletion"] for owner in written)
+    assert read(poddnat(metadata={"ownerReferences": written})).owners == owners
+
+
+def test_objects_are_read_in_lists_and_events() -> None:
+    page = READER.page(listing(poddnat("a"), poddnat("b")), EVERY)
+    assert [item.key.name for item in page.items] == ["a", "b"]
+    found = READER.event(event("ADDED", poddnat("c")), EVERY).object
+    assert found is not None
+    assert found.key.name == "c"

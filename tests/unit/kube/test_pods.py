@@ -1,0 +1,244 @@
+"""How pods are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from dnatctl.kube.pods import PodSource
+from dnatctl.objects import Condition, Key, Owner, Pod
+from tests.support.kubejson import Json, event, listing, pod
+
+
+def nobody(key: Key, uid: str) -> bool:
+    return False
+
+
+def everybody(key: Key, uid: str) -> bool:
+    return True
+
+
+def read(obj: Json) -> Pod:
+    found = PodSource().event(event("ADDED", obj), nobody).object
+    assert found is not None
+    return found
+
+
+def test_the_fields_in_use() -> None:
+    obj = pod(
+        "web-0",
+        42,
+        annotations={
+            "k8s.aliyun.com/pod-dnat": "",
+            "k8s.aliyun.com/pod-dnat-expose-port": "80",
+            "k8s.aliyun.com/pod-eni": "true",
+        },
+        metadata={
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "Other", "name": "x", "uid": "1"},
+                {
+                    "apiVersion": "apps/v1",
+                    "kind": "StatefulSet",
+                    "name": "web",
+                    "uid": "2",
+                    "controller": True,
+                },
+            ]
+        },
+    )
+    obj["status"]["podIPs"].append({"ip": "fd00::1"})
+    assert read(obj) == Pod(
+        key=Key("default", "web-0"),
+        uid="uid-web-0",
+        resource_version="42",
+        annotations={
+            "k8s.aliyun.com/pod-dnat": "",
+            "k8s.aliyun.com/pod-dnat-expose-port": "80",
+        },
+        ips=("10.0.0.1", "fd00::1"),
+        phase="Running",
+        node="node-1",
+        owner=Owner("apps/v1", "StatefulSet", "web", "2", controller=True),
+    )
+
+
+def test_the_condition_of_ours_is_found_among_others() -> None:
+    obj = pod()
+    obj["status"]["conditions"] = [
+        {"type": "Ready", "status": "True"},
+        {
+            "type": "k8s.aliyun.com/pod-dnat-ready",
+            "status": "False",
+            "reason": "NoRoom",
+            "message": "full",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+            "lastProbeTime": None,
+        },
+    ]
+    assert read(obj).condition == Condition(
+        "k8s.aliyun.com/pod-dnat-ready", "False", "NoRoom", "full", "2026-01-01T00:00:00Z"
+    )
+
+
+def test_a_pod_with_nothing_yet() -> None:
+    found = read(pod(spec={"containers": None}, status={}))
+    assert (found.ips, found.phase, found.node, found.ended) == ((), "", "", False)
+
+
+def test_a_single_ip_is_enough() -> None:
+    assert read(pod(status={"podIP": "10.0.0.9"})).ips == ("10.0.0.9",)
+
+
+def test_pods_of_others_are_dropped_unless_known() -> None:
+    stranger = pod("x", 7, annotations={"other": "pod-dnat"})
+    for none_of_ours in ({}, None, {"other": "pod-dnat"}):
+        assert read_any(pod(annotations=none_of_ours), nobody) is None
+    kept = read_any(stranger, everybody)
+    assert kept is not None
+    assert kept.annotations == {}
+
+
+def read_any(obj: Json, known: Any) -> Pod | None:
+    return PodSource().event(event("MODIFIED", obj), known).object
+
+
+def test_an_event_of_a_stranger_still_says_who_and_when() -> None:
+    found = PodSource().event(event("MODIFIED", pod("x", 7, annotations={})), nobody)
+    assert (found.key, found.uid, found.version) == (Key("default", "x"), "uid-x", "7")
+    assert not found.unreadable
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        pod(status={"podIPs": "none"}),
+        pod(spec=[]),
+        pod(metadata={"annotations": {"k8s.aliyun.com/pod-dnat": 1}}),
+        pod(metadata={"uid": ""}),
+    ],
+    ids=["ips", "spec", "annotation", "no-uid"],
+)
+def test_what_cannot_be_read_is_told_from_what_is_not_wanted(broken: Json) -> None:
+    source = PodSource()
+    found = source.event(event("MODIFIED", broken), nobody)
+    assert (found.unreadable, found.object, found.version) == (True, None, "5")
+    page = source.page(listing(broken, pod("b")), nobody)
+    assert [item.key.name for item in page.items] == ["b"]
+    assert page.unreadable == (Key("default", "web-0"),)
+
+
+@pytest.mark.parametrize("items", [None, []])
+def test_an_empty_list(items: object) -> None:
+    body = orjson.dumps({"metadata": {"resourceVersion": "3"}, "items": items})
+    page = PodSource().page(body, nobody)
+    assert (page.items, page.version, page.next) == ([], "3", "")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"spec": {"nodeName": "virtual-kubelet-cn-hangzhou-k"}},
+        {"metadata": {"labels": {"alibabacloud.com/eci": "true"}}},
+        {
+            "annotations": {
+                "k8s.aliyun.com/pod-dnat": "",
+                "k8s.aliyun.com/eci-instance-id": "eci-1",
+            }
+        },
+    ],
+    ids=["node", "label", "annotation"],
+)
+def test_virtual_pods(parts: Json) -> None:
+    assert read(pod(**parts)).virtual
+
+
+def test_host_network_and_namespace() -> None:
+    assert read(pod(spec={"hostNetwork": True})).host_network
+    assert PodSource("games").path == "/api/v1/namespaces/games/pods"
+
+
+RUNNING: Json = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+WAITING: Json = {"waiting": {"reason": "ContainerCreating"}}
+ENDED: Json = {"terminated": {"exitCode": 0}}
+
+
+def container(state: Json, name: str = "main", **more: Any) -> Json:
+    return {"name": name, "state": state, **more}
+
+
+def ended(
+    *, deleting: bool = True, phase: str = "Running", containers: int = 1, **kinds: Any
+) -> bool:
+    names = ["main", "side"][:containers]
+    statuses = {f"{kind}Statuses": value for kind, value in kinds.items()}
+    return read(
+        pod(
+            metadata={"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleting else {},
+            spec={"containers": [{"name": name} for name in names]},
+            status={"phase": phase, **statuses},
+        )
+    ).ended
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+@pytest.mark.parametrize("deleting", [True, False])
+def test_a_final_phase_is_the_end(phase: str, deleting: bool) -> None:
+    assert ended(phase=phase, deleting=deleting, container=[container(RUNNING)])
+
+
+def test_being_deleted_is_not_the_end() -> None:
+    assert not ended(container=[container(RUNNING)])
+
+
+def test_a_container_that_ended_may_be_restarted_unless_the_pod_is_deleted() -> None:
+    assert not ended(deleting=False, container=[container(ENDED)])
+    assert ended(container=[container(ENDED)])
+
+
+def test_the_last_container_counts() -> None:
+    both = [container(ENDED), container(RUNNING, "side")]
+    assert not ended(containers=2, container=both)
+    both[1] = container(ENDED, "side")
+    assert ended(containers=2, container=both)
+
+
+def test_a_container_not_reported_yet_may_run() -> None:
+    assert not ended(containers=2, container=[container(ENDED)])
+    assert not ended(phase="Running")
+
+
+def test_a_restarted_sidecar_and_a_debugger_count() -> None:
+    main = [container(ENDED)]
+    assert not ended(container=main, initContainer=[container(RUNNING, "sidecar")])
+    assert ended(container=main, initContainer=[container(ENDED, "sidecar")])
+    assert not ended(container=main, ephemeralContainer=[container(RUNNING, "debugger")])
+    assert ended(container=main, ephemeralContainer=[container(ENDED, "debugger")])
+
+
+@pytest.mark.parametrize("phase", ["Pending", ""])
+def test_deleted_before_anything_ran(phase: str) -> None:
+    assert ended(phase=phase)
+    assert ended(phase=phase, container=[container(WAITING)])
+    assert not ended(phase=phase, deleting=False, container=[container(WAITING)])
+
+
+def test_deleted_while_it_is_initialised() -> None:
+    assert not ended(
+        phase="Pending",
+        container=[container(WAITING)],
+        initContainer=[container(RUNNING, "setup")],
+    )
+    assert ended(
+        phase="Pending",
+        container=[container(WAITING)],
+        initContainer=[container(ENDED, "setup")],
+    )
+
+
+def test_deleted_between_two_crashes() -> None:
+    waiting = container(
+        {"waiting": {"reason": "CrashLoopBackOff"}}, lastState=ENDED, restartCount=3
+    )
+    assert ended(container=[waiting])
