@@ -48,8 +48,8 @@ def gc(
     """
     config = load_config(config_file)
     configure("error", "console")
-    settings = Settings(config, namespace or own_namespace(), "dnatctl-gc")
     client = connect(kubeconfig, 4)
+    settings = Settings(config, namespace or own_namespace(client), "dnatctl-gc")
     try:
         cloud = connect_cloud(config, provider_for(config))
         with Collector(settings, client, cloud, served_version(client)) as collector:

@@ -17,7 +17,7 @@ from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider, open_provider
 from dnatctl.config import Config, ConfigErrors, CredentialType, load
 from dnatctl.kube.client import KubeClient, Observer
-from dnatctl.kube.errors import KubeConfigError
+from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
 
 DEFAULT_CONFIG = "/etc/dnatctl/config.yaml"
 
@@ -44,6 +44,7 @@ namespace_option = click.option(
     help="Namespace of the Lease and the ledger. Default: the pod's own, else dnatctl-system.",
 )
 
+USUAL_NAMESPACE = "dnatctl-system"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _TYPES = {
@@ -105,11 +106,29 @@ def provider_for(config: Config) -> Provider:
     return open_provider(credential_source(config))
 
 
-def own_namespace() -> str:
-    """The namespace this runs in, if it runs in a pod."""
+def own_namespace(client: KubeClient) -> str:
+    """The namespace of the Lease and the ledger: the pod's own, outside of pods the usual one.
+
+    On a cluster where that was never made (nothing but the CRD is installed), it is kube-system.
+    """
     if SERVICE_ACCOUNT.is_file():
         return SERVICE_ACCOUNT.read_text(encoding="utf-8").strip()
-    return "dnatctl-system"
+    return USUAL_NAMESPACE if _exists(client, USUAL_NAMESPACE) else "kube-system"
+
+
+def _exists(client: KubeClient, namespace: str) -> bool:
+    """Whether the namespace is there, found out with no right but that to make a Lease in it."""
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
+    lease = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": "dnatctl"},
+    }
+    try:
+        client.request("POST", path, query={"dryRun": "All"}, body=lease)
+    except KubeError as error:
+        return error.failure is not Failure.NOT_FOUND
+    return True
 
 
 def connect(kubeconfig: Path | None, size: int, observer: Observer | None = None) -> KubeClient:

@@ -51,7 +51,7 @@ CRD_RETRY_S = 5.0
     default=":8080",
     show_default=True,
     show_envvar=True,
-    help="Where /metrics is served.",
+    help="Where /metrics is served; 0: nowhere.",
 )
 @click.option(
     "--health-probe-bind-address",
@@ -59,7 +59,7 @@ CRD_RETRY_S = 5.0
     default=":8081",
     show_default=True,
     show_envvar=True,
-    help="Where /healthz, /livez and /readyz are served.",
+    help="Where /healthz, /livez and /readyz are served; 0: nowhere.",
 )
 @click.option(
     "--leader-elect/--no-leader-elect",
@@ -118,9 +118,13 @@ def run(
     """Run the controller."""
     config = load_config(config_file)
     configure(log_level, log_format)
+    stop = threading.Event()
+    _handle_signals(stop)
+    metrics = Metrics()
+    client = _connect(kubeconfig, metrics, concurrent_syncs + WATCHES + SPARE_CONNECTIONS)
     settings = Settings(
         config=config,
-        namespace=namespace or own_namespace(),
+        namespace=namespace or own_namespace(client),
         identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
         metrics_address=metrics_bind_address,
         health_address=health_probe_bind_address,
@@ -128,10 +132,6 @@ def run(
         workers=concurrent_syncs,
         dry_run=dry_run,
     )
-    stop = threading.Event()
-    _handle_signals(stop)
-    metrics = Metrics()
-    client = _connect(kubeconfig, metrics, settings)
     _serve(settings, client, metrics, stop, config_file)
 
 
@@ -168,12 +168,12 @@ def _serve(
     ).run()
 
 
-def _connect(kubeconfig: Path | None, metrics: Metrics, settings: Settings) -> KubeClient:
+def _connect(kubeconfig: Path | None, metrics: Metrics, connections: int) -> KubeClient:
     def observe(method: str, resource: str, code: str, seconds: float) -> None:
         del resource, seconds
         metrics.kube_requests.labels(code, method, client.host).inc()
 
-    client = connect(kubeconfig, settings.workers + WATCHES + SPARE_CONNECTIONS, observe)
+    client = connect(kubeconfig, connections, observe)
     return client
 
 

@@ -14,6 +14,7 @@ from functools import partial
 
 from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud.api import CloudApi
+from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.hub import Hub
 from dnatctl.control.lookups import known_uids
@@ -83,7 +84,7 @@ class Collector:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._gateways.stop(LONGEST_CALL_S)
+        self._gateways.stop(Deadline(self._clock, LONGEST_CALL_S))
         self._elector.stop()
 
     def find(self, timeout: float) -> list[tuple[Orphan, ForwardEntry]]:

@@ -18,6 +18,7 @@ from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.eni import EniCache
 from dnatctl.cloud.errors import CloudError
+from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateways import Gateways, gateway_notes
 from dnatctl.control.handover import decode, encode
 from dnatctl.control.hub import Hub
@@ -205,6 +206,8 @@ class Controller:
         """Run until told to stop. Returns when everything has stopped."""
         for server in self._servers:
             server.start()
+        health, metrics = (server.port for server in self._servers)
+        log.info("serving", health_port=health, metrics_port=metrics)
         for reflector in (*self._reflectors, self._node_reflector):
             reflector.start()
         self._events.start()
@@ -243,16 +246,19 @@ class Controller:
 
     def _shut_down(self) -> None:
         log.info("stopping")
+        drain = Deadline(self._clock, DRAIN_S)
         self._working = False
         self._queue.shutdown()
-        self._workers.join(DRAIN_S)
-        self._sweeper.stop(1.0)
-        self._gateways.stop(DRAIN_S)
+        self._gateways.stop_writers()
+        self._workers.join(drain)
+        self._sweeper.stop(drain.left)
+        quiet = self._gateways.stop(drain)
         self._events.stop(2.0)
         for reflector in (*self._reflectors, self._node_reflector):
             reflector.stop()
-        if self._leading.is_set() and not self._settings.dry_run:
-            self._elector.stop(release=True)
+        if not self._settings.dry_run:
+            # A write that is still under way must not meet another leader's: let the Lease expire.
+            self._elector.stop(release=quiet)
         for server in self._servers:
             server.stop()
         log.info("stopped")

@@ -14,6 +14,7 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError
+from dnatctl.control.deadline import Deadline
 from dnatctl.control.listener import Listener
 from dnatctl.control.poller import TablePoller
 from dnatctl.control.world import World
@@ -72,18 +73,18 @@ class Gateways:
         for threads in list(self._threads.values()):
             threads.writer.stop()
 
-    def stop(self, timeout: float) -> None:
-        """Stop everything and wait for it."""
+    def stop(self, deadline: Deadline) -> bool:
+        """Stop everything and wait for it; whether no write is under way any more."""
         self._stopping.set()
         self._wake.set()
         self.stop_writers()
         for threads in list(self._threads.values()):
             threads.poller.stop()
-        for threads in list(self._threads.values()):
-            threads.writer.join(timeout)
-            threads.poller.join(timeout)
         if self._thread.ident is not None:
-            self._thread.join(timeout)
+            self._thread.join(deadline.left)
+        for threads in list(self._threads.values()):
+            threads.poller.join(deadline.left)
+        return all(t.writer.join(deadline.left) for t in list(self._threads.values()))
 
     def describe_soon(self) -> None:
         """A gateway or an EIP is not as it was described."""

@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 MOST_STEPS = 16
 """Steps taken for a key before others get their turn."""
 
+WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota")
+"""Problems that may be over as soon as somebody else gives something back."""
+
 
 class Hands(Protocol):
     """Where writes to tables are handed to."""
@@ -132,7 +135,7 @@ class Reconciler:
             self._hands.expedite(uid)
 
     def _judge(self, seen: Seen, made: Plan) -> float | None:
-        if made.problem is not None and made.problem.reason == "PoolExhausted":
+        if made.problem is not None and made.problem.reason in WAIT_FOR_ROOM:
             self._world.wait_for_room(seen.key)
         if not self._dry_run:
             self._reporter.judged(seen, made)

@@ -10,6 +10,7 @@ import structlog
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.api import Stopped
+from dnatctl.control.deadline import Deadline
 from dnatctl.control.queue import WorkQueue
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
@@ -53,11 +54,11 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    def join(self, timeout: float) -> None:
+    def join(self, deadline: Deadline) -> None:
         """Wait for the keys in hand, after the queue was shut down."""
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join(timeout)
+                thread.join(deadline.left)
 
     def alive(self) -> bool:
         """Whether every worker is there."""

@@ -114,7 +114,7 @@ def _with_address(case: Case, spec: PodDNATSpec) -> PodDNATSpec:
 
 def _steady(case: Case) -> Plan:
     mend(case)
-    return case.answer(_publish(case) or _name_interface(case))
+    return case.answer(_name_interface(case) or _publish(case))
 
 
 def _publish(case: Case) -> Publish | None:
@@ -137,7 +137,10 @@ def _publish(case: Case) -> Publish | None:
 
 
 def _name_interface(case: Case) -> Reclaim | None:
-    """Fill in the network interface once it is known: nothing waits for it."""
+    """Fill in the network interface once it is known: nothing waits for it.
+
+    It goes before the status if both are due, so that the status is of the latest generation.
+    """
     eni = case.seen.eni
     if eni is None or case.ip not in eni.ips:
         return None

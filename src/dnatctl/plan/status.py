@@ -32,8 +32,8 @@ def publish(
     types = {condition.type for condition in conditions}
     others = tuple(c for c in record.status.conditions if c.type not in {*types, READY, RETAINED})
     kept = (*others, *conditions)
-    kept_same = not seen.policy.keeps_conditions or _same(record.status.conditions, kept)
-    if record.status.entries == entries and kept_same:
+    told = not seen.policy.keeps_conditions or _is_told(record, kept)
+    if record.status.entries == entries and told:
         return None
     return Publish(PodDNATStatus(entries, kept, record.generation))
 
@@ -45,8 +45,9 @@ def _dated(seen: Seen, record: PodDNAT, condition: Condition) -> Condition:
     return replace(condition, since=since or now, observed_generation=record.generation)
 
 
-def _same(old: tuple[Condition, ...], new: tuple[Condition, ...]) -> bool:
-    """Equal but for the generation they were observed at: that alone is not worth a write."""
-    return {c.type: replace(c, observed_generation=0) for c in old} == {
-        c.type: replace(c, observed_generation=0) for c in new
-    }
+def _is_told(record: PodDNAT, conditions: tuple[Condition, ...]) -> bool:
+    """Whether the status says this already, and says it of the present generation."""
+    status = record.status
+    return status.observed_generation == record.generation and set(status.conditions) == set(
+        conditions
+    )

@@ -29,7 +29,8 @@ def run_gc(it: Stage, tmp_path: Path, *arguments: str, answer: str = "") -> Resu
     config.write_text(
         yaml.safe_dump({**it.configuration(), "endpoints": {"vpc": endpoint, "ecs": endpoint}})
     )
-    options = ["--config", str(config), "--kubeconfig", str(it.kubeconfig()), *arguments]
+    kubeconfig = it.kube.write_kubeconfig(str(tmp_path / "kubeconfig"))
+    options = ["--config", str(config), "--kubeconfig", kubeconfig, *arguments]
     return CliRunner().invoke(gc, options, input=answer)
 
 
