@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -20,8 +21,9 @@ TEXT = "text/plain; charset=utf-8"
 class HealthServer:
     """Serves checks and, if given a registry, metrics, on one address.
 
-    `address` is `host:port` or `:port`; `0` turns the server off. `notes` are lines shown by
-    `?verbose` that do not decide anything.
+    `address` is `host:port`, `[host]:port` or `:port`; `0` turns the server off. `notes` are lines
+    shown by `?verbose` that do not decide anything. Raises OSError where the address cannot be
+    listened on.
     """
 
     def __init__(
@@ -34,28 +36,33 @@ class HealthServer:
         self._checks = checks
         self._registry = registry
         self._notes = notes
-        self._server = _Server(_parse(address), self._handler())
-        self._thread = threading.Thread(
-            target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.2},
-            name="dnatctl-http",
-            daemon=True,
-        )
+        self._server = None if address == "0" else _listen(address, self._handler())
+        self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
-        return int(self._server.server_address[1])
+        """The port it listens on; 0 if it is turned off."""
+        return int(self._server.server_address[1]) if self._server else 0
 
     def start(self) -> None:
         """Start serving."""
-        self._thread.start()
+        if self._server is not None:
+            self._thread = threading.Thread(
+                target=self._server.serve_forever,
+                kwargs={"poll_interval": 0.2},
+                name="dnatctl-http",
+                daemon=True,
+            )
+            self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving and close the socket."""
-        self._server.shutdown()
+        """Stop serving, if it was begun, and close the socket."""
+        if self._server is None:
+            return
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join(2)
         self._server.server_close()
-        self._thread.join(2)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         outer = self
@@ -115,6 +122,11 @@ class _Server(ThreadingHTTPServer):
     allow_reuse_address = True
 
 
-def _parse(address: str) -> tuple[str, int]:
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
+def _listen(address: str, handler: type[BaseHTTPRequestHandler]) -> _Server:
     host, _, port = address.rpartition(":")
-    return host.strip("[]") or "0.0.0.0", int(port)
+    server = _Server6 if ":" in host else _Server
+    return server((host.strip("[]") or "0.0.0.0", int(port)), handler)

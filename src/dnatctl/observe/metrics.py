@@ -92,7 +92,8 @@ class Metrics:
             self.reconciles.labels(CONTROLLER, result)
         for metric in (self.reconcile_errors, self.reconcile_panics, self.reconcile_seconds):
             metric.labels(CONTROLLER)
-        self.active_workers.labels(CONTROLLER).set(0)
+        for gauge in (self.active_workers, self.max_workers):
+            gauge.labels(CONTROLLER)
 
     def _work_queue(self) -> None:
         self.queue_depth = self._gauge("workqueue_depth", "Keys that are due.", _NAMES)
