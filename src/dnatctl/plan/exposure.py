@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
 
 from dnatctl.model import Protocol
 from dnatctl.objects import Owner, Pod
@@ -61,7 +61,7 @@ class Rules:
     """
 
     admits: Callable[[str], bool] = lambda _: True
-    networks: tuple[ipaddress.IPv4Network, ...] = ()
+    networks: tuple[IPv4Network, ...] = ()
     stateful_kinds: frozenset[str] = frozenset({"StatefulSet"})
 
 
@@ -76,11 +76,8 @@ def read_exposure(pod: Pod | None, rules: Rules) -> Exposure:
     try:
         return _read(pod, rules)
     except InvalidAnnotationError as error:
-        return Exposure(
-            Ask.ENDED if pod.ended else Ask.KEEP,
-            ip=_ipv4(pod),
-            problem=Problem("InvalidAnnotation", str(error)),
-        )
+        problem = Problem("InvalidAnnotation", str(error))
+        return Exposure(Ask.KEEP, ip=_ipv4(pod), problem=problem)
 
 
 def owner_for(pod: Pod, exposure: Exposure) -> Owner:
@@ -91,12 +88,12 @@ def owner_for(pod: Pod, exposure: Exposure) -> Owner:
 
 
 def _read(pod: Pod, rules: Rules) -> Exposure:
-    fixed = _is_stateful(pod, rules) and _flag(pod, FIXED)
     if pod.ended:
-        return Exposure(Ask.ENDED, fixed=fixed)
+        return Exposure(Ask.ENDED)
     if not _flag(pod, SWITCH):
         return Exposure(Ask.OFF)
     ports = _ports(pod)
+    fixed = _flag(pod, FIXED) and _is_stateful(pod, rules)
     ip = _ipv4(pod)
     if problem := _refusal(pod, ip, rules):
         return Exposure(Ask.KEEP, ports, ip, fixed, problem)
@@ -113,7 +110,7 @@ def _flag(pod: Pod, annotation: str) -> bool:
 
 
 def _ports(pod: Pod) -> tuple[tuple[int, Protocol], ...]:
-    default = _protocol(pod.annotations.get(PROTOCOL, Protocol.TCP), PROTOCOL)
+    default = _protocol(pod.annotations.get(PROTOCOL) or Protocol.TCP, PROTOCOL)
     text = pod.annotations.get(PORTS, "").strip()
     if not text:
         raise InvalidAnnotationError(
@@ -152,7 +149,7 @@ def _number(text: str, part: str) -> int:
 
 def _protocol(text: str, annotation: str) -> Protocol:
     try:
-        return Protocol(text.strip().lower() or Protocol.TCP)
+        return Protocol(text.strip().lower())
     except ValueError:
         raise InvalidAnnotationError(
             f'{annotation}: "{_cut(text)}" is neither tcp nor udp'
@@ -173,18 +170,14 @@ def _refusal(pod: Pod, ip: str, rules: Rules) -> Problem | None:
         return Problem("VirtualNode", "pods on ECI or virtual nodes cannot be reached through DNAT")
     if pod.ips and not ip:
         return Problem("NoIPv4", "the pod has no IPv4 address, and DNAT is IPv4 only")
-    if ip and rules.networks and not any(_within(ip, net) for net in rules.networks):
+    if ip and rules.networks and not any(IPv4Address(ip) in net for net in rules.networks):
         networks = ", ".join(str(net) for net in rules.networks)
         return Problem("OutsideVPC", f"pod IP {ip} is not in the VPC ({networks})")
     return None
 
 
-def _within(ip: str, network: ipaddress.IPv4Network) -> bool:
-    return ipaddress.IPv4Address(ip) in network
-
-
 def _ipv4(pod: Pod) -> str:
-    return next((ip for ip in pod.ips if "." in ip), "")
+    return next((ip for ip in pod.ips if ":" not in ip), "")
 
 
 def _is_stateful(pod: Pod, rules: Rules) -> bool:

@@ -1,0 +1,282 @@
+"""What a pod asks for: every form of every annotation, and what is said of those that are wrong."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnatctl.objects import Key, Owner, Pod
+from dnatctl.plan.exposure import (
+    FIXED,
+    MAX_PORTS,
+    PORTS,
+    PROTOCOL,
+    SWITCH,
+    Ask,
+    Exposure,
+    Problem,
+    Rules,
+    owner_for,
+    read_exposure,
+)
+from tests.unit.table.made import TCP, UDP
+
+SET = Owner("apps/v1", "StatefulSet", "lobby", "uid-set", controller=True)
+DEPLOYMENT = Owner("apps/v1", "ReplicaSet", "lobby-abc", "uid-rs", controller=True)
+ANY = Rules()
+ON = {SWITCH: "true", PORTS: "80"}
+
+
+def pod(annotations: dict[str, str], **more) -> Pod:
+    known = {"ips": ("10.0.0.1",), **more}
+    return Pod(Key("games", "lobby-0"), "uid-pod", "1", annotations, **known)
+
+
+def ports(text: str, protocol: str | None = None) -> tuple[tuple[int, object], ...]:
+    more = {} if protocol is None else {PROTOCOL: protocol}
+    exposure = read_exposure(pod({SWITCH: "true", PORTS: text, **more}), ANY)
+    assert exposure.ask is Ask.ON, exposure.problem
+    return exposure.ports
+
+
+def complaint(annotations: dict[str, str], **more) -> str:
+    """What is said of a pod with these annotations, which must be invalid."""
+    exposure = read_exposure(pod(annotations, **more), ANY)
+    assert exposure.ask is Ask.KEEP
+    assert exposure.problem is not None
+    assert exposure.problem.reason == "InvalidAnnotation"
+    return exposure.problem.message
+
+
+class TestSwitch:
+    @pytest.mark.parametrize("value", ["", "true"])
+    def test_on(self, value):
+        exposure = read_exposure(pod({SWITCH: value, PORTS: "80"}), ANY)
+        assert exposure == Exposure(Ask.ON, ((80, TCP),), "10.0.0.1")
+
+    def test_off(self):
+        assert read_exposure(pod({SWITCH: "false", PORTS: "80"}), ANY) == Exposure(Ask.OFF)
+
+    @pytest.mark.parametrize("more", [{}, {PORTS: "80"}, {PORTS: "nonsense", FIXED: "nonsense"}])
+    def test_absent_is_off_whatever_else_is_written(self, more):
+        assert read_exposure(pod(more), ANY) == Exposure(Ask.OFF)
+
+    def test_off_counts_though_other_values_are_invalid(self):
+        """Turning it off is the way out of what was set up wrongly."""
+        wrong = {SWITCH: "false", PORTS: "http", PROTOCOL: "sctp", FIXED: "maybe"}
+        assert read_exposure(pod(wrong, owner=SET), ANY) == Exposure(Ask.OFF)
+
+    @pytest.mark.parametrize("value", ["True", "yes", "1", " true", "off", "FALSE"])
+    def test_anything_else_is_invalid(self, value):
+        assert complaint({SWITCH: value, PORTS: "80"}) == (
+            f'{SWITCH}: "{value}" is neither "", "true" nor "false"'
+        )
+
+    def test_a_long_value_is_cut(self):
+        message = complaint({SWITCH: "x" * 5000, PORTS: "80"})
+        assert message == f'{SWITCH}: "{"x" * 57}..." is neither "", "true" nor "false"'
+
+
+class TestPorts:
+    @pytest.mark.parametrize(
+        ("text", "read"),
+        [
+            ("80", [(80, TCP)]),
+            ("80,443", [(80, TCP), (443, TCP)]),
+            ("443,80", [(443, TCP), (80, TCP)]),
+            (" 80 , 443 ", [(80, TCP), (443, TCP)]),
+            ("1,65535", [(1, TCP), (65535, TCP)]),
+            ("80/tcp", [(80, TCP)]),
+            ("80/UDP", [(80, UDP)]),
+            ("80/tcp,80/udp", [(80, TCP), (80, UDP)]),
+            ("7000-7003/udp", [(p, UDP) for p in range(7000, 7004)]),
+            ("7000-7000", [(7000, TCP)]),
+            ("80/tcp,7000-7001/udp", [(80, TCP), (7000, UDP), (7001, UDP)]),
+            ("1-100", [(p, TCP) for p in range(1, 101)]),
+        ],
+    )
+    def test_valid(self, text, read):
+        assert ports(text) == tuple(read)
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            *("0", "65536", "100000", "-80", "80-", "-", "80-90-95", "http", "8o", "80.5", "+80"),
+            *("80 - 90", "0x50", "٨٠", "80;443", "0-3", "65535-65536", "80 /tcp"),
+        ],
+    )
+    @pytest.mark.parametrize("form", ["{}", "22,{}", "{},22"])
+    def test_what_is_not_a_port_is_named(self, part, form):
+        message = complaint({SWITCH: "", PORTS: form.format(part)})
+        assert message == (
+            f'{PORTS}: "{part}" is not a port: use 1 to 65535, a range such as 7000-7003, '
+            "and /tcp or /udp behind either"
+        )
+
+    @pytest.mark.parametrize("name", ["sctp", "tcp udp", "", "tcp/udp", "any"])
+    def test_what_is_not_a_protocol_is_named(self, name):
+        message = complaint({SWITCH: "", PORTS: f"80/{name}"})
+        assert message == f'{PORTS}: "{name}" is neither tcp nor udp'
+
+    def test_a_range_that_ends_before_it_begins(self):
+        assert complaint({SWITCH: "", PORTS: "80,7003-7000/udp"}) == (
+            f'{PORTS}: "7003-7000/udp" ends before it begins'
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "twice"),
+        [
+            ("80,80", "80/tcp"),
+            ("80,80/tcp", "80/tcp"),
+            ("7000-7002/udp,7002/udp", "7002/udp"),
+            ("7000-7002,7001-7005", "7001/tcp"),
+        ],
+    )
+    def test_twice(self, text, twice):
+        assert complaint({SWITCH: "", PORTS: text}) == f"{PORTS}: {twice} is named twice"
+
+    @pytest.mark.parametrize("text", ["1-101", "1-65535", "1-100,200", "1-60/tcp,1-60/udp"])
+    def test_too_many(self, text):
+        assert complaint({SWITCH: "", PORTS: text}) == f"{PORTS}: more than {MAX_PORTS} ports"
+
+    @pytest.mark.parametrize("annotations", [{}, {PORTS: ""}, {PORTS: "  "}])
+    def test_none_at_all(self, annotations):
+        assert complaint({SWITCH: "", **annotations}) == (
+            f"{PORTS} is missing: name the ports to expose, such as 80,443"
+        )
+
+    def test_an_empty_part(self):
+        assert '"" is not a port' in complaint({SWITCH: "", PORTS: "80,"})
+
+    @given(st.text(max_size=40))
+    def test_whatever_is_written_is_understood_or_complained_about(self, text):
+        exposure = read_exposure(pod({SWITCH: "", PORTS: text}), ANY)
+        if exposure.ask is Ask.ON:
+            assert 1 <= len(exposure.ports) <= MAX_PORTS
+            assert len(set(exposure.ports)) == len(exposure.ports)
+            assert all(1 <= port <= 65535 for port, _ in exposure.ports)
+        else:
+            assert (exposure.ask, exposure.ports) == (Ask.KEEP, ())
+            assert exposure.problem is not None
+            assert exposure.problem.message.startswith(PORTS)
+
+
+class TestProtocol:
+    @pytest.mark.parametrize(
+        ("value", "protocol"), [(None, TCP), ("", TCP), ("tcp", TCP), ("udp", UDP), ("UDP", UDP)]
+    )
+    def test_counts_for_ports_that_name_none(self, value, protocol):
+        assert ports("80,443", value) == ((80, protocol), (443, protocol))
+
+    def test_and_not_for_those_that_do(self):
+        assert ports("80/tcp,443,53/udp", "udp") == ((80, TCP), (443, UDP), (53, UDP))
+
+    @pytest.mark.parametrize("value", ["sctp", "tcp,udp", "http", "any", " "])
+    def test_anything_else_is_invalid(self, value):
+        message = complaint({SWITCH: "", PORTS: "80/tcp", PROTOCOL: value})
+        assert message == f'{PROTOCOL}: "{value}" is neither tcp nor udp'
+
+
+class TestFixed:
+    @pytest.mark.parametrize(
+        ("value", "fixed"), [("", True), ("true", True), ("false", False), (None, False)]
+    )
+    def test_of_a_stateful_workload(self, value, fixed):
+        more = {} if value is None else {FIXED: value}
+        exposure = read_exposure(pod({**ON, **more}, owner=SET), ANY)
+        assert exposure.fixed is fixed
+
+    @pytest.mark.parametrize("owner", [None, DEPLOYMENT])
+    def test_of_no_other(self, owner):
+        exposure = read_exposure(pod({**ON, FIXED: ""}, owner=owner), ANY)
+        assert (exposure.ask, exposure.fixed) == (Ask.ON, False)
+
+    def test_kinds_can_be_configured(self):
+        custom = Owner("apps.kruise.io/v1beta1", "AdvancedSet", "lobby", "uid", controller=True)
+        rules = Rules(stateful_kinds=frozenset({"AdvancedSet"}))
+        assert read_exposure(pod({**ON, FIXED: ""}, owner=custom), rules).fixed
+        assert not read_exposure(pod({**ON, FIXED: ""}, owner=SET), rules).fixed
+
+    @pytest.mark.parametrize("owner", [None, SET])
+    def test_anything_else_is_invalid(self, owner):
+        message = complaint({**ON, FIXED: "24h"}, owner=owner)
+        assert message == f'{FIXED}: "24h" is neither "", "true" nor "false"'
+
+    def test_the_record_belongs_to_the_workload_then(self):
+        fixed = pod({**ON, FIXED: ""}, owner=SET)
+        assert owner_for(fixed, read_exposure(fixed, ANY)) == SET
+        plain = pod(ON, owner=SET)
+        assert owner_for(plain, read_exposure(plain, ANY)) == Owner(
+            "v1", "Pod", "lobby-0", "uid-pod"
+        )
+
+
+class TestState:
+    def test_a_pod_that_is_gone_has_ended(self):
+        assert read_exposure(None, ANY) == Exposure(Ask.ENDED)
+
+    @pytest.mark.parametrize("annotations", [ON, {}, {SWITCH: "nonsense"}, {**ON, FIXED: "x"}])
+    def test_a_pod_that_has_ended_asks_for_nothing_whatever_it_says(self, annotations):
+        ended = pod(annotations, ended=True, owner=SET)
+        assert read_exposure(ended, ANY) == Exposure(Ask.ENDED)
+
+    def test_a_pod_that_is_being_deleted_still_asks(self):
+        assert read_exposure(pod(ON, deleting=True), ANY).ask is Ask.ON
+
+    def test_without_an_address_it_has_to_wait(self):
+        exposure = read_exposure(pod(ON, ips=()), ANY)
+        assert exposure == Exposure(Ask.NO_ADDRESS, ((80, TCP),))
+
+    @pytest.mark.parametrize("ips", [("10.0.0.1", "fd00::1"), ("fd00::1", "10.0.0.1")])
+    def test_of_two_families_ipv4_counts(self, ips):
+        assert read_exposure(pod(ON, ips=ips), ANY).ip == "10.0.0.1"
+
+    def test_what_is_invalid_keeps_its_address(self):
+        exposure = read_exposure(pod({SWITCH: "", PORTS: "x"}), ANY)
+        assert (exposure.ip, exposure.ports) == ("10.0.0.1", ())
+
+
+class TestRefused:
+    VPC = Rules(networks=(IPv4Network("10.0.0.0/8"), IPv4Network("192.168.0.0/16")))
+
+    @pytest.mark.parametrize(
+        ("more", "rules", "reason", "says"),
+        [
+            ({}, Rules(admits=lambda _: False), "NamespaceDenied", "namespace games may not"),
+            ({"host_network": True}, ANY, "HostNetwork", "its node's address"),
+            ({"virtual": True}, ANY, "VirtualNode", "ECI"),
+            ({"ips": ("fd00::1",)}, ANY, "NoIPv4", "no IPv4 address"),
+            ({"ips": ("::ffff:10.0.0.1",)}, VPC, "NoIPv4", "no IPv4 address"),
+            (
+                {"ips": ("172.16.0.9",)},
+                VPC,
+                "OutsideVPC",
+                "172.16.0.9 is not in the VPC (10.0.0.0/8, 192.168.0.0/16)",
+            ),
+        ],
+    )
+    def test_with_a_reason(self, more, rules, reason, says):
+        exposure = read_exposure(pod(ON, **more), rules)
+        assert exposure.ask is Ask.KEEP
+        assert isinstance(exposure.problem, Problem)
+        assert exposure.problem.reason == reason
+        assert says in exposure.problem.message
+        assert exposure.ports == ((80, TCP),)
+
+    @pytest.mark.parametrize("ip", ["10.200.1.1", "192.168.0.1"])
+    def test_any_network_of_the_vpc_will_do(self, ip):
+        assert read_exposure(pod(ON, ips=(ip,)), self.VPC).ask is Ask.ON
+
+    def test_without_an_address_there_is_nothing_to_refuse_yet(self):
+        assert read_exposure(pod(ON, ips=()), self.VPC).ask is Ask.NO_ADDRESS
+
+    def test_the_namespace_is_asked_about_by_name(self):
+        rules = Rules(admits=lambda namespace: namespace == "games")
+        assert read_exposure(pod(ON), rules).ask is Ask.ON
+
+    def test_off_needs_no_refusal(self):
+        denied = Rules(admits=lambda _: False)
+        assert read_exposure(pod({}, host_network=True), denied) == Exposure(Ask.OFF)
