@@ -15,7 +15,7 @@ from dnatctl.control.world import World
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
 from dnatctl.table.view import Change, Pass
-from dnatctl.table.watching import Facts, next_read
+from dnatctl.table.watching import CREDIT_LIMIT, Facts, earn, next_read
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,10 @@ class Pace(Protocol):
         """Seconds a write usually takes to settle."""
         ...
 
+    def writes(self) -> int:
+        """How many writes have been accepted."""
+        ...
+
 
 @dataclass(slots=True)
 class _Times:
@@ -46,6 +50,8 @@ class _Times:
     last_pass: float = float("-inf")
     looks: int = 0
     failures: int = 0
+    credit: float = CREDIT_LIMIT
+    writes: int = 0
 
 
 class TablePoller:
@@ -136,7 +142,7 @@ class TablePoller:
         with self._changed:
             if self._stopping:
                 return None
-            if wait > 0:
+            if wait > 0 and self._asked == facts.asked:
                 self._changed.wait(min(wait, self._idle_s, 1.0))
                 return None
             asked, self._asked = self._asked, False
@@ -146,6 +152,9 @@ class TablePoller:
         with self._world.lock:
             flux = self._table.in_flux()
             rows = len(self._table)
+        writes = self._writer.writes()
+        self._times.credit = earn(self._times.credit, writes - self._times.writes)
+        self._times.writes = writes
         return Facts(
             now=self._clock.monotonic(),
             rows=rows,
@@ -158,6 +167,7 @@ class TablePoller:
             looks=self._times.looks,
             asked=self._asked,
             idle_s=self._idle_s,
+            credit=self._times.credit,
         )
 
     def _failed(self, error: str) -> None:
@@ -194,11 +204,11 @@ class TablePoller:
         if not flux or EntryStatus.DELETING in flux.values() or not self._hint:
             return False
         last = -(-len(self._table) // PAGE_SIZE)
-        page = self._cloud.read_page(self._table.table_id, last if self._hint == "last" else 1)
+        _, entries = self._read_page(last if self._hint == "last" else 1)
         with self._world.lock:
-            changes = self._table.merge_part(page.entries, started)
+            changes = self._table.merge_part(entries, started)
         self._tell(changes)
-        found = flux.keys() & {entry.entry_id for entry in page.entries}
+        found = flux.keys() & {entry.entry_id for entry in entries}
         return len(found) * 2 >= len(flux)
 
     def _pass(self, started: float, flux: dict[str, EntryStatus]) -> None:
@@ -217,11 +227,12 @@ class TablePoller:
             self._listener.changed(key)
 
     def _collect(self) -> Collect:
-        def read_page(number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
-            page = self._cloud.read_page(self._table.table_id, number)
-            return page.total, page.entries
+        return collect(self._read_page)
 
-        return collect(read_page)
+    def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+        self._times.credit = max(self._times.credit - 1.0, 0.0)
+        page = self._cloud.read_page(self._table.table_id, number)
+        return page.total, page.entries
 
     def _first(self, started: float, collected: Collect) -> tuple[float, Collect, bool]:
         """The first reading decides what is free: repeat it until it is sure to be whole."""

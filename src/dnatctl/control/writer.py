@@ -64,6 +64,7 @@ class TableWriter:
         self._paused_until = float("-inf")
         self._changed = threading.Condition()
         self._stopping = False
+        self._accepted_writes = 0
         self._thread = threading.Thread(
             target=self._run, name=f"dnatctl-writer-{gateway_id}", daemon=True
         )
@@ -110,6 +111,10 @@ class TableWriter:
         """How many writes wait."""
         with self._changed:
             return len(self._wishes)
+
+    def writes(self) -> int:
+        """How many writes have been accepted."""
+        return self._accepted_writes
 
     def typical_settle(self) -> float:
         """Seconds after which the last write has usually settled; 0 while nothing is known."""
@@ -250,6 +255,7 @@ class TableWriter:
                 case DeleteRow():
                     self._table.deleting(entry_id, now)
         self._pace.accepted(type(wish.write), sent, now)
+        self._accepted_writes += 1
         with self._changed:
             self._wishes.answered(wish)
             self._wishes.refuse(wish, None)

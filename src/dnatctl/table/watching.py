@@ -15,6 +15,9 @@ from dnatctl.table.reading import PAGE_SIZE
 WRITES_A_READ = 5
 """Own writes that one read of a page is to serve while more are being sent."""
 
+CREDIT_LIMIT = 4.0
+"""Pages that may be read ahead of that: so the first few pods of a burst need not wait for it."""
+
 KICK_SPACING_S = 0.2
 FIRST_GUESS_S = 0.1
 LONGEST_LOOK_S = 3.0
@@ -26,7 +29,8 @@ class Facts:
     """What the decision rests on; times are seconds on the monotonic clock.
 
     `unsettled`: when each own row still in flux was last written; `removing`: how many of them are
-    on their way out. `looks`: readings since the last write that found something in flux.
+    on their way out. `looks`: readings since the last write that found something in flux. `credit`:
+    pages that the writes sent so far allow to be read (see `earn`).
     """
 
     now: float
@@ -40,6 +44,7 @@ class Facts:
     looks: int
     asked: bool
     idle_s: float
+    credit: float
 
 
 def next_read(facts: Facts) -> float:
@@ -56,10 +61,10 @@ def next_read(facts: Facts) -> float:
 
 def _while_writing(facts: Facts) -> float:
     cost = read_cost(facts.rows, removing=facts.removing > 0)
-    enough = WRITES_A_READ * cost
-    if len(facts.unsettled) >= enough and facts.unsettled[-enough] > facts.last_read:
-        return facts.now
-    patience = max(5.0, enough * (facts.typical + 0.05))
+    settled = facts.unsettled[0] + (facts.typical or FIRST_GUESS_S)
+    if facts.credit >= cost:
+        return max(settled, facts.last_read + FIRST_GUESS_S)
+    patience = max(5.0, WRITES_A_READ * cost * (facts.typical + 0.05))
     return max(facts.unsettled[0], facts.last_read) + patience
 
 
@@ -70,6 +75,11 @@ def _after_writing(facts: Facts) -> float:
         return settled
     pause = max(guess / 4, FIRST_GUESS_S) * LOOK_GROWTH ** min(facts.looks, 20)
     return facts.last_read + min(pause, LONGEST_LOOK_S)
+
+
+def earn(credit: float, writes: int) -> float:
+    """The pages that may be read after so many more writes."""
+    return min(credit + writes / WRITES_A_READ, CREDIT_LIMIT)
 
 
 def read_cost(rows: int, *, removing: bool) -> int:

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from dnatctl.table.watching import (
+    CREDIT_LIMIT,
     FIRST_GUESS_S,
     KICK_SPACING_S,
     LONGEST_LOOK_S,
     WRITES_A_READ,
     Facts,
+    earn,
     next_read,
     read_cost,
 )
@@ -29,6 +31,7 @@ AT_REST = Facts(
     looks=0,
     asked=False,
     idle_s=30.0,
+    credit=0.0,
 )
 
 
@@ -78,19 +81,21 @@ class TestWhileWriting:
         times = tuple(99.0 + n * 0.01 for n in range(unsettled))
         return replace(AT_REST, unsettled=times, rows=rows, removing=removing, writing=True)
 
-    def test_one_read_waits_for_enough_writes(self):
-        assert next_read(self.facts(WRITES_A_READ - 1)) > 100.0
-        assert next_read(self.facts(WRITES_A_READ)) == 100.0
+    def test_a_read_that_is_earned_comes_when_the_first_row_has_settled(self):
+        facts = replace(self.facts(1), credit=1.0, typical=0.7, last_read=90.0)
+        assert next_read(facts) == pytest.approx(99.7)
 
-    def test_writes_that_a_read_has_looked_at_already_do_not_count(self):
-        facts = replace(self.facts(WRITES_A_READ), last_read=99.0)
-        assert next_read(facts) > facts.now
+    def test_one_that_is_not_waits(self):
+        assert next_read(replace(self.facts(4), credit=0.9)) >= 104.0
 
-    def test_a_dear_read_waits_for_more(self):
+    def test_a_dear_read_has_to_be_earned_whole(self):
         big = {"rows": 120, "removing": 1}
         assert read_cost(120, removing=True) == 6
-        assert next_read(self.facts(6 * WRITES_A_READ - 1, **big)) > 100.0
-        assert next_read(self.facts(6 * WRITES_A_READ, **big)) == 100.0
+        assert next_read(replace(self.facts(9, **big), credit=5.0)) > 103.0
+
+    def test_five_writes_earn_a_read_and_savings_are_limited(self):
+        assert earn(0.0, WRITES_A_READ) == pytest.approx(1.0)
+        assert earn(CREDIT_LIMIT, 100) == CREDIT_LIMIT
 
     def test_few_writes_are_not_kept_waiting_for_long(self):
         quick, slow = (replace(self.facts(1), typical=t, idle_s=60.0) for t in (0.2, 3.0))
@@ -119,11 +124,13 @@ def test_a_burst_of_writes_costs_a_quarter_as_many_reads_at_most(settles, removi
     """200 writes one after the other to a table of one page, and looking until all have settled."""
     writes = [n * settles for n in range(200)]
     now, reads, looks = 0.0, 0, 0
+    credit, earned = CREDIT_LIMIT, 0
     last_read = last_pass = NEVER
     seen_settled = 0
     while seen_settled < len(writes):
         sent = sum(1 for at in writes if at <= now)
         unsettled = tuple(writes[seen_settled:sent])
+        credit, earned = earn(credit, sent - earned), sent
         due = next_read(
             Facts(
                 now=now,
@@ -137,6 +144,7 @@ def test_a_burst_of_writes_costs_a_quarter_as_many_reads_at_most(settles, removi
                 looks=looks,
                 asked=False,
                 idle_s=30.0,
+                credit=credit,
             )
         )
         upcoming = [at for at in writes if at > now]
@@ -145,6 +153,7 @@ def test_a_burst_of_writes_costs_a_quarter_as_many_reads_at_most(settles, removi
             continue
         now = max(now, due)
         reads += 1
+        credit = max(credit - 1.0, 0.0)
         last_read = last_pass = now
         seen_settled = sum(1 for at in writes if at + settles <= now + 1e-9)
         looks = looks + 1 if seen_settled < sum(1 for at in writes if at <= now) else 0
