@@ -139,14 +139,13 @@ class LeaseElector:
         To be called after the guarded work has ended. `on_lost` is not called.
         """
         with self._changed:
-            was_leader = self._renewed is not None and not self._ended
             self._ended = True
             self._renewed = None
             self._changed.notify_all()
         # A request in hand is let end: one broken off might still be carried out, in between.
         if not self._join(timeout):
             self._cancel.cancel()
-        if release and was_leader:
+        if release and self._record.holder == self._identity:
             self._release()
 
     def _join(self, timeout: float) -> bool:
@@ -204,6 +203,8 @@ class LeaseElector:
 
     def _may_take(self) -> bool:
         record = self._record
+        if self._ended:
+            return False
         if self._force or not record.exists or record.holder in ("", self._identity):
             return True
         duration = record.duration or self._settings.duration

@@ -1,0 +1,432 @@
+"""Leader election, one step at a time, under a clock that is moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.lease import LeaseCallbacks, LeaseElector, LeaseSettings
+from dnatctl.objects import Key
+from tests.support.clock import FakeClock
+from tests.unit.kube.leases import Leases
+
+
+class Replica:
+    """An elector, and what it told."""
+
+    def __init__(
+        self, leases: Leases, clock: FakeClock, name: str = "a", *, force: bool = False
+    ) -> None:
+        self.told: list[tuple[str, str]] = []
+        self.state = f"{name}'s"
+        callbacks = LeaseCallbacks(
+            on_started=lambda state: self.told.append(("started", state)),
+            on_lost=lambda: self.told.append(("lost", "")),
+            handover=lambda: self.state,
+            on_renewed=lambda state: self.told.append(("renewed", state)),
+        )
+        self.elector = LeaseElector(
+            leases.client,
+            Key("system", "dnatctl"),
+            name,
+            callbacks,
+            clock=clock,
+            random=Random(1),
+            force=force,
+        )
+
+    def step(self) -> float:
+        return self.elector.step()
+
+    @property
+    def leads(self) -> bool:
+        return self.elector.is_leader()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def leases() -> Leases:
+    return Leases()
+
+
+@pytest.fixture
+def first(leases: Leases, clock: FakeClock) -> Replica:
+    return Replica(leases, clock)
+
+
+@pytest.fixture
+def second(leases: Leases, clock: FakeClock) -> Replica:
+    return Replica(leases, clock, "b")
+
+
+def fails(*failures: Failure | None) -> Callable[[str], None]:
+    """Fail so many requests in a row, then none."""
+    left = list(failures)
+
+    def hook(method: str) -> None:
+        failure = left.pop(0) if left else None
+        if failure is not None:
+            raise KubeError(failure, "injected")
+
+    return hook
+
+
+def test_the_first_creates_the_lease_and_leads(leases: Leases, first: Replica) -> None:
+    assert not first.leads
+    first.step()
+    assert first.leads
+    assert first.told == [("started", "")]
+    assert leases.spec == {
+        "holderIdentity": "a",
+        "leaseDurationSeconds": 15,
+        "acquireTime": "2026-01-01T00:00:00.000000Z",
+        "renewTime": "2026-01-01T00:00:00.000000Z",
+        "leaseTransitions": 0,
+    }
+
+
+def test_renewing_moves_the_renew_time_only_and_stores_the_state(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    clock.advance(2)
+    assert first.step() == 2.0
+    assert leases.spec["renewTime"] == "2026-01-01T00:00:02.000000Z"
+    assert leases.spec["acquireTime"] == "2026-01-01T00:00:00.000000Z"
+    assert leases.state == "a's"
+    assert first.told[1:] == [("renewed", "a's")]
+
+
+def test_the_second_waits_while_the_first_renews(
+    clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    for _ in range(20):
+        first.step()
+        second.step()
+        clock.advance(2)
+    assert first.leads
+    assert not second.leads
+    assert second.elector.leader() == "a"
+
+
+def test_the_second_takes_over_when_it_saw_no_change_for_the_lease_duration(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    first.step()
+    first.step()
+    clock.advance(14)
+    second.step()
+    clock.advance(15)
+    second.step()
+    assert not second.leads, "it has to wait from when it looked first, by its own clock"
+    clock.advance(0.1)
+    second.step()
+    assert second.leads
+    assert second.told == [("started", "a's")]
+    assert (leases.holder, leases.spec["leaseTransitions"]) == ("b", 1)
+    assert leases.state == "a's", "kept until the new leader has one of its own"
+
+
+def test_a_lease_that_is_only_annotated_is_not_renewed_by_that(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    first.step()
+    for _ in range(8):
+        second.step()
+        leases.annotate("note", str(clock.monotonic()))
+        clock.advance(2)
+    second.step()
+    assert second.leads
+    assert leases.lease is not None
+    assert "note" in leases.lease["metadata"]["annotations"], "what others wrote is kept"
+
+
+def test_the_wall_clock_does_not_matter(clock: FakeClock, first: Replica, second: Replica) -> None:
+    first.step()
+    second.step()
+    clock.set_back(-3600)
+    second.step()
+    assert not second.leads
+    clock.set_back(7200)
+    first.step()
+    assert first.leads
+
+
+def test_leading_ends_at_the_renew_deadline_whatever_happens(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    clock.advance(9.9)
+    assert first.leads
+    assert first.elector.check() == pytest.approx(0.1)
+    clock.advance(0.1)
+    assert not first.leads
+    first.elector.check()
+    first.elector.check()
+    assert first.told[1:] == [("lost", "")]
+
+
+def test_the_deadline_counts_from_when_the_renewal_was_sent(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    leases.after = lambda method: clock.advance(4)
+    first.step()
+    clock.advance(5.9)
+    assert first.leads
+    clock.advance(0.1)
+    assert not first.leads
+
+
+def test_spare_time_before_another_may_lead(clock: FakeClock, first: Replica) -> None:
+    first.step()
+    assert first.elector.is_leader(spare=14.9)
+    assert not first.elector.is_leader(spare=15)
+    clock.advance(5)
+    assert first.elector.is_leader(spare=9.9)
+    assert not first.elector.is_leader(spare=10)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER, Failure.FORBIDDEN, Failure.UNAUTHORIZED],
+)
+def test_failures_are_tried_again_until_the_deadline(
+    leases: Leases, clock: FakeClock, first: Replica, failure: Failure
+) -> None:
+    leases.before = fails(failure, failure)
+    first.step()
+    first.step()
+    assert first.told == []
+    first.step()
+    leases.before = fails(failure, failure, failure)
+    for _ in range(4):
+        clock.advance(2)
+        first.step()
+    clock.advance(9)
+    assert first.leads
+    assert [what for what, _ in first.told] == ["started", "renewed"]
+
+
+def test_a_renewal_whose_answer_is_lost_is_no_conflict_afterwards(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    leases.after = fails(Failure.UNKNOWN)
+    first.step()
+    assert [what for what, _ in first.told] == ["started"]
+    first.step()
+    assert [what for what, _ in first.told] == ["started", "renewed"]
+    assert first.leads
+
+
+def test_a_creation_whose_answer_is_lost(leases: Leases, first: Replica) -> None:
+    leases.after = fails(None, Failure.UNKNOWN)
+    first.step()
+    first.step()
+    first.step()
+    assert first.leads
+
+
+def test_a_lease_annotated_by_hand_is_renewed_all_the_same(leases: Leases, first: Replica) -> None:
+    first.step()
+    leases.annotate("note", "x")
+    first.step()
+    assert first.told[1:] == [("renewed", "a's")]
+
+
+def test_a_lease_deleted_by_hand_is_created_anew(leases: Leases, first: Replica) -> None:
+    first.step()
+    leases.lease = None
+    first.step()
+    assert first.leads
+    assert (leases.holder, leases.state) == ("a", "a's")
+
+
+def test_a_lease_that_another_took_is_lost_at_once(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    thief = Replica(leases, clock, "thief", force=True)
+    thief.step()
+    assert thief.leads
+    first.step()
+    assert not first.leads
+    assert first.told[1:] == [("lost", "")]
+    assert leases.holder == "thief"
+
+
+def test_force_takes_the_lease_without_waiting_and_inherits(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    first.step()
+    thief = Replica(leases, clock, "thief", force=True)
+    thief.step()
+    assert thief.told == [("started", "a's")]
+
+
+def test_the_same_identity_takes_up_where_it_was(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    first.step()
+    restarted = Replica(leases, clock)
+    restarted.step()
+    assert restarted.told == [("started", "a's")]
+    assert leases.spec["leaseTransitions"] == 0
+
+
+def test_stop_gives_the_lease_back_with_the_last_state(
+    leases: Leases, first: Replica, second: Replica
+) -> None:
+    first.step()
+    second.step()
+    first.state = "the last"
+    first.elector.stop()
+    assert not first.leads
+    assert (leases.holder, leases.spec["leaseDurationSeconds"]) == ("", 1)
+    second.step()
+    assert second.told == [("started", "the last")]
+    assert first.told == [("started", "")], "stopping is no loss"
+
+
+def test_stop_leaves_the_lease_of_another_alone(
+    leases: Leases, first: Replica, second: Replica
+) -> None:
+    first.step()
+    second.step()
+    second.elector.stop()
+    assert leases.holder == "a"
+
+
+def test_stop_while_the_lease_is_being_taken_gives_it_back(leases: Leases, first: Replica) -> None:
+    def stop_meanwhile(method: str) -> None:
+        leases.before = fails()
+        if method == "POST":
+            first.elector.stop(release=False)
+
+    leases.after = stop_meanwhile
+    first.step()
+    leases.after = fails()
+    assert first.told == []
+    first.elector.stop()
+    assert leases.holder == ""
+
+
+def test_stop_without_release_keeps_the_lease(leases: Leases, first: Replica) -> None:
+    first.step()
+    first.elector.stop(release=False)
+    assert leases.holder == "a"
+
+
+def test_stop_survives_an_unreachable_server(leases: Leases, first: Replica) -> None:
+    first.step()
+    leases.before = fails(Failure.UNREACHABLE)
+    first.elector.stop()
+    assert not first.leads
+
+
+def test_nothing_is_taken_after_a_loss(leases: Leases, clock: FakeClock, first: Replica) -> None:
+    first.step()
+    clock.advance(10)
+    first.elector.check()
+    clock.advance(100)
+    renewed = leases.spec["renewTime"]
+    first.step()
+    assert not first.leads
+    assert leases.spec["renewTime"] == renewed
+    assert [what for what, _ in first.told] == ["started", "lost"]
+
+
+def test_a_handover_that_fails_keeps_the_last_state_and_the_lease(
+    leases: Leases, clock: FakeClock
+) -> None:
+    states = iter(["one"])
+    told: list[str] = []
+    callbacks = LeaseCallbacks(
+        on_started=told.append,
+        on_lost=lambda: None,
+        handover=lambda: next(states),
+        on_renewed=told.append,
+    )
+    elector = LeaseElector(leases.client, Key("system", "dnatctl"), "a", callbacks, clock=clock)
+    for _ in range(3):
+        elector.step()
+    assert told == ["", "one", "one"]
+    assert elector.is_leader()
+
+
+@pytest.mark.parametrize(
+    ("duration", "deadline", "period"), [(10, 10, 2), (15, 2, 2), (15, 2.4, 2), (15, 10, 0)]
+)
+def test_times_that_cannot_work_are_refused(
+    duration: float, deadline: float, period: float
+) -> None:
+    with pytest.raises(ValueError, match="lease times"):
+        LeaseSettings(duration, deadline, period)
+
+
+class ElectionMachine(RuleBasedStateMachine):
+    """Three replicas, a bad network, any schedule: never two leaders."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.leases = Leases()
+        self.replicas = [Replica(self.leases, self.clock, name) for name in "abc"]
+
+    @rule(who=st.integers(0, 2))
+    def step(self, who: int) -> None:
+        self.replicas[who].step()
+
+    @rule(
+        who=st.integers(0, 2),
+        before=st.lists(st.sampled_from([None, Failure.UNREACHABLE]), max_size=3),
+        after=st.lists(st.sampled_from([None, Failure.UNKNOWN]), max_size=3),
+        slow=st.sampled_from([0.0, 1.0, 6.0, 20.0]),
+    )
+    def step_on_a_bad_network(
+        self, who: int, before: list[Failure | None], after: list[Failure | None], slow: float
+    ) -> None:
+        lose = fails(*after)
+
+        def arrives_late(method: str) -> None:
+            self.clock.advance(slow)
+            lose(method)
+
+        self.leases.before, self.leases.after = fails(*before), arrives_late
+        self.replicas[who].step()
+        self.leases.before = self.leases.after = fails()
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 5.0, 10.0, 16.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule(who=st.integers(0, 2))
+    def check(self, who: int) -> None:
+        self.replicas[who].elector.check()
+
+    @rule(who=st.integers(0, 2))
+    def restart(self, who: int) -> None:
+        self.replicas[who].elector.stop()
+        self.replicas[who] = Replica(self.leases, self.clock, f"{who}{self.leases.version}")
+
+    @invariant()
+    def one_leader_at_most(self) -> None:
+        leaders = [replica for replica in self.replicas if replica.leads]
+        assert len(leaders) <= 1
+        for leader in leaders:
+            assert leader.told[0][0] == "started"
+
+
+TestElection = ElectionMachine.TestCase
