@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +23,29 @@ from dnatctl.control.settings import Settings
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.metrics import Metrics
-from dnatctl.sim.cloud import Acts, Cloud, CloudServer, Knobs, Scenario, rows
+from dnatctl.sim.cloud import Acts, CloudServer, Knobs, Scenario, Settle, rows
 from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET
 from dnatctl.sim.kube import KubeServer
 from dnatctl.sim.kube import Settings as KubeSettings
+from dnatctl.table.marks import Marks
+from tests.support.gate import CLOUD_WRITES, Gate, GatedCloud
+from tests.support.oracle import discrepancies
+from tests.support.referee import RECORDS, Referee
 
 CRD = Path(__file__).parents[2] / "manifests" / "crd" / "poddnats.yaml"
 NAMESPACE = "dnatctl-system"
+CLUSTER_ID = "c11ba338192xxxxxxx"
+PREFIX = "k8s.aliyun.com/pod-dnat"
+POD_READY = "k8s.aliyun.com/pod-dnat-ready"
+QUIET_S = 0.15
+"""So long without a write or a reconciliation means that nothing more is coming."""
+
 Object = dict[str, Any]
 
 
-def eventually(check: Callable[[], object], *, seconds: float = 20.0, what: str = "") -> Any:
+def eventually(
+    check: Callable[[], object], *, seconds: float = 20.0, what: str | Callable[[], str] = ""
+) -> Any:
     """Wait until `check` answers something true; returns that."""
     deadline = time.monotonic() + seconds
     while True:
@@ -39,40 +53,76 @@ def eventually(check: Callable[[], object], *, seconds: float = 20.0, what: str 
         if found:
             return found
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {what or check}; last: {found!r}")
-        time.sleep(0.02)
+            text = what() if callable(what) else what
+            raise AssertionError(f"not within {seconds} s: {text or check}; last: {found!r}")
+        time.sleep(0.01)
+
+
+def fast(**knobs: Any) -> Knobs:
+    """Knobs of a cloud without rate limits whose tables settle in 20 ms."""
+    return Knobs(**({"default_limit": 0, "settle": Settle.all(0.02)} | knobs))
+
+
+@dataclass(slots=True)
+class Running:
+    """A controller in this process."""
+
+    controller: Controller
+    stop: threading.Event
+    thread: threading.Thread
 
 
 class Stage:
-    """Emulators, and as many controllers as asked for."""
+    """Emulators, and as many controllers as asked for. `ns`: where pods are, if nothing is said."""
 
-    def __init__(self, scenario: Scenario | None = None, **config: Any) -> None:
-        self.cloud = Cloud(scenario or Scenario(knobs=Knobs(default_limit=0)))
+    def __init__(
+        self, scenario: Scenario | None = None, kube: KubeSettings | None = None, **config: Any
+    ) -> None:
+        self.gate = Gate()
+        self.cloud = GatedCloud(scenario or Scenario(knobs=fast()), self.gate)
         self.acts = Acts(self.cloud)
         self.cloud_server = CloudServer(self.cloud)
-        self.kube = KubeServer(settings=KubeSettings(nodes=2))
+        self.kube = KubeServer(settings=kube or KubeSettings(nodes=2))
         self.config = config
-        self._running: list[tuple[Controller, threading.Event, threading.Thread]] = []
+        self.running: list[Running] = []
+        self.ns = "default"
+        self.folder = Path(tempfile.mkdtemp())
+        quarantine_s = float(self.configuration()["quarantine"].removesuffix("s"))
+        self.referee = Referee(CLUSTER_ID, self.kube, self.cloud, quarantine_s)
+        self.cloud.on_commit = self.referee.committing
 
     # --- life
 
     def start(self) -> Stage:
         self.cloud_server.start()
         self.kube.start()
+        self.kube.write_kubeconfig(str(self.folder / "kubeconfig"))
         self.kube.store.create(
             "customresourcedefinitions.apiextensions.k8s.io", yaml.safe_load(CRD.read_text())
         )
-        self.kube.store.create("namespaces", {"metadata": {"name": NAMESPACE}})
+        self.namespace(NAMESPACE)
+        self.heal()
         return self
 
     def stop(self) -> None:
-        self.stop_controllers()
-        self.kube.stop()
-        self.cloud_server.stop()
+        try:
+            self.stop_controllers()
+        finally:
+            self.kube.stop()
+            self.cloud_server.stop()
+            shutil.rmtree(self.folder)
 
-    def start_controller(self, **settings: Any) -> Controller:
+    def heal(self) -> None:
+        """End every fault on both sides."""
+        self.cloud.clear_faults()
+        self.kube.clear_faults()
+        self.gate.open()
+        self.kube.faults.on_write = self.gate.on_kube_write
+
+    def start_controller(self, *, wait: bool = True, **settings: Any) -> Running:
+        """Start one more controller; returns once it works, unless it is not to lead yet."""
         stop = threading.Event()
-        client = KubeClient.connect(self.kubeconfig(), 16)
+        client = KubeClient.connect(self.folder / "kubeconfig", 16)
         metrics = Metrics()
         cloud = CloudClient.connect(
             "cn-hangzhou",
@@ -86,7 +136,7 @@ class Stage:
         options: Any = {
             "config": parse(yaml.safe_dump(self.configuration())),
             "namespace": NAMESPACE,
-            "identity": f"test-{len(self._running)}",
+            "identity": f"test-{time.monotonic()}",
             "metrics_address": "127.0.0.1:0",
             "health_address": "127.0.0.1:0",
             **settings,
@@ -102,24 +152,24 @@ class Stage:
         )
         thread = threading.Thread(target=controller.run, name="test-controller", daemon=True)
         thread.start()
-        self._running.append((controller, stop, thread))
-        return controller
+        running = Running(controller, stop, thread)
+        self.running.append(running)
+        if wait:
+            eventually(lambda: controller._working, what="the controller works")
+        return running
 
     def stop_controllers(self) -> None:
-        for _, stop, _ in self._running:
-            stop.set()
-        for _, _, thread in self._running:
-            thread.join(30)
-            assert not thread.is_alive(), "the controller does not stop"
-        self._running.clear()
-
-    def kubeconfig(self) -> Path:
-        return Path(self.kube.write_kubeconfig(tempfile.mkdtemp() + "/kubeconfig"))
+        for it in self.running:
+            it.stop.set()
+        for it in self.running:
+            it.thread.join(30)
+            assert not it.thread.is_alive(), "the controller does not stop"
+        self.running.clear()
 
     def configuration(self) -> Object:
         gateways = self.cloud.scenario.gateways
         base: Object = {
-            "clusterID": "c11ba338192xxxxxxx",
+            "clusterID": CLUSTER_ID,
             "regionID": "cn-hangzhou",
             "vpcID": "vpc-bp1rkq0zxxxxxx",
             "enableControllers": ["natgw"],
@@ -132,91 +182,244 @@ class Stage:
                         "portRangeEnd": 1024,
                         "eips": [],
                     }
+                    | self.config.get("pool", {})
                     for g in gateways
                 ]
             },
             "credential": {"accessKey": ACCESS_KEY, "accessSecret": ACCESS_SECRET},
             "quarantine": "2s",
-            "resync": "5s",
+            "resync": "60s",
         }
-        pool = self.config.get("pool", {})
-        for gateway in base["networkController"]["natGwPool"]:
-            gateway.update(pool)
-        base.update({k: v for k, v in self.config.items() if k != "pool"})
-        return base
+        return base | {k: v for k, v in self.config.items() if k != "pool"}
 
     # --- the user's side
+
+    def namespace(self, name: str) -> str:
+        self.kube.store.create("namespaces", {"metadata": {"name": name}})
+        return name
+
+    def move_to(self, namespace: str) -> None:
+        """Make a namespace, and work there from now on."""
+        self.ns = self.namespace(namespace)
+
+    def clear_out(self) -> None:
+        """Delete every workload, pod and PodDNAT where we are, and wait until they are gone."""
+        for resource in ("statefulsets.apps", "pods", RECORDS):
+            for obj in self.kube.store.list(resource, self.ns):
+                self.kube.store.delete(resource, self.ns, obj["metadata"]["name"])
+        eventually(
+            lambda: not self.kube.store.list("pods", self.ns) and not self.records(self.ns),
+            what=lambda: f"{self.ns} empty: {self.records(self.ns)} {self.rows()}",
+        )
 
     def pod(
         self,
         name: str,
         ports: str = "80",
-        namespace: str = "default",
+        namespace: str = "",
         owner: Object | None = None,
+        spec: Object | None = None,
         **annotations: str,
     ) -> Object:
-        prefix = "k8s.aliyun.com/pod-dnat"
-        notes = {prefix: "", f"{prefix}-expose-port": ports}
-        for key, value in annotations.items():
-            notes[f"{prefix}-{key}" if key != "switch" else prefix] = value
-        meta: Object = {"name": name, "namespace": namespace, "annotations": notes}
+        """A pod that asks for `ports`; `switch` and the rest are annotations below the prefix."""
+        notes = {PREFIX: "", f"{PREFIX}-expose-port": ports} | _notes(annotations)
+        place = namespace or self.ns
+        meta: Object = {"name": name, "namespace": place, "annotations": notes}
         if owner:
             meta["ownerReferences"] = [owner]
-        spec = {"containers": [{"name": "main", "image": "nginx"}]}
-        return self.kube.store.create(
-            "pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+        whole = {"containers": [{"name": "main", "image": "nginx"}]} | (spec or {})
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": whole}
+        return self.kube.store.create("pods", pod)
+
+    def annotate(self, name: str, namespace: str = "", **notes: str | None) -> None:
+        self.kube.store.patch(
+            "pods", namespace or self.ns, name, {"metadata": {"annotations": _notes(notes)}}
         )
 
-    def annotate(self, name: str, namespace: str = "default", **notes: str | None) -> None:
-        prefix = "k8s.aliyun.com/pod-dnat"
-        patch = {(f"{prefix}-{k}" if k != "switch" else prefix): v for k, v in notes.items()}
-        self.kube.store.patch("pods", namespace, name, {"metadata": {"annotations": patch}})
+    def delete_pod(self, name: str, namespace: str = "", grace: int | None = None) -> None:
+        self.kube.store.delete("pods", namespace or self.ns, name, grace=grace)
 
-    def delete_pod(self, name: str, namespace: str = "default", grace: int | None = None) -> None:
-        self.kube.store.delete("pods", namespace, name, grace=grace)
+    def delete_row(self, entry_id: str) -> None:
+        """Delete a row as somebody at the console does."""
+        self.referee.meddled.add(entry_id)
+        self.acts.delete_entry(entry_id)
 
-    def record(self, name: str, namespace: str = "default") -> Object | None:
-        return self.kube.store.get("poddnats.alibabacloud.com", namespace, name)
+    def edit_row(self, entry_id: str, **changes: str) -> None:
+        """Change a row as somebody at the console does."""
+        self.referee.meddled.add(entry_id)
+        self.acts.edit_entry(entry_id, **changes)
 
-    def records(self) -> list[Object]:
-        return self.kube.store.list("poddnats.alibabacloud.com")
+    # --- what there is
 
-    def entries(self, name: str, namespace: str = "default") -> list[Object]:
+    def record(self, name: str, namespace: str = "") -> Object | None:
+        return self.kube.store.get(RECORDS, namespace or self.ns, name)
+
+    def records(self, namespace: str = "") -> list[Object]:
+        return self.kube.store.list(RECORDS, namespace)
+
+    def entries(self, name: str, namespace: str = "") -> list[Object]:
         record = self.record(name, namespace)
-        return (record or {}).get("status", {}).get("entries", [])
+        found: list[Object] = (record or {}).get("status", {}).get("entries", [])
+        return found
 
-    def ready(self, name: str, ports: int = 1, namespace: str = "default") -> list[Object]:
-        """Wait until the pod has so many usable entries, and check that they tell the truth."""
-        return eventually(
-            lambda: len(e := self.entries(name, namespace)) == ports and e,
-            what=f"{name} ready; record {self.record(name, namespace)}; rows {self.rows()}",
-        )
+    def condition(self, name: str, namespace: str = "") -> Object:
+        """The pod's condition; empty if it has none."""
+        pod = self.kube.store.get("pods", namespace or self.ns, name) or {}
+        conditions = pod.get("status", {}).get("conditions", [])
+        return next((c for c in conditions if c["type"] == POD_READY), {})
+
+    def events(self, name: str, namespace: str = "") -> dict[str, str]:
+        """What events say about the pod, by reason."""
+        found = self.kube.store.list("events", namespace or self.ns)
+        return {
+            e["reason"]: e.get("message") or e.get("note", "")
+            for e in found
+            if (e.get("involvedObject") or e.get("regarding", {})).get("name") == name
+        }
 
     def rows(self) -> list[Object]:
         return [dict(row) for row in rows(self.cloud)]
 
-    def own_rows(self) -> list[Object]:
-        return [r for r in self.rows() if str(r["name"]).startswith("dnatctl_c11ba338192xxxxxxx_")]
+    def own_rows(self, name: str = "", namespace: str = "") -> list[Object]:
+        """Rows with this cluster's mark, of one PodDNAT or of all."""
+        marks = Marks(CLUSTER_ID)
+        record = self.record(name, namespace) if name else None
+        uid = record["metadata"]["uid"] if record else None
+        return [
+            r
+            for r in self.rows()
+            if (owner := marks.owner(r["name"])) and (not name or owner == uid)
+        ]
 
-    def gone(self, name: str, namespace: str = "default") -> None:
-        eventually(
-            lambda: self.record(name, namespace) is None,
-            what=f"{name} released; {self.record(name, namespace)} {self.rows()}",
-        )
-
-    def calls(self, api: str = "", code: str | None = None) -> list[Any]:
+    def calls(self, *apis: str, code: str | None = None, since: int = 0) -> list[Any]:
         """The cloud's own log, by API and result code."""
         return [
             call
-            for call in self.cloud.calls()
-            if api in ("", call.api) and (code is None or call.code == code)
+            for call in self.cloud.calls(since)
+            if (not apis or call.api in apis) and code in (None, call.code)
         ]
+
+    # --- waiting
+
+    def ready(self, name: str, ports: int = 1, namespace: str = "") -> list[Object]:
+        """Wait until the pod has so many usable entries."""
+
+        def found() -> list[Object] | None:
+            entries = self.entries(name, namespace)
+            return entries if len(entries) == ports else None
+
+        entries: list[Object] = eventually(
+            found, what=lambda: f"{name} ready: {self.record(name, namespace)} {self.rows()}"
+        )
+        return entries
+
+    def gone(self, name: str, namespace: str = "") -> None:
+        eventually(
+            lambda: self.record(name, namespace) is None,
+            what=lambda: f"{name} released: {self.record(name, namespace)} {self.rows()}",
+        )
+
+    def told(self, name: str, reason: str, namespace: str = "") -> str:
+        """Wait until pod condition and an event of that reason are there; what they say."""
+        eventually(
+            lambda: (
+                self.condition(name, namespace).get("reason") == reason
+                and reason in self.events(name, namespace)
+            ),
+            what=lambda: f"{reason}: {self.condition(name, namespace)} {self.events(name)}",
+        )
+        return str(self.condition(name, namespace)["message"])
+
+    def writes(self) -> tuple[int, int]:
+        """How many writes were sent so far: to Kubernetes (but for Leases), and to the cloud."""
+        kube = self.kube.requests.all(lambda r: r.writes and not r.resource.startswith("leases"))
+        return len(kube), len(self.calls(*CLOUD_WRITES))
+
+    def wrong(self, but: Collection[tuple[str, str]] = ()) -> list[str]:
+        """What is not as it ought to be at rest; see `oracle`."""
+        pods = self.kube.store.list("pods")
+        return discrepancies(pods, self.records(), self.rows(), Marks(CLUSTER_ID), but)
+
+    def settled(self, but: Collection[tuple[str, str]] = (), seconds: float = 20.0) -> None:
+        """Wait until everything is as it ought to be."""
+        eventually(
+            lambda: not self.wrong(but), seconds=seconds, what=lambda: "\n".join(self.wrong(but))
+        )
+
+    def assert_at_rest(self, but: Collection[tuple[str, str]] = (), seconds: float = 20.0) -> None:
+        """Everything is as it ought to be, and looking at it all again changes nothing."""
+        self.settled(but, seconds)
+        self._quiet()
+        before = self.writes()
+        since = len(self.kube.requests.all())
+        for it in self.running:
+            _look_again(it.controller)
+        self._quiet()
+        extra = [r for r in self.kube.requests.all()[since:] if r.writes]
+        extra = [r for r in extra if not r.resource.startswith("leases")]
+        assert self.writes() == before, f"writes at rest: {extra} {self.calls(*CLOUD_WRITES)[-3:]}"
+        assert not self.wrong(but)
+        self.assert_fair()
+
+    def assert_fair(self) -> None:
+        """No rule was broken at any time."""
+        assert self.referee.violations == []
+
+    def _quiet(self) -> None:
+        """Wait until no controller has anything to do, and none has written for a moment."""
+        calm, last = time.monotonic(), self.writes()
+        deadline = calm + 20
+        while time.monotonic() - calm < QUIET_S:
+            time.sleep(0.01)
+            now = self.writes()
+            if now != last or any(_busy(it.controller) for it in self.running):
+                calm, last = time.monotonic(), now
+            assert calm < deadline, "never quiet"
+
+
+def _busy(controller: Controller) -> bool:
+    world, queue = controller._world, controller._queue
+    return (
+        queue.unfinished_seconds() > 0
+        or len(queue) > 0
+        or bool(world._awaiting_note)
+        or controller._enis._next_due() < 0.5
+        or any(writer.busy() for writer in controller._gateways.writers())
+        or any(table.in_flux() for table in list(world.tables.values()))
+    )
+
+
+def _look_again(controller: Controller) -> None:
+    """Read every table anew, look at every key, and for orphans."""
+    if not controller._working:
+        return
+    began = controller._clock.monotonic()
+    threads = list(controller._gateways._threads.values())
+    for it in threads:
+        it.poller.read_soon()
+    eventually(
+        lambda: all(it.poller.last_pass >= began or it.poller.failing for it in threads),
+        what="tables read anew",
+    )
+    controller._hub.resync()
+    controller._sweeper.sweep()
+
+
+def _notes(annotations: Any) -> dict[str, Any]:
+    return {
+        PREFIX if key == "switch" else f"{PREFIX}-{key.replace('_', '-')}": value
+        for key, value in annotations.items()
+    }
 
 
 @contextmanager
-def stage(scenario: Scenario | None = None, **config: Any) -> Iterator[Stage]:
-    it = Stage(scenario, **config)
+def stage(
+    scenario: Scenario | None = None, kube: KubeSettings | None = None, **config: Any
+) -> Iterator[Stage]:
+    """A stage for the length of a test."""
+    it = Stage(scenario, kube, **config)
     try:
         yield it.start()
+        it.assert_fair()
     finally:
         it.stop()

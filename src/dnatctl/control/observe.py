@@ -89,6 +89,11 @@ class Observer:
         self._looks.pop(key, None)
         self._workloads.pop(key, None)
 
+    def is_denied(self, namespace: str) -> bool:
+        """Whether the namespace has used up its quota; ask with the world locked, and claim so."""
+        limit = self._quota(namespace)
+        return limit is not None and self._world.exposed_in(namespace) >= limit
+
     def _seen(self, key: Key, pod: Pod | None, record: PodDNAT | None) -> Seen:
         exposure = read_exposure(pod, self._rules)
         wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip
@@ -108,7 +113,6 @@ class Observer:
             absent=self._world.absent,
             eni=self._eni(exposure.ip, record) if wants_address else None,
             zone_id=self._zone_of(pod.node) if pod else "",
-            denied=record is None and self._is_denied(key.namespace),
         )
 
     def _eni(self, ip: str, record: PodDNAT | None) -> Eni | None:
@@ -127,10 +131,6 @@ class Observer:
         if gateways is None or record is None:
             return False
         return any(writer.unanswered(record.uid) for writer in gateways.writers())
-
-    def _is_denied(self, namespace: str) -> bool:
-        limit = self._quota(namespace)
-        return limit is not None and self._world.exposed_in(namespace) >= limit
 
     def _fresh(self, key: Key, seen: Seen) -> Pod | None:
         """The pod past the cache: looked up once for each state the caches have been in."""

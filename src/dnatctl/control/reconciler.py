@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -113,12 +114,17 @@ class Reconciler:
     def _decide(self, seen: Seen) -> Plan:
         """Plan, and take the endpoints of a new claim out of the pool in the same breath."""
         with self._world.lock:
+            if seen.record is None:
+                seen = replace(seen, denied=self._observer.is_denied(seen.key.namespace))
             made = plan(seen, self._world.pool)
             now = self._world.clock.monotonic()
+            if made.problem is not None and made.problem.reason in WAIT_FOR_ROOM:
+                # Under the same lock: room made from now on is heard of.
+                self._world.wait_for_room(seen.key)
             if self._dry_run:
                 return made
             if isinstance(made.step, CreateRecord):
-                self._world.pool.claim(_provisional(seen), "", made.step.spec, now)
+                self._world.begin_claim(seen.key, made.step.spec)
             elif isinstance(made.step, Reclaim) and seen.record is not None:
                 record = seen.record
                 self._world.pool.claim(record.uid, record.created, made.step.spec, now)
@@ -135,8 +141,6 @@ class Reconciler:
             self._hands.expedite(uid)
 
     def _judge(self, seen: Seen, made: Plan) -> float | None:
-        if made.problem is not None and made.problem.reason in WAIT_FOR_ROOM:
-            self._world.wait_for_room(seen.key)
         if not self._dry_run:
             self._reporter.judged(seen, made)
         if seen.record is None and seen.pod is None:
@@ -203,8 +207,7 @@ class Reconciler:
         finally:
             # By now the real claim stands in for it; or the endpoints are free again, after a
             # quarantine, as the request may yet be carried out.
-            with self._world.lock:
-                self._world.pool.unclaim(_provisional(seen), self._world.clock.monotonic())
+            self._world.end_claim(seen.key)
         return True
 
     def _reclaim(self, seen: Seen, record: PodDNAT, step: Reclaim) -> None:
@@ -243,8 +246,3 @@ class Reconciler:
             self._records.note_written(held)
         elif seen.record is not None:
             self._records.note_deleted(seen.key, seen.record.uid)
-
-
-def _provisional(seen: Seen) -> str:
-    """Stands for the UID of a PodDNAT that is being created."""
-    return f"creating {seen.key}"

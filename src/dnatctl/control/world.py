@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from dnatctl.clock import Clock
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
-from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.objects import Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool import GatewayPool, Pool
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Change, Table
@@ -128,6 +128,20 @@ class World:
                 self._retired.pop(endpoint, None)
             return self.pool.unclaim(old.uid, now)
 
+    def begin_claim(self, key: Key, spec: PodDNATSpec) -> None:
+        """A PodDNAT with that claim is about to be created: others count with it from now on."""
+        uid = _provisional(key)
+        with self.lock:
+            self._by_namespace[key.namespace].add(uid)
+            self.pool.claim(uid, "", spec, self.clock.monotonic())
+
+    def end_claim(self, key: Key) -> None:
+        """The request is done with. If it failed, the endpoints rest: it may yet be carried out."""
+        uid = _provisional(key)
+        with self.lock:
+            self._by_namespace[key.namespace].discard(uid)
+            self.pool.unclaim(uid, self.clock.monotonic())
+
     def key_of(self, uid: str) -> Key | None:
         """The name of the PodDNAT with that UID."""
         return self._keys.get(uid)
@@ -211,3 +225,8 @@ class World:
             self._noted = set(endpoints)
             waiting, self._awaiting_note = self._awaiting_note, set()
             return waiting
+
+
+def _provisional(key: Key) -> str:
+    """Stands for the UID of a PodDNAT that is being created."""
+    return f"creating {key}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support.stage import stage
-
 from dnatctl.sim.cloud import Fault
+from tests.support.stage import stage
 
 
 def test_a_pod_gets_another_eip_when_the_cloud_refuses_rows_on_the_first() -> None:

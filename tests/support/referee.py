@@ -1,0 +1,178 @@
+"""The rules that must hold at every moment, checked while a test runs, not only at its end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from dnatctl.objects import FINALIZER
+from dnatctl.sim.cloud import Cloud, rows
+from dnatctl.sim.cloud.calls import Call
+from dnatctl.sim.kube import KubeServer
+from dnatctl.sim.kube.core.collection import Change, ChangeType
+from dnatctl.table.marks import Marks
+
+Object = dict[str, Any]
+Claimed = tuple[str, str, str]
+
+RECORDS = "poddnats.alibabacloud.com"
+
+
+class Referee:
+    """Looks at each write at the moment it takes effect, and notes what breaks a rule.
+
+    `free_uids`: PodDNATs that a test wrote itself, which may claim what they like. `meddled`: IDs
+    of rows that somebody else changed, so that what status says of them may be old for a moment.
+    `adopted`: unmarked rows that may be written to.
+    """
+
+    def __init__(
+        self, cluster_id: str, kube: KubeServer, cloud: Cloud, quarantine_s: float
+    ) -> None:
+        self.violations: list[str] = []
+        self.meddled: set[str] = set()
+        self.adopted: set[str] = set()
+        self.forged: set[tuple[str, str]] = set()
+        self._marks = Marks(cluster_id)
+        self._kube = kube
+        self._cloud = cloud
+        self._quarantine_s = quarantine_s
+        self._lock = threading.Lock()
+        self._claims: dict[str, set[Claimed]] = {}
+        self._left: dict[Claimed, tuple[str, float]] = {}
+        kube.store.raw.subscribe(self._changed)
+
+    # --- the table
+
+    def committing(self, call: Call) -> None:
+        """A write to a table is about to take effect."""
+        if call.api == "CreateForwardEntry":
+            self._creating(call)
+            return
+        row = self._row(call.entry_id)
+        if row is None:
+            return
+        owner = self._marks.owner(row["name"])
+        if not owner and call.entry_id not in self.adopted:
+            self._note(f"{call.api} touches the foreign row {row}")
+        if call.api == "DeleteForwardEntry":
+            self._deleting(call, row, owner)
+
+    def _creating(self, call: Call) -> None:
+        uid = self._marks.owner(call.name)
+        ip, _, port = call.external.rpartition(":")
+        protocol = call.protocol.lower()
+        record = next((r for r in self._records() if r["metadata"]["uid"] == uid), None)
+        if record is None:
+            self._note(f"row {call.external} created for {call.name}, whose PodDNAT does not exist")
+            return
+        for number in _ports(port):
+            claimed = (ip, str(number), protocol)
+            if claimed not in set(claims_of(record)):
+                self._note(f"row {call.external}/{protocol} created before it was claimed")
+            user, since = self._left.get(claimed, (uid, 0.0))
+            rested = time.monotonic() - since
+            if user != uid and rested < self._quarantine_s:
+                self._note(f"{claimed} handed out {rested:.2f} s after another pod left it")
+
+    def _deleting(self, call: Call, row: Object, owner: str) -> None:
+        listed = any(
+            entry["forwardEntryId"] == call.entry_id
+            for record in self._records()
+            for entry in record.get("status", {}).get("entries", [])
+        )
+        if listed:
+            self._note(f"row {row} deleted while status lists it")
+        with self._lock:
+            for number in _ports(str(row["external_port"])):
+                place = (row["external_ip"], str(number), row["protocol"])
+                self._left[place] = (owner, time.monotonic())
+
+    # --- PodDNATs
+
+    def _changed(self, collection: str, change: Change) -> None:
+        if collection != RECORDS:
+            return
+        record, before = change.new.load(), change.old.load() if change.old else {}
+        had = FINALIZER in before.get("metadata", {}).get("finalizers", [])
+        has = FINALIZER in record["metadata"].get("finalizers", [])
+        if change.type is ChangeType.DELETED or (had and not has):
+            self._let_go(record, was_held=had)
+            return
+        self._claimed(record)
+        self._listed(record, before)
+
+    def _let_go(self, record: Object, *, was_held: bool) -> None:
+        uid = record["metadata"]["uid"]
+        with self._lock:
+            self._claims.pop(uid, None)
+        left = [row for row in rows(self._cloud) if self._marks.owner(str(row["name"])) == uid]
+        if left and was_held:
+            self._note(f"finalizer of {_name(record)} taken off while rows are left: {left}")
+
+    def _claimed(self, record: Object) -> None:
+        uid, mine = record["metadata"]["uid"], set(claims_of(record))
+        if _key(record) in self.forged:
+            return
+        with self._lock:
+            self._claims[uid] = mine
+            others = [u for u, taken in self._claims.items() if u != uid and taken & mine]
+        if others:
+            self._note(f"{_name(record)} claims {mine}, which {others} claim as well")
+
+    def _listed(self, record: Object, before: Object) -> None:
+        known = before.get("status", {}).get("entries", [])
+        for entry in record.get("status", {}).get("entries", []):
+            if entry in known or _key(record) in self.forged:
+                continue
+            if entry["forwardEntryId"] in self.meddled:
+                continue
+            row = self._row(entry["forwardEntryId"])
+            if row is None or row["status"] != "Available" or not _says(entry, row):
+                self._note(f"{_name(record)} lists {entry}, but the row is {row}")
+
+    # --- small parts
+
+    def _note(self, text: str) -> None:
+        with self._lock:
+            self.violations.append(text)
+
+    def _records(self) -> list[Object]:
+        return self._kube.store.list(RECORDS)
+
+    def _row(self, entry_id: str) -> Object | None:
+        return next((dict(r) for r in rows(self._cloud) if r["entry_id"] == entry_id), None)
+
+
+def claims_of(record: Object) -> Iterator[Claimed]:
+    """The endpoints that a PodDNAT claims: IP, port, protocol."""
+    spec = record.get("spec", {})
+    for port in spec.get("portMapping", []):
+        protocol = port.get("protocol") or spec.get("protocol", "tcp")
+        yield spec.get("externalIP", ""), port["externalPort"], protocol.lower()
+
+
+def _ports(text: str) -> range:
+    first, _, last = text.partition("/")
+    return range(int(first), int(last or first) + 1)
+
+
+def _says(entry: Object, row: Object) -> bool:
+    external, internal = _ports(str(row["external_port"])), _ports(str(row["internal_port"]))
+    port = int(entry["externalPort"])
+    return (
+        entry["externalIP"] == row["external_ip"]
+        and port in external
+        and entry["internalIP"] == row["internal_ip"]
+        and int(entry["internalPort"]) == internal[external.index(port)]
+    )
+
+
+def _key(record: Object) -> tuple[str, str]:
+    return record["metadata"].get("namespace", ""), record["metadata"]["name"]
+
+
+def _name(record: Object) -> str:
+    return "/".join(_key(record))
