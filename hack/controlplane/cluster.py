@@ -153,6 +153,8 @@ class Cluster:
             "service-account-key-file": key,
             # Pods need no mounted token here: no kubelet would mount it.
             "disable-admission-plugins": "ServiceAccount",
+            # Off by default and on in some clusters: owner references need permission then.
+            "enable-admission-plugins": "OwnerReferencesPermissionEnforcement",
             "endpoint-reconciler-type": "none",
             "audit-policy-file": self.state / "audit-policy.json",
             "audit-log-path": self.audit_log,

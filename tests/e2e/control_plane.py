@@ -203,7 +203,8 @@ class ControlPlane:
         for item in self.api.items(collection):
             if item["metadata"].get("finalizers"):
                 path = f"{collection}/{item['metadata']['name']}"
-                self.api.patch(path, {"metadata": {"finalizers": None}})
+                with suppress(ApiError):  # its controller was faster
+                    self.api.patch(path, {"metadata": {"finalizers": None}})
 
     def _crds(self) -> list[Object]:
         return self.api.items(_CRDS)

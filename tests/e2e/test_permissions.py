@@ -1,0 +1,200 @@
+"""What dnatctl may do is what it does: the granted verbs against the API server's audit log.
+
+Every test of this folder runs with these permissions; a verb that is missing fails them.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.adoption import adopted_record
+from tests.e2e.arena import Arena, exposing, pods_path, records_path
+from tests.e2e.audit import AuditEvent
+from tests.e2e.conftest import MANIFESTS
+from tests.e2e.eventually import eventually
+from tests.e2e.kubeapi import Object
+from tests.e2e.kubelet import Kubelet
+from tests.e2e.oracle import entries_of
+from tests.e2e.workloads import pod, stateful_set
+
+Grant = tuple[str, str]
+"""Resource (with its subresource) and verb."""
+
+RBAC = "/apis/rbac.authorization.k8s.io/v1"
+CLUSTER_ROLE = f"{RBAC}/clusterroles/dnatctl"
+ROLE = f"{RBAC}/namespaces/dnatctl-system/roles/dnatctl"
+ANNOTATION = MANIFESTS.parents[1] / "components" / "publish-annotation" / "rbac.yaml"
+
+OWNING = {("pods/finalizers", "update"), ("statefulsets/finalizers", "update")}
+"""Asked for by an admission plugin, on behalf of a request for something else: never logged."""
+
+
+def test_every_granted_verb_is_used_and_nothing_is_refused(
+    arena: Arena, kubelet: Kubelet, namespace: str
+) -> None:
+    adopted_record(arena, kubelet, namespace, "old")
+    replica = arena.start()
+    _live(arena, kubelet, namespace)
+    _repair_twice(arena, namespace)
+    _meet_conflicts(arena, namespace)
+    replica.stop()  # a watch is logged when it ends
+    eventually(lambda: _is_all_used(arena), within=20)
+    assert [event for event in arena.requests() if event.code == 403] == []
+
+
+def _is_all_used(arena: Arena) -> bool:
+    granted, used = _granted(arena) - OWNING, _used(arena)
+    assert granted <= used, f"granted but not used: {granted - used}"
+    assert used <= granted, f"used though granted to everybody: {used - granted}"
+    return True
+
+
+def _live(arena: Arena, kubelet: Kubelet, namespace: str) -> None:
+    """Adopt, expose, turn off, keep for a fixed pod that is away, release."""
+    arena.ready(namespace, "old")
+    arena.api.delete(f"{pods_path(namespace)}/old")
+    arena.gone(namespace, "old")
+    arena.api.create(pods_path(namespace), pod("web", annotations=exposing("80")))
+    arena.ready(namespace, "web")
+    _annotate(arena, namespace, {"k8s.aliyun.com/pod-dnat": "false"})
+    arena.gone(namespace, "web")
+    _annotate(arena, namespace, {"k8s.aliyun.com/pod-dnat": ""})
+    arena.ready(namespace, "web")
+    statefulsets = f"/apis/apps/v1/namespaces/{namespace}/statefulsets"
+    arena.api.create(statefulsets, stateful_set("game", 1, annotations=exposing("80", fixed="")))
+    arena.ready(namespace, "game-0")
+    arena.api.patch(f"{statefulsets}/game", {"spec": {"replicas": 0}})
+    eventually(lambda: not entries_of(arena.record(namespace, "game-0") or {}), within=30)
+
+
+def _repair_twice(arena: Arena, namespace: str) -> None:
+    """The event that tells of the second repair is the first one, patched."""
+    for _ in range(2):
+        (entry,) = arena.ready(namespace, "web")
+        arena.acts.delete_entry(entry["forwardEntryId"])
+        eventually(lambda old=entry: arena.ready(namespace, "web") != [old], within=30)  # type: ignore[misc]
+
+
+def _meet_conflicts(arena: Arena, namespace: str) -> None:
+    """While somebody else writes to the PodDNAT, too, it is read past the cache."""
+    with _meddling(arena, f"{records_path(namespace)}/web"):
+        ports = iter(range(1000, 2000))
+
+        def read() -> bool:
+            _annotate(arena, namespace, {"k8s.aliyun.com/pod-dnat-expose-port": str(next(ports))})
+            return ("poddnats", "get") in _used(arena)
+
+        eventually(read, within=45, every=0.3)
+
+
+@contextmanager
+def _meddling(arena: Arena, path: str) -> Iterator[None]:
+    """Somebody changes the label of an object all the time."""
+    done = threading.Event()
+
+    def meddle() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            arena.api.patch(path, {"metadata": {"labels": {"touched": str(number)}}})
+
+    thread = threading.Thread(target=meddle, name="meddler")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("kind", ["pods", "statefulsets"])
+def test_owners_may_be_named_only_with_leave_to_block_their_deletion(
+    arena: Arena, kubelet: Kubelet, namespace: str, kind: str
+) -> None:
+    """Shows that the grants on finalizers are needed: without them the claim is refused.
+
+    And that a refusal holds up nobody else, and is over once leave is given.
+    """
+    fixed = {"fixed": ""} if kind == "statefulsets" else {}
+    workload = stateful_set("game", 1, annotations=exposing("80", **fixed))
+    with _without(arena, f"{kind}/finalizers"):
+        arena.start()
+        arena.api.create(f"/apis/apps/v1/namespaces/{namespace}/statefulsets", workload)
+        eventually(lambda: ("poddnats", "create") in _refused(arena), within=20)
+        assert arena.records(namespace) == []
+    arena.ready(namespace, "game-0", within=60)
+
+
+def test_annotations_are_published_only_with_the_component_that_permits_it(
+    arena: Arena, kubelet: Kubelet, namespace: str
+) -> None:
+    arena.start(publish={"annotation": True})
+    arena.api.create(pods_path(namespace), pod("web", annotations=exposing("80")))
+    arena.ready(namespace, "web")
+    eventually(lambda: ("pods", "patch") in _refused(arena), within=20)
+    with _applied(arena, ANNOTATION):
+        eventually(lambda: _published(arena, namespace) == "203.0.113.1:512/tcp->80", within=45)
+
+
+def _published(arena: Arena, namespace: str) -> str | None:
+    annotations = arena.api.get(f"{pods_path(namespace)}/web")["metadata"]["annotations"]
+    published: str | None = annotations.get("k8s.aliyun.com/pod-dnat-endpoints")
+    return published
+
+
+@contextmanager
+def _applied(arena: Arena, manifest: Path) -> Iterator[None]:
+    kubectl = arena.control_plane.kubectl_as("admin")
+    kubectl.apply(manifest)
+    try:
+        yield
+    finally:
+        kubectl.run("delete", "-f", manifest)
+
+
+@contextmanager
+def _without(arena: Arena, resource: str) -> Iterator[None]:
+    """The cluster role lacks the rule for a resource meanwhile."""
+    rules = arena.api.get(CLUSTER_ROLE)["rules"]
+    arena.api.patch(
+        CLUSTER_ROLE, {"rules": [rule for rule in rules if rule["resources"] != [resource]]}
+    )
+    try:
+        yield
+    finally:
+        arena.api.patch(CLUSTER_ROLE, {"rules": rules})
+
+
+def _granted(arena: Arena) -> set[Grant]:
+    rules = [rule for path in (CLUSTER_ROLE, ROLE) for rule in arena.api.get(path)["rules"]]
+    return {
+        (resource, verb)
+        for rule in rules
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def _used(arena: Arena) -> set[Grant]:
+    return {
+        _grant(event)
+        for event in arena.requests()
+        if event.resource and event.code not in (401, 403)
+    }
+
+
+def _refused(arena: Arena) -> set[Grant]:
+    return {_grant(event) for event in arena.requests() if event.code == 403}
+
+
+def _grant(event: AuditEvent) -> Grant:
+    subresource = f"/{event.subresource}" if event.subresource else ""
+    return f"{event.resource}{subresource}", event.verb
+
+
+def _annotate(arena: Arena, namespace: str, annotations: Object) -> None:
+    path = f"{pods_path(namespace)}/web"
+    arena.api.patch(path, {"metadata": {"annotations": annotations}})
