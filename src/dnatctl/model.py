@@ -110,6 +110,19 @@ class NewEntry:
     name: str
     port_break: bool = False
 
+    def as_row(self, entry_id: str) -> ForwardEntry:
+        """The row that the cloud makes of it, while it is being made."""
+        return ForwardEntry(
+            entry_id=entry_id,
+            external_ip=self.external_ip,
+            external_ports=self.external_ports,
+            internal_ip=self.internal_ip,
+            internal_ports=self.internal_ports,
+            protocol=self.protocol,
+            name=self.name,
+            status=EntryStatus.PENDING,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayEip:

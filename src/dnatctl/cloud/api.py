@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -27,12 +27,17 @@ class EntryPage:
     entries: tuple[ForwardEntry, ...]
 
 
+Guard = Callable[[], bool]
+"""Whether a write may be sent now; asked right before it is."""
+
+
 class CloudApi(Protocol):
     """The cloud of one VPC. Every method blocks, may be called from any thread, and raises
     `errors.CloudError`; none retries by itself, except once with renewed credentials.
 
     Waiting for the rate limit happens inside the call. If the program stops meanwhile, the call
-    raises `Stopped` and nothing was sent.
+    raises `Stopped` and nothing was sent. A write asks its `guard` after that wait, right before it
+    is sent: what was allowed before the wait may not be any more.
     """
 
     def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
@@ -50,18 +55,29 @@ class CloudApi(Protocol):
         """One row of a forward table, None if it is not there."""
         ...
 
-    def create_entry(self, table_id: str, new: NewEntry, token: str) -> str:
+    def create_entry(
+        self, table_id: str, new: NewEntry, token: str, guard: Guard | None = None
+    ) -> str:
         """Ask for a new row; returns its ID at once, while the row is still Pending.
 
         With a token the cloud has seen, the ID can be that of a row deleted since.
         """
         ...
 
-    def delete_entry(self, table_id: str, entry_id: str, token: str) -> None:
+    def delete_entry(
+        self, table_id: str, entry_id: str, token: str, guard: Guard | None = None
+    ) -> None:
         """Ask for a row to be removed; it is Deleting until it is absent."""
         ...
 
-    def modify_entry(self, table_id: str, entry_id: str, new: NewEntry, token: str) -> None:
+    def modify_entry(
+        self,
+        table_id: str,
+        entry_id: str,
+        new: NewEntry,
+        token: str,
+        guard: Guard | None = None,
+    ) -> None:
         """Ask for a row to become `new`, in place; it is Pending until done."""
         ...
 
@@ -75,4 +91,4 @@ class CloudApi(Protocol):
 
 
 class Stopped(Exception):  # noqa: N818 - not a failure: the program is ending
-    """The program stops: a call that was waiting for its turn was not made."""
+    """The program stops, or the guard says no: a call that waited for its turn was not made."""

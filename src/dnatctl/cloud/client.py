@@ -10,7 +10,7 @@ from alibabacloud_vpc20160428 import models as vpc
 
 import dnatctl
 from dnatctl.cloud import wire
-from dnatctl.cloud.api import MAX_ENI_IPS, PAGE_SIZE, EntryPage
+from dnatctl.cloud.api import MAX_ENI_IPS, PAGE_SIZE, EntryPage, Guard
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
@@ -103,19 +103,23 @@ class Cloud:
         entries = map(wire.entry, _table_rows(body))
         return next((entry for entry in entries if entry.entry_id == entry_id), None)
 
-    def create_entry(self, table_id: str, new: NewEntry, token: str) -> str:
+    def create_entry(
+        self, table_id: str, new: NewEntry, token: str, guard: Guard | None = None
+    ) -> str:
         """See `CloudApi.create_entry`."""
         request = vpc.CreateForwardEntryRequest(
             region_id=self._region_id,
             client_token=token,
             **wire.new_entry_fields(table_id, new),
         )
-        body = self._sdk.call(Operation.CREATE, request)
+        body = self._sdk.call(Operation.CREATE, request, guard)
         if not body.forward_entry_id:
             raise unreadable(Operation.CREATE, "no ForwardEntryId", body.request_id or "")
         return str(body.forward_entry_id)
 
-    def delete_entry(self, table_id: str, entry_id: str, token: str) -> None:
+    def delete_entry(
+        self, table_id: str, entry_id: str, token: str, guard: Guard | None = None
+    ) -> None:
         """See `CloudApi.delete_entry`."""
         request = vpc.DeleteForwardEntryRequest(
             region_id=self._region_id,
@@ -123,9 +127,16 @@ class Cloud:
             forward_table_id=table_id,
             forward_entry_id=entry_id,
         )
-        self._sdk.call(Operation.DELETE, request)
+        self._sdk.call(Operation.DELETE, request, guard)
 
-    def modify_entry(self, table_id: str, entry_id: str, new: NewEntry, token: str) -> None:
+    def modify_entry(
+        self,
+        table_id: str,
+        entry_id: str,
+        new: NewEntry,
+        token: str,
+        guard: Guard | None = None,
+    ) -> None:
         """See `CloudApi.modify_entry`."""
         request = vpc.ModifyForwardEntryRequest(
             region_id=self._region_id,
@@ -133,7 +144,7 @@ class Cloud:
             forward_entry_id=entry_id,
             **wire.new_entry_fields(table_id, new),
         )
-        self._sdk.call(Operation.MODIFY, request)
+        self._sdk.call(Operation.MODIFY, request, guard)
 
     def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
         """See `CloudApi.find_enis`."""

@@ -21,6 +21,7 @@ from alibabacloud_vpc20160428.client import Client as VpcClient
 from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
 
+from dnatctl.cloud.api import Guard, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
@@ -94,17 +95,18 @@ class Sdk:
         self._vpc = VpcClient(self._config(settings.vpc))
         _silence()
 
-    def call(self, operation: Operation, request: Any) -> Any:
-        """The body of the answer. Raises CloudError; Stopped if the program ends before the call.
+    def call(self, operation: Operation, request: Any, guard: Guard | None = None) -> Any:
+        """The body of the answer. Raises CloudError; Stopped if the program ends before the call,
+        or the guard says no.
 
         A refusal of the credentials is answered once with others, where there are others.
         """
         try:
-            return self._attempt(operation, request)
+            return self._attempt(operation, request, guard)
         except CloudError as error:
             if error.kind is not ErrorKind.AUTH or not self._worth_another(error):
                 raise
-        return self._attempt(operation, request)
+        return self._attempt(operation, request, guard)
 
     def rates(self) -> dict[Operation, float | None]:
         """See `Limits.rates`."""
@@ -114,9 +116,11 @@ class Sdk:
         # A nonce is made for each attempt, so the next one has a new one.
         return error.code == "SignatureNonceUsed" or (error.code != "" and self._provider.renew())
 
-    def _attempt(self, operation: Operation, request: Any) -> Any:
+    def _attempt(self, operation: Operation, request: Any, guard: Guard | None) -> Any:
         method = getattr(self._client(operation), _METHODS[operation])
         self._limits.take(operation)
+        if guard is not None and not guard():
+            raise Stopped
         started = time.perf_counter()
         body, error = None, None
         try:

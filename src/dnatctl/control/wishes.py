@@ -55,7 +55,7 @@ class _Record:
     """What is remembered of one PodDNAT. `forgotten`: it is gone, and only wishes matter still."""
 
     wishes: list[Wish] = field(default_factory=list)
-    attempts: Counter[NewEntry] = field(default_factory=Counter)
+    attempts: Counter[NewEntry | str] = field(default_factory=Counter)
     refusals: dict[NewEntry, Refusal] = field(default_factory=dict)
     forgotten: bool = False
 
@@ -113,6 +113,8 @@ class Wishes:
         record = self._records.get(wish.uid)
         if record is not None and wish in record.wishes:
             record.wishes.remove(wish)
+            if isinstance(wish.write, DeleteRow):
+                del record.attempts[wish.write.entry_id]  # an ID is never given twice
             self._tidy(wish.uid)
 
     def done(self, wish: Wish) -> None:
@@ -132,15 +134,12 @@ class Wishes:
     def attempt(self, wish: Wish) -> int:
         """How many tries of that row have been answered: the next one needs another token."""
         record = self._records.get(wish.uid)
-        if record is None or isinstance(wish.write, DeleteRow):
-            return 0
-        return record.attempts[wish.write.entry]
+        return record.attempts[_subject(wish.write)] if record else 0
 
     def answered(self, wish: Wish) -> None:
         """A try was answered, for good or ill: the same token would be answered alike."""
-        record = self._records.get(wish.uid)
-        if record is not None and not isinstance(wish.write, DeleteRow):
-            record.attempts[wish.write.entry] += 1
+        if record := self._records.get(wish.uid):
+            record.attempts[_subject(wish.write)] += 1
 
     def refusals(self, uid: str) -> dict[NewEntry, Refusal]:
         """The standing refusals of that PodDNAT's rows."""
@@ -214,3 +213,8 @@ class Wishes:
         chosen = next(namespace for namespace in self._turns if namespace in by_namespace)
         self._turns.move_to_end(chosen)
         return by_namespace[chosen]
+
+
+def _subject(write: Write) -> NewEntry | str:
+    """What tries are counted by: the row to be, or the ID of the one to go."""
+    return write.entry_id if isinstance(write, DeleteRow) else write.entry

@@ -17,9 +17,8 @@ from dnatctl.control.listener import Listener
 from dnatctl.control.pace import TablePace
 from dnatctl.control.wishes import Wish, Wishes
 from dnatctl.control.world import World
-from dnatctl.model import EntryStatus, ForwardEntry, NewEntry
+from dnatctl.model import NewEntry
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
-from dnatctl.table.view import Row
 
 log = structlog.get_logger(__name__)
 
@@ -187,20 +186,20 @@ class TableWriter:
         token = self._token(wish)
         match write:
             case CreateRow():
-                return self._cloud.create_entry(table_id, write.entry, token)
+                return self._cloud.create_entry(table_id, write.entry, token, self._fence)
             case ModifyRow():
-                self._cloud.modify_entry(table_id, write.entry_id, write.entry, token)
+                self._cloud.modify_entry(table_id, write.entry_id, write.entry, token, self._fence)
                 return write.entry_id
             case DeleteRow():
-                self._cloud.delete_entry(table_id, write.entry_id, token)
+                self._cloud.delete_entry(table_id, write.entry_id, token, self._fence)
                 return write.entry_id
 
     def _token(self, wish: Wish) -> str:
         write = wish.write
-        if isinstance(write, DeleteRow):
-            return self._world.marks.token("delete", write.entry_id, wish.failures)
         with self._changed:
             attempt = self._wishes.attempt(wish)
+        if isinstance(write, DeleteRow):
+            return self._world.marks.token("delete", write.entry_id, attempt)
         row = write.entry_id if isinstance(write, ModifyRow) else ""
         return self._world.marks.token(row, wish.uid, write.intent, write.entry, attempt)
 
@@ -211,7 +210,7 @@ class TableWriter:
         could make the row only now. It is waited out: no row is there in a reading made when no
         call of then can still be under way.
         """
-        if isinstance(wish.write, CreateRow) and self._find(wish.uid, wish.write) is not None:
+        if self._is_there(wish):
             self._settled(wish)
             return True
         if wish.wanted:
@@ -229,18 +228,10 @@ class TableWriter:
             self._done(wish)
         return True
 
-    def _find(self, uid: str, write: CreateRow) -> Row | None:
+    def _is_there(self, wish: Wish) -> bool:
         with self._world.lock:
-            rows = self._table.owned_by(uid)
-        wanted = (write.entry.external_ip, write.entry.external_ports, write.entry.protocol)
-        return next(
-            (
-                row
-                for row in rows
-                if (row.entry.external_ip, row.entry.external_ports, row.entry.protocol) == wanted
-            ),
-            None,
-        )
+            write = wish.write
+            return isinstance(write, CreateRow) and self._table.holds(wish.uid, write.entry)
 
     # --- answers
 
@@ -249,9 +240,9 @@ class TableWriter:
         with self._world.lock:
             match wish.write:
                 case CreateRow(entry=entry):
-                    self._table.created(_row(entry_id, entry), now)
+                    self._table.created(entry.as_row(entry_id), now)
                 case ModifyRow(entry=entry):
-                    self._table.modified(_row(entry_id, entry), now)
+                    self._table.modified(entry.as_row(entry_id), now)
                 case DeleteRow():
                     self._table.deleting(entry_id, now)
         self._pace.accepted(type(wish.write), sent, now)
@@ -408,16 +399,3 @@ class TableWriter:
             wish.failures += 1
             wish.not_before = self._clock.monotonic() + wait
         self._done(wish)
-
-
-def _row(entry_id: str, new: NewEntry) -> ForwardEntry:
-    return ForwardEntry(
-        entry_id=entry_id,
-        external_ip=new.external_ip,
-        external_ports=new.external_ports,
-        internal_ip=new.internal_ip,
-        internal_ports=new.internal_ports,
-        protocol=new.protocol,
-        name=new.name,
-        status=EntryStatus.PENDING,
-    )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, Protocol
+from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, NewEntry, Protocol
 
 READ_LAG_S = 20.0
 """How long a row that the cloud has confirmed may be missing from its listings, in seconds."""
@@ -93,6 +93,14 @@ class Table:
     def owned_by(self, uid: str) -> list[Row]:
         """The rows that belong to the PodDNAT with that UID."""
         return [self._rows[i] for i in sorted(self._by_owner.get(uid, ()))]
+
+    def holds(self, uid: str, new: NewEntry) -> bool:
+        """Whether that PodDNAT has a row on the endpoints of `new`."""
+        wanted = (new.external_ip, new.external_ports, new.protocol)
+        return any(
+            (row.entry.external_ip, row.entry.external_ports, row.entry.protocol) == wanted
+            for row in self.owned_by(uid)
+        )
 
     def owners(self) -> list[str]:
         """The UIDs of all PodDNATs that own a row here."""

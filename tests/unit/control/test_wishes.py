@@ -343,11 +343,12 @@ class TestAttempts:
         wish = lose(wishes)
         assert wishes.attempt(wish) == 0, "the same token finds out what came of it"
 
-    def test_deletes_need_none(self):
+    def test_those_of_a_delete_count_too(self):
+        """A refusal is repeated to a repeated token, that of a delete as well."""
         wishes = wanted(delete())
         wish = wishes.take(0.0)
         wishes.answered(wish)
-        assert wishes.attempt(wish) == 0
+        assert wishes.attempt(wish) == 1
 
     def test_nothing_is_kept_of_the_forgotten(self):
         wishes = wanted(create(600))
