@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
 from dnatctl.table.pacing import Pacer
 
-ON_TIME = 1.5
-ON_TIME_S = 0.01
-"""A write sent this much later than planned, as share and in seconds, still tells something."""
+LATE = 0.5
+LATE_S = 0.01
+"""A write sent this much later than it could have been, as a share of the gap and in seconds, still
+tells something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class TablePace:
     def __init__(self, now: float) -> None:
         self._pacers = {kind: Pacer() for kind in (CreateRow, ModifyRow, DeleteRow)}
         self._last = _Last(CreateRow, now, certain=False)
+        self._free_to_try = now
 
     @property
     def next(self) -> float:
@@ -40,16 +42,18 @@ class TablePace:
 
     def accepted(self, kind: type[Write], sent: float, now: float) -> None:
         """A write sent at `sent` was accepted."""
-        gap = sent - self._last.answered
-        if self._last.certain and gap < self._pacer.gap * ON_TIME + ON_TIME_S:
-            self._pacer.accepted(gap)
+        # The answer to a refused try may have come after the time of the next one.
+        late = sent - max(self.next, self._free_to_try)
+        if self._last.certain and late < self._pacer.gap * LATE + LATE_S:
+            self._pacer.accepted(sent - self._last.answered)
         else:
             self._pacer.accepted_late()
         self._last = _Last(kind, now, certain=True)
 
-    def refused(self, sent: float) -> None:
-        """A write sent at `sent` was refused because the table was busy."""
+    def refused(self, sent: float, now: float) -> None:
+        """A write sent at `sent` was refused, at `now`, because the table was busy."""
         self._pacer.refused(sent - self._last.answered)
+        self._free_to_try = now
 
     def lost(self, kind: type[Write], now: float) -> None:
         """A write was not answered: it may have taken effect, and then the table is busy."""

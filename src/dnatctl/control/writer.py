@@ -283,7 +283,7 @@ class TableWriter:
                 self._wishes.answered(wish)
         match error.kind:
             case ErrorKind.BUSY | ErrorKind.RETRY:
-                self._pace.refused(sent)
+                self._pace.refused(sent, self._clock.monotonic())
                 self._done(wish)
             case ErrorKind.THROTTLED:
                 self._done(wish)
@@ -319,7 +319,7 @@ class TableWriter:
     def _look(self, wish: Wish, sent: float) -> None:
         """The one code that means busy and gone alike: the table tells which."""
         if isinstance(wish.write, CreateRow):
-            self._pace.refused(sent)
+            self._pace.refused(sent, self._clock.monotonic())
             self._done(wish)
             return
         try:
@@ -330,7 +330,7 @@ class TableWriter:
         if entry is None:
             self._gone(wish)
         else:
-            self._pace.refused(sent)
+            self._pace.refused(sent, self._clock.monotonic())
             self._done(wish)
 
     def _barred(self, wish: Wish, error: CloudError) -> None:

@@ -3,8 +3,8 @@
 A forward table takes one write at a time and refuses others until the last one has settled. Nobody
 says how long that takes; each write teaches: it was refused after some gaps and accepted after a
 longer one, so the busy time lies between the last refused gap and the accepted one. Observations
-that agree are narrowed to one interval (a steady table); ones that do not are taken as a random
-busy time. Either way the gaps to try next minimise
+that agree, but for some jitter, are narrowed to one interval (a steady table); ones that do not are
+taken as a random busy time. Either way the gaps to try next minimise
 
     expected idle time after the table is free  +  price of a refusal * expected refusals
 
@@ -26,6 +26,10 @@ WINDOW = 16
 
 REFUSAL_PRICE = 0.03
 """What a refusal may cost, as a share of the mean busy time."""
+
+JITTER = 0.08
+"""Share of the busy time by which observations of a steady one may contradict each other: threads
+and networks are late now and then."""
 
 PRICE_FLOOR_S = 0.001
 FIRST_GAP_S = 0.05
@@ -115,14 +119,14 @@ class Pacer:
         self._belief = self._agreed() or list(self._seen)
 
     def _agreed(self) -> list[Busy]:
-        """One interval if all observations allow it: a steady busy time."""
+        """One interval if all observations allow it, or nearly: a steady busy time."""
         low = max(self._floor, *(b.low for b in self._seen))
         high = min(b.high for b in self._seen)
-        if low > high:
+        if low - high > JITTER * low:
             self._floor = 0.0
             return []
-        self._floor = low
-        return [Busy(low, high)]
+        self._floor = min(low, high)
+        return [Busy(min(low, high), max(low, high))]
 
     def _beyond(self) -> float:
         """The gaps after the last planned one: small steps first, then doubling."""

@@ -90,6 +90,11 @@ class TestThroughput:
         assert sum(writer.refusals) == 0
         assert writer.efficiency == pytest.approx(1.0)
 
+    def test_steady_with_jitter_is_not_taken_for_random(self):
+        writer = Writer().write(300, between(0.975, 1.025, seed=1))
+        assert writer.efficiency >= 0.95
+        assert writer.refusals_a_write <= 0.12
+
     @pytest.mark.parametrize("jitter", [0.002, 0.02, 0.2])
     def test_nearly_steady(self, jitter):
         writer = Writer().write(300, between(1.0, 1.0 + jitter, seed=1))
