@@ -35,7 +35,7 @@ _IDLE = 360.0
 """Seconds without a repeat after which a series is over; the next is a new event."""
 _SWEEP = 10.0
 _TRIES = 5
-_TRY_AGAIN = 1.0
+_TRY_AGAIN = 0.5
 _TIMEOUT = 5.0
 
 _PASSING = frozenset(

@@ -33,6 +33,8 @@ _NUDGE = 0.02
 """Seconds between tries to end a watch that may just be beginning."""
 
 _RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD})
+_AWAY = frozenset({Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER})
+"""After these the server may be another than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class Reflector(Generic[T]):
         """Whether the next list has to be what the API server's majority holds."""
         self._whole = False
         """Whether the next list has to come in one page: a continue token expired."""
+        self._suspect = False
+        """Whether the server was away, and may have come back with an older state."""
         self._refreshes: list[threading.Event] = []
         """Those who wait for a list that begins after they asked."""
         self._watching = False
@@ -160,12 +164,14 @@ class Reflector(Generic[T]):
         return True
 
     def step(self) -> float:
-        """One pass: a list if one is due, else one watch to its end.
+        """One pass: a list if one is due, a look at a suspect server, or one watch to its end.
 
         Returns the seconds to wait before the next.
         """
         if self._version is None or self._refreshes:
             return self._list()
+        if self._suspect:
+            return self._look()
         return self._watch(self._version)
 
     def _run(self) -> None:
@@ -245,12 +251,34 @@ class Reflector(Generic[T]):
         self._store.replace(items, version, keep=frozenset(unreadable), reset=went_back)
         self._reached = number(version) if went_back else max(self._reached, number(version))
         self._version = version
-        self._whole = False
+        self._whole = self._suspect = False
         # A later list is due because a server's cache and we disagree: ask the majority.
         self._fresh = True
         self.synced.set()
 
     # --- watch
+
+    def _look(self) -> float:
+        # A watch from a version that the server has not reached again, after etcd was restored
+        # from a backup, is not refused: it stays silent until then, and misses what happened.
+        try:
+            body = self._client.request(
+                "GET",
+                self._source.path,
+                query={"limit": 1},
+                accept=self._source.accept[0],
+                timeout=self._settings.list_timeout,
+                cancel=self._cancel,
+            )
+            version = self._source.page(body, self._store.holds).version
+        except KubeError as error:
+            return max(self._backoff.next(), error.retry_after or 0.0)
+        except msgspec.DecodeError:
+            return self._backoff.next()
+        self._suspect = False
+        if number(version) < self._reached:
+            self._version = None
+        return 0.0
 
     def _watch(self, version: str) -> float:
         outcome = "closed"
@@ -284,6 +312,7 @@ class Reflector(Generic[T]):
             return 0.0
         if error.failure in _RELIST:
             self._version = None
+        self._suspect = error.failure in _AWAY
         if error.failure is not Failure.CANCELLED:
             _log.info(
                 "watch ended",

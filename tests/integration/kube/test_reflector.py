@@ -216,10 +216,9 @@ def test_a_watch_that_always_ends_at_once_is_asked_ever_more_slowly(rig: Rig) ->
     assert rig.step() == 0.0, "two healthy minutes make up for it"
 
 
-@pytest.mark.parametrize("code", [403, 500, 503])
-def test_a_refused_watch_is_asked_again_from_where_it_was(rig: Rig, code: int) -> None:
+def test_a_refused_watch_is_asked_again_from_where_it_was(rig: Rig) -> None:
     rig.api.lists = [listing(version=10)]
-    rig.api.watches = [refuses(code, status(code, "")), streams(event("ADDED", pod("a", 11)))]
+    rig.api.watches = [refuses(403, status(403, "")), streams(event("ADDED", pod("a", 11)))]
     rig.step()
     rig.step()
     rig.step()
@@ -342,6 +341,37 @@ def _any(key: Key, uid: str) -> bool:
     return True
 
 
+@pytest.mark.parametrize("end", [Exchange.cut, refuses(503, status(503, ""))])
+def test_a_server_that_was_away_is_looked_at_before_it_is_watched_on(
+    rig: Rig, end: Callable[[Exchange], None]
+) -> None:
+    rig.api.lists = [listing(version=10), listing(version=12)]
+    rig.api.watches = [end, streams()]
+    for _ in range(4):
+        rig.step()
+    assert rig.asked[1:] == [{"watch": "10"}, {"limit": "1"}, {"watch": "10"}]
+
+
+def test_a_server_that_came_back_older_is_listed_anew(rig: Rig) -> None:
+    rig.api.lists = [listing(pod("a"), version=10), listing(version=4), listing(version=4)]
+    rig.api.watches = [Exchange.cut, streams()]
+    for _ in range(5):
+        rig.step()
+    assert rig.asked[2:] == [{"limit": "1"}, {"limit": "500"}, {"watch": "4"}]
+    assert rig.names == set()
+
+
+def test_the_look_is_repeated_until_it_succeeds(rig: Rig) -> None:
+    busy = refuses(429, status(429, "TooManyRequests"), Retry_After="9")
+    rig.api.lists = [listing(version=10), busy, b"<html>", listing(version=10)]
+    rig.api.watches = [Exchange.cut, streams()]
+    delays = [rig.step() for _ in range(6)]
+    assert delays[2] >= 9
+    assert delays[3] > 0
+    assert [query for query in rig.asked if "limit" in query][1:] == [{"limit": "1"}] * 3
+    assert rig.asked[-1] == {"watch": "10"}
+
+
 def test_the_first_list_may_have_to_be_of_the_majority(
     server: ScriptedServer, client: KubeClient
 ) -> None:
@@ -361,11 +391,11 @@ def test_a_dead_connection_is_noticed_and_the_watch_goes_on_where_it_was(
         exchange.chunk(bookmark(15))
         exchange.hold()
 
-    rig.api.lists = [listing(version=10)]
+    rig.api.lists = [listing(version=10), listing(version=15)]
     rig.api.watches = [falls_silent, streams()]
-    for _ in range(3):
+    for _ in range(4):
         rig.step()
-    assert rig.asked[1:] == [{"watch": "10"}, {"watch": "15"}]
+    assert rig.asked[1:] == [{"watch": "10"}, {"limit": "1"}, {"watch": "15"}]
     assert rig.reflector.stats.watches == {"Unknown": 1, "closed": 1}
 
 

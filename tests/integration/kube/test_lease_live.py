@@ -1,0 +1,168 @@
+"""Electors as they run, threads and all, against the emulated API server."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dnatctl.clock import SystemClock
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.lease import LeaseCallbacks, LeaseElector, LeaseSettings
+from dnatctl.objects import Key
+from dnatctl.sim.kube import KubeServer, Settings
+from tests.integration.kube.conftest import client_of
+
+Until = Callable[[Callable[[], object]], None]
+
+LEASE = Key("kube-system", "dnatctl")
+QUICK = LeaseSettings(duration=1.0, renew_deadline=0.6, retry_period=0.1)
+
+
+class Replica:
+    def __init__(self, client: KubeClient, name: str, settings: LeaseSettings = QUICK) -> None:
+        self.started = threading.Event()
+        self.lost = threading.Event()
+        self.lost_at = 0.0
+        self.inherited = ""
+        self.state = f"{name}-0"
+        self.durable: list[str] = []
+        self.elector = LeaseElector(
+            client,
+            LEASE,
+            name,
+            LeaseCallbacks(self._on_started, self._on_lost, lambda: self.state, self._on_renewed),
+            clock=SystemClock(),
+            settings=settings,
+        )
+
+    def _on_started(self, inherited: str) -> None:
+        self.inherited = inherited
+        self.started.set()
+
+    def _on_lost(self) -> None:
+        self.lost_at = time.monotonic()
+        self.lost.set()
+
+    def _on_renewed(self, state: str) -> None:
+        self.durable.append(state)
+
+
+@pytest.fixture
+def kube(no_leaked_threads: None) -> Iterator[KubeServer]:
+    with KubeServer(settings=Settings(actors=False)) as server:
+        yield server
+
+
+@pytest.fixture
+def replicas(kube: KubeServer) -> Iterator[Callable[..., Replica]]:
+    made: list[Replica] = []
+    clients: list[KubeClient] = []
+
+    def make(name: str, settings: LeaseSettings = QUICK) -> Replica:
+        clients.append(client_of(kube.url))
+        made.append(Replica(clients[-1], name, settings))
+        made[-1].elector.start()
+        return made[-1]
+
+    yield make
+    kube.clear_faults()
+    for replica in made:
+        replica.elector.stop(release=False)
+    for client in clients:
+        client.close()
+
+
+Make = Callable[..., Replica]
+
+
+def test_a_stopped_leader_is_followed_at_once_by_one_that_knows_its_state(
+    replicas: Make, until: Until
+) -> None:
+    first = replicas("a")
+    assert first.started.wait(5)
+    second = replicas("b")
+    until(lambda: second.elector.leader() == "a")
+    assert not second.elector.is_leader()
+    first.state = "the last"
+    first.elector.stop()
+    assert not first.elector.is_leader()
+    assert second.started.wait(5)
+    assert second.inherited == "the last"
+    assert not first.lost.is_set()
+
+
+def test_a_dead_leader_is_followed_when_its_lease_is_over(replicas: Make) -> None:
+    first = replicas("a")
+    assert first.started.wait(5)
+    second = replicas("b")
+    first.elector.stop(release=False)
+    assert second.started.wait(10)
+
+
+@pytest.mark.parametrize("fails", ["hangs", "refuses"])
+def test_a_leader_cut_off_is_told_before_another_leads(
+    kube: KubeServer, replicas: Make, fails: str
+) -> None:
+    first = replicas("a")
+    assert first.started.wait(5)
+    cut_at = time.monotonic()
+    if fails == "hangs":
+        kube.pause()
+    else:
+        kube.go_offline()
+    assert first.lost.wait(5)
+    assert not first.elector.is_leader()
+    assert first.lost_at - cut_at < QUICK.duration
+    if fails == "hangs":
+        kube.resume()
+    else:
+        kube.go_online()
+    second = replicas("b")
+    assert second.started.wait(10)
+    assert not first.elector.is_leader(), "a lost election stays lost"
+
+
+def test_renew_soon_makes_a_state_durable_early(replicas: Make, until: Until) -> None:
+    slow = LeaseSettings(duration=60, renew_deadline=40, retry_period=20)
+    first = replicas("a", slow)
+    assert first.started.wait(5)
+    first.state = "urgent"
+    asked = time.monotonic()
+    for _ in range(50):
+        first.elector.renew_soon()
+    until(lambda: "urgent" in first.durable)
+    assert time.monotonic() - asked < 5
+
+
+def test_hastened_renewals_keep_a_distance(kube: KubeServer, replicas: Make) -> None:
+    slow = LeaseSettings(duration=60, renew_deadline=40, retry_period=20)
+    first = replicas("a", slow)
+    assert first.started.wait(5)
+    until = time.monotonic() + 1.2
+    while time.monotonic() < until:
+        first.elector.renew_soon()
+        time.sleep(0.002)
+    assert 1 <= len(first.durable) <= 3
+
+
+def test_many_replicas_one_leader(replicas: Make) -> None:
+    all_of_them = [replicas(name) for name in "abcde"]
+    deadline = time.monotonic() + 2
+    seen = set()
+    while time.monotonic() < deadline:
+        leaders = [replica for replica in all_of_them if replica.elector.is_leader()]
+        assert len(leaders) <= 1
+        seen |= {leader.state for leader in leaders}
+        time.sleep(0.005)
+    assert len(seen) == 1, "and it stays"
+
+
+def test_stop_is_prompt_for_who_waits(replicas: Make) -> None:
+    replicas("a")
+    second = replicas("b", LeaseSettings(duration=60, renew_deadline=40, retry_period=20))
+    started = time.monotonic()
+    second.elector.stop()
+    assert time.monotonic() - started < 2
