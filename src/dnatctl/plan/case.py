@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dnatctl.model import Protocol
 from dnatctl.objects import PodDNAT, PodDNATSpec, PortMapping
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.rows import OwnRow, in_the_way, own_rows, squatters
 from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write
-from dnatctl.pool import Allocation, Demand, Pool
+from dnatctl.pool import Allocation, Demand, Pool, Shortage, Wanted
 from dnatctl.table.view import Table
 
 CONFLICTS_BELIEVED = 3
 """After so many refusals in a row with nothing to be seen in the way, another endpoint is taken."""
-
-Wanted = tuple[tuple[int, Protocol], ...]
 
 
 @dataclass(slots=True)
@@ -24,7 +21,8 @@ class Case:
     """A record whose pod asks for it, with what was found about it so far.
 
     `wanted`: the ports asked for, or, of a pod that asks for nonsense, those it has. `good`: the
-    claimed ports that can stay.
+    claimed ports that can stay. `avoid`: gateways that will not do. `retry_in`: seconds until there
+    may be room for what could not be had.
     """
 
     seen: Seen
@@ -37,6 +35,8 @@ class Case:
     problem: Problem | None = None
     writes: list[Write] = field(default_factory=list)
     blockers: set[str] = field(default_factory=set)
+    avoid: frozenset[str] = frozenset()
+    retry_in: float | None = None
 
     @property
     def spec(self) -> PodDNATSpec:
@@ -53,9 +53,20 @@ class Case:
         endpoint = self.spec.endpoint(port)
         return any(own.row.entry.covers(endpoint) for own in self.rows)
 
+    def find(self) -> Allocation | Shortage:
+        """Endpoints for all wanted ports, wherever they may be had."""
+        demand = Demand(self.wanted, self.seen.zone_id)
+        return self.pool.pick(demand, self.seen.now, self.avoid)
+
+    def lacks(self, shortage: Shortage) -> None:
+        """Something wanted cannot be had."""
+        self.retry_in = shortage.retry_in
+        self.problem = self.problem or Problem(shortage.reason, shortage.message)
+
     def answer(self, step: Step | None) -> Plan:
         """The plan made of what was found, with this step."""
-        return Plan(step, tuple(self.writes), self.problem, tuple(sorted(self.blockers)))
+        blockers = tuple(sorted(self.blockers))
+        return Plan(step, tuple(self.writes), self.problem, blockers, self.retry_in)
 
 
 def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
@@ -66,7 +77,7 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
     case = Case(seen, record, pool, table, own_rows(seen, record), wanted)
     case.problem = seen.exposure.problem
     if not _must_move(case):
-        case.good = tuple(port for port in record.spec.ports if _is_good(case, port))
+        case.good = _good_ports(case)
     return case
 
 
@@ -86,9 +97,21 @@ def _must_move(case: Case) -> bool:
     why = {refusal.why for port in case.spec.ports for refusal in refusals_of(case, port)}
     if why.isdisjoint({Refused.QUOTA, Refused.UNUSABLE}) or case.record.status.entries:
         return False
-    demand = Demand(case.wanted, case.seen.zone_id)
-    avoid = frozenset({case.spec.gateway_id} if Refused.QUOTA in why else ())
-    return isinstance(case.pool.pick(demand, case.seen.now, avoid), Allocation)
+    case.avoid = frozenset({case.spec.gateway_id} if Refused.QUOTA in why else ())
+    return isinstance(case.find(), Allocation)
+
+
+def _good_ports(case: Case) -> tuple[PortMapping, ...]:
+    good: list[PortMapping] = []
+    for port in case.spec.ports:
+        if not any(_clash(port, other) for other in good) and _is_good(case, port):
+            good.append(port)
+    return tuple(good)
+
+
+def _clash(a: PortMapping, b: PortMapping) -> bool:
+    """Whether a table could not hold rows for both: a claim may have been written by hand."""
+    return a.protocol == b.protocol and (a.external == b.external or a.internal == b.internal)
 
 
 def _is_good(case: Case, port: PortMapping) -> bool:

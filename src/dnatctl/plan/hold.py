@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
+from dnatctl.model import Endpoint
 from dnatctl.objects import FINALIZER, READY, PodDNAT, PodDNATSpec, PortMapping
 from dnatctl.plan.adoption import adopt
-from dnatctl.plan.case import Case, Wanted, examine
+from dnatctl.plan.case import Case, examine
+from dnatctl.plan.claim import allot
 from dnatctl.plan.exposure import Ask, Problem, owner_for
 from dnatctl.plan.mend import mend
 from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
 from dnatctl.plan.values import FixMetadata, Plan, Publish, Reclaim, Retire, Seen
-from dnatctl.pool import Demand, Pool, Shortage
+from dnatctl.pool import Pool, Shortage, Wanted
 
 
 def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
@@ -20,6 +24,8 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
     if fix := _fix_metadata(seen, record):
         return Plan(fix)
     gateway_id = record.spec.gateway_id
+    if not gateway_id:
+        return _begin(seen, pool)
     table = seen.tables.get(gateway_id)
     if table is None or not (table.read_once or gateway_id in seen.absent):
         why = pool.problem(gateway_id) or "its forward table has not been read yet"
@@ -37,6 +43,14 @@ def _fix_metadata(seen: Seen, record: PodDNAT) -> FixMetadata | None:
     if FINALIZER in record.finalizers and any(o.uid == owner.uid for o in record.owners):
         return None
     return FixMetadata(owner)
+
+
+def _begin(seen: Seen, pool: Pool) -> Plan:
+    """A record that claims nothing anywhere, as somebody wrote it by hand, is filled in."""
+    if seen.exposure.ask is not Ask.ON:
+        return Plan(problem=seen.exposure.problem)
+    spec = allot(seen, pool)
+    return spec if isinstance(spec, Plan) else Plan(Reclaim(spec))
 
 
 def _withdraw(case: Case) -> Plan | None:
@@ -59,15 +73,20 @@ def _withdraw(case: Case) -> Plan | None:
 
 def _realign(case: Case) -> Plan | None:
     """Make the claim what is asked for: ports added and dropped, the pod's present IP."""
-    leaving = tuple(port for port in case.spec.ports if port not in case.good)
-    gone = tuple(port for port in leaving if not case.has_row(port))
-    if case.seen.unanswered:
-        gone = ()
-    endpoints = tuple(case.spec.endpoint(port) for port in gone)
-    if fresh := tuple(e for e in endpoints if e not in case.seen.durable):
+    kept = {case.spec.endpoint(port) for port in case.good}
+    gone = () if case.seen.unanswered else tuple(_gone(case, kept))
+    endpoints = dict.fromkeys(case.spec.endpoint(port) for port in gone)
+    if fresh := tuple(e for e in endpoints if e not in kept and e not in case.seen.durable):
         return case.answer(Retire(fresh))
-    spec = _aligned(case, tuple(port for port in case.spec.ports if port not in gone))
+    spec = _aligned(case, tuple(dict.fromkeys(p for p in case.spec.ports if p not in gone)))
     return case.answer(Reclaim(spec)) if spec != case.spec else None
+
+
+def _gone(case: Case, kept: set[Endpoint]) -> Iterator[PortMapping]:
+    """Claimed ports that cannot stay, and that no row is left of."""
+    for port in case.spec.ports:
+        if port not in case.good and (case.spec.endpoint(port) in kept or not case.has_row(port)):
+            yield port
 
 
 def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
@@ -79,7 +98,7 @@ def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
     elif missing:
         more = case.pool.extend(case.spec, missing, case.seen.now)
         if isinstance(more, Shortage):
-            case.problem = case.problem or Problem(more.reason, more.message)
+            case.lacks(more)
         else:
             spec = replace(spec, ports=(*kept, *more))
     return _with_address(case, replace(spec, ports=_in_order(spec.ports, case.wanted)))
@@ -87,9 +106,9 @@ def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
 
 def _elsewhere(case: Case, spec: PodDNATSpec) -> PodDNATSpec:
     """A claim that has lost all its ports starts anew, on whichever gateway has room."""
-    found = case.pool.pick(Demand(case.wanted, case.seen.zone_id), case.seen.now)
+    found = case.find()
     if isinstance(found, Shortage):
-        case.problem = case.problem or Problem(found.reason, found.message)
+        case.lacks(found)
         return spec
     return replace(
         spec, gateway_id=found.gateway_id, external_ip=found.external_ip, ports=found.ports
@@ -121,7 +140,7 @@ def _publish(case: Case) -> Publish | None:
     seen, record = case.seen, case.record
     true = usable_entries(case.rows, case.spec, case.good, case.ip)
     problem = case.problem
-    if len(true) == len(case.wanted):
+    if case.wanted and len(true) == len(case.wanted):
         reason = problem.reason if problem else "EntriesAvailable"
         text = problem.message if problem else f"{len(true)} of {len(true)} ports are reachable"
         return publish(seen, record, true, ready(seen, record, "True", reason, text))

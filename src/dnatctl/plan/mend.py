@@ -9,7 +9,7 @@ from dnatctl.objects import READY, PortMapping
 from dnatctl.plan.case import Case, refusals_of
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.rows import OwnRow, misled, squatters, strangers
-from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refused
+from dnatctl.plan.values import DELETION_HELD, CreateRow, DeleteRow, ModifyRow, Refused
 from dnatctl.pool import Run, rows_of
 
 
@@ -22,14 +22,16 @@ def mend(case: Case) -> None:
 
 def _correct(case: Case) -> None:
     """Rows of the record that lead astray: led back where possible, else deleted."""
-    spec = replace(case.spec, ports=case.good)
-    for own in misled(case.rows, spec, case.ip):
-        target = _target(case, own) if case.seen.policy.can_modify else None
+    for own in misled(case.rows, replace(case.spec, ports=case.good), case.ip):
+        ports = tuple(port for port in case.good if _covers(own, port))
+        target = _target(case, own, ports) if case.seen.policy.can_modify else None
         if target is not None:
-            if not any(_is_squatted(case, port) for port in case.good if _covers(own, port)):
+            if not any(_is_squatted(case, port) for port in ports):
                 intent = _intent(case)
                 case.writes.append(ModifyRow(own.gateway_id, own.entry_id, target, intent))
-        elif not case.seen.policy.upsert_only:
+        elif case.seen.policy.upsert_only:
+            case.problem = case.problem or DELETION_HELD
+        else:
             case.writes.append(DeleteRow(own.gateway_id, own.entry_id))
 
 
@@ -37,25 +39,25 @@ def _covers(own: OwnRow, port: PortMapping) -> bool:
     return own.row.entry.protocol == port.protocol and port.external in own.row.entry.external_ports
 
 
-def _target(case: Case, own: OwnRow) -> NewEntry | None:
-    """Where the row ought to lead, if it can serve claimed ports as it stands."""
+def _target(case: Case, own: OwnRow, ports: tuple[PortMapping, ...]) -> NewEntry | None:
+    """Where the row ought to lead, if it can serve just these claimed ports as it stands."""
     entry = own.row.entry
-    ports = sorted(port for port in case.good if _covers(own, port))
-    runs = rows_of(tuple(ports), pack=True)
+    runs = rows_of(sorted(ports), pack=True)
     if (
         own.gateway_id != case.spec.gateway_id
         or entry.external_ip != case.spec.external_ip
         or len(runs) != 1
         or runs[0][0] != entry.external_ports
-        or _is_carried_elsewhere(case, own, ports)
+        or any(_holders(case, port) - {own.entry_id} for port in ports)
     ):
         return None
     return _entry(case, runs[0])
 
 
-def _is_carried_elsewhere(case: Case, own: OwnRow, ports: list[PortMapping]) -> bool:
-    others = [other for other in case.rows if other is not own]
-    return any(o.carries(case.spec, port, case.ip) for o in others for port in ports)
+def _holders(case: Case, port: PortMapping) -> set[str]:
+    """IDs of the record's own rows that hold the pod's address and port: there can be but one."""
+    rows = case.table.holding(case.ip, port.internal, port.protocol)
+    return {row.entry.entry_id for row in rows if row.owner == case.record.uid}
 
 
 def _create(case: Case) -> None:
@@ -83,7 +85,7 @@ def _add(case: Case, entry: NewEntry) -> None:
 
 def _is_held_back(case: Case, port: PortMapping) -> bool:
     """Whether a row for the port would be refused, or was and nothing has changed since."""
-    held = _is_squatted(case, port)
+    held = _is_squatted(case, port) or bool(_holders(case, port))
     for refusal in refusals_of(case, port):
         if refusal.why is Refused.CONFLICT:
             held = held or refusal.generation >= case.table.generation

@@ -22,12 +22,13 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from dnatctl.objects import Pod, PodDNAT, PodDNATSpec
+from dnatctl.objects import Pod, PodDNAT
+from dnatctl.plan.claim import allot
 from dnatctl.plan.exposure import Ask, Exposure, Problem, owner_for
 from dnatctl.plan.hold import hold
 from dnatctl.plan.release import park, release
 from dnatctl.plan.values import CreateRecord, Plan, Seen
-from dnatctl.pool import Demand, Pool, Shortage
+from dnatctl.pool import Pool
 
 
 def plan(seen: Seen, pool: Pool) -> Plan:
@@ -92,17 +93,5 @@ def _claim(seen: Seen, pool: Pool) -> Plan:
     if seen.denied:
         text = f"namespace {seen.key.namespace} has used up its quota of exposed pods"
         return Plan(problem=Problem("NamespaceQuota", text))
-    found = pool.pick(Demand(exposure.ports, seen.zone_id), seen.now)
-    if isinstance(found, Shortage):
-        return Plan(problem=Problem(found.reason, found.message), retry_in=found.retry_in)
-    spec = PodDNATSpec(
-        gateway_id=found.gateway_id,
-        external_ip=found.external_ip,
-        internal_ip=exposure.ip,
-        protocol=found.ports[0].protocol,
-        ports=found.ports,
-        eni=seen.eni.eni_id if seen.eni else "",
-        vswitch=seen.eni.vswitch_id if seen.eni else "",
-        zone_id=seen.eni.zone_id if seen.eni else seen.zone_id,
-    )
-    return Plan(CreateRecord(spec, owner_for(pod, exposure)))
+    spec = allot(seen, pool)
+    return spec if isinstance(spec, Plan) else Plan(CreateRecord(spec, owner_for(pod, exposure)))

@@ -14,6 +14,7 @@ from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.rows import OwnRow, own_rows
 from dnatctl.plan.status import RETAINED, publish, ready, retained
 from dnatctl.plan.values import (
+    DELETION_HELD,
     DeleteRecord,
     DeleteRow,
     DropFinalizer,
@@ -27,8 +28,8 @@ from dnatctl.plan.values import (
 
 def release(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away, then the claim."""
-    if adoption := adopt(seen, record):
-        return Plan(adoption)
+    if first := _adopt(seen, record):
+        return first
     if step := _withdraw(seen, record, "Releasing", "the entries are being deleted"):
         return Plan(step)
     if waiting := _until_rows_are_gone(seen, record):
@@ -40,6 +41,8 @@ def release(seen: Seen, record: PodDNAT) -> Plan:
 
 def park(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away and keep the claim: the pod's IP may be another pod's by now."""
+    if first := _adopt(seen, record):
+        return first
     if step := _withdraw(seen, record, "PodAway", "the claim is kept; the pod has no address"):
         return Plan(step)
     if waiting := _until_rows_are_gone(seen, record):
@@ -49,6 +52,15 @@ def park(seen: Seen, record: PodDNAT) -> Plan:
     if seen.workload is Workload.GONE:
         return Plan(DeleteRecord())
     return _retain(seen, record)
+
+
+def _adopt(seen: Seen, record: PodDNAT) -> Plan | None:
+    """Status says which unmarked rows are ours: what is adopted is so before it is cleared."""
+    if adoption := adopt(seen, record):
+        return Plan(adoption)
+    if seen.policy.take_over and record.status.entries:
+        return _unread(seen, record)
+    return None
 
 
 def _withdraw(seen: Seen, record: PodDNAT, reason: str, message: str) -> Publish | None:
@@ -63,16 +75,15 @@ def _until_rows_are_gone(seen: Seen, record: PodDNAT) -> Plan | None:
     """What to do while rows are left, or while it is not known whether any are."""
     rows = own_rows(seen, record)
     if rows and seen.policy.upsert_only:
-        text = "policy upsert-only keeps the entries; set policy: sync to have them deleted"
-        return Plan(problem=Problem("DeletionHeldByPolicy", text))
+        return Plan(problem=DELETION_HELD)
     if rows:
-        return Plan(writes=deletions(rows))
+        return Plan(writes=_deletions(rows))
     if seen.unanswered:
         return Plan()
     return _unread(seen, record)
 
 
-def deletions(rows: list[OwnRow]) -> tuple[DeleteRow, ...]:
+def _deletions(rows: list[OwnRow]) -> tuple[DeleteRow, ...]:
     """Deletes of the rows that are not on their way out yet."""
     return tuple(DeleteRow(own.gateway_id, own.entry_id) for own in rows if not own.deleting)
 

@@ -91,6 +91,12 @@ class Seen:
     denied: bool = False
 
 
+DELETION_HELD = Problem(
+    "DeletionHeldByPolicy",
+    "policy upsert-only keeps entries that are to be deleted; set policy: sync to let go of them",
+)
+"""What is wrong where only the policy keeps rows from being deleted."""
+
 # --- output: writes to a forward table
 
 

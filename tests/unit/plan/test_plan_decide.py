@@ -1,0 +1,245 @@
+"""The decision table: from record and pod to hold, park, release or a new claim."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from dnatctl.model import Eni
+from dnatctl.objects import Owner, PodDNATSpec
+from dnatctl.plan.exposure import Problem, Rules
+from dnatctl.plan.plan import is_fixed, needs_fresh_look, plan
+from dnatctl.plan.values import (
+    CreateRecord,
+    DeleteRecord,
+    DropFinalizer,
+    Plan,
+    Publish,
+    Reclaim,
+    Retire,
+    Workload,
+)
+from tests.unit.plan.made import (
+    ME,
+    POD_OWNER,
+    SET,
+    Scene,
+    delete,
+    mine,
+    offer,
+    pod,
+    ports,
+    ready,
+    record,
+    spec,
+)
+from tests.unit.table.made import EIP, GATEWAY, POD_IP, TCP, UDP
+
+ROW = mine()
+HELD = record(entries=[ROW], conditions=(ready(),))
+FIXED = record(entries=[ROW], conditions=(ready(),), fixed=True)
+ANOTHERS = replace(HELD, owners=(Owner("v1", "Pod", "lobby-0", "uid-earlier-pod"),))
+OFF = pod(annotations={})
+INVALID = pod("nonsense")
+
+
+def kind(made: Plan) -> str:
+    """What a plan amounts to, for a record whose one row is there and listed in its status."""
+    if made == Plan():
+        return "rest"
+    if isinstance(made.step, Publish):
+        condition = made.step.status.condition("Ready")
+        return {"Releasing": "release", "PodAway": "park"}.get(condition.reason, condition.reason)
+    return type(made.step).__name__ if made.step else "wait"
+
+
+class TestTheTable:
+    @pytest.mark.parametrize(
+        ("a_record", "a_pod", "then"),
+        [
+            (replace(HELD, deleting=True), pod(), "release"),
+            (replace(HELD, deleting=True), None, "release"),
+            (replace(HELD, deleting=True), INVALID, "release"),
+            (replace(FIXED, deleting=True), pod(fixed=True), "release"),
+            (ANOTHERS, pod(), "release"),
+            (ANOTHERS, pod(ip=""), "release"),
+            (ANOTHERS, INVALID, "release"),
+            (HELD, pod(), "rest"),
+            (HELD, pod(deleting=True), "rest"),
+            (HELD, INVALID, "InvalidAnnotation"),
+            (HELD, pod(host_network=True), "HostNetwork"),
+            (HELD, pod(ip=""), "park"),
+            (HELD, pod(ended=True), "release"),
+            (HELD, pod("nonsense", ended=True), "release"),
+            (HELD, None, "release"),
+            (HELD, OFF, "release"),
+            (FIXED, pod(fixed=True), "rest"),
+            (FIXED, pod(fixed=True, ip=""), "park"),
+            (FIXED, pod(fixed=True, ended=True), "park"),
+            (FIXED, None, "park"),
+            (FIXED, pod(annotations={}, owner=SET), "release"),
+            (FIXED, replace(pod(fixed=True), owner=replace(SET, uid="uid-later-set")), "release"),
+            (FIXED, replace(pod(), owner=None), "release"),
+            (FIXED, pod(owner=SET), "FixMetadata"),
+            (HELD, pod(fixed=True), "FixMetadata"),
+            (replace(HELD, owners=()), pod(), "FixMetadata"),
+            (replace(HELD, owners=()), None, "release"),
+            (replace(HELD, finalizers=("other",)), pod(), "FixMetadata"),
+        ],
+    )
+    def test_record_and_pod(self, a_record, a_pod, then):
+        assert kind(Scene(ROW, record=a_record, pod=a_pod).plan()) == then
+
+    @pytest.mark.parametrize(
+        ("a_pod", "problem"),
+        [
+            (None, None),
+            (OFF, None),
+            (pod(ip=""), None),
+            (pod(ended=True), None),
+            (pod(deleting=True), None),
+            (INVALID, "InvalidAnnotation"),
+            (pod(host_network=True), "HostNetwork"),
+        ],
+    )
+    def test_without_a_record_only_a_living_pod_with_an_address_gets_one(self, a_pod, problem):
+        made = Scene(pod=a_pod).plan()
+        assert made.step is None
+        assert made.writes == ()
+        assert (made.problem.reason if made.problem else None) == problem
+
+    def test_asking_changes_nothing(self):
+        scene = Scene(pod=pod("80,443"))
+        assert scene.plan() == scene.plan()
+
+
+class TestFreshLook:
+    """A claim is not let go of because of what an old cache shows."""
+
+    @pytest.mark.parametrize(
+        ("a_record", "a_pod", "needed"),
+        [
+            (None, None, False),
+            (None, pod(), False),
+            (HELD, pod(), False),
+            (HELD, INVALID, False),
+            (HELD, None, True),
+            (HELD, OFF, True),
+            (HELD, pod(ip=""), True),
+            (HELD, pod(ended=True), True),
+            (ANOTHERS, pod(), True),
+            (FIXED, None, True),
+            (replace(HELD, deleting=True), None, False),
+        ],
+    )
+    def test_is_needed_to_let_go(self, a_record, a_pod, needed):
+        assert needs_fresh_look(Scene(record=a_record, pod=a_pod).seen) is needed
+
+
+class TestOwners:
+    @pytest.mark.parametrize(
+        ("owners", "fixed"),
+        [((), False), ((POD_OWNER,), False), ((SET,), True), ((SET, POD_OWNER), False)],
+    )
+    def test_what_is_fixed_belongs_to_a_workload(self, owners, fixed):
+        assert is_fixed(replace(HELD, owners=owners)) is fixed
+
+
+class TestClaiming:
+    def claimed(self, scene: Scene, **changes: Any) -> CreateRecord:
+        step = scene.plan(**changes).step
+        assert isinstance(step, CreateRecord)
+        return step
+
+    def test_a_claim_says_what_it_is_for(self):
+        step = self.claimed(Scene(pod=pod("443/udp,80")))
+        assert step.owner == POD_OWNER
+        assert step.spec == PodDNATSpec(
+            gateway_id=GATEWAY,
+            external_ip=EIP,
+            internal_ip=POD_IP,
+            protocol=UDP,
+            ports=ports((600, 443, UDP), (600, 80, TCP)),
+        )
+
+    def test_a_fixed_one_belongs_to_the_workload(self):
+        assert self.claimed(Scene(pod=pod(fixed=True))).owner == SET
+
+    def test_the_interface_is_noted_if_it_is_known(self):
+        eni = Eni("eni-1", "vsw-1", "z-2", (POD_IP,))
+        found = self.claimed(Scene(pod=pod()), eni=eni, zone_id="z-1").spec
+        assert (found.eni, found.vswitch, found.zone_id) == ("eni-1", "vsw-1", "z-2")
+        assert self.claimed(Scene(pod=pod()), zone_id="z-1").spec.zone_id == "z-1"
+
+    def test_the_zone_of_the_pod_is_preferred(self):
+        offers = (offer("ngw-1", zone_id="z-1"), offer("ngw-2", zone_id="z-2"))
+        assert self.claimed(Scene(pod=pod(), offers=offers), zone_id="z-2").spec.gateway_id == (
+            "ngw-2"
+        )
+
+    def test_a_namespace_without_quota_gets_nothing(self):
+        assert Scene(pod=pod()).plan(denied=True) == Plan(
+            problem=Problem(
+                "NamespaceQuota", "namespace games has used up its quota of exposed pods"
+            )
+        )
+
+    def test_without_room_it_waits_for_the_next_quarantine_to_end(self):
+        scene = Scene(pod=pod(), offers=(offer(ports="600/600"),))
+        scene.pool.retire(spec().endpoints(), scene.seen.now - 20.0)
+        assert scene.plan() == Plan(
+            problem=Problem(
+                "PoolExhausted", f"{GATEWAY}: no free port is left in 600-600 on its EIPs"
+            ),
+            retry_in=40.0,
+        )
+
+    def test_an_empty_record_is_filled_in(self):
+        empty = record(claim=PodDNATSpec())
+        made = Scene(pod=pod(), record=empty).plan()
+        assert made == Plan(Reclaim(spec((600, 80))))
+        full = Scene(pod=pod(), record=empty, offers=()).plan()
+        assert full.problem == Problem("PoolExhausted", "no gateway is left to try")
+
+    def test_but_not_for_a_pod_that_asks_for_nonsense(self):
+        made = Scene(pod=INVALID, record=record(claim=PodDNATSpec())).plan()
+        assert (made.step, made.problem.reason) == (None, "InvalidAnnotation")
+
+    def test_a_denied_namespace_keeps_what_it_has(self):
+        denied = Rules(admits=lambda _: False)
+        made = Scene(ROW, pod=pod(), record=HELD, rules=denied).plan()
+        assert made.writes == ()
+        assert made.step.status.entries == HELD.status.entries
+
+
+def test_a_pod_of_the_same_name_claims_anew_after_the_release():
+    """Step by step: the record of an earlier pod is released, then the new pod gets its own."""
+    new = pod(ip="10.0.0.5")
+    gone = replace(ANOTHERS, status=replace(HELD.status, entries=(), conditions=(ready("False"),)))
+    assert kind(Scene(ROW, record=ANOTHERS, pod=new).plan()) == "release"
+    assert Scene(ROW, record=gone, pod=new).plan().writes == (delete(),)
+    endpoints = gone.spec.endpoints()
+    assert Scene(record=gone, pod=new).plan().step == Retire(endpoints)
+    durable = frozenset(endpoints)
+    assert Scene(record=gone, pod=new).plan(durable=durable).step == DeleteRecord()
+    deleted = replace(gone, deleting=True)
+    assert Scene(record=deleted, pod=new).plan(durable=durable).step == DropFinalizer()
+    claim = Scene(pod=new).plan().step
+    assert isinstance(claim, CreateRecord)
+    assert claim.spec.internal_ip == "10.0.0.5"
+
+
+def test_a_poddnat_deleted_by_hand_is_claimed_anew_as_long_as_the_pod_asks():
+    deleted = replace(HELD, deleting=True, finalizers=())
+    scene = Scene(record=replace(deleted, status=replace(HELD.status, entries=())), pod=pod())
+    made = scene.plan(durable=frozenset(deleted.spec.endpoints()), workload=Workload.UNKNOWN)
+    assert kind(made) == "release", "Ready is True still"
+    assert isinstance(Scene(pod=pod()).plan().step, CreateRecord)
+
+
+def test_plan_is_a_function():
+    scene = Scene(ROW, record=HELD, pod=pod())
+    assert plan(scene.seen, scene.pool) == plan(scene.seen, scene.pool)
+    assert scene.pool.owner(spec().endpoints()[0]) == ME
