@@ -47,11 +47,27 @@ def test_before_and_after_a_crd_nothing_is_served(server: KubeServer) -> None:
     assert http("GET", V1).code == 404
     http("POST", CRDS, crd())
     assert http("GET", V1).code == 200
-    body = http("GET", f"{CRDS}/poddnats.alibabacloud.com").body
-    del body["metadata"]["finalizers"]
-    http("PUT", f"{CRDS}/poddnats.alibabacloud.com", body)
-    http("DELETE", f"{CRDS}/poddnats.alibabacloud.com")
+    path = f"{CRDS}/poddnats.alibabacloud.com"
+    held = http("DELETE", path)
+    assert held["metadata.finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
+    late = http("POST", V1, pod_dnat("web", "v1"))
+    assert (late.code, late["reason"]) == (405, "MethodNotAllowed")
+    http("PATCH", path, {"metadata": {"finalizers": None}}, MERGE)
     assert http("GET", V1).code == 404
+
+
+def test_objects_outlive_a_change_of_the_storage_version(http: Http) -> None:
+    created = http("POST", V1, pod_dnat("web", "v1"))
+    path = f"{CRDS}/poddnats.alibabacloud.com"
+    body = http("GET", path).body
+    for version in body["spec"]["versions"]:
+        version["storage"] = not version["storage"]
+    assert http("PUT", path, body).code == 200
+    assert http("GET", f"{V1}/web").body == created.body
+    assert http("GET", V1BETA1)["items.0.apiVersion"] == "alibabacloud.com/v1beta1"
+    patched = http("PATCH", f"{V1}/web", {"metadata": {"labels": {"a": "b"}}}, MERGE)
+    assert patched["metadata.generation"] == 1
+    assert http("GET", f"{V1BETA1}/web")["apiVersion"] == "alibabacloud.com/v1beta1"
 
 
 def test_versions_share_objects(http: Http) -> None:
@@ -192,7 +208,7 @@ def test_columns(http: Http, server: KubeServer) -> None:
 
 
 def apply(http: Http, manager: str, spec: dict[str, Any], **query: Any) -> Any:
-    body = {"apiVersion": "alibabacloud.com/v1", "kind": "PodDNAT", "spec": spec}
+    body = {**pod_dnat("web", "v1"), "spec": spec}
     return http("PATCH", f"{V1}/web", body, APPLY, fieldManager=manager, **query)
 
 
@@ -205,6 +221,13 @@ def test_apply_creates_owns_and_takes_back(http: Http) -> None:
     assert (less.code, less["spec"]) == (200, {"externalIP": "203.0.113.1", "protocol": "tcp"})
     again = apply(http, "a", {"externalIP": "203.0.113.1"})
     assert again["metadata.resourceVersion"] == less["metadata.resourceVersion"]
+
+
+def test_apply_names_object_and_applier(http: Http) -> None:
+    body = pod_dnat("web", "v1")
+    nameless = {**body, "metadata": {}}
+    assert http("PATCH", f"{V1}/web", nameless, APPLY, fieldManager="a").code == 400
+    assert http("PATCH", f"{V1}/web", body, APPLY).code == 422
 
 
 def test_appliers_conflict_unless_forced(http: Http) -> None:

@@ -255,7 +255,13 @@ def test_a_restored_store_goes_back_in_time(http: Http, server: KubeServer) -> N
     listed = http("GET", MAPS)
     assert [item["metadata"]["name"] for item in listed["items"]] == ["a"]
     assert listed["metadata.resourceVersion"] == version
-    reply = http("GET", MAPS, watch="1", resourceVersion=later)
+    reply = http("GET", MAPS, resourceVersion=later)
+    assert (reply.code, reply["reason"]) == (504, "Timeout")
+
+
+def test_watches_from_the_future_can_be_refused(http: Http, server: KubeServer) -> None:
+    server.faults.refuse_future_watches = True
+    reply = http("GET", MAPS, watch="1", resourceVersion="999999")
     assert (reply.code, reply["reason"]) == (504, "Timeout")
 
 

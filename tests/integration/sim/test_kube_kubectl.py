@@ -118,7 +118,7 @@ def test_a_folder_of_manifests(kubectl: Kubectl, tmp_path: Path) -> None:
     kubectl("wait", "crd/poddnats.alibabacloud.com", "--for=condition=Established", "--timeout=5s")
     data = kubectl("-n", "dnatctl-system", "get", "secret", "key", "-o", "jsonpath={.data}")
     assert json.loads(data) == {"accessKey": "c2VjcmV0"}
-    kubectl("delete", "-f", str(folder), "--timeout=10s")
+    kubectl("delete", "-f", str(folder), "--ignore-not-found", "--timeout=10s")
     assert "No resources found" in kubectl("get", "deploy,pods", "-A")
 
 
@@ -218,6 +218,8 @@ def test_describe_events_and_diff(kubectl: Kubectl, server: KubeServer) -> None:
         "type": "Normal",
         "note": "203.0.113.1:512",
         "reportingController": "dnatctl",
+        "reportingInstance": "dnatctl-0",
+        "action": "Expose",
         "eventTime": "2026-01-01T00:00:00.000000Z",
     }
     server.store.create("events.events.k8s.io", event)

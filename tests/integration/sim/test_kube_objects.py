@@ -41,7 +41,7 @@ def refused(reply: Reply, code: int, reason: str) -> str:
 
 
 def test_create_fills_in_what_the_server_decides(http: Http) -> None:
-    reply = http("POST", MAPS, config_map("a", uid="mine", generation=7))
+    reply = http("POST", MAPS, config_map("a", uid="mine"))
     assert reply.code == 201
     meta = reply["metadata"]
     assert meta["namespace"] == "default"
@@ -239,10 +239,13 @@ def test_events_are_one_store_with_two_apis(http: Http) -> None:
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {"name": "p.1"},
-        "regarding": {"kind": "Pod", "name": "p"},
+        "regarding": {"kind": "Pod", "name": "p", "namespace": "default"},
         "reason": "Exposed",
+        "action": "Expose",
+        "type": "Normal",
         "note": "203.0.113.1:512",
         "reportingController": "dnatctl",
+        "reportingInstance": "dnatctl-0",
         "eventTime": "2026-01-01T00:00:00.000000Z",
     }
     new = "/apis/events.k8s.io/v1/namespaces/default/events"
@@ -257,6 +260,41 @@ def test_events_are_one_store_with_two_apis(http: Http) -> None:
     found = http("GET", core, fieldSelector="involvedObject.name=p,reason=Exposed")
     assert [item["metadata"]["name"] for item in found["items"]] == ["p.1"]
     assert http("GET", new)["items.0.note"] == "203.0.113.1:512"
+
+
+def test_events_must_be_complete(http: Http) -> None:
+    """The causes are those that kube-apiserver 1.20 gave for the same event."""
+    event = {
+        "metadata": {"name": "p.1"},
+        "regarding": {"kind": "Pod", "name": "p"},
+        "reason": "Exposed",
+        "reportingController": "dnatctl",
+        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "note": "x" * 1025,
+    }
+    reply = http("POST", "/apis/events.k8s.io/v1/namespaces/default/events", event)
+    refused(reply, 422, "Invalid")
+    assert {cause["field"] for cause in reply["details.causes"]} == {
+        "involvedObject.namespace",
+        "reportingInstance",
+        "action",
+        "type",
+        "message",
+    }
+    old = {"metadata": {"name": "p.1"}, "involvedObject": {"kind": "Pod", "name": "p"}}
+    assert http("POST", "/api/v1/namespaces/default/events", old).code == 201
+
+
+def test_finalizers_of_built_in_kinds_are_qualified(http: Http) -> None:
+    reply = http("POST", MAPS, config_map("a", finalizers=["natgw-controller"]))
+    refused(reply, 422, "Invalid")
+    assert reply["details.causes.0.field"] == "metadata.finalizers[0]"
+
+
+def test_methods_that_a_path_has_not(http: Http) -> None:
+    http("POST", MAPS, config_map("a"))
+    refused(http("POST", f"{MAPS}/a", config_map("a")), 405, "MethodNotAllowed")
+    refused(http("PUT", MAPS, config_map("a")), 405, "MethodNotAllowed")
 
 
 def test_scale_reads_and_writes_replicas(http: Http) -> None:
@@ -289,7 +327,8 @@ def test_generation_counts_spec_changes_only(http: Http) -> None:
 
 def test_binding_happens_once(http: Http) -> None:
     http("POST", PODS, pod("p"))
-    binding = {"apiVersion": "v1", "kind": "Binding", "target": {"kind": "Node", "name": "node-1"}}
+    target = {"kind": "Node", "name": "node-1"}
+    binding = {"kind": "Binding", "metadata": {"name": "p"}, "target": target}
     assert http("POST", f"{PODS}/p/binding", binding).code == 201
     assert http("GET", f"{PODS}/p")["spec.nodeName"] == "node-1"
     refused(http("POST", f"{PODS}/p/binding", binding), 409, "Conflict")

@@ -152,6 +152,10 @@ class KubeServer:
             self._custom.reload(self.api.store)
         self.watches.close(reset=True)
 
+    def compact(self) -> None:
+        """Forget all changes so far: watches and pages from before get 410."""
+        self.api.store.compact()
+
     def pin_lists(self, resource: str) -> None:
         """Let lists with resourceVersion=0 show what is there now, whatever happens after."""
         type_ = self.api.registry.by_key(resource)
@@ -190,9 +194,9 @@ class KubeServer:
             dependents,
             self.scheduler,
             self.kubelet,
-            Deployments(*shared, builtin.DEPLOYMENTS),
-            ReplicaSets(*shared, builtin.REPLICA_SETS),
-            StatefulSets(*shared, builtin.STATEFUL_SETS),
+            Deployments(*shared),
+            ReplicaSets(*shared),
+            StatefulSets(*shared),
             GarbageCollector(self.api, dependents),
             NamespaceCollector(self.api, timers),
             CRDCollector(self.api, timers),

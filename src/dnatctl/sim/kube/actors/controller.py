@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from typing import ClassVar
 
 import orjson
 
@@ -20,26 +20,29 @@ from dnatctl.sim.kube.core.resources import ResourceType
 
 
 class Controller(ABC):
-    """Brings objects of one type, and what they own, in line, one object after the other."""
+    """Brings objects of `type`, and what they own, in line, one object after the other.
 
-    def __init__(
-        self, api: Api, timers: Timers, dependents: Dependents, type_: ResourceType
-    ) -> None:
+    `children` is the type of what they own.
+    """
+
+    type: ClassVar[ResourceType]
+    children: ClassVar[ResourceType]
+
+    def __init__(self, api: Api, timers: Timers, dependents: Dependents) -> None:
         self.api = api
-        self.type = type_
         self.dependents = dependents
         self._timers = timers
         self._due: set[Key] = set()
 
     @abstractmethod
     def sync(self, obj: Object, children: list[Object]) -> None:
-        """Do what there is to do for `obj`, which owns `children` (of whatever type)."""
+        """Do what there is to do for `obj`, which owns `children`."""
 
     def observe(self, collection: str, change: Change) -> None:
         """See `Actor.observe`."""
         if collection == self.type.key:
             self.enqueue(change.new.key)
-        elif change.new.owners:
+        elif collection == self.children.key and change.new.owners:
             for reference in dig(change.new.load(), "metadata", "ownerReferences") or ():
                 if reference["kind"] == self.type.kind:
                     self.enqueue((change.new.namespace, reference["name"]))
@@ -58,8 +61,8 @@ class Controller(ABC):
                 return
             obj = version.load()
             if "deletionTimestamp" not in obj["metadata"]:
-                children = [child.load() for _, child in self.dependents.of(version.uid)]
-                self.sync(obj, children)
+                children = self.dependents.versions(version.uid, self.children)
+                self.sync(obj, [child.load() for child in children])
 
     def create(self, type_: ResourceType, owner: Object, obj: Object) -> None:
         """Create something that `owner` controls, in its namespace."""
@@ -102,11 +105,6 @@ def template_hash(template: Object) -> str:
     return "".join(letters)
 
 
-def is_kind(obj: Object, kind: str) -> bool:
-    """Whether `obj` says it is of that kind."""
-    return bool(obj.get("kind") == kind)
-
-
 def is_active(pod: Object) -> bool:
     """Whether a pod counts: it is neither finished nor on its way out."""
     return "deletionTimestamp" not in pod["metadata"] and not is_final(pod)
@@ -120,11 +118,6 @@ def is_final(pod: Object) -> bool:
 def is_ready(pod: Object) -> bool:
     """Whether a pod is ready."""
     return bool((condition(pod, "Ready") or {}).get("status") == "True")
-
-
-def pods_in(children: Iterable[Object]) -> list[Object]:
-    """The pods among them."""
-    return [child for child in children if is_kind(child, "Pod")]
 
 
 def pod_from(template: Object, name: str = "", prefix: str = "") -> Object:

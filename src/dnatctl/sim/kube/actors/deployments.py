@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnatctl.sim.kube.actors.controller import Controller, is_kind, template_hash
+from dnatctl.sim.kube.actors.controller import Controller, template_hash
 from dnatctl.sim.kube.actors.edits import edit
 from dnatctl.sim.kube.api.budgets import resolve
 from dnatctl.sim.kube.core import builtin
@@ -15,12 +15,14 @@ _HASH = "pod-template-hash"
 class Deployments(Controller):
     """One ReplicaSet a template; pods move from the old ones to the new as they become ready."""
 
+    type = builtin.DEPLOYMENTS
+    children = builtin.REPLICA_SETS
+
     def sync(self, obj: Object, children: list[Object]) -> None:
         """See `Controller.sync`."""
-        sets = [child for child in children if is_kind(child, "ReplicaSet")]
         hash_ = template_hash(obj["spec"]["template"])
-        new = next((s for s in sets if s["metadata"]["labels"].get(_HASH) == hash_), None)
-        old = [s for s in sets if s is not new]
+        new = next((s for s in children if s["metadata"]["labels"].get(_HASH) == hash_), None)
+        old = [s for s in children if s is not new]
         if new is None:
             if not obj["spec"].get("paused"):
                 self._create_set(obj, hash_, old)

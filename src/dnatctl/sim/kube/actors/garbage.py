@@ -39,7 +39,8 @@ class GarbageCollector:
         except KeyError:  # its CRD is gone, and it with it
             return
         if change.new.owners:
-            self._attend(type_, change.new)
+            if change.old is None or change.old.owners != change.new.owners:
+                self._attend(type_, change.new)
             self._recheck(change.new)
         if b'"deletionTimestamp":"' in change.new.raw:
             self._propagate(type_, change.new)

@@ -7,7 +7,6 @@ from dnatctl.sim.kube.actors.controller import (
     is_active,
     is_ready,
     pod_from,
-    pods_in,
 )
 from dnatctl.sim.kube.core import builtin
 from dnatctl.sim.kube.core.objects import Object, dig
@@ -16,9 +15,12 @@ from dnatctl.sim.kube.core.objects import Object, dig
 class ReplicaSets(Controller):
     """Keeps as many pods as `spec.replicas` says. Does not adopt pods that nobody owns."""
 
+    type = builtin.REPLICA_SETS
+    children = builtin.PODS
+
     def sync(self, obj: Object, children: list[Object]) -> None:
         """See `Controller.sync`."""
-        active = [pod for pod in pods_in(children) if is_active(pod)]
+        active = [pod for pod in children if is_active(pod)]
         wanted = obj["spec"]["replicas"]
         for _ in range(wanted - len(active)):
             pod = pod_from(obj["spec"]["template"], prefix=obj["metadata"]["name"] + "-")

@@ -8,7 +8,6 @@ from dnatctl.sim.kube.actors.controller import (
     is_final,
     is_ready,
     pod_from,
-    pods_in,
     template_hash,
 )
 from dnatctl.sim.kube.core import builtin
@@ -20,11 +19,14 @@ _REVISION = "controller-revision-hash"
 class StatefulSets(Controller):
     """Pods with fixed names, made and unmade in order (or all at once, if Parallel)."""
 
+    type = builtin.STATEFUL_SETS
+    children = builtin.PODS
+
     def sync(self, obj: Object, children: list[Object]) -> None:
         """See `Controller.sync`."""
         meta, spec = obj["metadata"], obj["spec"]
         revision = f"{meta['name']}-{template_hash(spec['template'])}"
-        pods = {pod["metadata"]["name"]: pod for pod in pods_in(children)}
+        pods = {pod["metadata"]["name"]: pod for pod in children}
         first = dig(spec, "ordinals", "start") or 0
         wanted = [f"{meta['name']}-{n}" for n in range(first, first + spec["replicas"])]
         settled = self._grow(obj, wanted, pods, revision)

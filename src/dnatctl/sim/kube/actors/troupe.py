@@ -12,6 +12,7 @@ from typing import Protocol
 from dnatctl.sim.kube.core.collection import Change
 from dnatctl.sim.kube.core.errors import ApiError
 
+_TURN = 200  # changes that are passed on before the server may answer somebody again
 _LOG = logging.getLogger(__name__)
 
 
@@ -68,9 +69,10 @@ class Troupe:
 
     def _pass_on(self) -> None:
         with self._lock:
-            self._waking = False
-            changes = list(self._changes)
-            self._changes.clear()
+            changes = [self._changes.popleft() for _ in range(min(_TURN, len(self._changes)))]
+            self._waking = bool(self._changes)
+        if self._waking:
+            self._timers.call_later(0, self._pass_on)
         for collection, change in changes:
             for actor in self._actors:
                 _guarded(actor.observe, collection, change)

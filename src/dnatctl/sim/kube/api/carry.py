@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnatctl.sim.kube.api.options import Target
 from dnatctl.sim.kube.core import errors
-from dnatctl.sim.kube.core.errors import Cause
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object
 
 _SERVER_OWNED = (
@@ -59,7 +59,7 @@ def count_generation(target: Target, old: Object, obj: Object) -> None:
     """Count one generation more where the desired state changed."""
     if not target.type.generation or target.subresource == "status":
         return
-    skipped = {"metadata", "status"} if target.type.status else {"metadata"}
+    skipped = {"apiVersion", "kind", "metadata"} | ({"status"} if target.type.status else set())
     fields = (old.keys() | obj.keys()) - skipped
     if any(old.get(field) != obj.get(field) for field in fields):
         obj["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1

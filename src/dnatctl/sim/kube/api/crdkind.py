@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from dnatctl.sim.kube.api.strategy import Strategy
-from dnatctl.sim.kube.core.errors import Cause
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object, dig, set_condition, timestamp
 from dnatctl.sim.kube.core.resources import Column, ResourceType, Scale
 
@@ -16,7 +16,7 @@ CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
 
 
 class CRDStrategy(Strategy):
-    """CRDs: established at once; a CRD that is used has the cleanup finalizer."""
+    """CRDs: established at once; a deleted one waits for its objects to be gone."""
 
     def default(self, obj: Object) -> None:
         """See `Strategy.default`."""
@@ -30,7 +30,6 @@ class CRDStrategy(Strategy):
     def created(self, obj: Object, now: datetime) -> None:
         """See `Strategy.created`."""
         at = timestamp(now)
-        obj["metadata"]["finalizers"] = [*obj["metadata"].get("finalizers", ()), CLEANUP]
         obj["status"] = {}
         text = "no conflicts found"
         set_condition(obj, "NamesAccepted", "True", at, reason="NoConflicts", message=text)
@@ -38,6 +37,12 @@ class CRDStrategy(Strategy):
         set_condition(obj, "Established", "True", at, reason="InitialNamesAccepted", message=text)
         obj["status"]["acceptedNames"] = obj["spec"]["names"]
         obj["status"]["storedVersions"] = [v["name"] for v in _versions(obj) if v.get("storage")]
+
+    def deleting(self, obj: Object) -> None:
+        """See `Strategy.deleting`."""
+        finalizers = obj["metadata"].setdefault("finalizers", [])
+        if CLEANUP not in finalizers and "deletionTimestamp" not in obj["metadata"]:
+            finalizers.append(CLEANUP)
 
     def validate(self, obj: Object, old: Object | None) -> Iterator[Cause]:
         """See `Strategy.validate`."""

@@ -47,6 +47,7 @@ class Deletion:
     ) -> tuple[Version, bool]:
         obj = old.load()
         grace = self._strategies.of(type_).grace(obj, options.grace)
+        self._strategies.of(type_).deleting(obj)
         self._mark(obj, grace)
         _set_propagation(obj["metadata"], options.policy)
         if is_finished(type_, obj):

@@ -9,10 +9,11 @@ from datetime import datetime
 from itertools import count
 
 from dnatctl.sim.kube.api.crdkind import CRDStrategy
+from dnatctl.sim.kube.api.eventkind import EventStrategy
 from dnatctl.sim.kube.api.podkind import PodStrategy, default_pod_spec, validate_pod_spec
 from dnatctl.sim.kube.api.strategy import CustomStrategy, Strategy
 from dnatctl.sim.kube.core import builtin, selectors
-from dnatctl.sim.kube.core.errors import Cause
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object, dig, labels_of
 from dnatctl.sim.kube.core.resources import ResourceType
 
@@ -162,6 +163,7 @@ class Strategies:
             builtin.SECRETS.key: SecretStrategy(),
             builtin.BUDGETS.key: BudgetStrategy(),
             builtin.CRDS.key: CRDStrategy(),
+            builtin.EVENTS.key: EventStrategy(),
             builtin.REPLICA_SETS.key: WorkloadStrategy({}),
             builtin.DEPLOYMENTS.key: WorkloadStrategy(_DEPLOYMENT_DEFAULTS),
             builtin.STATEFUL_SETS.key: WorkloadStrategy(_STATEFUL_SET_DEFAULTS),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dnatctl.sim.kube.api.strategy import Strategy
-from dnatctl.sim.kube.core.errors import Cause
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object, dig
 
 _SPEC_DEFAULTS: Object = {

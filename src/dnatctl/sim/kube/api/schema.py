@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
-from dnatctl.sim.kube.core.errors import Cause
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object
 
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
@@ -130,7 +130,8 @@ def _check_array(schema: Object, value: list[Any], path: str) -> Iterator[Cause]
     if len(value) < schema.get("minItems", 0):
         yield Cause.invalid(path, len(value), f"should have at least {schema['minItems']} items")
     if "maxItems" in schema and len(value) > schema["maxItems"]:
-        yield Cause.invalid(path, len(value), f"must have at most {schema['maxItems']} items")
+        text = f"Too many: {len(value)}: must have at most {schema['maxItems']} items"
+        yield Cause(path, "FieldValueTooMany", text)
     keys = schema.get("x-kubernetes-list-map-keys")
     unique = keys or schema.get("x-kubernetes-list-type") == "set" or schema.get("uniqueItems")
     seen: list[Any] = []
@@ -147,7 +148,8 @@ def _check_string(schema: Object, value: str, path: str) -> Iterator[Cause]:
         least = schema["minLength"]
         yield Cause.invalid(path, value, f"{path} in body should be at least {least} chars long")
     if "maxLength" in schema and len(value) > schema["maxLength"]:
-        yield Cause.invalid(path, value, f"may not be more than {schema['maxLength']} bytes")
+        text = f"Too long: may not be more than {schema['maxLength']} bytes"
+        yield Cause(path, "FieldValueTooLong", text)
     if "pattern" in schema and not re.search(schema["pattern"], value):
         yield Cause.invalid(path, value, f"{path} in body should match '{schema['pattern']}'")
     reads = _FORMATS.get(schema.get("format", ""))

@@ -11,11 +11,26 @@ from typing import Any
 from dnatctl.sim.kube.api import fieldsets
 from dnatctl.sim.kube.api.fieldsets import Path
 from dnatctl.sim.kube.api.options import Target, WriteOptions
-from dnatctl.sim.kube.core.errors import ApiError
-from dnatctl.sim.kube.core.objects import Object
+from dnatctl.sim.kube.core.causes import Cause
+from dnatctl.sim.kube.core.errors import ApiError, bad_request
+from dnatctl.sim.kube.core.objects import Object, dig
 
 _UNOWNED = {("f:apiVersion",), ("f:kind",)}
 _UNOWNED_METADATA = frozenset({"f:name", "f:namespace", "f:uid", "f:resourceVersion"})
+
+
+def check_request(applied: Any, options: WriteOptions, target: Target) -> None:
+    """Raise ApiError 422 without a field manager, 400 where the body does not name the object."""
+    if not options.manager:
+        cause = Cause.required("fieldManager", "is required for apply patch")
+        kind = "PatchOptions.meta.k8s.io"
+        text = f'{kind} "" is invalid: {cause.field}: {cause.message}'
+        raise ApiError(422, "Invalid", text)
+    if not dig(applied, "metadata", "name"):
+        raise bad_request(
+            f"the name of the object ({target.name} based on URL) was undeterminable: name must "
+            "be provided"
+        )
 
 
 def first(applied: Object, options: WriteOptions, target: Target, now: str) -> Object:

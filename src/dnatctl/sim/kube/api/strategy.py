@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from dnatctl.sim.kube.api import schema as schemas
-from dnatctl.sim.kube.core.errors import Cause, bad_request
+from dnatctl.sim.kube.core.causes import Cause
+from dnatctl.sim.kube.core.errors import bad_request
 from dnatctl.sim.kube.core.objects import Object, dig
 from dnatctl.sim.kube.core.resources import ResourceType
 
@@ -25,6 +26,9 @@ class Strategy:
         """What is wrong with `obj`, which takes the place of `old` (None: is created)."""
         del obj, old
         return ()
+
+    def deleting(self, obj: Object) -> None:
+        """Set what has to hold an object that is about to be deleted."""
 
     def grace(self, obj: Object, wanted: int | None) -> int:
         """Seconds between the request to delete `obj` and its removal."""

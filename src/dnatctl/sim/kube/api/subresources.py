@@ -90,6 +90,8 @@ class Subresources:
     def _bind(self, target: Target, body: Any, options: WriteOptions) -> Object:
         del options
         with self._api.store.lock:
+            if dig(body, "metadata", "name") not in (target.name, None):
+                raise errors.bad_request("name in URL does not match name in Binding object")
             old = self._api.get(target)
             obj = old.load()
             node = dig(body, "target", "name")

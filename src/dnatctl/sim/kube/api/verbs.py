@@ -19,7 +19,7 @@ from dnatctl.sim.kube.api.patches import APPLY_PATCH, apply_patch
 from dnatctl.sim.kube.api.strategy import CustomStrategy, check_string_maps
 from dnatctl.sim.kube.core import builtin, errors
 from dnatctl.sim.kube.core.collection import Version
-from dnatctl.sim.kube.core.names import name_causes
+from dnatctl.sim.kube.core.names import finalizer_causes, name_causes
 from dnatctl.sim.kube.core.objects import Object, dig, metadata, timestamp
 from dnatctl.sim.kube.core.registry import Registry
 from dnatctl.sim.kube.core.resources import ResourceType
@@ -56,6 +56,7 @@ class Api:
         type_, meta = target.type, metadata(obj)
         self._name(meta)
         with self.store.lock:
+            self._check_staying(type_)
             self._check_namespace(target, meta)
             if meta.pop("resourceVersion", None):
                 text = "resourceVersion should not be set on objects to be created"
@@ -101,6 +102,7 @@ class Api:
 
     def _apply(self, target: Target, applied: Any, options: WriteOptions) -> Version:
         """Server-side apply."""
+        serverside.check_request(applied, options, target)
         applied = self._read(target, applied, options)
         old = self.store.get(target.type, target.namespace, target.name)
         now = timestamp(self.clock.now())
@@ -162,6 +164,13 @@ class Api:
             suffix = "".join(self._random.choices(alphabet, k=5))
             meta["name"] = meta["generateName"][:58] + suffix
 
+    def _check_staying(self, type_: ResourceType) -> None:
+        """The CRD of a custom resource must not be on its way out."""
+        crd = self.store.get(builtin.CRDS, "", type_.key) if type_.custom else None
+        if crd is not None and "deletionTimestamp" in crd.load()["metadata"]:
+            text = "create not allowed while custom resource definition is terminating"
+            raise errors.ApiError(405, "MethodNotAllowed", text)
+
     def _check_namespace(self, target: Target, meta: Object) -> None:
         """The namespace that the object is to be created in must exist and be staying."""
         if not target.type.namespaced:
@@ -184,7 +193,7 @@ class Api:
 
     def _stamp(self, type_: ResourceType, obj: Object) -> None:
         meta = obj["metadata"]
-        for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink"):
+        for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
             meta.pop(field, None)
         meta["uid"] = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
         meta["creationTimestamp"] = timestamp(self.clock.now())
@@ -192,7 +201,10 @@ class Api:
             meta["generation"] = 1
 
     def _validate(self, type_: ResourceType, obj: Object, old: Object | None) -> None:
-        causes = [] if old is not None else name_causes(type_, obj["metadata"])
+        causes = finalizer_causes(type_, obj["metadata"])
+        if old is None:
+            causes += name_causes(type_, obj["metadata"])
+            causes += type_.shape.check(obj) if type_.shape else []
         causes += self._strategies.of(type_).validate(obj, old)
         if causes:
             raise errors.invalid(type_, dig(obj, "metadata", "name") or "", causes)

@@ -18,13 +18,17 @@ Key = tuple[str, str]
 
 
 class Version(Struct, frozen=True, gc=False):
-    """One state of one object, never changed: its bytes and what selectors and owners need."""
+    """One state of one object, never changed: its bytes and what selectors and owners need.
+
+    `head` is how many of the bytes say apiVersion and kind, so that others can be put there.
+    """
 
     namespace: str
     name: str
     uid: str
     revision: int
     raw: bytes
+    head: int
     labels: dict[str, str]
     fields: dict[str, str]
     owners: tuple[str, ...]

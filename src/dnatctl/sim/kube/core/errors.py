@@ -6,9 +6,8 @@ Codes, reasons and texts are those of k8s.io/apimachinery/pkg/api/errors.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object
 from dnatctl.sim.kube.core.resources import ResourceType
 
@@ -52,62 +51,6 @@ class ApiError(Exception):
         if self.details:
             body["details"] = self.details
         return {**body, "code": self.code}
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One thing wrong with an object: the field's path, the kind of mistake, the text."""
-
-    field: str
-    reason: str
-    message: str
-
-    @classmethod
-    def invalid(cls, field: str, value: Any, why: str) -> Cause:
-        """A value that is not allowed."""
-        shown = f'"{value}"' if isinstance(value, str) else _go_value(value)
-        return cls(field, "FieldValueInvalid", f"Invalid value: {shown}: {why}")
-
-    @classmethod
-    def required(cls, field: str, why: str = "") -> Cause:
-        """A value that is missing."""
-        return cls(field, "FieldValueRequired", "Required value" + (f": {why}" if why else ""))
-
-    @classmethod
-    def forbidden(cls, field: str, why: str) -> Cause:
-        """A change that is not allowed."""
-        return cls(field, "FieldValueForbidden", f"Forbidden: {why}")
-
-    @classmethod
-    def duplicate(cls, field: str, value: Any) -> Cause:
-        """A value that may be there once only."""
-        return cls(field, "FieldValueDuplicate", f"Duplicate value: {_go_value(value)}")
-
-    @classmethod
-    def unsupported(cls, field: str, value: Any, allowed: Iterable[Any]) -> Cause:
-        """A value that is not one of those listed."""
-        listed = ", ".join(_go_value(item) for item in allowed)
-        text = f"Unsupported value: {_go_value(value)}: supported values: {listed}"
-        return cls(field, "FieldValueNotSupported", text)
-
-    @classmethod
-    def wrong_type(cls, field: str, found: Any, wanted: str) -> Cause:
-        """A value of another JSON type than the schema's."""
-        text = f'{field} in body must be of type {wanted}: "{_type_name(found)}"'
-        return cls(field, "FieldValueTypeInvalid", f'Invalid value: "{_type_name(found)}": {text}')
-
-
-def _go_value(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-def _type_name(value: Any) -> str:
-    names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer"}
-    return "null" if value is None else names.get(type(value), "number")
 
 
 def _details(type_: ResourceType, name: str) -> Object:
@@ -187,9 +130,10 @@ def too_large_version(wanted: int, current: int) -> ApiError:
     return ApiError(504, "Timeout", text, {"causes": [cause]}, retry_after=1)
 
 
-def method_not_allowed(what: str) -> ApiError:
+def method_not_allowed() -> ApiError:
     """405 for a verb that the resource does not have."""
-    return ApiError(405, "MethodNotAllowed", f"{what} is not supported on resources of this kind")
+    text = "the server does not allow this method on the requested resource"
+    return ApiError(405, "MethodNotAllowed", text)
 
 
 def unsupported_media_type(found: str, supported: Iterable[str]) -> ApiError:

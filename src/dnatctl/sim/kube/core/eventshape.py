@@ -5,6 +5,7 @@ The fields correspond as k8s.io/kubernetes/pkg/apis/events/v1/conversion.go says
 
 from __future__ import annotations
 
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object
 from dnatctl.sim.kube.core.resources import Shape
 
@@ -36,4 +37,15 @@ def _to_core_v1(event: Object) -> Object:
     return {**event, "apiVersion": "v1"}
 
 
-EVENTS_V1 = Shape(encode=_to_events_v1, decode=_to_core_v1)
+def _check(event: Object) -> list[Cause]:
+    causes = []
+    if not event.get("eventTime"):
+        causes.append(Cause.required("eventTime"))
+    if event.get("type") not in ("Normal", "Warning"):
+        causes.append(Cause.invalid("type", "", f"has invalid value: {event.get('type', '')}"))
+    old = ("firstTimestamp", "lastTimestamp", "count", "source")
+    unset = "needs to be unset"
+    return causes + [Cause.invalid(field, "", unset) for field in old if event.get(field)]
+
+
+EVENTS_V1 = Shape(encode=_to_events_v1, decode=_to_core_v1, check=_check)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dnatctl.sim.kube.core.errors import Cause
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object
 from dnatctl.sim.kube.core.resources import ResourceType
 
@@ -12,6 +12,9 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 _LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _KEY = re.compile(r"([^/]{1,253}/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 
+_STANDARD_FINALIZERS = frozenset(
+    {"kubernetes", "orphan", "foregroundDeletion", "customresourcecleanup.apiextensions.k8s.io"}
+)
 _SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
     "'.', and must start and end with an alphanumeric character"
@@ -24,6 +27,18 @@ _KEY_RULE = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
     "with an alphanumeric character"
 )
+
+
+def finalizer_causes(type_: ResourceType, meta: Object) -> list[Cause]:
+    """What is wrong with an object's finalizers. Custom resources may have any."""
+    if type_.custom:
+        return []
+    why = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        Cause.invalid(f"metadata.finalizers[{index}]", name, why)
+        for index, name in enumerate(meta.get("finalizers") or ())
+        if "/" not in name and name not in _STANDARD_FINALIZERS
+    ]
 
 
 def name_causes(type_: ResourceType, meta: Object) -> list[Cause]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from dnatctl.sim.kube.core.causes import Cause
 from dnatctl.sim.kube.core.objects import Object
 
 
@@ -48,11 +49,13 @@ class Shape:
     """One served version of a type that differs from the stored one in more than its name.
 
     `encode` turns a stored object into this version, `decode` the other way; both may change
-    their argument.
+    their argument. `check` tells what is wrong with a stored object that was created as this
+    version, besides what is wrong in any.
     """
 
     encode: Callable[[Object], Object]
     decode: Callable[[Object], Object]
+    check: Callable[[Object], list[Cause]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from dnatctl.sim.kube.core.errors import bad_request
+from dnatctl.sim.kube.core.errors import ApiError, bad_request
 from dnatctl.sim.kube.core.objects import Object
 
 Requirement = Callable[[Mapping[str, str]], bool]
@@ -69,11 +69,18 @@ def _field_requirement(part: str, known: frozenset[str]) -> Requirement:
     if not found:
         raise bad_request(f'invalid selector: "{part}"; can\'t understand "{part}"')
     if found["key"] not in known:
-        raise bad_request(f"field label not supported: {found['key']}")
+        raise _unknown_field(found["key"], known)
     key, value = found["key"], found["value"]
     if found["op"] == "!=":
         return lambda fields: fields.get(key, "") != value
     return lambda fields: fields.get(key, "") == value
+
+
+def _unknown_field(key: str, known: frozenset[str]) -> ApiError:
+    if len(known) > 2:
+        return bad_request(f"field label not supported: {key}")
+    names = ", ".join(f'"{name}"' for name in sorted(known))
+    return bad_request(f'"{key}" is not a known field selector: only {names}')
 
 
 def _in(key: str, values: frozenset[str]) -> Requirement:

@@ -129,12 +129,14 @@ def draft(type_: ResourceType, obj: Object, revision: int) -> Version:
     """What storing `obj` would give; nothing is stored."""
     meta = obj["metadata"]
     rest = {k: v for k, v in obj.items() if k not in ("apiVersion", "kind")}
+    prefix = type_.base.prefix()
     return Version(
         namespace=meta.get("namespace", ""),
         name=meta["name"],
         uid=meta["uid"],
         revision=revision,
-        raw=type_.base.prefix() + orjson.dumps(rest)[1:],
+        raw=prefix + orjson.dumps(rest)[1:],
+        head=len(prefix),
         labels=meta.get("labels") or {},
         fields=_fields(type_.base.fields, obj),
         owners=tuple(owner["uid"] for owner in meta.get("ownerReferences") or ()),

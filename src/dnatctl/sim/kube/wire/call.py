@@ -10,7 +10,6 @@ import orjson
 import yaml
 
 from dnatctl.sim.kube.api.options import DeleteOptions, FieldValidation, Target, WriteOptions
-from dnatctl.sim.kube.core import builtin
 from dnatctl.sim.kube.core.errors import (
     ApiError,
     bad_request,
@@ -74,11 +73,10 @@ class Call:
 
     def write_options(self) -> WriteOptions:
         """How the write wants to be carried out."""
-        agent = self.headers.get("User-Agent", "")
         return WriteOptions(
             dry_run=self.query.get("dryRun") == "All",
             validation=FieldValidation(self.query.get("fieldValidation") or "Warn"),
-            manager=self.query.get("fieldManager") or agent.partition("/")[0],
+            manager=self.query.get("fieldManager", ""),
             force=self.flag("force"),
         )
 
@@ -134,8 +132,6 @@ def parse_call(
     """
     target = parse_path(registry, path)
     verb = _verb(method, target, query)
-    if verb == "create" and target.namespace and target.type is builtin.NAMESPACES:
-        raise method_not_allowed(verb)
     return Call(verb, target, query, headers)
 
 
@@ -155,11 +151,11 @@ def parse_path(registry: Registry, path: str) -> Target:
 
 def _verb(method: str, target: Target, query: Mapping[str, str]) -> str:
     if method in ("GET", "HEAD"):
-        if query.get("watch", "") in ("1", "true", "True"):
-            return "watch"
-        return "get" if target.name else "list"
+        if target.name:
+            return "get"
+        return "watch" if query.get("watch", "") in ("1", "true", "True") else "list"
     if method == "DELETE":
         return "delete" if target.name else "deletecollection"
     if method not in _VERBS:
-        raise method_not_allowed(method)
+        raise method_not_allowed()
     return _VERBS[method]

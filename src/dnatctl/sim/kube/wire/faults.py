@@ -122,12 +122,18 @@ Hook = Callable[[Write], Fault | None]
 
 
 class Faults:
-    """The faults in force. Safe to use from any thread."""
+    """The faults in force. Safe to use from any thread.
+
+    `expired_over_http`: watches that start too far back are told 410 by the answer's status instead
+    of by an ERROR event. `refuse_future_watches`: watches from a revision yet to come are told 504,
+    instead of nothing until it comes, which is what kube-apiserver does.
+    """
 
     def __init__(self) -> None:
         self.watches = WatchFaults()
         self.on_write: Hook | None = None
         self.expired_over_http = False
+        self.refuse_future_watches = False
         self._lock = threading.Lock()
         self._rules: list[Rule] = []
         self._expired_watches: dict[str, int] = {}
@@ -194,6 +200,7 @@ class Faults:
             self._expired_pages = 0
         self.on_write = None
         self.expired_over_http = False
+        self.refuse_future_watches = False
         self.watches.clear()
 
 

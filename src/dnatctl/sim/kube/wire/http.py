@@ -161,7 +161,7 @@ class Handler:
 
     def _check_watchable(self, call: Call) -> None:
         wanted, current = call.number("resourceVersion"), self._api.store.revision
-        if wanted > current:
+        if wanted > current and self._faults.refuse_future_watches:
             raise errors.too_large_version(wanted, current)
 
     async def _stream(
@@ -182,7 +182,7 @@ class Handler:
                 await self._tell(response, watch, wake, min(deadline, bookmark))
                 if call.flag("allowWatchBookmarks") and loop.time() >= bookmark:
                     bookmark = loop.time() + self.bookmark_seconds
-                    if not watch.frozen:
+                    if not watch.frozen and watch.revision <= self._api.store.revision:
                         await response.write(watch.bookmark())
         except ApiError as error:
             await response.write(error_line(error))

@@ -33,17 +33,15 @@ class Plain:
     def __init__(self, type_: ResourceType, version: str) -> None:
         self._type = type_
         self._version = version
-        self._stored = type_.base.prefix()
         self._wanted = type_.prefix(version)
-        self._same = self._stored == self._wanted
 
     def one(self, version: Version) -> bytes:
         """See `Form.one`."""
-        if self._same:
-            return version.raw
         if self._type.shape:
             return orjson.dumps(to_version(self._type, version.load(), self._version))
-        return self._wanted + version.raw[len(self._stored) :]
+        if version.raw.startswith(self._wanted):
+            return version.raw
+        return self._wanted + version.raw[version.head :]
 
     def many(self, versions: Sequence[Version], meta: Object) -> bytes:
         """See `Form.many`."""
@@ -59,8 +57,6 @@ class Plain:
         if self._type.custom:
             return (self.one(version) for version in versions)
         skip = len(self._wanted)
-        if self._same:
-            return (b"{" + version.raw[skip:] for version in versions)
         return (b"{" + self.one(version)[skip:] for version in versions)
 
 

@@ -13,7 +13,6 @@ from dnatctl.sim.kube.api.verbs import Api
 from dnatctl.sim.kube.core import errors, selectors
 from dnatctl.sim.kube.core.collection import Key, Version
 from dnatctl.sim.kube.core.objects import Object
-from dnatctl.sim.kube.core.resources import ResourceType
 from dnatctl.sim.kube.core.selectors import Selector
 from dnatctl.sim.kube.core.store import Placed
 from dnatctl.sim.kube.wire.call import Answer, Call
@@ -75,7 +74,7 @@ class Reads:
         if wanted > self._api.store.revision:
             raise errors.too_large_version(wanted, self._api.store.revision)
         exact = call.query.get("resourceVersionMatch") == "Exact"
-        return self._list(type_, namespace, wanted if exact else 0, call)
+        return self._api.store.list(type_, namespace, wanted if exact else 0)
 
     def _resume(self, call: Call, token: str) -> tuple[Key, Placed]:
         """The place in the list that a continue token stands for."""
@@ -88,25 +87,16 @@ class Reads:
         if revision > 0 and self._faults.takes_page():
             raise errors.expired(_TOO_OLD, _token(-1, start))
         try:
-            return start, self._list(type_, namespace, max(revision, 0), call)
+            return start, self._api.store.list(type_, namespace, max(revision, 0))
         except errors.ApiError as error:
             if error.code != 410:
                 raise
             raise errors.expired(_TOO_OLD, _token(-1, start)) from error
 
-    def _list(self, type_: ResourceType, namespace: str, revision: int, call: Call) -> Placed:
-        placed = self._api.store.list(type_, namespace, revision)
-        if not call.target.name:
-            return placed
-        return Placed(placed.revision, [v for v in placed.items if v.name == call.target.name])
-
 
 def selector_of(call: Call) -> Selector:
     """The selection that the request asks for. Raises ApiError 400."""
-    fields = call.query.get("fieldSelector", "")
-    if call.target.name:  # a watch on one object's path
-        fields = f"{fields},metadata.name={call.target.name}".lstrip(",")
-    labels = call.query.get("labelSelector", "")
+    labels, fields = call.query.get("labelSelector", ""), call.query.get("fieldSelector", "")
     return selectors.parse(labels, fields, call.target.type.field_names)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import orjson
 
 from dnatctl.sim.kube.core.collection import Change, ChangeType, Version
@@ -73,7 +74,8 @@ class Watch:
         if held:
             self.revision = max((c.new.revision for c in ordered), default=self.revision)
         else:
-            self.revision = current if len(batch) == len(changes) else batch[-1].new.revision
+            told = current if len(batch) == len(changes) else batch[-1].new.revision
+            self.revision = max(self.revision, told)
         return b"".join(map(self._tell, ordered))
 
     def bookmark(self, *, initial_end: bool = False) -> bytes:
@@ -119,13 +121,4 @@ def _at(version: Version, revision: int) -> Version:
     """That state under a later resourceVersion, as an object that left the selection is told."""
     obj = version.load()
     obj["metadata"]["resourceVersion"] = str(revision)
-    return Version(
-        version.namespace,
-        version.name,
-        version.uid,
-        revision,
-        orjson.dumps(obj),
-        version.labels,
-        version.fields,
-        version.owners,
-    )
+    return msgspec.structs.replace(version, revision=revision, raw=orjson.dumps(obj))

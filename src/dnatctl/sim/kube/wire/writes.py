@@ -34,6 +34,8 @@ class Writes:
 
     def carry_out(self, call: Call) -> Answer:
         """Do what the call asks for. Raises ApiError."""
+        if call.verb in ("update", "patch") and not call.target.name:
+            raise errors.method_not_allowed()
         if call.target.subresource not in ("", "status"):
             return self._subresource(call)
         if call.target.subresource == "status" and not call.target.type.status:
@@ -42,7 +44,7 @@ class Writes:
 
     def _create(self, call: Call) -> Answer:
         if call.target.name:
-            raise errors.method_not_allowed("create")
+            raise errors.method_not_allowed()
         options = call.write_options()
         version = self._api.create(call.target, call.document(), options)
         return self._answer(call, version, options, 201)
