@@ -299,9 +299,18 @@ class Stage:
             if (not apis or call.api in apis) and code in (None, call.code)
         ]
 
+    def controller_eips(self, gateway_id: str) -> set[str]:
+        """The EIPs of a gateway that the controller takes for usable; none if it cannot use it."""
+        gateway = self.running[0].controller._world.gateways.get(gateway_id)
+        if gateway is None or gateway.problem:
+            return set()
+        return {eip.ip for eip in gateway.eips if eip.usable}
+
     # --- waiting
 
-    def ready(self, name: str, ports: int = 1, namespace: str = "") -> list[Object]:
+    def ready(
+        self, name: str, ports: int = 1, namespace: str = "", seconds: float = 20.0
+    ) -> list[Object]:
         """Wait until the pod has so many usable entries."""
 
         def found() -> list[Object] | None:
@@ -309,7 +318,9 @@ class Stage:
             return entries if len(entries) == ports else None
 
         entries: list[Object] = eventually(
-            found, what=lambda: f"{name} ready: {self.record(name, namespace)} {self.rows()}"
+            found,
+            seconds=seconds,
+            what=lambda: f"{name} ready: {self.record(name, namespace)} {self.rows()}",
         )
         return entries
 
@@ -363,7 +374,7 @@ class Stage:
 
     def assert_fair(self) -> None:
         """No rule was broken at any time."""
-        assert self.referee.violations == []
+        assert not self.referee.violations, "\n".join(self.referee.violations)
 
     def _quiet(self) -> None:
         """Wait until no controller has anything to do, and none has written for a moment."""

@@ -61,6 +61,7 @@ class Gateways:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._described = False
+        self._missing: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="dnatctl-gateways", daemon=True)
         self.error = "not described yet"
 
@@ -133,7 +134,7 @@ class Gateways:
                 self.error = str(error)
                 log.exception("describing gateways failed")
             troubled = self.error or any(g.problem for g in self._world.gateways.values())
-            self._wake.wait(TROUBLED_S if troubled else self._idle_s)
+            self._wake.wait(min(TROUBLED_S, self._idle_s) if troubled else self._idle_s)
             self._stopping.wait(0.5)  # so that many who ask at once cause one call
             self._wake.clear()
 
@@ -146,19 +147,31 @@ class Gateways:
     def _describe(self) -> None:
         wanted = self._wanted()
         described = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(wanted))}
+        missing = {i for i, gateway in described.items() if gateway.absent}
+        # Twice in a row: one odd answer must not cost a thousand pods their addresses.
+        absent, self._missing = missing & self._missing, missing
         for gateway_id in sorted(wanted & described.keys()):
             self._take_in(described[gateway_id])
-        with self._world.lock:
-            self._world.absent = frozenset(
-                i for i in wanted if i in described and described[i].absent
-            )
+        for gateway_id in sorted(absent - self._world.absent):
+            self._lose(gateway_id)
+        self._world.absent = frozenset(absent)
         self._described = True
+
+    def _lose(self, gateway_id: str) -> None:
+        """The gateway is gone, and with it its table."""
+        log.warning("gateway is gone", gateway=gateway_id)
+        with self._world.lock:
+            self._world.absent |= {gateway_id}
+            rows = self._world.table(gateway_id).vanished()
+        self._listener.rows_gone(row.entry.entry_id for row in rows)
+        self._listener.gateway_changed(gateway_id)
 
     def _take_in(self, gateway: Gateway) -> None:
         before = self._world.gateways.get(gateway.gateway_id)
         with self._world.lock:
             self._world.gateways[gateway.gateway_id] = gateway
-            self._world.table(gateway.gateway_id).table_id = gateway.table_id
+            if gateway.table_id:
+                self._world.table(gateway.gateway_id).table_id = gateway.table_id
             self._world.pool.describe(
                 gateway.gateway_id, gateway.eips, gateway.problem, gateway.zone_id
             )

@@ -43,6 +43,10 @@ class Pace(Protocol):
         """How many writes have been accepted."""
         ...
 
+    def room_made(self, rows: int) -> None:
+        """So many rows are gone."""
+        ...
+
 
 @dataclass(slots=True)
 class _Times:
@@ -283,5 +287,6 @@ class TablePoller:
         if gone:
             self._listener.rows_gone(gone)
             self._listener.room_made()
+            self._writer.room_made(len(gone))
         for key in self._world.keys_for(changes):
             self._listener.changed(key)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from dnatctl.model import NewEntry
-from dnatctl.plan.values import DeleteRow, Refusal, Write
+from dnatctl.plan.values import CreateRow, DeleteRow, Refusal, Refused, Write
 
 LOWER_CLASS_EVERY = 4
 
@@ -95,6 +95,26 @@ class Wishes:
         for wish in record.wishes[len(kept) :]:
             wish.wanted = True
         return bool(fresh)
+
+    def room_made(self, rows: int, now: float) -> bool:
+        """So many rows are gone: as many creates that were refused for quota need wait no longer.
+
+        Returns whether there are any.
+        """
+        refused = sorted(
+            (
+                wish
+                for record in self._records.values()
+                for wish in record.wishes
+                if isinstance(wish.write, CreateRow)
+                and (refusal := record.refusals.get(wish.write.entry)) is not None
+                and refusal.why is Refused.QUOTA
+            ),
+            key=lambda wish: wish.not_before,
+        )
+        for wish in refused[:rows]:
+            wish.not_before = min(wish.not_before, now)
+        return bool(refused)
 
     def expedite(self, uid: str) -> None:
         """What is wanted for that PodDNAT stands in another pod's way."""

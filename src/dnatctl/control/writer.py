@@ -106,6 +106,12 @@ class TableWriter:
         with self._changed:
             return self._wishes.sending is not None or self._wishes.due(self._clock.monotonic())
 
+    def room_made(self, rows: int) -> None:
+        """So many rows are gone from the table: what was refused for quota may be tried again."""
+        with self._changed:
+            if self._wishes.room_made(rows, self._clock.monotonic()):
+                self._changed.notify()
+
     def backlog(self) -> int:
         """How many writes wait."""
         with self._changed:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from dnatctl.objects import PodDNAT, PodDNATSpec, PortMapping
 from dnatctl.plan.exposure import Ask, Problem
-from dnatctl.plan.rows import OwnRow, in_the_way, own_rows, squatters
+from dnatctl.plan.rows import OwnRow, in_the_way, misled, own_rows, squatters
 from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write
 from dnatctl.pool import Allocation, Demand, Pool, Shortage, Wanted
 from dnatctl.table.view import Table
@@ -62,6 +64,13 @@ class Case:
         """Something wanted cannot be had."""
         self.retry_in = shortage.retry_in
         self.problem = self.problem or Problem(shortage.reason, shortage.message)
+
+    def lasting(self) -> list[OwnRow]:
+        """The rows that are not about to be deleted for leading astray in whole or in part."""
+        if self.seen.policy.upsert_only:
+            return self.rows
+        astray = misled(self.rows, replace(self.spec, ports=self.good), self.ip)
+        return [own for own in self.rows if own not in astray]
 
     def answer(self, step: Step | None) -> Plan:
         """The plan made of what was found, with this step."""

@@ -55,7 +55,7 @@ def _begin(seen: Seen, pool: Pool) -> Plan:
 
 def _withdraw(case: Case) -> Plan | None:
     """Status must never list what does not reach this pod: that goes before anything else."""
-    true = usable_entries(case.rows, case.spec, case.good, case.ip)
+    true = usable_entries(case.lasting(), case.spec, case.good, case.ip)
     listed = case.record.status.entries
     left = tuple(entry for entry in listed if entry in true)
     if left == listed:
@@ -138,7 +138,7 @@ def _steady(case: Case) -> Plan:
 
 def _publish(case: Case) -> Publish | None:
     seen, record = case.seen, case.record
-    true = usable_entries(case.rows, case.spec, case.good, case.ip)
+    true = usable_entries(case.lasting(), case.spec, case.good, case.ip)
     problem = case.problem
     if case.wanted and len(true) == len(case.wanted):
         reason = problem.reason if problem else "EntriesAvailable"

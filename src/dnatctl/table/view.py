@@ -169,6 +169,13 @@ class Table:
         self._drop(row)
         return Change(row, None)
 
+    def vanished(self) -> list[Row]:
+        """The gateway is gone, and the table with it; returns the rows there were."""
+        rows = self.rows()
+        for row in rows:
+            self._drop(row)
+        return rows
+
     def reowned(self, entry_id: str) -> None:
         """The ledger of adopted rows has changed: look up again whose the row is."""
         if row := self._rows.get(entry_id):

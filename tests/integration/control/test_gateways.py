@@ -1,0 +1,456 @@
+"""Gateways and EIPs that cannot be used, come, go, fill up: trouble with one stays with that one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dnatctl.sim.cloud import DOCUMENTED_POLICY, Scenario
+from dnatctl.sim.cloud.spec import EntrySpec, GatewaySpec, VpcSpec, VSwitchSpec
+from tests.support.stage import Object, Stage, eventually, fast, stage
+
+FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
+OFTEN = {"resync": "1s"}
+"""Gateways are described anew every second."""
+
+
+def two(**knobs: Any) -> Scenario:
+    """Two gateways of one EIP each, in zones j and k."""
+    return Scenario.many(2, eips=1, knobs=fast(**knobs))
+
+
+def pool(*gateways: str, **more: Any) -> Object:
+    """The configuration of a pool of these gateways."""
+    base = {"zoneId": "cn-hangzhou-j", "portRangeStart": 512, "portRangeEnd": 1024}
+    return {"natGwPool": [{"natgwId": g} | base | more for g in gateways]}
+
+
+def gateway_of(it: Stage, name: str) -> str:
+    """The gateway that a pod's entry is on, once it has one."""
+    it.ready(name)
+    return str(it.own_rows(name)[0]["gateway"])
+
+
+# --- gateways that cannot be used
+
+
+def test_an_absent_gateway_stops_nobody_else() -> None:
+    with stage(Scenario.many(1, knobs=fast()), networkController=pool("ngw-gone", FIRST)) as it:
+        it.start_controller()
+        it.pod("web")
+        assert gateway_of(it, "web") == FIRST
+        it.assert_at_rest()
+
+
+def test_pods_are_told_when_no_gateway_can_be_used() -> None:
+    with stage(networkController=pool("ngw-gone")) as it:
+        it.start_controller()
+        it.pod("web")
+        assert "ngw-gone" in it.told("web", "PoolExhausted")
+        assert it.records() == []
+
+
+def test_a_gateway_of_another_vpc_is_not_used() -> None:
+    home = VpcSpec(vswitches=[VSwitchSpec(id="vsw-1", cidr="10.0.0.0/17", zone="cn-hangzhou-j")])
+    away = VpcSpec(id="vpc-other", cidrs=("192.168.0.0/16",))
+    scenario = Scenario(
+        vpcs=[home, away],
+        gateways=[
+            GatewaySpec(id=FIRST, vpc="vpc-other", eips=["203.0.113.1"]),
+            GatewaySpec(id=SECOND, vswitch="vsw-1", eips=["203.0.113.2"]),
+        ],
+        knobs=fast(),
+    )
+    with stage(scenario, networkController=pool(FIRST, SECOND)) as it:
+        it.start_controller()
+        it.pod("web")
+        assert gateway_of(it, "web") == SECOND
+
+
+def test_a_vpc_nat_gateway_is_not_used() -> None:
+    inner = GatewaySpec(id=FIRST, network_type="intranet", nat_ips=["10.0.0.5"])
+    outer = GatewaySpec(id=SECOND, eips=["203.0.113.2"])
+    with stage(Scenario(gateways=[inner, outer], knobs=fast())) as it:
+        it.start_controller()
+        it.pod("web")
+        assert gateway_of(it, "web") == SECOND
+
+
+@pytest.mark.parametrize(
+    "trouble", [{"status": "Modifying"}, {"business_status": "FinancialLocked"}]
+)
+def test_a_gateway_in_trouble_is_passed_over_and_used_again_afterwards(
+    trouble: dict[str, str],
+) -> None:
+    with stage(two(), networkController=pool(FIRST, SECOND), **OFTEN) as it:
+        it.acts.set_gateway(FIRST, **trouble)
+        it.start_controller()
+        for n in range(3):
+            it.pod(f"web-{n}")
+            assert gateway_of(it, f"web-{n}") == SECOND
+        it.acts.set_gateway(FIRST, status="Available", business_status="Normal")
+        it.pod("later-0")
+        eventually(lambda: it.controller_eips(FIRST))
+        it.pod("later-1")
+        assert gateway_of(it, "later-1") == FIRST
+        it.assert_at_rest()
+
+
+def test_a_gateway_that_falls_ill_keeps_its_pods_and_releases_them_when_it_is_well() -> None:
+    with stage(two(), networkController=pool(FIRST), **OFTEN) as it:
+        it.start_controller()
+        it.pod("stays")
+        it.pod("goes")
+        it.ready("stays")
+        it.ready("goes")
+        it.acts.set_gateway(FIRST, status="Modifying")
+        it.delete_pod("goes")
+        eventually(lambda: not it.entries("goes"))
+        assert it.record("goes"), "its row is still there"
+        it.acts.set_gateway(FIRST, status="Available")
+        it.gone("goes")
+        it.assert_at_rest()
+
+
+def test_a_gateway_deleted_by_hand_does_not_hold_its_pods_for_ever() -> None:
+    with stage(two(), networkController=pool(FIRST, SECOND), **OFTEN) as it:
+        it.start_controller()
+        it.pod("stays")
+        it.pod("goes")
+        names = [name for name in ("stays", "goes") if gateway_of(it, name) == FIRST]
+        it.acts.delete_gateway(FIRST)
+        for name in names:
+            it.referee.meddled |= {e["forwardEntryId"] for e in it.entries(name)}
+        it.delete_pod("goes")
+        it.gone("goes")
+        eventually(lambda: [r["gateway"] for r in it.own_rows("stays")] == [SECOND])
+        it.ready("stays")
+
+
+def test_a_table_that_never_settles_holds_up_its_own_gateway_only() -> None:
+    with stage(two(), networkController=pool(FIRST, SECOND)) as it:
+        row = it.acts.create_entry(FIRST, "203.0.113.1", "9", "10.0.50.1", "9", name="terraform")
+        it.acts.hold_entry(row)
+        it.start_controller()
+        for n in range(8):
+            it.pod(f"web-{n}")
+        eventually(lambda: sum(bool(it.entries(f"web-{n}")) for n in range(8)) >= 4)
+        assert {row["gateway"] for row in it.own_rows()} == {SECOND}
+        it.acts.release_entry(row)
+        for n in range(8):
+            it.ready(f"web-{n}")
+        it.assert_at_rest()
+
+
+def test_a_gateway_that_was_taken_out_of_the_configuration_still_releases() -> None:
+    with stage(two(), networkController=pool(FIRST)) as it:
+        it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        it.stop_controllers()
+        it.config["networkController"] = pool(SECOND)
+        it.start_controller()
+        it.assert_at_rest()
+        it.delete_pod("web")
+        it.gone("web")
+        assert it.own_rows() == []
+
+
+# --- EIPs
+
+
+def test_an_eip_bound_later_is_used_and_heals_exhaustion() -> None:
+    scenario = Scenario(gateways=[GatewaySpec(id=FIRST)], eips=["203.0.113.9"], knobs=fast())
+    with stage(scenario, **OFTEN) as it:
+        it.start_controller()
+        it.pod("web")
+        it.told("web", "PoolExhausted")
+        it.acts.bind_eip("203.0.113.9", FIRST, seconds=0.5)
+        assert it.ready("web")[0]["externalIP"] == "203.0.113.9"
+        eventually(lambda: it.condition("web")["reason"] == "EntriesAvailable")
+
+
+def test_an_eip_that_is_unbound_is_not_handed_out_any_more() -> None:
+    with stage(**OFTEN) as it:
+        it.start_controller()
+        it.acts.unbind_eip("203.0.113.1")
+        eventually(lambda: it.controller_eips(FIRST) == {"203.0.113.2"})
+        for n in range(4):
+            it.pod(f"web-{n}")
+        assert {it.ready(f"web-{n}")[0]["externalIP"] for n in range(4)} == {"203.0.113.2"}
+
+
+def test_an_eip_unbound_by_force_costs_its_pods_their_address_and_no_other() -> None:
+    with stage(**OFTEN) as it:
+        it.start_controller()
+        for n in range(4):
+            it.pod(f"web-{n}")
+        before = {n: it.ready(f"web-{n}")[0] for n in range(4)}
+        hit = {n for n, entry in before.items() if entry["externalIP"] == "203.0.113.1"}
+        assert 0 < len(hit) < 4
+        it.acts.unbind_eip("203.0.113.1", force=True)
+        eventually(lambda: it.controller_eips(FIRST) == {"203.0.113.2"})
+        for n in set(before) - hit:
+            assert it.entries(f"web-{n}") == [before[n]]
+        it.acts.bind_eip("203.0.113.1", FIRST)
+        it.assert_at_rest()
+
+
+def test_a_locked_eip_gets_no_new_pods() -> None:
+    with stage(**OFTEN) as it:
+        it.acts.set_eip("203.0.113.1", business_status="FinancialLocked")
+        it.start_controller()
+        for n in range(3):
+            it.pod(f"web-{n}")
+        assert {it.ready(f"web-{n}")[0]["externalIP"] for n in range(3)} == {"203.0.113.2"}
+
+
+def test_ports_above_1024_on_an_eip_that_serves_snat() -> None:
+    gateway = GatewaySpec(id=FIRST, eips=["203.0.113.1"], snat_eips=["203.0.113.1"])
+    high = {"portRangeStart": 2000, "portRangeEnd": 2100}
+    with stage(Scenario(gateways=[gateway], knobs=fast()), pool=high) as it:
+        it.start_controller()
+        it.pod("web", "80,53/udp")
+        assert {e["externalPort"] for e in it.ready("web", 2)} == {"2000"}
+        it.assert_at_rest()
+
+
+# --- room
+
+
+def test_a_full_table_sends_pods_to_the_next_gateway() -> None:
+    with stage(two(quota=3), networkController=pool(FIRST, SECOND)) as it:
+        it.start_controller()
+        for n in range(6):
+            it.pod(f"web-{n}")
+        for n in range(6):
+            it.ready(f"web-{n}")
+        assert sorted(row["gateway"] for row in it.own_rows()) == [FIRST] * 3 + [SECOND] * 3
+        it.assert_at_rest()
+
+
+def test_exhaustion_is_told_and_heals_as_soon_as_something_is_freed() -> None:
+    only = {"portRangeStart": 600, "portRangeEnd": 601}
+    scenario = Scenario.many(1, eips=1, knobs=fast())
+    with stage(scenario, pool=only, quarantine="0s") as it:
+        it.start_controller()
+        it.pod("one")
+        it.pod("two")
+        it.ready("one")
+        it.ready("two")
+        it.pod("three")
+        assert FIRST in it.told("three", "PoolExhausted")
+        it.assert_at_rest(but=[("default", "three")])
+        it.delete_pod("one")
+        it.ready("three")
+        eventually(lambda: it.condition("three")["reason"] == "EntriesAvailable")
+        it.assert_at_rest()
+
+
+def test_exhaustion_heals_when_a_quarantine_ends() -> None:
+    only = {"portRangeStart": 600, "portRangeEnd": 600}
+    scenario = Scenario.many(1, eips=1, knobs=fast())
+    with stage(scenario, pool=only, quarantine="1s") as it:
+        it.start_controller()
+        it.pod("one")
+        it.ready("one")
+        it.delete_pod("one")
+        it.gone("one")
+        it.pod("two")
+        it.told("two", "PoolExhausted")
+        it.ready("two")
+
+
+def test_exhaustion_heals_when_a_foreign_row_goes() -> None:
+    scenario = Scenario.many(1, eips=1, knobs=fast(quota=2))
+    with stage(scenario, pool={"maxEntries": 2}, **OFTEN) as it:
+        foreign = it.acts.create_entry(FIRST, "203.0.113.1", "9", "10.0.50.1", "9", name="tf")
+        it.start_controller()
+        it.pod("one")
+        it.ready("one")
+        it.pod("two")
+        assert "full" in it.told("two", "PoolExhausted")
+        it.acts.delete_entry(foreign)
+        it.ready("two")
+
+
+def test_a_quota_raised_in_the_cloud_is_found_out() -> None:
+    with stage(Scenario.many(1, eips=1, knobs=fast(quota=1))) as it:
+        it.start_controller()
+        it.pod("one")
+        it.ready("one")
+        it.pod("two")
+        eventually(lambda: it.condition("two").get("status") == "False")
+        it.cloud.set_knobs(quota=10)
+        it.delete_pod("one")
+        it.ready("two", seconds=5)
+
+
+def test_a_pod_refused_for_quota_is_served_as_soon_as_a_row_is_freed() -> None:
+    with stage(Scenario.many(1, eips=1, knobs=fast(quota=1))) as it:
+        it.start_controller()
+        it.pod("one")
+        it.ready("one")
+        it.pod("two")
+        eventually(lambda: it.calls("CreateForwardEntry", code="QuotaExceeded"))
+        it.delete_pod("one")
+        it.ready("two", seconds=5)
+        it.assert_at_rest()
+
+
+# --- choice
+
+
+def test_a_pod_gets_a_gateway_of_its_zone() -> None:
+    zones = pool(FIRST, SECOND)
+    zones["natGwPool"][1]["zoneId"] = "cn-hangzhou-k"
+    with stage(two(), networkController=zones) as it:
+        it.start_controller()
+        for n in range(3):
+            it.pod(f"j-{n}", spec={"nodeName": "node-1"})
+            it.pod(f"k-{n}", spec={"nodeName": "node-2"})
+        for n in range(3):
+            assert gateway_of(it, f"j-{n}") == FIRST
+            assert gateway_of(it, f"k-{n}") == SECOND
+
+
+def test_a_pod_gets_another_zone_when_its_own_is_full() -> None:
+    zones = pool(FIRST, SECOND)
+    zones["natGwPool"][1]["zoneId"] = "cn-hangzhou-k"
+    with stage(two(quota=1), networkController=zones) as it:
+        it.start_controller()
+        it.pod("one", spec={"nodeName": "node-1"})
+        it.ready("one")
+        it.pod("two", spec={"nodeName": "node-1"})
+        assert gateway_of(it, "two") == SECOND
+
+
+def test_pods_are_spread_over_gateways_of_one_zone() -> None:
+    with stage(two(), networkController=pool(FIRST, SECOND)) as it:
+        it.start_controller()
+        for n in range(6):
+            it.pod(f"web-{n}")
+        for n in range(6):
+            it.ready(f"web-{n}")
+        assert sorted(row["gateway"] for row in it.own_rows()) == [FIRST] * 3 + [SECOND] * 3
+
+
+# --- packed ports
+
+
+def test_neighbouring_ports_share_a_row_when_packing() -> None:
+    with stage(pool={"packPortRanges": True}) as it:
+        it.start_controller()
+        it.pod("game", "7000-7003/udp,80")
+        entries = it.ready("game", 5)
+        assert len({e["forwardEntryId"] for e in entries}) == 2
+        assert sorted(r["internal_port"] for r in it.own_rows()) == ["7000/7003", "80"]
+        it.assert_at_rest()
+        ip = it.kube.kubelet.restart("default", "game")
+        eventually(lambda: {e["internalIP"] for e in it.entries("game")} == {ip})
+        it.ready("game", 5)
+        it.assert_at_rest()
+
+
+def test_a_packed_row_that_loses_a_port_is_made_anew_without_it() -> None:
+    with stage(pool={"packPortRanges": True}) as it:
+        it.start_controller()
+        it.pod("game", "7000-7003/udp")
+        before = it.ready("game", 4)
+        it.annotate("game", **{"expose-port": "7000/udp,7001/udp,7003/udp"})
+        after = it.ready("game", 3)
+        kept = [e["externalPort"] for e in before if e["internalPort"] != "7002"]
+        assert [e["externalPort"] for e in after] == kept
+        it.assert_at_rest()
+
+
+# --- rows of others
+
+
+def foreign_rows() -> list[EntrySpec]:
+    """Somebody else's rows over much of the pool: single ports, a range."""
+    return [
+        EntrySpec(
+            external_ip="203.0.113.1", external_port="512", internal_ip="10.0.60.1",
+            internal_port="80", name="dnatctl_c11ba338192xxxxxxx",
+        ),
+        EntrySpec(
+            external_ip="203.0.113.1", external_port="513/520", internal_ip="10.0.60.2",
+            internal_port="513/520", protocol="udp", name="terraform",
+        ),
+        EntrySpec(
+            external_ip="203.0.113.2", external_port="Any", internal_ip="10.0.60.3",
+            internal_port="Any", protocol="Any", name="dnatctl_c11ba338192xxxxxxx2_a_b",
+        ),
+    ]  # fmt: skip
+
+
+def test_endpoints_that_others_use_are_not_handed_out() -> None:
+    gateway = GatewaySpec(id=FIRST, eips=["203.0.113.1", "203.0.113.2"], entries=foreign_rows())
+    with stage(Scenario(gateways=[gateway], knobs=fast())) as it:
+        before = it.rows()
+        it.start_controller()
+        it.pod("web", "80/tcp,53/udp")
+        tcp, udp = it.ready("web", 2)
+        assert (tcp["externalIP"], tcp["externalPort"]) == ("203.0.113.1", "513")
+        assert (udp["externalIP"], udp["externalPort"]) == ("203.0.113.1", "512")
+        it.pod("udp", "53/udp")
+        assert it.ready("udp")[0]["externalPort"] == "521"
+        it.assert_at_rest()
+        assert [row for row in it.rows() if row in before] == before
+
+
+@pytest.mark.parametrize("code", ["OperationUnsupported.DuplicatedForwardEntry", "Duplicate", ""])
+def test_an_endpoint_taken_by_another_a_moment_ago_costs_one_try(code: str) -> None:
+    knobs = {"duplicate_external_code": code} if code else {}
+    with stage(Scenario.many(1, eips=1, knobs=fast(**knobs))) as it:
+        it.start_controller()
+        it.acts.create_entry(FIRST, "203.0.113.1", "512", "10.0.60.1", "80", name="terraform")
+        it.pod("web")
+        it.ready("web")
+        assert len(it.calls("CreateForwardEntry")) == 2
+        it.assert_at_rest()
+
+
+def test_a_foreign_row_to_the_same_pod_port_is_told_and_heals() -> None:
+    with stage(**OFTEN) as it:
+        it.start_controller()
+        foreign = it.acts.create_entry(FIRST, "203.0.113.1", "9", "10.0.0.10", "80", name="tf")
+        it.pod("web", "80,443")
+        assert foreign in it.told("web", "TupleConflict")
+        assert len(it.entries("web")) == 1, "the other port is exposed"
+        it.acts.delete_entry(foreign)
+        it.ready("web", 2)
+        it.assert_at_rest()
+
+
+# --- what the cloud lets us do
+
+
+def test_without_leave_to_modify_entries_are_replaced() -> None:
+    knobs = {"allowed": DOCUMENTED_POLICY}
+    with stage(Scenario(knobs=fast(**knobs))) as it:
+        it.start_controller()
+        it.pod("web", "80,443")
+        before = it.ready("web", 2)
+        ip = it.kube.kubelet.restart("default", "web")
+        eventually(lambda: {e["internalIP"] for e in it.entries("web")} == {ip})
+        after = it.ready("web", 2)
+        ports = [e["externalPort"] for e in before]
+        assert [e["externalPort"] for e in after] == ports
+        it.assert_at_rest()
+
+
+def test_a_relaxed_table_and_slow_answers() -> None:
+    knobs = fast(mode="relaxed", write_latency=0.03, read_latency=0.03, read_lag=0.2)
+    with stage(Scenario(knobs=knobs)) as it:
+        it.start_controller()
+        for n in range(6):
+            it.pod(f"web-{n}", "80,443")
+        for n in range(6):
+            it.ready(f"web-{n}", 2)
+        for n in range(3):
+            it.delete_pod(f"web-{n}")
+        it.assert_at_rest()
+        assert it.cloud.counters()["overlaps"] == 0
