@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from dnatctl.cloud.client import Cloud
@@ -10,23 +9,12 @@ from dnatctl.cloud.credentials import AccessKey, Keys
 from dnatctl.cloud.providers import Provider, open_provider
 from dnatctl.model import NewEntry, PortRange, Protocol
 from dnatctl.sim.cloud import Acts, CloudServer, Fault
-from dnatctl.sim.cloud import Cloud as Emulated
 from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, GATEWAY_ID, REGION, VPC_ID
-from dnatctl.sim.cloud.wire import Life, Request
 from dnatctl.table.marks import Marks
 
 TABLE_ID = f"ftb-{GATEWAY_ID.removeprefix('ngw-')}"
 token = Marks("c1").token
 STATIC = AccessKey(Keys(ACCESS_KEY, ACCESS_SECRET))
-
-
-class FormReading(Emulated):
-    """Takes parameters from a form as well as from the query, as the vendor's gateway does."""
-
-    def serve(self, request: Request) -> Life:
-        if request.headers.get("content-type") == "application/x-www-form-urlencoded":
-            request = replace(request, query=f"{request.query}&{request.body.decode()}", body=b"")
-        return super().serve(request)
 
 
 class Bench:

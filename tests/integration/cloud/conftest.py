@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from dnatctl.cloud.client import Cloud
+from dnatctl.sim.cloud import Cloud as Emulated
 from dnatctl.sim.cloud import CloudServer
-from tests.integration.cloud.bench import Bench, FormReading
+from tests.integration.cloud.bench import Bench
 
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    with CloudServer(FormReading()) as server:
+    with CloudServer(Emulated()) as server:
         yield Bench(server)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ from dnatctl.cloud.errors import ErrorKind as Kind
 from dnatctl.cloud.limits import AdaptiveLimit
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import open_provider
+from dnatctl.model import PortRange
 from dnatctl.sim.cloud import DOCUMENTED_POLICY, rows
 from dnatctl.sim.cloud.spec import GATEWAY_ID, REGION, VPC_ID
 from tests.integration.cloud.bench import STATIC, TABLE_ID, Bench, new_entry, token
@@ -307,3 +309,24 @@ def test_nonsense_is_never_taken_for_an_answer(
         lambda: cloud.find_enis(["172.16.0.9"]),
     ):
         assert failure(call).kind is Kind.UNKNOWN
+
+
+def test_a_write_asks_its_guard_after_the_wait_and_is_not_sent_if_it_says_no(bench: Bench) -> None:
+    """Guards rule 9: what was allowed before a wait for the rate limit may not be any more."""
+    leading = True
+
+    def wait(seconds: float) -> bool:
+        nonlocal leading
+        leading = False
+        return threading.Event().wait(seconds)
+
+    cloud = bench.connect(limits={Operation.CREATE: 4.0}, wait=wait)
+    sent = 0
+    with pytest.raises(Stopped):
+        for port in range(512, 612):
+            new = new_entry(port=port, internal_ports=PortRange(port, port))
+            with contextlib.suppress(CloudError):
+                cloud.create_entry(TABLE_ID, new, token(port), lambda: leading)
+            sent += 1
+    assert not leading
+    assert bench.calls(CREATE) == sent

@@ -132,7 +132,7 @@ class Cloud:
 
     def serve(self, request: Request) -> Life:
         """The life of a request, driven by who serves it."""
-        params = Params(dict(parse_qsl(request.query, keep_blank_values=True)))
+        params = Params(dict(parse_qsl(request.parameters, keep_blank_values=True)))
         api = request.headers.get("x-acs-action") or params.text("Action") or request.path
         with self.lock:
             call = self.log.open(api, self.clock.monotonic())

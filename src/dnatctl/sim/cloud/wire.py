@@ -27,6 +27,13 @@ class Request:
     reused: bool = False
 
     @property
+    def parameters(self) -> str:
+        """The encoded parameters, from the query and from a form, as the vendor's gateway reads."""
+        if self.headers.get("content-type") != "application/x-www-form-urlencoded":
+            return self.query
+        return f"{self.query}&{self.body.decode()}"
+
+    @property
     def keep_alive(self) -> bool:
         """Whether the client wants to use the connection again."""
         return self.headers.get("connection", "").lower() != "close"
