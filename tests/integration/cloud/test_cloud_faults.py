@@ -321,12 +321,16 @@ def test_a_write_asks_its_guard_after_the_wait_and_is_not_sent_if_it_says_no(ben
         return threading.Event().wait(seconds)
 
     cloud = bench.connect(limits={Operation.CREATE: 4.0}, wait=wait)
-    sent = 0
-    with pytest.raises(Stopped):
+    sent: list[int] = []
+
+    def keep_sending() -> None:
         for port in range(512, 612):
             new = new_entry(port=port, internal_ports=PortRange(port, port))
             with contextlib.suppress(CloudError):
                 cloud.create_entry(TABLE_ID, new, token(port), lambda: leading)
-            sent += 1
+            sent.append(port)
+
+    with pytest.raises(Stopped):
+        keep_sending()
     assert not leading
-    assert bench.calls(CREATE) == sent
+    assert bench.calls(CREATE) == len(sent)
