@@ -33,8 +33,15 @@ class Arena:
     """
 
     def __init__(
-        self, control_plane: ControlPlane, folder: Path, scenario: Scenario | None = None
+        self,
+        control_plane: ControlPlane,
+        folder: Path,
+        scenario: Scenario | None = None,
+        *,
+        version: str = "v1",
     ) -> None:
+        """`version` is that in which the cluster serves PodDNATs."""
+        self.version = version
         self.control_plane = control_plane
         self.api = control_plane.api
         self.cloud = Cloud(scenario or Scenario(knobs=Knobs(default_limit=0, quota=1000)))
@@ -111,11 +118,16 @@ class Arena:
 
     def record(self, namespace: str, name: str) -> Object | None:
         """A PodDNAT, None where there is none."""
-        return self.api.find(f"{records_path(namespace)}/{name}")
+        return self.api.find(f"{self.records_path(namespace)}/{name}")
 
     def records(self, namespace: str = "") -> list[Object]:
         """The PodDNATs of one namespace, or all."""
-        return self.api.items(records_path(namespace))
+        return self.api.items(self.records_path(namespace))
+
+    def records_path(self, namespace: str = "") -> str:
+        """The collection of PodDNATs of a namespace, or of all."""
+        scope = f"/namespaces/{namespace}" if namespace else ""
+        return f"/apis/alibabacloud.com/{self.version}{scope}/poddnats"
 
     def rows(self) -> list[Row]:
         """The rows of all tables."""
@@ -196,12 +208,6 @@ class Arena:
 
 def _count(calls: Any, api: str) -> int:
     return int(calls.get(api, 0))
-
-
-def records_path(namespace: str = "", version: str = "v1") -> str:
-    """The collection of PodDNATs of a namespace, or of all."""
-    scope = f"/namespaces/{namespace}" if namespace else ""
-    return f"/apis/alibabacloud.com/{version}{scope}/poddnats"
 
 
 def pods_path(namespace: str) -> str:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.adoption import adopted_record
-from tests.e2e.arena import Arena, exposing, pods_path, records_path
+from tests.e2e.arena import Arena, exposing, pods_path
 from tests.e2e.audit import AuditEvent
 from tests.e2e.conftest import MANIFESTS
 from tests.e2e.eventually import eventually
 from tests.e2e.kubeapi import Object
 from tests.e2e.kubelet import Kubelet
+from tests.e2e.older import exposed_before
 from tests.e2e.oracle import entries_of
 from tests.e2e.workloads import pod, stateful_set
 
@@ -35,7 +35,7 @@ OWNING = {("pods/finalizers", "update"), ("statefulsets/finalizers", "update")}
 def test_every_granted_verb_is_used_and_nothing_is_refused(
     arena: Arena, kubelet: Kubelet, namespace: str
 ) -> None:
-    adopted_record(arena, kubelet, namespace, "old")
+    exposed_before(arena, kubelet, namespace, "old", (600, 80))
     replica = arena.start()
     _live(arena, kubelet, namespace)
     _repair_twice(arena, namespace)
@@ -80,7 +80,7 @@ def _repair_twice(arena: Arena, namespace: str) -> None:
 
 def _meet_conflicts(arena: Arena, namespace: str) -> None:
     """While somebody else writes to the PodDNAT, too, it is read past the cache."""
-    with _meddling(arena, f"{records_path(namespace)}/web"):
+    with _meddling(arena, f"{arena.records_path(namespace)}/web"):
         ports = iter(range(1000, 2000))
 
         def read() -> bool:
