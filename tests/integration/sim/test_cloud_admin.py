@@ -26,6 +26,7 @@ from dnatctl.sim.cloud import (
     Settle,
     truth,
 )
+from dnatctl.sim.cloud.spec import ACCESS_KEY
 from tests.integration.sim.cloud_support import EIP, GATEWAY, SETTLE, TABLE, Site, refused
 
 
@@ -62,6 +63,7 @@ class TestAdmin:
         assert (made.api, made.table, made.entry_id) == ("CreateForwardEntry", TABLE, entry_id)
         assert (made.external, made.internal) == (f"{EIP}:512", "172.16.0.5:80")
         assert (made.protocol, made.name, made.token) == ("tcp", "mine", "t1")
+        assert made.key == ACCESS_KEY
         assert (made.status, made.code, made.committed) == (200, "", True)
         assert (failed.status, failed.code) == (400, "IncorretForwardEntryStatus")
         assert not failed.committed

@@ -17,12 +17,14 @@ class Call(msgspec.Struct, kw_only=True):
     `page:502` where it got no proper answer. `committed`: the call had its effect, whatever the
     client was told. `overlapped`: it met another write in service on its table. `replayed`: it
     was answered from its ClientToken. `settles_at`: when the row that it wrote leaves flux.
+    `key`: the AccessKey that signed it.
     """
 
     seq: int
     api: str
     received: float
     replied: float = 0.0
+    key: str = ""
     region: str = ""
     table: str = ""
     entry_id: str = ""

@@ -183,6 +183,7 @@ class Cloud:
         key = self._gatekeeper.identify(
             job.request, job.params.values, self.world.keys, self.clock.now(), self.knobs
         )
+        job.call.key = key.key_id
         _authorize(operation, job.call.api, self.knobs)
         if not job.region:
             raise missing("RegionId")
