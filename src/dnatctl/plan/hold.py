@@ -116,9 +116,11 @@ def _elsewhere(case: Case, spec: PodDNATSpec) -> PodDNATSpec:
 
 
 def _in_order(ports: tuple[PortMapping, ...], wanted: Wanted) -> tuple[PortMapping, ...]:
+    """As the annotation has them; while some are still to go, as they are: that saves a write."""
     place = {port: index for index, port in enumerate(wanted)}
-    last = len(place)
-    return tuple(sorted(ports, key=lambda p: place.get((p.internal, p.protocol), last)))
+    if any((port.internal, port.protocol) not in place for port in ports):
+        return ports
+    return tuple(sorted(ports, key=lambda port: place[port.internal, port.protocol]))
 
 
 def _with_address(case: Case, spec: PodDNATSpec) -> PodDNATSpec:

@@ -1,0 +1,475 @@
+"""Hold: the claim and the status of a pod's record, through everything that can happen to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from dnatctl.model import Eni
+from dnatctl.objects import PodDNATSpec
+from dnatctl.plan.exposure import Problem
+from dnatctl.plan.values import Plan, Policy, Publish, Reclaim, Refused, Retire
+from dnatctl.pool import GatewayPool
+from tests.unit.plan.made import (
+    ME,
+    NOW,
+    OTHER,
+    Scene,
+    create,
+    delete,
+    listed,
+    mine,
+    new_row,
+    offer,
+    pod,
+    ports,
+    ready,
+    record,
+    refused,
+    spec,
+    stamp,
+)
+from tests.unit.pool.made import QUARANTINE, eip, endpoint
+from tests.unit.table.made import (
+    DELETING,
+    EIP,
+    GATEWAY,
+    PENDING,
+    POD_IP,
+    TCP,
+    UDP,
+    row,
+    view,
+)
+
+WEB = mine()
+TLS = mine("fwd-2", f"{EIP}:601", f"{POD_IP}:443")
+ONE = record((600, 80), entries=[WEB], conditions=(ready(),))
+TWO = record(
+    (600, 80),
+    (601, 443),
+    entries=[WEB, TLS],
+    conditions=(ready(message="2 of 2 ports are reachable"),),
+)
+BOTH = pod("80,443")
+
+
+def condition(made: Plan) -> tuple[str, str, str]:
+    """The Ready condition that a plan publishes: status, reason, message."""
+    assert isinstance(made.step, Publish)
+    found = made.step.status.condition("Ready")
+    return found.status, found.reason, found.message
+
+
+def entries(made: Plan) -> list[str]:
+    assert isinstance(made.step, Publish)
+    return [e.entry_id for e in made.step.status.entries]
+
+
+def retired(made: Plan) -> list[int]:
+    assert isinstance(made.step, Retire)
+    return [e.port for e in made.step.endpoints]
+
+
+def reclaimed(made: Plan) -> PodDNATSpec:
+    assert isinstance(made.step, Reclaim)
+    return made.step.spec
+
+
+class TestAtRest:
+    @pytest.mark.parametrize(
+        ("a_record", "rows", "a_pod"),
+        [(ONE, [WEB], pod()), (TWO, [WEB, TLS], BOTH), (TWO, [TLS, WEB], BOTH)],
+    )
+    def test_nothing_is_written(self, a_record, rows, a_pod):
+        assert Scene(*rows, record=a_record, pod=a_pod).plan() == Plan()
+
+    def test_foreign_rows_elsewhere_are_no_business_of_ours(self):
+        foreign = row("fwd-9", f"{EIP}:605", "10.0.0.9:80")
+        assert Scene(WEB, foreign, record=ONE, pod=pod()).plan() == Plan()
+
+
+class TestFirstTime:
+    """From a stored claim to a published status."""
+
+    FRESH = record((600, 80), (601, 443))
+
+    def test_rows_are_created(self):
+        assert Scene(record=self.FRESH, pod=BOTH).plan() == Plan(
+            writes=(create("600", "80"), create("601", "443"))
+        )
+
+    def test_status_waits_until_all_of_them_are_usable(self):
+        for rows in ([WEB], [WEB, replace_status(TLS)], [replace_status(WEB), replace_status(TLS)]):
+            made = Scene(*rows, record=self.FRESH, pod=BOTH).plan()
+            assert made.step is None
+
+    def test_and_then_lists_them_in_the_order_of_the_annotation(self):
+        made = Scene(TLS, WEB, record=self.FRESH, pod=BOTH).plan()
+        assert made.step.status.entries == listed(WEB, TLS)
+        assert condition(made) == ("True", "EntriesAvailable", "2 of 2 ports are reachable")
+        assert made.writes == ()
+
+    def test_the_order_of_ports_does_not_move_endpoints(self):
+        made = Scene(WEB, TLS, record=TWO, pod=pod("443,80")).plan()
+        assert reclaimed(made).ports == ports((601, 443), (600, 80))
+
+    def test_no_row_before_the_table_has_been_read(self):
+        unread = Scene(record=self.FRESH, pod=BOTH, tables={GATEWAY: view(read=False)})
+        assert unread.plan() == Plan(
+            problem=Problem(
+                "GatewayUnusable", f"{GATEWAY}: its forward table has not been read yet"
+            )
+        )
+
+    def test_a_gateway_nobody_watches_yet(self):
+        elsewhere = record(claim=spec((600, 80), gateway_id="ngw-9"))
+        assert Scene(record=elsewhere, pod=pod()).plan() == Plan(
+            problem=Problem("GatewayUnusable", "ngw-9: not in the configuration")
+        )
+
+
+def replace_status(entry: Any, status: Any = PENDING) -> Any:
+    return mine(
+        entry.entry_id,
+        f"{entry.external_ip}:{entry.external_ports}",
+        f"{entry.internal_ip}:{entry.internal_ports}",
+        status=status,
+    )
+
+
+class TestPortsAdded:
+    def test_they_are_claimed_before_their_rows_are_made(self):
+        made = Scene(WEB, record=ONE, pod=BOTH).plan()
+        assert reclaimed(made) == spec((600, 80), (601, 443))
+        assert made.writes == ()
+
+    def test_then_created_while_status_keeps_what_works(self):
+        claimed = replace(ONE, spec=spec((600, 80), (601, 443)), generation=2)
+        made = Scene(WEB, record=claimed, pod=BOTH).plan()
+        assert made.writes == (create("601", "443", intent=f"2/{stamp(100)}"),)
+        assert condition(made) == ("False", "EntriesPending", "1 of 2 ports are reachable")
+        assert entries(made) == ["fwd-1"]
+
+    def test_without_room_the_others_stay_and_the_wait_is_bounded(self):
+        scene = Scene(WEB, record=ONE, pod=BOTH, offers=(offer(ports="600/601"),))
+        scene.pool.retire([endpoint(601)], NOW - 45.0)
+        made = scene.plan()
+        text = f"{GATEWAY}: no free port is left on {EIP}"
+        assert made.problem == Problem("PoolExhausted", text)
+        assert made.retry_in == QUARANTINE - 45.0
+        assert condition(made) == ("False", "PoolExhausted", text)
+        assert entries(made) == ["fwd-1"]
+
+    def test_not_on_an_address_that_left_the_pool(self):
+        """Else each look would claim, and give up, one more endpoint that cannot be used."""
+        scene = Scene(WEB, record=ONE, pod=BOTH, eips={GATEWAY: [eip("2.2.2.2")]})
+        made = scene.plan()
+        assert not isinstance(made.step, Reclaim | Retire)
+        assert made.problem.reason == "PoolExhausted"
+
+    def test_a_pod_that_asks_for_nonsense_gets_none(self):
+        wrong = pod("80,443,x")
+        made = Scene(WEB, record=ONE, pod=wrong).plan()
+        assert made.writes == ()
+        assert condition(made)[:2] == ("True", "InvalidAnnotation")
+        assert entries(made) == ["fwd-1"]
+
+
+class TestPortsRemoved:
+    def test_status_first_then_the_row_then_quarantine_then_the_claim(self):
+        only = pod("443")
+        withdrawn = Scene(WEB, TLS, record=TWO, pod=only).plan()
+        assert entries(withdrawn) == ["fwd-2"]
+        assert condition(withdrawn) == (
+            "False",
+            "EntriesChanged",
+            "1 of 2 entries no longer reach the pod",
+        )
+        assert withdrawn.writes == ()
+        after = replace(TWO, status=withdrawn.step.status)
+
+        deleted = Scene(WEB, TLS, record=after, pod=only).plan()
+        assert deleted.writes == (delete("fwd-1"),)
+        assert not isinstance(deleted.step, Reclaim), "that would be one more write"
+        waiting = Scene(replace_status(WEB, DELETING), TLS, record=after, pod=only).plan()
+        assert waiting.writes == ()
+        assert not isinstance(waiting.step, Reclaim | Retire)
+
+        gone = Scene(TLS, record=after, pod=only)
+        assert retired(gone.plan()) == [600]
+        made = gone.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).ports == ports((601, 443))
+
+    def test_an_unanswered_create_keeps_the_claim(self):
+        """Its row may come into being yet."""
+        claimed = record((600, 80), (601, 443), conditions=(ready("False"),))
+        made = Scene(WEB, record=claimed, pod=pod()).plan(unanswered=True)
+        assert not isinstance(made.step, Reclaim | Retire)
+
+    def test_another_protocol_is_another_port(self):
+        made = Scene(record=record((600, 80)), pod=pod("80/udp")).plan()
+        assert retired(made) == [600]
+        durable = frozenset({endpoint(600)})
+        moved = Scene(record=record((600, 80)), pod=pod("80/udp")).plan(durable=durable)
+        assert reclaimed(moved).ports == ports((600, 80, UDP))
+        assert reclaimed(moved).protocol == UDP
+
+    def test_a_claim_of_a_row_is_not_moved_before_the_row_is_gone(self):
+        withdrawn = replace(ONE, status=replace(ONE.status, entries=()))
+        made = Scene(WEB, record=withdrawn, pod=pod("80/udp")).plan()
+        assert reclaimed(made).ports == ports((600, 80, TCP), (600, 80, UDP))
+        claimed = replace(withdrawn, spec=reclaimed(made))
+        next_ = Scene(WEB, record=claimed, pod=pod("80/udp")).plan()
+        assert set(next_.writes) == {
+            delete("fwd-1"),
+            create("600", "80", UDP, intent=f"1/{stamp(100)}"),
+        }
+
+
+class TestAddressChanged:
+    NEW = "10.0.0.7"
+
+    def test_status_first_then_the_claim(self):
+        moved = Scene(WEB, record=ONE, pod=pod(ip=self.NEW))
+        made = moved.plan()
+        assert entries(made) == []
+        assert condition(made)[:2] == ("False", "AddressChanged")
+        after = replace(ONE, status=made.step.status)
+        made = Scene(WEB, record=after, pod=pod(ip=self.NEW)).plan()
+        assert reclaimed(made) == spec((600, 80), ip=self.NEW)
+
+    def test_the_interface_of_the_old_address_is_forgotten(self):
+        old = record(claim=spec((600, 80), eni="eni-1", vswitch="vsw-1", zone_id="z-1"))
+        made = Scene(record=old, pod=pod(ip=self.NEW)).plan()
+        assert reclaimed(made) == spec((600, 80), ip=self.NEW, zone_id="z-1")
+
+
+class TestCompetition:
+    def test_the_weaker_claim_gives_way(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), others={OTHER: spec((600, 80))})
+        assert retired(scene.plan()) == [600]
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).ports == ports((601, 80))
+
+    def test_the_one_with_the_row_stays(self):
+        scene = Scene(WEB, record=ONE, pod=pod(), others={OTHER: spec((600, 80))})
+        assert scene.plan() == Plan()
+
+    @pytest.mark.parametrize(
+        "foreign",
+        [
+            row("fwd-9", f"{EIP}:600", "10.0.0.9:80"),
+            row("fwd-9", f"{EIP}:590/600", "10.0.0.9:590/600"),
+            row("fwd-9", f"{EIP}:600", "10.0.0.9:80", owner=OTHER),
+            row("fwd-9", f"{EIP}:600", "10.0.0.9:80", status=DELETING),
+        ],
+    )
+    def test_a_row_of_others_on_the_endpoint_ends_the_claim_to_it(self, foreign):
+        scene = Scene(foreign, record=record((600, 80)), pod=pod())
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        (port,) = reclaimed(made).ports
+        assert not scene.tables[GATEWAY].covering(reclaimed(made).endpoint(port))
+
+    def test_a_resting_endpoint_is_given_up(self):
+        scene = Scene(record=record((600, 80)), pod=pod())
+        scene.pool.retire([endpoint(600)], NOW)
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).ports == ports((601, 80))
+
+
+class TestOutOfThePool:
+    def test_a_port_that_left_the_range_is_used_as_long_as_it_has_a_row(self):
+        narrow = (offer(ports="700/709"),)
+        assert Scene(WEB, record=ONE, pod=pod(), offers=narrow).plan() == Plan()
+
+    def test_and_moves_when_it_has_lost_it(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="700/709"),))
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).ports == ports((700, 80))
+
+    def test_not_while_the_gateway_is_in_trouble(self):
+        """It may be described wrongly just now: what it cannot serve today it may tomorrow."""
+        scene = Scene(record=record((600, 80)), pod=pod())
+        scene.pool.describe(GATEWAY, [], "is being upgraded")
+        made = scene.plan()
+        assert made.problem == Problem("GatewayUnusable", f"{GATEWAY}: is being upgraded")
+        assert made.writes == (create("600", "80"),), "the writer waits for the gateway"
+
+    def test_a_gateway_that_left_the_configuration_is_kept_while_it_is_used(self):
+        old = record((600, 80), claim=spec((600, 80), gateway_id="ngw-9"))
+        known = {"ngw-9": view(mine(), gateway_id="ngw-9")}
+        made = Scene(record=old, pod=pod(), tables=known).plan()
+        assert entries(made) == ["fwd-1"]
+
+    def test_a_gateway_that_does_not_exist_any_more_is_left(self):
+        offers = (offer(GATEWAY), offer("ngw-2"))
+        made = Scene(record=record((600, 80)), pod=pod(), offers=offers)
+        assert retired(made.plan(absent=frozenset({GATEWAY}))) == [600]
+        made.pool.describe(GATEWAY, [], "does not exist")
+        moved = made.plan(absent=frozenset({GATEWAY}), durable=frozenset({endpoint(600)}))
+        assert (reclaimed(moved).gateway_id, reclaimed(moved).external_ip) == ("ngw-2", "2.2.2.2")
+
+    def test_even_if_its_table_could_never_be_read(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), tables={GATEWAY: view(read=False)})
+        assert retired(scene.plan(absent=frozenset({GATEWAY}))) == [600]
+
+    def test_without_another_the_claim_is_empty_until_there_is_room(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="600/600"),))
+        scene.pool.retire([endpoint(600)], NOW - 10.0)
+        lost = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(lost).ports == ()
+        empty = Scene(record=record(claim=reclaimed(lost)), pod=pod(), offers=())
+        made = empty.plan()
+        assert made.problem == Problem("PoolExhausted", "no gateway is left to try")
+        assert condition(made) == ("False", "PoolExhausted", "no gateway is left to try")
+        found = Scene(record=record(claim=reclaimed(lost)), pod=pod()).plan()
+        assert reclaimed(found).ports == ports((600, 80))
+
+    def test_an_empty_claim_is_never_ready(self):
+        empty = record(claim=replace(spec(), ports=()))
+        made = Scene(record=empty, pod=pod("nonsense")).plan()
+        assert condition(made)[:2] == ("False", "InvalidAnnotation")
+
+
+class TestRefusedForQuota:
+    GATEWAYS = (offer(GATEWAY), offer("ngw-2"))
+    REFUSALS = refused(new_row("600", "80"), Refused.QUOTA)
+
+    def test_a_claim_that_never_worked_moves(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=self.GATEWAYS)
+        assert retired(scene.plan(refusals=self.REFUSALS)) == [600]
+        made = scene.plan(refusals=self.REFUSALS, durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).gateway_id == "ngw-2"
+
+    def test_not_back_to_where_it_was_refused(self):
+        """The limit learned from the refusal has expired, the refusal itself stands."""
+        scene = Scene(
+            record=record((600, 80)),
+            pod=pod(),
+            offers=self.GATEWAYS,
+            others={OTHER: spec((605, 1), (606, 2), gateway_id="ngw-2", external_ip="2.2.2.2")},
+        )
+        made = scene.plan(refusals=self.REFUSALS, durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).gateway_id == "ngw-2"
+
+    def test_one_that_worked_stays_where_it_is(self):
+        claimed = replace(ONE, spec=spec((600, 80), (601, 443)))
+        scene = Scene(WEB, record=claimed, pod=BOTH, offers=self.GATEWAYS)
+        refusals = refused(new_row("601", "443"), Refused.QUOTA)
+        made = scene.plan(refusals=refusals)
+        assert condition(made) == ("False", "QuotaExceeded", "quota: no")
+        assert entries(made) == ["fwd-1"]
+        assert made.writes == (create("601", "443", intent=f"1/{stamp(100)}"),)
+
+    def test_nor_is_there_another_place(self):
+        made = Scene(record=record((600, 80)), pod=pod()).plan(refusals=self.REFUSALS)
+        assert condition(made) == ("False", "QuotaExceeded", "quota: no")
+        assert made.writes == (create("600", "80"),)
+
+    def test_refusals_of_other_rows_do_not_count(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=self.GATEWAYS)
+        for other in (
+            new_row("601", "80"),
+            new_row("600", "80", UDP),
+            new_row("600", "80", external_ip="2.2.2.2"),
+        ):
+            assert scene.plan(refusals=refused(other, Refused.QUOTA)).step is None
+
+
+class TestRefusedWhereItIs:
+    def test_a_claim_on_an_address_the_cloud_refuses_moves_to_another(self):
+        both = {GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]}
+        scene = Scene(record=record((600, 80)), pod=pod(), eips=both)
+        scene.pool.shun(GATEWAY, "1.1.1.1", NOW + 60.0, "InvalidIp.NotInNatgw")
+        refusals = refused(new_row("600", "80"), Refused.UNUSABLE)
+        made = scene.plan(refusals=refusals, durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).external_ip == "2.2.2.2"
+
+
+class TestByHand:
+    """Whatever somebody wrote into the PodDNAT, the world becomes consistent again."""
+
+    def test_a_port_claimed_twice_keeps_one_endpoint(self):
+        made = Scene(record=record((600, 80), (601, 80)), pod=pod()).plan()
+        assert retired(made) == [601]
+
+    def test_an_endpoint_claimed_twice_serves_one_port(self):
+        twice = record((600, 80), (600, 443))
+        made = Scene(WEB, record=twice, pod=BOTH).plan()
+        assert reclaimed(made).ports == ports((600, 80), (601, 443))
+
+    def test_the_same_port_named_again_is_named_once(self):
+        made = Scene(WEB, record=record((600, 80), (600, 80)), pod=pod()).plan()
+        assert reclaimed(made).ports == ports((600, 80))
+
+    def test_ports_never_asked_for_are_dropped(self):
+        scene = Scene(WEB, record=record((600, 80), (22, 22)), pod=pod())
+        assert retired(scene.plan()) == [22]
+
+    def test_an_invented_status_is_withdrawn(self):
+        invented = record((600, 80), entries=[mine("fwd-77")], conditions=(ready(),))
+        made = Scene(record=invented, pod=pod()).plan()
+        assert entries(made) == []
+        assert condition(made)[:2] == ("False", "EntriesChanged")
+
+    def test_a_wrong_protocol_field_is_put_right(self):
+        wrong = record(claim=spec((600, 80), protocol=UDP))
+        assert reclaimed(Scene(WEB, record=wrong, pod=pod()).plan()).protocol == TCP
+
+
+class TestInterface:
+    ENI = Eni("eni-1", "vsw-1", "z-1", (POD_IP,))
+
+    def test_is_filled_in_when_it_is_known(self):
+        made = Scene(WEB, record=ONE, pod=pod()).plan(eni=self.ENI)
+        assert reclaimed(made) == spec((600, 80), eni="eni-1", vswitch="vsw-1", zone_id="z-1")
+
+    def test_once(self):
+        known = replace(ONE, spec=spec((600, 80), eni="eni-1", vswitch="vsw-1", zone_id="z-1"))
+        assert Scene(WEB, record=known, pod=pod()).plan(eni=self.ENI) == Plan()
+
+    def test_nothing_waits_for_it(self):
+        made = Scene(record=record((600, 80)), pod=pod()).plan(eni=self.ENI)
+        assert made.writes == (create("600", "80"),)
+
+    def test_one_of_another_address_is_left_alone(self):
+        other = Eni("eni-2", "vsw-1", "z-1", ("10.0.0.99",))
+        assert Scene(WEB, record=ONE, pod=pod()).plan(eni=other) == Plan()
+
+
+class TestReadiness:
+    def test_a_row_that_somebody_deleted_is_not_listed_and_made_again(self):
+        lost = Scene(record=ONE, pod=pod()).plan()
+        assert entries(lost) == []
+        assert condition(lost)[:2] == ("False", "EntriesChanged")
+        after = replace(ONE, status=lost.step.status)
+        assert Scene(record=after, pod=pod()).plan().writes == (create(intent=f"1/{stamp()}"),)
+
+    def test_a_row_in_flux_is_not_listed(self):
+        made = Scene(replace_status(WEB), record=ONE, pod=pod()).plan()
+        assert entries(made) == []
+
+    def test_a_record_that_says_ready_and_lists_nothing_is_put_right(self):
+        odd = record((600, 80), conditions=(ready(),))
+        made = Scene(record=odd, pod=pod()).plan()
+        assert condition(made) == ("False", "EntriesPending", "0 of 1 ports are reachable")
+        assert made.writes == (create(intent=f"1/{stamp(100)}"),)
+
+
+@pytest.mark.parametrize("a_pod", [pod("nonsense"), pod(host_network=True)])
+@pytest.mark.parametrize("policy", [Policy(), Policy(upsert_only=True)])
+def test_what_existed_is_kept_for_a_pod_that_asks_for_what_cannot_be_done(a_pod, policy):
+    made = Scene(WEB, TLS, record=TWO, pod=a_pod, policy=policy).plan()
+    assert made.writes == ()
+    assert made.step.status.entries == TWO.status.entries
+    drifted = replace(TWO, status=replace(TWO.status, entries=listed(TLS)))
+    repaired = Scene(TLS, record=drifted, pod=a_pod, policy=policy).plan()
+    assert repaired.writes == (create("600", "80", intent=f"1/{stamp(100)}"),)
+
+
+def test_the_pool_is_the_one_of_the_configuration():
+    assert isinstance(Scene(record=ONE, pod=pod()).pool.offer(GATEWAY), GatewayPool)
+    assert Scene(record=ONE, pod=pod()).pool.owner(endpoint(600)) == ME
