@@ -15,28 +15,21 @@ from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.listener import Listener
 from dnatctl.control.pace import TablePace
+from dnatctl.control.pauses import (
+    BARRED_PAUSE_S,
+    IDLE_S,
+    LOST_S,
+    QUOTA_BELIEVED_S,
+    REJECTED_RETRY_S,
+    RETRY_S,
+    SHUN_S,
+)
 from dnatctl.control.wishes import Wish, Wishes
 from dnatctl.control.world import World
 from dnatctl.model import NewEntry
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
 
 log = structlog.get_logger(__name__)
-
-IDLE_S = 60.0
-QUOTA_BELIEVED_S = 300.0
-RETRY_S = (0.5, 60.0)
-"""First and longest pause before a write that failed for its own sake is tried again."""
-
-REJECTED_RETRY_S = (15.0, 300.0)
-
-BARRED_PAUSE_S = 5.0
-"""Pause of a whole table while the credentials are refused."""
-
-SHUN_S = 60.0
-"""How long nothing is handed out on an EIP that the cloud refused a row on."""
-
-LOST_S = 30.0
-"""After so long no call that went unanswered can still be at work: thrice the longest timeout."""
 
 
 class TableWriter:
