@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from dnatctl.sim.kube import Fault, KubeServer, Match, Settings, Stage, Write
-from tests.integration.sim.kube_support import MERGE, Http, config_map, eventually
+from tests.integration.sim.kube_support import MERGE, Http, config_map, eventually, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 SECRETS = "/api/v1/namespaces/default/secrets"
@@ -302,6 +302,30 @@ def test_watches_over_http(http: Http, server: KubeServer) -> None:
         eventually(lambda: http("GET", "/_sim/watches")["open"] == 1)
         assert http("POST", "/_sim/watches/close", {"resource": "configmaps"})["closed"] == 1
         assert stream.rest() == []
+
+
+def test_lists_pauses_and_pods_over_http() -> None:
+    pods = "/api/v1/namespaces/default/pods"
+    with KubeServer() as server:
+        http = Http(server.url)
+        http("POST", pods, pod("p"))
+        eventually(lambda: http("GET", f"{pods}/p")["status.phase"] == "Running")
+        which = {"namespace": "default", "name": "p"}
+        address = http("POST", "/_sim/pods/restart", which)["podIP"]
+        assert http("GET", f"{pods}/p")["status.podIP"] == address
+        http("POST", "/_sim/lists/pin", {"resource": "pods"})
+        http("POST", "/_sim/pods/finish", {**which, "succeeded": False})
+        stale = http("GET", pods, resourceVersion="0")
+        assert stale["items.0.status.phase"] == "Running"
+        http("POST", "/_sim/lists/unpin", {"resource": "pods"})
+        assert http("GET", pods, resourceVersion="0")["items.0.status.phase"] == "Failed"
+        http("POST", "/_sim/pause")
+        with pytest.raises(urllib3.exceptions.ReadTimeoutError):
+            http.pool.request("GET", server.url + pods, timeout=0.2)
+        http("POST", "/_sim/resume")
+        assert http("GET", pods).code == 200
+        assert http("POST", "/_sim/lists/pin", {"resource": "nosuch"}).code == 400
+        assert http("POST", "/_sim/pods/restart", {**which, "name": "q"}).code == 404
 
 
 def test_stopping_leaves_nothing_behind(no_leaked_threads: None) -> None:

@@ -194,3 +194,24 @@ def test_table_and_metadata_forms(http: Http, server: KubeServer) -> None:
     partial = ask(MAPS, accept)
     assert partial["kind"] == "PartialObjectMetadataList"
     assert [sorted(item) for item in partial["items"]] == [["apiVersion", "kind", "metadata"]] * 2
+
+
+def test_objects_in_bulk(http: Http, server: KubeServer) -> None:
+    """They are stored as they are, status included, and told to those who watch."""
+    pods = "/api/v1/namespaces/games/pods"
+    version = http("GET", MAPS)["metadata.resourceVersion"]
+    bodies = (
+        {
+            **pod(f"p{n:04}", namespace="games", labels={"n": str(n % 2)}),
+            "status": {"phase": "Running"},
+        }
+        for n in range(2500)
+    )
+    assert server.store.create_many("pods", bodies) == 2500
+    first = http("GET", pods, limit=500, labelSelector="n=1", fieldSelector="status.phase=Running")
+    assert names(first)[:2] == ["p0001", "p0003"]
+    assert len(names(first)) == 500
+    whole = http("GET", "/api/v1/pods")
+    assert len({item["metadata"]["uid"] for item in whole["items"]}) == 2500
+    with http.watch(pods, resourceVersion=version) as stream:
+        assert stream.take(2500) == [("ADDED", f"p{n:04}") for n in range(2500)]

@@ -51,10 +51,11 @@ class Kubelet:
         if collection != builtin.PODS.key:
             return
         pod = change.new
-        if change.type is ChangeType.DELETED:
-            self._forget(pod.uid)
-        elif pod.fields.get("spec.nodeName"):
-            self._sync(pod)
+        with self._api.store.lock:
+            if change.type is ChangeType.DELETED:
+                self._forget(pod.uid)
+            elif pod.fields.get("spec.nodeName"):
+                self._sync(pod)
 
     def hold(self, namespace: str = "", name: str = "") -> None:
         """Keep this pod's containers (with no name: all pods') running although it is deleted."""

@@ -47,6 +47,7 @@ class Store:
         self.lock = threading.RLock()
         self.revision = 1
         self._history = history
+        self._compacted = 0
         self._collections: dict[str, Collection] = {}
         self._listeners: list[Listener] = []
 
@@ -55,7 +56,7 @@ class Store:
         with self.lock:
             found = self._collections.get(name)
             if found is None:
-                found = self._collections[name] = Collection(name, self._history, self.revision)
+                found = self._collections[name] = Collection(name, self._history, self._compacted)
             return found
 
     def subscribe(self, listener: Listener) -> None:
@@ -95,6 +96,7 @@ class Store:
     def compact(self) -> None:
         """Forget all changes so far: older watches and pages get 410."""
         with self.lock:
+            self._compacted = self.revision
             for collection in self._collections.values():
                 collection.forget(self.revision)
 
@@ -110,7 +112,7 @@ class Store:
         Whoever watches must be cut off by the caller.
         """
         with self.lock:
-            self.revision = backup.revision
+            self.revision = self._compacted = backup.revision
             for name, collection in self._collections.items():
                 collection.reset(backup.objects.get(name, ()), backup.revision)
 

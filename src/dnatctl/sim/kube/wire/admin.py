@@ -1,45 +1,35 @@
-"""The server's own route, `/_sim/`: faults and the request log for those outside the process."""
+"""The server's own route, `/_sim/`: faults and the request log for those outside the process.
+
+GET shows, POST with a JSON object of arguments does, DELETE undoes. The arguments are those of the
+methods of the same name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
 from dnatctl.sim.kube.core.errors import ApiError, bad_request, no_such_path
 from dnatctl.sim.kube.core.objects import Object
-from dnatctl.sim.kube.core.store import Store
 from dnatctl.sim.kube.wire.call import Answer, error_answer, json_answer
 from dnatctl.sim.kube.wire.faults import Fault, Faults, Match, rule_as_json
 from dnatctl.sim.kube.wire.requestlog import RequestLog, as_json
 from dnatctl.sim.kube.wire.streams import Streams
 
+Action = Callable[[Object], Any]
+"""Does something with the arguments given; what it returns is the answer."""
+
 
 class Admin:
-    """Answers `/_sim/<what>`: GET shows, POST with a JSON object does, DELETE undoes."""
+    """Answers `/_sim/<what>` with the action for that method and path.
 
-    def __init__(self, store: Store, faults: Faults, streams: Streams, log: RequestLog) -> None:
-        self._store = store
-        self._faults = faults
-        self._streams = streams
-        self._log = log
-        self._actions: dict[tuple[str, str], Callable[[Object], Any]] = {
-            ("GET", "requests"): lambda _: [as_json(request) for request in log.all()],
-            ("DELETE", "requests"): lambda _: log.clear(),
-            ("GET", "faults"): lambda _: [rule_as_json(rule) for rule in faults.rules()],
-            ("POST", "faults"): self._add_fault,
-            ("DELETE", "faults"): self._clear,
-            ("GET", "watches"): lambda _: {"open": streams.count()},
-            ("POST", "watches/close"): lambda args: {"closed": streams.close(**args)},
-            ("POST", "watches/freeze"): lambda args: {"frozen": streams.freeze(**args)},
-            ("POST", "watches/thaw"): lambda _: streams.thaw(),
-            ("POST", "watches/expire"): lambda args: faults.expire_watches(**args),
-            ("POST", "watches/swallow"): lambda args: faults.watches.swallow(**args),
-            ("POST", "watches/reorder"): lambda args: faults.watches.reorder(**args),
-            ("POST", "pages/expire"): lambda args: faults.expire_pages(**args),
-            ("POST", "compact"): lambda _: store.compact(),
-        }
+    Wrong arguments (TypeError, ValueError) and unknown objects (KeyError) are answered with 400.
+    """
+
+    def __init__(self, actions: Mapping[tuple[str, str], Action]) -> None:
+        self._actions = actions
 
     def answer(self, method: str, what: str, body: bytes) -> Answer:
         """Carry one request out."""
@@ -50,16 +40,38 @@ class Admin:
             result = action(orjson.loads(body) if body else {})
         except ApiError as error:
             return error_answer(error)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, KeyError) as error:
             return error_answer(bad_request(str(error)))
         return json_answer({} if result is None else result)
 
-    def _add_fault(self, args: Object) -> Object:
-        match = Match(**args.get("match", {}))
-        rule = self._faults.add(Fault(**args.get("fault", {})), match, args.get("times", 1))
-        return rule_as_json(rule)
 
-    def _clear(self, args: Object) -> None:
-        del args
-        self._faults.clear()
-        self._streams.thaw()
+def fault_actions(
+    faults: Faults, streams: Streams, log: RequestLog
+) -> dict[tuple[str, str], Action]:
+    """The actions on requests, watches and pages."""
+
+    def clear(_: Object) -> None:
+        faults.clear()
+        streams.thaw()
+
+    return {
+        ("GET", "requests"): lambda _: [as_json(request) for request in log.all()],
+        ("DELETE", "requests"): lambda _: log.clear(),
+        ("GET", "faults"): lambda _: [rule_as_json(rule) for rule in faults.rules()],
+        ("POST", "faults"): lambda args: _add_fault(faults, **args),
+        ("DELETE", "faults"): clear,
+        ("GET", "watches"): lambda _: {"open": streams.count()},
+        ("POST", "watches/close"): lambda args: {"closed": streams.close(**args)},
+        ("POST", "watches/freeze"): lambda args: {"frozen": streams.freeze(**args)},
+        ("POST", "watches/thaw"): lambda _: streams.thaw(),
+        ("POST", "watches/expire"): lambda args: faults.expire_watches(**args),
+        ("POST", "watches/swallow"): lambda args: faults.watches.swallow(**args),
+        ("POST", "watches/reorder"): lambda args: faults.watches.reorder(**args),
+        ("POST", "pages/expire"): lambda args: faults.expire_pages(**args),
+    }
+
+
+def _add_fault(
+    faults: Faults, fault: Object, match: Object | None = None, times: int | None = 1
+) -> Object:
+    return rule_as_json(faults.add(Fault(**fault), Match(**(match or {})), times))

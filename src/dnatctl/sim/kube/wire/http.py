@@ -40,7 +40,14 @@ class Handler:
     """Answers every HTTP request; an instance is what `aiohttp.web.Server` calls."""
 
     def __init__(
-        self, api: Api, tables: Tables, faults: Faults, streams: Streams, log: RequestLog
+        self,
+        api: Api,
+        tables: Tables,
+        *,
+        faults: Faults,
+        streams: Streams,
+        log: RequestLog,
+        admin: Admin,
     ) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
@@ -52,7 +59,7 @@ class Handler:
         self._log = log
         self._reads = Reads(api, tables, faults)
         self._writes = Writes(api, tables)
-        self._general = General(api.registry, Admin(api.store, faults, streams, log))
+        self._general = General(api.registry, admin)
         self._random = random.Random()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
