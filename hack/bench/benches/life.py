@@ -1,0 +1,81 @@
+"""What one pod's life costs: CPU and requests, beside a script that only makes the calls."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import orjson
+
+from hack.bench.benches.latency import GATEWAYS, QUICK_CLOUD
+from hack.bench.lab import Lab, count_calls, scenario
+from hack.bench.result import Result
+
+
+def life(folder: Path, *, quick: bool) -> Result:
+    """From exposed to released, so many pods at 25 a second.
+
+    Some have lived before them, so that what is behind their addresses is known already.
+    """
+    count = 100 if quick else 500
+    result = Result("life", f"{count} pods, created and deleted at 25 a second, {GATEWAYS} gateways")
+    with Lab(folder, scenario(GATEWAYS, **QUICK_CLOUD), quarantine="1s") as lab:
+        lab.start_controller()
+        live_through(lab, "warm", 100)
+        lab.cluster.ask("forget")
+        since, before, begun = lab.calls()[-1].seq, lab.usage(), time.monotonic()
+        live_through(lab, "pod", count)
+        cpu, took = lab.usage().cpu - before.cpu, time.monotonic() - begun
+        idle = _idle_cpu(lab) * took
+        asked, calls = lab.cluster.ask("requests"), lab.calls(since)
+    often = {what: n / count for what, n in (asked | count_calls(calls)).items()}
+    floor = _floor(folder / "floor", count, often)
+    ours = (cpu - idle) / count * 1000
+    result.at_most(
+        "CPU for a pod's life", ours, 2, "ms", bound=floor,
+        bound_is="a bare script that makes the same calls with the same libraries",
+    )  # fmt: skip
+    apart = ("get ", "list ", "watch ", "events", "pods/status", "Entr", "Describe")
+    own = [n for what, n in often.items() if not any(name in what for name in apart)]
+    result.at_most("Kubernetes writes, events and pod condition apart", sum(own), 4)
+    for what, n in sorted(often.items()):
+        result.add(what, n, "a pod")
+    result.add("CPU of the idle controller", 1000 * idle / took, "ms/s")
+    return result
+
+
+def live_through(lab: Lab, prefix: str, count: int) -> None:
+    """Expose pods one after the other and let each end when 50 later ones have come."""
+    gone = lab.stand("gone")
+    lab.cluster.ask("churn", namespace="game", prefix=prefix, count=count, rate=25.0, life=50)
+    lab.wait_gone(gone + count, count + 30)
+
+
+def _idle_cpu(lab: Lab) -> float:
+    """CPU seconds a second that the controller uses with nothing to do."""
+    time.sleep(1)
+    before = lab.usage().cpu
+    time.sleep(4)
+    return (lab.usage().cpu - before) / 4
+
+
+def _floor(folder: Path, count: int, often: dict[str, float]) -> float:
+    """CPU milliseconds a pod of the bare script that makes as many requests of each kind."""
+    with Lab(folder, scenario(1, **{**QUICK_CLOUD, "settle": 0.0})) as lab:
+        gateway = lab.scenario.gateways[0]
+        file = folder / "often.json"
+        file.write_bytes(orjson.dumps(often))
+        lab.cluster.ask("create", namespace="game", prefix="pod", count=count + 20)
+        script = lab.run(
+            [
+                "-m", "hack.bench.yardsticks.floor", "--kubeconfig", str(lab.kubeconfig),
+                "--endpoint", lab.endpoint.removeprefix("http://"), "--table", gateway.table_id,
+                "--eip", gateway.eips[0], "--often", str(file),
+            ],
+            "floor",
+            answers=True,
+        )  # fmt: skip
+        script.ask("live", first=0, count=20)
+        before = script.usage().cpu
+        script.ask("live", first=20, count=count)
+        return (script.usage().cpu - before) / count * 1000

@@ -1,0 +1,133 @@
+"""One gateway: how near its writer comes to what the table allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from dnatctl.sim.cloud.calls import Call
+from hack.bench.lab import READ, ROUND_TRIP, WRITES, Lab, count_calls, scenario
+from hack.bench.pace import CREATE, idle_times, judge
+from hack.bench.result import Result
+from hack.bench.yardsticks.oracle import oracle_rate
+
+BOUND = "1/(round trip + busy), from the cloud's log"
+RANDOM_S = (0.5, 3.0)
+
+
+def steady_short(folder: Path, *, quick: bool) -> Result:
+    """300 entries, the table busy for 0.2 s after each write."""
+    return _steady(folder, 0.2, 60 if quick else 300)
+
+
+def steady_long(folder: Path, *, quick: bool) -> Result:
+    """300 entries, the table busy for 1 s after each write."""
+    return _steady(folder, 1.0, 30 if quick else 300)
+
+
+def random_times(folder: Path, *, quick: bool) -> Result:
+    """300 entries, the table busy for 0.5 to 3 s at random after each write."""
+    count = 40 if quick else 300
+    result = Result("random", f"{count} entries, one gateway, busy {RANDOM_S} s at random")
+    with Lab(folder, scenario(settle=RANDOM_S)) as lab:
+        calls = _burst(lab, count, seconds=count * 4.0 + 30)
+    pace = judge(calls)
+    result.at_least(
+        "entries a second", pace.rate, 0.85, "1/s", bound=pace.bound, bound_is=BOUND
+    )
+    result.at_most("probes (reads and refused writes) an entry", pace.probes, 4)
+    result.add("refused writes an entry", pace.refused / pace.entries)
+    result.add("reads an entry", pace.reads / pace.entries)
+    result.series["idle"] = idle_times(calls)
+    return result
+
+
+def _steady(folder: Path, settle: float, count: int) -> Result:
+    result = Result(f"steady-{settle:g}s", f"{count} entries, one gateway, busy {settle:g} s")
+    with Lab(folder, scenario(settle=settle)) as lab:
+        calls = _burst(lab, count, seconds=count * settle * 2 + 30)
+    pace = judge(calls)
+    result.at_least(
+        "entries a second", pace.rate, 0.95, "1/s", bound=pace.bound, bound_is=BOUND
+    )
+    result.at_most("refused, of the writes", pace.refused / (pace.entries + pace.refused), 0.10)
+    counts = count_calls(calls)
+    writes = sum(counts.get(api, 0) for api in WRITES)
+    result.at_most("writes an entry", writes / count, 1.1)
+    result.at_most("reads of the table an entry", pace.reads / count, 0.25)
+    with Lab(folder / "oracle", scenario(settle=settle)) as lab:
+        rate = oracle_rate(lab, min(count, 30), settle - ROUND_TRIP / 2)
+    result.add(
+        "beside a bare loop that knows the busy time", pace.rate, "1/s", bound=rate,
+        bound_is="the vendor's SDK, one call after the other, no logic",
+    )  # fmt: skip
+    result.series["idle"] = idle_times(calls)
+    return result
+
+
+def relaxed(folder: Path, *, quick: bool) -> Result:
+    """A table that takes a write after the other, and in mid-run becomes strict."""
+    count, settle = (150 if quick else 300), 0.5
+    result = Result("relaxed", f"{count} entries, one gateway that is never busy; then 0.5 s")
+    with Lab(folder, scenario(settle=settle, mode="relaxed")) as lab:
+        lab.start_controller()
+        lab.cluster.ask("create", namespace="game", prefix="a", count=count)
+        lab.wait(lambda: lab.created() >= count, "rows", 120, 0.05)
+        before = lab.calls()
+        lab.wait_ready(count, 60)
+        lab.cluster.ask("create", namespace="game", prefix="b", count=count)
+        lab.wait(lambda: lab.created() >= count * 3 // 2, "rows", 120, 0.05)
+        switched = lab.calls()[-1].seq
+        lab.admin.set_knobs(mode="strict")
+        lab.wait(lambda: lab.created() >= count * 3 // 2 + 40, "rows", 120, 0.05)
+        after = [call for call in lab.calls(switched) if call.replied]
+    pace = judge(before, relaxed=True)
+    result.at_least(
+        "entries a second, relaxed", pace.rate, 0.9, "1/s", bound=pace.bound,
+        bound_is="1/round trip, from the cloud's log",
+    )  # fmt: skip
+    result.at_most("writes until it has adapted, made strict in mid-run", adapted(after), 5)
+    late = judge(after)
+    result.add("entries a second, strict again", late.rate, "1/s", bound=late.bound, bound_is=BOUND)
+    result.add("refused then, of all writes", late.refused / (late.entries + late.refused))
+    return result
+
+
+def adapted(calls: list[Call]) -> float:
+    """The number of accepted writes after which five in a row waste less than a quarter.
+
+    Wasted is what they took beyond the round trip and the time the table was busy. The first one
+    was sent before anybody could know.
+    """
+    done = [call for call in calls if call.api == CREATE and not call.code]
+    spent = [b.replied - a.replied for a, b in zip(done, done[1:], strict=False)]
+    least = [
+        b.replied - b.received + max(a.settles_at - a.replied, 0.0)
+        for a, b in zip(done, done[1:], strict=False)
+    ]
+    for n in range(len(spent) - 5):
+        if sum(spent[n : n + 5]) <= 1.25 * sum(least[n : n + 5]):
+            return float(n)
+    return float(len(spent))
+
+
+def _burst(lab: Lab, count: int, *, seconds: float) -> list[Call]:
+    lab.start_controller()
+    since = lab.calls()[-1].seq
+    lab.cluster.ask("create", namespace="game", prefix="pod", count=count)
+    lab.wait_ready(count, seconds)
+    return lab.calls(since)
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Median, p99 and largest of some values."""
+    ordered = sorted(values)
+    return {
+        "p50": median(ordered),
+        "p99": ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))],
+        "max": ordered[-1],
+    }
+
+
+__all__ = ["READ", "random_times", "relaxed", "spread", "steady_long", "steady_short"]

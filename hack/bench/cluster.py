@@ -1,0 +1,187 @@
+"""The emulated API server as a process that also acts as users and kubelets do.
+
+One line of JSON on standard input is one thing to do, one line on standard output its result.
+What it does to pods and sees in PodDNATs it notes with the machine's monotonic clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import yaml
+
+from dnatctl.sim.cloud.spec import ZONES
+from dnatctl.sim.kube import KubeletSettings, KubeServer, Settings
+from dnatctl.sim.kube.core.collection import Change, ChangeType
+from dnatctl.sim.stage import CRDS, NAMESPACE, data
+from hack.bench.objects import Exposed, asking, running
+
+RECORDS = "poddnats.alibabacloud.com"
+QUIET_NAMESPACE = "others"
+
+
+class Notes:
+    """When what happened, by namespace/name."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, dict[str, float]] = {
+            what: {} for what in ("addressed", "ready", "deleted", "gone")
+        }
+        self.records = 0
+
+    def hear(self, collection: str, change: Change) -> None:
+        """A listener of the store."""
+        now, version = time.monotonic(), change.new
+        if collection == "pods" and version.namespace != QUIET_NAMESPACE:
+            self._pod(f"{version.namespace}/{version.name}", change, now)
+        elif collection == RECORDS:
+            self._record(f"{version.namespace}/{version.name}", change, now)
+
+    def _pod(self, name: str, change: Change, now: float) -> None:
+        obj = change.new.load()
+        if (obj.get("status") or {}).get("podIP"):
+            self.times["addressed"].setdefault(name, now)
+        if change.type is ChangeType.DELETED or "deletionTimestamp" in obj["metadata"]:
+            self.times["deleted"].setdefault(name, now)
+
+    def _record(self, name: str, change: Change, now: float) -> None:
+        if change.type is ChangeType.DELETED:
+            self.times["gone"][name] = now
+            self.records -= 1
+            return
+        self.records += change.type is ChangeType.ADDED
+        if (change.new.load().get("status") or {}).get("entries"):
+            self.times["ready"].setdefault(name, now)
+
+
+class Cluster:
+    """What can be asked for; see the methods."""
+
+    def __init__(self, server: KubeServer) -> None:
+        self._server = server
+        self._notes = Notes()
+        self._turn = 0
+        server.api.store.subscribe(self._notes.hear)
+
+    def create(
+        self, namespace: str, prefix: str, count: int, ports: str = "80", rate: float = 0.0
+    ) -> None:
+        """Pods that ask, at so many a second (0: all at once)."""
+        for n in _paced(count, rate):
+            self._server.store.create("pods", asking(f"{prefix}-{n}", namespace, ports))
+
+    def delete(self, namespace: str, names: list[str], rate: float = 0.0) -> None:
+        """Delete pods."""
+        for n in _paced(len(names), rate):
+            self._server.store.delete("pods", namespace, names[n])
+
+    def churn(self, namespace: str, prefix: str, count: int, rate: float, life: int) -> None:
+        """Create pods at a rate, and delete each when `life` later ones have been created."""
+        for n in _paced(count + life, rate):
+            if n < count:
+                self._server.store.create("pods", asking(f"{prefix}-{n}", namespace, "80"))
+            if n >= life:
+                self._server.store.delete("pods", namespace, f"{prefix}-{n - life}")
+
+    def fill(self, count: int) -> None:
+        """Running pods that ask for nothing."""
+        pods = (running(f"other-{n}", QUIET_NAMESPACE, "", {}) for n in range(count))
+        self._server.store.create_many("pods", pods)
+
+    def load(self, uids: list[str], rows: list[list[str]], gateways: list[list[str]]) -> None:
+        """Pods exposed for long with their PodDNATs; `rows`: external IP, port and ID of each."""
+        exposed = Exposed(uids, [(gateway_id, eip) for gateway_id, eip in gateways])
+        ids = {(ip, port): entry_id for ip, port, entry_id in rows}
+        for pod, record in exposed.objects(ids):
+            self._server.store.create_many("pods", [pod])
+            self._server.store.create_many(RECORDS, [record])
+
+    def disturb(self, count: int, rate: float = 0.0) -> None:
+        """Events of pods that ask for nothing: a label changes."""
+        store, type_ = self._server.store.raw, self._server.api.registry.by_key("pods")
+        others = list(store.list(type_, QUIET_NAMESPACE).items)
+        for _ in _paced(count, rate):
+            obj = others[self._turn % len(others)].load()
+            self._turn += 1
+            obj["metadata"]["labels"]["turn"] = str(self._turn)
+            store.put(type_, obj)
+
+    def stand(self) -> dict[str, int]:
+        """How many PodDNATs have ever been ready, have gone, and are there."""
+        times = self._notes.times
+        return {
+            "ready": len(times["ready"]),
+            "gone": len(times["gone"]),
+            "records": self._notes.records,
+        }
+
+    def times(self) -> dict[str, dict[str, float]]:
+        """All that was noted."""
+        return self._notes.times
+
+    def forget(self) -> None:
+        """Begin the notes, and the log of requests, anew."""
+        for times in self._notes.times.values():
+            times.clear()
+        self._server.requests.clear()
+
+    def requests(self) -> dict[str, int]:
+        """Requests for objects by verb and resource, leases apart."""
+        return dict(
+            Counter(
+                f"{request.verb} {request.resource}"
+                for request in self._server.requests.all()
+                if request.resource and "leases" not in request.resource
+            )
+        )
+
+
+def _paced(count: int, rate: float) -> Iterator[int]:
+    begun = time.monotonic()
+    for n in range(count):
+        if rate and (wait := begun + n / rate - time.monotonic()) > 0:
+            time.sleep(wait)
+        yield n
+
+
+def _serve(cluster: Cluster) -> None:
+    actions: dict[str, Callable[..., Any]] = {
+        name: getattr(cluster, name) for name in dir(cluster) if not name.startswith("_")
+    }
+    for line in sys.stdin.buffer:
+        asked = orjson.loads(line)
+        try:
+            result = {"result": actions[asked.pop("do")](**asked)}
+        except Exception as error:
+            result = {"error": f"{type(error).__name__}: {error}"}
+        sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kubeconfig", required=True)
+    parser.add_argument("--still", action="store_true", help="no kubelet, scheduler, collectors")
+    options = parser.parse_args()
+    kubelet = KubeletSettings(pod_cidr="10.0.0.0/17", termination=0.1, removal=0.3)
+    settings = Settings(
+        nodes=2, zones=ZONES[:1], history=50_000, actors=not options.still, kubelet=kubelet
+    )
+    with KubeServer(settings=settings) as server:
+        server.store.create(CRDS, yaml.safe_load(data("poddnats.yaml")))
+        for namespace in (NAMESPACE, QUIET_NAMESPACE, "game", "small"):
+            server.store.create("namespaces", {"metadata": {"name": namespace}})
+        server.write_kubeconfig(options.kubeconfig)
+        cluster = Cluster(server)
+        sys.stdout.write(orjson.dumps({"url": server.url}).decode() + "\n")
+        _serve(cluster)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Processes of their own for all that takes part, and what the kernel says they used."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+ROOT = Path(__file__).parents[2]
+TICK = os.sysconf("SC_CLK_TCK")
+_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process has used: CPU seconds so far, resident MB now and at most."""
+
+    cpu: float
+    rss: float
+    peak: float
+
+
+class Process:
+    """A Python program of this project, ended when its time is over or this process dies.
+
+    `answers`: it prints a line of JSON when it is ready, which `ready` holds, and one for each
+    line of JSON that `ask` sends.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], log: Path, *, answers: bool = False, env: Mapping[str, str] = {}
+    ) -> None:
+        self.log = log
+        with log.open("wb") as errors:
+            self._child = subprocess.Popen(
+                [sys.executable, *argv],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **env},
+                stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if answers else errors,
+                stderr=errors,
+                preexec_fn=_die_with_parent,
+            )
+        self.pid = self._child.pid
+        self.ready: dict[str, Any] = self._read() if answers else {}
+
+    def ask(self, do: str, **arguments: Any) -> Any:
+        """Have it do something and answer."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(orjson.dumps({"do": do, **arguments}) + b"\n")
+        self._child.stdin.flush()
+        return self._read()["result"]
+
+    def usage(self) -> Usage:
+        """What it has used; of the last moment it was alive."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        status = dict(
+            line.split(":", 1)
+            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        )
+        cpu = (int(fields[11]) + int(fields[12])) / TICK
+        kb = {name: int(status.get(name, "0 kB").split()[0]) for name in ("VmRSS", "VmHWM")}
+        return Usage(cpu, kb["VmRSS"] / 1024, kb["VmHWM"] / 1024)
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._child.poll() is None
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end; its exit code."""
+        return self._child.wait(seconds)
+
+    def stop(self) -> None:
+        """End it, kindly first."""
+        if self.alive():
+            self._child.send_signal(signal.SIGTERM)
+            try:
+                self._child.wait(20)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._child.args} ended:\n{self.log.read_text()[-2000:]}")
+        answer: dict[str, Any] = orjson.loads(line)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
