@@ -1,6 +1,7 @@
 """Everything that a test of the whole program needs: cluster, cloud, replicas, and the oracles."""
 
 import itertools
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,12 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from dnatctl.sim.cloud import Acts, Call, Cloud, CloudServer, Knobs, Scenario, rows
-from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, REGION, VPC_ID
-from hack.controlplane.files import CONTROLLER_NAMESPACE, CONTROLLER_USER
+from dnatctl.sim.cloud.spec import REGION, VPC_ID
+from hack.controlplane.files import CONTROLLER_NAMESPACE, CONTROLLER_USER, write_kubeconfig
 from tests.e2e.audit import AuditEvent
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually
 from tests.e2e.kubeapi import Object
+from tests.e2e.link import Link
 from tests.e2e.oracle import Row, differences, entries_of
 from tests.e2e.replica import Replica
 
@@ -75,19 +77,50 @@ class Arena:
 
     # Replicas
 
-    def replica(self, *arguments: str, **config: Any) -> Replica:
-        """A replica, not started yet; keywords are keys of its configuration file."""
-        folder = self._folder / f"replica-{next(self._numbers)}"
-        kubeconfig = self.control_plane.dnatctl_kubeconfig
-        replica = Replica(folder, kubeconfig, self.configuration(**config), *arguments)
+    def replica(
+        self,
+        *arguments: str,
+        link: Link | None = None,
+        program: Path | None = None,
+        **config: Any,
+    ) -> Replica:
+        """A replica, not started yet; keywords are keys of its configuration file.
+
+        It reaches the API server by `link`, if given, and signs its calls to the cloud with an
+        AccessKey of its own. `program` is run in place of dnatctl.
+        """
+        number = next(self._numbers)
+        folder = self._folder / f"replica-{number}"
+        key, secret = f"LTAI-replica-{number}", secrets.token_hex()
+        self.acts.add_key(key, secret)
+        config["credential"] = {"accessKey": key, "accessSecret": secret}
+        replica = Replica(
+            folder,
+            self._kubeconfig(folder, link),
+            self.configuration(**config),
+            *arguments,
+            program=program,
+        )
         self.replicas.append(replica)
         return replica
 
-    def start(self, *arguments: str, **config: Any) -> Replica:
-        """A replica that leads and is at work."""
-        replica = self.replica(*arguments, **config)
+    def start(self, *arguments: str, **more: Any) -> Replica:
+        """A replica, as `replica` makes it, that leads and is at work."""
+        replica = self.replica(*arguments, **more)
         replica.start()
         return replica.wait_leading()
+
+    def _kubeconfig(self, folder: Path, link: Link | None) -> Path:
+        if link is None:
+            return self.control_plane.dnatctl_kubeconfig
+        folder.mkdir(parents=True)
+        write_kubeconfig(
+            folder / "kubeconfig",
+            server=link.url,
+            authority=self.control_plane.authority,
+            token=self.control_plane.tokens["dnatctl"],
+        )
+        return folder / "kubeconfig"
 
     def configuration(self, **changes: Any) -> dict[str, Any]:
         """A configuration file for the emulated cloud, patient enough for a test."""
@@ -108,7 +141,6 @@ class Arena:
             "vpcID": VPC_ID,
             "enableControllers": ["natgw"],
             "networkController": {"natGwPool": pool},
-            "credential": {"accessKey": ACCESS_KEY, "accessSecret": ACCESS_SECRET},
             "endpoints": {"vpc": endpoint, "ecs": endpoint},
             "quarantine": "1s",
             "resync": "5s",

@@ -27,6 +27,8 @@ class AuditEvent:
     stage: str
     """`ResponseComplete`; a watch also has `ResponseStarted`, when it begins."""
     user_agent: str
+    source: str
+    """Address that the request came from."""
 
     @property
     def is_write(self) -> bool:
@@ -74,4 +76,5 @@ def _event(entry: dict[str, Any]) -> AuditEvent:
         uri=entry["requestURI"],
         stage=entry["stage"],
         user_agent=entry.get("userAgent", ""),
+        source=entry.get("sourceIPs", [""])[0],
     )

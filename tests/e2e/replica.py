@@ -31,16 +31,22 @@ class Replica:
         kubeconfig: Path,
         config: Mapping[str, Any],
         *arguments: str,
-        command: tuple[str, ...] = (sys.executable, "-m", "dnatctl"),
+        program: Path | None = None,
     ) -> None:
-        """Keep configuration and log in `folder`; `arguments` are added to those of `run`."""
+        """Keep configuration and log in `folder`; `arguments` are added to those of `run`.
+
+        `program` is a script to run in place of dnatctl.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "dnatctl.log"
         self._config = folder / "config.yaml"
         self._config.write_text(yaml.safe_dump(dict(config)))
         self._metrics_port, self._health_port = free_ports(2)
+        self.key = str(config.get("credential", {}).get("accessKey", ""))
+        """The AccessKey that signs its calls to the cloud."""
         self._command = [
-            *command,
+            sys.executable,
+            *([str(program)] if program else ["-m", "dnatctl"]),
             "run",
             f"--config={self._config}",
             f"--kubeconfig={kubeconfig}",
