@@ -141,6 +141,9 @@ def _steady(case: Case) -> Plan:
 def _publish(case: Case) -> Publish | None:
     seen, record = case.seen, case.record
     true = usable_entries(case.lasting(), case.spec, case.good, case.ip)
+    if seen.unanswered:
+        # It may be the delete of a row that was not wanted a moment ago.
+        true = tuple(entry for entry in true if entry in record.status.entries)
     problem = case.problem
     if case.wanted and len(true) == len(case.wanted):
         reason = problem.reason if problem else "EntriesAvailable"
