@@ -35,13 +35,12 @@ def plan(seen: Seen, pool: Pool) -> Plan:
     """The next thing to do for one namespace and name. Pure: nothing is changed by asking."""
     if seen.record is None:
         return _claim(seen, pool)
-    match _standing(seen.record, seen.pod, seen.exposure):
-        case _Standing.HOLD:
-            return hold(seen, seen.record, pool)
-        case _Standing.PARK:
-            return park(seen, seen.record)
-        case _Standing.RELEASE:
-            return release(seen, seen.record)
+    standing = _standing(seen.record, seen.pod, seen.exposure)
+    if standing is _Standing.HOLD:
+        return hold(seen, seen.record, pool)
+    if standing is _Standing.PARK:
+        return park(seen, seen.record)
+    return release(seen, seen.record)
 
 
 class _Standing(Enum):

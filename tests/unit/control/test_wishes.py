@@ -394,6 +394,49 @@ class TestRefusals:
         assert wishes.refusals("a") == {entry(600): self.NO}
 
 
+class TestRoomMade:
+    """Rows are gone: creates that were refused for quota need not wait out their pause."""
+
+    def refused(self, *waits: float, why: Refused = Refused.QUOTA) -> Wishes:
+        wishes = wanted(*(create(600 + n) for n in range(len(waits))))
+        for wait in waits:
+            wish = wishes.take(0.0)
+            wishes.refuse(wish, Refusal(why, 1, 1, "no"))
+            wish.not_before = wait
+            wishes.done(wish)
+        return wishes
+
+    def due(self, wishes: Wishes, now: float) -> list[Write]:
+        found = []
+        while wish := wishes.take(now):
+            found.append(wish.write)
+            wishes.drop(wish)
+            wishes.done(wish)
+        return found
+
+    def test_as_many_as_there_are_rows_the_next_ones_first(self):
+        wishes = self.refused(90.0, 30.0, 60.0)
+        assert wishes.room_made(2, 5.0)
+        assert set(self.due(wishes, 5.0)) == {create(601), create(602)}
+        assert wishes.next_due() == 90.0
+
+    def test_what_is_due_anyway_is_not_put_off(self):
+        wishes = self.refused(1.0)
+        assert wishes.room_made(1, 5.0)
+        assert wishes.next_due() == 1.0
+
+    def test_other_refusals_and_other_writes_wait_on(self):
+        wishes = self.refused(30.0, why=Refused.REJECTED)
+        wishes.want("b", "games", (delete(), create(700)))
+        assert not wishes.room_made(5, 5.0)
+        assert wishes.next_due() == float("-inf")
+        self.due(wishes, 5.0)
+        assert wishes.next_due() == 30.0
+
+    def test_nobody_waits(self):
+        assert not Wishes().room_made(1, 0.0)
+
+
 def test_memory_does_not_grow_with_poddnats_that_came_and_went():
     wishes = Wishes()
     for number in range(20):

@@ -135,6 +135,30 @@ class TestRecords:
         assert [world.exposed_in(n) for n in ("games", "other", "none")] == [2, 1, 0]
 
 
+class TestBeingCreated:
+    """Between the decision and the stored PodDNAT, others count with the claim already."""
+
+    def test_its_endpoints_are_taken_and_the_quota_is_used(self, world):
+        world.begin_claim(LOBBY, spec(600))
+        assert not world.pool.is_free(GATEWAY, endpoint(600), world.clock.monotonic())
+        assert world.exposed_in("games") == 1
+
+    def test_the_stored_claim_takes_its_place(self, world):
+        world.begin_claim(LOBBY, spec(600))
+        world.record_changed(None, record(1))
+        world.end_claim(LOBBY)
+        assert world.exposed_in("games") == 1
+        assert world.pool.owner(endpoint(600)) == uid(1)
+        assert world.quarantined() == {}
+
+    def test_if_it_failed_the_endpoints_rest(self, world):
+        """The request may yet be carried out."""
+        world.begin_claim(LOBBY, spec(600))
+        world.end_claim(LOBBY)
+        assert world.exposed_in("games") == 0
+        assert world.quarantined() == {endpoint(600): QUARANTINE}
+
+
 class TestConcerned:
     def test_a_change_concerns_the_owner_and_the_pods_at_the_address(self, world):
         world.record_changed(None, record(1))

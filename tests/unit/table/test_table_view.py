@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dnatctl.model import Endpoint, ForwardEntry
+from dnatctl.model import Endpoint, ForwardEntry, NewEntry, PortRange
 from dnatctl.table.view import READ_LAG_S, Change, Row, Table
 from tests.unit.table.made import (
     AVAILABLE,
@@ -104,6 +104,30 @@ class TestWhatItAnswers:
         table = view(replace(row("fwd-2"), status=PENDING), NEW)
         assert [r.entry.entry_id for r in table.in_flux()] == ["fwd-1"]
 
+    @pytest.mark.parametrize(
+        ("wanted", "held"),
+        [
+            ({}, True),
+            ({"internal_ip": "10.0.0.9"}, True),
+            ({"external_ports": PortRange(601, 601)}, False),
+            ({"external_ports": PortRange(600, 601)}, False),
+            ({"external_ip": "2.2.2.2"}, False),
+            ({"protocol": UDP}, False),
+        ],
+    )
+    def test_whether_a_wanted_row_is_there_already(self, wanted, held):
+        known = {
+            "external_ip": EIP,
+            "external_ports": PortRange(600, 600),
+            "internal_ip": POD_IP,
+            "internal_ports": PortRange(80, 80),
+            "protocol": TCP,
+            "name": MINE.name,
+        }
+        table = view(MINE)
+        assert table.holds(uid(1), NewEntry(**{**known, **wanted})) is held
+        assert not table.holds(uid(2), NewEntry(**known))
+
 
 class TestOwnWrites:
     def test_a_created_row_is_there_before_any_listing(self):
@@ -147,6 +171,12 @@ class TestOwnWrites:
         assert table.gone("fwd-1") == Change(Row(MINE, uid(1)), None)
         assert states(table) == {}
         assert table.gone("fwd-1") is None
+
+    def test_with_the_gateway_all_rows_are_gone(self):
+        other = row("fwd-2", f"{EIP}:601", "10.0.0.2:80")
+        table = view(MINE, other)
+        assert [r.entry for r in table.vanished()] == [MINE, other]
+        assert (len(table), table.owners(), table.vanished()) == (0, [], [])
 
     def test_adopting_a_row_gives_it_its_owner(self):
         adopted: dict[str, str] = {}
