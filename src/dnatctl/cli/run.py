@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -39,6 +40,10 @@ log = structlog.get_logger(__name__)
 WATCHES = 3
 SPARE_CONNECTIONS = 6
 CRD_RETRY_S = 5.0
+
+GC_THRESHOLDS = (50_000, 20, 100)
+"""Requests and answers make no cycles worth looking for; at the defaults of Python the collector
+takes a third of the CPU of parsing (measured)."""
 
 
 @click.command()
@@ -116,6 +121,7 @@ def run(
     dry_run: bool,
 ) -> None:
     """Run the controller."""
+    gc.set_threshold(*GC_THRESHOLDS)
     config = load_config(config_file)
     configure(log_level, log_format)
     stop = threading.Event()

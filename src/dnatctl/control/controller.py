@@ -39,7 +39,7 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.nodes import Node, NodeSource
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource
 from dnatctl.kube.pods import PodApi, PodSource
-from dnatctl.kube.reflector import Reflector
+from dnatctl.kube.reflector import Reflector, ReflectorSettings
 from dnatctl.kube.store import Store
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Key, Pod, PodDNAT
@@ -53,6 +53,10 @@ log = structlog.get_logger(__name__)
 
 STUCK_S = 300.0
 """A worker that has had one key for so long is stuck: the process is not live."""
+
+PAGED = ReflectorSettings(cached_start=False)
+"""A list from a server's cache comes in one piece, whatever page size is asked for: 50,000 pods
+take 200 MB and more at once. In pages it never takes more than one page does."""
 
 DRAIN_S = 12.0
 """Longest wait for work in hand at the end: a little more than the longest call."""
@@ -108,10 +112,14 @@ class Controller:
             ledger=self._ledger,
         )
         self._reflectors = (
-            Reflector(self._client, PodSource(), self._pods, clock=clock),
-            Reflector(self._client, PodDNATSource(version), self._records, clock=clock),
+            Reflector(self._client, PodSource(), self._pods, clock=clock, settings=PAGED),
+            Reflector(
+                self._client, PodDNATSource(version), self._records, clock=clock, settings=PAGED
+            ),
         )
-        self._node_reflector = Reflector(self._client, NodeSource(), self._nodes, clock=clock)
+        self._node_reflector = Reflector(
+            self._client, NodeSource(), self._nodes, clock=clock, settings=PAGED
+        )
 
     def _make_leader_parts(self, version: str) -> None:
         settings, clock = self._settings, self._clock
