@@ -46,6 +46,8 @@ class ReflectorSettings:
     page_size: int = 500
     list_timeout: float = 60.0
     """Longest silence while listing: a quorum list of a big cluster takes its time."""
+    look_timeout: float = 10.0
+    """Longest silence while looking how far the server is: one object is asked for."""
     watch_seconds: tuple[int, int] = (300, 600)
     """Bounds of the random length of a watch that the server is asked for."""
     silence: float = 120.0
@@ -267,7 +269,7 @@ class Reflector(Generic[T]):
                 self._source.path,
                 query={"limit": 1},
                 accept=self._source.accept[0],
-                timeout=self._settings.list_timeout,
+                timeout=self._settings.look_timeout,
                 cancel=self._cancel,
             )
             version = self._source.page(body, self._store.holds).version
