@@ -17,7 +17,7 @@ from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool import GatewayPool, Pool
 from dnatctl.table.marks import Marks
-from dnatctl.table.view import Change, Table
+from dnatctl.table.view import Change, Row, Table
 
 Wake = Callable[[Key], None]
 
@@ -61,8 +61,13 @@ class World:
         """The view of that gateway's table, made on first use."""
         with self.lock:
             if gateway_id not in self.tables:
-                self.tables[gateway_id] = Table(gateway_id, self.owner_of)
+                self.tables[gateway_id] = Table(gateway_id, self.owner_of, self._vacated)
             return self.tables[gateway_id]
+
+    def _vacated(self, row: Row) -> None:
+        """A row is gone. If it was an orphan's, no claim keeps its endpoints: they rest now."""
+        if row.owner:
+            self.pool.vacate(row.entry, self.clock.monotonic())
 
     def owner_of(self, entry: ForwardEntry) -> str:
         """The UID of the PodDNAT a row belongs to: by its mark, or by the ledger."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from dnatctl.model import Endpoint, GatewayEip, Protocol
+from dnatctl.model import Endpoint, ForwardEntry, GatewayEip, Protocol
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool.claims import Claim, Claims, Freed
 from dnatctl.pool.gateway import OfferedGateway
@@ -146,6 +146,18 @@ class Pool:
         """Keep endpoints from being handed out for the quarantine time, beginning now."""
         for endpoint in endpoints:
             self._quarantine.begin(endpoint, now)
+
+    def vacate(self, entry: ForwardEntry, now: float) -> None:
+        """A row of ours is gone: what nobody claims of it rests from now on.
+
+        What is claimed rests when the claim to it ends.
+        """
+        if entry.protocol is None:
+            return
+        for port in range(entry.external_ports.first, entry.external_ports.last + 1):
+            endpoint = Endpoint(entry.external_ip, port, entry.protocol)
+            if not self._claims.is_claimed(endpoint):
+                self._quarantine.begin(endpoint, now)
 
     def restore(self, remaining: Mapping[Endpoint, float], now: float) -> None:
         """Take over quarantines of an earlier run: seconds that remain for each endpoint."""

@@ -60,14 +60,21 @@ class Change:
 class Table:
     """The view of one gateway's forward table.
 
-    `owner_of` tells whose a row is (by mark or by the ledger of adopted rows).
+    `owner_of` tells whose a row is (by mark or by the ledger of adopted rows). `vacated` is told of
+    each row that is gone.
     """
 
-    def __init__(self, gateway_id: str, owner_of: Callable[[ForwardEntry], str]) -> None:
+    def __init__(
+        self,
+        gateway_id: str,
+        owner_of: Callable[[ForwardEntry], str],
+        vacated: Callable[[Row], None] = lambda _: None,
+    ) -> None:
         self.gateway_id = gateway_id
         self.table_id = ""
         self.generation = 0
         self._owner_of = owner_of
+        self._vacated = vacated
         self._rows: dict[str, Row] = {}
         self._by_owner: dict[str, set[str]] = defaultdict(set)
         self._by_internal_ip: dict[str, set[str]] = defaultdict(set)
@@ -236,6 +243,7 @@ class Table:
     def _drop(self, row: Row) -> None:
         del self._rows[row.entry.entry_id]
         self._unindex(row)
+        self._vacated(row)
 
     def _unindex(self, row: Row) -> None:
         entry = row.entry
