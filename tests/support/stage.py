@@ -360,12 +360,12 @@ class Stage:
     def assert_at_rest(self, but: Collection[tuple[str, str]] = (), seconds: float = 20.0) -> None:
         """Everything is as it ought to be, and looking at it all again changes nothing."""
         self.settled(but, seconds)
-        self._quiet()
+        self.quiet()
         before = self.writes()
         since = len(self.kube.requests.all())
         for it in self.running:
             _look_again(it.controller)
-        self._quiet()
+        self.quiet()
         extra = [r for r in self.kube.requests.all()[since:] if r.writes]
         extra = [r for r in extra if not r.resource.startswith("leases")]
         assert self.writes() == before, f"writes at rest: {extra} {self.calls(*CLOUD_WRITES)[-3:]}"
@@ -376,11 +376,11 @@ class Stage:
         """No rule was broken at any time."""
         assert not self.referee.violations, "\n".join(self.referee.violations)
 
-    def _quiet(self) -> None:
+    def quiet(self, unless: Callable[[], bool] = lambda: False) -> None:
         """Wait until no controller has anything to do, and none has written for a moment."""
         calm, last = time.monotonic(), self.writes()
         deadline = calm + 20
-        while time.monotonic() - calm < QUIET_S:
+        while time.monotonic() - calm < QUIET_S and not unless():
             time.sleep(0.01)
             now = self.writes()
             if now != last or any(_busy(it.controller) for it in self.running):
@@ -395,6 +395,7 @@ def _busy(controller: Controller) -> bool:
         or len(queue) > 0
         or bool(world._awaiting_note)
         or controller._enis._next_due() < 0.5
+        or controller._events._pending > 0
         or any(writer.busy() for writer in controller._gateways.writers())
         or any(table.in_flux() for table in list(world.tables.values()))
     )

@@ -102,8 +102,11 @@ class Reconciler:
         """
         for _ in range(MOST_STEPS):
             seen = self._observer.look(key)
-            made = self._decide(seen)
-            self._hand_over(seen, made)
+            with self._world.lock:
+                # In one breath: between a plan and its writes no writer may carry out what an
+                # earlier plan wanted, or it would be wanted once more.
+                made = self._decide(seen)
+                self._hand_over(seen, made)
             if made.step is None or self._dry_run:
                 return self._judge(seen, made)
             log.debug("step", key=str(key), step=type(made.step).__name__)
@@ -213,12 +216,18 @@ class Reconciler:
     def _reclaim(self, seen: Seen, record: PodDNAT, step: Reclaim) -> None:
         try:
             self._written(seen, step, self._api.replace_spec(record, step.spec))
-        except KubeError:
-            held = self._records.get(seen.key) or record
-            with self._world.lock:
-                now = self._world.clock.monotonic()
-                self._world.pool.claim(held.uid, held.created, held.spec, now)
+        except KubeError as error:
+            try:
+                if error.unsure:
+                    self._refresh(seen)
+            finally:
+                self._claim_as_held(self._records.get(seen.key) or record)
             raise
+
+    def _claim_as_held(self, held: PodDNAT) -> None:
+        with self._world.lock:
+            now = self._world.clock.monotonic()
+            self._world.pool.claim(held.uid, held.created, held.spec, now)
 
     def _retire(self, key: Key, step: Retire) -> bool:
         begun = self._world.retire(key, step.endpoints)

@@ -12,7 +12,7 @@ answer was lost as well. Pure: times are handed in, nothing is locked.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from dnatctl.model import NewEntry
@@ -85,16 +85,17 @@ class Wishes:
                 return False
             record = self._records[uid] = _Record()
         known = {wish.write: wish for wish in record.wishes}
-        kept = [
-            wish for wish in record.wishes if wish.write not in writes and self._is_under_way(wish)
-        ]
+        sent = {_effect(w.write): w for w in record.wishes if self._is_under_way(w)}
+        # What is being done already is not wanted once more because its reason has a new name.
+        found = [known.get(write) or sent.get(_effect(write)) for write in writes]
+        kept = [w for w in sent.values() if all(w is not other for other in found)]
         for wish in kept:
             wish.wanted = False
-        fresh = [w for w in writes if w not in known]
-        record.wishes = kept + [known.get(w) or Wish(uid, namespace, w, orphan) for w in writes]
-        for wish in record.wishes[len(kept) :]:
-            wish.wanted = True
-        return bool(fresh)
+        record.wishes = list(kept)
+        for write, wish in zip(writes, found, strict=True):
+            record.wishes.append(wish or Wish(uid, namespace, write, orphan))
+            record.wishes[-1].wanted = True
+        return None in found
 
     def room_made(self, rows: int, now: float) -> bool:
         """So many rows are gone: as many creates that were refused for quota need wait no longer.
@@ -238,3 +239,8 @@ class Wishes:
 def _subject(write: Write) -> NewEntry | str:
     """What tries are counted by: the row to be, or the ID of the one to go."""
     return write.entry_id if isinstance(write, DeleteRow) else write.entry
+
+
+def _effect(write: Write) -> Write:
+    """The write without the intent: what it does to the table."""
+    return write if isinstance(write, DeleteRow) else replace(write, intent="")

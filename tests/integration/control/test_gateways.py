@@ -1,4 +1,4 @@
-"""Gateways and EIPs that cannot be used, come, go, fill up: trouble with one stays with that one."""
+"""Gateways and EIPs that cannot be used, come, go, fill up: trouble stays where it is."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.stage import Object, Stage, eventually, stage
+from tests.support.stage import Stage, eventually, stage
+from tests.support.workloads import stateful
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_pods_that_come_all_at_once_do_not_overrun_the_quota(it: Stage) -> None:
     eventually(
         lambda: sum(it.condition(f"web-{n}").get("reason") == "NamespaceQuota" for n in range(12))
     )
-    it._quiet()
+    it.quiet()
     assert len(it.records("crowded-at-once")) == 2
 
 
@@ -141,21 +142,3 @@ def unplaced(it: Stage, *ips: str) -> None:
     it.pod("web", spec={"schedulingGates": [{"name": "test/never"}]})
     status = {"phase": "Running", "podIP": ips[0], "podIPs": [{"ip": ip} for ip in ips]}
     it.kube.store.patch("pods", it.ns, "web", {"status": status}, "status")
-
-
-def stateful(namespace: str, *, fixed: str = "", replicas: int = 1) -> Object:
-    prefix = "k8s.aliyun.com/pod-dnat"
-    notes = {prefix: "", f"{prefix}-expose-port": "80", f"{prefix}-fixed": fixed}
-    labels = {"app": "db"}
-    return {
-        "metadata": {"name": "db", "namespace": namespace},
-        "spec": {
-            "replicas": replicas,
-            "serviceName": "db",
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels, "annotations": notes},
-                "spec": {"containers": [{"name": "main", "image": "nginx"}]},
-            },
-        },
-    }

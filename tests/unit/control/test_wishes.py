@@ -228,6 +228,22 @@ class TestNamespaces:
 
 
 class TestUnderWay:
+    def test_what_is_being_done_is_not_wanted_again_under_another_intent(self):
+        wishes = wanted(create(intent="1/"))
+        sending = wishes.take(0.0)
+        assert not wishes.want("a", "games", (create(intent="2/"),))
+        assert len(wishes) == 1
+        assert sending is not None
+        wishes.drop(sending)
+        wishes.done(sending)
+        assert wishes.take(0.0) is None
+
+    def test_another_effect_is_wanted_besides_what_is_being_done(self):
+        wishes = wanted(create(600))
+        wishes.take(0.0)
+        assert wishes.want("a", "games", (create(601),))
+        assert len(wishes) == 2
+
     """What has been sent is not forgotten before it is known what came of it."""
 
     def test_sending_is_unanswered(self):

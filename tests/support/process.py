@@ -1,0 +1,75 @@
+"""`dnatctl run` as a process of its own, against a stage: to be killed like one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+from tests.support.stage import NAMESPACE, Stage
+
+NOWHERE = "127.0.0.1:0"
+
+
+class Program:
+    """The controller as users start it; one process at a time."""
+
+    def __init__(self, it: Stage) -> None:
+        self._it = it
+        self._process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+        self.log = it.folder / "program.log"
+
+    def start(self) -> None:
+        """Start it; returns at once."""
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """SIGKILL: it gets to do nothing more."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def kill_at_once(self) -> None:
+        """As `kill`, without waiting for the end: for a server's thread."""
+        if self._process is not None and self._process.poll() is None:
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def end(self, seconds: float = 30.0) -> float:
+        """SIGTERM, and wait; how long it took. Raises AssertionError unless it ends well."""
+        assert self._process is not None
+        began = time.monotonic()
+        self._process.terminate()
+        code = self._process.wait(seconds)
+        assert code == 0, f"ended with {code}: {self.tail()}"
+        return time.monotonic() - began
+
+    def tail(self) -> str:
+        """The last lines it has said."""
+        return "\n".join(self.log.read_text("utf-8").splitlines()[-20:])
+
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "dnatctl", "run"),
+            *("--config", str(self._config())),
+            *("--kubeconfig", str(self._it.folder / "kubeconfig")),
+            *("--namespace", NAMESPACE),
+            "--no-leader-elect",
+            *("--metrics-bind-address", NOWHERE),
+            *("--health-probe-bind-address", NOWHERE),
+        ]
+
+    def _config(self) -> Path:
+        endpoint = self._it.cloud_server.endpoint
+        content = self._it.configuration() | {"endpoints": {"vpc": endpoint, "ecs": endpoint}}
+        file = self._it.folder / "config.yaml"
+        file.touch(mode=0o600)
+        file.write_text(yaml.safe_dump(content), "utf-8")
+        return file
