@@ -1,0 +1,352 @@
+"""A controller process that does one thing at a time, made of the program's own parts.
+
+Observer, plan, reconciler, pool, table, wishes, writer and sweeper are the real ones; only threads,
+network and clock are missing. Every step starts from an image of the process's memory and ends with
+one, so that an explorer can branch at every step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace as changed
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
+from dnatctl.control.handover import decode, encode
+from dnatctl.control.observe import Observer
+from dnatctl.control.reconciler import Reconciler
+from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.wishes import LOWER_CLASS_EVERY, Wish, Wishes
+from dnatctl.control.world import World
+from dnatctl.control.writer import TableWriter
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.model import ForwardEntry, GatewayEip
+from dnatctl.objects import Key, PodDNAT
+from dnatctl.plan.exposure import Rules
+from dnatctl.plan.values import Plan, Seen, Workload, Write
+from dnatctl.pool import GatewayPool
+from dnatctl.table.marks import Marks
+from dnatctl.table.view import Pass
+from tests.model import image as img
+from tests.model.cloud import Call, Cloud, Outcome
+from tests.model.edges import (
+    CloudPort,
+    Dispatched,
+    PodCache,
+    RecordCache,
+    Server,
+    Silent,
+    TickClock,
+)
+from tests.model.image import EIP, GATEWAY, Image, Pause
+from tests.model.kube import Kube, Request, as_pod, key
+from tests.model.setup import Setup
+
+CLUSTER = "c1"
+RULES = Rules()
+
+
+class Done(NamedTuple):
+    """What came of a step. `stored`: writes that the API server carried out. `late`: those still
+    on their way to it. `told`: what the step was, for a story. `gone`: adopted rows that are gone.
+    `lease`: what the lease says from now on, if it was written.
+    """
+
+    image: Image
+    stored: tuple[Request, ...] = ()
+    late: tuple[Request, ...] = ()
+    told: str = ""
+    gone: tuple[str, ...] = ()
+    lease: str | None = None
+
+
+SILENT = Silent()
+_OPERATION = {"create": Operation.CREATE, "modify": Operation.MODIFY, "delete": Operation.DELETE}
+_ENIS = SimpleNamespace(want=lambda ip: None)
+_METRICS: Any = SimpleNamespace(orphans_deleted=SimpleNamespace(inc=lambda count: None))
+
+
+class Process:
+    """One step of one process: made of an image, and made an image again by `freeze`."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        image: Image,
+        tick: int,
+        *,
+        kube: Kube,
+        cloud: Cloud,
+        fault: str = "",
+        all_due: bool = False,
+    ) -> None:
+        self.image = image
+        self.clock = TickClock(tick)
+        self.now = self.clock.monotonic()
+        self.server: Any = Server(kube, tick, fault)
+        offer = GatewayPool(GATEWAY, setup.ports)
+        self.world = World(Marks(CLUSTER), [offer], setup.quarantine_s, self.clock)
+        self.table = self.world.table(GATEWAY)
+        self.pods: Any = PodCache(image.pods)
+        self.records: Any = RecordCache(self.record_changed)
+        self.wishes = Wishes()
+        self.setup = setup
+        self._cloud = cloud
+        self._load(all_due=all_due)
+
+    @cached_property
+    def observer(self) -> Observer:
+        """What a worker looks with."""
+        writer = SimpleNamespace(refusals=self.wishes.refusals, unanswered=self.wishes.unanswered)
+        gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])
+        enis: Any = _ENIS
+        observer = Observer(
+            self.world,
+            self.pods,
+            self.records,
+            rules=RULES,
+            policy=lambda: self.setup.policy,
+            quota=lambda _: None,
+            zone_of=lambda _: "",
+            lookups=self.server,
+            gateways=lambda: gateways,
+            enis=enis,
+            clock=self.clock,
+        )
+        img.load_looks(observer, self.image)
+        return observer
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """What a worker acts with."""
+        reporter: Any = SILENT
+        return Reconciler(
+            self.observer,
+            self.world,
+            self.records,
+            self.server,
+            ledger=self.server,
+            hands=self,
+            reporter=reporter,
+            note_soon=lambda: None,
+        )
+
+    # --- image
+
+    def _load(self, *, all_due: bool) -> None:
+        image, world = self.image, self.world
+        world.pool.describe(GATEWAY, [GatewayEip(EIP, usable=True)], "")
+        world._adopted.update(image.adopted)
+        img.load_table(self.table, image)
+        img.load_pool(world.pool, image)
+        for state in image.pods:
+            world.pod_changed(None, as_pod(state))
+        for record in image.records:
+            self.records.held[record.key] = record
+            world._keys[record.uid] = record.key
+        world._retired = dict(image.retired)
+        world._noted = set(image.noted)
+        img.load_wishes(self.wishes, image.wishes, all_due=all_due)
+
+    def freeze(self, **changes: Any) -> Image:
+        """The image of the memory as it is now."""
+        world, reading = self.world, self.image.reading
+        reading = changes.get("reading", reading)
+        retired = img.freeze_retired(world, self.now)
+        frozen = self.image._replace(
+            pods=tuple(sorted(self.pods.states.values())),
+            records=tuple(r for _, r in sorted(self.records.held.items())),
+            rows=img.freeze_table(self.table, self.now, reading=reading is not None),
+            read=self.table.read_once,
+            claims=img.freeze_claims(world.pool),
+            quarantine=img.freeze_quarantine(world.pool, self.now),
+            lines=img.freeze_lines(world.pool),
+            retired=retired,
+            noted=frozenset(world._noted & {endpoint for endpoint, _ in retired}),
+            adopted=tuple(sorted(world._adopted.items())),
+            wishes=img.freeze_wishes(self.wishes, self.table, self.now),
+        )
+        if "observer" in self.__dict__:
+            looks = img.freeze_looks(self.observer, self.records.held, self.pods.states)
+            frozen = frozen._replace(looks=looks, workloads=self._workloads())
+        if "sweeper" in self.__dict__ or self.image.sightings:
+            frozen = frozen._replace(**img.freeze_sightings(self.sweeper, self.table))
+        return frozen._replace(**changes) if changes else frozen
+
+    def _workloads(self) -> tuple[tuple[str, tuple[float, str, Workload]], ...]:
+        known = self.observer._workloads.items()
+        return tuple(sorted((k.name, v) for k, v in known if v[0] >= self.now))
+
+    def done(self, told: str = "", **changes: Any) -> Done:
+        """The end of the step."""
+        server = self.server
+        return Done(self.freeze(**changes), server.stored, server.late, told)
+
+    @cached_property
+    def writer(self) -> TableWriter:
+        """The writer of the table, with the wishes there are."""
+        listener: Any = SILENT
+        port: Any = CloudPort(self._cloud)
+        writer = TableWriter(GATEWAY, self.world, port, listener=listener, fence=lambda: True)
+        writer._wishes = self.wishes
+        return writer
+
+    @cached_property
+    def sweeper(self) -> Sweeper:
+        """Made when needed, which is seldom."""
+        gateways: Any = SimpleNamespace(writer=lambda _id: self.writer)
+        sweeper = Sweeper(
+            self.world,
+            gateways,
+            _METRICS,
+            known_uids=lambda: {record.uid for record in self.server.kube.records},
+            delete=True,
+        )
+        img.load_sightings(sweeper, self.image)
+        return sweeper
+
+    # --- what the hub does in the program
+
+    def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
+        self.world.record_changed(old, new)
+        if old is not None and new is None:
+            self.wishes.forget(old.uid)
+
+    def want(self, uid: str, name: Key, writes: tuple[Write, ...]) -> None:
+        self.wishes.want(uid, name.namespace, writes)
+
+    def expedite(self, uid: str) -> None:
+        if self.world.key_of(uid) is None:
+            self.sweeper.expedite(uid)
+        else:
+            self.wishes.expedite(uid)
+
+    def forget(self, uid: str) -> None:
+        self.wishes.forget(uid)
+
+    # --- the worker
+
+    def reconcile(self, name: str) -> str:
+        """Look, decide, and take one step; returns what the step was."""
+        seen = self.observer.look(key(name))
+        return self._act(seen, self._decide(seen))
+
+    def look(self, name: str) -> Pause:
+        """Look, and be held up before deciding."""
+        seen = self.observer.look(key(name))
+        pod: Any = seen.pod
+        return Pause(
+            name,
+            pod.state if pod else None,
+            seen.record,
+            seen.now,
+            seen.unanswered,
+            seen.durable,
+            tuple(seen.refusals.items()),
+            seen.workload,
+        )
+
+    def decide(self, name: str) -> Pause | None:
+        """Look and decide, and be held up before the write to Kubernetes; None if there is none."""
+        seen = self.observer.look(key(name))
+        made = self._decide(seen)
+        if made.step is None:
+            return None
+        return self.look(name)._replace(record=seen.record, step=made.step)
+
+    def resume(self, pause: Pause) -> str:
+        """Go on after a pause."""
+        seen = self._recall(pause)
+        if pause.step is None:
+            return self._act(seen, self._decide(seen))
+        self._take(seen, pause.step)
+        return describe(pause.step)
+
+    def _recall(self, pause: Pause) -> Seen:
+        pod = as_pod(pause.pod) if pause.pod else None
+        seen = self.observer._seen(key(pause.name), pod, pause.record)
+        return changed(
+            seen,
+            now=pause.now,
+            unanswered=pause.unanswered,
+            durable=pause.durable,
+            refusals=dict(pause.refusals),
+            workload=pause.workload,
+        )
+
+    def _decide(self, seen: Seen) -> Plan:
+        made = self.reconciler._decide(seen)
+        self.reconciler._hand_over(seen, made)
+        return made
+
+    def _act(self, seen: Seen, made: Plan) -> str:
+        if made.step is None:
+            self.reconciler._judge(seen, made)
+            return ", ".join(describe(write) for write in made.writes) or "nothing"
+        self._take(seen, made.step)
+        return describe(made.step)
+
+    def _take(self, seen: Seen, step: Any) -> None:
+        try:
+            self.reconciler._take(seen, step)
+        except KubeError as error:
+            if error.failure is not Failure.UNKNOWN:
+                raise
+
+    # --- the writer
+
+    def send(self, turn: int) -> Call | None:
+        """Send what is next; None where nothing needed sending.
+
+        `turn` 0: the highest class has its turn, else one of the lower ones.
+        """
+        wishes = self.wishes
+        wishes._sent = LOWER_CLASS_EVERY * turn - 1 if turn else 0
+        wish = wishes.take(self.now)
+        if wish is None:
+            return None
+        try:
+            self.writer._write(wish)
+        except Dispatched as dispatched:
+            return dispatched.call
+        return None
+
+    def hear(self, call: Call, outcome: Outcome) -> None:
+        """The answer to the write under way."""
+        wish = self.wishes.sending
+        assert isinstance(wish, Wish)
+        if isinstance(outcome, ErrorKind):
+            error = CloudError(_OPERATION[call.verb], outcome)
+            self.writer._failed(wish, error, self.now)
+        else:
+            self.writer._accepted(wish, outcome, self.now)
+
+    # --- the poller
+
+    def merge(self, rows: tuple[ForwardEntry, ...], started: float) -> list[str]:
+        """Take in a reading of the whole table; returns adopted rows that are gone."""
+        reading = Pass(started, {row.entry_id: row for row in rows}, atomic=True)
+        changes = self.table.merge(reading, self.now)
+        gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]
+        return self.world.disown(gone)
+
+    # --- the lease
+
+    def inherit(self, text: str) -> None:
+        """Take over what the last leader left."""
+        self.world.pool.restore(decode(text, self.clock.now()), self.now)
+
+    def handover(self) -> str:
+        """What the lease says for the next leader."""
+        return encode(self.world.quarantined(), self.clock.now())
+
+    def noted(self, text: str) -> None:
+        """The lease has been written."""
+        self.world.noted(decode(text, self.clock.now()))
+
+
+def describe(step: object) -> str:
+    """A step or a write, for a story."""
+    return type(step).__name__

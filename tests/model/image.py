@@ -1,0 +1,313 @@
+"""The memory of a controller process as a value: what a step needs, in one canonical form.
+
+Two memories that nothing can tell apart have the same image: times that are over are all alike,
+generations of the table are told apart only as "the latest" and "an earlier one".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from dnatctl.control.observe import Observer, _Look
+from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.wishes import Wish, Wishes, _Record
+from dnatctl.control.world import World
+from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
+from dnatctl.objects import Key, PodDNAT, PodDNATSpec
+from dnatctl.plan.orphans import Orphan, _Sighting
+from dnatctl.plan.values import Refusal, Step, Workload, Write
+from dnatctl.pool import Pool
+from dnatctl.table.view import READ_LAG_S, Row, Table
+from tests.model.cloud import Call, Outcome
+from tests.model.kube import PodState, as_pod, key
+
+GATEWAY = "ngw-1"
+EIP = "47.0.0.1"
+
+NEVER = float("-inf")
+LATEST, EARLIER = 2, 1
+"""The two generations of a table that has been read."""
+
+WRITTEN_AGO_S = 2.0
+READ_AGO_S = 1.0
+"""When a write that a listing may lag behind was answered, and when a reading under way began."""
+
+
+class WishImage(NamedTuple):
+    uid: str
+    namespace: str
+    write: Write
+    orphan: bool
+    postponed: bool
+    failures: int
+    lost_at: float | None
+    wanted: bool
+    doubted: int | None
+
+
+class RememberedImage(NamedTuple):
+    uid: str
+    wishes: tuple[WishImage, ...]
+    attempts: tuple[tuple[NewEntry | str, int], ...]
+    refusals: tuple[tuple[NewEntry, Refusal], ...]
+    forgotten: bool
+
+
+class WishesImage(NamedTuple):
+    """What `Wishes` remembers. `sending`: UID and place of a wish, or a wish that has no place."""
+
+    records: tuple[RememberedImage, ...] = ()
+    expedited: tuple[str, ...] = ()
+    sending: tuple[str, int] | WishImage | None = None
+
+
+class Pause(NamedTuple):
+    """A worker in the middle of its work: it has looked (and not decided), or decided."""
+
+    name: str
+    pod: PodState | None
+    record: PodDNAT | None
+    now: float
+    unanswered: bool
+    durable: frozenset[Endpoint]
+    refusals: tuple[tuple[NewEntry, Refusal], ...]
+    workload: Workload
+    step: Step | None = None
+
+
+LineImage = tuple[tuple[str, Protocol], int, tuple[int, ...]]
+LookImage = tuple[str, tuple[str, str, str], PodState | None]
+
+
+class Image(NamedTuple):
+    """`call` and `answer`: a write to the table under way, and the answer on its way back.
+
+    `reading`: the rows of a reading that is being taken in.
+    """
+
+    pods: tuple[PodState, ...] = ()
+    records: tuple[PodDNAT, ...] = ()
+    read: bool = False
+    rows: tuple[Row, ...] = ()
+    reading: tuple[ForwardEntry, ...] | None = None
+    claims: tuple[tuple[str, str, PodDNATSpec], ...] = ()
+    quarantine: tuple[tuple[Endpoint, float], ...] = ()
+    lines: tuple[LineImage, ...] = ()
+    retired: tuple[tuple[Endpoint, float], ...] = ()
+    noted: frozenset[Endpoint] = frozenset()
+    adopted: tuple[tuple[str, str], ...] = ()
+    wishes: WishesImage = WishesImage()
+    call: Call | None = None
+    answer: Outcome | None = None
+    looks: tuple[LookImage, ...] = ()
+    workloads: tuple[tuple[str, tuple[float, str, Workload]], ...] = ()
+    sightings: tuple[tuple[Orphan, float, int], ...] = ()
+    urgent: tuple[str, ...] = ()
+    pause: Pause | None = None
+    leader: bool = True
+
+
+# --- table
+
+
+def freeze_table(table: Table, now: float, *, reading: bool) -> tuple[Row, ...]:
+    """The rows; of the times, only what can still matter."""
+    return tuple(
+        Row(row.entry, row.owner, _written(row, now, reading=reading), row.seen)
+        for row in sorted(table.rows(), key=lambda row: row.entry.entry_id)
+    )
+
+
+def _written(row: Row, now: float, *, reading: bool) -> float:
+    if reading and row.written >= now - READ_AGO_S:
+        return now
+    if not row.seen and now - row.written <= READ_LAG_S:
+        return now - WRITTEN_AGO_S
+    return NEVER
+
+
+def load_table(table: Table, image: Image) -> None:
+    """The reverse of `freeze_table`."""
+    table.table_id = "ftb-1"
+    table.generation = LATEST if image.read else 0
+    for row in image.rows:
+        table._put(row)
+
+
+def generation(value: int, table: Table) -> int:
+    """A remembered generation, told only as the latest or an earlier one."""
+    return LATEST if value >= table.generation else EARLIER
+
+
+# --- wishes
+
+
+def freeze_wishes(wishes: Wishes, table: Table, now: float) -> WishesImage:
+    """All wishes, with the order they are in."""
+    records = tuple(
+        RememberedImage(
+            uid,
+            tuple(_freeze_wish(wish, table, now) for wish in record.wishes),
+            tuple((entry, count) for entry, count in record.attempts.items() if count),
+            tuple((e, _freeze_refusal(r, table)) for e, r in record.refusals.items()),
+            record.forgotten,
+        )
+        for uid, record in wishes._records.items()
+        if record.wishes or record.refusals or any(record.attempts.values())
+    )
+    return WishesImage(records, tuple(sorted(wishes._expedited)), _sending(wishes, table, now))
+
+
+def _freeze_wish(wish: Wish, table: Table, now: float) -> WishImage:
+    return WishImage(
+        wish.uid,
+        wish.namespace,
+        wish.write,
+        wish.orphan,
+        wish.not_before > now,
+        wish.failures,
+        wish.lost_at,
+        wish.wanted,
+        None if wish.doubted is None else generation(wish.doubted, table),
+    )
+
+
+def _freeze_refusal(refusal: Refusal, table: Table) -> Refusal:
+    return Refusal(
+        refusal.why, refusal.count, generation(refusal.generation, table), refusal.message
+    )
+
+
+def _sending(wishes: Wishes, table: Table, now: float) -> tuple[str, int] | WishImage | None:
+    wish = wishes.sending
+    if wish is None:
+        return None
+    record = wishes._records.get(wish.uid)
+    if record is not None:
+        for place, other in enumerate(record.wishes):
+            if other is wish:
+                return wish.uid, place
+    return _freeze_wish(wish, table, now)
+
+
+def load_wishes(wishes: Wishes, image: WishesImage, *, all_due: bool) -> None:
+    """The reverse of `freeze_wishes`. `all_due`: the pauses of all postponed wishes are over."""
+    for frozen in image.records:
+        wishes._records[frozen.uid] = _Record(
+            wishes=[_load_wish(wish, all_due=all_due) for wish in frozen.wishes],
+            attempts=Counter(dict(frozen.attempts)),
+            refusals=dict(frozen.refusals),
+            forgotten=frozen.forgotten,
+        )
+    wishes._expedited = set(image.expedited)
+    sending = image.sending
+    if isinstance(sending, WishImage):
+        wishes.sending = _load_wish(sending, all_due=all_due)
+    elif sending is not None:
+        wishes.sending = wishes._records[sending[0]].wishes[sending[1]]
+
+
+def _load_wish(image: WishImage, *, all_due: bool) -> Wish:
+    return Wish(
+        image.uid,
+        image.namespace,
+        image.write,
+        image.orphan,
+        float("inf") if image.postponed and not all_due else NEVER,
+        image.failures,
+        image.lost_at,
+        image.wanted,
+        image.doubted,
+    )
+
+
+# --- pool and retired endpoints
+
+
+def freeze_claims(pool: Pool) -> tuple[tuple[str, str, PodDNATSpec], ...]:
+    """All claims, provisional ones included."""
+    claims = pool._claims._by_uid.values()
+    return tuple(sorted(((c.uid, c.created, c.spec) for c in claims), key=_first))
+
+
+def _first(claim: tuple[str, str, PodDNATSpec]) -> str:
+    return claim[0]
+
+
+def freeze_lines(pool: Pool) -> tuple[LineImage, ...]:
+    """In which order ports are to be handed out."""
+    lines = pool._gateways[GATEWAY]._lines
+    return tuple((name, line._fresh, tuple(line._returned)) for name, line in sorted(lines.items()))
+
+
+def freeze_quarantine(pool: Pool, now: float) -> tuple[tuple[Endpoint, float], ...]:
+    """Endpoints in quarantine, and until when."""
+    return tuple(sorted((e, u) for e, u in pool._quarantine._until.items() if u > now))
+
+
+def load_pool(pool: Pool, image: Image) -> None:
+    """The reverse of the functions above."""
+    for uid, created, spec in image.claims:
+        pool.claim(uid, created, spec, NEVER)
+    gateway = pool._gateways[GATEWAY]
+    gateway._lines.clear()
+    for (ip, protocol), fresh, returned in image.lines:
+        line = gateway.line(ip, protocol)
+        line._fresh = fresh
+        line._returned.update(dict.fromkeys(returned))
+    pool._quarantine._until = dict(image.quarantine)
+
+
+def freeze_retired(world: World, now: float) -> tuple[tuple[Endpoint, float], ...]:
+    """Retired endpoints; a quarantine that is over ended long ago."""
+    return tuple(sorted((e, until if until > now else 0.0) for e, until in world._retired.items()))
+
+
+# --- what the observer and the sweeper remember
+
+
+def freeze_looks(
+    observer: Observer, records: Mapping[Key, PodDNAT], pods: Mapping[Key, PodState]
+) -> tuple[LookImage, ...]:
+    """Fresh looks at pods that still count: those made when the caches held what they hold now."""
+    looks: list[LookImage] = []
+    for name, look in sorted(observer._looks.items()):
+        record, pod = records.get(name), pods.get(name)
+        basis = (
+            record.uid if record else "",
+            pod.uid if pod else "",
+            str(pod.version) if pod else "",
+        )
+        if look.basis == basis:
+            found: Any = look.pod
+            looks.append((name.name, look.basis, found.state if found else None))
+    return tuple(looks)
+
+
+def load_looks(observer: Observer, image: Image) -> None:
+    """The reverse of `freeze_looks`."""
+    for name, basis, pod in image.looks:
+        observer._looks[key(name)] = _Look(basis, as_pod(pod) if pod else None)
+    observer._workloads = {key(name): known for name, known in image.workloads}
+
+
+def freeze_sightings(sweeper: Sweeper, table: Table) -> dict[str, Any]:
+    """Orphans seen so far: the parts of an image."""
+    sightings = tuple(
+        (
+            Orphan(s.orphan.gateway_id, s.orphan.entry_id, s.orphan.uid, EARLIER),
+            s.first,
+            generation(s.generation, table),
+        )
+        for _, s in sorted(sweeper._sightings._seen.items())
+    )
+    return {"sightings": sightings, "urgent": tuple(sorted(sweeper._sightings._urgent))}
+
+
+def load_sightings(sweeper: Sweeper, image: Image) -> None:
+    """The reverse of `freeze_sightings`."""
+    for orphan, first, seen in image.sightings:
+        sweeper._sightings._seen[orphan.entry_id] = _Sighting(orphan, first, seen)
+    sweeper._sightings._urgent = set(image.urgent)

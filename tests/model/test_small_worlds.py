@@ -1,0 +1,47 @@
+"""Every interleaving of small worlds: the rules hold in each, and each comes to rest.
+
+The short run explores each world with little trouble, mostly to the end; `make prove` explores them
+with much, more than a million states in all.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.model.conftest import Explore
+from tests.model.scenarios import SCENARIOS
+from tests.model.world import Scenario
+
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+BRIEFLY, AT_LENGTH = 500, 80_000
+"""How many states are visited at most: that is breadth first, so all up to some depth."""
+
+
+def _named(scenario: Scenario, budget: dict[str, int]) -> object:
+    troubles = ", ".join(f"{what} {count}" for what, count in budget.items())
+    return pytest.param(scenario, budget, id=f"{scenario.name}: {troubles}")
+
+
+BRIEF = [_named(scenario, budget) for scenario in SCENARIOS for budget in scenario.brief]
+WHOLE = [_named(scenario, scenario.budget) for scenario in SCENARIOS]
+
+
+@pytest.mark.parametrize(("scenario", "budget"), BRIEF)
+def test_rules_hold_with_little_trouble(
+    explore: Explore, scenario: Scenario, budget: dict[str, int]
+) -> None:
+    explored = explore(scenario, budget, AT_LENGTH if LONG else BRIEFLY)
+    assert explored.states > 50, "the world is too small to say anything"
+    print(explored)
+
+
+@pytest.mark.skipif(not LONG, reason="takes minutes: make prove")
+@pytest.mark.parametrize(("scenario", "budget"), WHOLE)
+def test_rules_hold_with_much_trouble(
+    explore: Explore, scenario: Scenario, budget: dict[str, int]
+) -> None:
+    explored = explore(scenario, budget, AT_LENGTH)
+    assert explored.states > 5_000, "the world is too small to say anything"
+    print(explored)
