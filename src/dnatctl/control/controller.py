@@ -58,6 +58,9 @@ PAGED = ReflectorSettings(cached_start=False)
 """A list from a server's cache comes in one piece, whatever page size is asked for: 50,000 pods
 take 200 MB and more at once. In pages it never takes more than one page does."""
 
+REFRESH_S = 5.0
+"""Longest wait for one fresh list on the way to lead; it is asked for again after that."""
+
 DRAIN_S = 12.0
 """Longest wait for work in hand at the end: a little more than the longest call."""
 
@@ -85,7 +88,6 @@ class Controller:
         self._on_lost = on_lost
         self._clock = clock or SystemClock()
         self._leading = threading.Event()
-        self._inherited = ""
         self._working = False
         self._make_views(version)
         self._make_leader_parts(version)
@@ -240,9 +242,8 @@ class Controller:
             self._hub.resync()
 
     def _begin_leading(self) -> None:
-        with self._world.lock:
-            remaining = decode(self._inherited, self._clock.now())
-            self._world.pool.restore(remaining, self._clock.monotonic())
+        if not self._wait_for(self._caught_up):
+            return
         self._hub.attach(self._gateways, self._sweeper)
         self._gateways.start()
         threading.Thread(target=self._resolve_enis, name="dnatctl-enis", daemon=True).start()
@@ -280,11 +281,17 @@ class Controller:
     def _synced(self) -> bool:
         return all(reflector.synced.is_set() for reflector in self._reflectors)
 
+    def _caught_up(self) -> bool:
+        """Whether the caches have what the last leader wrote: claims above all."""
+        return all(reflector.refresh(REFRESH_S) for reflector in self._reflectors)
+
     # --- leading
 
     def _started(self, inherited: str) -> None:
         log.info("leading", identity=self._settings.identity)
-        self._inherited = inherited
+        with self._world.lock:
+            remaining = decode(inherited, self._clock.now())
+            self._world.pool.restore(remaining, self._clock.monotonic())
         self._metrics.leading.labels(CONTROLLER).set(1)
         self._leading.set()
 
