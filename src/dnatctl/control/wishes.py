@@ -89,11 +89,11 @@ class Wishes:
         # What is being done already is not wanted once more because its reason has a new name.
         found = [known.get(write) or sent.get(_effect(write)) for write in writes]
         kept = [w for w in sent.values() if all(w is not other for other in found)]
+        record.wishes = list(kept)
         for wish in kept:
             wish.wanted = False
-        record.wishes = list(kept)
-        for write, wish in zip(writes, found, strict=True):
-            record.wishes.append(wish or Wish(uid, namespace, write, orphan))
+        for write, known_wish in zip(writes, found, strict=True):
+            record.wishes.append(known_wish or Wish(uid, namespace, write, orphan))
             record.wishes[-1].wanted = True
         return None in found
 
