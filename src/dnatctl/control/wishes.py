@@ -84,18 +84,34 @@ class Wishes:
             if not writes:
                 return False
             record = self._records[uid] = _Record()
-        known = {wish.write: wish for wish in record.wishes}
-        sent = {_effect(w.write): w for w in record.wishes if self._is_under_way(w)}
-        # What is being done already is not wanted once more because its reason has a new name.
-        found = [known.get(write) or sent.get(_effect(write)) for write in writes]
-        kept = [w for w in sent.values() if all(w is not other for other in found)]
-        record.wishes = list(kept)
+        known = {_effect(wish.write): wish for wish in record.wishes}
+        wanted = [self._renewed(known.get(_effect(w)), uid, namespace, w, orphan) for w in writes]
+        fresh = [wish for wish in wanted if all(wish is not old for old in record.wishes)]
+        kept = [
+            wish
+            for wish in record.wishes
+            if self._is_under_way(wish) and all(wish is not other for other in wanted)
+        ]
         for wish in kept:
             wish.wanted = False
-        for write, known_wish in zip(writes, found, strict=True):
-            record.wishes.append(known_wish or Wish(uid, namespace, write, orphan))
-            record.wishes[-1].wanted = True
-        return None in found
+        for wish in wanted:
+            wish.wanted = True
+        record.wishes = kept + wanted
+        return bool(fresh)
+
+    def _renewed(
+        self, old: Wish | None, uid: str, namespace: str, write: Write, orphan: bool
+    ) -> Wish:
+        """The wish for a write, in place of one for the same effect.
+
+        What is being done already is not wanted once more because its reason has a new name, and
+        what was put off waits on.
+        """
+        if old is None:
+            return Wish(uid, namespace, write, orphan)
+        if old.write == write or self._is_under_way(old):
+            return old
+        return Wish(uid, namespace, write, orphan, old.not_before, old.failures)
 
     def room_made(self, rows: int, now: float) -> bool:
         """So many rows are gone: as many creates that were refused for quota need wait no longer.

@@ -109,7 +109,7 @@ def tear_down(it: Stage) -> None:
 
 
 def older(it: Stage) -> None:
-    """Ours takes over from an older controller: its PodDNAT is there, and a row without our mark."""
+    """Ours takes over from an older controller: a PodDNAT, and a row without our mark."""
     it.pod("web", "80")
     pod = _with_ip(it)
     ip = pod["status"]["podIP"]

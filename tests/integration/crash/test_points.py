@@ -1,4 +1,4 @@
-"""Every write of every scenario is survived: killed before it, after it, and with its reply lost."""
+"""A crash at any write of any scenario: before it, after it, or with its reply lost."""
 
 from __future__ import annotations
 

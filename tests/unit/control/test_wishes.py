@@ -105,6 +105,15 @@ class TestWanting:
         assert order(wishes) == [create(600, "2/")]
 
 
+    def test_another_intent_waits_as_long_as_the_one_before(self):
+        wishes = wanted(create(600, "1/"))
+        wish = wishes.take(0.0)
+        wish.failures, wish.not_before = 3, 9.0
+        wishes.done(wish)
+        wishes.want("a", "games", (create(600, "2/"),))
+        assert (len(wishes), wishes.next_due()) == (1, 9.0)
+
+
 class TestTime:
     def test_a_wish_put_off_is_not_due_before_its_time(self):
         wishes = wanted(create(600), create(601))
