@@ -161,6 +161,8 @@ class Controller:
             self._metrics,
             known_uids=partial(known_uids, self._client, version),
             delete=not (self._policy().upsert_only or settings.dry_run),
+            patience=settings.orphans,
+            cycle_s=settings.sweep_s,
         )
         self._elector = LeaseElector(
             self._client,

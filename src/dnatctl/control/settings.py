@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dnatctl.config import Config
 from dnatctl.config import Policy as PolicySetting
 from dnatctl.plan.exposure import Rules
+from dnatctl.plan.orphans import USUAL, Patience
 from dnatctl.plan.values import Policy
 from dnatctl.pool import GatewayPool
 
@@ -22,7 +23,9 @@ slow, has ended."""
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Addresses are `host:port` or `:port`."""
+    """Addresses are `host:port` or `:port`. `orphans`, `sweep_s`: how sure the sweeper must be, and
+    how often it looks, in seconds.
+    """
 
     config: Config
     namespace: str
@@ -32,6 +35,8 @@ class Settings:
     leader_elect: bool = True
     workers: int = 4
     dry_run: bool = False
+    orphans: Patience = USUAL
+    sweep_s: float = 5.0
 
     @property
     def idle_s(self) -> float:

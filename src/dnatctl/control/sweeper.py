@@ -11,7 +11,7 @@ import structlog
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
 from dnatctl.observe.metrics import Metrics
-from dnatctl.plan.orphans import Orphan, Sightings
+from dnatctl.plan.orphans import USUAL, Orphan, Patience, Sightings
 from dnatctl.plan.values import DeleteRow
 
 log = structlog.get_logger(__name__)
@@ -20,7 +20,7 @@ CYCLE_S = 5.0
 
 
 class Sweeper:
-    """Looks for orphans in the views of the tables every few seconds.
+    """Looks for orphans in the views of the tables every `cycle_s` seconds.
 
     `known_uids` asks the API server's majority for the UIDs of all PodDNATs there are; it may raise
     anything, and then nothing is deleted. With `delete` False orphans are only counted.
@@ -34,14 +34,17 @@ class Sweeper:
         *,
         known_uids: Callable[[], set[str]],
         delete: bool,
+        patience: Patience = USUAL,
+        cycle_s: float = CYCLE_S,
     ) -> None:
         self._world = world
         self._gateways = gateways
         self._metrics = metrics
         self._known_uids = known_uids
         self._delete = delete
+        self._cycle_s = cycle_s
         self._lock = threading.Lock()
-        self._sightings = Sightings()
+        self._sightings = Sightings(patience)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dnatctl-sweeper", daemon=True)
 
@@ -61,7 +64,7 @@ class Sweeper:
             self._sightings.expedite(uid)
 
     def _run(self) -> None:
-        while not self._stopping.wait(CYCLE_S):
+        while not self._stopping.wait(self._cycle_s):
             try:
                 self.sweep()
             except Exception:

@@ -17,6 +17,20 @@ BUDGET = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How sure one must be. Ages in seconds since the first sighting; `urgent_s` where the row
+    stands in a living pod's way; `budget`: orphans deleted in one cycle.
+    """
+
+    age_s: float = MIN_AGE_S
+    urgent_s: float = URGENT_AGE_S
+    budget: int = BUDGET
+
+
+USUAL = Patience()
+
+
+@dataclass(frozen=True, slots=True)
 class Orphan:
     """A row with our mark whose PodDNAT is not known."""
 
@@ -37,6 +51,7 @@ class _Sighting:
 class Sightings:
     """Orphans seen so far."""
 
+    patience: Patience = USUAL
     _seen: dict[str, _Sighting] = field(default_factory=dict)
     _urgent: set[str] = field(default_factory=set)
 
@@ -59,9 +74,10 @@ class Sightings:
     def due(self, now: float) -> list[Orphan]:
         """Orphans that may be deleted once Kubernetes has been asked, oldest first."""
         ready = [s for s in self._seen.values() if self._is_due(s, now)]
-        return [s.orphan for s in sorted(ready, key=lambda s: s.first)[:BUDGET]]
+        return [s.orphan for s in sorted(ready, key=lambda s: s.first)[: self.patience.budget]]
 
     def _is_due(self, sighting: _Sighting, now: float) -> bool:
-        age = URGENT_AGE_S if sighting.orphan.uid in self._urgent else MIN_AGE_S
+        urgent = sighting.orphan.uid in self._urgent
+        age = self.patience.urgent_s if urgent else self.patience.age_s
         twice = sighting.orphan.generation > sighting.generation
         return twice and now - sighting.first >= age
