@@ -81,13 +81,13 @@ class Arena:
         self,
         *arguments: str,
         link: Link | None = None,
-        program: Path | None = None,
+        tuning: Mapping[str, float] | None = None,
         **config: Any,
     ) -> Replica:
         """A replica, not started yet; keywords are keys of its configuration file.
 
         It reaches the API server by `link`, if given, and signs its calls to the cloud with an
-        AccessKey of its own. `program` is run in place of dnatctl.
+        AccessKey of its own. For `tuning` see `tests/e2e/tuned.py`.
         """
         number = next(self._numbers)
         folder = self._folder / f"replica-{number}"
@@ -99,7 +99,7 @@ class Arena:
             self._kubeconfig(folder, link),
             self.configuration(**config),
             *arguments,
-            program=program,
+            tuning=tuning,
         )
         self.replicas.append(replica)
         return replica
@@ -188,12 +188,12 @@ class Arena:
             listed = entries_of(record or {})
             return listed if record and len(listed) == len(record["spec"]["portMapping"]) else None
 
-        listed: list[Object] = self._waited(entries, within)
+        listed: list[Object] = self.wait_until(entries, within)
         return listed
 
     def gone(self, namespace: str, name: str, *, within: float = 30) -> None:
         """Wait until a PodDNAT is gone."""
-        self._waited(lambda: self.record(namespace, name) is None, within)
+        self.wait_until(lambda: self.record(namespace, name) is None, within)
 
     def settled(self, *, within: float = 60) -> None:
         """Wait until pods, PodDNATs and tables of the whole cluster agree."""
@@ -203,7 +203,7 @@ class Arena:
             assert not found, "\n".join(found[:20])
             return True
 
-        self._waited(agree, within, every=0.25)
+        self.wait_until(agree, within, every=0.25)
 
     def differences(self) -> list[str]:
         """What of pods, PodDNATs and tables is not as it should be."""
@@ -230,7 +230,8 @@ class Arena:
             if event.is_write and event.resource != "leases"
         ]
 
-    def _waited(self, probe: Callable[[], Any], within: float, every: float = 0.05) -> Any:
+    def wait_until(self, probe: Callable[[], Any], within: float = 60, every: float = 0.05) -> Any:
+        """As `eventually`; the error shows what the replicas logged last."""
         try:
             return eventually(probe, within=within, every=every)
         except AssertionError as error:

@@ -18,6 +18,7 @@ from hack.controlplane.files import CONTROLLER_NAMESPACE
 from hack.controlplane.ports import LOOPBACK, free_ports
 from tests.e2e.eventually import eventually
 
+_TUNED = Path(__file__).with_name("tuned.py")
 _SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
@@ -31,11 +32,11 @@ class Replica:
         kubeconfig: Path,
         config: Mapping[str, Any],
         *arguments: str,
-        program: Path | None = None,
+        tuning: Mapping[str, float] | None = None,
     ) -> None:
         """Keep configuration and log in `folder`; `arguments` are added to those of `run`.
 
-        `program` is a script to run in place of dnatctl.
+        `tuning` names times that differ from those of production, see `tests/e2e/tuned.py`.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "dnatctl.log"
@@ -46,7 +47,7 @@ class Replica:
         """The AccessKey that signs its calls to the cloud."""
         self._command = [
             sys.executable,
-            *([str(program)] if program else ["-m", "dnatctl"]),
+            *_program(tuning or {}),
             "run",
             f"--config={self._config}",
             f"--kubeconfig={kubeconfig}",
@@ -198,6 +199,12 @@ class Replica:
 
     def _get(self, url: str) -> urllib3.BaseHTTPResponse:
         return self._pool.request("GET", url)
+
+
+def _program(tuning: Mapping[str, float]) -> list[str]:
+    if not tuning:
+        return ["-m", "dnatctl"]
+    return [str(_TUNED), *(f"{name}={seconds}" for name, seconds in tuning.items())]
 
 
 def _environment() -> dict[str, str]:

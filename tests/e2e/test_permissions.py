@@ -3,7 +3,6 @@
 Every test of this folder runs with these permissions; a verb that is missing fails them.
 """
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.e2e.conftest import MANIFESTS
 from tests.e2e.eventually import eventually
 from tests.e2e.kubeapi import Object
 from tests.e2e.kubelet import Kubelet
+from tests.e2e.meddler import meddling
 from tests.e2e.older import exposed_before
 from tests.e2e.oracle import entries_of
 from tests.e2e.workloads import pod, stateful_set
@@ -80,7 +80,7 @@ def _repair_twice(arena: Arena, namespace: str) -> None:
 
 def _meet_conflicts(arena: Arena, namespace: str) -> None:
     """While somebody else writes to the PodDNAT, too, it is read past the cache."""
-    with _meddling(arena, f"{arena.records_path(namespace)}/web"):
+    with meddling(arena, namespace):
         ports = iter(range(1000, 2000))
 
         def read() -> bool:
@@ -88,26 +88,6 @@ def _meet_conflicts(arena: Arena, namespace: str) -> None:
             return ("poddnats", "get") in _used(arena)
 
         eventually(read, within=45, every=0.3)
-
-
-@contextmanager
-def _meddling(arena: Arena, path: str) -> Iterator[None]:
-    """Somebody changes the label of an object all the time."""
-    done = threading.Event()
-
-    def meddle() -> None:
-        number = 0
-        while not done.is_set():
-            number += 1
-            arena.api.patch(path, {"metadata": {"labels": {"touched": str(number)}}})
-
-    thread = threading.Thread(target=meddle, name="meddler")
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("kind", ["pods", "statefulsets"])

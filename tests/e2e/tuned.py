@@ -1,0 +1,30 @@
+"""dnatctl with other times than those of production: a script to run in its place.
+
+`tuned.py silence=4 lease=60 run …`: seconds that a watch may be silent (in production two minutes,
+as bookmarks come about every minute), and that a Lease lasts (15 seconds in production, which a
+busy machine may need to start an API server).
+"""
+
+import sys
+from functools import partial
+
+from dnatctl.cli.main import main
+from dnatctl.kube import lease, reflector
+
+
+def _tune(name: str, seconds: float) -> None:
+    if name == "silence":
+        settings = partial(reflector.ReflectorSettings, silence=seconds)
+        reflector.ReflectorSettings = settings  # type: ignore[assignment, misc]
+    elif name == "lease":
+        times = partial(lease.LeaseSettings, duration=seconds, renew_deadline=seconds * 2 / 3)
+        lease.LeaseSettings = times  # type: ignore[assignment, misc]
+    else:
+        raise SystemExit(f"no such time: {name}")
+
+
+if __name__ == "__main__":
+    while "=" in sys.argv[1]:
+        time, _, text = sys.argv.pop(1).partition("=")
+        _tune(time, float(text))
+    main()
