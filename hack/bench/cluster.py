@@ -121,6 +121,13 @@ class Cluster:
             "records": self._notes.records,
         }
 
+    def marked(self) -> int:
+        """How many pods the naive operator has told of their endpoint."""
+        return sum(
+            "example.com/endpoint" in (pod["metadata"].get("annotations") or {})
+            for pod in self._server.store.list("pods", "game")
+        )
+
     def times(self) -> dict[str, dict[str, float]]:
         """All that was noted."""
         return self._notes.times

@@ -45,6 +45,7 @@ class Lab:
     """Starts the processes; a context manager that ends them. `folder` takes files and logs.
 
     `still`: a cluster without kubelet and scheduler. `pool`: keys of every natGwPool item.
+    `furnish`: called when cloud and cluster are there.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Lab:
         *,
         still: bool = False,
         pool: dict[str, Any] | None = None,
+        furnish: Callable[[Lab], None] | None = None,
         **config: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,6 +63,7 @@ class Lab:
         self.scenario = setting
         self._still = still
         self._pool = pool or {}
+        self._furnish = furnish
         self._config = config
         self._running = ExitStack()
         self.controller: Process | None = None
@@ -68,6 +71,8 @@ class Lab:
     def __enter__(self) -> Self:
         with ExitStack() as starting:
             self._start_around(starting)
+            if self._furnish is not None:
+                self._furnish(self)
             self._running = starting.pop_all()
         return self
 

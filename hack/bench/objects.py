@@ -56,7 +56,8 @@ def running(name: str, namespace: str, ip: str, annotations: Object) -> Object:
                 for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
             ],
             "containerStatuses": [
-                {"name": "main", "ready": True, "restartCount": 0, "state": state}
+                {"name": "main", "ready": True, "restartCount": 0, "state": state,
+                 "image": container["image"], "imageID": "sha256:0123", "containerID": "cri://0"}
             ],
         },
     }

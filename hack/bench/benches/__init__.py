@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from hack.bench.benches import latency, life, sharing, throughput
+from hack.bench.benches import compare, latency, life, scale, sharing, throughput
 from hack.bench.result import Result
 
 
@@ -22,6 +22,7 @@ PATIENT: dict[str, Bench] = {
     "relaxed": throughput.relaxed,
     "fairness": sharing.fairness,
     "throttling": sharing.throttling,
+    "naive": compare.naive,
 }
 """Those that mostly wait for the cloud: they run side by side."""
 
@@ -31,5 +32,9 @@ BUSY: dict[str, Bench] = {
     "deletes": latency.deletes,
     "churn": latency.churn,
     "life": life.life,
+    "restart": scale.restart,
+    "events": scale.events,
+    "packing": compare.packing,
+    "growth": compare.growth,
 }
 """Those that measure the machine: one at a time."""

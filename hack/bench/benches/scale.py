@@ -1,0 +1,143 @@
+"""A large cluster that has been running for long: start, memory, and events of others' pods."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from dnatctl.sim.cloud.spec import EntrySpec
+from hack.bench.benches.latency import GATEWAYS
+from hack.bench.lab import WRITES, Lab, count_calls, scenario
+from hack.bench.objects import Exposed
+from hack.bench.processes import Process
+from hack.bench.result import Result
+
+WRITING = ("create ", "patch ", "update ", "delete ")
+
+
+def restart(folder: Path, *, quick: bool) -> Result:
+    """50,000 pods, of which 5,000 are exposed already, when the controller starts."""
+    pods, exposed, rest = (5000, 500, 5) if quick else (50_000, 5000, 20)
+    result = Result("restart", f"{pods} pods, {exposed} of them exposed, {GATEWAYS} gateways")
+    with large(folder, pods - exposed, exposed) as lab:
+        lab.cluster.ask("forget")
+        ready = lab.start_controller()
+        start = lab.usage()
+        time.sleep(rest)  # what is wrong would be put right by now
+        calls, asked = count_calls(lab.calls()), lab.cluster.ask("requests")
+        after, rows = lab.usage(), len(lab.admin.rows())
+    result.at_most("start of the process to ready", ready, 10, "s")
+    result.add("CPU until then", start.cpu, "s")
+    result.at_most("writes to the cloud", sum(calls.get(api, 0) for api in WRITES), 0)
+    own = {w: n for w, n in asked.items() if w.startswith(WRITING)}
+    result.at_most("writes to Kubernetes, the lease apart", sum(own.values()), 0)
+    result.add("rows in the tables", rows)
+    for api, n in sorted(calls.items()):
+        result.add(f"cloud: {api}", n, "calls")
+    for what, n in sorted(asked.items()):
+        result.add(f"Kubernetes: {what}", n, "requests")
+    result.at_most("memory, resident", after.rss, 200, "MB")
+    result.add("memory, peak", after.peak, "MB")
+    result.add("CPU with nothing to do", 1000 * (after.cpu - start.cpu) / rest, "ms/s")
+    return result
+
+
+def large(folder: Path, others: int, exposed: int) -> Lab:
+    """A laboratory with that many pods, some of which have been exposed for long."""
+    setting = scenario(GATEWAYS)
+    gateways = [(gateway.id, gateway.eips[0]) for gateway in setting.gateways]
+    uids = [str(uuid.uuid4()) for _ in range(exposed)]
+    pods = Exposed(uids, gateways)
+    for gateway in setting.gateways:
+        gateway.entries = msgspec.convert(list(pods.rows(gateway.id)), list[EntrySpec])
+
+    def fill(lab: Lab) -> None:
+        rows = [[r["external_ip"], r["external_port"], r["entry_id"]] for r in lab.admin.rows()]
+        lab.cluster.ask("load", uids=uids, rows=rows, gateways=gateways)
+        lab.cluster.ask("fill", count=others)
+
+    return Lab(folder, setting, still=True, furnish=fill)
+
+
+def events(folder: Path, *, quick: bool) -> Result:
+    """What an event of a pod that is not ours costs, beside two other ways to watch."""
+    pods, count = (300, 2000) if quick else (2000, 10_000)
+    result = Result("events", f"{pods} pods that ask for nothing, {count} events, all watch at once")
+    with Lab(folder, scenario(), still=True) as lab:
+        lab.cluster.ask("fill", count=pods)
+        lab.start_controller()
+        assert lab.controller is not None
+        watchers = {
+            "dnatctl": lab.controller,
+            "official typed informer": _start(lab, "informer"),
+            "idle kopf operator": _start(lab, "kopf_idle"),
+        }
+        lab.cluster.ask("disturb", count=200)
+        _settle(watchers)
+        idle, _ = _used(watchers, lambda: time.sleep(5))
+        used, took = _used(watchers, lambda: _disturb(lab, watchers, count, 0.0))
+        sparse, long = _used(watchers, lambda: _disturb(lab, watchers, count // 4, 200.0))
+        memory = {name: process.usage().rss for name, process in watchers.items()}
+    cost = {name: (used[name] - idle[name] / 5 * took) / count * 1e6 for name in watchers}
+    slow = {name: (sparse[name] - idle[name] / 5 * long) / (count // 4) * 1e6 for name in watchers}
+    result.at_most(
+        "CPU for an event of a pod that is not ours", cost["dnatctl"], 0.1, "us",
+        bound=cost["official typed informer"], bound_is="the official typed informer's",
+    )  # fmt: skip
+    result.add(
+        "beside an idle kopf operator", cost["dnatctl"], "us", bound=cost["idle kopf operator"],
+        bound_is="an idle kopf operator's",
+    )  # fmt: skip
+    result.add(
+        "the same at 200 events a second", slow["dnatctl"], "us",
+        bound=slow["official typed informer"], bound_is="the official typed informer's",
+    )  # fmt: skip
+    for name in watchers:
+        result.add(f"memory: {name}", memory[name], "MB")
+    result.series["cost"] = cost
+    return result
+
+
+def _start(lab: Lab, name: str) -> Process:
+    """A yardstick that watches pods; waits until it has listed them all."""
+    flag = lab.folder / f"{name}.ready"
+    process = lab.run(
+        [
+            "-m", f"hack.bench.yardsticks.{name}", "--kubeconfig", str(lab.kubeconfig),
+            "--ready", str(flag),
+        ],
+        name,
+    )  # fmt: skip
+    lab.wait(flag.exists, f"{name} to have started", 120, 0.2)
+    return process
+
+
+def _disturb(lab: Lab, watchers: dict[str, Process], count: int, rate: float) -> None:
+    lab.cluster.ask("disturb", count=count, rate=rate)
+    _settle(watchers)
+
+
+def _used(
+    watchers: dict[str, Process], meanwhile: Callable[[], object]
+) -> tuple[dict[str, float], float]:
+    """CPU seconds that each used meanwhile, and how long that was."""
+    before, begun = {name: process.usage().cpu for name, process in watchers.items()}, time.monotonic()
+    meanwhile()
+    used = {name: process.usage().cpu - before[name] for name, process in watchers.items()}
+    return used, time.monotonic() - begun
+
+
+def _settle(watchers: dict[str, Process]) -> None:
+    """Wait until all have taken in what there is: nobody uses CPU any more."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        before = [process.usage().cpu for process in watchers.values()]
+        time.sleep(2)
+        after = [process.usage().cpu for process in watchers.values()]
+        if all(b - a < 0.15 for a, b in zip(before, after, strict=True)):
+            return
+    raise TimeoutError("the watchers do not come to rest")
