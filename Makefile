@@ -65,8 +65,8 @@ soak: .venv/.dev ## Run for long under faults (DURATION=10m)
 	$(RUN) $(BIN)/python hack/soak --duration $(DURATION) $(ARGS)
 
 .PHONY: bench
-bench: .venv/.dev ## Measure speed and size against the budgets
-	$(RUN) $(BIN)/python hack/bench $(ARGS)
+bench: .venv/.bench ## Measure speed and size against the budgets (ARGS="--quick --only latency")
+	$(RUN) $(BIN)/python -m hack.bench $(ARGS)
 
 .PHONY: format
 format: .venv/.dev ## Bring the code into the one style
@@ -82,6 +82,8 @@ lock: .venv/.dev ## Lock the dependencies anew, with hashes (ARGS=--upgrade)
 	$(LOCK) $(ARGS) -o requirements/run.txt
 	$(LOCK) $(ARGS) --extra sim -o requirements/sim.txt
 	$(LOCK) $(ARGS) --extra sim requirements/dev.in -o requirements/dev.txt
+	$(LOCK) $(ARGS) --extra sim requirements/dev.in requirements/bench.in \
+		-c requirements/dev.txt -o requirements/bench.txt
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment included
@@ -92,3 +94,6 @@ clean: ## Remove what was built, the virtual environment included
 
 .venv/.dev: requirements/dev.txt $(INSTALL)
 	PYTHON=$(PYTHON) hack/venv dev
+
+.venv/.bench: requirements/bench.txt $(INSTALL)
+	PYTHON=$(PYTHON) hack/venv bench

@@ -64,7 +64,7 @@ def _runner(folder: Path, options: Any) -> Callable[[str], Result | None]:
         begun = time.monotonic()
         try:
             result = bench(folder / name, quick=options.quick)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the others are to run all the same
             print(f"\n{name} failed\n{traceback.format_exc()}", flush=True)
             return None
         result.seconds = time.monotonic() - begun

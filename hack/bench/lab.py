@@ -93,9 +93,7 @@ class Lab:
 
     def run(self, argv: list[str], name: str, **options: Any) -> Process:
         """Start one more program."""
-        return self._running.enter_context(
-            Process(argv, self.folder / f"{name}.log", **options)
-        )
+        return self._running.enter_context(Process(argv, self.folder / f"{name}.log", **options))
 
     def start_controller(self) -> float:
         """Start dnatctl; the seconds until it was ready."""
@@ -122,7 +120,9 @@ class Lab:
         assert self.controller is not None
         self.controller.stop()
 
-    def wait(self, check: Callable[[], object], what: str, seconds: float, every: float = 0.02) -> None:
+    def wait(
+        self, check: Callable[[], object], what: str, seconds: float, every: float = 0.02
+    ) -> None:
         """Wait until `check` says yes."""
         deadline = time.monotonic() + seconds
         while not check():

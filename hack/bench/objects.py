@@ -56,8 +56,15 @@ def running(name: str, namespace: str, ip: str, annotations: Object) -> Object:
                 for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
             ],
             "containerStatuses": [
-                {"name": "main", "ready": True, "restartCount": 0, "state": state,
-                 "image": container["image"], "imageID": "sha256:0123", "containerID": "cri://0"}
+                {
+                    "name": "main",
+                    "ready": True,
+                    "restartCount": 0,
+                    "state": state,
+                    "image": container["image"],
+                    "imageID": "sha256:0123",
+                    "containerID": "cri://0",
+                }
             ],
         },
     }
@@ -71,7 +78,8 @@ def address(number: int) -> str:
 class Exposed:
     """Pods that have been exposed for long: claim, rows and status are all in place.
 
-    `uids`: those of the PodDNATs. `gateways`: pairs of an ID and its EIP. The rows belong into the cloud's scenario.
+    `uids`: those of the PodDNATs. `gateways`: pairs of an ID and its EIP. The rows belong into the
+    cloud's scenario.
     """
 
     def __init__(self, uids: list[str], gateways: list[tuple[str, str]]) -> None:

@@ -7,6 +7,7 @@ for how long the table stayed busy after it. Nobody can write faster than the su
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dnatctl.sim.cloud.calls import Call
 from hack.bench.lab import READ, WRITES
@@ -39,7 +40,7 @@ class Pace:
 
 
 def judge(calls: list[Call], *, relaxed: bool = False) -> Pace:
-    """The pace of the creates among the calls of one table, the first one's start to the last's end."""
+    """The pace of the creates of one table, from the first one's start to the last one's end."""
     writes = [call for call in calls if call.api in WRITES]
     done = [call for call in writes if not call.code and call.api == CREATE]
     first, last = done[0], done[-1]
@@ -58,6 +59,4 @@ def judge(calls: list[Call], *, relaxed: bool = False) -> Pace:
 def idle_times(calls: list[Call]) -> list[float]:
     """Of each accepted create but the first: seconds from when the table was free until it came."""
     done = [call for call in calls if call.api == CREATE and not call.code]
-    return [
-        b.received - max(a.settles_at, a.replied) for a, b in zip(done, done[1:], strict=False)
-    ]
+    return [b.received - max(a.settles_at, a.replied) for a, b in pairwise(done)]

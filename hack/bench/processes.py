@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import atexit
 import os
 import signal
 import subprocess
@@ -16,7 +16,6 @@ from typing import Any, Self
 import orjson
 
 ROOT = Path(__file__).parents[2]
-_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,9 @@ class Process:
                 stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if answers else errors,
                 stderr=errors,
-                preexec_fn=_die_with_parent,
             )
         self.pid = self._child.pid
+        atexit.register(self._child.kill)
         self.ready: dict[str, Any] = self._read() if answers else {}
 
     def ask(self, do: str, **arguments: Any) -> Any:
@@ -62,8 +61,7 @@ class Process:
     def usage(self) -> Usage:
         """What it has used; of the last moment it was alive."""
         status = dict(
-            line.split(":", 1)
-            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines()
+            line.split(":", 1) for line in Path(f"/proc/{self.pid}/status").read_text().splitlines()
         )
         # The process's CPU clock (clock_getcpuclockid), exact where ticks of 10 ms are not.
         cpu = time.clock_gettime((~self.pid << 3) | 2)
@@ -87,6 +85,7 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._child.kill()
                 self._child.wait()
+        atexit.unregister(self._child.kill)
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 pipe.close()
@@ -106,7 +105,3 @@ class Process:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)

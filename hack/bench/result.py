@@ -75,14 +75,18 @@ class Result:
         """Add a figure without a goal."""
         self.figures.append(Figure(what, measured, unit, **rest))
 
-    def at_least(self, what: str, measured: float, limit: float, unit: str = "", **rest: Any) -> None:
+    def at_least(
+        self, what: str, measured: float, limit: float, unit: str = "", **rest: Any
+    ) -> None:
         """Add a figure that should be no smaller (with a bound: its ratio to that)."""
         ratio = rest.get("bound") is not None
         self.figures.append(
             Figure(what, measured, unit, goal=Goal.AT_LEAST, limit=limit, of_ratio=ratio, **rest)
         )
 
-    def at_most(self, what: str, measured: float, limit: float, unit: str = "", **rest: Any) -> None:
+    def at_most(
+        self, what: str, measured: float, limit: float, unit: str = "", **rest: Any
+    ) -> None:
         """Add a figure that should be no larger (with a bound: its ratio to that)."""
         ratio = rest.get("bound") is not None
         self.figures.append(

@@ -18,9 +18,18 @@ def naive(folder: Path, *, quick: bool) -> Result:
     count = 40 if quick else 300
     result = Result("naive", f"{count} pods at once, one gateway, busy {SETTLE_S} s")
     theirs, ours = _naively(folder / "naive", count), _ours(folder / "dnatctl", count)
-    for what, unit in (("time", "s"), ("calls", "a pod"), ("refused", "a pod"), ("CPU", "ms a pod")):
+    for what, unit in (
+        ("time", "s"),
+        ("calls", "a pod"),
+        ("refused", "a pod"),
+        ("CPU", "ms a pod"),
+    ):
         result.add(
-            f"dnatctl: {what}", ours[what], unit, bound=theirs[what], bound_is="the naive operator's"
+            f"dnatctl: {what}",
+            ours[what],
+            unit,
+            bound=theirs[what],
+            bound_is="the naive operator's",
         )
     return result
 
@@ -97,7 +106,9 @@ def growth(folder: Path, *, quick: bool) -> Result:
     """What one more pod costs when there are few already, and when there are many."""
     steps = (100, 300, 600) if quick else (100, 500, 1000, 2000, 3000, 4000, 5000)
     rate = 60.0
-    result = Result("growth", f"{GATEWAYS} gateways, {rate:.0f} pods a second, up to {steps[-1]} pods")
+    result = Result(
+        "growth", f"{GATEWAYS} gateways, {rate:.0f} pods a second, up to {steps[-1]} pods"
+    )
     costs, reads, memory = [], [], []
     with Lab(folder, scenario(GATEWAYS, **QUICK_CLOUD)) as lab:
         lab.start_controller()

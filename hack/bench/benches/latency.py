@@ -20,7 +20,9 @@ RATE = 50.0
 
 def latency(folder: Path, *, quick: bool) -> Result:
     """From the pod's IP in the API server to the create at the cloud."""
-    result = Result("latency", f"{GATEWAYS} idle gateways; one pod at a time, then {RATE:.0f} a second")
+    result = Result(
+        "latency", f"{GATEWAYS} idle gateways; one pod at a time, then {RATE:.0f} a second"
+    )
     singles, burst = (20, 250) if quick else (60, 1500)
     with Lab(folder, scenario(GATEWAYS, **QUICK_CLOUD)) as lab:
         lab.start_controller()
@@ -45,9 +47,7 @@ def latency(folder: Path, *, quick: bool) -> Result:
 
 def _delays(calls: list[Call], known: dict[str, float], prefix: str) -> list[float]:
     """Seconds from the IP to the create, by the pod's name in the row's."""
-    sent = {
-        call.name.partition("_game-")[2]: call.received for call in calls if call.api == CREATE
-    }
+    sent = {call.name.partition("_game-")[2]: call.received for call in calls if call.api == CREATE}
     return [
         sent[pod] - at
         for pod, at in ((name.partition("/")[2], at) for name, at in known.items())
@@ -58,7 +58,9 @@ def _delays(calls: list[Call], known: dict[str, float], prefix: str) -> list[flo
 def deletes(folder: Path, *, quick: bool) -> Result:
     """Pods end while a burst of others is being exposed on the same gateway."""
     ends, burst, settle = (5, 40, 0.1) if quick else (20, 200, 0.1)
-    result = Result("deletes", f"{ends} pods end under a burst of {burst}, one gateway, busy {settle} s")
+    result = Result(
+        "deletes", f"{ends} pods end under a burst of {burst}, one gateway, busy {settle} s"
+    )
     with Lab(folder, scenario(settle=settle, write_latency=0.02), quarantine="1s") as lab:
         lab.start_controller()
         lab.cluster.ask("create", namespace="game", prefix="old", count=ends)
@@ -87,9 +89,7 @@ def churn(folder: Path, *, quick: bool) -> Result:
     with Lab(folder, scenario(GATEWAYS, **QUICK_CLOUD), quarantine="5s") as lab:
         lab.start_controller()
         before, began = lab.usage(), time.monotonic()
-        lab.cluster.ask(
-            "churn", namespace="game", prefix="pod", count=count, rate=RATE, life=life
-        )
+        lab.cluster.ask("churn", namespace="game", prefix="pod", count=count, rate=RATE, life=life)
         lab.wait_gone(count, 60)
         took, cpu = time.monotonic() - began, lab.usage().cpu - before.cpu
         times, truth = lab.cluster.ask("times"), lab.admin.rows()

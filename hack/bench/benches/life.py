@@ -18,7 +18,9 @@ def life(folder: Path, *, quick: bool) -> Result:
     Some have lived before them, so that what is behind their addresses is known already.
     """
     count = 100 if quick else 500
-    result = Result("life", f"{count} pods, created and deleted at 25 a second, {GATEWAYS} gateways")
+    result = Result(
+        "life", f"{count} pods, created and deleted at 25 a second, {GATEWAYS} gateways"
+    )
     with Lab(folder, scenario(GATEWAYS, **QUICK_CLOUD), quarantine="1s") as lab:
         lab.start_controller()
         live_through(lab, "warm", 100)

@@ -66,7 +66,9 @@ def large(folder: Path, others: int, exposed: int) -> Lab:
 def events(folder: Path, *, quick: bool) -> Result:
     """What an event of a pod that is not ours costs, beside two other ways to watch."""
     pods, count = (300, 2000) if quick else (2000, 10_000)
-    result = Result("events", f"{pods} pods that ask for nothing, {count} events, all watch at once")
+    result = Result(
+        "events", f"{pods} pods that ask for nothing, {count} events, all watch at once"
+    )
     with Lab(folder, scenario(), still=True) as lab:
         lab.cluster.ask("fill", count=pods)
         lab.start_controller()
@@ -125,7 +127,10 @@ def _used(
     watchers: dict[str, Process], meanwhile: Callable[[], object]
 ) -> tuple[dict[str, float], float]:
     """CPU seconds that each used meanwhile, and how long that was."""
-    before, begun = {name: process.usage().cpu for name, process in watchers.items()}, time.monotonic()
+    before, begun = (
+        {name: process.usage().cpu for name, process in watchers.items()},
+        time.monotonic(),
+    )
     meanwhile()
     used = {name: process.usage().cpu - before[name] for name, process in watchers.items()}
     return used, time.monotonic() - begun

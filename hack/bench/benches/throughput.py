@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from dnatctl.sim.cloud.calls import Call
-from hack.bench.lab import READ, ROUND_TRIP, WRITES, Lab, count_calls, scenario
+from hack.bench.lab import ROUND_TRIP, WRITES, Lab, count_calls, scenario
 from hack.bench.pace import CREATE, idle_times, judge
 from hack.bench.result import Result
 from hack.bench.yardsticks.oracle import oracle_rate
@@ -33,9 +34,7 @@ def random_times(folder: Path, *, quick: bool) -> Result:
     with Lab(folder, scenario(settle=RANDOM_S)) as lab:
         calls = _burst(lab, count, seconds=count * 4.0 + 30)
     pace = judge(calls)
-    result.at_least(
-        "entries a second", pace.rate, 0.85, "1/s", bound=pace.bound, bound_is=BOUND
-    )
+    result.at_least("entries a second", pace.rate, 0.85, "1/s", bound=pace.bound, bound_is=BOUND)
     result.at_most("probes (reads and refused writes) an entry", pace.probes, 4)
     result.add("refused writes an entry", pace.refused / pace.entries)
     result.add("reads an entry", pace.reads / pace.entries)
@@ -48,9 +47,7 @@ def _steady(folder: Path, settle: float, count: int) -> Result:
     with Lab(folder, scenario(settle=settle)) as lab:
         calls = _burst(lab, count, seconds=count * settle * 2 + 30)
     pace = judge(calls)
-    result.at_least(
-        "entries a second", pace.rate, 0.95, "1/s", bound=pace.bound, bound_is=BOUND
-    )
+    result.at_least("entries a second", pace.rate, 0.95, "1/s", bound=pace.bound, bound_is=BOUND)
     result.at_most("refused, of the writes", pace.refused / (pace.entries + pace.refused), 0.10)
     counts = count_calls(calls)
     writes = sum(counts.get(api, 0) for api in WRITES)
@@ -101,11 +98,8 @@ def adapted(calls: list[Call]) -> float:
     was sent before anybody could know.
     """
     done = [call for call in calls if call.api == CREATE and not call.code]
-    spent = [b.replied - a.replied for a, b in zip(done, done[1:], strict=False)]
-    least = [
-        b.replied - b.received + max(a.settles_at - a.replied, 0.0)
-        for a, b in zip(done, done[1:], strict=False)
-    ]
+    spent = [b.replied - a.replied for a, b in pairwise(done)]
+    least = [b.replied - b.received + max(a.settles_at - a.replied, 0.0) for a, b in pairwise(done)]
     for n in range(len(spent) - 5):
         if sum(spent[n : n + 5]) <= 1.25 * sum(least[n : n + 5]):
             return float(n)
@@ -128,6 +122,3 @@ def spread(values: list[float]) -> dict[str, Any]:
         "p99": ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))],
         "max": ordered[-1],
     }
-
-
-__all__ = ["READ", "random_times", "relaxed", "spread", "steady_long", "steady_short"]

@@ -82,7 +82,7 @@ class Floor:
     _owed: dict[str, float] = field(default_factory=dict)
 
     def live(self, first: int, count: int) -> None:
-        """Pods number `first` and so on: all the requests of a life for each, one after the other."""
+        """From pod number `first` on: all the requests of each life, one after the other."""
         for number in range(first, first + count):
             self._expose(number)
             self._release(number)
@@ -96,7 +96,9 @@ class Floor:
                 "portMapping": [{"externalPort": "512", "internalPort": "80"}]}  # fmt: skip
         meta = {"name": name, "namespace": "game", "finalizers": ["natgw-controller"]}
         kinds = {"apiVersion": "alibabacloud.com/v1", "kind": "PodDNAT"}
-        self.cluster.request("POST", RECORDS, {**kinds, "metadata": meta, "spec": spec}, "application/json")
+        self.cluster.request(
+            "POST", RECORDS, {**kinds, "metadata": meta, "spec": spec}, "application/json"
+        )
         for _ in self._times("patch poddnats.alibabacloud.com", less=1):
             self.cluster.request("PATCH", f"{RECORDS}/{name}", {"spec": spec})
         row = self.cloud.create_forward_entry(create_request(self.table, self.eip, number))
