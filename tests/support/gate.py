@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
 from dnatctl.sim.cloud import Cloud, Scenario
 from dnatctl.sim.cloud.calls import Call
+from dnatctl.sim.cloud.params import Params
 from dnatctl.sim.cloud.wire import Cut, Life, Request
 from dnatctl.sim.kube.wire.faults import Fault, Stage, Write
 
@@ -76,12 +78,12 @@ class Gate:
 
 
 class GatedCloud(Cloud):
-    """The emulated cloud with a gate before its writes, and a referee who sees each take effect."""
+    """The emulated cloud with a gate before its writes; judges see each as it takes effect."""
 
     def __init__(self, scenario: Scenario, gate: Gate) -> None:
         super().__init__(scenario)
         self.gate = gate
-        self.on_commit: Callable[[Call], None] = lambda _: None
+        self.judges: list[Callable[[Call], None]] = []
 
     def serve(self, request: Request) -> Life:
         """See `Cloud`."""
@@ -95,7 +97,8 @@ class GatedCloud(Cloud):
         return Cut("reset") if self.gate.after(passing) else answer
 
     def _commit(self, write: Any, job: Any) -> Any:
-        self.on_commit(job.call)
+        for judge in self.judges:
+            judge(job.call)
         return super()._commit(write, job)
 
 
@@ -127,11 +130,7 @@ def cloud_name(cloud: Cloud, request: Request) -> str:
     return f"{call.api} {_label(call.name)}:{port}/{call.protocol.lower()}"
 
 
-def _params(request: Request) -> Any:
-    from urllib.parse import parse_qsl
-
-    from dnatctl.sim.cloud.params import Params
-
+def _params(request: Request) -> Params:
     return Params(dict(parse_qsl(request.query, keep_blank_values=True)))
 
 

@@ -73,28 +73,41 @@ class Running:
 
 
 class Stage:
-    """Emulators, and as many controllers as asked for. `ns`: where pods are, if nothing is said."""
+    """Emulators, and as many controllers as asked for. `ns`: where pods are, if nothing is said.
+
+    `beside`: another cluster, whose account in the cloud this one shares.
+    """
 
     def __init__(
-        self, scenario: Scenario | None = None, kube: KubeSettings | None = None, **config: Any
+        self,
+        scenario: Scenario | None = None,
+        kube: KubeSettings | None = None,
+        beside: Stage | None = None,
+        **config: Any,
     ) -> None:
-        self.gate = Gate()
-        self.cloud = GatedCloud(scenario or Scenario(knobs=fast()), self.gate)
+        self.gate = beside.gate if beside else Gate()
+        self.cloud = (
+            beside.cloud if beside else GatedCloud(scenario or Scenario(knobs=fast()), self.gate)
+        )
         self.acts = Acts(self.cloud)
-        self.cloud_server = CloudServer(self.cloud)
+        self.cloud_server = beside.cloud_server if beside else CloudServer(self.cloud)
         self.kube = KubeServer(settings=kube or KubeSettings(nodes=2))
         self.config = config
+        self.beside = beside
         self.running: list[Running] = []
         self.ns = "default"
         self.folder = Path(tempfile.mkdtemp())
-        quarantine_s = float(self.configuration()["quarantine"].removesuffix("s"))
-        self.referee = Referee(CLUSTER_ID, self.kube, self.cloud, quarantine_s)
-        self.cloud.on_commit = self.referee.committing
+        settings = self.configuration()
+        self.marks = Marks(settings["clusterID"])
+        quarantine_s = float(settings["quarantine"].removesuffix("s"))
+        self.referee = Referee(self.marks, self.kube, self.cloud, quarantine_s)
+        self.cloud.judges.append(self.referee.committing)
 
     # --- life
 
     def start(self) -> Stage:
-        self.cloud_server.start()
+        if not self.beside:
+            self.cloud_server.start()
         self.kube.start()
         self.kube.write_kubeconfig(str(self.folder / "kubeconfig"))
         self.kube.store.create(
@@ -109,7 +122,8 @@ class Stage:
             self.stop_controllers()
         finally:
             self.kube.stop()
-            self.cloud_server.stop()
+            if not self.beside:
+                self.cloud_server.stop()
             shutil.rmtree(self.folder)
 
     def heal(self) -> None:
@@ -282,13 +296,12 @@ class Stage:
 
     def own_rows(self, name: str = "", namespace: str = "") -> list[Object]:
         """Rows with this cluster's mark, of one PodDNAT or of all."""
-        marks = Marks(CLUSTER_ID)
         record = self.record(name, namespace) if name else None
         uid = record["metadata"]["uid"] if record else None
         return [
             r
             for r in self.rows()
-            if (owner := marks.owner(r["name"])) and (not name or owner == uid)
+            if (owner := self.marks.owner(r["name"])) and (not name or owner == uid)
         ]
 
     def calls(self, *apis: str, code: str | None = None, since: int = 0) -> list[Any]:
@@ -349,7 +362,7 @@ class Stage:
     def wrong(self, but: Collection[tuple[str, str]] = ()) -> list[str]:
         """What is not as it ought to be at rest; see `oracle`."""
         pods = self.kube.store.list("pods")
-        return discrepancies(pods, self.records(), self.rows(), Marks(CLUSTER_ID), but)
+        return discrepancies(pods, self.records(), self.rows(), self.marks, but)
 
     def settled(self, but: Collection[tuple[str, str]] = (), seconds: float = 20.0) -> None:
         """Wait until everything is as it ought to be."""
@@ -426,10 +439,13 @@ def _notes(annotations: Any) -> dict[str, Any]:
 
 @contextmanager
 def stage(
-    scenario: Scenario | None = None, kube: KubeSettings | None = None, **config: Any
+    scenario: Scenario | None = None,
+    kube: KubeSettings | None = None,
+    beside: Stage | None = None,
+    **config: Any,
 ) -> Iterator[Stage]:
     """A stage for the length of a test."""
-    it = Stage(scenario, kube, **config)
+    it = Stage(scenario, kube, beside, **config)
     try:
         yield it.start()
         it.assert_fair()
