@@ -141,6 +141,13 @@ class Replica:
         """Its metrics as it exposes them."""
         return self._get(f"http://{self.address}/metrics").data.decode()
 
+    def metrics_if_served(self) -> str | None:
+        """The same, None while they cannot be had."""
+        try:
+            return self.metrics()
+        except urllib3.exceptions.HTTPError:
+            return None
+
     def samples(self) -> list[tuple[str, dict[str, str], float]]:
         """Its metrics: name, labels, value of each sample."""
         return [
