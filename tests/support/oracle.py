@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
-
-from dnatctl.table.marks import Marks
 
 Object = dict[str, Any]
 Key = tuple[str, str]
@@ -39,13 +37,17 @@ def discrepancies(
     pods: list[Object],
     records: list[Object],
     rows: list[Object],
-    marks: Marks,
+    owner_of: Callable[[Object], str],
     but: Collection[Key] = (),
 ) -> list[str]:
-    """What is not as it ought to be. `but`: names whose exposure is known to be impossible now."""
+    """What is not as it ought to be.
+
+    `owner_of`: the UID of the PodDNAT that a row belongs to, empty for a foreign one. `but`: names
+    whose exposure is known to be impossible now.
+    """
     by_owner: dict[str, list[Object]] = defaultdict(list)
     for row in rows:
-        if owner := marks.owner(str(row["name"])):
+        if owner := owner_of(row):
             by_owner[owner].append(row)
     known = {key_of(record): record for record in records}
     found: list[str] = []

@@ -361,8 +361,18 @@ class Stage:
 
     def wrong(self, but: Collection[tuple[str, str]] = ()) -> list[str]:
         """What is not as it ought to be at rest; see `oracle`."""
-        pods = self.kube.store.list("pods")
-        return discrepancies(pods, self.records(), self.rows(), self.marks, but)
+        pods, records = self.kube.store.list("pods"), self.records()
+        listed = {
+            entry["forwardEntryId"]: str(record["metadata"]["uid"])
+            for record in records
+            for entry in record.get("status", {}).get("entries", [])
+        }
+
+        def owner(row: Object) -> str:
+            adopted = row["entry_id"] in self.referee.adopted
+            return listed.get(row["entry_id"], "") if adopted else self.marks.owner(row["name"])
+
+        return discrepancies(pods, records, self.rows(), owner, but)
 
     def settled(self, but: Collection[tuple[str, str]] = (), seconds: float = 20.0) -> None:
         """Wait until everything is as it ought to be."""

@@ -237,6 +237,7 @@ class TableWriter:
     def _accepted(self, wish: Wish, entry_id: str, sent: float) -> None:
         now = self._clock.monotonic()
         with self._world.lock:
+            before = self._table.row(entry_id)
             match wish.write:
                 case CreateRow(entry=entry):
                     self._table.created(entry.as_row(entry_id), now)
@@ -250,6 +251,10 @@ class TableWriter:
             self._wishes.answered(wish)
             self._wishes.refuse(wish, None)
         self._settled(wish)
+        if before is not None and isinstance(wish.write, ModifyRow):
+            # Whoever has the address that the row led to may have waited for that.
+            for key in self._world.keys_at(before.entry.internal_ip):
+                self._listener.changed(key)
 
     def _settled(self, wish: Wish) -> None:
         with self._changed:

@@ -1,0 +1,105 @@
+"""A pod gets the IP of one that is gone: nobody may meet it at the dead pod's endpoint for long."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from dnatctl.sim.cloud import Scenario, Settle
+from tests.support.stage import Stage, eventually, fast, stage
+from tests.support.workloads import stateful
+
+SETTLE_S = 0.1
+ROUNDS = 10
+
+
+@pytest.fixture
+def it() -> Iterator[Stage]:
+    knobs = fast(settle=Settle.all(SETTLE_S), write_latency=0.02, read_latency=0.01)
+    with stage(Scenario(knobs=knobs), quarantine="1s") as running:
+        running.start_controller()
+        yield running
+
+
+def swap(it: Stage, old: str, new: str) -> float:
+    """Delete one pod by force and create another, which gets its IP; when it had it."""
+    ip = it.kube.store.get("pods", it.ns, old)["status"]["podIP"]
+    it.delete_pod(old, grace=0)
+    it.pod(new)
+    eventually(lambda: (it.kube.store.get("pods", it.ns, new) or {})["status"].get("podIP"))
+    assert it.kube.store.get("pods", it.ns, new)["status"]["podIP"] == ip
+    return time.monotonic()
+
+
+def exposed_by_another(it: Stage, pod: str) -> list[str]:
+    """Rows that lead to the pod and are not its own."""
+    ip = it.kube.store.get("pods", it.ns, pod)["status"]["podIP"]
+    record = it.record(pod)
+    uid = record["metadata"]["uid"] if record else "?"
+    return [
+        str(row["entry_id"])
+        for row in it.rows()
+        if row["internal_ip"] == ip and row["works"] and uid not in str(row["name"])
+    ]
+
+
+def test_the_dead_pods_endpoint_leads_to_its_successor_for_one_release_at_most(it: Stage) -> None:
+    """Measured from the moment the new pod has the IP until the old row is out of service."""
+    it.pod("web-0")
+    it.ready("web-0")
+    windows, waits = [], []
+    for n in range(ROUNDS):
+        began = swap(it, f"web-{n}", f"web-{n + 1}")
+        eventually(lambda n=n: not exposed_by_another(it, f"web-{n + 1}"))
+        windows.append(time.monotonic() - began)
+        it.ready(f"web-{n + 1}")
+        waits.append(time.monotonic() - began)
+    print(
+        f"window: median {statistics.median(windows) * 1000:.0f} ms,"
+        f" worst {max(windows) * 1000:.0f} ms; own exposure ready after"
+        f" {statistics.median(waits) * 1000:.0f} ms (table settles in {SETTLE_S * 1000:.0f} ms)"
+    )
+    assert max(windows) < 1.0
+    it.assert_at_rest()
+
+
+def test_what_stands_in_a_living_pods_way_goes_before_everything_else(it: Stage) -> None:
+    """The table has a backlog of others' creates; the dead pod's row does not wait behind them."""
+    it.pod("old")
+    it.ready("old")
+    for n in range(30):
+        it.pod(f"busy-{n}")
+    eventually(lambda: all(p["status"].get("podIP") for p in it.kube.store.list("pods")))
+    swap(it, "old", "new")
+    eventually(lambda: not exposed_by_another(it, "new"))
+    waiting = sum(not it.entries(f"busy-{n}") for n in range(30))
+    assert waiting >= 20, "the old row waited behind the others"
+    it.ready("new")
+    for n in range(30):
+        it.ready(f"busy-{n}")
+    it.assert_at_rest()
+
+
+def test_a_pod_that_asks_for_nothing_is_not_met_at_a_dead_pods_endpoint(it: Stage) -> None:
+    it.pod("old", "80,443")
+    it.ready("old", 2)
+    it.delete_pod("old", grace=0)
+    it.pod("private", switch="false")
+    eventually(lambda: it.kube.store.get("pods", it.ns, "private")["status"].get("podIP"))
+    eventually(lambda: not exposed_by_another(it, "private"))
+    it.assert_at_rest()
+
+
+def test_a_pod_gets_the_ip_of_a_fixed_one_that_is_away(it: Stage) -> None:
+    it.kube.store.create("statefulsets.apps", stateful("default"))
+    it.ready("db-0")
+    with it.kube.store.raw.lock:
+        it.delete_pod("db-0", grace=0)
+        it.pod("new")
+    it.ready("new")
+    it.ready("db-0")
+    eventually(lambda: not it.wrong())
+    it.assert_at_rest()
