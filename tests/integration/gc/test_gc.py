@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from tests.support.stage import Stage, stage
 
 from dnatctl.cli.gc import gc
+from tests.support.stage import Stage, stage
 
 GATEWAY = "ngw-bp1emulated0001"
 CLUSTER = "c11ba338192xxxxxxx"

@@ -104,7 +104,6 @@ class TestWanting:
         assert wishes.want("a", "games", (create(600, "2/"),))
         assert order(wishes) == [create(600, "2/")]
 
-
     def test_another_intent_waits_as_long_as_the_one_before(self):
         wishes = wanted(create(600, "1/"))
         wish = wishes.take(0.0)
