@@ -189,6 +189,7 @@ class Controller:
                 annotation=settings.config.publish.annotation,
             ),
             note_soon=self._elector.renew_soon,
+            looking=self._queue.looking,
             dry_run=settings.dry_run,
         )
         self._workers = Workers(

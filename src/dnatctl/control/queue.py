@@ -153,6 +153,15 @@ class WorkQueue(Generic[K]):
                 ends = [end for end in (deadline, self._delays.next()) if end is not None]
                 self._wake.wait(min(ends) - now if ends else None)
 
+    def looking(self, key: K) -> None:
+        """The worker that has the key looks at everything anew from here on.
+
+        What made the key be added until now is part of what it sees.
+        """
+        with self._wake:
+            if key in self._taken:
+                self._again.pop(key, None)
+
     def done(self, key: K) -> None:
         """Say that the work on a key taken by `get` has ended, well or not.
 
@@ -162,7 +171,8 @@ class WorkQueue(Generic[K]):
             self._metrics.finished(self._clock.monotonic() - self._taken.pop(key))
             priority = self._again.pop(key, None)
             if priority is not None:
-                self._make_due(key, priority)
+                # The worker that is done comes for the next key: nobody has to be woken.
+                self._make_due(key, priority, wake=False)
             if self._is_idle():
                 self._idle.notify_all()
 
@@ -208,7 +218,7 @@ class WorkQueue(Generic[K]):
     def _is_idle(self) -> bool:
         return not self._taken and not any(self._due)
 
-    def _make_due(self, key: K, priority: Priority) -> None:
+    def _make_due(self, key: K, priority: Priority, *, wake: bool = True) -> None:
         if key in self._taken:
             self._again[key] = min(priority, self._again.get(key, priority))
             return
@@ -219,7 +229,8 @@ class WorkQueue(Generic[K]):
         if since is None:
             since = self._clock.monotonic()
             self._metrics.added()
-            self._wake.notify()
+            if wake:
+                self._wake.notify()
         self._due[priority][key] = since
 
     def _take(self, now: float) -> K:

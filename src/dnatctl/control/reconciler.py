@@ -68,8 +68,15 @@ class Reporter(Protocol):
         ...
 
 
+def _unheard(_key: Key) -> None:
+    """Nobody wants to know."""
+
+
 class Reconciler:
-    """Turns plans into requests."""
+    """Turns plans into requests.
+
+    `looking` is told of each look at a key: what has been heard of it until then is settled by it.
+    """
 
     def __init__(
         self,
@@ -82,6 +89,7 @@ class Reconciler:
         hands: Hands,
         reporter: Reporter,
         note_soon: Callable[[], None],
+        looking: Callable[[Key], None] = _unheard,
         dry_run: bool = False,
     ) -> None:
         self._observer = observer
@@ -92,6 +100,7 @@ class Reconciler:
         self._hands = hands
         self._reporter = reporter
         self._note_soon = note_soon
+        self._looking = looking
         self._dry_run = dry_run
 
     def reconcile(self, key: Key) -> float | None:
@@ -101,6 +110,7 @@ class Reconciler:
         Raises KubeError where the API server fails.
         """
         for _ in range(MOST_STEPS):
+            self._looking(key)
             seen = self._observer.look(key)
             with self._world.lock:
                 # In one breath: between a plan and its writes no writer may carry out what an

@@ -78,6 +78,21 @@ def test_a_key_in_work_waits_until_it_is_done(queue: WorkQueue[str]) -> None:
     assert take_all(queue) == ["a"]
 
 
+def test_what_was_heard_before_a_look_is_settled_by_it(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    assert queue.get(0) == "a"
+    queue.add("a")
+    queue.looking("a")
+    queue.done("a")
+    assert queue.get(0) is None
+    queue.add("a")
+    assert queue.get(0) == "a"
+    queue.looking("a")
+    queue.add("a")
+    queue.done("a")
+    assert queue.get(0) == "a"
+
+
 def test_done_needs_a_key_in_work(queue: WorkQueue[str]) -> None:
     queue.add("a")
     with pytest.raises(KeyError):
