@@ -98,7 +98,6 @@ def _is_held_back(case: Case, port: PortMapping) -> bool:
 def _is_squatted(case: Case, port: PortMapping) -> bool:
     rows = squatters(case.table, case.ip, port, case.record.uid)
     foreign = [row.entry for row in rows if not row.owner]
-    case.blockers.update(row.owner for row in rows if row.owner)
     if foreign:
         text = (
             f"{case.ip}:{port.internal}/{port.protocol} already has a DNAT entry that is not "

@@ -219,6 +219,7 @@ class TestConflicts:
         made = scene.plan(refusals=refused(self.ENTRY, Refused.CONFLICT, 9, 0))
         assert not isinstance(made.step, Reclaim | Retire)
         assert made.problem.reason == "TupleConflict"
+        assert made.writes == ()
 
     def test_a_rejected_row_is_told_of_and_tried_again(self):
         made = Scene(record=WAITING, pod=pod()).plan(refusals=refused(self.ENTRY, Refused.REJECTED))
@@ -251,6 +252,11 @@ class TestPacking:
         scene = Scene(record=self.THREE, pod=self.POD, offers=self.PACK)
         made = scene.plan(refusals=refused(self.RANGE, why, 1, 0))
         assert made.writes == tuple(create(f"{600 + n}", f"{7000 + n}") for n in range(3))
+
+    def test_a_range_of_two_as_well(self):
+        scene = Scene(record=record((600, 80), (601, 81)), pod=pod("80-81"), offers=self.PACK)
+        made = scene.plan(refusals=refused(new_row("600/601", "80/81"), Refused.REJECTED, 1, 0))
+        assert made.writes == (create("600", "80"), create("601", "81"))
 
     def test_single_rows_would_not_help_against_a_full_table(self):
         scene = Scene(record=self.THREE, pod=self.POD, offers=self.PACK)

@@ -230,6 +230,10 @@ class TestPark:
             assert self.plan(away, pod=a_pod) == Plan()
             assert self.plan(away, WEB, pod=a_pod) == Plan(writes=(delete("fwd-1"),))
 
+    def test_a_living_pod_keeps_its_claim_whatever_its_workload_says(self):
+        for gone in (Workload.GONE, Workload.SHED):
+            assert self.plan(self.PARKED, pod=pod(fixed=True, ip=""), workload=gone) == Plan()
+
     def test_what_is_wrong_with_it_is_told(self):
         nonsense = pod("nonsense", fixed=True, ip="")
         made = self.plan(self.PARKED, pod=nonsense)
