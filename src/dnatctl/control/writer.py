@@ -13,6 +13,7 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.desk import Desk
 from dnatctl.control.listener import Listener
 from dnatctl.control.pace import TablePace
 from dnatctl.control.pauses import (
@@ -24,15 +25,14 @@ from dnatctl.control.pauses import (
     RETRY_S,
     SHUN_S,
 )
-from dnatctl.control.wishes import Wish, Wishes
+from dnatctl.control.wishes import Wish
 from dnatctl.control.world import World
-from dnatctl.model import NewEntry
-from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
+from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused
 
 log = structlog.get_logger(__name__)
 
 
-class TableWriter:
+class TableWriter(Desk):
     """Owns every write to one table."""
 
     def __init__(
@@ -44,71 +44,22 @@ class TableWriter:
         listener: Listener,
         fence: Callable[[], bool],
     ) -> None:
+        super().__init__(world.clock)
         self.gateway_id = gateway_id
         self._world = world
         self._cloud = cloud
-        self._clock = world.clock
         self._listener = listener
         self._fence = fence
         self._table = world.table(gateway_id)
-        self._wishes = Wishes()
         self._pace = TablePace(world.clock.monotonic())
         self._paused_until = float("-inf")
-        self._changed = threading.Condition()
         self._stopping = False
         self._accepted_writes = 0
         self._thread = threading.Thread(
             target=self._run, name=f"dnatctl-writer-{gateway_id}", daemon=True
         )
 
-    # --- for workers
-
-    def want(
-        self, uid: str, namespace: str, writes: tuple[Write, ...], *, orphan: bool = False
-    ) -> None:
-        """Replace what is wanted for that PodDNAT."""
-        with self._changed:
-            if self._wishes.want(uid, namespace, writes, orphan=orphan):
-                self._changed.notify()
-
-    def expedite(self, uid: str) -> None:
-        """Deletes for that PodDNAT go first: its rows stand in another pod's way."""
-        with self._changed:
-            self._wishes.expedite(uid)
-            self._changed.notify()
-
-    def forget(self, uid: str) -> None:
-        """The PodDNAT is gone."""
-        with self._changed:
-            self._wishes.forget(uid)
-
-    def unanswered(self, uid: str) -> bool:
-        """Whether a write for that PodDNAT is under way or its outcome unknown."""
-        with self._changed:
-            return self._wishes.unanswered(uid)
-
-    def refusals(self, uid: str) -> dict[NewEntry, Refusal]:
-        """What the cloud last refused for that PodDNAT."""
-        with self._changed:
-            return self._wishes.refusals(uid)
-
-    # --- for the poller and the metrics
-
-    def busy(self) -> bool:
-        """Whether there is more to write right now."""
-        with self._changed:
-            return self._wishes.sending is not None or self._wishes.due(self._clock.monotonic())
-
-    def room_made(self, rows: int) -> None:
-        """So many rows are gone from the table: what was refused for quota may be tried again."""
-        with self._changed:
-            if self._wishes.room_made(rows, self._clock.monotonic()):
-                self._changed.notify()
-
-    def backlog(self) -> int:
-        """How many writes wait."""
-        with self._changed:
-            return len(self._wishes)
+    # --- for the poller
 
     def writes(self) -> int:
         """How many writes have been accepted."""
