@@ -62,11 +62,15 @@ prove: .venv/.dev ## The model tests at length, with new random examples each ti
 
 .PHONY: soak
 soak: .venv/.dev ## Run for long under faults (DURATION=10m)
-	$(RUN) $(BIN)/python hack/soak --duration $(DURATION) $(ARGS)
+	$(RUN) $(BIN)/python -m hack.soak --duration $(DURATION) $(ARGS)
 
 .PHONY: bench
 bench: .venv/.bench ## Measure speed and size against the budgets (ARGS="--quick --only latency")
 	$(RUN) $(BIN)/python -m hack.bench $(ARGS)
+
+.PHONY: bench-docs
+bench-docs: .venv/.bench ## Put the figures of the last `make bench` into docs/performance.md
+	$(RUN) $(BIN)/python -m hack.bench.page $(ARGS)
 
 .PHONY: format
 format: .venv/.dev ## Bring the code into the one style

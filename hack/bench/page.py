@@ -1,0 +1,54 @@
+"""`make bench-docs`: puts the figures of the last run into docs/performance.md, and its plots.
+
+The table of a benchmark stands between two comments that name it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from hack.bench.__main__ import OUT
+from hack.bench.plots import draw_all
+from hack.bench.processes import ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+PLACE = re.compile(r"(<!-- figures: ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+HEAD = "| measured | | bound | ratio | goal |\n|---|---:|---:|---:|---|\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=OUT, help="folder that the run wrote")
+    options = parser.parse_args()
+    found = {file.stem: orjson.loads(file.read_bytes()) for file in options.json.glob("*.json")}
+
+    def fill(place: re.Match[str]) -> str:
+        result = found.get(place[2])
+        if result is None:
+            print(f"{place[2]}: not run; what the page says stays")
+            return place[0]
+        return place[1] + _table(result) + place[3]
+
+    PAGE.write_text(PLACE.sub(fill, PAGE.read_text("utf-8")), "utf-8")
+    draw_all(found, PAGE.parent / "performance")
+
+
+def _table(result: dict[str, Any]) -> str:
+    return f"{result['setting']}:\n\n" + HEAD + "".join(map(_row, result["figures"])) + "\n"
+
+
+def _row(figure: dict[str, Any]) -> str:
+    bound = f"{figure['bound']:.3g}" if figure["bound"] is not None else ""
+    ratio = f"{figure['ratio']:.2f}" if figure["ratio"] is not None else ""
+    what = f"{figure['what']} (bound: {figure['bound_is']})" if bound else figure["what"]
+    goal = figure["goal"] + {True: " ✓", False: " **missed**", None: ""}[figure["met"]]
+    return f"| {what} | {figure['measured']:.3g} {figure['unit']} | {bound} | {ratio} | {goal} |\n"
+
+
+if __name__ == "__main__":
+    main()
