@@ -28,11 +28,12 @@ def passes(world: World, running: Running) -> World | None:
 
 
 def ticks(world: World, running: Running) -> Iterator[Next]:
-    """A minute passes. Workers never leave anything lying for so long."""
-    if all(running.reconcile(world, name).world == world for name in names(world)):
-        later = passes(world, running)
-        if later is not None:
-            yield Next("a minute passes", later)
+    """A minute passes. The workers and the poller never leave anything lying for so long."""
+    done = [running.reconcile(world, name) for name in names(world)]
+    if world.working is not None and world.working.reading is None:
+        done.append(running.read(world))
+    if all(found.world == world for found in done) and (later := passes(world, running)):
+        yield Next("a minute passes", later)
 
 
 def crash(world: World, _: Running) -> Iterator[Next]:

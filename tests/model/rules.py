@@ -45,8 +45,10 @@ def endpoint_used_once(before: World, after: World, effects: tuple[Effect, ...])
         for endpoint in _newly_claimed(before.kube, request):
             for row in before.cloud.rows:
                 owner = owner_of(before.kube, row)
-                known = row.entry_id in view if not owner else owner != request.record.uid
-                if known and row.covers(endpoint):
+                unforeseen = not owner or row.entry_id in before.env.strays
+                known = row.entry_id in view or not unforeseen
+                own = owner and owner == request.record.uid
+                if known and not own and row.covers(endpoint):
                     yield f"{endpoint} of {row.entry_id} was handed out"
 
 
@@ -118,7 +120,7 @@ def finalizer_last(before: World, after: World, effects: tuple[Effect, ...]) -> 
 def status_true(before: World, after: World, effects: tuple[Effect, ...]) -> Iterator[str]:
     """Rule 4: status lists only addresses that reach the pod."""
     for effect in effects:
-        if isinstance(effect, Stored) and effect.request.verb == "status":
+        if isinstance(effect, Stored) and effect.request.verb == "status" and not effect.stray:
             yield from _published(before, effect.request)
         if isinstance(effect, Executed) and not effect.stray and effect.call.verb != "create":
             yield from _cut_off(before, effect.call)

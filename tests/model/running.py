@@ -61,7 +61,7 @@ class Running:
     def steps(self, world: World, image: Image) -> Iterator[Next]:
         """All that the process may do next."""
         yield from self._watches(world, image)
-        yield self._read(world) if image.reading is None else self._take_in(world)
+        yield self.read(world) if image.reading is None else self._take_in(world)
         if not image.read:
             return
         if image.pause is not None:
@@ -124,7 +124,8 @@ class Running:
 
         yield self._step(world, "the watch tells of PodDNATs", tell, kube.records)
 
-    def _read(self, world: World) -> Next:
+    def read(self, world: World) -> Next:
+        """The poller reads the table, and takes in at once what it read."""
         rows = world.cloud.listed()
 
         def read(process: Process) -> Done:
