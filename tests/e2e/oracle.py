@@ -59,6 +59,13 @@ def _missing(exposed: Mapping[str, Object], records: Mapping[str, Object]) -> It
             yield f"{name}: has {pod['status']['podIP']}, lists {listed}"
 
 
+def _ports(asked: str) -> Iterator[str]:
+    """The ports that an annotation such as `80,7000-7003/udp` names."""
+    for part in asked.split(","):
+        first, _, last = part.partition("/")[0].partition("-")
+        yield from map(str, range(int(first), int(last or first) + 1))
+
+
 def _surplus(exposed: Mapping[str, Object], records: Mapping[str, Object]) -> Iterator[str]:
     for name in records.keys() - exposed.keys():
         owners = records[name]["metadata"].get("ownerReferences", [])
