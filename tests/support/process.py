@@ -19,8 +19,9 @@ NOWHERE = "127.0.0.1:0"
 class Program:
     """The controller as users start it; one process at a time."""
 
-    def __init__(self, it: Stage) -> None:
+    def __init__(self, it: Stage, *, elect: bool = False) -> None:
         self._it = it
+        self._elect = "--leader-elect" if elect else "--no-leader-elect"
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
         self.log = it.folder / "program.log"
@@ -51,6 +52,20 @@ class Program:
         assert code == 0, f"ended with {code}: {self.tail()}"
         return time.monotonic() - began
 
+    def suspend(self) -> None:
+        """SIGSTOP: time goes on without it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
     def tail(self) -> str:
         """The last lines it has said."""
         return "\n".join(self.log.read_text("utf-8").splitlines()[-20:])
@@ -61,7 +76,7 @@ class Program:
             *("--config", str(self._config())),
             *("--kubeconfig", str(self._it.folder / "kubeconfig")),
             *("--namespace", NAMESPACE),
-            "--no-leader-elect",
+            self._elect,
             *("--metrics-bind-address", NOWHERE),
             *("--health-probe-bind-address", NOWHERE),
         ]
