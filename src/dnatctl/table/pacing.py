@@ -112,7 +112,8 @@ class Pacer:
 
     def _observe(self, low: float, high: float) -> None:
         """Remember one write; forget the others where it shows that the table has changed."""
-        if self._seen and (high <= self._floor or low >= 2 * max(b.high for b in self._seen)):
+        faster = high <= self._floor * (1 - JITTER)
+        if self._seen and (faster or low >= 2 * max(b.high for b in self._seen)):
             self._seen.clear()
             self._floor = 0.0
         self._seen.append(Busy(low, high))
