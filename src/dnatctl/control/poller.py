@@ -15,7 +15,7 @@ from dnatctl.control.world import World
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
 from dnatctl.table.view import Change, Pass
-from dnatctl.table.watching import CREDIT_LIMIT, Facts, earn, next_read
+from dnatctl.table.watching import CREDIT_LIMIT, Facts, earn, next_read, whole_due
 
 log = structlog.get_logger(__name__)
 
@@ -190,7 +190,8 @@ class TablePoller:
         started = self._clock.monotonic()
         flux = self._flux()
         paged = len(self._table) > PAGE_SIZE
-        due = started - self._times.last_pass >= self._idle_s
+        writing = bool(flux) and self._writer.busy()
+        due = started >= whole_due(self._times.last_pass, self._idle_s, writing=writing)
         if not paged or asked or due or not self._glance(flux, started):
             self._pass(started, flux)
         self._times.last_read = started

@@ -12,8 +12,12 @@ from dataclasses import dataclass
 
 from dnatctl.table.reading import PAGE_SIZE
 
-WRITES_A_READ = 5
+WRITES_A_READ = 6
 """Own writes that one read of a page is to serve while more are being sent."""
+
+BUSY_IDLE = 2.0
+"""While own writes are being sent, pages are read all the time: the whole table is read, to see what
+others did to it, so much less often."""
 
 CREDIT_LIMIT = 4.0
 """Pages that may be read ahead of that: so the first few pods of a burst need not wait for it."""
@@ -51,12 +55,17 @@ def next_read(facts: Facts) -> float:
     """The time at which to read next."""
     if facts.asked:
         return facts.last_read + KICK_SPACING_S
-    idle = facts.last_pass + facts.idle_s
     if not facts.unsettled:
-        return idle
+        return whole_due(facts.last_pass, facts.idle_s, writing=False)
+    idle = whole_due(facts.last_pass, facts.idle_s, writing=facts.writing)
     if facts.writing:
         return min(idle, _while_writing(facts))
     return min(idle, _after_writing(facts))
+
+
+def whole_due(last_pass: float, idle_s: float, *, writing: bool) -> float:
+    """The time at which the whole table is to be read again, although nobody asked."""
+    return last_pass + idle_s * (BUSY_IDLE if writing else 1.0)
 
 
 def _while_writing(facts: Facts) -> float:
