@@ -160,7 +160,9 @@ class Process:
             records=tuple(r for _, r in sorted(self.records.held.items())),
             rows=img.freeze_table(self.table, self.now, reading=reading is not None),
             read=self.table.read_once,
+            first_read=img.freeze_first_read(self.table, self.now),
             claims=img.freeze_claims(world.pool),
+            contests=img.freeze_contests(world.pool),
             quarantine=img.freeze_quarantine(world.pool, self.now),
             lines=img.freeze_lines(world.pool),
             retired=retired,
@@ -329,6 +331,8 @@ class Process:
         """Take in a reading of the whole table; returns adopted rows that are gone."""
         reading = Pass(started, {row.entry_id: row for row in rows}, atomic=True)
         changes = self.table.merge(reading, self.now)
+        if not self.image.read:
+            self.world.pool.open()
         gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]
         return self.world.disown(gone)
 

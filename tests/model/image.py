@@ -42,6 +42,7 @@ class WishImage(NamedTuple):
     orphan: bool
     postponed: bool
     failures: int
+    turned_away: int
     lost_at: float | None
     wanted: bool
     doubted: int | None
@@ -84,15 +85,18 @@ LookImage = tuple[str, tuple[str, str, str], PodState | None]
 class Image(NamedTuple):
     """`call` and `answer`: a write to the table under way, and the answer on its way back.
 
-    `reading`: the rows of a reading that is being taken in.
+    `reading`: the rows of a reading that is being taken in. `contests`: the order of claims to the
+    endpoints that several claim.
     """
 
     pods: tuple[PodState, ...] = ()
     records: tuple[PodDNAT, ...] = ()
     read: bool = False
+    first_read: float = NEVER
     rows: tuple[Row, ...] = ()
     reading: tuple[ForwardEntry, ...] | None = None
     claims: tuple[tuple[str, str, PodDNATSpec], ...] = ()
+    contests: tuple[tuple[tuple[str, Endpoint], int], ...] = ()
     quarantine: tuple[tuple[Endpoint, float], ...] = ()
     lines: tuple[LineImage, ...] = ()
     retired: tuple[tuple[Endpoint, float], ...] = ()
@@ -128,10 +132,16 @@ def _written(row: Row, now: float, *, reading: bool) -> float:
     return NEVER
 
 
+def freeze_first_read(table: Table, now: float) -> float:
+    """When the table was first read, as long as listings may lag behind what was before."""
+    return table.first_read if now - table.first_read <= READ_LAG_S else NEVER
+
+
 def load_table(table: Table, image: Image) -> None:
     """The reverse of `freeze_table`."""
     table.table_id = "ftb-1"
     table.generation = LATEST if image.read else 0
+    table.first_read = image.first_read
     for row in image.rows:
         table._put(row)
 
@@ -168,6 +178,7 @@ def _freeze_wish(wish: Wish, table: Table, now: float) -> WishImage:
         wish.orphan,
         wish.not_before > now,
         wish.failures,
+        wish.turned_away,
         wish.lost_at,
         wish.wanted,
         None if wish.doubted is None else generation(wish.doubted, table),
@@ -217,6 +228,7 @@ def _load_wish(image: WishImage, *, all_due: bool) -> Wish:
         image.orphan,
         float("inf") if image.postponed and not all_due else NEVER,
         image.failures,
+        image.turned_away,
         image.lost_at,
         image.wanted,
         image.doubted,
@@ -236,6 +248,15 @@ def _first(claim: tuple[str, str, PodDNATSpec]) -> str:
     return claim[0]
 
 
+def freeze_contests(pool: Pool) -> tuple[tuple[tuple[str, Endpoint], int], ...]:
+    """Who claimed first, where several claim an endpoint: which place, not which number."""
+    claims = pool._claims
+    contested = {e for e, uids in claims._claimants.items() if len(uids) > 1}
+    since = {claim: number for claim, number in claims._since.items() if claim[1] in contested}
+    places = {number: place for place, number in enumerate(sorted({0, *since.values()}))}
+    return tuple(sorted((claim, places[number]) for claim, number in since.items()))
+
+
 def freeze_lines(pool: Pool) -> tuple[LineImage, ...]:
     """In which order ports are to be handed out."""
     lines = pool._gateways[GATEWAY]._lines
@@ -251,6 +272,8 @@ def load_pool(pool: Pool, image: Image) -> None:
     """The reverse of the functions above."""
     for uid, created, spec in image.claims:
         pool.claim(uid, created, spec, NEVER)
+    pool._claims._since = dict(image.contests)
+    pool._claims._sequence = len(image.contests) if image.read else None
     gateway = pool._gateways[GATEWAY]
     gateway._lines.clear()
     for (ip, protocol), fresh, returned in image.lines:

@@ -98,9 +98,11 @@ def early(world: World, running: Running) -> Iterator[Next]:
 
 
 def hide(world: World, _: Running) -> Iterator[Next]:
-    """Listings lag behind: a row that nobody has seen in one is not in them for a while."""
+    """Listings lag behind: a row that no reading has shown yet is not in them for a while."""
     image = world.running
     seen = {row.entry.entry_id for row in image.rows if row.seen} if image else set()
+    if image is not None and image.reading is not None:
+        seen |= {row.entry_id for row in image.reading}
     for row in world.cloud.rows:
         fresh = row.status is EntryStatus.PENDING and row.entry_id not in seen
         if fresh and row.entry_id not in world.cloud.hidden:

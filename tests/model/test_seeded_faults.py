@@ -39,13 +39,13 @@ def test_status_not_withdrawn_before_rows_are_deleted(explore, monkeypatch):
 
 def test_no_quarantine(explore, monkeypatch):
     monkeypatch.setattr(Quarantine, "begin", lambda *_: None)
-    monkeypatch.setattr(World, "durable", lambda self, endpoints: frozenset(endpoints))
+    monkeypatch.setattr(World, "durable", lambda self, endpoints, uid="": frozenset(endpoints))
     story = _story(explore, scenarios.SCARCE, {"a_ends": 1})
     assert "Rule 5: an endpoint is not handed to another pod before its quarantine" in story
 
 
 def test_quarantine_not_noted_for_the_next_leader(explore, monkeypatch):
-    monkeypatch.setattr(World, "durable", lambda self, endpoints: frozenset(endpoints))
+    monkeypatch.setattr(World, "durable", lambda self, endpoints, uid="": frozenset(endpoints))
     story = _story(explore, scenarios.SCARCE, {"a_ends": 1, "crash": 1})
     assert "Rule 5: an endpoint is not handed to another pod before its quarantine" in story
 

@@ -251,6 +251,8 @@ class Controller:
         self._gateways.start()
         threading.Thread(target=self._resolve_enis, name="dnatctl-enis", daemon=True).start()
         if self._wait_for(self._gateways.ready):
+            with self._world.lock:
+                self._world.pool.open()
             self._working = True
             log.info("working", pods=len(self._pods), records=len(self._records))
             self._workers.start()

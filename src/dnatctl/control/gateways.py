@@ -148,14 +148,24 @@ class Gateways:
         wanted = self._wanted()
         described = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(wanted))}
         missing = {i for i, gateway in described.items() if gateway.absent}
-        # Twice in a row: one odd answer must not cost a thousand pods their addresses.
-        absent, self._missing = missing & self._missing, missing
+        # Twice in a row, and the table is not there either: an odd answer, or a key of another
+        # account, must not cost a thousand pods their addresses.
+        absent = {i for i in missing & self._missing if self._has_no_table(i)}
+        self._missing = missing
         for gateway_id in sorted(wanted & described.keys()):
             self._take_in(described[gateway_id])
         for gateway_id in sorted(absent - self._world.absent):
             self._lose(gateway_id)
         self._world.absent = frozenset(absent)
         self._described = True
+
+    def _has_no_table(self, gateway_id: str) -> bool:
+        poller = self.poller(gateway_id)
+        if poller is None:
+            return True
+        if not poller.missing:
+            poller.read_soon()
+        return poller.missing
 
     def _lose(self, gateway_id: str) -> None:
         """The gateway is gone, and with it its table."""

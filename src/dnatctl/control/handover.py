@@ -15,11 +15,18 @@ from typing import Any
 
 from dnatctl.model import Endpoint, Protocol
 
+MOST = 8000
+"""Endpoints handed over at most: an API server takes 256 KiB of annotations, and a Lease that it
+does not take is lost. Those left out are not noted, so their PodDNATs stay until their time is
+over, or until there is room.
+"""
+
 
 def encode(remaining: Mapping[Endpoint, float], now: datetime) -> str:
-    """Endpoints with the seconds that remain of their quarantine, as text."""
+    """Endpoints with the seconds that remain of their quarantine, as text; the longest first."""
     lines: dict[str, dict[str, int]] = {}
-    for endpoint, seconds in remaining.items():
+    longest = sorted(remaining.items(), key=lambda item: item[1], reverse=True)[:MOST]
+    for endpoint, seconds in longest if len(remaining) > MOST else remaining.items():
         line = lines.setdefault(f"{endpoint.ip}/{endpoint.protocol}", {})
         line[str(endpoint.port)] = math.ceil(now.timestamp() + seconds)
     return json.dumps({"quarantine": lines}, separators=(",", ":"), sort_keys=True)

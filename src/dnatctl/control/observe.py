@@ -11,7 +11,7 @@ from dnatctl.cloud.eni import EniCache
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
 from dnatctl.kube.store import Store
-from dnatctl.model import Eni, NewEntry
+from dnatctl.model import Endpoint, Eni, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
 from dnatctl.plan.exposure import Ask, Rules, read_exposure
 from dnatctl.plan.plan import is_fixed, needs_fresh_look
@@ -109,11 +109,16 @@ class Observer:
             wall=self._clock.now(),
             refusals=self._refusals(record),
             unanswered=self._unanswered(record),
-            durable=self._world.durable(record.spec.endpoints()) if record else frozenset(),
+            durable=self._durable(record),
             absent=self._world.absent,
             eni=self._eni(exposure.ip, record) if wants_address else None,
             zone_id=self._zone_of(pod.node) if pod else "",
         )
+
+    def _durable(self, record: PodDNAT | None) -> frozenset[Endpoint]:
+        if record is None:
+            return frozenset()
+        return self._world.durable(record.spec.endpoints(), record.uid)
 
     def _eni(self, ip: str, record: PodDNAT | None) -> Eni | None:
         """Asked for only while the record lacks it: interfaces do not change under a pod."""

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
-from dnatctl.cloud.errors import CloudError
+from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.listener import Listener
 from dnatctl.control.world import World
 from dnatctl.model import EntryStatus, ForwardEntry
@@ -26,6 +26,10 @@ SINGLE_LOOKS = 5
 """Rows that a pass misses and that are looked up one by one, a pass."""
 
 ERROR_PAUSE_S = (1.0, 30.0)
+
+
+class RestlessTableError(Exception):
+    """A table of several pages changes so fast that no reading of it is whole."""
 
 
 class Pace(Protocol):
@@ -72,6 +76,8 @@ class TablePoller:
         idle_s: float,
     ) -> None:
         self.gateway_id = gateway_id
+        self.missing = False
+        """Whether the last try to read the table was answered that there is no such table."""
         self._world = world
         self._cloud = cloud
         self._clock = world.clock
@@ -131,9 +137,11 @@ class TablePoller:
             try:
                 self._read(asked=asked)
                 self._times.failures = 0
+                self.missing = False
             except Stopped:
                 return
-            except CloudError as error:
+            except (CloudError, RestlessTableError) as error:
+                self.missing = getattr(error, "kind", None) is ErrorKind.GATEWAY
                 self._failed(str(error))
             except Exception as error:
                 log.exception("poller failed", gateway=self.gateway_id)
@@ -193,7 +201,7 @@ class TablePoller:
         writing = bool(flux) and self._writer.busy()
         due = started >= whole_due(self._times.last_pass, self._idle_s, writing=writing)
         if not paged or asked or due or not self._glance(flux, started):
-            self._pass(started, flux)
+            self._pass(started, flux, asked=asked)
         self._times.last_read = started
         self._times.looks = self._times.looks + 1 if self._flux() else 0
 
@@ -216,12 +224,13 @@ class TablePoller:
         found = flux.keys() & {entry.entry_id for entry in entries}
         return len(found) * 2 >= len(flux)
 
-    def _pass(self, started: float, flux: dict[str, EntryStatus]) -> None:
+    def _pass(self, started: float, flux: dict[str, EntryStatus], *, asked: bool) -> None:
         collected = self._collect()
+        atomic = True
         if not self._table.read_once:
-            started, collected, atomic = self._first(started, collected)
+            started, collected = self._first(started, collected)
         else:
-            started, atomic = self._prove(started, collected)
+            atomic = self._prove(started, collected, asked=asked)
         reading = as_pass(started, collected, atomic=atomic)
         self._merge(reading)
         if not atomic:
@@ -239,28 +248,28 @@ class TablePoller:
         page = self._cloud.read_page(self._table.table_id, number)
         return page.total, page.entries
 
-    def _first(self, started: float, collected: Collect) -> tuple[float, Collect, bool]:
-        """The first reading decides what is free: repeat it until it is sure to be whole."""
+    def _first(self, started: float, collected: Collect) -> tuple[float, Collect]:
+        """The first reading decides what is free and what is there: repeat it until it is whole.
+
+        Raises RestlessTableError if the table never stands still: it counts as not read.
+        """
         for _ in range(FIRST_TRIES):
             if collected.whole:
-                return started, collected, True
+                return started, collected
             begun = self._clock.monotonic()
             again = self._collect()
             if again.same_rows(collected):
-                return begun, again, True
+                return begun, again
             started, collected = begun, again
-        log.warning("table changes while it is read", gateway=self.gateway_id)
-        return started, collected, False
+        raise RestlessTableError(f"it changed in each of {FIRST_TRIES} readings")
 
-    def _prove(self, started: float, collected: Collect) -> tuple[float, bool]:
-        """Whether the reading proves absence; read again only if something seems absent."""
+    def _prove(self, started: float, collected: Collect, *, asked: bool) -> bool:
+        """Whether the reading proves absence; read again if something seems absent, or is asked."""
         if collected.whole:
-            return started, True
+            return True
         with self._world.lock:
             missing = self._table.unproven(as_pass(started, collected, atomic=False))
-        if not missing:
-            return started, False
-        return started, self._collect().same_rows(collected)
+        return bool(missing or asked) and self._collect().same_rows(collected)
 
     def _look_up(self, reading: Pass) -> None:
         """Settle the case of a few missing rows one by one: one answer each is atomic."""

@@ -20,6 +20,9 @@ from dnatctl.plan.values import CreateRow, DeleteRow, Refusal, Refused, Write
 
 LOWER_CLASS_EVERY = 4
 
+PATIENCE = 8
+"""Refusals in a row, for no fault of its own, after which a wish lets others go first."""
+
 
 class Rank(IntEnum):
     """The order of writes."""
@@ -48,6 +51,7 @@ class Wish:
     lost_at: float | None = None
     wanted: bool = True
     doubted: int | None = None
+    turned_away: int = 0
 
 
 @dataclass(slots=True)
@@ -160,6 +164,17 @@ class Wishes:
             self.sending = None
         if not wish.wanted and wish.lost_at is None:
             self.drop(wish)
+
+    def put_back(self, wish: Wish) -> None:
+        """The table was busy. A row that is always told so must not hold up its namespace."""
+        self.done(wish)
+        wish.turned_away += 1
+        record = self._records.get(wish.uid)
+        if record is None or wish not in record.wishes or wish.turned_away % PATIENCE:
+            return
+        record.wishes.remove(wish)
+        record.wishes.append(wish)
+        self._records[wish.uid] = self._records.pop(wish.uid)
 
     def unanswered(self, uid: str) -> bool:
         """Whether a write of that PodDNAT is on its way, or a create's outcome is unknown."""

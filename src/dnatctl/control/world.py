@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from dnatctl.clock import Clock
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
-from dnatctl.objects import Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool import GatewayPool, Pool
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Change, Row, Table
@@ -119,6 +119,9 @@ class World:
             if new is not None:
                 self._keys[new.uid] = new.key
                 self._by_namespace[new.key.namespace].add(new.uid)
+                if new.deleting and FINALIZER not in new.finalizers:
+                    # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
+                    return self.pool.unclaim(new.uid, now)
                 self.pool.claim(new.uid, new.created, new.spec, now)
                 for endpoint in set(old.spec.endpoints() if old else ()) - set(
                     new.spec.endpoints()
@@ -209,14 +212,18 @@ class World:
             self._retired.update(dict.fromkeys(begun, now + self.quarantine_s))
             return bool(begun)
 
-    def durable(self, endpoints: Iterable[Endpoint]) -> frozenset[Endpoint]:
-        """Of these, the retired ones whose quarantine is noted, or is over already."""
+    def durable(self, endpoints: Iterable[Endpoint], uid: str = "") -> frozenset[Endpoint]:
+        """Of these, the retired ones whose quarantine is noted, or is over already.
+
+        With `uid` also those that are another PodDNAT's: that one has no right to have them rest.
+        """
         now = self.clock.monotonic()
         with self.lock:
             return frozenset(
                 e
                 for e in endpoints
-                if e in self._retired and (e in self._noted or self._retired[e] <= now)
+                if (e in self._retired and (e in self._noted or self._retired[e] <= now))
+                or (uid and self.pool.owner(e) not in ("", uid))
             )
 
     def quarantined(self) -> dict[Endpoint, float]:

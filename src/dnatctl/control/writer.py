@@ -28,6 +28,7 @@ from dnatctl.control.pauses import (
 from dnatctl.control.wishes import Wish
 from dnatctl.control.world import World
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused
+from dnatctl.table.view import READ_LAG_S
 
 log = structlog.get_logger(__name__)
 
@@ -218,6 +219,10 @@ class TableWriter(Desk):
         with self._changed:
             self._wishes.done(wish)
 
+    def _put_back(self, wish: Wish) -> None:
+        with self._changed:
+            self._wishes.put_back(wish)
+
     def _tell(self, wish: Wish) -> None:
         if (key := self._world.key_of(wish.uid)) is not None:
             self._listener.changed(key)
@@ -239,9 +244,9 @@ class TableWriter(Desk):
         match error.kind:
             case ErrorKind.BUSY | ErrorKind.RETRY:
                 self._pace.refused(sent, self._clock.monotonic())
-                self._done(wish)
+                self._put_back(wish)
             case ErrorKind.THROTTLED:
-                self._done(wish)
+                self._put_back(wish)
             case ErrorKind.UNKNOWN:
                 self._lost(wish)
             case ErrorKind.GONE:
@@ -282,11 +287,18 @@ class TableWriter(Desk):
         except CloudError:
             self._postpone(wish, RETRY_S)
             return
-        if entry is None:
+        if entry is None and not self._may_be_unlisted(wish.write.entry_id):
             self._gone(wish)
         else:
             self._pace.refused(sent, self._clock.monotonic())
             self._done(wish)
+
+    def _may_be_unlisted(self, entry_id: str) -> bool:
+        """Whether the row was made so lately that a listing may not show it yet."""
+        with self._world.lock:
+            row = self._table.row(entry_id)
+        now = self._clock.monotonic()
+        return row is not None and not row.seen and now - row.written < READ_LAG_S
 
     def _barred(self, wish: Wish, error: CloudError) -> None:
         """Nothing can be written with these credentials, or on this gateway, for now."""

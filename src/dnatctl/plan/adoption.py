@@ -54,5 +54,7 @@ def _is_carried(row: ForwardEntry, entry: StatusEntry) -> bool:
 
 
 def _leads_to_own_pod(seen: Seen, entry: StatusEntry) -> bool:
+    if seen.pod is None or seen.pod.host_network:
+        return False  # the address is the node's, and so is what leads to it
     wanted = (entry.internal_port, entry.endpoint.protocol)
     return entry.internal_ip == seen.exposure.ip and wanted in seen.exposure.ports

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from dnatctl.objects import PodDNAT, PodDNATSpec, PortMapping
+from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec, PortMapping
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.rows import OwnRow, in_the_way, misled, own_rows, squatters
 from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write
@@ -44,6 +44,17 @@ class Case:
     def spec(self) -> PodDNATSpec:
         """What the record claims."""
         return self.record.spec
+
+    @property
+    def may_create(self) -> bool:
+        """Whether rows and claims may be added: never for a pod that is refused.
+
+        A pod whose annotations have become nonsense keeps what it has, which includes that it is
+        repaired; what it has is told from what somebody wrote down for it by our finalizer.
+        """
+        exposure = self.seen.exposure
+        invalid = exposure.ask is Ask.KEEP and not exposure.refused
+        return exposure.ask is Ask.ON or (invalid and FINALIZER in self.record.finalizers)
 
     @property
     def ip(self) -> str:
@@ -133,6 +144,9 @@ def _is_good(case: Case, port: PortMapping) -> bool:
     if case.has_row(port):
         return True
     if case.spec.gateway_id in case.seen.absent or case.pool.rests(endpoint, case.seen.now):
+        return False
+    offer = case.pool.offer(case.spec.gateway_id)
+    if offer is None or endpoint.port not in offer.ports:
         return False
     usable = case.pool.contains(case.spec.gateway_id, endpoint)
     if not usable and not case.pool.problem(case.spec.gateway_id):

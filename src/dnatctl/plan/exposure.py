@@ -44,13 +44,17 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What one pod asks for. `ports` are internal ports in the order of the annotation."""
+    """What one pod asks for. `ports` are internal ports in the order of the annotation.
+
+    `refused`: it is clear what is asked for, and it may not be had.
+    """
 
     ask: Ask
     ports: tuple[tuple[int, Protocol], ...] = ()
     ip: str = ""
     fixed: bool = False
     problem: Problem | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def _read(pod: Pod, rules: Rules) -> Exposure:
     fixed = _flag(pod, FIXED) and _is_stateful(pod, rules)
     ip = _ipv4(pod)
     if problem := _refusal(pod, ip, rules):
-        return Exposure(Ask.KEEP, ports, ip, fixed, problem)
+        return Exposure(Ask.KEEP, ports, ip, fixed, problem, refused=True)
     return Exposure(Ask.ON if ip else Ask.NO_ADDRESS, ports, ip, fixed)
 
 

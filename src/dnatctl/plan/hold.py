@@ -93,6 +93,8 @@ def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
     has = {(port.internal, port.protocol) for port in case.good}
     missing = tuple(port for port in case.wanted if port not in has)
     spec = replace(case.spec, ports=kept)
+    if not case.may_create:
+        missing = ()
     if missing and not kept:
         spec = _elsewhere(case, spec)
     elif missing:

@@ -25,10 +25,11 @@ def _correct(case: Case) -> None:
     for own in misled(case.rows, replace(case.spec, ports=case.good), case.ip):
         ports = tuple(port for port in case.good if _covers(own, port))
         target = _target(case, own, ports) if case.seen.policy.can_modify else None
-        if target is not None:
-            if not any(_is_squatted(case, port) for port in ports):
-                intent = _intent(case)
-                case.writes.append(ModifyRow(own.gateway_id, own.entry_id, target, intent))
+        # Where another row holds the pod's address this one cannot be led back, and it may lead to
+        # another pod meanwhile, whose way it may be in: so it goes.
+        if target is not None and not any(_is_squatted(case, port) for port in ports):
+            intent = _intent(case)
+            case.writes.append(ModifyRow(own.gateway_id, own.entry_id, target, intent))
         elif case.seen.policy.upsert_only:
             case.problem = case.problem or DELETION_HELD
         else:
@@ -61,6 +62,8 @@ def _holders(case: Case, port: PortMapping) -> set[str]:
 
 
 def _create(case: Case) -> None:
+    if not case.may_create:
+        return
     missing = tuple(
         port for port in case.good if not case.has_row(port) and not _is_held_back(case, port)
     )

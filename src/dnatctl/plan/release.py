@@ -24,6 +24,7 @@ from dnatctl.plan.values import (
     Seen,
     Workload,
 )
+from dnatctl.table.view import READ_LAG_S
 
 
 def release(seen: Seen, record: PodDNAT) -> Plan:
@@ -80,12 +81,24 @@ def _until_rows_are_gone(seen: Seen, record: PodDNAT) -> Plan | None:
         return Plan(writes=_deletions(rows))
     if seen.unanswered:
         return Plan()
-    return _unread(seen, record)
+    return _unread(seen, record) or _unlisted(seen, record)
 
 
 def _deletions(rows: list[OwnRow]) -> tuple[DeleteRow, ...]:
     """Deletes of the rows that are not on their way out yet."""
     return tuple(DeleteRow(own.gateway_id, own.entry_id) for own in rows if not own.deleting)
+
+
+def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
+    """Wait out, after a start, what listings may not show yet of a claim that was never told ready.
+
+    Its row may have been created just before the start, by a process that did not live to note it.
+    """
+    table = seen.tables.get(record.spec.gateway_id)
+    if table is None or record.status.condition(READY) is not None or record.status.entries:
+        return None
+    wait = table.first_read + READ_LAG_S - seen.now
+    return Plan(retry_in=wait) if wait > 0 else None
 
 
 def _unread(seen: Seen, record: PodDNAT) -> Plan | None:

@@ -32,6 +32,16 @@ class Claims:
         self._by_uid: dict[str, Claim] = {}
         self._claimants: dict[Endpoint, set[str]] = {}
         self._rows: Counter[str] = Counter()
+        self._since: dict[tuple[str, Endpoint], int] = {}
+        self._sequence: int | None = None
+
+    def open(self) -> None:
+        """All that was claimed before is known: claims are dated from now on."""
+        self._sequence = self._sequence or 0
+
+    def since(self, uid: str, endpoint: Endpoint) -> int:
+        """Orders claims to an endpoint by when they were made; 0 for all of before `open`."""
+        return self._since.get((uid, endpoint), 0)
 
     def get(self, uid: str) -> Claim | None:
         """The claim of the PodDNAT with that UID."""
@@ -52,7 +62,11 @@ class Claims:
         self._rows[claim.spec.gateway_id] += claim.rows
         claimed = claim.spec.endpoints()
         for endpoint in claimed:
-            self._claimants.setdefault(endpoint, set()).add(claim.uid)
+            uids = self._claimants.setdefault(endpoint, set())
+            if claim.uid not in uids and self._sequence is not None:
+                self._sequence += 1
+                self._since[claim.uid, endpoint] = self._sequence
+            uids.add(claim.uid)
         return self._withdraw(old, kept=claimed) if old else []
 
     def drop(self, uid: str) -> list[Freed]:
@@ -76,6 +90,7 @@ class Claims:
             if endpoint in kept:
                 continue
             self._claimants[endpoint].discard(claim.uid)
+            self._since.pop((claim.uid, endpoint), None)
             if not self._claimants[endpoint]:
                 del self._claimants[endpoint]
                 freed.append((claim.spec.gateway_id, endpoint))

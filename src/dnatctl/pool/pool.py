@@ -111,6 +111,10 @@ class Pool:
             if gateway is not None:
                 gateway.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
 
+    def open(self) -> None:
+        """All claims of before are known; which came first counts from now on."""
+        self._claims.open()
+
     def unclaim(self, uid: str, now: float) -> bool:
         """The PodDNAT is gone; returns whether it had claimed anything."""
         claim = self._claims.get(uid)
@@ -124,13 +128,16 @@ class Pool:
     def owner(self, endpoint: Endpoint) -> str:
         """The UID whose claim to the endpoint stands; empty if there is none.
 
-        Of several, the one that has a row for it, else the oldest.
+        Of several, the one that has a row for it, else the one that has claimed it longest (which
+        is not the oldest PodDNAT: a claim can be written into any of them at any time).
         """
 
-        def rank(claim: Claim) -> tuple[bool, str, str]:
+        def rank(claim: Claim) -> tuple[bool, int, str, str]:
             table = self._tables.get(claim.spec.gateway_id)
             rows = table.covering(endpoint) if table else []
-            return (all(row.owner != claim.uid for row in rows), claim.created, claim.uid)
+            has_row = any(row.owner == claim.uid for row in rows)
+            since = self._claims.since(claim.uid, endpoint)
+            return (not has_row, since, claim.created, claim.uid)
 
         return self._claims.owner(endpoint, rank)
 

@@ -73,6 +73,7 @@ class Table:
         self.gateway_id = gateway_id
         self.table_id = ""
         self.generation = 0
+        self.first_read = float("-inf")
         self._owner_of = owner_of
         self._vacated = vacated
         self._rows: dict[str, Row] = {}
@@ -192,6 +193,8 @@ class Table:
 
     def merge(self, reading: Pass, now: float) -> list[Change]:
         """Take in a whole pass; returns what changed by it."""
+        if not self.read_once:
+            self.first_read = now
         changes = self._merge_listed(reading.rows.values(), reading.started)
         for row in list(self._rows.values()):
             listed = row.entry.entry_id in reading.rows

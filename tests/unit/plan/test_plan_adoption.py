@@ -72,12 +72,12 @@ class TestRightful:
         deleted = recorded(LEGACY, deleting=True)
         assert adopts(Scene(LEGACY, record=deleted, pod=pod()))
 
-    def test_for_a_pod_that_may_not_be_exposed_any_more(self):
-        assert adopts(Scene(LEGACY, record=recorded(LEGACY), pod=pod(host_network=True)))
-
 
 class TestForged:
     """The row in the table, what the PodDNAT says of it, and the pod: something does not fit."""
+
+    def test_a_host_network_pod_has_an_address_that_is_not_its_own(self):
+        assert not adopts(Scene(LEGACY, record=recorded(LEGACY), pod=pod(host_network=True)))
 
     @pytest.mark.parametrize(
         ("in_table", "said"),

@@ -459,7 +459,13 @@ class TestReadiness:
         assert made.writes == (create(intent=f"1/{stamp(100)}"),)
 
 
-@pytest.mark.parametrize("a_pod", [pod("nonsense"), pod(host_network=True)])
+def test_nothing_is_created_for_a_pod_that_is_refused():
+    """A PodDNAT written by hand must not get a refused pod what its annotations do not."""
+    drifted = replace(TWO, status=replace(TWO.status, entries=listed(TLS)))
+    assert Scene(TLS, record=drifted, pod=pod(host_network=True)).plan().writes == ()
+
+
+@pytest.mark.parametrize("a_pod", [pod("nonsense")])
 @pytest.mark.parametrize("policy", [Policy(), Policy(upsert_only=True)])
 def test_what_existed_is_kept_for_a_pod_that_asks_for_what_cannot_be_done(a_pod, policy):
     made = Scene(WEB, TLS, record=TWO, pod=a_pod, policy=policy).plan()

@@ -1,0 +1,139 @@
+"""The image of a process's memory is whole: nothing the program remembers is left out of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+import pytest
+
+from dnatctl.control.wishes import Wish, Wishes, _Record
+from dnatctl.control.world import World
+from dnatctl.plan.orphans import _Sighting
+from dnatctl.pool.claims import Claims
+from dnatctl.pool.gateway import OfferedGateway
+from dnatctl.pool.line import Line
+from dnatctl.pool.pool import Pool
+from dnatctl.pool.quarantine import Quarantine
+from dnatctl.table.view import Row, Table
+from tests.model.image import Image, RememberedImage, WishImage
+from tests.support.clock import FakeClock
+from tests.unit.pool.made import offer
+from tests.unit.table.made import EIP, GATEWAY, MARKS, TCP
+
+CONSTANT = "given when it is made"
+DERIVED = "an index over what is in the image"
+UNUSED = "for waking up who waits: in small worlds everybody may act at any time"
+FIXED = "the same in all small worlds"
+NEVER_REFUSED = "of refusals that there are none of in small worlds"
+
+KEPT = {
+    Table: {
+        "_rows": "rows",
+        "generation": "read",
+        "first_read": "first_read",
+        "gateway_id": CONSTANT,
+        "table_id": FIXED,
+        "_owner_of": CONSTANT,
+        "_vacated": CONSTANT,
+        "_by_owner": DERIVED,
+        "_by_internal_ip": DERIVED,
+        "_by_external": DERIVED,
+        "_wide": DERIVED,
+    },
+    Pool: {
+        "_claims": "claims",
+        "_quarantine": "quarantine",
+        "_gateways": "lines",
+        "_tables": CONSTANT,
+    },
+    Claims: {
+        "_by_uid": "claims",
+        "_since": "contests",
+        "_sequence": "contests",
+        "_claimants": DERIVED,
+        "_rows": DERIVED,
+    },
+    Quarantine: {"_until": "quarantine", "_seconds": CONSTANT},
+    Line: {"_fresh": "lines", "_returned": "lines", "ports": CONSTANT},
+    OfferedGateway: {
+        "_lines": "lines",
+        "offer": CONSTANT,
+        "eips": FIXED,
+        "problem": FIXED,
+        "orphans": DERIVED,
+        "zone_id": FIXED,
+        "_learned_limit": NEVER_REFUSED,
+        "_learned_until": NEVER_REFUSED,
+        "_shunned": NEVER_REFUSED,
+    },
+    World: {
+        "pool": "claims",
+        "tables": "rows",
+        "_adopted": "adopted",
+        "_retired": "retired",
+        "_noted": "noted",
+        "_keys": DERIVED,
+        "_by_ip": DERIVED,
+        "_by_namespace": DERIVED,
+        "marks": CONSTANT,
+        "clock": CONSTANT,
+        "lock": CONSTANT,
+        "quarantine_s": CONSTANT,
+        "gateways": FIXED,
+        "absent": FIXED,
+        "_waiting": UNUSED,
+        "_awaiting_reading": UNUSED,
+        "_awaiting_note": UNUSED,
+    },
+    Wishes: {
+        "_records": "wishes",
+        "_expedited": "wishes",
+        "sending": "wishes",
+        "_turns": FIXED,
+        "_sent": UNUSED,
+    },
+}
+
+
+def _made() -> list[object]:
+    world = World(MARKS, [offer()], 60.0, FakeClock())
+    pool = world.pool
+    gateway = pool._gateways[GATEWAY]
+    line = gateway.line(EIP, TCP)
+    return [
+        world,
+        world.table(GATEWAY),
+        pool,
+        pool._claims,
+        pool._quarantine,
+        gateway,
+        line,
+        Wishes(),
+    ]
+
+
+@pytest.mark.parametrize("made", _made(), ids=lambda made: type(made).__name__)
+def test_every_attribute_is_accounted_for(made: object) -> None:
+    assert vars(made).keys() == KEPT[type(made)].keys(), "does tests/model/image.py carry it?"
+
+
+@pytest.mark.parametrize(
+    ("kept", "fields"),
+    [
+        (Wish, WishImage._fields),
+        (_Record, RememberedImage._fields),
+        (Row, Row.__dataclass_fields__),
+        (_Sighting, ("orphan", "first", "generation")),
+    ],
+)
+def test_every_field_is_accounted_for(kept: type, fields: Iterable[str]) -> None:
+    renamed = {"not_before": "postponed"}
+    has = {renamed.get(field.name, field.name) for field in dataclasses.fields(kept)}
+    assert has == set(fields) - {"uid"} | (has & {"uid"}), "does tests/model/image.py carry it?"
+
+
+def test_every_part_named_is_one_of_the_image() -> None:
+    reasons = {CONSTANT, DERIVED, UNUSED, FIXED, NEVER_REFUSED}
+    named = {part for parts in KEPT.values() for part in parts.values()} - reasons
+    assert named <= set(Image._fields)
