@@ -16,8 +16,8 @@ WRITES_A_READ = 6
 """Own writes that one read of a page is to serve while more are being sent."""
 
 BUSY_IDLE = 2.0
-"""While own writes are being sent, pages are read all the time: the whole table is read, to see what
-others did to it, so much less often."""
+"""While own writes are being sent, pages are read all the time: the whole table is read, to see
+what others did to it, so much less often."""
 
 CREDIT_LIMIT = 4.0
 """Pages that may be read ahead of that: so the first few pods of a burst need not wait for it."""
