@@ -382,6 +382,7 @@ class Stage:
 
     def assert_at_rest(self, but: Collection[tuple[str, str]] = (), seconds: float = 20.0) -> None:
         """Everything is as it ought to be, and looking at it all again changes nothing."""
+        self.quiet()
         self.settled(but, seconds)
         self.quiet()
         before = self.writes()
@@ -392,7 +393,8 @@ class Stage:
         extra = [r for r in self.kube.requests.all()[since:] if r.writes]
         extra = [r for r in extra if not r.resource.startswith("leases")]
         assert self.writes() == before, f"writes at rest: {extra} {self.calls(*CLOUD_WRITES)[-3:]}"
-        assert not self.wrong(but)
+        wrong = self.wrong(but)
+        assert not wrong, "\n".join(wrong)
         self.assert_fair()
 
     def assert_fair(self) -> None:
@@ -406,9 +408,18 @@ class Stage:
         while time.monotonic() - calm < QUIET_S and not unless():
             time.sleep(0.01)
             now = self.writes()
-            if now != last or any(_busy(it.controller) for it in self.running):
+            starting = any(map(_is_starting, self.kube.store.list("pods")))
+            if now != last or starting or any(_busy(it.controller) for it in self.running):
                 calm, last = time.monotonic(), now
             assert calm < deadline, "never quiet"
+
+
+def _is_starting(pod: Object) -> bool:
+    """Whether the pod is about to get its IP: nothing keeps it from being placed."""
+    conditions = pod["status"].get("conditions", [])
+    placeable = all(c["status"] == "True" for c in conditions if c["type"] == "PodScheduled")
+    gated = bool(pod["spec"].get("schedulingGates"))
+    return pod["status"].get("phase") == "Pending" and placeable and not gated
 
 
 def _busy(controller: Controller) -> bool:
