@@ -36,13 +36,15 @@ class Call(NamedTuple):
 class Cloud(NamedTuple):
     """The table. `answers`: tokens with the call they came with, and its answer.
 
-    `hidden`: rows that listings do not show yet.
+    `hidden`: rows that listings do not show yet. `elsewhere`: internal addresses that a row of
+    another table of the VPC has, if the cloud lets only one table have them: it does not say.
     """
 
     rows: tuple[ForwardEntry, ...] = ()
     answers: tuple[tuple[str, Call, Outcome], ...] = ()
     hidden: frozenset[str] = frozenset()
     serial: int = 0
+    elsewhere: tuple[tuple[str, int], ...] = ()
 
     @property
     def in_flux(self) -> bool:
@@ -84,7 +86,8 @@ def _first(cloud: Cloud, call: Call) -> tuple[Cloud, Outcome]:
     if call.entry is None:
         assert old is not None
         return cloud.with_row(old.entry_id, replace(old, status=EntryStatus.DELETING)), old.entry_id
-    if any(_clash(row, call.entry) for row in cloud.rows if row is not old):
+    held = (call.entry.internal_ip, call.entry.internal_ports.first) in cloud.elsewhere
+    if held or any(_clash(row, call.entry) for row in cloud.rows if row is not old):
         return cloud, ErrorKind.CONFLICT
     serial = cloud.serial + (old is None)
     entry_id = old.entry_id if old else f"fwd-{serial}"

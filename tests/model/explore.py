@@ -11,7 +11,7 @@ from tests.model.rest import NotAtRestError, Rest
 from tests.model.rules import broken
 from tests.model.world import Scenario
 
-LONGEST = 60
+LONGEST = 40
 """Lines of a story: one that is longer goes round in circles."""
 
 

@@ -172,16 +172,16 @@ def freeze_wishes(wishes: Wishes, table: Table, now: float) -> WishesImage:
 
 def _freeze_wish(wish: Wish, table: Table, now: float) -> WishImage:
     return WishImage(
-        wish.uid,
-        wish.namespace,
-        wish.write,
-        wish.orphan,
-        wish.not_before > now,
-        wish.failures,
-        wish.turned_away,
-        wish.lost_at,
-        wish.wanted,
-        None if wish.doubted is None else generation(wish.doubted, table),
+        uid=wish.uid,
+        namespace=wish.namespace,
+        write=wish.write,
+        orphan=wish.orphan,
+        postponed=wish.not_before > now,
+        failures=wish.failures,
+        turned_away=wish.turned_away,
+        lost_at=wish.lost_at,
+        wanted=wish.wanted,
+        doubted=None if wish.doubted is None else generation(wish.doubted, table),
     )
 
 
@@ -222,16 +222,16 @@ def load_wishes(wishes: Wishes, image: WishesImage, *, all_due: bool) -> None:
 
 def _load_wish(image: WishImage, *, all_due: bool) -> Wish:
     return Wish(
-        image.uid,
-        image.namespace,
-        image.write,
-        image.orphan,
-        float("inf") if image.postponed and not all_due else NEVER,
-        image.failures,
-        image.turned_away,
-        image.lost_at,
-        image.wanted,
-        image.doubted,
+        uid=image.uid,
+        namespace=image.namespace,
+        write=image.write,
+        orphan=image.orphan,
+        not_before=float("inf") if image.postponed and not all_due else NEVER,
+        failures=image.failures,
+        turned_away=image.turned_away,
+        lost_at=image.lost_at,
+        wanted=image.wanted,
+        doubted=image.doubted,
     )
 
 

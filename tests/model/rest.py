@@ -17,7 +17,7 @@ from tests.model.moves import Move, State, Worlds
 from tests.model.rules import broken
 from tests.model.world import Executed, Sent, Stored, World, endpoints_of, owner_of
 
-PATIENCE = 250
+PATIENCE = 200
 """Moves after which a world that has not come to rest never will."""
 
 QUIET_TICKS = 4

@@ -120,12 +120,13 @@ class Scenario:
     setup: Setup = field(default_factory=Setup)
     rows: tuple[ForwardEntry, ...] = ()
     records: tuple[PodDNAT, ...] = ()
+    elsewhere: tuple[tuple[str, int], ...] = ()
 
     def begin(self, budget: dict[str, int]) -> World:
         """The first state: nothing exposed yet, no controller running."""
         kube = Kube(pods=self.pods, records=self.records, serial=50)
         env = Env(0, tuple(sorted(budget.items())))
-        return World(kube, Cloud(rows=self.rows), None, env)
+        return World(kube, Cloud(rows=self.rows, elsewhere=self.elsewhere), None, env)
 
 
 def owner_of(kube: Kube, row: ForwardEntry) -> str:
