@@ -157,13 +157,15 @@ class Pool:
     def vacate(self, entry: ForwardEntry, now: float) -> None:
         """A row of ours is gone: what nobody claims of it rests from now on.
 
-        What is claimed rests when the claim to it ends.
+        What is claimed rests when the claim to it ends; what is never handed out need not rest (a
+        row may have been made as wide as all ports by hand).
         """
         if entry.protocol is None:
             return
+        offered = [offer.ports for offer in self.offers()]
         for port in range(entry.external_ports.first, entry.external_ports.last + 1):
             endpoint = Endpoint(entry.external_ip, port, entry.protocol)
-            if not self._claims.is_claimed(endpoint):
+            if any(port in ports for ports in offered) and not self._claims.is_claimed(endpoint):
                 self._quarantine.begin(endpoint, now)
 
     def restore(self, remaining: Mapping[Endpoint, float], now: float) -> None:

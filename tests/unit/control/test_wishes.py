@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from dnatctl.control.wishes import LOWER_CLASS_EVERY, Rank, Wish, Wishes
+from dnatctl.control.wishes import LOWER_CLASS_EVERY, PATIENCE, Rank, Wish, Wishes
 from dnatctl.model import NewEntry, PortRange, Protocol
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
 
@@ -381,6 +381,42 @@ class TestAttempts:
         wish = Wish("a", "games", create(600))
         wishes.answered(wish)
         assert wishes.attempt(wish) == 0
+
+
+class TestPutBack:
+    """The table was busy: no fault of the wish, unless it is always told so."""
+
+    def told_busy(self, wishes: Wishes, times: int) -> None:
+        for _ in range(times):
+            wishes.put_back(wishes.take(0.0))
+
+    def test_its_turn_comes_again_at_once(self):
+        wishes = wanted(create(600), create(601))
+        self.told_busy(wishes, PATIENCE - 1)
+        assert wishes.take(0.0).write == create(600)
+
+    def test_one_that_is_always_told_so_lets_the_others_go_first(self):
+        wishes = wanted(create(600), create(601))
+        wishes.want("b", "games", (create(602),))
+        self.told_busy(wishes, PATIENCE)
+        assert order(wishes) == [create(602), create(601), create(600)]
+
+    def test_what_nobody_wants_any_more_is_not_put_back(self):
+        wishes = wanted(create(600))
+        for _ in range(PATIENCE):
+            wish = wishes.take(0.0)
+            wishes.want("a", "games", ())
+            wishes.put_back(wish)
+            assert (len(wishes), wishes.sending) == (0, None)
+            wishes.want("a", "games", (create(600),))
+
+    def test_nor_what_was_replaced_on_its_way(self):
+        wishes = wanted(create(600))
+        wish = wishes.take(0.0)
+        wish.turned_away = PATIENCE - 1
+        wishes.want("a", "games", (create(601),))
+        wishes.put_back(wish)
+        assert order(wishes) == [create(601)]
 
 
 class TestRefusals:

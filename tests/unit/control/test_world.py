@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from dnatctl.control.world import Counts, World
-from dnatctl.objects import Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.table.view import Change
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import endpoint, offer, spec
@@ -65,6 +66,11 @@ class TestRows:
         assert world.disown(["fwd-1"]) == []
         assert world.owner_of(row("fwd-1")) == ""
 
+    def test_what_an_orphan_held_rests_when_its_row_is_gone(self, world):
+        seen(world, row("fwd-1", owner=uid(9)), row("fwd-2", "1.1.1.1:601", "10.0.0.2:80"))
+        seen(world, at=1.0)
+        assert set(world.quarantined()) == {endpoint(600)}, "what was foreign is no concern"
+
     def test_counting_by_owner(self, world):
         world.record_changed(None, record(1))
         seen(
@@ -123,6 +129,15 @@ class TestRecords:
         assert world.key_of(uid(1)) is None
         assert world.exposed_in("games") == 0
         assert dict(world.pool.claims()) == {}
+
+    def test_a_finalizer_of_others_does_not_keep_the_endpoints(self, world):
+        world.record_changed(None, record(1))
+        held = replace(record(1), deleting=True, finalizers=("someone/else",))
+        assert world.record_changed(record(1), held) is True
+        assert world.pool.owner(endpoint(600)) == ""
+        ours = replace(held, finalizers=(FINALIZER,))
+        world.record_changed(held, ours)
+        assert world.pool.owner(endpoint(600)) == uid(1)
 
     def test_the_end_of_what_was_never_known_frees_nothing(self, world):
         assert world.record_changed(None, None) is False

@@ -290,6 +290,12 @@ class TestOutOfThePool:
         made = scene.plan(durable=frozenset({endpoint(600)}))
         assert reclaimed(made).ports == ports((700, 80))
 
+    def test_even_while_the_gateway_is_in_trouble(self):
+        """The range is the configuration's: no trouble of the gateway explains a port outside."""
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="700/709"),))
+        scene.pool.describe(GATEWAY, [], "is being upgraded")
+        assert retired(scene.plan()) == [600]
+
     def test_not_while_the_gateway_is_in_trouble(self):
         """It may be described wrongly just now: what it cannot serve today it may tomorrow."""
         scene = Scene(record=record((600, 80)), pod=pod())

@@ -94,6 +94,33 @@ class TestCompetingClaims:
         pool.claim(uid(2), "2026-01-02T00:00:00Z", spec(600), 0.0)
         assert pool.owner(endpoint(600)) == uid(2)
 
+    def test_once_open_who_claims_it_longest_has_it(self):
+        """A claim can be written into an old PodDNAT at any time: its age says nothing then."""
+        pool = pool_of()
+        pool.claim("young", "2026-01-02T00:00:00Z", spec(600), 0.0)
+        pool.open()
+        pool.claim("old", "2026-01-01T00:00:00Z", spec(600, 601), 0.0)
+        pool.claim("young", "2026-01-02T00:00:00Z", spec(600, 601), 1.0)
+        assert pool.owner(endpoint(600)) == "young", "claimed before all that came later"
+        assert pool.owner(endpoint(601)) == "old"
+
+    def test_letting_go_and_claiming_again_begins_anew(self):
+        pool = pool_of()
+        pool.open()
+        pool.claim("a", "1", spec(600), 0.0)
+        pool.claim("b", "2", spec(600), 0.0)
+        pool.claim("a", "1", spec(601), 0.0)
+        pool.claim("a", "1", spec(600, 601), 0.0)
+        assert pool.owner(endpoint(600)) == "b"
+
+    def test_opening_twice_changes_nothing(self):
+        pool = pool_of()
+        pool.open()
+        pool.claim("a", "2", spec(600), 0.0)
+        pool.open()
+        pool.claim("b", "1", spec(600), 0.0)
+        assert pool.owner(endpoint(600)) == "a"
+
     def test_claims_of_a_gateway_without_a_table_rank_by_age(self):
         pool = pool_of()
         for name, created in (("b", "2026-01-01T00:00:00Z"), ("a", "2026-01-02T00:00:00Z")):
@@ -132,6 +159,23 @@ class TestQuarantine:
         pool.claim("a", "", spec(600), 1.0)
         assert pool.rests(endpoint(600), 1.0)
         assert not pool.rests(endpoint(600), QUARANTINE)
+
+    def test_what_a_row_of_an_orphan_leaves_rests(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(601), 0.0)
+        pool.vacate(row("fwd-1", "1.1.1.1:600/602", "10.0.0.1:80/82", protocol=UDP), 0.0)
+        assert set(pool.quarantined(0.0)) == {endpoint(p, protocol=UDP) for p in (600, 601, 602)}
+        pool.vacate(row("fwd-1", "1.1.1.1:601/602", "10.0.0.1:80/81"), 0.0)
+        assert endpoint(601) not in pool.quarantined(0.0), "claimed"
+        assert endpoint(602) in pool.quarantined(0.0)
+
+    def test_but_only_what_may_be_handed_out(self):
+        """A row that somebody made as wide as all ports would fill the note for the next leader."""
+        pool = pool_of()
+        pool.vacate(row("fwd-1", "1.1.1.1:1/65535", "10.0.0.1:1/65535"), 0.0)
+        assert set(pool.quarantined(0.0)) == {endpoint(p) for p in range(600, 610)}
+        pool.vacate(row("fwd-1", "2.2.2.2:Any", "10.0.0.1:Any", protocol=None), 0.0)
+        assert len(pool.quarantined(0.0)) == 10
 
     def test_it_is_over_when_it_is_over(self):
         pool = pool_of()

@@ -257,6 +257,18 @@ class TestPacking:
         pool.claim("b", "", spec(602), 0.0)
         assert take(pool, "c", 7000, 7001, 7002) == [f"1.1.1.1:{n}/tcp" for n in (603, 604, 605)]
 
+    def test_a_run_does_not_join_two_protocols(self):
+        pool = pool_of(offer(pack=True, max_entries=1))
+        assert take(pool, "a", (80, TCP), (81, UDP)) == [
+            f"{GATEWAY}: its table is full (0 of 1 entries)"
+        ]
+
+    def test_single_ports_fill_the_gaps(self):
+        pool = pool_of(offer(pack=True))
+        pool.claim("a", "", spec(600, 602), 0.0)
+        pool.unclaim("a", -QUARANTINE)
+        assert take(pool, "b", 80) == ["1.1.1.1:603/tcp"], "the least recently used"
+
     def test_each_run_by_itself(self):
         pool = pool_of(offer(pack=True))
         found = pool.pick(demand(7000, 7001, 80, 81, (82, UDP), (83, UDP)), 0.0)
