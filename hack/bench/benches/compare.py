@@ -105,7 +105,7 @@ def packing(folder: Path, *, quick: bool) -> Result:
 def growth(folder: Path, *, quick: bool) -> Result:
     """What one more pod costs when there are few already, and when there are many."""
     steps = (100, 300, 600) if quick else (100, 500, 1000, 2000, 3000, 4000, 5000)
-    rate = 60.0
+    rate = 80.0
     result = Result(
         "growth", f"{GATEWAYS} gateways, {rate:.0f} pods a second, up to {steps[-1]} pods"
     )
