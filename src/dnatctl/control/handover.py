@@ -7,10 +7,12 @@ clock times, as another machine may read them.
 
 from __future__ import annotations
 
+import heapq
 import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from dnatctl.model import Endpoint, Protocol
@@ -23,10 +25,9 @@ over, or until there is room.
 
 
 def encode(remaining: Mapping[Endpoint, float], now: datetime) -> str:
-    """Endpoints with the seconds that remain of their quarantine, as text; the longest first."""
+    """Endpoints and the seconds that remain of their quarantine, as text; of too many the longest."""
     lines: dict[str, dict[str, int]] = {}
-    longest = sorted(remaining.items(), key=lambda item: item[1], reverse=True)[:MOST]
-    for endpoint, seconds in longest if len(remaining) > MOST else remaining.items():
+    for endpoint, seconds in heapq.nlargest(MOST, remaining.items(), key=itemgetter(1)):
         line = lines.setdefault(f"{endpoint.ip}/{endpoint.protocol}", {})
         line[str(endpoint.port)] = math.ceil(now.timestamp() + seconds)
     return json.dumps({"quarantine": lines}, separators=(",", ":"), sort_keys=True)

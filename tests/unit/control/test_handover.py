@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnatctl.control.handover import decode, encode
+from dnatctl.control.handover import MOST, decode, encode
 from dnatctl.model import Endpoint, Protocol
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, 400_000, tzinfo=UTC)
@@ -46,6 +46,16 @@ def test_the_text_is_short_and_always_the_same():
     many = {Endpoint("1.1.1.1", port, Protocol.TCP): 60.0 for port in range(10000, 13000)}
     assert len(encode(many, NOW)) < 64 * 1024
     assert encode({}, NOW) == '{"quarantine":{}}'
+
+
+def test_of_more_than_a_lease_can_hold_the_longest_are_told():
+    many = {
+        Endpoint(f"47.100.{port % 40}.250", port, Protocol.UDP): float(port)
+        for port in range(60000, 60000 - MOST - 500, -1)
+    }
+    text = encode(many, NOW)
+    assert len(text) < 256 * 1024, "the limit of annotations"
+    assert {endpoint.port for endpoint in decode(text, NOW)} == set(range(60000, 60000 - MOST, -1))
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,12 @@ class TestOrder:
         wishes.expedite("stale")
         assert order(wishes, most=3)[:2] == [delete("fwd-2"), create(600)]
 
+    def test_orphans_come_last_though_they_were_there_first(self):
+        wishes = Wishes()
+        wishes.want("orphan", "", (delete("fwd-9"),), orphan=True)
+        wishes.want("leaving", "games", (delete("fwd-1"),))
+        assert order(wishes) == [delete("fwd-1"), delete("fwd-9")]
+
     def test_only_deletes_are_expedited(self):
         wishes = wanted(create(600))
         wishes.want("stale", "games", (create(601),))

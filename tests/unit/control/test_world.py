@@ -232,6 +232,13 @@ class TestRetired:
         world.noted(self.ENDPOINTS)
         assert world.durable(self.ENDPOINTS) == frozenset()
 
+    def test_what_is_anothers_need_not_rest(self, world):
+        """Who lost it to another PodDNAT has no right to have it rest, nor need to wait."""
+        world.record_changed(None, record(1))
+        assert world.durable(self.ENDPOINTS, uid(2)) == {endpoint(600)}
+        assert world.durable(self.ENDPOINTS, uid(1)) == frozenset()
+        assert world.durable(self.ENDPOINTS) == frozenset()
+
     def test_a_note_of_an_earlier_quarantine_does_not_count(self, world):
         world.noted([endpoint(600)])
         world.retire(LOBBY, [endpoint(600)])

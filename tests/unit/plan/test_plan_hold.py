@@ -290,6 +290,13 @@ class TestOutOfThePool:
         made = scene.plan(durable=frozenset({endpoint(600)}))
         assert reclaimed(made).ports == ports((700, 80))
 
+    def test_an_address_that_left_the_pool_likewise(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), eips={GATEWAY: [eip("2.2.2.2")]})
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).external_ip == "2.2.2.2"
+        used = Scene(WEB, record=ONE, pod=pod(), eips={GATEWAY: [eip("2.2.2.2")]})
+        assert used.plan() == Plan()
+
     def test_even_while_the_gateway_is_in_trouble(self):
         """The range is the configuration's: no trouble of the gateway explains a port outside."""
         scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="700/709"),))
