@@ -44,7 +44,7 @@ class Explorer:
 
     def run(self, limit: int) -> Explored:
         """Visit up to so many states. Raises CounterexampleError."""
-        start = self.worlds.pack(self.worlds.start)
+        start = self.worlds.start
         self._came = {start: None}
         line: deque[tuple[State, int]] = deque([(start, 0)])
         moves, depth = 0, 0

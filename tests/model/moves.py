@@ -58,12 +58,19 @@ class Worlds:
 
     def __init__(self, scenario: Scenario, budget: dict[str, int]) -> None:
         self.scenario = scenario
-        self.start = scenario.begin(budget)
         self._running = Running(scenario.setup)
         self._kubes: Numbered[Kube] = Numbered()
         self._clouds: Numbered[Cloud] = Numbered()
         self._images: Numbered[Image | None] = Numbered()
         self._envs: Numbered[Env] = Numbered()
+        self.start = self._begin(budget)
+
+    def _begin(self, budget: dict[str, int]) -> State:
+        """A controller has been running for a minute when the pods come."""
+        state = self.pack(self._running.start(self.scenario.begin(budget)).world)
+        state = self.pack(self._running.read(self.unpack(state)).world)
+        state = self.tick(state).target
+        return self.pack(self.scenario.ask(self.unpack(state)))
 
     def pack(self, world: World) -> State:
         """The state of a world."""

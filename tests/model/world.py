@@ -123,10 +123,13 @@ class Scenario:
     elsewhere: tuple[tuple[str, int], ...] = ()
 
     def begin(self, budget: dict[str, int]) -> World:
-        """The first state: nothing exposed yet, no controller running."""
-        kube = Kube(pods=self.pods, records=self.records, serial=50)
+        """The world before anything is asked for."""
         env = Env(0, tuple(sorted(budget.items())))
-        return World(kube, Cloud(rows=self.rows, elsewhere=self.elsewhere), None, env)
+        return World(Kube(serial=50), Cloud(rows=self.rows, elsewhere=self.elsewhere), None, env)
+
+    def ask(self, world: World) -> World:
+        """With what is asked for."""
+        return world._replace(kube=world.kube._replace(pods=self.pods, records=self.records))
 
 
 def owner_of(kube: Kube, row: ForwardEntry) -> str:
