@@ -25,7 +25,7 @@ over, or until there is room.
 
 
 def encode(remaining: Mapping[Endpoint, float], now: datetime) -> str:
-    """Endpoints and the seconds that remain of their quarantine, as text; of too many the longest."""
+    """Endpoints with the seconds of quarantine that remain, as text; of too many the longest."""
     lines: dict[str, dict[str, int]] = {}
     for endpoint, seconds in heapq.nlargest(MOST, remaining.items(), key=itemgetter(1)):
         line = lines.setdefault(f"{endpoint.ip}/{endpoint.protocol}", {})

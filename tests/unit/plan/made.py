@@ -23,9 +23,20 @@ from dnatctl.objects import (
 )
 from dnatctl.plan.exposure import FIXED, PORTS, SWITCH, Rules, read_exposure
 from dnatctl.plan.plan import plan
-from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Plan, Policy, Refusal, Seen
+from dnatctl.plan.values import (
+    CreateRow,
+    DeleteRow,
+    ModifyRow,
+    Plan,
+    Policy,
+    Publish,
+    Reclaim,
+    Refusal,
+    Retire,
+    Seen,
+)
 from dnatctl.pool import GatewayPool, Pool
-from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer
+from tests.unit.pool.made import QUARANTINE, eip, offer
 from tests.unit.table.made import EIP, GATEWAY, MARKS, POD_IP, TCP, row, uid, view
 
 KEY = Key("games", "lobby-0")
@@ -121,6 +132,12 @@ def delete(entry_id: str = "fwd-1", gateway_id: str = GATEWAY) -> DeleteRow:
     return DeleteRow(gateway_id, entry_id)
 
 
+WEB = mine()
+TLS = mine("fwd-2", f"{EIP}:601", f"{POD_IP}:443")
+ONE = record((600, 80), entries=[WEB], conditions=(ready(),))
+BOTH = pod("80,443")
+
+
 class Scene:
     """One name with everything that concerns it; `rows` are those of GATEWAY's table.
 
@@ -174,4 +191,23 @@ def refused(entry: NewEntry, why: Any, count: int = 1, generation: int = 1) -> d
     return {entry: Refusal(why, count, generation, f"{why}: no")}
 
 
-__all__ = ["EIP", "GATEWAY", "endpoint", "offer", "uid", "view"]
+def condition(made: Plan) -> tuple[str, str, str]:
+    """The Ready condition that a plan publishes: status, reason, message."""
+    assert isinstance(made.step, Publish)
+    found = made.step.status.condition("Ready")
+    return found.status, found.reason, found.message
+
+
+def entries(made: Plan) -> list[str]:
+    assert isinstance(made.step, Publish)
+    return [e.entry_id for e in made.step.status.entries]
+
+
+def retired(made: Plan) -> list[int]:
+    assert isinstance(made.step, Retire)
+    return [e.port for e in made.step.endpoints]
+
+
+def reclaimed(made: Plan) -> PodDNATSpec:
+    assert isinstance(made.step, Reclaim)
+    return made.step.spec

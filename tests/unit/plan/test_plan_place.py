@@ -1,0 +1,195 @@
+"""Hold: where a claim may stay, and when it has to move."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from dnatctl.plan.exposure import Problem
+from dnatctl.plan.values import Plan, Refused
+from tests.unit.plan.made import (
+    BOTH,
+    NOW,
+    ONE,
+    OTHER,
+    WEB,
+    Scene,
+    condition,
+    create,
+    entries,
+    mine,
+    new_row,
+    offer,
+    pod,
+    ports,
+    reclaimed,
+    record,
+    refused,
+    retired,
+    spec,
+    stamp,
+)
+from tests.unit.pool.made import eip, endpoint
+from tests.unit.table.made import (
+    DELETING,
+    EIP,
+    GATEWAY,
+    UDP,
+    row,
+    view,
+)
+
+
+class TestCompetition:
+    def test_the_weaker_claim_gives_way(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), others={OTHER: spec((600, 80))})
+        assert retired(scene.plan()) == [600]
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).ports == ports((601, 80))
+
+    def test_the_one_with_the_row_stays(self):
+        scene = Scene(WEB, record=ONE, pod=pod(), others={OTHER: spec((600, 80))})
+        assert scene.plan() == Plan()
+
+    @pytest.mark.parametrize(
+        "foreign",
+        [
+            row("fwd-9", f"{EIP}:600", "10.0.0.9:80"),
+            row("fwd-9", f"{EIP}:590/600", "10.0.0.9:590/600"),
+            row("fwd-9", f"{EIP}:600", "10.0.0.9:80", owner=OTHER),
+            row("fwd-9", f"{EIP}:600", "10.0.0.9:80", status=DELETING),
+        ],
+    )
+    def test_a_row_of_others_on_the_endpoint_ends_the_claim_to_it(self, foreign):
+        scene = Scene(foreign, record=record((600, 80)), pod=pod())
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        (port,) = reclaimed(made).ports
+        assert not scene.tables[GATEWAY].covering(reclaimed(made).endpoint(port))
+
+    def test_a_resting_endpoint_is_given_up(self):
+        scene = Scene(record=record((600, 80)), pod=pod())
+        scene.pool.retire([endpoint(600)], NOW)
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).ports == ports((601, 80))
+
+
+class TestOutOfThePool:
+    def test_a_port_that_left_the_range_is_used_as_long_as_it_has_a_row(self):
+        narrow = (offer(ports="700/709"),)
+        assert Scene(WEB, record=ONE, pod=pod(), offers=narrow).plan() == Plan()
+
+    def test_and_moves_when_it_has_lost_it(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="700/709"),))
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).ports == ports((700, 80))
+
+    def test_an_address_that_left_the_pool_likewise(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), eips={GATEWAY: [eip("2.2.2.2")]})
+        made = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).external_ip == "2.2.2.2"
+        used = Scene(WEB, record=ONE, pod=pod(), eips={GATEWAY: [eip("2.2.2.2")]})
+        assert used.plan() == Plan()
+
+    def test_even_while_the_gateway_is_in_trouble(self):
+        """The range is the configuration's: no trouble of the gateway explains a port outside."""
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="700/709"),))
+        scene.pool.describe(GATEWAY, [], "is being upgraded")
+        assert retired(scene.plan()) == [600]
+
+    def test_not_while_the_gateway_is_in_trouble(self):
+        """It may be described wrongly just now: what it cannot serve today it may tomorrow."""
+        scene = Scene(record=record((600, 80)), pod=pod())
+        scene.pool.describe(GATEWAY, [], "is being upgraded")
+        made = scene.plan()
+        assert made.problem == Problem("GatewayUnusable", f"{GATEWAY}: is being upgraded")
+        assert made.writes == (create("600", "80"),), "the writer waits for the gateway"
+
+    def test_a_gateway_that_left_the_configuration_is_kept_while_it_is_used(self):
+        old = record((600, 80), claim=spec((600, 80), gateway_id="ngw-9"))
+        known = {"ngw-9": view(mine(), gateway_id="ngw-9")}
+        made = Scene(record=old, pod=pod(), tables=known).plan()
+        assert entries(made) == ["fwd-1"]
+
+    def test_a_gateway_that_does_not_exist_any_more_is_left(self):
+        offers = (offer(GATEWAY), offer("ngw-2"))
+        made = Scene(record=record((600, 80)), pod=pod(), offers=offers)
+        assert retired(made.plan(absent=frozenset({GATEWAY}))) == [600]
+        made.pool.describe(GATEWAY, [], "does not exist")
+        moved = made.plan(absent=frozenset({GATEWAY}), durable=frozenset({endpoint(600)}))
+        assert (reclaimed(moved).gateway_id, reclaimed(moved).external_ip) == ("ngw-2", "2.2.2.2")
+
+    def test_even_if_its_table_could_never_be_read(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), tables={GATEWAY: view(read=False)})
+        assert retired(scene.plan(absent=frozenset({GATEWAY}))) == [600]
+
+    def test_without_another_the_claim_is_empty_until_there_is_room(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="600/600"),))
+        scene.pool.retire([endpoint(600)], NOW - 10.0)
+        lost = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(lost).ports == ()
+        empty = Scene(record=record(claim=reclaimed(lost)), pod=pod(), offers=())
+        made = empty.plan()
+        assert made.problem == Problem("PoolExhausted", "no gateway is left to try")
+        assert condition(made) == ("False", "PoolExhausted", "no gateway is left to try")
+        found = Scene(record=record(claim=reclaimed(lost)), pod=pod()).plan()
+        assert reclaimed(found).ports == ports((600, 80))
+
+    def test_an_empty_claim_is_never_ready(self):
+        empty = record(claim=replace(spec(), ports=()))
+        made = Scene(record=empty, pod=pod("nonsense")).plan()
+        assert condition(made)[:2] == ("False", "InvalidAnnotation")
+
+
+class TestRefusedForQuota:
+    GATEWAYS = (offer(GATEWAY), offer("ngw-2"))
+    REFUSALS = refused(new_row("600", "80"), Refused.QUOTA)
+
+    def test_a_claim_that_never_worked_moves(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=self.GATEWAYS)
+        assert retired(scene.plan(refusals=self.REFUSALS)) == [600]
+        made = scene.plan(refusals=self.REFUSALS, durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).gateway_id == "ngw-2"
+
+    def test_not_back_to_where_it_was_refused(self):
+        """The limit learned from the refusal has expired, the refusal itself stands."""
+        scene = Scene(
+            record=record((600, 80)),
+            pod=pod(),
+            offers=self.GATEWAYS,
+            others={OTHER: spec((605, 1), (606, 2), gateway_id="ngw-2", external_ip="2.2.2.2")},
+        )
+        made = scene.plan(refusals=self.REFUSALS, durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).gateway_id == "ngw-2"
+
+    def test_one_that_worked_stays_where_it_is(self):
+        claimed = replace(ONE, spec=spec((600, 80), (601, 443)))
+        scene = Scene(WEB, record=claimed, pod=BOTH, offers=self.GATEWAYS)
+        refusals = refused(new_row("601", "443"), Refused.QUOTA)
+        made = scene.plan(refusals=refusals)
+        assert condition(made) == ("False", "QuotaExceeded", "quota: no")
+        assert entries(made) == ["fwd-1"]
+        assert made.writes == (create("601", "443", intent=f"1/{stamp(100)}"),)
+
+    def test_nor_is_there_another_place(self):
+        made = Scene(record=record((600, 80)), pod=pod()).plan(refusals=self.REFUSALS)
+        assert condition(made) == ("False", "QuotaExceeded", "quota: no")
+        assert made.writes == (create("600", "80"),)
+
+    def test_refusals_of_other_rows_do_not_count(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=self.GATEWAYS)
+        for other in (
+            new_row("601", "80"),
+            new_row("600", "80", UDP),
+            new_row("600", "80", external_ip="2.2.2.2"),
+        ):
+            assert scene.plan(refusals=refused(other, Refused.QUOTA)).step is None
+
+
+class TestRefusedWhereItIs:
+    def test_a_claim_on_an_address_the_cloud_refuses_moves_to_another(self):
+        both = {GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]}
+        scene = Scene(record=record((600, 80)), pod=pod(), eips=both)
+        scene.pool.shun(GATEWAY, "1.1.1.1", NOW + 60.0, "InvalidIp.NotInNatgw")
+        refusals = refused(new_row("600", "80"), Refused.UNUSABLE)
+        made = scene.plan(refusals=refusals, durable=frozenset({endpoint(600)}))
+        assert reclaimed(made).external_ip == "2.2.2.2"
