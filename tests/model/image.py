@@ -1,7 +1,7 @@
 """The memory of a controller process as a value: what a step needs, in one canonical form.
 
 Two memories that nothing can tell apart have the same image: times that are over are all alike,
-generations of the table are told apart only as "the latest" and "an earlier one".
+generations of the table are told only by how long ago they were, as far as that matters.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from dnatctl.control.wishes import Wish, Wishes, _Record
 from dnatctl.control.world import World
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
 from dnatctl.objects import Key, PodDNAT, PodDNATSpec
+from dnatctl.plan.case import CONFLICTS_BELIEVED
+from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.orphans import Orphan, _Sighting
 from dnatctl.plan.values import Refusal, Step, Workload, Write
 from dnatctl.pool import Pool
@@ -27,8 +29,9 @@ GATEWAY = "ngw-1"
 EIP = "47.0.0.1"
 
 NEVER = float("-inf")
-LATEST, EARLIER = 2, 1
-"""The two generations of a table that has been read."""
+LATEST = 100
+EARLIER = LATEST - 1
+"""Generations of a table that has been read: the present one, and all those before it."""
 
 WRITTEN_AGO_S = 2.0
 READ_AGO_S = 1.0
@@ -146,9 +149,9 @@ def load_table(table: Table, image: Image) -> None:
         table._put(row)
 
 
-def generation(value: int, table: Table) -> int:
-    """A remembered generation, told only as the latest or an earlier one."""
-    return LATEST if value >= table.generation else EARLIER
+def generation(value: int, table: Table, memory: int = 1) -> int:
+    """A remembered generation of a table, which is at LATEST: how long ago, up to `memory`."""
+    return LATEST - min(max(table.generation - value, 0), memory)
 
 
 # --- wishes
@@ -186,9 +189,9 @@ def _freeze_wish(wish: Wish, table: Table, now: float) -> WishImage:
 
 
 def _freeze_refusal(refusal: Refusal, table: Table) -> Refusal:
-    return Refusal(
-        refusal.why, refusal.count, generation(refusal.generation, table), refusal.message
-    )
+    memory = READINGS_BETWEEN if refusal.count >= CONFLICTS_BELIEVED else 1
+    read = generation(refusal.generation, table, memory)
+    return Refusal(refusal.why, refusal.count, read, refusal.message)
 
 
 def _sending(wishes: Wishes, table: Table, now: float) -> tuple[str, int] | WishImage | None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from dnatctl.control.world import World
-from dnatctl.plan.values import Publish
+from dnatctl.model import NewEntry
+from dnatctl.plan.mend import READINGS_BETWEEN
+from dnatctl.plan.values import Plan, Publish, Refusal, Refused, Retire
 from tests.support.clock import FakeClock
-from tests.unit.plan.made import Scene, listed, mine, pod, record
+from tests.unit.plan.made import Scene, create, listed, mine, new_row, pod, record
 from tests.unit.pool.made import QUARANTINE, endpoint, offer
 from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
 
@@ -41,3 +46,38 @@ def test_the_endpoint_of_an_orphan_rests_when_its_row_is_gone():
     assert world.pool.is_free(GATEWAY, endpoint(601), clock.monotonic()), "a foreign row's"
     clock.advance(QUARANTINE)
     assert world.pool.is_free(GATEWAY, endpoint(600), clock.monotonic())
+
+
+REFUSED = {
+    new_row(external, "80"): Refusal(Refused.CONFLICT, 3, 0, "taken") for external in ("600", "601")
+}
+
+
+class TestRefusedEverywhere:
+    """The cloud says that an address is taken, and no row of the table has it: the claim must not
+    wander through the whole pool, leaving endpoints in quarantine that others could have."""
+
+    def plan(self, generation: int, refusals: Mapping[NewEntry, Refusal] | None = None) -> Plan:
+        scene = Scene(record=record((601, 80)), pod=pod())
+        scene.tables[GATEWAY].generation = generation
+        return scene.plan(refusals=REFUSED if refusals is None else refusals)
+
+    def test_the_claim_stays_and_people_are_told(self):
+        made = self.plan(generation=1)
+        assert isinstance(made.step, Publish)
+        assert made.writes == ()
+        assert made.problem is not None
+        assert made.problem.reason == "TupleConflict"
+
+    def test_it_is_tried_again_now_and_then(self):
+        assert self.plan(generation=READINGS_BETWEEN - 1).writes == ()
+        assert self.plan(generation=READINGS_BETWEEN).writes == (create("601"),)
+
+    def test_one_endpoint_refused_is_left(self):
+        here = {entry: r for entry, r in REFUSED.items() if entry.external_ports.first == 601}
+        assert isinstance(self.plan(1, here).step, Retire)
+
+    def test_another_address_of_the_pod_is_another_matter(self):
+        before = {replace(entry, internal_ip="10.0.0.9"): r for entry, r in REFUSED.items()}
+        here = {entry: r for entry, r in REFUSED.items() if entry.external_ports.first == 601}
+        assert isinstance(self.plan(1, before | here).step, Retire)

@@ -17,6 +17,10 @@ from dnatctl.table.view import Table
 CONFLICTS_BELIEVED = 3
 """After so many refusals in a row with nothing to be seen in the way, another endpoint is taken."""
 
+ENDPOINTS_TRIED = 2
+"""Where so many endpoints are refused alike, it is the pod's own address that somebody else has: a
+row of another table, perhaps. No endpoint is any better, so the claim stays where it is."""
+
 
 @dataclass(slots=True)
 class Case:
@@ -160,7 +164,21 @@ def _is_barred(case: Case, port: PortMapping) -> bool:
         return True
     if squatters(case.table, case.ip, port, case.record.uid):
         return False
-    return any(
-        refusal.why is Refused.CONFLICT and refusal.count >= CONFLICTS_BELIEVED
-        for refusal in refusals_of(case, port)
-    )
+    here = any(_is_believed(refusal) for refusal in refusals_of(case, port))
+    return here and not is_refused_everywhere(case, port)
+
+
+def is_refused_everywhere(case: Case, port: PortMapping) -> bool:
+    """Whether the cloud says, on several endpoints, that the pod's address and port is taken."""
+    tried = {
+        (entry.external_ip, entry.external_ports.first + port.internal - entry.internal_ports.first)
+        for entry, refusal in case.seen.refusals.items()
+        if _is_believed(refusal)
+        and (entry.internal_ip, entry.protocol) == (case.ip, port.protocol)
+        and port.internal in entry.internal_ports
+    }
+    return len(tried) >= ENDPOINTS_TRIED
+
+
+def _is_believed(refusal: Refusal) -> bool:
+    return refusal.why is Refused.CONFLICT and refusal.count >= CONFLICTS_BELIEVED

@@ -6,11 +6,14 @@ from msgspec.structs import replace
 
 from dnatctl.model import NewEntry
 from dnatctl.objects import READY, PortMapping
-from dnatctl.plan.case import Case, refusals_of
+from dnatctl.plan.case import Case, is_refused_everywhere, refusals_of
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.rows import OwnRow, misled, squatters, strangers
-from dnatctl.plan.values import DELETION_HELD, CreateRow, DeleteRow, ModifyRow, Refused
+from dnatctl.plan.values import DELETION_HELD, CreateRow, DeleteRow, ModifyRow, Refusal, Refused
 from dnatctl.pool import Run, rows_of
+
+READINGS_BETWEEN = 10
+"""Readings of the table between two tries for an address that is refused on every endpoint."""
 
 
 def mend(case: Case) -> None:
@@ -89,13 +92,25 @@ def _add(case: Case, entry: NewEntry) -> None:
 def _is_held_back(case: Case, port: PortMapping) -> bool:
     """Whether a row for the port would be refused, or was and nothing has changed since."""
     held = _is_squatted(case, port) or bool(_holders(case, port))
+    everywhere = is_refused_everywhere(case, port)
     for refusal in refusals_of(case, port):
         if refusal.why is Refused.CONFLICT:
-            held = held or refusal.generation >= case.table.generation
+            readings = READINGS_BETWEEN if everywhere else 1
+            held = held or case.table.generation < refusal.generation + readings
+            if everywhere:
+                case.problem = case.problem or _taken(case, port, refusal)
         else:
             reason = "QuotaExceeded" if refusal.why is Refused.QUOTA else "CloudRejected"
             case.problem = case.problem or Problem(reason, refusal.message)
     return held
+
+
+def _taken(case: Case, port: PortMapping, refusal: Refusal) -> Problem:
+    text = (
+        f"{case.ip}:{port.internal}/{port.protocol} is refused on every endpoint, and no entry of "
+        f"this gateway is in the way; another gateway of the VPC may have one: {refusal.message}"
+    )
+    return Problem("TupleConflict", text)
 
 
 def _is_squatted(case: Case, port: PortMapping) -> bool:
