@@ -7,12 +7,14 @@ from msgspec.structs import replace
 
 from dnatctl.objects import PodDNAT
 from dnatctl.plan.exposure import Problem
+from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.values import (
     DELETION_HELD,
     CreateRow,
     Plan,
     Policy,
     Reclaim,
+    Refusal,
     Refused,
     Retire,
 )
@@ -194,6 +196,10 @@ class TestStaleRowsOfOthers:
         assert Scene(leaving, record=WAITING, pod=pod()).plan() == Plan(writes=(create(),))
 
 
+def replace_generation(refusal: Refusal, generation: int) -> Refusal:
+    return Refusal(refusal.why, refusal.count, generation, refusal.message)
+
+
 class TestConflicts:
     """The cloud says that somebody has the endpoint or the pod's address, and nothing is seen."""
 
@@ -221,6 +227,42 @@ class TestConflicts:
         assert not isinstance(made.step, Reclaim | Retire)
         assert made.problem.reason == "TupleConflict"
         assert made.writes == ()
+
+    def test_where_no_endpoint_is_any_better_it_stays_and_says_so(self):
+        """An entry of another gateway may hold the pod's address, which no view of ours shows."""
+        scene = Scene(record=record((601, 80)), pod=pod())
+        generation = scene.tables[GATEWAY].generation
+        refusals = {
+            **refused(self.ENTRY, Refused.CONFLICT, 3, generation),
+            **refused(new_row("601", "80"), Refused.CONFLICT, 3, generation),
+        }
+        held = scene.plan(refusals=refusals)
+        assert not isinstance(held.step, Reclaim | Retire)
+        assert held.writes == ()
+        assert held.problem.reason == "TupleConflict"
+        assert f"{POD_IP}:80/tcp is refused on every endpoint" in held.problem.message
+
+        old = generation - READINGS_BETWEEN
+        refusals = {entry: replace_generation(r, old) for entry, r in refusals.items()}
+        assert scene.plan(refusals=refusals).writes == (create("601", "80"),)
+        recent = {entry: replace_generation(r, old + 1) for entry, r in refusals.items()}
+        assert scene.plan(refusals=recent).writes == ()
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            new_row("600", "443"),
+            new_row("600", "80", UDP),
+            new_row("600", "80", internal_ip="10.0.0.9"),
+        ],
+    )
+    def test_refusals_of_other_addresses_say_nothing_of_this_one(self, other):
+        scene = Scene(record=record((601, 80)), pod=pod())
+        refusals = {
+            **refused(other, Refused.CONFLICT, 3, 0),
+            **refused(new_row("601", "80"), Refused.CONFLICT, 3, 0),
+        }
+        assert isinstance(scene.plan(refusals=refusals).step, Retire)
 
     def test_a_rejected_row_is_told_of_and_tried_again(self):
         made = Scene(record=WAITING, pod=pod()).plan(refusals=refused(self.ENTRY, Refused.REJECTED))
