@@ -262,6 +262,28 @@ def test_exhaustion_heals_when_a_quarantine_ends() -> None:
         it.ready("two")
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_quarantine_outlives_the_process(killed: bool) -> None:
+    """The referee sees to it that nobody gets the endpoint before its time."""
+    only = {"portRangeStart": 600, "portRangeEnd": 600}
+    scenario = Scenario.many(1, eips=1, knobs=fast())
+    with stage(scenario, pool=only, quarantine="4s") as it:
+        it.start_controller(leader_elect=False)
+        it.pod("one")
+        it.ready("one")
+        it.delete_pod("one")
+        it.gone("one")
+        if killed:
+            it.gate.watcher = lambda _: True
+        it.stop_controllers()
+        it.gate.open()
+        it.start_controller(leader_elect=False)
+        it.pod("two")
+        it.told("two", "PoolExhausted")
+        it.ready("two")
+        it.assert_at_rest()
+
+
 def test_exhaustion_heals_when_a_foreign_row_goes() -> None:
     scenario = Scenario.many(1, eips=1, knobs=fast(quota=2))
     with stage(scenario, pool={"maxEntries": 2}, **OFTEN) as it:
