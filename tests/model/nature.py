@@ -65,10 +65,13 @@ def _strays(world: World) -> Iterator[Next]:
 
 def _late_call(world: World, call: Call, env: Env) -> Next:
     cloud, outcome = clouds.execute(world.cloud, call)
-    if call in world.env.dead and call.verb == "create" and cloud.row(outcome):
+    dead = call in world.env.dead
+    if dead and call.verb == "create" and cloud.row(outcome):
         env = env._replace(strays=(*env.strays, outcome))
     label = f"{call}: arrives late, answered {outcome}"
-    return Next(label, changed(world, cloud=cloud, env=env), executed(call, outcome, stray=True))
+    # Asked again meanwhile and answered, it changes nothing any more.
+    effects = () if cloud == world.cloud else executed(call, outcome, stray=dead)
+    return Next(label, changed(world, cloud=cloud, env=env), effects)
 
 
 def _late_request(world: World, request: Request, env: Env) -> Next:

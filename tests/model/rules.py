@@ -175,7 +175,7 @@ def leads_home(before: World, after: World, effects: tuple[Effect, ...]) -> Iter
 
 def rows_once(before: World, after: World, effects: tuple[Effect, ...]) -> Iterator[str]:
     """Rule 8: an entry is never doubled."""
-    seen: set[tuple[str, int, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
     for row in after.cloud.rows:
         owner = owner_of(after.kube, row)
         if not owner or row.status is EntryStatus.DELETING:
@@ -184,7 +184,7 @@ def rows_once(before: World, after: World, effects: tuple[Effect, ...]) -> Itera
             mine = (owner, row.internal_ip, f"{row.internal_ports}/{endpoint.protocol}")
             if mine in seen:
                 yield f"{mine} has two"
-            seen.add(mine)  # type: ignore[arg-type]
+            seen.add(mine)
 
 
 RULES: tuple[Rule, ...] = (

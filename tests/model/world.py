@@ -76,7 +76,7 @@ class Sent(NamedTuple):
 
 
 class Executed(NamedTuple):
-    """The table was written to. `stray`: the sender had given the call up."""
+    """The table was written to. `stray`: the sender is dead."""
 
     call: Call
     stray: bool
