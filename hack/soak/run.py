@@ -136,6 +136,8 @@ class _Run:
         began = time.monotonic()
         while (left := self._arena.differences()) and time.monotonic() < began + SETTLE_S:
             self._fleet.look_after()
+            if self._is_due("tell", TELL_S):
+                print(f"settling: {len(left)} differences, such as {left[0]}", flush=True)
             time.sleep(1)
         report.settled_after_s = round(time.monotonic() - began, 1)
         report.wrong += left

@@ -63,9 +63,10 @@ class Link:
 
     def cut(self) -> None:
         """Break the connections there are; what waited on frozen ones is lost."""
-        for wire in self._open_wires():
+        wires = self._open_wires()
+        for wire in wires:
             wire.cut()
-        for wire in self._open_wires():
+        for wire in wires:
             wire.join()
 
     @contextmanager
