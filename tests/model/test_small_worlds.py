@@ -11,8 +11,9 @@ import os
 import pytest
 
 from tests.model.conftest import Explore
-from tests.model.scenarios import SCENARIOS
-from tests.model.world import Scenario
+from tests.model.moves import Worlds
+from tests.model.scenarios import HERE, SCENARIOS, pod
+from tests.model.world import Scenario, Sent, Stored
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 BRIEFLY, AT_LENGTH = 500, 80_000
@@ -45,3 +46,19 @@ def test_rules_hold_with_much_trouble(
     explored = explore(scenario, budget, AT_LENGTH)
     assert explored.states > 5_000, "the world is too small to say anything"
     print(explored)
+
+
+def test_a_claim_that_is_refused_everywhere_does_not_wander() -> None:
+    """The pod's address has a row in another table, where nobody sees it: a slow, cheap wait."""
+    held = Scenario("held", (pod("a", HERE),), {}, (), elsewhere=((HERE, 80),))
+    worlds = Worlds(held, {})
+    state, stored, sent = worlds.start, [], 0
+    for _ in range(400):
+        move = next(worlds.progress(state), None) or worlds.tick(state)
+        stored += [e.request.verb for e in move.effects if isinstance(e, Stored)]
+        sent += sum(isinstance(effect, Sent) for effect in move.effects)
+        state = move.target
+    assert stored == ["create", "spec", "status"], "claimed, moved once, said what is wrong"
+    assert 0 < sent < 50
+    (record,) = worlds.unpack(state).kube.records
+    assert [condition.reason for condition in record.status.conditions] == ["TupleConflict"]
