@@ -50,10 +50,8 @@ def entries_of(record: Object) -> list[Object]:
 def _missing(exposed: Mapping[str, Object], records: Mapping[str, Object]) -> Iterator[str]:
     for name, pod in exposed.items():
         listed = entries_of(records.get(name, {}))
-        asked = pod["metadata"]["annotations"][PORTS].split(",")
-        if [entry["internalPort"] for entry in listed] != [
-            port.partition("/")[0] for port in asked
-        ]:
+        asked = pod["metadata"]["annotations"][PORTS]
+        if [entry["internalPort"] for entry in listed] != list(_ports(asked)):
             yield f"{name}: asks for {asked}, lists {listed}"
         if any(entry["internalIP"] != pod["status"]["podIP"] for entry in listed):
             yield f"{name}: has {pod['status']['podIP']}, lists {listed}"
