@@ -205,6 +205,10 @@ class EventRecorder:
         if error.failure is Failure.ALREADY_EXISTS:
             series.written = 1  # the answer to an earlier try was lost
             return True
+        if _namespace_ends(error):
+            with self._lock:
+                self._series.forget(series.fact)
+            return False
         if error.failure not in _PASSING or self._stopping.is_set():
             self._drop(series, str(error))
             return False
@@ -233,6 +237,18 @@ class EventRecorder:
         with self._lock:
             self._series.forget(series.fact)
         _log.warning("event dropped", reason=series.fact.reason, error=why)
+
+
+def _namespace_ends(error: KubeError) -> bool:
+    """Whether nothing may be created any more, as the namespace is being deleted.
+
+    That is nothing to warn of: its pods are released, and nobody will read about it.
+    """
+    causes = error.details.get("causes")
+    return isinstance(causes, list) and any(
+        isinstance(cause, dict) and cause.get("reason") == "NamespaceTerminating"
+        for cause in causes
+    )
 
 
 class _Series(Struct):

@@ -166,6 +166,17 @@ def test_a_refusal_drops_the_event_and_no_other(kube: KubeServer, recorder: Even
     assert recorder.dropped == 1
 
 
+def test_an_event_in_a_namespace_that_ends_is_not_missed(
+    kube: KubeServer, recorder: EventRecorder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kube.store.create("namespaces", {"metadata": {"name": "ends", "finalizers": ["a.example/b"]}})
+    kube.store.delete("namespaces", "", "ends")
+    recorder.record("Pod", Key("ends", "web-0"), "u1", "Normal", "EntryReleased", "Release", "gone")
+    assert settled(recorder, kube) == []
+    assert recorder.dropped == 0
+    assert "event dropped" not in capsys.readouterr().out
+
+
 def test_a_series_whose_event_is_gone_is_written_anew(
     kube: KubeServer, recorder: EventRecorder
 ) -> None:
