@@ -58,9 +58,6 @@ PAGED = ReflectorSettings(cached_start=False)
 """A list from a server's cache comes in one piece, whatever page size is asked for: 50,000 pods
 take 200 MB and more at once. In pages it never takes more than one page does."""
 
-REFRESH_S = 5.0
-"""Longest wait for one fresh list on the way to lead; it is asked for again after that."""
-
 DRAIN_S = 12.0
 """Longest wait for work in hand at the end: a little more than the longest call."""
 
@@ -245,7 +242,7 @@ class Controller:
             self._hub.resync()
 
     def _begin_leading(self) -> None:
-        if not self._wait_for(self._caught_up):
+        if not self._catch_up():
             return
         self._hub.attach(self._gateways, self._sweeper)
         self._gateways.start()
@@ -257,6 +254,19 @@ class Controller:
             log.info("working", pods=len(self._pods), records=len(self._records))
             self._workers.start()
             self._sweeper.start()
+
+    def _catch_up(self) -> bool:
+        """Wait until the caches have what the last leader wrote, claims above all; False to stop.
+
+        Both lists are made at once, and waited for however long a large cluster takes.
+        """
+        pending = [reflector.relist() for reflector in self._reflectors]
+
+        def caught_up() -> bool:
+            pending[:] = [is_done for is_done in pending if not is_done()]
+            return not pending
+
+        return self._wait_for(caught_up)
 
     def _shut_down(self) -> None:
         log.info("stopping")
@@ -285,10 +295,6 @@ class Controller:
 
     def _synced(self) -> bool:
         return all(reflector.synced.is_set() for reflector in self._reflectors)
-
-    def _caught_up(self) -> bool:
-        """Whether the caches have what the last leader wrote: claims above all."""
-        return all(reflector.refresh(REFRESH_S) for reflector in self._reflectors)
 
     # --- leading
 

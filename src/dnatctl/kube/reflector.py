@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Generic, TypeVar
@@ -155,15 +156,29 @@ class Reflector(Generic[T]):
 
         Afterwards the store knows all that was written before the call, by whomever.
         """
-        done = threading.Event()
-        self._refreshes.append(done)
+        is_done = self.relist()
         deadline = self._clock.monotonic() + timeout
-        while not done.wait(min(_NUDGE, max(0.0, deadline - self._clock.monotonic()))):
+        while not is_done():
             if self._clock.monotonic() >= deadline:
                 return False
-            if self._watching:
-                self._cancel.interrupt()
+            self._stopping.wait(_NUDGE)
         return True
+
+    def relist(self) -> Callable[[], bool]:
+        """Have everything listed anew; returns the question whether that is done.
+
+        It has to be asked again and again until it is: each time the watch is urged to give way.
+        A list takes as long as it takes; who gives up and asks for another one may never get any.
+        """
+        done = threading.Event()
+        self._refreshes.append(done)
+
+        def is_done() -> bool:
+            if not done.is_set() and self._watching:
+                self._cancel.interrupt()
+            return done.is_set()
+
+        return is_done
 
     def step(self) -> float:
         """One pass: a list if one is due, a look at a suspect server, or one watch to its end.

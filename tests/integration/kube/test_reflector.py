@@ -480,6 +480,22 @@ def test_refresh_sees_what_was_written_before_it(running: Rig, until: Until) -> 
     assert running.asked[2] == {"limit": "500"}
 
 
+def test_a_list_asked_for_is_made_once_however_often_its_end_is_asked_for(
+    running: Rig, until: Until
+) -> None:
+    running.api.lists = [listing(pod("a"), version=10), listing(pod("b"), version=20)]
+    running.api.watches = [begin_and_hold()]
+    running.reflector.start()
+    until(lambda: len(running.server.requests) == 2)
+    is_done = running.reflector.relist()
+    assert not is_done()
+    until(is_done)
+    assert running.names == {"b"}
+    until(lambda: len(running.server.requests) == 4)
+    assert is_done()
+    assert [("watch" in asked) for asked in running.asked] == [False, True, False, True]
+
+
 def test_refresh_gives_up_in_time(running: Rig, until: Until) -> None:
     running.api.lists = [listing(version=10), Exchange.hold]
     running.api.watches = [begin_and_hold()]
