@@ -138,7 +138,7 @@ def _used(
 
 def _settle(watchers: dict[str, Process]) -> None:
     """Wait until all have taken in what there is: nobody uses CPU any more."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         before = [process.usage().cpu for process in watchers.values()]
         time.sleep(2)
