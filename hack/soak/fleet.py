@@ -17,6 +17,7 @@ class Sample:
 
     at: float
     pid: int
+    leads: bool
     rss_kb: int
     threads: int
 
@@ -78,7 +79,8 @@ class Fleet:
             if replica.pid is not None and (status := _status(replica.pid)):
                 at = time.monotonic() - self._began
                 rss, threads = int(status["VmRSS"].split()[0]), int(status["Threads"])
-                self.samples.append(Sample(at, replica.pid, rss, threads))
+                leads = replica not in self._frozen_until and replica.leads()
+                self.samples.append(Sample(at, replica.pid, leads, rss, threads))
 
     def total(self, metric: str, **labels: str) -> float:
         """A metric summed over the replicas that run."""

@@ -40,10 +40,11 @@ class Report:
 
 
 def judge_growth(report: Report, samples: Sequence[Sample]) -> None:
-    """Compare what the process that ran longest used in the middle and at the end of its life."""
+    """Compare what the process that led longest used in the middle and at the end of that time."""
     by_pid: dict[int, list[Sample]] = {}
     for sample in samples:
-        by_pid.setdefault(sample.pid, []).append(sample)
+        if sample.leads:
+            by_pid.setdefault(sample.pid, []).append(sample)
     longest = max(by_pid.values(), key=lambda s: s[-1].at - s[0].at, default=[])
     quarter = len(longest) // 4
     if quarter < 3:
