@@ -242,7 +242,8 @@ class Controller:
             self._hub.resync()
 
     def _begin_leading(self) -> None:
-        if not self._catch_up():
+        # The only replica has listed everything after the last one's end.
+        if self._settings.leader_elect and not self._catch_up():
             return
         self._hub.attach(self._gateways, self._sweeper)
         self._gateways.start()
