@@ -102,6 +102,8 @@ class Reconciler:
         self._note_soon = note_soon
         self._looking = looking
         self._dry_run = dry_run
+        self._doubted: dict[Key, Seen] = {}
+        """Names whose last write may have been carried out although it failed."""
 
     def reconcile(self, key: Key) -> float | None:
         """Bring one name as far as it goes now.
@@ -109,6 +111,10 @@ class Reconciler:
         Returns the seconds after which to look again; None to wait until something is heard.
         Raises KubeError where the API server fails.
         """
+        if (doubted := self._doubted.get(key)) is not None:
+            # Nothing rests on a cache that may lack a write of our own.
+            self._refresh(doubted)
+            del self._doubted[key]
         for _ in range(MOST_STEPS):
             self._looking(key)
             seen = self._observer.look(key)
@@ -167,6 +173,8 @@ class Reconciler:
         try:
             return self._carry_out(seen, step)
         except KubeError as error:
+            if error.unsure:
+                self._doubted[seen.key] = seen
             if error.failure not in (Failure.CONFLICT, Failure.NOT_FOUND, Failure.ALREADY_EXISTS):
                 raise
             # The cache was behind: what the server holds decides anew.

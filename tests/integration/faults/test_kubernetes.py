@@ -118,6 +118,20 @@ def test_conflicts_are_decided_anew_and_are_no_errors(it: Stage) -> None:
     assert metrics.reconcile_errors.labels("dnatctl")._value.get() == 0
 
 
+def test_a_status_whose_reply_was_lost_is_read_before_rows_are_deleted(calm: Stage) -> None:
+    """It may list what the cache does not know of: that has to be withdrawn first."""
+    status = Match(verb="patch", resource=RECORDS, subresource="status")
+    calm.kube.faults.watches.swallow(RECORDS, 1000)
+    calm.kube.faults.add(Fault(drop=True, after=True), status)
+    calm.kube.faults.add(Fault(code=503), status, times=3)
+    calm.kube.faults.add(Fault(code=503), Match(verb="get", resource=RECORDS), times=3)
+    calm.pod("web")
+    eventually(lambda: calm.entries("web"))
+    calm.delete_pod("web", grace=0)
+    calm.gone("web")
+    calm.assert_fair()
+
+
 def test_api_server_away_for_a_while(it: Stage) -> None:
     churn(it)
     it.kube.go_offline()
