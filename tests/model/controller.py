@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
+from dnatctl.control import reconciler as reconciling
 from dnatctl.control.handover import decode, encode
 from dnatctl.control.observe import Observer
 from dnatctl.control.reconciler import Reconciler
@@ -21,7 +22,7 @@ from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.wishes import LOWER_CLASS_EVERY, Wish, Wishes
 from dnatctl.control.world import World
 from dnatctl.control.writer import TableWriter
-from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.errors import KubeError
 from dnatctl.model import ForwardEntry, GatewayEip
 from dnatctl.objects import Key, PodDNAT
 from dnatctl.plan.exposure import Rules
@@ -66,6 +67,18 @@ SILENT = Silent()
 _OPERATION = {"create": Operation.CREATE, "modify": Operation.MODIFY, "delete": Operation.DELETE}
 _ENIS = SimpleNamespace(want=lambda ip: None)
 _METRICS: Any = SimpleNamespace(orphans_deleted=SimpleNamespace(inc=lambda count: None))
+
+
+class OneStep(Reconciler):
+    """Tells what it decided last."""
+
+    told = ""
+
+    def _decide(self, seen: Seen) -> Plan:
+        made = super()._decide(seen)
+        writes = ", ".join(describe(write) for write in made.writes)
+        self.told = describe(made.step) if made.step else writes or "nothing"
+        return made
 
 
 class Process:
@@ -119,10 +132,10 @@ class Process:
         return observer
 
     @cached_property
-    def reconciler(self) -> Reconciler:
+    def reconciler(self) -> OneStep:
         """What a worker acts with."""
         reporter: Any = SILENT
-        return Reconciler(
+        reconciler = OneStep(
             self.observer,
             self.world,
             self.records,
@@ -132,6 +145,8 @@ class Process:
             reporter=reporter,
             note_soon=lambda: None,
         )
+        img.load_doubted(reconciler, self.image)
+        return reconciler
 
     # --- image
 
@@ -173,6 +188,8 @@ class Process:
         if "observer" in self.__dict__:
             looks = img.freeze_looks(self.observer, self.records.held, self.pods.states)
             frozen = frozen._replace(looks=looks, workloads=self._workloads())
+        if "reconciler" in self.__dict__:
+            frozen = frozen._replace(doubted=img.freeze_doubted(self.reconciler))
         if "sweeper" in self.__dict__ or self.image.sightings:
             frozen = frozen._replace(**img.freeze_sightings(self.sweeper, self.table))
         return frozen._replace(**changes) if changes else frozen
@@ -232,11 +249,20 @@ class Process:
 
     def reconcile(self, name: str) -> str:
         """Look, decide, and take one step; returns what the step was."""
-        seen = self.observer.look(key(name))
-        return self._act(seen, self._decide(seen))
+        usual, reconciling.MOST_STEPS = reconciling.MOST_STEPS, 1
+        try:
+            self.reconciler.reconcile(key(name))
+        except KubeError as error:
+            if not error.unsure:
+                raise
+        finally:
+            reconciling.MOST_STEPS = usual
+        return self.reconciler.told
 
-    def look(self, name: str) -> Pause:
-        """Look, and be held up before deciding."""
+    def look(self, name: str) -> Pause | None:
+        """Look, and be held up before deciding; None where a look takes more than a look."""
+        if key(name) in self.reconciler._doubted:
+            return None
         seen = self.observer.look(key(name))
         pod: Any = seen.pod
         return Pause(
@@ -252,19 +278,19 @@ class Process:
 
     def decide(self, name: str) -> Pause | None:
         """Look and decide, and be held up before the write to Kubernetes; None if there is none."""
-        seen = self.observer.look(key(name))
-        made = self._decide(seen)
-        if made.step is None:
+        pause = self.look(name)
+        if pause is None:
             return None
-        return self.look(name)._replace(record=seen.record, step=made.step)
+        step = self._decide(self._recall(pause)).step
+        return pause._replace(step=step) if step is not None else None
 
     def resume(self, pause: Pause) -> str:
         """Go on after a pause."""
         seen = self._recall(pause)
-        if pause.step is None:
-            return self._act(seen, self._decide(seen))
-        self._take(seen, pause.step)
-        return describe(pause.step)
+        step = pause.step or self._decide(seen).step
+        if step is not None:
+            self._take(seen, step)
+        return self.reconciler.told if pause.step is None else describe(step)
 
     def _recall(self, pause: Pause) -> Seen:
         pod = as_pod(pause.pod) if pause.pod else None
@@ -283,18 +309,11 @@ class Process:
         self.reconciler._hand_over(seen, made)
         return made
 
-    def _act(self, seen: Seen, made: Plan) -> str:
-        if made.step is None:
-            self.reconciler._judge(seen, made)
-            return ", ".join(describe(write) for write in made.writes) or "nothing"
-        self._take(seen, made.step)
-        return describe(made.step)
-
     def _take(self, seen: Seen, step: Any) -> None:
         try:
             self.reconciler._take(seen, step)
         except KubeError as error:
-            if error.failure is not Failure.UNKNOWN:
+            if not error.unsure:
                 raise
 
     # --- the writer

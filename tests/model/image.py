@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from dnatctl.control.observe import Observer, _Look
+from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.wishes import Wish, Wishes, _Record
 from dnatctl.control.world import World
@@ -110,6 +112,7 @@ class Image(NamedTuple):
     answer: Outcome | None = None
     looks: tuple[LookImage, ...] = ()
     workloads: tuple[tuple[str, tuple[float, str, Workload]], ...] = ()
+    doubted: tuple[tuple[str, PodDNAT | None], ...] = ()
     sightings: tuple[tuple[Orphan, float, int], ...] = ()
     urgent: tuple[str, ...] = ()
     pause: Pause | None = None
@@ -317,6 +320,19 @@ def load_looks(observer: Observer, image: Image) -> None:
     for name, basis, pod in image.looks:
         observer._looks[key(name)] = _Look(basis, as_pod(pod) if pod else None)
     observer._workloads = {key(name): known for name, known in image.workloads}
+
+
+def freeze_doubted(reconciler: Reconciler) -> tuple[tuple[str, PodDNAT | None], ...]:
+    """Names whose last write may have been carried out, with the PodDNAT it was for."""
+    doubted = reconciler._doubted.items()
+    return tuple(sorted((k.name, seen.record) for k, seen in doubted))
+
+
+def load_doubted(reconciler: Reconciler, image: Image) -> None:
+    """The reverse of `freeze_doubted`; nothing else of what was seen then is asked for."""
+    for name, record in image.doubted:
+        seen: Any = SimpleNamespace(key=key(name), record=record)
+        reconciler._doubted[key(name)] = seen
 
 
 def freeze_sightings(sweeper: Sweeper, table: Table) -> dict[str, Any]:

@@ -138,8 +138,9 @@ def slow_look(world: World, running: Running) -> Iterator[Next]:
     for name in _names_to_pause(world):
         process = running.process(world)
         pause = process.look(name)
-        image = process.freeze(pause=pause)
-        yield Next(f"worker on {name} looks and is held up", world._replace(image=image))
+        if pause is not None:
+            image = process.freeze(pause=pause)
+            yield Next(f"worker on {name} looks and is held up", world._replace(image=image))
 
 
 def slow_take(world: World, running: Running) -> Iterator[Next]:

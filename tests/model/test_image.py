@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
+from dnatctl.control.observe import Observer
+from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.wishes import Wish, Wishes, _Record
 from dnatctl.control.world import World
 from dnatctl.plan.orphans import _Sighting
@@ -85,6 +87,44 @@ KEPT = {
         "_waiting": UNUSED,
         "_awaiting_reading": UNUSED,
         "_awaiting_note": UNUSED,
+    },
+    Observer: {
+        "_looks": "looks",
+        "_workloads": "workloads",
+        **dict.fromkeys(
+            (
+                "_world",
+                "_pods",
+                "_records",
+                "_rules",
+                "_policy",
+                "_quota",
+                "_zone_of",
+                "_lookups",
+                "_gateways",
+                "_enis",
+                "_clock",
+            ),
+            CONSTANT,
+        ),
+    },
+    Reconciler: {
+        "_doubted": "doubted",
+        **dict.fromkeys(
+            (
+                "_observer",
+                "_world",
+                "_records",
+                "_api",
+                "_ledger",
+                "_hands",
+                "_reporter",
+                "_note_soon",
+                "_looking",
+                "_dry_run",
+            ),
+            CONSTANT,
+        ),
     },
     Wishes: {
         "_records": "wishes",
