@@ -156,7 +156,8 @@ RECORDS = Scenario(
 STRIPPED = Scenario(
     "somebody takes the finalizer off, so that rows are orphaned",
     (pod("a", HERE), pod("b", THERE, None)),
-    {"strip": 1, "delete": 1, "ask": 1, "crash": 1, "ticks": 4},
+    # No crash: by force, what only the controller could have noted for the next one is lost.
+    {"strip": 1, "delete": 1, "ask": 1, "ticks": 4},
     ({"strip": 1, "delete": 1},),
     {
         "strip": acts.record_stripped,
