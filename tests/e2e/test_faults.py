@@ -118,10 +118,11 @@ def test_a_watch_that_hangs_is_given_up_for_a_new_one(
 def test_watches_that_hang_for_a_minute_go_on_as_if_nothing_had_been(
     arena: Arena, kubelet: Kubelet, namespace: str, link: Link
 ) -> None:
-    """Guards that no decision to let go rests on a view that is old, and that the leader stays.
+    """Guards that a hung connection holds up neither the Lease nor what follows the silence.
 
-    In that minute a pod goes and another takes its name, and its IP goes to a third. Fails where
-    pods are not looked up past the cache before a release (`needs_fresh_look` says no).
+    In that minute a pod goes and another takes its name, and its IP goes to a third: all of it is
+    told at once afterwards. Fails where a request for the Lease waits for as long as it takes (a
+    `timeout` of a day in `LeaseElector._request`).
     """
     replica = arena.start(link=link)
     for name in ("stays", "returns"):
