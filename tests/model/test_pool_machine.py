@@ -246,7 +246,7 @@ class PoolMachine(RuleBasedStateMachine):
             return
         for port in range(row.external_ports.first, row.external_ports.last + 1):
             endpoint = Endpoint(row.external_ip, port, row.protocol)
-            if endpoint not in self._claimed():
+            if port in OFFERED and endpoint not in self._claimed():
                 self.resting[endpoint] = self.now + QUARANTINE
 
     def _read(self, gateway_id: str) -> None:

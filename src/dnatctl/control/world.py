@@ -123,6 +123,7 @@ class World:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
                 self.pool.claim(new.uid, new.created, new.spec, now)
+                self.end_claim(new.key)  # the same one twice would count double
                 for endpoint in set(old.spec.endpoints() if old else ()) - set(
                     new.spec.endpoints()
                 ):

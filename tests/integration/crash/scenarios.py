@@ -96,11 +96,25 @@ def fixed_ready(it: Stage) -> bool:
     return [e["internalIP"] for e in entries] == [pod["status"].get("podIP")]
 
 
-def replace_fixed(it: Stage) -> None:
-    """The fixed pod is deleted, and somebody else gets its IP before its successor gets one."""
-    with it.kube.store.raw.lock:
-        it.delete_pod("web-0", grace=0)
-        it.pod("thief", switch="false")
+def rob_fixed(it: Stage) -> None:
+    """The fixed pod is deleted, and somebody else gets its IP; its successor finds no node yet."""
+    cordon(it, True)
+    node = it.kube.store.get("pods", it.ns, "web-0")["spec"]["nodeName"]
+    it.delete_pod("web-0", grace=0)
+    it.pod("thief", switch="false", spec={"nodeName": node})
+
+
+def robbed(it: Stage) -> bool:
+    """Somebody else has the IP, and is not met at the fixed endpoint."""
+    thief = it.kube.store.get("pods", it.ns, "thief")
+    return bool(thief and thief["status"].get("podIP")) and not it.own_rows()
+
+
+def cordon(it: Stage, on: bool) -> None:
+    """No pod is placed while the nodes are cordoned off."""
+    for node in it.kube.store.list("nodes"):
+        name = node["metadata"]["name"]
+        it.kube.store.patch("nodes", "", name, {"spec": {"unschedulable": on}})
 
 
 def tear_down(it: Stage) -> None:
@@ -209,7 +223,8 @@ SCENARIOS: dict[str, tuple[Step, ...]] = {
     ),
     "fixed": (
         Step(set_up, fixed_ready),
-        Step(replace_fixed, fixed_ready),
+        Step(rob_fixed, robbed),
+        Step(lambda it: cordon(it, False), fixed_ready),
         Step(tear_down, gone),
     ),
     "adopted": (

@@ -166,6 +166,11 @@ class TestBeingCreated:
         assert world.pool.owner(endpoint(600)) == uid(1)
         assert world.quarantined() == {}
 
+    def test_it_counts_once_although_it_is_heard_of_before_the_request_is_answered(self, world):
+        world.begin_claim(LOBBY, spec(600))
+        world.record_changed(None, record(1))
+        assert (world.exposed_in("games"), world.pool.used(GATEWAY)) == (1, 1)
+
     def test_if_it_failed_the_endpoints_rest(self, world):
         """The request may yet be carried out."""
         world.begin_claim(LOBBY, spec(600))
