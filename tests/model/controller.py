@@ -161,6 +161,7 @@ class Process:
         for record in image.records:
             self.records.held[record.key] = record
             world._keys[record.uid] = record.key
+        world._made = set(image.made)
         world._retired = dict(image.retired)
         world._noted = set(image.noted)
         img.load_wishes(self.wishes, image.wishes, all_due=all_due)
@@ -170,12 +171,14 @@ class Process:
         world, reading = self.world, self.image.reading
         reading = changes.get("reading", reading)
         retired = img.freeze_retired(world, self.now)
+        first_read = img.freeze_first_read(self.table, self.now)
         frozen = self.image._replace(
             pods=tuple(sorted(self.pods.states.values())),
             records=tuple(r for _, r in sorted(self.records.held.items())),
             rows=img.freeze_table(self.table, self.now, reading=reading is not None),
             read=self.table.read_once,
-            first_read=img.freeze_first_read(self.table, self.now),
+            first_read=first_read,
+            made=img.freeze_made(world, first_read),
             claims=img.freeze_claims(world.pool),
             contests=img.freeze_contests(world.pool),
             quarantine=img.freeze_quarantine(world.pool, self.now),

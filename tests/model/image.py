@@ -107,6 +107,7 @@ class Image(NamedTuple):
     retired: tuple[tuple[Endpoint, float], ...] = ()
     noted: frozenset[Endpoint] = frozenset()
     adopted: tuple[tuple[str, str], ...] = ()
+    made: frozenset[str] = frozenset()
     wishes: WishesImage = WishesImage()
     call: Call | None = None
     answer: Outcome | None = None
@@ -141,6 +142,11 @@ def _written(row: Row, now: float, *, reading: bool) -> float:
 def freeze_first_read(table: Table, now: float) -> float:
     """When the table was first read, as long as listings may lag behind what was before."""
     return table.first_read if now - table.first_read <= READ_LAG_S else NEVER
+
+
+def freeze_made(world: World, first_read: float) -> frozenset[str]:
+    """PodDNATs that this process created, as long as that makes a difference."""
+    return frozenset(world._made if first_read > NEVER else ())
 
 
 def load_table(table: Table, image: Image) -> None:

@@ -73,6 +73,7 @@ KEPT = {
         "pool": "claims",
         "tables": "rows",
         "_adopted": "adopted",
+        "_made": "made",
         "_retired": "retired",
         "_noted": "noted",
         "_keys": DERIVED,

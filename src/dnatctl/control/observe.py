@@ -111,6 +111,7 @@ class Observer:
             unanswered=self._unanswered(record),
             durable=self._durable(record),
             absent=self._world.absent,
+            made_here=record is not None and self._world.made_here(record.uid),
             eni=self._eni(exposure.ip, record) if wants_address else None,
             zone_id=self._zone_of(pod.node) if pod else "",
         )

@@ -220,7 +220,9 @@ class Reconciler:
             spec=step.spec,
         )
         try:
-            self._written(seen, step, self._api.create(new))
+            created = self._api.create(new)
+            self._world.made(created.uid)
+            self._written(seen, step, created)
         except KubeError as error:
             if error.unsure:
                 self._refresh(seen)

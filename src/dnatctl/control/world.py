@@ -47,6 +47,7 @@ class World:
         self.absent: frozenset[str] = frozenset()
         self._adopted: dict[str, str] = {}
         self._keys: dict[str, Key] = {}
+        self._made: set[str] = set()
         self._by_ip: dict[str, set[Key]] = defaultdict(set)
         self._by_namespace: dict[str, set[str]] = defaultdict(set)
         self._waiting: set[Key] = set()
@@ -132,6 +133,7 @@ class World:
             if old is None:
                 return False
             self._keys.pop(old.uid, None)
+            self._made.discard(old.uid)
             self._by_namespace[old.key.namespace].discard(old.uid)
             for endpoint in old.spec.endpoints():
                 self._retired.pop(endpoint, None)
@@ -150,6 +152,14 @@ class World:
         with self.lock:
             self._by_namespace[key.namespace].discard(uid)
             self.pool.unclaim(uid, self.clock.monotonic())
+
+    def made(self, uid: str) -> None:
+        """This process has created the PodDNAT with that UID."""
+        self._made.add(uid)
+
+    def made_here(self, uid: str) -> bool:
+        """Whether this process has created it: no other has made a row for it."""
+        return uid in self._made
 
     def key_of(self, uid: str) -> Key | None:
         """The name of the PodDNAT with that UID."""

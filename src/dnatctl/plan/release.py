@@ -95,7 +95,8 @@ def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
     Its row may have been created just before the start, by a process that did not live to note it.
     """
     table = seen.tables.get(record.spec.gateway_id)
-    if table is None or record.status.condition(READY) is not None or record.status.entries:
+    told = record.status.condition(READY) is not None or bool(record.status.entries)
+    if table is None or told or seen.made_here:
         return None
     wait = table.first_read + READ_LAG_S - seen.now
     return Plan(retry_in=wait) if wait > 0 else None

@@ -68,8 +68,8 @@ class Seen:
 
     `refusals` are by the row they were for; `unanswered`: a write for this record is on its way, or
     its outcome is unknown. `durable`: retired endpoints whose quarantine is noted where
-    the next leader will find it. `absent`: gateways that the cloud says do not exist. `denied`: the
-    namespace has used up its quota.
+    the next leader will find it. `absent`: gateways that the cloud says do not exist. `made_here`:
+    this process created the record. `denied`: the namespace has used up its quota.
     """
 
     key: Key
@@ -85,6 +85,7 @@ class Seen:
     unanswered: bool = False
     durable: frozenset[Endpoint] = frozenset()
     absent: frozenset[str] = frozenset()
+    made_here: bool = False
     workload: Workload = Workload.UNKNOWN
     eni: Eni | None = None
     zone_id: str = ""
