@@ -99,8 +99,9 @@ class Controller:
         self._pods: Store[Pod] = Store()
         self._records: Store[PodDNAT] = Store()
         self._nodes: Store[Node] = Store()
-        self._record_api = PodDNATApi(self._client, version)
-        self._ledger = Ledger(self._client, self._settings.namespace)
+        self._writing = self._client.fenced(self._may_write)
+        self._record_api = PodDNATApi(self._writing, version)
+        self._ledger = Ledger(self._writing, self._settings.namespace)
         self._queue: WorkQueue[Key] = WorkQueue(clock=clock, metrics=QueueObserver(self._metrics))
         self._hub = Hub(
             self._world,
@@ -131,7 +132,7 @@ class Controller:
             idle_s=settings.idle_s,
         )
         self._enis = EniCache(clock, self._eni_found)
-        pod_api = PodApi(self._client)
+        pod_api = PodApi(self._writing)
         self._events = EventRecorder(
             self._client,
             controller=CONTROLLER,

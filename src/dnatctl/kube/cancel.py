@@ -2,7 +2,7 @@
 
 urllib3 hands a connection out only together with the answer's headers, so that a thread waiting
 for those could not be woken up. The connection classes here tell the request's `Canceller` of
-their socket before they send anything.
+their socket before they send anything, and let it have the last word before a request is sent.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -46,9 +46,13 @@ class Canceller:
             self._shut()
 
     @contextlib.contextmanager
-    def watching(self) -> Iterator[None]:
-        """Learn of the sockets that this thread's requests use from here on."""
-        token = _current.set(self)
+    def watching(self, leave: Callable[[], None] | None = None) -> Iterator[None]:
+        """Learn of the sockets that this thread's requests use from here on.
+
+        `leave` is called right before each is sent, when its connection has been made; what it
+        raises is raised by the request, which is not sent then.
+        """
+        token = _current.set((self, leave))
         try:
             yield
         finally:
@@ -73,13 +77,22 @@ class Canceller:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-_current: ContextVar[Canceller | None] = ContextVar("canceller", default=None)
+_Watch = tuple[Canceller | None, Callable[[], None] | None]
+_current: ContextVar[_Watch] = ContextVar("canceller and leave to send", default=(None, None))
 
 
 def _announce(connection: HTTPConnection) -> None:
-    canceller = _current.get()
+    canceller, _ = _current.get()
     if canceller is not None and isinstance(connection.sock, socket.socket):
         canceller.attach(connection.sock)
+
+
+def _ask_leave(connection: HTTPConnection) -> None:
+    if connection.sock is None:  # plain HTTP connects as late as it sends
+        connection.connect()
+    _, leave = _current.get()
+    if leave is not None:
+        leave()
 
 
 class _Connection(HTTPConnection):
@@ -89,6 +102,7 @@ class _Connection(HTTPConnection):
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         _announce(self)
+        _ask_leave(self)
         super().request(*args, **kwargs)
 
 
@@ -99,6 +113,7 @@ class _TLSConnection(HTTPSConnection):
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         _announce(self)
+        _ask_leave(self)
         super().request(*args, **kwargs)
 
 

@@ -53,17 +53,23 @@ CONNECT_TIMEOUT = 3.0
 class KubeClient:
     """Requests to one API server. Thread-safe.
 
-    `host` is the server's URL, for logs and metrics.
+    `host` is the server's URL, for logs and metrics. For `may_write` see `fenced`.
     """
 
     def __init__(
-        self, api: ApiClient, *, observer: Observer | None = None, clock: Clock | None = None
+        self,
+        api: ApiClient,
+        *,
+        observer: Observer | None = None,
+        clock: Clock | None = None,
+        may_write: Callable[[], bool] | None = None,
     ) -> None:
         self._api = api
         self._pools: urllib3.PoolManager = api.rest_client.pool_manager
         make_cancellable(self._pools)
         self._observer = observer
         self._clock = clock or SystemClock()
+        self._may_write = may_write
         self.host: str = api.configuration.host.rstrip("/")
 
     @classmethod
@@ -86,6 +92,16 @@ class KubeClient:
         settings.connection_pool_maxsize = pool_size
         settings.keep_alive = True
         return cls(ApiClient(configuration=settings), observer=observer, clock=clock)
+
+    def fenced(self, may_write: Callable[[], bool]) -> KubeClient:
+        """The same client, with the same connections, that asks right before it sends a write.
+
+        Where the answer is no, nothing is sent and the write raises KubeError (UNREACHABLE). Reads
+        are not asked about.
+        """
+        return KubeClient(
+            self._api, observer=self._observer, clock=self._clock, may_write=may_write
+        )
 
     def request(
         self,
@@ -155,11 +171,12 @@ class KubeClient:
             headers = self._headers(method, path, accept)
             if body is not None:
                 headers["Content-Type"] = content_type
-            with cancel.watching():
+            content = _encode(body)
+            with cancel.watching(None if method == "GET" else self._ask_leave):
                 response = self._pools.request(
                     method,
                     self._url(path, query),
-                    body=_encode(body),
+                    body=content,
                     headers=headers,
                     timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT, timeout), read=timeout),
                     retries=False,
@@ -177,6 +194,10 @@ class KubeClient:
                 seconds = self._clock.monotonic() - started
                 self._observer(method, resource_of(path), code, seconds)
         return response
+
+    def _ask_leave(self) -> None:
+        if self._may_write is not None and not self._may_write():
+            raise KubeError(Failure.UNREACHABLE, "another replica may be writing: nothing was sent")
 
     def _url(self, path: str, query: Query | None) -> str:
         return f"{self.host}{path}?{urlencode(query)}" if query else self.host + path

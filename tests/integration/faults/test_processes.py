@@ -105,6 +105,7 @@ def test_a_leader_that_cannot_renew_stops_before_another_starts() -> None:
         eventually(lambda: not first.controller._may_write(), seconds=20)
         it.pod("in-between")
         eventually(first.stop.is_set, seconds=20)
+        assert it.record("in-between") is None  # nor has it claimed anything in these seconds
         it.kube.faults.clear()
         it.heal()
         eventually(lambda: second.controller._working, seconds=30)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,30 @@ def test_a_server_that_hangs_up_may_have_done_it(
     error = failure_of(lambda: client.request("POST", "/x", body={}))
     assert (error.failure, error.unsure) == (Failure.UNKNOWN, True)
     assert len(server.requests) == 1, "a write is never repeated"
+
+
+def test_a_fenced_client_sends_no_write_without_leave(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    leave = threading.Event()
+    fenced = client.fenced(leave.is_set)
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        assert failure_of(partial(fenced.request, method, "/x")).failure is Failure.UNREACHABLE
+    assert server.requests == []
+    server.script(lambda exchange: exchange.answer(200, {}))
+    fenced.request("GET", "/x")
+    client.request("PATCH", "/x", body={})
+    leave.set()
+    fenced.request("POST", "/x", body={})
+    assert [seen.method for seen in server.requests] == ["GET", "PATCH", "POST"]
+
+
+def test_leave_is_asked_for_when_the_connection_has_been_made() -> None:
+    """So nothing that takes time lies between the answer and the first byte."""
+    asked: list[bool] = []
+    fenced = client_of("http://127.0.0.1:1").fenced(lambda: bool(asked.append(True)))
+    assert failure_of(lambda: fenced.request("POST", "/x")).failure is Failure.UNREACHABLE
+    assert asked == []
 
 
 def test_silence_ends_after_the_timeout(server: ScriptedServer, client: KubeClient) -> None:
