@@ -74,8 +74,9 @@ def _create(case: Case) -> None:
     for run in rows_of(missing, pack=offer is not None and offer.pack):
         entry = _entry(case, run)
         refusal = case.seen.refusals.get(entry)
-        if refusal is not None and len(run[0]) > 1 and refusal.why is not Refused.QUOTA:
-            ports = tuple(port for port in missing if port.external in run[0])
+        if refusal is not None and refusal.why is not Refused.QUOTA:
+            # If not the range, then perhaps its ports one by one.
+            ports = [p for p in missing if p.protocol == run[2] and p.external in run[0]]
             for single in rows_of(ports, pack=False):
                 _add(case, _entry(case, single))
         else:

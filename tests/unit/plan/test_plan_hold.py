@@ -152,7 +152,7 @@ class TestPortsAdded:
         wrong = pod("80,443,x")
         made = Scene(WEB, record=ONE, pod=wrong).plan()
         assert made.writes == ()
-        assert condition(made)[:2] == ("True", "InvalidAnnotation")
+        assert condition(made) == ("True", "InvalidAnnotation", made.problem.message)
         assert entries(made) == ["fwd-1"]
 
 
@@ -287,6 +287,14 @@ class TestReadiness:
     def test_a_row_in_flux_is_not_listed(self):
         made = Scene(replace_status(WEB), record=ONE, pod=pod()).plan()
         assert entries(made) == []
+
+    def test_while_a_write_is_unanswered_nothing_is_listed_that_was_not(self):
+        """It may be the delete of just that row."""
+        listing = record((600, 80), (601, 443), entries=[WEB], conditions=(ready(),))
+        made = Scene(WEB, TLS, record=listing, pod=BOTH).plan(unanswered=True)
+        assert entries(made) == ["fwd-1"]
+        assert condition(made) == ("False", "EntriesPending", "1 of 2 ports are reachable")
+        assert entries(Scene(WEB, TLS, record=listing, pod=BOTH).plan()) == ["fwd-1", "fwd-2"]
 
     def test_a_record_that_says_ready_and_lists_nothing_is_put_right(self):
         odd = record((600, 80), conditions=(ready(),))

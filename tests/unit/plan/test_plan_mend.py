@@ -142,6 +142,7 @@ class TestForeignRows:
             "delete it or stop exposing the port",
         )
         assert not isinstance(made.step, Reclaim | Retire), "another endpoint would not help"
+        assert made.blockers == (), "nobody of ours could make room"
 
     def test_an_ip_mapping_to_the_pod_is_in_the_way_of_every_port(self):
         foreign = row("fwd-9", "2.2.2.2:Any", f"{POD_IP}:Any", protocol=None)
@@ -248,6 +249,15 @@ class TestConflicts:
         recent = {entry: replace_generation(r, old + 1) for entry, r in refusals.items()}
         assert scene.plan(refusals=recent).writes == ()
 
+    def test_one_endpoint_refused_in_two_rows_is_one_endpoint(self):
+        """A range and, of that range, a single row: it may be that endpoint which is taken."""
+        scene = Scene(record=record((601, 81)), pod=pod("81"))
+        refusals = {
+            **refused(new_row("600/601", "80/81"), Refused.CONFLICT, 3, 0),
+            **refused(new_row("601", "81"), Refused.CONFLICT, 3, 0),
+        }
+        assert isinstance(scene.plan(refusals=refusals).step, Retire)
+
     @pytest.mark.parametrize(
         "other",
         [
@@ -305,6 +315,16 @@ class TestPacking:
         scene = Scene(record=self.THREE, pod=self.POD, offers=self.PACK)
         made = scene.plan(refusals=refused(self.RANGE, Refused.QUOTA, 1, 0))
         assert made.writes == (create("600/602", "7000/7002"),)
+
+    def test_a_range_of_the_other_protocol_stays_one(self):
+        claimed = record((600, 80), (601, 81), (600, 80, UDP), (601, 81, UDP))
+        scene = Scene(record=claimed, pod=pod("80-81,80-81/udp"), offers=self.PACK)
+        made = scene.plan(refusals=refused(new_row("600/601", "80/81"), Refused.REJECTED, 1, 0))
+        assert made.writes == (
+            create("600", "80"),
+            create("601", "81"),
+            create("600/601", "80/81", UDP),
+        )
 
     def test_what_holds_back_one_port_does_not_hold_back_the_others(self):
         foreign = row("fwd-9", f"{EIP}:700", f"{POD_IP}:7001")

@@ -150,6 +150,13 @@ class TestRefusedForQuota:
         made = scene.plan(refusals=self.REFUSALS, durable=frozenset({endpoint(600)}))
         assert reclaimed(made).gateway_id == "ngw-2"
 
+    def test_to_the_zone_of_the_pod_if_there_is_a_choice(self):
+        offers = (offer(GATEWAY), offer("ngw-2", zone_id="z-2"), offer("ngw-3", zone_id="z-3"))
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=offers)
+        durable = frozenset({endpoint(600)})
+        made = scene.plan(refusals=self.REFUSALS, durable=durable, zone_id="z-3")
+        assert reclaimed(made).gateway_id == "ngw-3"
+
     def test_not_back_to_where_it_was_refused(self):
         """The limit learned from the refusal has expired, the refusal itself stands."""
         scene = Scene(

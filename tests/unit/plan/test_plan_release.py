@@ -178,6 +178,8 @@ class TestGarbageCollection:
     def test_is_waited_for(self, a_pod):
         made = Scene(record=self.ended(10.0), pod=a_pod).plan(durable=DURABLE)
         assert made == Plan(retry_in=20.0)
+        made = Scene(record=self.ended(29.0), pod=a_pod).plan(durable=DURABLE)
+        assert made == Plan(retry_in=1.0)
 
     @pytest.mark.parametrize("ago", [30.0, 3600.0, None])
     def test_but_not_for_ever(self, ago):
@@ -202,9 +204,7 @@ class TestPark:
     AWAY = record((600, 80), entries=[WEB], conditions=(ready(),), fixed=True)
     PARKED = record(
         (600, 80),
-        conditions=(
-            ready("False", "PodAway", "the claim is kept; the pod has no address", ago=50),
-        ),
+        conditions=(ready("False", "PodAway", AWAY_TEXT, ago=50),),
         fixed=True,
     )
 
@@ -213,7 +213,9 @@ class TestPark:
         return Scene(*rows, record=a_record, pod=pod, policy=policy).plan(**seen)
 
     def test_status_first(self):
-        assert published(self.plan(self.AWAY, WEB)) == ("False", "PodAway")
+        made = self.plan(self.AWAY, WEB)
+        assert published(made) == ("False", "PodAway")
+        assert made.step.status.condition("Ready").message == AWAY_TEXT
 
     def test_then_the_rows(self):
         assert self.plan(self.PARKED, WEB) == Plan(writes=(delete("fwd-1"),))
@@ -291,10 +293,14 @@ class TestRetain:
         assert published(made) == ("False", "PodAway")
         found = made.step.status.condition(RETAINED)
         assert (found.status, found.reason, found.since) == ("True", "NotAmongReplicas", stamp())
+        assert found.message == (
+            "no longer among the workload's replicas; the claim is kept for the retain time"
+        )
 
     def test_lasts_as_long_as_configured(self):
-        scene = Scene(record=self.shed(600.0), policy=self.POLICY)
-        assert scene.plan(workload=Workload.SHED) == Plan(retry_in=3000.0)
+        for ago, left in ((600.0, 3000.0), (3599.0, 1.0)):
+            scene = Scene(record=self.shed(ago), policy=self.POLICY)
+            assert scene.plan(workload=Workload.SHED) == Plan(retry_in=left)
 
     def test_and_ends(self):
         scene = Scene(record=self.shed(3600.0), policy=self.POLICY)

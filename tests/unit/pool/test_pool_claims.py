@@ -7,6 +7,7 @@ import pytest
 from dnatctl.model import PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool import Pool, rows_of
+from dnatctl.pool.claims import Claim, Claims
 from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, pool_of, spec, take
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid
 
@@ -26,6 +27,13 @@ class TestClaims:
         assert [pool.owner(endpoint(p)) for p in (600, 601, 602)] == ["", "a", "a"]
         assert pool.quarantined(5.0) == {endpoint(600): QUARANTINE}
         assert pool.used(GATEWAY) == 2
+
+    def test_wherever_it_is_in_the_claim(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600, 601, 602), 0.0)
+        pool.claim("a", "", spec(600, 602), 5.0)
+        assert [pool.owner(endpoint(p)) for p in (600, 601, 602)] == ["a", "", "a"]
+        assert pool.quarantined(5.0) == {endpoint(601): QUARANTINE}
 
     def test_the_same_claim_again_changes_nothing(self):
         pool = pool_of()
@@ -113,6 +121,15 @@ class TestCompetingClaims:
         pool.claim("a", "1", spec(600, 601), 0.0)
         assert pool.owner(endpoint(600)) == "b"
 
+    def test_nothing_is_kept_of_a_claim_that_is_gone(self):
+        """Else memory would grow with every pod there ever was."""
+        claims = Claims()
+        claims.open()
+        claims.put(Claim("a", "1", spec(600), 1))
+        assert claims.since("a", endpoint(600)) > 0
+        claims.drop("a")
+        assert claims.since("a", endpoint(600)) == 0
+
     def test_opening_twice_changes_nothing(self):
         pool = pool_of()
         pool.open()
@@ -168,6 +185,11 @@ class TestQuarantine:
         pool.vacate(row("fwd-1", "1.1.1.1:601/602", "10.0.0.1:80/81"), 0.0)
         assert endpoint(601) not in pool.quarantined(0.0), "claimed"
         assert endpoint(602) in pool.quarantined(0.0)
+
+    def test_and_nothing_beside_it(self):
+        pool = pool_of()
+        pool.vacate(row("fwd-1", "1.1.1.1:605/606", "10.0.0.1:80/81"), 0.0)
+        assert set(pool.quarantined(0.0)) == {endpoint(605), endpoint(606)}
 
     def test_but_only_what_may_be_handed_out(self):
         """A row that somebody made as wide as all ports would fill the note for the next leader."""

@@ -53,6 +53,14 @@ def test_a_port_that_is_used_and_returned_again_goes_to_the_end():
     assert ports.pick(2, everything) == [601, 600]
 
 
+def test_a_port_returned_twice_in_a_row_goes_to_the_end():
+    """Two claims to it have ended, one after the other."""
+    ports = line(600, 601)
+    for port in (600, 601, 600):
+        ports.give_back(port)
+    assert ports.pick(2, everything) == [601, 600]
+
+
 def test_ports_passed_over_by_a_restored_claim_are_next_after_the_fresh_ones():
     ports = line()
     ports.take(602)
@@ -83,6 +91,7 @@ def test_runs_are_found_among_the_fresh_first():
         ports.give_back(port)
     assert ports.pick_run(3, everything) == [603, 604, 605]
     assert ports.pick_run(8, everything) == [600, 601, 602, 603, 604, 605, 606, 607]
+    assert ports.pick_run(10, everything) == list(range(600, 610))
     assert ports.pick_run(11, everything) is None
 
 

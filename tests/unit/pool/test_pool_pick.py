@@ -257,6 +257,18 @@ class TestPacking:
         pool.claim("b", "", spec(602), 0.0)
         assert take(pool, "c", 7000, 7001, 7002) == [f"1.1.1.1:{n}/tcp" for n in (603, 604, 605)]
 
+    @pytest.mark.parametrize("count", [2, 3])
+    def test_a_gap_is_passed_over_for_a_run(self, count):
+        foreign = row("fwd-1", "1.1.1.1:601", "10.0.0.9:1")
+        pool = pool_of(offer(pack=True), rows={GATEWAY: [foreign]})
+        wanted = [7000 + n for n in range(count)]
+        assert take(pool, "a", *wanted) == [f"1.1.1.1:{602 + n}/tcp" for n in range(count)]
+
+    def test_without_packing_it_is_not(self):
+        foreign = row("fwd-1", "1.1.1.1:601", "10.0.0.9:1")
+        pool = pool_of(rows={GATEWAY: [foreign]})
+        assert take(pool, "a", 7000, 7001) == ["1.1.1.1:600/tcp", "1.1.1.1:602/tcp"]
+
     def test_a_run_does_not_join_two_protocols(self):
         pool = pool_of(offer(pack=True, max_entries=1))
         assert take(pool, "a", (80, TCP), (81, UDP)) == [
@@ -343,6 +355,21 @@ class TestExtending:
         assert self.extend(pool, 443) == (
             f"{GATEWAY}: {EIP} is locked, or not in the pool any more"
         )
+
+    def test_not_on_an_ip_that_somebody_mapped_whole(self):
+        mapping = row("fwd-1", f"{EIP}:Any", "10.0.0.9:Any", protocol=None)
+        pool = pool_of(rows={GATEWAY: [mapping]})
+        assert self.extend(pool, 443) == (
+            f"{GATEWAY}: {EIP} is locked, or not in the pool any more"
+        )
+
+    def test_it_says_when_to_try_again_even_of_an_unknown_gateway(self):
+        """The configuration may name others that have room by then."""
+        pool = pool_of()
+        pool.retire([endpoint(601)], 0.0)
+        found = pool.extend(spec(600, gateway_id="ngw-9"), demand(443).ports, 20.0)
+        assert isinstance(found, Shortage)
+        assert found.retry_in == QUARANTINE - 20.0
 
     def test_it_says_when_to_try_again(self):
         pool = pool_of(offer(ports="600/601"))
