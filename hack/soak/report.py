@@ -49,6 +49,7 @@ def judge_growth(report: Report, samples: Sequence[Sample]) -> None:
     quarter = len(longest) // 4
     if quarter < 3:
         report.memory = {"samples": len(longest)}
+        report.wrong.append(f"memory cannot be judged by {len(longest)} samples of one leader")
         return
     middle, end = longest[quarter : 2 * quarter], longest[-quarter:]
     rss = [statistics.median(sample.rss_kb for sample in part) for part in (middle, end)]

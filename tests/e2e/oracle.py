@@ -15,6 +15,7 @@ Tuple = tuple[str, str, str, str, str]
 
 SWITCH = "k8s.aliyun.com/pod-dnat"
 PORTS = f"{SWITCH}-expose-port"
+PROTOCOL = f"{SWITCH}-expose-protocol"
 
 
 def differences(
@@ -50,18 +51,28 @@ def entries_of(record: Object) -> list[Object]:
 def _missing(exposed: Mapping[str, Object], records: Mapping[str, Object]) -> Iterator[str]:
     for name, pod in exposed.items():
         listed = entries_of(records.get(name, {}))
-        asked = pod["metadata"]["annotations"][PORTS]
-        if [entry["internalPort"] for entry in listed] != list(_ports(asked)):
+        asked = asked_ports(pod["metadata"]["annotations"])
+        if [(entry["internalPort"], entry["ipProtocol"]) for entry in listed] != asked:
             yield f"{name}: asks for {asked}, lists {listed}"
         if any(entry["internalIP"] != pod["status"]["podIP"] for entry in listed):
             yield f"{name}: has {pod['status']['podIP']}, lists {listed}"
+        if len({entry["externalIP"] for entry in listed}) > 1:
+            yield f"{name}: more than one external IP, lists {listed}"
 
 
-def _ports(asked: str) -> Iterator[str]:
-    """The ports that an annotation such as `80,7000-7003/udp` names."""
-    for part in asked.split(","):
-        first, _, last = part.partition("/")[0].partition("-")
-        yield from map(str, range(int(first), int(last or first) + 1))
+def asked_ports(annotations: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Port and protocol of each endpoint that annotations ask for, such as `80,7000-7003/udp`."""
+    usual = annotations.get(PROTOCOL, "tcp")
+    return [
+        (str(port), protocol or usual)
+        for ports, _, protocol in (part.partition("/") for part in annotations[PORTS].split(","))
+        for port in _range(ports)
+    ]
+
+
+def _range(ports: str) -> range:
+    first, _, last = ports.partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 def _surplus(exposed: Mapping[str, Object], records: Mapping[str, Object]) -> Iterator[str]:
