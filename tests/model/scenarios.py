@@ -98,7 +98,7 @@ MOVED = Scenario(
     "a pod gets another address, and another pod gets its own",
     (pod("a", HERE),),
     {"moves": 2, "b_comes": 1, "ticks": 1, "answer_lost": 1},
-    ({"moves": 1}, {"moves": 1, "answer_lost": 1}),
+    ({"moves": 1}, {"moves": 1, "answer_lost": 1}, {"moves": 2, "request_lost": 1}),
     {"moves": acts.readdressed("a", HERE, THERE), "b_comes": acts.born("b", HERE)},
     TWO,
 )
@@ -138,7 +138,7 @@ SWITCHED = Scenario(
     "exposure off and on, ports added and dropped",
     (pod("a", HERE),),
     {"ask": 3, "ticks": 1},
-    ({"ask": 1, "ticks": 1}, {"off": 2}),
+    ({"ask": 1, "ticks": 1}, {"off": 2}, {"off": 2, "request_lost": 1}),
     {
         "ask": acts.annotated("a", None, "80", "80,81", "81", "nonsense"),
         "off": acts.annotated("a", None, "80"),

@@ -5,7 +5,7 @@ blocks somebody else first, then creates and changes, then deletes, then orphans
 namespaces take turns, so that one that asks for a thousand pods does not hold up one that asks for
 five. Every fourth write goes to a lower class that waits, each in its turn, so that none starves.
 
-What has been sent is kept until its outcome is known, wanted or not: that holds for a create whose
+What has been sent is kept until its outcome is known, wanted or not: that holds for a write whose
 answer was lost as well. Pure: times are handed in, nothing is locked.
 """
 
@@ -82,7 +82,7 @@ class Wishes:
     def want(
         self, uid: str, namespace: str, writes: tuple[Write, ...], *, orphan: bool = False
     ) -> bool:
-        """Replace what is wanted for that PodDNAT; returns whether there is anything new."""
+        """Replace what is wanted for that PodDNAT; returns whether there is anything to do now."""
         record = self._records.get(uid)
         if record is None:
             if not writes:
@@ -96,12 +96,15 @@ class Wishes:
             for wish in record.wishes
             if self._is_under_way(wish) and all(wish is not other for other in wanted)
         ]
+        doubted = [wish for wish in kept if wish.wanted and wish.lost_at is not None]
         for wish in kept:
             wish.wanted = False
+        for wish in doubted:
+            wish.not_before = float("-inf")  # the table may show by now what became of it
         for wish in wanted:
             wish.wanted = True
         record.wishes = kept + wanted
-        return bool(fresh)
+        return bool(fresh or doubted)
 
     def _renewed(
         self, old: Wish | None, uid: str, namespace: str, write: Write, orphan: bool
@@ -177,7 +180,7 @@ class Wishes:
         self._records[wish.uid] = self._records.pop(wish.uid)
 
     def unanswered(self, uid: str) -> bool:
-        """Whether a write of that PodDNAT is on its way, or a create's outcome is unknown."""
+        """Whether a write of that PodDNAT is on its way, or its outcome is unknown."""
         if self.sending is not None and self.sending.uid == uid:
             return True
         record = self._records.get(uid)

@@ -27,6 +27,7 @@ from dnatctl.control.pauses import (
 )
 from dnatctl.control.wishes import Wish
 from dnatctl.control.world import World
+from dnatctl.model import EntryStatus
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused
 from dnatctl.table.view import READ_LAG_S
 
@@ -155,13 +156,13 @@ class TableWriter(Desk):
         return self._world.marks.token(row, wish.uid, write.intent, write.entry, attempt)
 
     def _is_resolved(self, wish: Wish, lost_at: float) -> bool:
-        """Whether a create whose answer was lost needs no further try (now).
+        """Whether a write whose answer was lost needs no further try (now).
 
-        Its row has been seen; or nobody wants it any more: then it is not asked again, as that
-        could make the row only now. It is waited out: no row is there in a reading made when no
-        call of then can still be under way.
+        The table shows its outcome; or nobody wants it any more: then it is not asked again, as
+        that could carry it out only now. It is waited out: a reading is made when no call of then
+        can still be under way.
         """
-        if self._is_there(wish):
+        if self._is_done(wish):
             self._settled(wish)
             return True
         if wish.wanted:
@@ -179,10 +180,18 @@ class TableWriter(Desk):
             self._done(wish)
         return True
 
-    def _is_there(self, wish: Wish) -> bool:
+    def _is_done(self, wish: Wish) -> bool:
+        """Whether the table is as the write makes it; without its row no write can matter."""
         with self._world.lock:
-            write = wish.write
-            return isinstance(write, CreateRow) and self._table.holds(wish.uid, write.entry)
+            match wish.write:
+                case CreateRow(entry=entry):
+                    return self._table.holds(wish.uid, entry)
+                case ModifyRow(entry_id=entry_id, entry=entry):
+                    row = self._table.row(entry_id)
+                    return row is None or row.leads_as(entry)
+                case DeleteRow(entry_id=entry_id):
+                    row = self._table.row(entry_id)
+                    return row is None or row.entry.status is EntryStatus.DELETING
 
     # --- answers
 
@@ -259,10 +268,9 @@ class TableWriter(Desk):
                 self._refused(wish, error)
 
     def _lost(self, wish: Wish) -> None:
-        """No answer: a create must be asked again until one comes; the others can be looked at."""
+        """No answer: it may have been carried out, or may be yet; asked again, one may come."""
         with self._changed:
-            if isinstance(wish.write, CreateRow):
-                wish.lost_at = self._clock.monotonic()
+            wish.lost_at = self._clock.monotonic()
         self._pace.lost(type(wish.write), self._clock.monotonic())
         self._listener.read_soon(self.gateway_id)
         self._postpone(wish, RETRY_S)

@@ -45,6 +45,11 @@ class Row:
         """Whether the cloud is still working on it."""
         return self.entry.status is not EntryStatus.AVAILABLE
 
+    def leads_as(self, new: NewEntry) -> bool:
+        """Whether it takes the traffic that `new` would take, and to the same place."""
+        entry = self.entry
+        return entry == replace(new.as_row(entry.entry_id), status=entry.status, name=entry.name)
+
 
 InternalKey = tuple[str, int, Protocol]
 
