@@ -143,7 +143,7 @@ class Arena:
             "networkController": {"natGwPool": pool},
             "endpoints": {"vpc": endpoint, "ecs": endpoint},
             "quarantine": "1s",
-            "resync": "5s",
+            "resync": "3s",
         } | changes
 
     # What there is
@@ -210,7 +210,7 @@ class Arena:
         pods = self.api.items("/api/v1/pods")
         return differences(pods, self.records(), self.rows(), CLUSTER)
 
-    def at_rest(self, *, seconds: float = 6) -> None:
+    def at_rest(self, *, seconds: float = 4) -> None:
         """Wait for a second without a write, then assert that none comes for so many more.
 
         They are to include a resync. The lease is renewed all the same.

@@ -17,6 +17,8 @@ class AuditEvent:
     user: str
     verb: str
     """Kubernetes verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, …"""
+    group: str
+    """API group of the resource, empty for the core group."""
     resource: str
     """Plural name, empty for a path that is no resource."""
     subresource: str
@@ -68,6 +70,7 @@ def _event(entry: dict[str, Any]) -> AuditEvent:
     return AuditEvent(
         user=entry["user"]["username"],
         verb=entry["verb"],
+        group=target.get("apiGroup", ""),
         resource=target.get("resource", ""),
         subresource=target.get("subresource", ""),
         namespace=target.get("namespace", ""),

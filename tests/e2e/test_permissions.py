@@ -20,15 +20,16 @@ from tests.e2e.older import exposed_before
 from tests.e2e.oracle import entries_of
 from tests.e2e.workloads import pod, stateful_set
 
-Grant = tuple[str, str]
-"""Resource (with its subresource) and verb."""
+Grant = tuple[str, str, str]
+"""API group, resource (with its subresource) and verb."""
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CLUSTER_ROLE = f"{RBAC}/clusterroles/dnatctl"
 ROLE = f"{RBAC}/namespaces/dnatctl-system/roles/dnatctl"
 ANNOTATION = MANIFESTS.parents[1] / "components" / "publish-annotation" / "rbac.yaml"
 
-OWNING = {("pods/finalizers", "update"), ("statefulsets/finalizers", "update")}
+DNAT = "alibabacloud.com"
+OWNING = {("", "pods/finalizers", "update"), ("apps", "statefulsets/finalizers", "update")}
 """Asked for by an admission plugin, on behalf of a request for something else: never logged."""
 
 
@@ -85,7 +86,7 @@ def _meet_conflicts(arena: Arena, namespace: str) -> None:
 
         def read() -> bool:
             _annotate(arena, namespace, {"k8s.aliyun.com/pod-dnat-expose-port": str(next(ports))})
-            return ("poddnats", "get") in _used(arena)
+            return (DNAT, "poddnats", "get") in _used(arena)
 
         eventually(read, within=45, every=0.3)
 
@@ -103,7 +104,7 @@ def test_owners_may_be_named_only_with_leave_to_block_their_deletion(
     with _without(arena, f"{kind}/finalizers"):
         arena.start()
         arena.api.create(f"/apis/apps/v1/namespaces/{namespace}/statefulsets", workload)
-        eventually(lambda: ("poddnats", "create") in _refused(arena), within=20)
+        eventually(lambda: (DNAT, "poddnats", "create") in _refused(arena), within=20)
         assert arena.records(namespace) == []
     arena.ready(namespace, "game-0", within=60)
 
@@ -114,7 +115,7 @@ def test_annotations_are_published_only_with_the_component_that_permits_it(
     arena.start(publish={"annotation": True})
     arena.api.create(pods_path(namespace), pod("web", annotations=exposing("80")))
     arena.ready(namespace, "web")
-    eventually(lambda: ("pods", "patch") in _refused(arena), within=20)
+    eventually(lambda: ("", "pods", "patch") in _refused(arena), within=20)
     with _applied(arena, ANNOTATION):
         eventually(lambda: _published(arena, namespace) == "203.0.113.1:512/tcp->80", within=45)
 
@@ -151,8 +152,9 @@ def _without(arena: Arena, resource: str) -> Iterator[None]:
 def _granted(arena: Arena) -> set[Grant]:
     rules = [rule for path in (CLUSTER_ROLE, ROLE) for rule in arena.api.get(path)["rules"]]
     return {
-        (resource, verb)
+        (group, resource, verb)
         for rule in rules
+        for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
@@ -172,7 +174,7 @@ def _refused(arena: Arena) -> set[Grant]:
 
 def _grant(event: AuditEvent) -> Grant:
     subresource = f"/{event.subresource}" if event.subresource else ""
-    return f"{event.resource}{subresource}", event.verb
+    return event.group, f"{event.resource}{subresource}", event.verb
 
 
 def _annotate(arena: Arena, namespace: str, annotations: Object) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.arena import POD_NETWORK, WRITES, Arena, exposing, pods_path
+from tests.e2e.arena import LEASE, POD_NETWORK, WRITES, Arena, exposing, pods_path
 from tests.e2e.conftest import MANIFESTS
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually
@@ -68,6 +68,7 @@ def test_what_the_older_controller_left_is_taken_over_untouched(
     assert _listed(arena).items() >= {name: listed[name] for name in ("one", "two")}.items()
 
     replica.kill()
+    arena.api.delete(LEASE)  # else the next one waits until it expires
     restarted = arena.start()
     arena.at_rest()
     assert len(_done(arena)) == 2
