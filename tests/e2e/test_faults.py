@@ -157,7 +157,7 @@ def test_conflicts_and_throttling_under_load_cost_time_and_nothing_else(
     """Guards that 409 and 429 are waited out and decided anew, as things that happen.
 
     Somebody else writes to every PodDNAT all the time, and the API server lets dnatctl have one
-    request at once. Shown to fail when they counted as failures (`workers.EXPECTED` empty): everything
+    request at once. Shown to fail when they counted as failures (`workers.EXPECTED` empty): all
     settled, with 113 in `controller_runtime_reconcile_errors_total`.
     """
     replica = arena.start()
