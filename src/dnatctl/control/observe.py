@@ -89,10 +89,18 @@ class Observer:
         self._looks.pop(key, None)
         self._workloads.pop(key, None)
 
-    def is_denied(self, namespace: str) -> bool:
-        """Whether the namespace has used up its quota; ask with the world locked, and claim so."""
+    def is_denied(self, seen: Seen) -> bool:
+        """Whether the namespace has used up its quota; ask with the world locked, and claim so.
+
+        A PodDNAT may have been written by hand, so those that are there are counted as well.
+        """
+        namespace = seen.key.namespace
         limit = self._quota(namespace)
-        return limit is not None and self._world.exposed_in(namespace) >= limit
+        if limit is None:
+            return False
+        if seen.record is None:
+            return self._world.exposed_in(namespace) >= limit
+        return self._world.place_of(namespace, seen.record.uid) >= limit
 
     def _seen(self, key: Key, pod: Pod | None, record: PodDNAT | None) -> Seen:
         exposure = read_exposure(pod, self._rules)

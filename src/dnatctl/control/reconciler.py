@@ -133,8 +133,7 @@ class Reconciler:
     def _decide(self, seen: Seen) -> Plan:
         """Plan, and take the endpoints of a new claim out of the pool in the same breath."""
         with self._world.lock:
-            if seen.record is None:
-                seen = replace(seen, denied=self._observer.is_denied(seen.key.namespace))
+            seen = replace(seen, denied=self._observer.is_denied(seen))
             made = plan(seen, self._world.pool)
             now = self._world.clock.monotonic()
             if made.problem is not None and made.problem.reason in WAIT_FOR_ROOM:

@@ -21,6 +21,9 @@ from dnatctl.table.view import Change, Row, Table
 
 Wake = Callable[[Key], None]
 
+_NOT_YET = "~"
+"""When a PodDNAT was created that has not been yet: after all others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -49,7 +52,7 @@ class World:
         self._keys: dict[str, Key] = {}
         self._made: set[str] = set()
         self._by_ip: dict[str, set[Key]] = defaultdict(set)
-        self._by_namespace: dict[str, set[str]] = defaultdict(set)
+        self._by_namespace: dict[str, dict[str, str]] = defaultdict(dict)
         self._waiting: set[Key] = set()
         self._awaiting_reading: dict[str, set[Key]] = defaultdict(set)
         self._retired: dict[Endpoint, float] = {}
@@ -119,7 +122,7 @@ class World:
         with self.lock:
             if new is not None:
                 self._keys[new.uid] = new.key
-                self._by_namespace[new.key.namespace].add(new.uid)
+                self._by_namespace[new.key.namespace][new.uid] = new.created
                 if new.deleting and FINALIZER not in new.finalizers:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
@@ -134,23 +137,23 @@ class World:
                 return False
             self._keys.pop(old.uid, None)
             self._made.discard(old.uid)
-            self._by_namespace[old.key.namespace].discard(old.uid)
+            counted = self._by_namespace[old.key.namespace].pop(old.uid, None) is not None
             for endpoint in old.spec.endpoints():
                 self._retired.pop(endpoint, None)
-            return self.pool.unclaim(old.uid, now)
+            return self.pool.unclaim(old.uid, now) or counted
 
     def begin_claim(self, key: Key, spec: PodDNATSpec) -> None:
         """A PodDNAT with that claim is about to be created: others count with it from now on."""
         uid = _provisional(key)
         with self.lock:
-            self._by_namespace[key.namespace].add(uid)
+            self._by_namespace[key.namespace][uid] = _NOT_YET
             self.pool.claim(uid, "", spec, self.clock.monotonic())
 
     def end_claim(self, key: Key) -> None:
         """The request is done with. If it failed, the endpoints rest: it may yet be carried out."""
         uid = _provisional(key)
         with self.lock:
-            self._by_namespace[key.namespace].discard(uid)
+            self._by_namespace[key.namespace].pop(uid, None)
             self.pool.unclaim(uid, self.clock.monotonic())
 
     def made(self, uid: str) -> None:
@@ -173,6 +176,22 @@ class World:
     def exposed_in(self, namespace: str) -> int:
         """How many PodDNATs the namespace has."""
         return len(self._by_namespace.get(namespace, ()))
+
+    def place_of(self, namespace: str, uid: str) -> int:
+        """How many PodDNATs of the namespace come before that one: 0 for one that has a row.
+
+        What has rows keeps them, then the older come first.
+        """
+        with self.lock:
+            if self._has_row(uid):
+                return 0
+            made = self._by_namespace.get(namespace, {})
+            mine = (made.get(uid, _NOT_YET), uid)
+            others = ((created, other) for other, created in made.items() if other != uid)
+            return sum(o < mine or self._has_row(o[1]) for o in others)
+
+    def _has_row(self, uid: str) -> bool:
+        return any(table.owned_by(uid) for table in self.tables.values())
 
     def keys_for(self, changes: Iterable[Change]) -> set[Key]:
         """Whom changes of rows concern: their owners, and pods whose way a foreign row was in."""

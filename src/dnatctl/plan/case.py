@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec, PortMapping
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.rows import OwnRow, in_the_way, misled, own_rows, squatters
-from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write
+from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write, quota_used_up
 from dnatctl.pool import Allocation, Demand, Pool, Shortage, Wanted
 from dnatctl.table.view import Table
 
@@ -51,12 +51,14 @@ class Case:
 
     @property
     def may_create(self) -> bool:
-        """Whether rows and claims may be added: never for a pod that is refused.
+        """Whether rows and claims may be added: never for a pod that is refused, or one too many.
 
         A pod whose annotations have become nonsense keeps what it has, which includes that it is
         repaired; what it has is told from what somebody wrote down for it by our finalizer.
         """
         exposure = self.seen.exposure
+        if self.seen.denied:
+            return False
         invalid = exposure.ask is Ask.KEEP and not exposure.refused
         return exposure.ask is Ask.ON or (invalid and FINALIZER in self.record.finalizers)
 
@@ -100,7 +102,9 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
         wanted = tuple((port.internal, port.protocol) for port in record.spec.ports)
     case = Case(seen, record, pool, table, own_rows(seen, record), wanted)
     case.problem = seen.exposure.problem
-    if not _must_move(case):
+    if seen.denied:
+        case.problem = quota_used_up(seen.key.namespace)
+    if _may_keep_claim(case) and not _must_move(case):
         case.good = _good_ports(case)
     return case
 
@@ -114,6 +118,12 @@ def refusals_of(case: Case, port: PortMapping) -> Iterator[Refusal]:
             and port.external in entry.external_ports
         ):
             yield refusal
+
+
+def _may_keep_claim(case: Case) -> bool:
+    """What is beyond the quota of its namespace holds nothing that others could have; but a fixed
+    claim does not end because of that."""
+    return not case.seen.denied or case.seen.exposure.fixed
 
 
 def _must_move(case: Case) -> bool:

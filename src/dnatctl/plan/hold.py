@@ -15,7 +15,7 @@ from dnatctl.plan.exposure import Ask, Problem, owner_for
 from dnatctl.plan.mend import mend
 from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
-from dnatctl.plan.values import FixMetadata, Plan, Publish, Reclaim, Retire, Seen
+from dnatctl.plan.values import FixMetadata, Plan, Publish, Reclaim, Retire, Seen, quota_used_up
 from dnatctl.pool import Pool, Shortage, Wanted
 
 
@@ -49,6 +49,8 @@ def _begin(seen: Seen, pool: Pool) -> Plan:
     """A record that claims nothing anywhere, as somebody wrote it by hand, is filled in."""
     if seen.exposure.ask is not Ask.ON:
         return Plan(problem=seen.exposure.problem)
+    if seen.denied:
+        return Plan(problem=quota_used_up(seen.key.namespace))
     spec = allot(seen, pool)
     return spec if isinstance(spec, Plan) else Plan(Reclaim(spec))
 

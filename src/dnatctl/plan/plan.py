@@ -24,10 +24,10 @@ from enum import Enum, auto
 
 from dnatctl.objects import Pod, PodDNAT
 from dnatctl.plan.claim import allot
-from dnatctl.plan.exposure import Ask, Exposure, Problem, owner_for
+from dnatctl.plan.exposure import Ask, Exposure, owner_for
 from dnatctl.plan.hold import hold
 from dnatctl.plan.release import park, release
-from dnatctl.plan.values import CreateRecord, Plan, Seen
+from dnatctl.plan.values import CreateRecord, Plan, Seen, quota_used_up
 from dnatctl.pool import Pool
 
 
@@ -90,7 +90,6 @@ def _claim(seen: Seen, pool: Pool) -> Plan:
     if pod is None or pod.deleting or exposure.ask is not Ask.ON:
         return Plan(problem=exposure.problem)
     if seen.denied:
-        text = f"namespace {seen.key.namespace} has used up its quota of exposed pods"
-        return Plan(problem=Problem("NamespaceQuota", text))
+        return Plan(problem=quota_used_up(seen.key.namespace))
     spec = allot(seen, pool)
     return spec if isinstance(spec, Plan) else Plan(CreateRecord(spec, owner_for(pod, exposure)))

@@ -69,7 +69,7 @@ class Seen:
     `refusals` are by the row they were for; `unanswered`: a write for this record is on its way, or
     its outcome is unknown. `durable`: retired endpoints whose quarantine is noted where
     the next leader will find it. `absent`: gateways that the cloud says do not exist. `made_here`:
-    this process created the record. `denied`: the namespace has used up its quota.
+    this process created the record. `denied`: the namespace has used up its quota without this one.
     """
 
     key: Key
@@ -97,6 +97,12 @@ DELETION_HELD = Problem(
     "policy upsert-only keeps entries that are to be deleted; set policy: sync to let go of them",
 )
 """What is wrong where only the policy keeps rows from being deleted."""
+
+
+def quota_used_up(namespace: str) -> Problem:
+    """What is wrong where a namespace has as many exposed pods as it may have."""
+    return Problem("NamespaceQuota", f"namespace {namespace} has used up its quota of exposed pods")
+
 
 # --- output: writes to a forward table
 

@@ -1,0 +1,128 @@
+"""PodDNATs that a user writes by hand get him nothing that he may not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.stage import RECORDS, Object, Stage, eventually, stage
+from tests.support.workloads import stateful
+
+GATEWAY = "ngw-bp1emulated0001"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Stage]:
+    rules = {"deny": ["denied"], "quota": {"crowded": 1}}
+    with stage(namespaces=rules, quarantine="60s") as running:
+        running.start_controller()
+        yield running
+
+
+def write(it: Stage, name: str, ports: Iterable[tuple[int, int]] = (), **meta: Any) -> Object:
+    """A PodDNAT as a user may write it, on the first EIP of the gateway."""
+    it.referee.forged.add((it.ns, name))
+    mapping = [{"externalPort": str(e), "internalPort": str(i)} for e, i in ports]
+    spec: Object = {"protocol": "tcp"}
+    if mapping:
+        place = {"tableId": GATEWAY, "externalIP": "203.0.113.1"}
+        spec |= place | {"portMapping": mapping}
+    return it.kube.store.create(
+        RECORDS,
+        {
+            "apiVersion": "alibabacloud.com/v1beta1",
+            "kind": "PodDNAT",
+            "metadata": {"name": name, "namespace": it.ns, **meta},
+            "spec": spec,
+        },
+    )
+
+
+def test_a_namespace_does_not_go_over_its_quota(it: Stage) -> None:
+    """The youngest lose, are told so, and have their turn when there is room."""
+    it.move_to("crowded")
+    it.pod("granted")
+    it.ready("granted")
+    for name, ports in (("empty", []), ("filled", [(900, 80)])):
+        it.pod(name)
+        it.told(name, "NamespaceQuota")
+        write(it, name, ports)
+    eventually(lambda: not claimed(it, "filled"), what="what it claimed is free for others")
+    it.quiet()
+    for name in ("empty", "filled"):
+        assert it.condition(name)["reason"] == "NamespaceQuota"
+        assert not it.own_rows(name)
+    assert it.entries("granted")
+    it.delete_pod("granted", grace=0)
+    eventually(lambda: len(it.entries("empty")) + len(it.entries("filled")) == 1)
+
+
+def claimed(it: Stage, name: str) -> list[Object]:
+    """The ports that a PodDNAT claims."""
+    ports: list[Object] = (it.record(name) or {"spec": {}})["spec"].get("portMapping", [])
+    return ports
+
+
+def test_a_refused_pod_gets_no_entry(it: Stage) -> None:
+    host = it.pod("host", spec={"hostNetwork": True})["metadata"]["name"]
+    it.told(host, "HostNetwork")
+    write(it, host, [(900, 80), (901, 22)])
+    it.quiet()
+    assert not it.own_rows(host)
+    assert it.condition(host)["reason"] == "HostNetwork"
+
+
+def test_a_pod_of_a_denied_namespace_gets_no_entry(it: Stage) -> None:
+    it.move_to("denied")
+    it.pod("web")
+    it.told("web", "NamespaceDenied")
+    write(it, "web", [(900, 80)])
+    it.quiet()
+    assert not it.own_rows("web")
+
+
+@pytest.mark.parametrize("port", [22, 2000])
+def test_a_port_outside_the_pool_is_given_up(it: Stage, port: int) -> None:
+    it.pod("web")
+    it.ready("web")
+    it.referee.forged.add((it.ns, "web"))
+    ports = [{"externalPort": str(port), "internalPort": "80"}]
+    it.kube.store.patch(RECORDS, it.ns, "web", {"spec": {"portMapping": ports}})
+    eventually(lambda: claimed(it, "web")[0]["externalPort"] != str(port))
+    (entry,) = it.ready("web")
+    assert 512 <= int(entry["externalPort"]) <= 1024
+    assert all(row["external_port"] != str(port) for row in it.own_rows("web"))
+
+
+def test_the_endpoint_of_a_fixed_pod_that_is_away_stays_its_own(it: Stage) -> None:
+    """Neither an older PodDNAT edited to claim it nor a new one gets it, or makes it rest."""
+    it.pod("thief")
+    it.ready("thief")
+    it.kube.store.create("statefulsets.apps", stateful(it.ns, "db", fixed=""))
+    (entry,) = it.ready("db-0")
+    mine = (entry["externalIP"], entry["externalPort"])
+    it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 0}})
+    eventually(lambda: it.kube.store.get("pods", it.ns, "db-0") is None and not it.own_rows("db-0"))
+    it.referee.forged.add((it.ns, "thief"))
+    ports = [{"externalPort": mine[1], "internalPort": "80"}]
+    spec = {"externalIP": mine[0], "portMapping": ports}
+    it.kube.store.patch(RECORDS, it.ns, "thief", {"spec": spec})
+    eventually(lambda: claimed(it, "thief")[0]["externalPort"] != mine[1] and it.entries("thief"))
+    it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 1}})
+    (entry,) = it.ready("db-0")
+    assert (entry["externalIP"], entry["externalPort"]) == mine
+    (entry,) = it.entries("thief")
+    assert (entry["externalIP"], entry["externalPort"]) != mine
+
+
+def test_somebody_elses_finalizer_does_not_hold_the_pool(it: Stage) -> None:
+    """Released it is all the same, and then its endpoints are nobody's claim any more."""
+    world = it.running[0].controller._world
+    write(it, "held", [(port, 80) for port in range(700, 720)], finalizers=["example.com/hold"])
+    uid = it.record("held")["metadata"]["uid"]  # type: ignore[index]
+    eventually(lambda: uid in world.pool.claims())
+    eventually(lambda: uid not in world.pool.claims(), seconds=40)
+    assert it.record("held") is not None
+    it.kube.store.patch(RECORDS, it.ns, "held", {"metadata": {"finalizers": []}})
