@@ -222,7 +222,7 @@ class ControlPlane:
 
 
 def _is_established(crd: Object) -> bool:
-    conditions = crd.get("status", {}).get("conditions", ())
+    conditions = crd.get("status", {}).get("conditions") or ()  # null in one just created
     return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
