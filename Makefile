@@ -57,8 +57,13 @@ e2e: .venv/.dev ## Tests against a real Kubernetes control plane (built once a m
 	$(RUN) $(BIN)/pytest tests/e2e $(ARGS)
 
 .PHONY: prove
-prove: .venv/.dev ## The model tests at length, with new random examples each time
+prove: .venv/.mutants ## The model tests at length, with new random examples each time; mutants
 	$(RUN) HYPOTHESIS_PROFILE=long $(BIN)/pytest --timeout 3600 tests/model $(ARGS)
+	$(RUN) $(BIN)/python -m hack.mutants
+
+.PHONY: mutants
+mutants: .venv/.mutants ## Do the tests of plan and pool notice what is wrong? (ARGS=--again)
+	$(RUN) $(BIN)/python -m hack.mutants $(ARGS)
 
 .PHONY: soak
 soak: .venv/.dev ## Run for long under faults (DURATION=10m)
@@ -88,10 +93,12 @@ lock: .venv/.dev ## Lock the dependencies anew, with hashes (ARGS=--upgrade)
 	$(LOCK) $(ARGS) --extra sim requirements/dev.in -o requirements/dev.txt
 	$(LOCK) $(ARGS) --extra sim requirements/dev.in requirements/bench.in \
 		-c requirements/dev.txt -o requirements/bench.txt
+	$(LOCK) $(ARGS) --extra sim requirements/dev.in requirements/mutants.in \
+		-c requirements/dev.txt -o requirements/mutants.txt
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment included
-	rm -rf .venv build dist out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist out mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.sim: requirements/sim.txt $(INSTALL)
 	PYTHON=$(PYTHON) hack/venv sim
@@ -101,3 +108,6 @@ clean: ## Remove what was built, the virtual environment included
 
 .venv/.bench: requirements/bench.txt $(INSTALL)
 	PYTHON=$(PYTHON) hack/venv bench
+
+.venv/.mutants: requirements/mutants.txt $(INSTALL)
+	PYTHON=$(PYTHON) hack/venv mutants

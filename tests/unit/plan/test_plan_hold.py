@@ -309,6 +309,14 @@ def test_nothing_is_created_for_a_pod_that_is_refused():
     assert Scene(TLS, record=drifted, pod=pod(host_network=True)).plan().writes == ()
 
 
+def test_nothing_is_created_of_what_somebody_wrote_down_for_a_pod_that_asks_for_nonsense():
+    """A record without our finalizer is not one that we made: the pod never had these ports."""
+    written = record((600, 80), finalizers=())
+    assert Scene(record=written, pod=pod("nonsense")).plan().writes == ()
+    ours = record((600, 80))
+    assert Scene(record=ours, pod=pod("nonsense")).plan().writes == (create("600", "80"),)
+
+
 @pytest.mark.parametrize("a_pod", [pod("nonsense")])
 @pytest.mark.parametrize("policy", [Policy(), Policy(upsert_only=True)])
 def test_what_existed_is_kept_for_a_pod_that_asks_for_what_cannot_be_done(a_pod, policy):

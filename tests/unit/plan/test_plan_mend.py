@@ -229,6 +229,13 @@ class TestConflicts:
         assert made.problem.reason == "TupleConflict"
         assert made.writes == ()
 
+    def test_an_own_row_on_another_endpoint_does_not_explain_them(self):
+        """It has the pod's address, but it is ours to delete: the endpoint was refused before."""
+        moved = mine("fwd-1", f"{EIP}:605")
+        scene = Scene(moved, record=WAITING, pod=pod())
+        made = scene.plan(refusals=refused(self.ENTRY, Refused.CONFLICT, 3, 0))
+        assert isinstance(made.step, Retire)
+
     def test_where_no_endpoint_is_any_better_it_stays_and_says_so(self):
         """An entry of another gateway may hold the pod's address, which no view of ours shows."""
         scene = Scene(record=record((601, 80)), pod=pod())
