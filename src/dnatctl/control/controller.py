@@ -246,6 +246,7 @@ class Controller:
         # The only replica has listed everything after the last one's end.
         if self._settings.leader_elect and not self._catch_up():
             return
+        self._record_api.read_schema()
         self._hub.attach(self._gateways, self._sweeper)
         self._gateways.start()
         threading.Thread(target=self._resolve_enis, name="dnatctl-enis", daemon=True).start()

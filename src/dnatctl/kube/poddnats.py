@@ -24,6 +24,23 @@ class _Resources(msgspec.Struct):
     resources: list[_Resource] | None = None
 
 
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+class _Shape(msgspec.Struct, rename={"kinds": "x-kubernetes-group-version-kind"}):
+    properties: dict[str, _Shape] | None = None
+    kinds: list[_Kind] | None = None
+
+
+class _Shapes(msgspec.Struct):
+    schemas: dict[str, _Shape]
+
+
+class _Document(msgspec.Struct):
+    components: _Shapes
+
+
 def served_version(client: KubeClient) -> str:
     """The version to work with: the first of VERSIONS in which the cluster serves PodDNATs.
 
@@ -73,7 +90,20 @@ class PodDNATApi:
         self._client = client
         self._version = version
         self.prunes_conditions = False
-        """Whether the cluster's CRD is an older one, without conditions: known after a write."""
+        """Whether the cluster's CRD is an older one, without conditions: known after a write, or
+        from its schema.
+        """
+
+    def read_schema(self) -> None:
+        """Look up what the cluster's CRD can store, so that no write has to find out.
+
+        Every account may read it, unless that was forbidden: then the first write tells.
+        """
+        try:
+            body = self._client.request("GET", f"/openapi/v3/apis/{GROUP}/{self._version}")
+            self.prunes_conditions = _lacks_conditions(body)
+        except (KubeError, msgspec.MsgspecError):
+            return
 
     def get(self, key: Key) -> PodDNAT | None:
         """The object as the API server's majority has it now; None if it is gone."""
@@ -171,6 +201,16 @@ class PodDNATApi:
     def _path(self, key: Key) -> str:
         path = f"/apis/{GROUP}/{self._version}/namespaces/{key.namespace}/poddnats"
         return f"{path}/{key.name}" if key.name else path
+
+
+def _lacks_conditions(body: bytes) -> bool:
+    """Whether the document describes PodDNATs whose status has properties, but no conditions."""
+    for shape in msgspec.json.decode(body, type=_Document).components.schemas.values():
+        if KIND in {each.kind for each in shape.kinds or ()}:
+            status = (shape.properties or {}).get("status")
+            known = status.properties if status else None
+            return known is not None and "conditions" not in known
+    return False
 
 
 def _kept(written: PodDNAT, meant: PodDNATSpec) -> PodDNAT:
