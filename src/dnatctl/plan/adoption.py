@@ -11,7 +11,9 @@ from collections import defaultdict
 
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.objects import PodDNAT, StatusEntry
+from dnatctl.plan.exposure import Ask
 from dnatctl.plan.values import Adopt, Seen
+from dnatctl.table.view import Table
 
 
 def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
@@ -19,18 +21,44 @@ def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
     table = seen.tables.get(record.spec.gateway_id)
     if table is None or not table.read_once:
         return None
-    recorded: dict[str, list[StatusEntry]] = defaultdict(list)
-    for entry in record.status.entries:
-        recorded[entry.entry_id].append(entry)
     found = tuple(
         entry_id
-        for entry_id, entries in recorded.items()
-        if (row := table.row(entry_id)) is not None
-        and not row.owner
-        and _is_as_recorded(row.entry, entries)
+        for entry_id, entries in _recorded(record).items()
+        if _is_to_be_had(table, entry_id, entries)
         and (seen.policy.take_over or all(_leads_to_own_pod(seen, entry) for entry in entries))
     )
     return Adopt(record.spec.gateway_id, found) if found else None
+
+
+def awaits_clarity(seen: Seen, record: PodDNAT, table: Table) -> bool:
+    """Whether all that status lists leads to the pod, by rows that are not known to be its own as
+    long as its annotations make no sense.
+
+    Nothing but status and claim tells that they were made for it: both stay until it is clear.
+    """
+    exposure, recorded = seen.exposure, _recorded(record)
+    return (
+        exposure.ask is Ask.KEEP
+        and not exposure.refused
+        and bool(recorded)
+        and not table.owned_by(record.uid)
+        and all(entry.internal_ip == exposure.ip for entry in record.status.entries)
+        and all(_is_to_be_had(table, *each) for each in recorded.items())
+    )
+
+
+def _recorded(record: PodDNAT) -> dict[str, list[StatusEntry]]:
+    """The entries that status lists, by row."""
+    recorded: dict[str, list[StatusEntry]] = defaultdict(list)
+    for entry in record.status.entries:
+        recorded[entry.entry_id].append(entry)
+    return recorded
+
+
+def _is_to_be_had(table: Table, entry_id: str, entries: list[StatusEntry]) -> bool:
+    """Whether the row is nobody's, and as recorded."""
+    row = table.row(entry_id)
+    return row is not None and not row.owner and _is_as_recorded(row.entry, entries)
 
 
 def _is_as_recorded(row: ForwardEntry, entries: list[StatusEntry]) -> bool:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dnatctl.model import Endpoint
 from dnatctl.objects import FINALIZER, READY, PodDNAT, PodDNATSpec, PortMapping
-from dnatctl.plan.adoption import adopt
+from dnatctl.plan.adoption import adopt, awaits_clarity
 from dnatctl.plan.case import Case, examine
 from dnatctl.plan.claim import allot
 from dnatctl.plan.exposure import Ask, Problem, owner_for
@@ -32,6 +32,8 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
         return Plan(problem=Problem("GatewayUnusable", f"{gateway_id}: {why}"))
     if step := adopt(seen, record):
         return Plan(step)
+    if awaits_clarity(seen, record, table):
+        return Plan(problem=seen.exposure.problem)
     case = examine(seen, record, pool, table)
     return _withdraw(case) or _realign(case) or _steady(case)
 
