@@ -15,6 +15,7 @@ from dnatctl.plan.values import (
     CreateRecord,
     DeleteRecord,
     DropFinalizer,
+    FixMetadata,
     Plan,
     Publish,
     Reclaim,
@@ -91,6 +92,13 @@ class TestTheTable:
     )
     def test_record_and_pod(self, a_record, a_pod, then):
         assert kind(Scene(ROW, record=a_record, pod=a_pod).plan()) == then
+
+    @pytest.mark.parametrize(
+        ("a_record", "a_pod", "owner"),
+        [(FIXED, pod(owner=SET), POD_OWNER), (HELD, pod(fixed=True), SET)],
+    )
+    def test_who_a_record_belongs_to_follows_the_pod(self, a_record, a_pod, owner):
+        assert Scene(ROW, record=a_record, pod=a_pod).plan() == Plan(FixMetadata(owner))
 
     @pytest.mark.parametrize(
         ("a_pod", "problem"),

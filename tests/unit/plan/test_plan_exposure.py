@@ -241,29 +241,43 @@ class TestState:
 
 class TestRefused:
     VPC = Rules(networks=(IPv4Network("10.0.0.0/8"), IPv4Network("192.168.0.0/16")))
+    NO_IPV4 = "the pod has no IPv4 address, and DNAT is IPv4 only"
 
     @pytest.mark.parametrize(
         ("more", "rules", "reason", "says"),
         [
-            ({}, Rules(admits=lambda _: False), "NamespaceDenied", "namespace games may not"),
-            ({"host_network": True}, ANY, "HostNetwork", "its node's address"),
-            ({"virtual": True}, ANY, "VirtualNode", "ECI"),
-            ({"ips": ("fd00::1",)}, ANY, "NoIPv4", "no IPv4 address"),
-            ({"ips": ("::ffff:10.0.0.1",)}, VPC, "NoIPv4", "no IPv4 address"),
+            (
+                {},
+                Rules(admits=lambda _: False),
+                "NamespaceDenied",
+                "namespace games may not expose pods: the controller's configuration denies it",
+            ),
+            (
+                {"host_network": True},
+                ANY,
+                "HostNetwork",
+                "a hostNetwork pod has its node's address: DNAT cannot tell it from its neighbours",
+            ),
+            (
+                {"virtual": True},
+                ANY,
+                "VirtualNode",
+                "pods on ECI or virtual nodes cannot be reached through DNAT",
+            ),
+            ({"ips": ("fd00::1",)}, ANY, "NoIPv4", NO_IPV4),
+            ({"ips": ("::ffff:10.0.0.1",)}, VPC, "NoIPv4", NO_IPV4),
             (
                 {"ips": ("172.16.0.9",)},
                 VPC,
                 "OutsideVPC",
-                "172.16.0.9 is not in the VPC (10.0.0.0/8, 192.168.0.0/16)",
+                "pod IP 172.16.0.9 is not in the VPC (10.0.0.0/8, 192.168.0.0/16)",
             ),
         ],
     )
     def test_with_a_reason(self, more, rules, reason, says):
         exposure = read_exposure(pod(ON, **more), rules)
         assert exposure.ask is Ask.KEEP
-        assert isinstance(exposure.problem, Problem)
-        assert exposure.problem.reason == reason
-        assert says in exposure.problem.message
+        assert exposure.problem == Problem(reason, says)
         assert exposure.ports == ((80, TCP),)
 
     @pytest.mark.parametrize("ip", ["10.200.1.1", "192.168.0.1"])

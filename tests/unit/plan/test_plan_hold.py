@@ -312,7 +312,9 @@ def test_nothing_is_created_for_a_pod_that_is_refused():
 def test_nothing_is_created_of_what_somebody_wrote_down_for_a_pod_that_asks_for_nonsense():
     """A record without our finalizer is not one that we made: the pod never had these ports."""
     written = record((600, 80), finalizers=())
-    assert Scene(record=written, pod=pod("nonsense")).plan().writes == ()
+    made = Scene(record=written, pod=pod("nonsense")).plan()
+    assert made.writes == ()
+    assert condition(made)[:2] == ("False", "InvalidAnnotation")
     ours = record((600, 80))
     assert Scene(record=ours, pod=pod("nonsense")).plan().writes == (create("600", "80"),)
 

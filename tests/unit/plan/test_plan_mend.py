@@ -366,6 +366,19 @@ class TestPacking:
         made = Scene(wide, record=after, pod=self.POD, offers=self.PACK).plan()
         assert made.writes == (delete("fwd-1"),)
 
+    def test_a_range_of_which_a_port_is_not_asked_for_any_more_is_withdrawn_whole(self):
+        """It is about to be deleted, and with it the way to the ports that stay."""
+        packed = mine("fwd-1", f"{EIP}:600/602", f"{POD_IP}:7000/7002")
+        listing = record(
+            (600, 7000), (601, 7001), (602, 7002), entries=[packed], conditions=(ready(),)
+        )
+        withdrawn = Scene(packed, record=listing, pod=pod("7000-7001"), offers=self.PACK).plan()
+        assert withdrawn.step.status.entries == ()
+        assert withdrawn.writes == ()
+        after = replace(listing, status=withdrawn.step.status)
+        made = Scene(packed, record=after, pod=pod("7000-7001"), offers=self.PACK).plan()
+        assert made.writes == (delete("fwd-1"),)
+
     def test_a_range_may_carry_a_part_of_the_claim(self):
         part = mine("fwd-1", f"{EIP}:600/601", f"{POD_IP}:7000/7001")
         made = Scene(part, record=self.THREE, pod=self.POD, offers=self.PACK).plan()

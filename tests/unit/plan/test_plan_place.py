@@ -9,6 +9,7 @@ from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Plan, Refused
 from tests.unit.plan.made import (
     BOTH,
+    ME,
     NOW,
     ONE,
     OTHER,
@@ -46,6 +47,11 @@ class TestCompetition:
         assert retired(scene.plan()) == [600]
         made = scene.plan(durable=frozenset({endpoint(600)}))
         assert reclaimed(made).ports == ports((601, 80))
+
+    def test_a_claim_that_the_pool_has_not_heard_of_yet_stays(self):
+        scene = Scene(WEB, record=ONE, pod=pod())
+        scene.pool.unclaim(ME, NOW)
+        assert scene.plan() == Plan()
 
     def test_the_one_with_the_row_stays(self):
         scene = Scene(WEB, record=ONE, pod=pod(), others={OTHER: spec((600, 80))})

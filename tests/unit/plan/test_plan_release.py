@@ -60,7 +60,13 @@ class TestOrder:
     def test_status_first(self):
         made = Scene(WEB, TLS, record=FULL).plan()
         assert published(made) == ("False", "Releasing")
+        assert made.step.status.condition("Ready").message == "the entries are being deleted"
         assert made.writes == ()
+
+    def test_even_if_it_only_lists_them(self):
+        """An older CRD keeps no conditions."""
+        bare = replace(FULL, status=replace(FULL.status, conditions=()))
+        assert published(Scene(WEB, TLS, record=bare).plan()) == ("False", "Releasing")
 
     def test_even_if_it_only_says_ready(self):
         odd = replace(FULL, status=replace(FULL.status, entries=()))
