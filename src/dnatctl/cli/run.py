@@ -72,7 +72,8 @@ takes a third of the CPU of parsing (measured)."""
     default=True,
     show_default=True,
     show_envvar=True,
-    help="Wait for the Lease, or take it at once: then run one replica only.",
+    help="Wait for the Lease, or take it at once: then run one replica only, and update it with "
+    "strategy Recreate, as for a second after the start the one before may still write.",
 )
 @click.option(
     "--concurrent-syncs",
