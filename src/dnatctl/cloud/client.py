@@ -178,8 +178,7 @@ class Cloud:
                 **filters,
             )
             body = self._sdk.call(Operation.READ_ENIS, request)
-            if body.network_interface_sets is None:
-                raise unreadable(Operation.READ_ENIS, "no interfaces", body.request_id or "")
+            _require_list(Operation.READ_ENIS, body, body.network_interface_sets)
             for row in wire.rows(body.network_interface_sets, "network_interface_set"):
                 yield from wire.enis(row)
             next_token = body.next_token
@@ -239,9 +238,8 @@ class Cloud:
         request = vpc.DescribeForwardTableEntriesRequest(region_id=self._region_id, **filters)
         body = self._sdk.call(Operation.READ_TABLE, request)
         # That a row is gone has consequences, so an answer must say so in full.
-        if body.forward_table_entries is None:
-            raise unreadable(Operation.READ_TABLE, "no rows", body.request_id or "")
         _total(Operation.READ_TABLE, body)
+        _require_list(Operation.READ_TABLE, body, body.forward_table_entries)
         return body
 
 
@@ -255,6 +253,15 @@ def _total(operation: Operation, body: Any) -> int:
     if not text.isdecimal():
         raise unreadable(operation, "no TotalCount", body.request_id or "")
     return int(text)
+
+
+def _require_list(operation: Operation, body: Any, container: Any) -> None:
+    """Raise CloudError unless the answer holds its list or says that it is empty.
+
+    An empty list may be left out: no page of the vendor says that it never is.
+    """
+    if container is None and str(body.total_count) != "0":
+        raise unreadable(operation, "the list is missing", body.request_id or "")
 
 
 def _ignore(operation: Operation, kind: str, seconds: float) -> None:

@@ -311,6 +311,19 @@ def test_nonsense_is_never_taken_for_an_answer(
         assert failure(call).kind is Kind.UNKNOWN
 
 
+def test_an_empty_list_may_be_left_out_where_the_count_says_so(
+    canned: tuple[type[Canned], Cloud],
+) -> None:
+    """Guards an empty table from being unreadable, which would keep everything from starting."""
+    handler, cloud = canned
+    handler.status, handler.body = 200, b'{"TotalCount": 0, "PageNumber": 1, "PageSize": 50}'
+    page = cloud.read_page(TABLE_ID, 1)
+    assert (page.total, page.entries) == (0, ())
+    assert cloud.read_entry(TABLE_ID, "fwd-1") is None
+    assert cloud.find_enis(["172.16.0.9"]) == {}
+    assert cloud.describe_gateways(["ngw-1"])[0].absent
+
+
 def test_a_write_asks_its_guard_after_the_wait_and_is_not_sent_if_it_says_no(bench: Bench) -> None:
     """Guards rule 9: what was allowed before a wait for the rate limit may not be any more."""
     leading = True
