@@ -78,6 +78,8 @@ class TestSwitch:
     def test_a_long_value_is_cut(self):
         message = complaint({SWITCH: "x" * 5000, PORTS: "80"})
         assert message == f'{SWITCH}: "{"x" * 57}..." is neither "", "true" nor "false"'
+        assert f'"{"x" * 60}"' in complaint({SWITCH: "x" * 60, PORTS: "80"})
+        assert f'"{"x" * 57}..."' in complaint({SWITCH: "x" * 61, PORTS: "80"})
 
 
 class TestPorts:
@@ -105,7 +107,7 @@ class TestPorts:
         "part",
         [
             *("0", "65536", "100000", "-80", "80-", "-", "80-90-95", "http", "8o", "80.5", "+80"),
-            *("80 - 90", "0x50", "٨٠", "80;443", "0-3", "65535-65536", "80 /tcp"),
+            *("80 - 90", "0x50", "٨٠", "80;443", "000080", "0-3", "65535-65536", "80 /tcp"),
         ],
     )
     @pytest.mark.parametrize("form", ["{}", "22,{}", "{},22"])
@@ -290,6 +292,13 @@ class TestRefused:
     def test_the_namespace_is_asked_about_by_name(self):
         rules = Rules(admits=lambda namespace: namespace == "games")
         assert read_exposure(pod(ON), rules).ask is Ask.ON
+
+    @pytest.mark.parametrize("fixed", [False, True])
+    def test_what_is_fixed_is_so_all_the_same(self, fixed):
+        """So that its claim outlasts the refusal."""
+        annotations = {**ON, FIXED: ""} if fixed else ON
+        exposure = read_exposure(pod(annotations, host_network=True, owner=SET), ANY)
+        assert (exposure.refused, exposure.fixed) == (True, fixed)
 
     def test_off_needs_no_refusal(self):
         denied = Rules(admits=lambda _: False)

@@ -234,6 +234,14 @@ class TestExhausted:
         pool = Pool([offer()], {GATEWAY: view()}, QUARANTINE)
         assert take(pool, "a", 80) == [f"{GATEWAY}: not described by the cloud yet"]
 
+    def test_the_pods_zone_comes_first_even_then(self):
+        offers = [offer(f"ngw-{n}", zone_id=f"z-{n}") for n in (1, 2, 3)]
+        pool = Pool(offers, {}, QUARANTINE)
+        assert [pool.eips(o.gateway_id) for o in offers] == [(), (), ()]
+        found = pool.pick(demand(80, zone="z-2"), 0.0)
+        why = "not described by the cloud yet"
+        assert found == Shortage("PoolExhausted", f"ngw-2: {why}; ngw-1: {why}; ngw-3: {why}")
+
     def test_a_table_nobody_watches_has_not_been_read(self):
         pool = Pool([offer()], {}, QUARANTINE)
         pool.describe(GATEWAY, [eip()], "")
