@@ -120,6 +120,7 @@ class _Run:
         try:
             pods, records = self._exposed(), len(self._arena.records())
         except Unreachable:
+            print(f"  {age:4.0f} s: no API server", flush=True)
             return
         rows = len(self._arena.own_rows())
         print(
@@ -133,6 +134,7 @@ class _Run:
 
     def _judge(self) -> None:
         report = self._report
+        report.last_trouble, report.last_trouble_took_s = self._trouble.last
         began = time.monotonic()
         while (left := self._arena.differences()) and time.monotonic() < began + SETTLE_S:
             self._fleet.look_after()

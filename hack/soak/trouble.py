@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,8 @@ class Trouble:
     def __init__(self, arena: Arena, links: list[Link], seed: int) -> None:
         self.done: Counter[str] = Counter()
         """What happened, and how often."""
+        self.last = ("", 0.0)
+        """What happened last, and how many seconds it took to make."""
         self._arena = arena
         self._links = links
         self._random = random.Random(f"trouble {seed}")
@@ -50,9 +53,11 @@ class Trouble:
         """End the last trouble that lasts, and make another."""
         self._end_last()
         (act,) = self._random.choices(self._acts, self._weights)
+        began = time.monotonic()
         with suppress(ApiError):  # the cloud lets nobody do that now
             act()
             self.done[act.__name__] += 1
+        self.last = (act.__name__, round(time.monotonic() - began, 1))
 
     def end(self) -> None:
         """No more trouble."""
