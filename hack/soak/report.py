@@ -26,7 +26,7 @@ class Report:
     churn: dict[str, int] = dataclasses.field(default_factory=dict)
     trouble: dict[str, int] = dataclasses.field(default_factory=dict)
     last_trouble: str = ""
-    """What came right before the end; that the API server was away may cost the leader its Lease."""
+    """What came right before the end: an API server that was away costs the leader its Lease."""
     last_trouble_took_s: float = 0.0
     replicas: dict[str, int] = dataclasses.field(default_factory=dict)
     cloud: dict[str, object] = dataclasses.field(default_factory=dict)
