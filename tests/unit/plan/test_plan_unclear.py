@@ -53,6 +53,10 @@ def test_one_that_has_rows_of_its_own_is_kept_true_by_them():
     assert isinstance(made.step, Publish)
 
 
+def test_whether_or_not_it_lists_them():
+    assert entries(unclear(LEFT, mine("fwd-1", "1.1.1.1:601", "10.0.0.1:81"))) == []
+
+
 def test_one_that_lists_nothing_is_not_waited_for():
     assert unclear(mine(), held=record((600, 80))).step is not None
 
