@@ -95,7 +95,7 @@ def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
     Its row may have been created just before the start, by a process that did not live to note it.
     """
     table = seen.tables.get(record.spec.gateway_id)
-    told = record.status.condition(READY) is not None or bool(record.status.entries)
+    told = record.status.condition(READY) is not None
     if table is None or told or seen.made_here:
         return None
     wait = table.first_read + READ_LAG_S - seen.now

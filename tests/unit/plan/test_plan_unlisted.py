@@ -23,6 +23,7 @@ def begun(ago: float, record: PodDNAT = UNTOLD) -> Scene:
 
 def test_an_earlier_process_may_have_made_its_row():
     assert begun(ago=5.0).plan() == Plan(retry_in=READ_LAG_S - 5.0)
+    assert begun(ago=READ_LAG_S - 1.0).plan() == Plan(retry_in=1.0)
 
 
 def test_listings_catch_up():
