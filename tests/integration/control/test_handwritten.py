@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -100,16 +101,21 @@ def test_the_endpoint_of_a_fixed_pod_that_is_away_stays_its_own(it: Stage) -> No
     """Neither an older PodDNAT edited to claim it nor a new one gets it, or makes it rest."""
     it.pod("thief")
     it.ready("thief")
+    created = it.record("thief")["metadata"]["creationTimestamp"]  # type: ignore[index]
+    eventually(lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" > created, what="it is older")
     it.kube.store.create("statefulsets.apps", stateful(it.ns, "db", fixed=""))
     (entry,) = it.ready("db-0")
     mine = (entry["externalIP"], entry["externalPort"])
     it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 0}})
     eventually(lambda: it.kube.store.get("pods", it.ns, "db-0") is None and not it.own_rows("db-0"))
+    it.quiet()
+    before = it.writes()
     it.referee.forged.add((it.ns, "thief"))
     ports = [{"externalPort": mine[1], "internalPort": "80"}]
     spec = {"externalIP": mine[0], "portMapping": ports}
     it.kube.store.patch(RECORDS, it.ns, "thief", {"spec": spec})
-    eventually(lambda: claimed(it, "thief")[0]["externalPort"] != mine[1] and it.entries("thief"))
+    eventually(lambda: it.writes() != before)
+    it.quiet()
     it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 1}})
     (entry,) = it.ready("db-0")
     assert (entry["externalIP"], entry["externalPort"]) == mine

@@ -57,14 +57,14 @@ def around(
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["its pod lives", "its pod is gone"])
-def test_a_row_that_the_first_readings_miss_is_not_taken_for_gone(gone: bool) -> None:
-    """Others delete rows of the first page while the second is read, time after time: our row,
-    the last but one, moves to the page that has been read already."""
+def test_a_row_that_the_first_reading_misses_is_not_taken_for_gone(gone: bool) -> None:
+    """Somebody deletes a row of the first page before the second is read: ours, the first of the
+    second page, moves to the page that has been read already."""
     with stage(Scenario(knobs=fast(quota=500, newest_first=False))) as it:
         where = (GATEWAY, "203.0.113.1")
         ids = [
             it.acts.create_entry(*where, str(2000 + n), f"10.0.9.{n + 1}", "80", name="other")
-            for n in range(56)
+            for n in range(50)
         ]
         it.start_controller()
         it.pod("web")
@@ -72,7 +72,7 @@ def test_a_row_that_the_first_readings_miss_is_not_taken_for_gone(gone: bool) ->
         it.stop_controllers()
         if gone:
             it.delete_pod("web", grace=0)
-        others = ids[:7]
+        others, before = ids[:1], it.writes()
 
         @contextmanager
         def shift(request: Any) -> Iterator[None]:
@@ -87,8 +87,8 @@ def test_a_row_that_the_first_readings_miss_is_not_taken_for_gone(gone: bool) ->
                 assert it.own_rows() == []
             else:
                 it.quiet()
-                assert it.entries("web") == [entry]
-        assert others == [], "the pages did shift"
+                assert (it.entries("web"), it.writes()) == ([entry], before)
+        assert others == [], "the page did shift"
         it.assert_at_rest()
 
 
