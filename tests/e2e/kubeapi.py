@@ -5,6 +5,7 @@ controller's client cannot hide itself.
 """
 
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -149,6 +150,8 @@ class Watch:
 
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self._response = response
+        self._socket: socket.socket = response.connection.sock  # type: ignore[union-attr]
+        self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -169,7 +172,7 @@ class Watch:
             Unreachable: the connection broke.
         """
         rest = b""
-        for chunk in self._response.stream():
+        for chunk in self._chunks():
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 event = orjson.loads(line)
@@ -179,8 +182,20 @@ class Watch:
 
     def close(self) -> None:
         """End the stream; an iteration in another thread ends too."""
-        with suppress(ValueError, RuntimeError):  # it has ended by itself
-            self._response.shutdown()
+        self._is_closed = True
+        if self._response.connection is None:  # it has ended, and another request may use that
+            return
+        # Not SSLSocket.shutdown, nor that of the response: it takes the TLS state away under the
+        # reading thread, which would take ciphertext for text.
+        with suppress(OSError):  # it ends by itself just now
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _chunks(self) -> Iterator[bytes]:
+        try:
+            yield from self._response.stream()
+        except Unreachable:
+            if not self._is_closed:
+                raise
 
 
 def _error(status: int, body: bytes) -> ApiError:
