@@ -16,7 +16,8 @@ from typing import Any
 from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, NewEntry, Protocol
 
 READ_LAG_S = 20.0
-"""How long a row that the cloud has confirmed may be missing from its listings, in seconds."""
+"""How long listings may lag behind an answered write, in seconds: a row that was made may be
+missing, one that was changed or deleted may be shown as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ class Table:
         changes = []
         for entry in rows:
             known = self._rows.get(entry.entry_id)
-            if known is not None and known.written >= started:
+            if known is not None and _is_news_to(known, entry, started):
                 self._put(replace(known, seen=True))
                 continue
             after = Row(entry, self._owner_of(entry), known.written if known else float("-inf"))
@@ -274,6 +275,21 @@ def _discard(index: dict[Any, set[str]], key: object, entry_id: str) -> None:
     index[key].discard(entry_id)
     if not index[key]:
         del index[key]
+
+
+def _is_news_to(row: Row, listed: ForwardEntry, started: float) -> bool:
+    """Whether our last write to the row is newer than what a reading lists of it.
+
+    A listing may lag behind an answered write: what is being deleted is then listed as it was, and
+    what is being changed as leading where it led. Believed, that would end up in a status.
+    """
+    if row.written >= started:
+        return True
+    if not row.in_flux or started - row.written > READ_LAG_S:
+        return False
+    if row.entry.status is EntryStatus.DELETING:
+        return listed.status is not EntryStatus.DELETING
+    return row.seen and replace(listed, status=row.entry.status, name=row.entry.name) != row.entry
 
 
 def _should_be_listed(row: Row, reading: Pass, now: float) -> bool:

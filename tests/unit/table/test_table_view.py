@@ -318,6 +318,51 @@ class TestReadLag:
         assert states(table) == {"fwd-1": PENDING}
 
 
+class TestListingsOfTheTimeBefore:
+    """A row that was changed or deleted may be listed for a while as it was."""
+
+    CHANGED = row("fwd-1", internal="10.0.0.7:80", owner=uid(1), status=PENDING)
+
+    def test_a_row_being_deleted_does_not_come_back_to_life(self):
+        table = view(MINE)
+        table.deleting("fwd-1", 1.0)
+        assert table.merge(reading(2.0, MINE), 2.0) == []
+        assert states(table) == {"fwd-1": DELETING}
+        table.merge(reading(3.0), 3.0)
+        assert states(table) == {}
+
+    def test_nor_does_one_that_no_listing_had_shown_before(self):
+        table = view()
+        table.created(NEW, 1.0)
+        table.deleting("fwd-1", 2.0)
+        table.merge(reading(3.0, MINE), 3.0)
+        assert states(table) == {"fwd-1": DELETING}
+
+    def test_a_changed_row_does_not_lead_back(self):
+        table = view(MINE)
+        table.modified(self.CHANGED, 1.0)
+        assert table.merge(reading(2.0, MINE), 2.0) == []
+        assert table.row("fwd-1").entry == self.CHANGED
+        table.merge(reading(3.0, replace(self.CHANGED, status=AVAILABLE)), 3.0)
+        assert states(table) == {"fwd-1": AVAILABLE}
+
+    def test_what_is_listed_long_after_the_write_is_so(self):
+        """Guards a write that came to nothing after all from being waited for without end."""
+        table = view(MINE)
+        table.deleting("fwd-1", 1.0)
+        late = 1.1 + READ_LAG_S
+        assert len(table.merge(reading(late, MINE), late)) == 1
+        assert states(table) == {"fwd-1": AVAILABLE}
+
+    def test_a_row_that_has_settled_is_as_it_is_listed(self):
+        table = view()
+        table.created(NEW, 1.0)
+        table.merge(reading(2.0, MINE), 2.0)
+        edited = row("fwd-1", internal="10.0.0.9:80", owner=uid(1))
+        assert len(table.merge(reading(3.0, edited), 3.0)) == 1
+        assert table.row("fwd-1").entry == edited
+
+
 class TestPagedPasses:
     """A reading page by page can miss rows that are there: it deletes nothing."""
 
