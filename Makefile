@@ -54,7 +54,7 @@ verify-shape: .venv/.dev
 .PHONY: e2e
 e2e: .venv/.dev ## Tests against a real Kubernetes control plane (built once a machine)
 	$(RUN) $(BIN)/python hack/control-plane build
-	$(RUN) $(BIN)/pytest tests/e2e $(ARGS)
+	$(RUN) $(BIN)/pytest tests/e2e --numprocesses 2 --dist load $(ARGS)
 
 .PHONY: prove
 prove: .venv/.mutants ## The model tests at length, with new random examples each time; mutants

@@ -143,6 +143,6 @@ def test_kills_at_random_moments_of_a_churn_lose_double_and_leave_nothing() -> N
         finally:
             program.kill()
         assert [row for row in it.rows() if row in foreign] == foreign
-        assert len(it.calls("CreateForwardEntry", code="")) > 5 * KILLS, "hardly anything happened"
+        assert len(it.calls("CreateForwardEntry", code="")) > 3 * KILLS, "hardly anything happened"
         it.assert_fair()
         print(f"{KILLS} kills, {churn.done} changes, {len(it.calls())} cloud calls")
