@@ -87,6 +87,7 @@ class Table:
         self._by_internal_ip: dict[str, set[str]] = defaultdict(set)
         self._by_external: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._wide: set[str] = set()
+        self._deleted: dict[str, float] = {}
 
     @property
     def read_once(self) -> bool:
@@ -174,6 +175,7 @@ class Table:
         if row := self._rows.get(entry_id):
             entry = replace(row.entry, status=EntryStatus.DELETING)
             self._put(replace(row, entry=entry, written=now))
+            self._deleted[entry_id] = now
 
     def gone(self, entry_id: str) -> Change | None:
         """The cloud said by itself that there is no such row."""
@@ -224,8 +226,11 @@ class Table:
 
     def _merge_listed(self, rows: Iterable[ForwardEntry], started: float) -> list[Change]:
         changes = []
+        self._deleted = {i: at for i, at in self._deleted.items() if started - at <= READ_LAG_S}
         for entry in rows:
             known = self._rows.get(entry.entry_id)
+            if known is None and entry.entry_id in self._deleted:
+                continue  # as it was: an ID is never given twice
             if known is not None and _is_news_to(known, entry, started):
                 self._put(replace(known, seen=True))
                 continue

@@ -338,6 +338,17 @@ class TestListingsOfTheTimeBefore:
         table.merge(reading(3.0, MINE), 3.0)
         assert states(table) == {"fwd-1": DELETING}
 
+    def test_nor_does_one_that_was_missing_already(self):
+        table = view()
+        table.created(NEW, 1.0)
+        table.deleting("fwd-1", 2.0)
+        table.merge(reading(3.0), 3.0)
+        assert table.merge(reading(4.0, MINE), 4.0) == []
+        assert states(table) == {}
+        late = 2.1 + READ_LAG_S
+        table.merge(reading(late, MINE), late)
+        assert states(table) == {"fwd-1": AVAILABLE}, "what is still there then was not deleted"
+
     def test_a_changed_row_does_not_lead_back(self):
         table = view(MINE)
         table.modified(self.CHANGED, 1.0)
