@@ -57,8 +57,9 @@ e2e: .venv/.dev ## Tests against a real Kubernetes control plane (built once a m
 	$(RUN) $(BIN)/pytest tests/e2e --numprocesses 2 --dist load $(ARGS)
 
 .PHONY: prove
-prove: .venv/.mutants ## The model tests at length, with new random examples each time; mutants
-	$(RUN) HYPOTHESIS_PROFILE=long $(BIN)/pytest --timeout 3600 tests/model $(ARGS)
+prove: .venv/.mutants ## Small worlds, state machines, crash points at length; then mutants
+	$(RUN) HYPOTHESIS_PROFILE=long $(BIN)/pytest --timeout 3600 --numprocesses 2 --dist worksteal \
+		tests/model tests/integration/crash tests/integration/faults $(ARGS)
 	$(RUN) $(BIN)/python -m hack.mutants
 
 .PHONY: mutants

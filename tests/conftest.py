@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -23,6 +25,25 @@ _LENIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=50, derandomize=True, **_LENIENT)
 settings.register_profile("long", max_examples=2000, **_LENIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Record how many examples hypothesis tried."""
+    statistics = getattr(item, "hypothesis_statistics", "")
+    if call.when == "call" and statistics:
+        passing = sum(map(int, re.findall(r"(\d+) passing", statistics)))
+        item.user_properties.append(("examples", passing))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much was tried in all: the numbers that tests have recorded."""
+    tried: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("passed", []):
+        tried.update({name: n for name, n in report.user_properties if isinstance(n, int)})
+    told = ", ".join(f"{count:,} {name}" for name, count in sorted(tried.items()))
+    if told:
+        terminalreporter.write_line(f"tried: {told}")
 
 
 @pytest.fixture(autouse=True)

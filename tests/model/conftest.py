@@ -14,8 +14,6 @@ from tests.model.world import Scenario
 
 Explore = Callable[[Scenario, dict[str, int], int], Explored]
 
-EXPLORED: pytest.StashKey[list[Explored]] = pytest.StashKey()
-
 
 @pytest.fixture(autouse=True)
 def silence() -> Iterator[None]:
@@ -28,31 +26,18 @@ def silence() -> Iterator[None]:
 
 
 @pytest.fixture
-def explore(request: pytest.FixtureRequest) -> Iterator[Explore]:
+def explore(record_property: Callable[[str, object], None]) -> Iterator[Explore]:
     """Explores a scenario with a budget, up to so many states."""
-    done = request.config.stash.setdefault(EXPLORED, [])
 
     def run(scenario: Scenario, budget: dict[str, int], limit: int) -> Explored:
         explored = Explorer(scenario, budget).run(limit)
-        done.append(explored)
+        record_property("states", explored.states)
+        record_property("moves", explored.moves)
+        record_property("worlds", 1)
+        record_property("worlds explored to the end", int(explored.whole))
         return explored
 
     # Nothing of what is kept while exploring is garbage: looking for some takes half the time.
     gc.disable()
     yield run
     gc.enable()
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Say how much was explored."""
-    explored = config.stash.get(EXPLORED, [])
-    if explored:
-        states = sum(e.states for e in explored)
-        moves = sum(e.moves for e in explored)
-        whole = sum(e.whole for e in explored)
-        terminalreporter.write_line(
-            f"small worlds: {states:,} states and {moves:,} moves in {len(explored)} worlds, "
-            f"{whole} of them explored to the end"
-        )

@@ -154,7 +154,7 @@ class Process:
         image, world = self.image, self.world
         world.pool.describe(GATEWAY, [GatewayEip(EIP, usable=True)], "")
         world._adopted.update(image.adopted)
-        img.load_table(self.table, image)
+        img.load_table(self.table, image, self.now)
         img.load_pool(world.pool, image)
         for state in image.pods:
             world.pod_changed(None, as_pod(state))
@@ -176,6 +176,7 @@ class Process:
             pods=tuple(sorted(self.pods.states.values())),
             records=tuple(r for _, r in sorted(self.records.held.items())),
             rows=img.freeze_table(self.table, self.now, reading=reading is not None),
+            deleted=img.freeze_deleted(self.table, self.now, (*self._cloud.rows, *(reading or ()))),
             read=self.table.read_once,
             first_read=first_read,
             made=img.freeze_made(world, first_read),

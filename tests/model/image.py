@@ -7,7 +7,7 @@ generations of the table are told only by how long ago they were, as far as that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -99,6 +99,7 @@ class Image(NamedTuple):
     read: bool = False
     first_read: float = NEVER
     rows: tuple[Row, ...] = ()
+    deleted: frozenset[str] = frozenset()
     reading: tuple[ForwardEntry, ...] | None = None
     claims: tuple[tuple[str, str, PodDNATSpec], ...] = ()
     contests: tuple[tuple[tuple[str, Endpoint], int], ...] = ()
@@ -134,9 +135,15 @@ def freeze_table(table: Table, now: float, *, reading: bool) -> tuple[Row, ...]:
 def _written(row: Row, now: float, *, reading: bool) -> float:
     if reading and row.written >= now - READ_AGO_S:
         return now
-    if not row.seen and now - row.written <= READ_LAG_S:
+    if (row.in_flux or not row.seen) and now - row.written <= READ_LAG_S:
         return now - WRITTEN_AGO_S
     return NEVER
+
+
+def freeze_deleted(table: Table, now: float, listed: Iterable[ForwardEntry]) -> frozenset[str]:
+    """Rows whose delete was answered, as long as a reading may list them."""
+    known = {row.entry.entry_id for row in table.rows()} | {row.entry_id for row in listed}
+    return frozenset(i for i, at in table._deleted.items() if i in known and now - at <= READ_LAG_S)
 
 
 def freeze_first_read(table: Table, now: float) -> float:
@@ -149,11 +156,12 @@ def freeze_made(world: World, first_read: float) -> frozenset[str]:
     return frozenset(world._made if first_read > NEVER else ())
 
 
-def load_table(table: Table, image: Image) -> None:
-    """The reverse of `freeze_table`."""
+def load_table(table: Table, image: Image, now: float) -> None:
+    """The reverse of the functions above."""
     table.table_id = "ftb-1"
     table.generation = LATEST if image.read else 0
     table.first_read = image.first_read
+    table._deleted = dict.fromkeys(image.deleted, now - WRITTEN_AGO_S)
     for row in image.rows:
         table._put(row)
 

@@ -32,6 +32,7 @@ NEVER_REFUSED = "of refusals that there are none of in small worlds"
 KEPT = {
     Table: {
         "_rows": "rows",
+        "_deleted": "deleted",
         "generation": "read",
         "first_read": "first_read",
         "gateway_id": CONSTANT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -116,7 +117,9 @@ def wait_for_writes(it: Stage, count: int) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_kills_at_random_moments_of_a_churn_lose_double_and_leave_nothing() -> None:
+def test_kills_at_random_moments_of_a_churn_lose_double_and_leave_nothing(
+    record_property: Callable[[str, object], None],
+) -> None:
     seed = random.randrange(1_000_000)
     print(f"seed {seed}")
     scenario = Scenario.many(2, eips=2, knobs=fast(quota=400, seed=seed))
@@ -145,4 +148,5 @@ def test_kills_at_random_moments_of_a_churn_lose_double_and_leave_nothing() -> N
         assert [row for row in it.rows() if row in foreign] == foreign
         assert len(it.calls("CreateForwardEntry", code="")) > 3 * KILLS, "hardly anything happened"
         it.assert_fair()
+        record_property("kills", KILLS)
         print(f"{KILLS} kills, {churn.done} changes, {len(it.calls())} cloud calls")

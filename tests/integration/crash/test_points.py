@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 
@@ -26,11 +27,14 @@ def survive(name: str, golden: Outcome, point: Point) -> bool:
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_crash_at_any_write_changes_nothing_of_the_end(name: str) -> None:
+def test_a_crash_at_any_write_changes_nothing_of_the_end(
+    name: str, record_property: Callable[[str, object], None]
+) -> None:
     golden, _ = play(SCENARIOS[name])
     chosen = points(golden)[len(name) % SHARE :: SHARE]
     met: list[bool] = []
     wrong = complaints(chosen, lambda point: met.append(survive(name, golden, point)))
     assert not wrong, "\n".join(wrong)
     print(f"{name}: {sum(met)} of {len(chosen)} crash points met")
+    record_property("crash points", sum(met))
     assert sum(met) >= len(chosen) / 4, "the runs are not alike"
