@@ -129,10 +129,20 @@ def _may_keep_claim(case: Case) -> bool:
 def _must_move(case: Case) -> bool:
     """Whether the whole claim belongs elsewhere: refused where it is before it was ever usable."""
     why = {refusal.why for port in case.spec.ports for refusal in refusals_of(case, port)}
-    if why.isdisjoint({Refused.QUOTA, Refused.UNUSABLE}) or case.record.status.entries:
+    refused = not why.isdisjoint({Refused.QUOTA, Refused.UNUSABLE})
+    if case.record.status.entries or not (refused or _is_stranded(case)):
         return False
     case.avoid = frozenset({case.spec.gateway_id} if Refused.QUOTA in why else ())
     return isinstance(case.find(), Allocation)
+
+
+def _is_stranded(case: Case) -> bool:
+    """Whether there is no row yet and the gateway takes none: it failed just after the claim.
+
+    A fixed pod waits for its gateway, which may not be for long: it is to keep its endpoints.
+    """
+    failing = bool(case.pool.problem(case.spec.gateway_id))
+    return failing and not case.rows and not case.seen.exposure.fixed
 
 
 def _good_ports(case: Case) -> tuple[PortMapping, ...]:

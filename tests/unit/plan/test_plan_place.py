@@ -35,6 +35,7 @@ from tests.unit.table.made import (
     DELETING,
     EIP,
     GATEWAY,
+    PENDING,
     UDP,
     row,
     view,
@@ -109,6 +110,35 @@ class TestOutOfThePool:
         made = scene.plan()
         assert made.problem == Problem("GatewayUnusable", f"{GATEWAY}: is being upgraded")
         assert made.writes == (create("600", "80"),), "the writer waits for the gateway"
+
+    def test_what_has_no_row_yet_goes_where_there_is_another_gateway(self):
+        """A gateway that failed between the claim and the row holds nobody up."""
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(GATEWAY), offer("ngw-2")))
+        scene.pool.describe(GATEWAY, [], "is being upgraded")
+        assert retired(scene.plan()) == [600]
+        moved = scene.plan(durable=frozenset({endpoint(600)}))
+        assert reclaimed(moved).gateway_id == "ngw-2"
+
+    def test_what_has_a_row_stays(self):
+        scene = Scene(
+            mine(status=PENDING),
+            record=record((600, 80)),
+            pod=pod(),
+            offers=(offer(GATEWAY), offer("ngw-2")),
+        )
+        scene.pool.describe(GATEWAY, [], "is being upgraded")
+        made = scene.plan()
+        assert (made.step, made.writes) == (None, ())
+
+    def test_and_so_does_a_fixed_pod(self):
+        scene = Scene(
+            record=record((600, 80), fixed=True),
+            pod=pod(fixed=True),
+            offers=(offer(GATEWAY), offer("ngw-2")),
+        )
+        scene.pool.describe(GATEWAY, [], "is being upgraded")
+        made = scene.plan()
+        assert made.writes == (create("600", "80"),)
 
     def test_a_gateway_that_left_the_configuration_is_kept_while_it_is_used(self):
         old = record((600, 80), claim=spec((600, 80), gateway_id="ngw-9"))
