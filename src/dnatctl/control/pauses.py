@@ -5,7 +5,7 @@ from __future__ import annotations
 IDLE_S = 60.0
 """Longest sleep with nothing to do."""
 
-QUOTA_BELIEVED_S = 300.0
+QUOTA_BELIEVED_S = 60.0
 """How long a table is taken for full after a refusal for quota: it may be raised any time."""
 
 RETRY_S = (0.5, 60.0)
