@@ -41,7 +41,7 @@ class Pace:
 
 def judge(calls: list[Call], *, relaxed: bool = False) -> Pace:
     """The pace of the creates of one table, from the first one's start to the last one's end."""
-    writes = [call for call in calls if call.api in WRITES]
+    writes = [call for call in calls if call.api in WRITES and call.replied]
     done = [call for call in writes if not call.code and call.api == CREATE]
     first, last = done[0], done[-1]
     trips = sum(call.replied - call.received for call in done)
