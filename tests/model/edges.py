@@ -134,8 +134,10 @@ class Server:
 
     def note(self, gateway_id: str, adopted: dict[str, str]) -> None:
         request = Request("adopt", PodDNAT(key(""), "", ""), tuple(sorted(adopted.items())))
-        self.kube, _ = execute(self.kube, request, self._tick)
-        self.stored = (*self.stored, request)
+        self._write(request)
+
+    def load(self, gateway_id: str) -> dict[str, str]:
+        return dict(self.kube.ledger)
 
     # Lookups
 

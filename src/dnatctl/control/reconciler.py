@@ -112,8 +112,7 @@ class Reconciler:
         Raises KubeError where the API server fails.
         """
         if (doubted := self._doubted.get(key)) is not None:
-            # Nothing rests on a cache that may lack a write of our own.
-            self._refresh(doubted)
+            self._recheck(doubted)
             del self._doubted[key]
         for _ in range(MOST_STEPS):
             self._looking(key)
@@ -267,6 +266,12 @@ class Reconciler:
     def _written(self, seen: Seen, step: Step, record: PodDNAT) -> None:
         self._records.note_written(record)
         self._reporter.stepped(seen, step, record)
+
+    def _recheck(self, seen: Seen) -> None:
+        """Nothing may rest on a view that lacks a write of our own."""
+        self._refresh(seen)
+        if seen.record is not None and (gateway_id := seen.record.spec.gateway_id):
+            self._world.adopt(self._ledger.load(gateway_id))
 
     def _refresh(self, seen: Seen) -> None:
         held = self._api.get(seen.key)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.crash.harness import Outcome, Point, needless, play, points
+from tests.integration.crash.harness import Mode, Outcome, Point, needless, play, points
 from tests.integration.crash.scenarios import SCENARIOS
 from tests.support.many import complaints
 
@@ -38,3 +38,11 @@ def test_a_crash_at_any_write_changes_nothing_of_the_end(
     print(f"{name}: {sum(met)} of {len(chosen)} crash points met")
     record_property("crash points", sum(met))
     assert sum(met) >= len(chosen) / 4, "the runs are not alike"
+
+
+def test_an_adoption_whose_answer_was_lost_counts() -> None:
+    """The pod is gone before the ledger can be asked again: its row goes with it all the same."""
+    steps = SCENARIOS["adopted"]
+    golden, _ = play(steps)
+    point = Point("create configmaps dnatctl-adopted-ngw-bp1emulated0001", 1, Mode.LOST)
+    assert survive("adopted", golden, point), "the answer was not lost"
