@@ -38,6 +38,8 @@ class General:
         parts = _parts(path)
         if parts and parts[0] in _HEALTH:
             return Answer(200, b"ok", content_type="text/plain")
+        if parts == ["openapi", "v2"]:
+            return Answer(200, openapi.V2, content_type=openapi.V2_TYPE)
         if method == "POST" and len(parts) == 4 and parts[1] in _REVIEWS:
             return json_answer(_review(parts[1], parts[2], parts[3]), 201)
         found = self._document(parts, host)
@@ -66,7 +68,8 @@ class General:
             case ["openapi", "v3", "apis", group, version]:
                 return openapi.document(self._registry, group, version)
             case []:
-                return {"paths": ["/api", "/apis", "/healthz", "/openapi/v3", "/version"]}
+                openapi_paths = ["/openapi/v2", "/openapi/v3"]
+                return {"paths": ["/api", "/apis", "/healthz", *openapi_paths, "/version"]}
         return None
 
 

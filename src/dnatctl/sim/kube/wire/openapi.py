@@ -1,4 +1,4 @@
-"""OpenAPI v3, as much of it as kubectl reads.
+"""OpenAPI, as much of it as kubectl reads.
 
 kubectl asks whether a kind's patch operation knows `fieldValidation` (then it leaves validation
 to the server), and `kubectl explain` reads the schemas of CRDs.
@@ -11,6 +11,12 @@ from typing import Any
 from dnatctl.sim.kube.core.objects import Object
 from dnatctl.sim.kube.core.registry import Registry
 from dnatctl.sim.kube.core.resources import ResourceType
+
+V2 = b"\n\x032.0"
+"""OpenAPI v2 without any definitions, as protobuf (field 1: the version). kubectl before 1.27 asks
+for no other, and applies nothing without; of kinds that are not in it, it believes the file."""
+
+V2_TYPE = "application/octet-stream"
 
 
 def index(registry: Registry) -> Object:
