@@ -36,6 +36,10 @@ FIRST_GAP_S = 0.05
 EXPLORE_EVERY = 24
 """One write in so many is tried early, to notice a table that has become faster."""
 
+USUAL_S = 3.0
+"""Tables settle within this as a rule: one that was never busy before, and is for longer now, may be
+held up."""
+
 OUTAGE_S = 15.0
 MAX_STEP_S = 5.0
 """A table that stays busy beyond all experience is tried again at least this often."""
@@ -62,6 +66,7 @@ class Pacer:
         self._tried = 0
         self._low = 0.0
         self._floor = 0.0
+        self._surprised = False
         self._writes = 0
         self._exploring = False
 
@@ -111,9 +116,18 @@ class Pacer:
         return self._schedule[0] * _EARLY[turn % len(_EARLY)]
 
     def _observe(self, low: float, high: float) -> None:
-        """Remember one write; forget the others where it shows that the table has changed."""
+        """Remember one write; forget the others where it shows that the table has changed.
+
+        A table that seems far slower may have been held up just once, by a change of the gateway
+        or by somebody else's row: that is believed when the next write says the same.
+        """
+        surprising = low > (2 * self.typical or USUAL_S)
+        if surprising and not self._surprised:
+            self._surprised = True
+            return
+        self._surprised = False
         faster = high <= self._floor * (1 - JITTER)
-        if self._seen and (faster or low >= 2 * max(b.high for b in self._seen)):
+        if faster or low >= 2 * self.typical:
             self._seen.clear()
             self._floor = 0.0
         self._seen.append(Busy(low, high))

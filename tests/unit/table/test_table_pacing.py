@@ -123,6 +123,17 @@ class TestChange:
         assert writer.pacer.gap == 0.0
         assert sum(writer.refusals[-4 * EXPLORE_EVERY :]) == 0
 
+    @pytest.mark.parametrize("busy", [0.05, 0.5])
+    @pytest.mark.parametrize("held_up", [4.0, 12.0])
+    @pytest.mark.parametrize("before", [1, 100])
+    def test_one_long_wait_is_not_taken_for_the_busy_time(self, busy, held_up, before):
+        """The gateway was being changed, say: the writes after it are as fast as ever."""
+        writer = Writer().write(before, steady(busy)).write(1, steady(held_up))
+        writer.write(1, steady(busy))
+        start = writer.now
+        writer.write(20, steady(busy))
+        assert writer.now - start < 1.5 * 20 * busy + 1.0
+
     @pytest.mark.parametrize("outage", [60.0, 600.0])
     def test_an_outage_teaches_nothing(self, outage):
         writer = Writer().write(100, steady(0.5))
