@@ -37,8 +37,8 @@ EXPLORE_EVERY = 24
 """One write in so many is tried early, to notice a table that has become faster."""
 
 USUAL_S = 3.0
-"""Tables settle within this as a rule: one that was never busy before, and is for longer now, may be
-held up."""
+"""Tables settle within this as a rule: one that was never busy before, and is for longer now, may
+be held up."""
 
 OUTAGE_S = 15.0
 MAX_STEP_S = 5.0
