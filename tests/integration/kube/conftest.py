@@ -1,4 +1,4 @@
-"""A scripted server and a client of it."""
+"""A scripted server, an emulated one, and a client of each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 
 from dnatctl.kube.client import KubeClient, Observer
+from dnatctl.sim.kube import KubeServer, Settings
 from tests.integration.kube.scripted import ScriptedServer
 
 
@@ -27,6 +28,21 @@ def server(no_leaked_threads: None) -> Iterator[ScriptedServer]:
 @pytest.fixture
 def client(server: ScriptedServer) -> Iterator[KubeClient]:
     made = client_of(server.url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kube(no_leaked_threads: None) -> Iterator[KubeServer]:
+    """The emulated API server, without anybody who changes objects by himself."""
+    with KubeServer(settings=Settings(actors=False)) as running:
+        yield running
+
+
+@pytest.fixture
+def wire(kube: KubeServer) -> Iterator[KubeClient]:
+    """A client of it."""
+    made = client_of(kube.url)
     yield made
     made.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,7 @@ from dnatctl.objects import (
     PortMapping,
     StatusEntry,
 )
-from dnatctl.sim.kube import KubeServer, Settings
-from tests.integration.kube.conftest import client_of
+from dnatctl.sim.kube import KubeServer
 
 CRD = yaml.safe_load(
     (Path(__file__).parents[3] / "manifests" / "crd" / "poddnats.yaml").read_text()
@@ -40,19 +38,6 @@ RECORDS = "poddnats.alibabacloud.com"
 KEY = Key("default", "web-0")
 TCP, UDP = Protocol.TCP, Protocol.UDP
 NOW = "2026-01-01T00:00:00Z"
-
-
-@pytest.fixture
-def kube(no_leaked_threads: None) -> Iterator[KubeServer]:
-    with KubeServer(settings=Settings(actors=False)) as server:
-        yield server
-
-
-@pytest.fixture
-def wire(kube: KubeServer) -> Iterator[KubeClient]:
-    client = client_of(kube.url)
-    yield client
-    client.close()
 
 
 @pytest.fixture

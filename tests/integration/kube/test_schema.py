@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,25 +10,11 @@ import yaml
 
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.poddnats import PodDNATApi
-from dnatctl.sim.kube import KubeServer, Settings
-from tests.integration.kube.conftest import client_of
+from dnatctl.sim.kube import KubeServer
 from tests.support.stage import CRD as MANIFEST
 
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"
 CRD: Any = yaml.safe_load(MANIFEST.read_text())
-
-
-@pytest.fixture
-def kube(no_leaked_threads: None) -> Iterator[KubeServer]:
-    with KubeServer(settings=Settings(actors=False)) as server:
-        yield server
-
-
-@pytest.fixture
-def wire(kube: KubeServer) -> Iterator[KubeClient]:
-    client = client_of(kube.url)
-    yield client
-    client.close()
 
 
 def drops_conditions(kube: KubeServer, wire: KubeClient, version: str, **status: Any) -> bool:
