@@ -30,6 +30,20 @@ class Key(Struct, frozen=True, order=True):
         return f"{self.namespace}/{self.name}"
 
 
+class PodRef(Struct, frozen=True, order=True):
+    """What work is keyed by: a pod by its UID, with the name that it shares with its PodDNAT.
+
+    A UID never changes its name, so the pair says no more than the UID alone; it spares a table.
+    A claim whose pod is away goes by the UID of its PodDNAT, and a name that nothing has by none.
+    """
+
+    uid: str
+    key: Key
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.uid or 'no pod'})"
+
+
 class Owner(Struct, frozen=True):
     """An entry of metadata.ownerReferences."""
 

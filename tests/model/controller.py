@@ -24,7 +24,7 @@ from dnatctl.control.world import World
 from dnatctl.control.writer import TableWriter
 from dnatctl.kube.errors import KubeError
 from dnatctl.model import ForwardEntry, GatewayEip
-from dnatctl.objects import Key, PodDNAT
+from dnatctl.objects import Key, PodDNAT, PodRef
 from dnatctl.plan.exposure import Rules
 from dnatctl.plan.values import Plan, Seen, Workload, Write
 from dnatctl.pool import GatewayPool
@@ -255,7 +255,7 @@ class Process:
         """Look, decide, and take one step; returns what the step was."""
         usual, reconciling.MOST_STEPS = reconciling.MOST_STEPS, 1
         try:
-            self.reconciler.reconcile(key(name))
+            self.reconciler.reconcile(PodRef("", key(name)))
         except KubeError as error:
             if not error.unsure:
                 raise

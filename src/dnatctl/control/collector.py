@@ -27,7 +27,7 @@ from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.store import Store
 from dnatctl.model import ForwardEntry
-from dnatctl.objects import Key
+from dnatctl.objects import Key, PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
 from dnatctl.plan.orphans import Orphan
 from dnatctl.table.marks import Marks
@@ -53,7 +53,7 @@ class Collector:
             Marks(config.cluster_id), settings.offers(), config.quarantine, self._clock
         )
         metrics, ledger = Metrics(), Ledger(client, settings.namespace)
-        queue: WorkQueue[Key] = WorkQueue(clock=self._clock)
+        queue: WorkQueue[PodRef] = WorkQueue(clock=self._clock)
         hub = Hub(self._world, queue, Store(), Store(), metrics=metrics, ledger=ledger)
         self._leading, self._lost = threading.Event(), threading.Event()
         self._inherited = ""

@@ -11,6 +11,7 @@ import gc
 import threading
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 
 import structlog
 
@@ -42,7 +43,7 @@ from dnatctl.kube.pods import PodApi, PodSource
 from dnatctl.kube.reflector import Reflector, ReflectorSettings
 from dnatctl.kube.store import Store
 from dnatctl.kube.workloads import WorkloadApi
-from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.health import HealthServer
 from dnatctl.observe.metrics import CONTROLLER, QUEUE, Metrics, QueueObserver
 from dnatctl.observe.pool import PoolCollector
@@ -102,7 +103,9 @@ class Controller:
         self._writing = self._client.fenced(self._may_write)
         self._record_api = PodDNATApi(self._writing, version)
         self._ledger = Ledger(self._writing, self._settings.namespace)
-        self._queue: WorkQueue[Key] = WorkQueue(clock=clock, metrics=QueueObserver(self._metrics))
+        self._queue: WorkQueue[PodRef] = WorkQueue(
+            clock=clock, lane=attrgetter("key"), metrics=QueueObserver(self._metrics)
+        )
         self._hub = Hub(
             self._world,
             self._queue,
@@ -187,11 +190,16 @@ class Controller:
                 annotation=settings.config.publish.annotation,
             ),
             note_soon=self._elector.renew_soon,
-            looking=self._queue.looking,
+            looking=self._hub.looking,
             dry_run=settings.dry_run,
         )
         self._workers = Workers(
-            self._queue, reconciler.reconcile, self._metrics, clock, settings.workers
+            self._queue,
+            reconciler.reconcile,
+            self._hub.successor,
+            self._metrics,
+            clock,
+            settings.workers,
         )
 
     def _make_server(self) -> None:
@@ -322,7 +330,7 @@ class Controller:
 
     def _noted(self, state: str) -> None:
         for key in self._world.noted(decode(state, self._clock.now())):
-            self._queue.add(key)
+            self._hub.changed(key)
 
     # --- small parts
 
@@ -338,7 +346,7 @@ class Controller:
 
     def _eni_found(self, ip: str) -> None:
         for key in self._world.keys_at(ip):
-            self._queue.add(key)
+            self._hub.changed(key)
 
     def _resolve_enis(self) -> None:
         while not self._stop.is_set():

@@ -14,7 +14,7 @@ from dnatctl.control.world import World
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.store import Store
-from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
 
@@ -36,7 +36,7 @@ class Hub:
     def __init__(
         self,
         world: World,
-        queue: WorkQueue[Key],
+        queue: WorkQueue[PodRef],
         pods: Store[Pod],
         records: Store[PodDNAT],
         *,
@@ -64,7 +64,37 @@ class Hub:
         """Look at everything again, after what is more urgent."""
         pods, records = self._pods.values(), self._records.values()
         for key in {*(pod.key for pod in pods), *(record.key for record in records)}:
-            self._queue.add(key, Priority.LOW)
+            self._add(key, Priority.LOW)
+
+    def ref(self, key: Key) -> PodRef:
+        """Who stands for a name now: its pod; else the pod that its PodDNAT was made for; else the
+        PodDNAT itself (a fixed claim whose pod is away)."""
+        if (pod := self._pods.get(key)) is not None:
+            return PodRef(pod.uid, key)
+        record = self._records.get(key)
+        if record is None:
+            return PodRef("", key)
+        made_for = (owner.uid for owner in record.owners if owner.kind == "Pod")
+        return PodRef(next(made_for, record.uid), key)
+
+    def successor(self, ref: PodRef) -> PodRef | None:
+        """Who stands for the name of that pod instead of it; None while it does itself, and where
+        nobody does any more."""
+        now = self.ref(ref.key)
+        return now if now.uid and now != ref else None
+
+    def looking(self, ref: PodRef) -> bool:
+        """A worker looks at the pod from here on: what was heard of it until now is settled.
+
+        False where its name is another pod's by now, who is on the queue.
+        """
+        if self.successor(ref) is not None:
+            return False
+        self._queue.looking(ref)
+        return True
+
+    def _add(self, key: Key, priority: Priority = Priority.HIGH) -> None:
+        self._queue.add(self.ref(key), priority)
 
     # --- stores
 
@@ -81,18 +111,18 @@ class Hub:
 
     def _enqueue(self, obj: Pod | PodDNAT | None) -> None:
         if obj is not None:
-            self._queue.add(obj.key, Priority.HIGH if self.gateways else Priority.LOW)
+            self._add(obj.key, Priority.HIGH if self.gateways else Priority.LOW)
 
     # --- pollers, writers, gateways
 
     def changed(self, key: Key) -> None:
         """Look at this record again."""
-        self._queue.add(key)
+        self._add(key)
 
     def room_made(self) -> None:
         """Something was freed: those who wait for an endpoint try again."""
         for key in self._world.room_made():
-            self._queue.add(key)
+            self._add(key)
 
     def rows_gone(self, entry_ids: Iterable[str]) -> None:
         """Take rows that are gone out of the ledger."""
@@ -121,7 +151,7 @@ class Hub:
         self.room_made()
         for record in self._records.values():
             if record.spec.gateway_id == gateway_id:
-                self._queue.add(record.key, Priority.LOW)
+                self._add(record.key, Priority.LOW)
 
     def modify_denied(self) -> None:
         """The credentials do not allow ModifyForwardEntry: entries are replaced instead."""
@@ -163,7 +193,7 @@ class Hub:
             return
         for writer in self.gateways.writers() if self.gateways else ():
             writer.expedite(uid)
-        self._queue.add(key)
+        self._add(key)
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""

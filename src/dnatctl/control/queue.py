@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from enum import IntEnum
 from itertools import count
 from random import Random
@@ -74,18 +75,25 @@ class WorkQueue(Generic[K]):
     time; one added while a worker has it is due again when that worker is done. A key may wait
     for a time (`add_after`) and for the end of its back-off besides; being due at once, by `add`,
     ends the back-off, but not the wait for a time: what was to be looked at then still is.
+
+    Keys may share a lane, which `lane` tells (each has one of its own unless told): of the keys of
+    a lane only one is with a worker at a time, the others wait until that worker is done. What
+    always holds: each key is in at most one of due and waiting for its lane, and no two keys that
+    workers have are of one lane.
     """
 
     def __init__(
         self,
         *,
         clock: Clock,
+        lane: Callable[[K], Hashable] = lambda key: key,
         metrics: QueueMetrics | None = None,
         random: Random | None = None,
         backoff_base: float = 0.005,
         backoff_cap: float = 60.0,
     ) -> None:
         self._clock = clock
+        self._lane = lane
         self._metrics = metrics or NoMetrics()
         self._random = random or Random()
         self._backoff_base = backoff_base
@@ -95,10 +103,10 @@ class WorkQueue(Generic[K]):
         self._idle = threading.Condition(lock)
         self._due: tuple[OrderedDict[K, float], ...] = tuple(OrderedDict() for _ in Priority)
         """Keys to be taken, oldest first, and since when they are due."""
-        self._again: dict[K, Priority] = {}
-        """Keys added while a worker has them."""
-        self._taken: dict[K, float] = {}
-        """Keys that workers have, and since when."""
+        self._blocked: dict[Hashable, dict[K, Priority]] = {}
+        """Keys that are to be due when the worker that has their lane is done, by lane."""
+        self._taken: dict[Hashable, tuple[K, float]] = {}
+        """Lanes that workers have, with the key and since when."""
         self._delays = _Delays[K]()
         self._failures: dict[K, int] = {}
         self._turns = 0
@@ -131,6 +139,13 @@ class WorkQueue(Generic[K]):
         with self._wake:
             self._failures.pop(key, None)
 
+    def drop(self, key: K) -> None:
+        """The key means nothing any more: it waits for nothing, and its back-off is forgotten."""
+        with self._wake:
+            self._failures.pop(key, None)
+            for backoff in (False, True):
+                self._delays.cancel(key, backoff=backoff)
+
     def retries(self, key: K) -> int:
         """How often the key was added with back-off since it was last forgotten."""
         return self._failures.get(key, 0)
@@ -146,8 +161,8 @@ class WorkQueue(Generic[K]):
                 now = self._clock.monotonic()
                 for key, priority in self._delays.over(now):
                     self._make_due(key, priority)
-                if any(self._due):
-                    return self._take(now)
+                if (taken := self._take(now)) is not None:
+                    return taken
                 if self._closed or (deadline is not None and now >= deadline):
                     return None
                 ends = [end for end in (deadline, self._delays.next()) if end is not None]
@@ -159,8 +174,7 @@ class WorkQueue(Generic[K]):
         What made the key be added until now is part of what it sees.
         """
         with self._wake:
-            if key in self._taken:
-                self._again.pop(key, None)
+            self._blocked.get(self._lane(key), {}).pop(key, None)
 
     def done(self, key: K) -> None:
         """Say that the work on a key taken by `get` has ended, well or not.
@@ -168,11 +182,15 @@ class WorkQueue(Generic[K]):
         Raises KeyError if no worker has it.
         """
         with self._wake:
-            self._metrics.finished(self._clock.monotonic() - self._taken.pop(key))
-            priority = self._again.pop(key, None)
-            if priority is not None:
+            lane = self._lane(key)
+            held, since = self._taken[lane]
+            if held != key:
+                raise KeyError(key)
+            del self._taken[lane]
+            self._metrics.finished(self._clock.monotonic() - since)
+            for blocked, priority in self._blocked.pop(lane, {}).items():
                 # The worker that is done comes for the next key: nobody has to be woken.
-                self._make_due(key, priority, wake=False)
+                self._make_due(blocked, priority, wake=False)
             if self._is_idle():
                 self._idle.notify_all()
 
@@ -182,7 +200,7 @@ class WorkQueue(Generic[K]):
             self._closed = True
             self._delays = _Delays()
             if not drain:
-                self._again.clear()
+                self._blocked.clear()
                 for due in self._due:
                     due.clear()
             self._wake.notify_all()
@@ -207,20 +225,19 @@ class WorkQueue(Generic[K]):
         """The time spent so far on keys that workers have now, summed."""
         with self._wake:
             now = self._clock.monotonic()
-            return sum(now - since for since in self._taken.values())
+            return sum(now - since for _, since in self._taken.values())
 
     def longest_running_seconds(self) -> float:
         """The time spent so far on the key that a worker has had longest; 0 if none."""
         with self._wake:
             now = self._clock.monotonic()
-            return max((now - since for since in self._taken.values()), default=0.0)
+            return max((now - since for _, since in self._taken.values()), default=0.0)
 
     def _is_idle(self) -> bool:
         return not self._taken and not any(self._due)
 
     def _make_due(self, key: K, priority: Priority, *, wake: bool = True) -> None:
-        if key in self._taken:
-            self._again[key] = min(priority, self._again.get(key, priority))
+        if self._block(key, priority):
             return
         high, low = self._due
         if key in high or (key in low and priority is Priority.LOW):
@@ -233,14 +250,28 @@ class WorkQueue(Generic[K]):
                 self._wake.notify()
         self._due[priority][key] = since
 
-    def _take(self, now: float) -> K:
-        high, low = self._due
-        self._turns += 1
-        low_first = low and (not high or self._turns % _LOW_SHARE == 0)
-        key, since = (low if low_first else high).popitem(last=False)
-        self._taken[key] = now
-        self._metrics.taken(now - since)
-        return key
+    def _block(self, key: K, priority: Priority) -> bool:
+        """Have the key wait for its lane, if a worker has that; whether it does."""
+        lane = self._lane(key)
+        if lane not in self._taken:
+            return False
+        blocked = self._blocked.setdefault(lane, {})
+        blocked[key] = min(priority, blocked.get(key, priority))
+        return True
+
+    def _take(self, now: float) -> K | None:
+        while any(self._due):
+            self._turns += 1
+            high, low = self._due
+            low_first = bool(low) and (not high or self._turns % _LOW_SHARE == 0)
+            priority = Priority.LOW if low_first else Priority.HIGH
+            key, since = self._due[priority].popitem(last=False)
+            if self._block(key, priority):
+                continue
+            self._taken[self._lane(key)] = (key, now)
+            self._metrics.taken(now - since)
+            return key
+        return None
 
     def _delay(self, key: K, seconds: float, priority: Priority, *, backoff: bool) -> None:
         with self._wake:

@@ -1,4 +1,4 @@
-"""One key at a time: look, plan, do the one next thing, and look again while there is one."""
+"""One pod at a time: look, plan, do the one next thing, and look again while there is one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import PodDNATApi
 from dnatctl.kube.store import Store
-from dnatctl.objects import FINALIZER, Key, PodDNAT
+from dnatctl.objects import FINALIZER, Key, PodDNAT, PodRef
 from dnatctl.plan.plan import plan
 from dnatctl.plan.values import (
     Adopt,
@@ -34,7 +34,7 @@ from dnatctl.plan.values import (
 log = structlog.get_logger(__name__)
 
 MOST_STEPS = 16
-"""Steps taken for a key before others get their turn."""
+"""Steps taken for a pod before others get their turn."""
 
 WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota")
 """Problems that may be over as soon as somebody else gives something back."""
@@ -68,14 +68,16 @@ class Reporter(Protocol):
         ...
 
 
-def _unheard(_key: Key) -> None:
-    """Nobody wants to know."""
+def _still(_ref: PodRef) -> bool:
+    """No name is ever another pod's."""
+    return True
 
 
 class Reconciler:
     """Turns plans into requests.
 
-    `looking` is told of each look at a key: what has been heard of it until then is settled by it.
+    `looking` is told of each look at a pod: what has been heard of it until then is settled by it.
+    It answers False where the name is another pod's by now: that one's own turn will come.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Reconciler:
         hands: Hands,
         reporter: Reporter,
         note_soon: Callable[[], None],
-        looking: Callable[[Key], None] = _unheard,
+        looking: Callable[[PodRef], bool] = _still,
         dry_run: bool = False,
     ) -> None:
         self._observer = observer
@@ -105,17 +107,19 @@ class Reconciler:
         self._doubted: dict[Key, Seen] = {}
         """Names whose last write may have been carried out although it failed."""
 
-    def reconcile(self, key: Key) -> float | None:
-        """Bring one name as far as it goes now.
+    def reconcile(self, ref: PodRef) -> float | None:
+        """Bring one pod, with the record of its name, as far as it goes now.
 
         Returns the seconds after which to look again; None to wait until something is heard.
         Raises KubeError where the API server fails.
         """
+        key = ref.key
         if (doubted := self._doubted.get(key)) is not None:
             self._recheck(doubted)
             del self._doubted[key]
         for _ in range(MOST_STEPS):
-            self._looking(key)
+            if not self._looking(ref):
+                return 0.0
             seen = self._observer.look(key)
             with self._world.lock:
                 # In one breath: between a plan and its writes no writer may carry out what an

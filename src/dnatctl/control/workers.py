@@ -13,7 +13,7 @@ from dnatctl.cloud.api import Stopped
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.queue import WorkQueue
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.objects import Key
+from dnatctl.objects import PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
 
 log = structlog.get_logger(__name__)
@@ -23,18 +23,24 @@ EXPECTED = (Failure.CONFLICT, Failure.TOO_MANY_REQUESTS, Failure.UNREACHABLE, Fa
 
 
 class Workers:
-    """Runs `reconcile` on the keys of a queue."""
+    """Runs `reconcile` for the pods of a queue.
+
+    `successor` names who stands for the name of a pod that no longer does: its work is handed
+    over, so that timers and back-off end with the pod they were for.
+    """
 
     def __init__(
         self,
-        queue: WorkQueue[Key],
-        reconcile: Callable[[Key], float | None],
+        queue: WorkQueue[PodRef],
+        reconcile: Callable[[PodRef], float | None],
+        successor: Callable[[PodRef], PodRef | None],
         metrics: Metrics,
         clock: Clock,
         count: int,
     ) -> None:
         self._queue = queue
         self._reconcile = reconcile
+        self._successor = successor
         self._metrics = metrics
         self._clock = clock
         self._results = {
@@ -66,51 +72,66 @@ class Workers:
 
     def _run(self) -> None:
         while not self._queue.closed:
-            key = self._queue.get(timeout=1.0)
-            if key is None:
+            ref = self._queue.get(timeout=1.0)
+            if ref is None:
                 continue
             started = self._clock.monotonic()
             self._active.inc()
             try:
-                self._work(key)
+                if not self._handed_over(ref):
+                    self._work(ref)
             finally:
                 self._active.dec()
                 self._seconds.observe(self._clock.monotonic() - started)
-                self._queue.done(key)
+                self._queue.done(ref)
 
-    def _work(self, key: Key) -> None:
+    def _handed_over(self, ref: PodRef) -> bool:
+        successor = self._successor(ref)
+        if successor is None:
+            return False
+        self._queue.drop(ref)
+        self._queue.add(successor)
+        return True
+
+    def _work(self, ref: PodRef) -> None:
         with structlog.contextvars.bound_contextvars(
-            namespace=key.namespace, name=key.name, reconcile_id=uuid.uuid4().hex[:12]
+            namespace=ref.key.namespace,
+            name=ref.key.name,
+            pod_uid=ref.uid,
+            reconcile_id=uuid.uuid4().hex[:12],
         ):
+            log.debug("reconciliation began")
             try:
-                again = self._reconcile(key)
+                again = self._reconcile(ref)
             except Stopped:
                 return
             except KubeError as error:
-                self._failed(key, error)
+                self._failed(ref, error)
             except Exception:
                 # A bug must not stop the others: counted, and tried again ever more slowly.
                 log.exception("reconciliation failed")
                 self._metrics.reconcile_panics.labels(CONTROLLER).inc()
-                self._error(key)
+                self._error(ref)
             else:
-                self._queue.forget(key)
+                self._queue.forget(ref)
                 self._results["success" if again is None else "requeue_after"].inc()
                 if again is not None:
-                    self._queue.add_after(key, again)
+                    self._queue.add_after(ref, again)
+            finally:
+                log.debug("reconciliation ended")
 
-    def _failed(self, key: Key, error: KubeError) -> None:
+    def _failed(self, ref: PodRef, error: KubeError) -> None:
         if error.failure in EXPECTED:
             self._results["requeue"].inc()
             if error.retry_after is not None:
-                self._queue.add_after(key, error.retry_after)
+                self._queue.add_after(ref, error.retry_after)
             else:
-                self._queue.add_rate_limited(key)
+                self._queue.add_rate_limited(ref)
             return
         log.warning("reconciliation failed", error=str(error))
-        self._error(key)
+        self._error(ref)
 
-    def _error(self, key: Key) -> None:
+    def _error(self, ref: PodRef) -> None:
         self._results["error"].inc()
         self._metrics.reconcile_errors.labels(CONTROLLER).inc()
-        self._queue.add_rate_limited(key)
+        self._queue.add_rate_limited(ref)

@@ -93,6 +93,50 @@ def test_what_was_heard_before_a_look_is_settled_by_it(queue: WorkQueue[str]) ->
     assert queue.get(0) == "a"
 
 
+@pytest.fixture
+def lanes(clock: FakeClock) -> WorkQueue[str]:
+    """Keys of one first letter share a lane."""
+    return WorkQueue(clock=clock, lane=lambda key: key[0], random=Random(1))
+
+
+def test_keys_of_one_lane_never_run_at_once(lanes: WorkQueue[str]) -> None:
+    for key in ("a1", "a2", "b"):
+        lanes.add(key)
+    assert lanes.get(0) == "a1"
+    assert lanes.get(0) == "b"
+    assert lanes.get(0) is None
+    lanes.done("a1")
+    assert lanes.get(0) == "a2"
+
+
+def test_a_look_settles_what_was_heard_of_its_own_key_only(lanes: WorkQueue[str]) -> None:
+    lanes.add("a1")
+    lanes.get(0)
+    lanes.add("a1")
+    lanes.add("a2")
+    lanes.looking("a1")
+    lanes.done("a1")
+    assert take_all(lanes) == ["a2"]
+
+
+def test_done_needs_the_key_and_not_just_its_lane(lanes: WorkQueue[str]) -> None:
+    lanes.add("a1")
+    lanes.get(0)
+    with pytest.raises(KeyError):
+        lanes.done("a2")
+    lanes.done("a1")
+
+
+def test_a_dropped_key_waits_for_nothing(queue: WorkQueue[str], clock: FakeClock) -> None:
+    queue.add_after("a", 1.0)
+    for _ in range(5):
+        queue.add_rate_limited("a")
+    queue.drop("a")
+    clock.advance(100)
+    assert take_all(queue) == []
+    assert queue.add_rate_limited("a") < 0.01
+
+
 def test_done_needs_a_key_in_work(queue: WorkQueue[str]) -> None:
     queue.add("a")
     with pytest.raises(KeyError):

@@ -1,0 +1,85 @@
+"""Work is keyed by pod UID, and two pods of one name are never worked on at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from dnatctl.sim.kube.wire.faults import Fault, Match
+from tests.support.stage import RECORDS, Stage, eventually
+
+Line = dict[str, Any]
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Line]]:
+    """Every log line, debug ones included, as structured values."""
+    held: list[Line] = []
+
+    def hold(_logger: Any, _method: str, event: Line) -> Line:
+        held.append(dict(event))
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, hold],
+        wrapper_class=structlog.make_filtering_bound_logger(10),
+        cache_logger_on_first_use=False,
+    )
+    yield held
+    structlog.configure(**before)
+
+
+def of(lines: list[Line], it: Stage, name: str) -> list[Line]:
+    """What was logged while somebody worked on a pod of that name, in order."""
+    return [
+        line
+        for line in list(lines)
+        if (line.get("namespace"), line.get("name")) == (it.ns, name) and "reconcile_id" in line
+    ]
+
+
+def test_two_pods_of_one_name_are_never_at_work_at_once(it: Stage, lines: list[Line]) -> None:
+    old = it.pod("web")["metadata"]["uid"]
+    it.ready("web")
+    # The old one's worker is held up in its write while the new one comes.
+    it.kube.faults.add(Fault(delay=0.4), Match(verb="patch", resource=RECORDS), times=2)
+    it.delete_pod("web", grace=0)
+    new = it.pod("web")["metadata"]["uid"]
+
+    def owner() -> str:
+        record = it.record("web")
+        return record["metadata"]["ownerReferences"][0]["uid"] if record else ""
+
+    eventually(lambda: owner() == new)
+    it.ready("web")
+    told = of(lines, it, "web")
+    assert all(line["pod_uid"] for line in told)
+    assert {old, new} <= {line["pod_uid"] for line in told}
+    at_work: set[str] = set()
+    for line in told:
+        if line["event"] == "reconciliation began":
+            assert not at_work, f"{line} while {at_work}"
+            at_work.add(line["reconcile_id"])
+        elif line["event"] == "reconciliation ended":
+            at_work.remove(line["reconcile_id"])
+
+
+def test_back_off_and_timers_end_with_their_pod(it: Stage, lines: list[Line]) -> None:
+    it.pod("web")
+    it.ready("web")
+    old = of(lines, it, "web")[0]["pod_uid"]
+    it.delete_pod("web", grace=0)
+    it.pod("web")
+    it.ready("web")
+    it.assert_at_rest()
+    seen = len(lines)
+    for running in it.running:
+        running.controller._hub.resync()
+    it.quiet()
+    later = {line["pod_uid"] for line in of(lines[seen:], it, "web")}
+    assert later
+    assert old not in later
