@@ -13,7 +13,8 @@ BIN := .venv/bin
 RUN := env -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u http_proxy -u https_proxy -u all_proxy \
 	ALIBABA_CLOUD_ECS_METADATA_DISABLED=true
 LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal \
-	--python-version 3.11 setup.cfg requirements/build.in
+	--python-version 3.11 setup.cfg
+LOCK_SIM := $(LOCK) requirements/build.in requirements/sim.in
 INSTALL := setup.cfg pyproject.toml hack/venv
 
 .PHONY: help
@@ -44,7 +45,7 @@ verify-docs: .venv/.dev
 	$(RUN) $(BIN)/python hack/gen-reference --check
 
 .PHONY: verify-manifests
-verify-manifests:
+verify-manifests: .venv/.dev
 	hack/verify-manifests
 
 .PHONY: verify-shape
@@ -90,11 +91,11 @@ docs: .venv/.dev ## Generate docs/reference
 .PHONY: lock
 lock: .venv/.dev ## Lock the dependencies anew, with hashes (ARGS=--upgrade)
 	$(LOCK) $(ARGS) -o requirements/run.txt
-	$(LOCK) $(ARGS) --extra sim -o requirements/sim.txt
-	$(LOCK) $(ARGS) --extra sim requirements/dev.in -o requirements/dev.txt
-	$(LOCK) $(ARGS) --extra sim requirements/dev.in requirements/bench.in \
+	$(LOCK_SIM) $(ARGS) -o requirements/sim.txt
+	$(LOCK_SIM) $(ARGS) requirements/dev.in -o requirements/dev.txt
+	$(LOCK_SIM) $(ARGS) requirements/dev.in requirements/bench.in \
 		-c requirements/dev.txt -o requirements/bench.txt
-	$(LOCK) $(ARGS) --extra sim requirements/dev.in requirements/mutants.in \
+	$(LOCK_SIM) $(ARGS) requirements/dev.in requirements/mutants.in \
 		-c requirements/dev.txt -o requirements/mutants.txt
 
 .PHONY: clean

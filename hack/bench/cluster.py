@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 import yaml
 
-from dnatctl.sim.cloud.spec import ZONES
-from dnatctl.sim.kube import KubeletSettings, KubeServer, Settings
-from dnatctl.sim.kube.core.collection import Change, ChangeType
-from dnatctl.sim.stage import CRDS, NAMESPACE, data
+from dnatctl_sim.cloud.spec import ZONES
+from dnatctl_sim.kube import KubeletSettings, KubeServer, Settings
+from dnatctl_sim.kube.core.collection import Change, ChangeType
+from dnatctl_sim.stage import CRDS, NAMESPACE, data
 from hack.bench.objects import Exposed, asking, running
 
 RECORDS = "poddnats.alibabacloud.com"

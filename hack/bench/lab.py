@@ -13,12 +13,12 @@ from typing import Any, Self
 import msgspec
 import yaml
 
-from dnatctl.sim.cloud import Knobs, Scenario
-from dnatctl.sim.cloud.calls import Call
-from dnatctl.sim.cloud.client import CloudAdmin
-from dnatctl.sim.cloud.knobs import Settle, Span
-from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, REGION, VPC_ID, ZONES
-from dnatctl.sim.configuration import CLUSTER_ID
+from dnatctl_sim.cloud import Knobs, Scenario
+from dnatctl_sim.cloud.calls import Call
+from dnatctl_sim.cloud.client import CloudAdmin
+from dnatctl_sim.cloud.knobs import Settle, Span
+from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, REGION, VPC_ID, ZONES
+from dnatctl_sim.configuration import CLUSTER_ID
 from hack.bench.processes import Process, Usage
 
 WRITES = ("CreateForwardEntry", "ModifyForwardEntry", "DeleteForwardEntry")
@@ -162,7 +162,7 @@ class Lab:
         file.write_bytes(msgspec.json.encode(self.scenario))
         self.cloud = starting.enter_context(
             Process(
-                ["-m", "dnatctl.sim.cloud", "--scenario", str(file)],
+                ["-m", "dnatctl_sim.cloud", "--scenario", str(file)],
                 self.folder / "cloud.log",
                 answers=True,
             )

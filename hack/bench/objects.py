@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from dnatctl.sim.configuration import CLUSTER_ID
 from dnatctl.table.marks import Marks
+from dnatctl_sim.configuration import CLUSTER_ID
 
 Object = dict[str, Any]
 PREFIX = "k8s.aliyun.com/pod-dnat"

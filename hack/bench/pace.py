@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dnatctl.sim.cloud.calls import Call
+from dnatctl_sim.cloud.calls import Call
 from hack.bench.lab import READ, WRITES
 
 CREATE = "CreateForwardEntry"

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from dnatctl.sim.cloud import Knobs, Scenario
+from dnatctl_sim.cloud import Knobs, Scenario
 from hack.soak.churn import NAMESPACE, Churn
 from hack.soak.fleet import Fleet
 from hack.soak.report import Report, judge_growth

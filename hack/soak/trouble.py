@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
-from dnatctl.sim.cloud import Fault
-from dnatctl.sim.cloud.errors import ApiError
+from dnatctl_sim.cloud import Fault
+from dnatctl_sim.cloud.errors import ApiError
 from tests.e2e.arena import WRITES, Arena
 from tests.e2e.link import Link
 from tests.e2e.oracle import Row, row_tuple

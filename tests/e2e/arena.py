@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dnatctl.sim.cloud import Acts, Call, Cloud, CloudServer, Knobs, Scenario, rows
-from dnatctl.sim.cloud.spec import REGION, VPC_ID
+from dnatctl_sim.cloud import Acts, Call, Cloud, CloudServer, Knobs, Scenario, rows
+from dnatctl_sim.cloud.spec import REGION, VPC_ID
 from hack.controlplane.files import CONTROLLER_NAMESPACE, CONTROLLER_USER, write_kubeconfig
 from tests.e2e.audit import AuditEvent
 from tests.e2e.control_plane import ControlPlane

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dnatctl.sim.cloud.spec import GATEWAY_ID
+from dnatctl_sim.cloud.spec import GATEWAY_ID
 from tests.e2e.arena import Arena, exposing, pods_path
 from tests.e2e.kubeapi import Object
 from tests.e2e.kubelet import Kubelet

@@ -1,6 +1,5 @@
 """The control plane that the other end-to-end tests stand on does what they rely on."""
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from tests.e2e.eventually import eventually
 from tests.e2e.kubeapi import ApiError, KubeApi, Object, Unreachable
 from tests.e2e.kubectl import Kubectl, KubectlError
 from tests.e2e.workloads import deployment, pod, stateful_set
+from tests.support.programs import KUBECTL
 
 CONFIG_MAP: Object = {"metadata": {"name": "some"}, "data": {"a": "1"}}
 
@@ -50,12 +50,11 @@ def test_the_api_server_says_the_version_it_was_built_from(api: KubeApi) -> None
     assert api.get("/version")["gitVersion"] == f"v{VERSION}"
 
 
-@pytest.mark.parametrize("program", ["cached", "on the PATH"])
+@pytest.mark.parametrize("program", ["of the control plane", "newest"])
 def test_kubectl_works(control_plane: ControlPlane, namespace: str, program: str) -> None:
     kubectl = control_plane.kubectl_as("admin")
-    if program != "cached":
-        found = shutil.which("kubectl") or pytest.skip("no kubectl on the PATH")
-        kubectl = Kubectl(Path(found), control_plane.admin_kubeconfig)
+    if program == "newest":
+        kubectl = Kubectl(Path(KUBECTL), control_plane.admin_kubeconfig)
     manifest = deployment("web", 2) | {"metadata": {"name": "web", "namespace": namespace}}
     kubectl.apply([manifest])
     kubectl.run("-n", namespace, "scale", "deployment/web", "--replicas=3")

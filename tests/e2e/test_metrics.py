@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dnatctl.sim.cloud import Fault, Knobs, Scenario, Settle
+from dnatctl_sim.cloud import Fault, Knobs, Scenario, Settle
 from tests.e2e.arena import WRITES, Arena, exposing
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from dnatctl.sim.kube import KubeServer
+from dnatctl_sim.kube import KubeServer
 from tests.e2e.kubectl import Kubectl
 
 DEPLOYMENT = {

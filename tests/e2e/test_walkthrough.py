@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnatctl.sim.cloud.spec import GATEWAY_ID, ZONES
+from dnatctl_sim.cloud.spec import GATEWAY_ID, ZONES
 from hack.controlplane.files import CONTROLLER_USER
 from tests.e2e.arena import POD_NETWORK, Arena, exposing, pods_path
 from tests.e2e.eventually import eventually

@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 
-from dnatctl.sim.kube.core.errors import ApiError
+from dnatctl_sim.kube.core.errors import ApiError
 from tests.support.stage import Stage
 
 PORTS = ("80", "80,443", "7000-7002/udp", "80/tcp,53/udp", "8080")

@@ -11,11 +11,11 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from dnatctl.sim.cloud import Cloud, Scenario
-from dnatctl.sim.cloud.calls import Call
-from dnatctl.sim.cloud.params import Params
-from dnatctl.sim.cloud.wire import Cut, Life, Request
-from dnatctl.sim.kube.wire.faults import Fault, Stage, Write
+from dnatctl_sim.cloud import Cloud, Scenario
+from dnatctl_sim.cloud.calls import Call
+from dnatctl_sim.cloud.params import Params
+from dnatctl_sim.cloud.wire import Cut, Life, Request
+from dnatctl_sim.kube.wire.faults import Fault, Stage, Write
 
 CLOUD_WRITES = ("CreateForwardEntry", "ModifyForwardEntry", "DeleteForwardEntry")
 
@@ -68,7 +68,7 @@ class Gate:
     # --- the Kubernetes side
 
     def on_kube_write(self, write: Write) -> Fault | None:
-        """See `dnatctl.sim.kube.wire.faults.Hook`."""
+        """See `dnatctl_sim.kube.wire.faults.Hook`."""
         what = kube_name(write)
         if write.stage is Stage.BEFORE:
             return Fault(drop=True) if self.before(what)[1] else None

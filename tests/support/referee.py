@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from dnatctl.objects import FINALIZER
-from dnatctl.sim.cloud import Cloud, rows
-from dnatctl.sim.cloud.calls import Call
-from dnatctl.sim.kube import KubeServer
-from dnatctl.sim.kube.core.collection import Change, ChangeType
 from dnatctl.table.marks import Marks
+from dnatctl_sim.cloud import Cloud, rows
+from dnatctl_sim.cloud.calls import Call
+from dnatctl_sim.kube import KubeServer
+from dnatctl_sim.kube.core.collection import Change, ChangeType
 
 Object = dict[str, Any]
 Claimed = tuple[str, str, str]

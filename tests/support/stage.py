@@ -23,11 +23,11 @@ from dnatctl.control.settings import Settings
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.metrics import Metrics
-from dnatctl.sim.cloud import Acts, CloudServer, Knobs, Scenario, Settle, rows
-from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET
-from dnatctl.sim.kube import KubeServer
-from dnatctl.sim.kube import Settings as KubeSettings
 from dnatctl.table.marks import Marks
+from dnatctl_sim.cloud import Acts, CloudServer, Knobs, Scenario, Settle, rows
+from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET
+from dnatctl_sim.kube import KubeServer
+from dnatctl_sim.kube import Settings as KubeSettings
 from tests.support.gate import CLOUD_WRITES, Gate, GatedCloud
 from tests.support.oracle import discrepancies
 from tests.support.referee import RECORDS, Referee

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from dnatctl.sim.cloud.calls import Call
+from dnatctl_sim.cloud.calls import Call
 from hack.bench.benches.throughput import spread
 from hack.bench.lab import Lab, scenario
 from hack.bench.pace import CREATE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from dnatctl.sim.cloud.spec import EntrySpec
+from dnatctl_sim.cloud.spec import EntrySpec
 from hack.bench.benches.latency import GATEWAYS
 from hack.bench.lab import WRITES, Lab, count_calls, scenario
 from hack.bench.objects import Exposed

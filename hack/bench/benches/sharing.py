@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from dnatctl.sim.cloud.calls import Call
+from dnatctl_sim.cloud.calls import Call
 from hack.bench.lab import WRITES, Lab, scenario
 from hack.bench.pace import CREATE, judge
 from hack.bench.result import Result

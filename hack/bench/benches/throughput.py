@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from dnatctl.sim.cloud.calls import Call
+from dnatctl_sim.cloud.calls import Call
 from hack.bench.lab import ROUND_TRIP, WRITES, Lab, count_calls, scenario
 from hack.bench.pace import CREATE, idle_times, judge
 from hack.bench.result import Result

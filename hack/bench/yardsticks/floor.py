@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import urllib3
 
-from dnatctl.sim.cloud.spec import REGION
+from dnatctl_sim.cloud.spec import REGION
 from hack.bench.objects import SINCE
 from hack.bench.yardsticks.oracle import create_request, vpc_client
 

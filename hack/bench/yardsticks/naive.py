@@ -16,7 +16,7 @@ from typing import Any
 
 import kopf
 
-from dnatctl.sim.cloud.spec import REGION
+from dnatctl_sim.cloud.spec import REGION
 from hack.bench.objects import FIRST_PORT, PREFIX
 from hack.bench.yardsticks.kopf_idle import log_in
 from hack.bench.yardsticks.oracle import create_request, vpc_client

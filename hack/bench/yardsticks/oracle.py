@@ -36,7 +36,7 @@ def vpc_client(endpoint: str) -> Any:
     from alibabacloud_tea_openapi.utils_models import Config
     from alibabacloud_vpc20160428.client import Client
 
-    from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, REGION
+    from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, REGION
 
     return Client(
         Config(
@@ -50,7 +50,7 @@ def create_request(table: str, eip: str, number: int, ip: str = "") -> Any:
     """A row for the port of that number."""
     from alibabacloud_vpc20160428 import models
 
-    from dnatctl.sim.cloud.spec import REGION
+    from dnatctl_sim.cloud.spec import REGION
 
     return models.CreateForwardEntryRequest(
         region_id=REGION, client_token=f"oracle-{number}", forward_table_id=table,

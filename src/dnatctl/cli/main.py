@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 
 import click
@@ -11,34 +12,36 @@ COMMANDS = {
     "run": "dnatctl.cli.run:run",
     "check": "dnatctl.cli.check:check",
     "gc": "dnatctl.cli.gc:gc",
-    "sim": "dnatctl.cli.sim:sim",
-    "demo": "dnatctl.cli.demo:demo",
     "version": "dnatctl.cli.version:version",
 }
+EMULATED = {
+    "sim": "dnatctl_sim.cli.sim:sim",
+    "demo": "dnatctl_sim.cli.demo:demo",
+}
+"""Commands of a checkout: an installation has no emulators."""
 
 
 class LazyGroup(click.Group):
     """Imports a command when it is used: the SDKs cost half a second."""
 
+    @property
+    def _commands(self) -> dict[str, str]:
+        emulated = EMULATED if importlib.util.find_spec("dnatctl_sim") else {}
+        return COMMANDS | emulated
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """See click."""
-        return list(COMMANDS)
+        return list(self._commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """See click."""
-        if cmd_name not in COMMANDS:
+        where = self._commands.get(cmd_name)
+        if where is None:
             return None
-        module, _, name = COMMANDS[cmd_name].partition(":")
-        try:
-            command = getattr(importlib.import_module(module), name)
-        except ModuleNotFoundError as error:
-            if cmd_name in ("sim", "demo") and error.name and not error.name.startswith("dnatctl"):
-                raise click.ClickException(
-                    f"`{cmd_name}` needs the sim extra: pip install 'dnatctl[sim]'"
-                ) from error
-            raise
+        module, _, name = where.partition(":")
+        command = getattr(importlib.import_module(module), name)
         if not isinstance(command, click.Command):
-            raise TypeError(COMMANDS[cmd_name])
+            raise TypeError(where)
         return command
 
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.support.programs import KUBECTL
+
 T = TypeVar("T")
 
 
@@ -102,7 +104,7 @@ def kubectl(kubeconfig: str, *arguments: str, stdin: str = "") -> str:
     """Run stock kubectl; what it prints. Fails when it fails."""
     home = {"HOME": str(Path(kubeconfig).parent), "KUBECONFIG": kubeconfig}
     done: Any = subprocess.run(
-        ["kubectl", *arguments],
+        [KUBECTL, *arguments],
         input=stdin,
         env=os.environ | home,
         capture_output=True,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dnatctl.sim.story import STORY
+from dnatctl_sim.demo.story import STORY
 from tests.integration.cli.processes import Program, alive, running
 
 

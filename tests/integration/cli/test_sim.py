@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,8 @@ import pytest
 import urllib3
 import yaml
 
-from dnatctl.sim.cloud import CloudAdmin
+from dnatctl_sim.cloud import CloudAdmin
 from tests.integration.cli.processes import Program, eventually, kubectl, running
-
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
 
 Object = dict[str, Any]
 

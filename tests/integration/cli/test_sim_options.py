@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from dnatctl.cli.main import cli
 from dnatctl.config import load
-from dnatctl.sim.cloud import CloudAdmin, Settle
+from dnatctl_sim.cloud import CloudAdmin, Settle
 from tests.integration.cli.processes import running
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.configuration import CLUSTER_ID
-from dnatctl.sim.controller import Samples
-from dnatctl.sim.kube import KubeletSettings
-from dnatctl.sim.scene import PodLine, Scene
-from dnatctl.sim.screen import Screen
-from dnatctl.sim.stage import Stage, StageSettings
-from dnatctl.sim.story import DOCUMENTED, missing_fields
+from dnatctl_sim.configuration import CLUSTER_ID
+from dnatctl_sim.demo.controller import Samples
+from dnatctl_sim.demo.scene import PodLine, Scene
+from dnatctl_sim.demo.screen import Screen
+from dnatctl_sim.demo.story import DOCUMENTED, missing_fields
+from dnatctl_sim.kube import KubeletSettings
+from dnatctl_sim.stage import Stage, StageSettings
 from tests.integration.cli.processes import eventually
 
 NOTES = {"k8s.aliyun.com/pod-dnat": "", "k8s.aliyun.com/pod-dnat-expose-port": "80"}

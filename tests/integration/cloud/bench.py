@@ -8,9 +8,9 @@ from dnatctl.cloud.client import Cloud
 from dnatctl.cloud.credentials import AccessKey, Keys
 from dnatctl.cloud.providers import Provider, open_provider
 from dnatctl.model import NewEntry, PortRange, Protocol
-from dnatctl.sim.cloud import Acts, CloudServer, Fault
-from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, GATEWAY_ID, REGION, VPC_ID
 from dnatctl.table.marks import Marks
+from dnatctl_sim.cloud import Acts, CloudServer, Fault
+from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, GATEWAY_ID, REGION, VPC_ID
 
 TABLE_ID = f"ftb-{GATEWAY_ID.removeprefix('ngw-')}"
 token = Marks("c1").token

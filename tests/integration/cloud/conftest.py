@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from dnatctl.cloud.client import Cloud
-from dnatctl.sim.cloud import Cloud as Emulated
-from dnatctl.sim.cloud import CloudServer
+from dnatctl_sim.cloud import Cloud as Emulated
+from dnatctl_sim.cloud import CloudServer
 from tests.integration.cloud.bench import Bench
 
 

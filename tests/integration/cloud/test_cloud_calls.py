@@ -13,9 +13,9 @@ from dnatctl.cloud.api import PAGE_SIZE, CloudApi
 from dnatctl.cloud.client import Cloud
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.model import EntryStatus, ForwardEntry, PortRange, Protocol
-from dnatctl.sim.cloud import Cloud as Emulated
-from dnatctl.sim.cloud import CloudServer, Scenario, Settle, rows
-from dnatctl.sim.cloud.spec import GATEWAY_ID, VPC_ID, GatewaySpec, VpcSpec
+from dnatctl_sim.cloud import Cloud as Emulated
+from dnatctl_sim.cloud import CloudServer, Scenario, Settle, rows
+from dnatctl_sim.cloud.spec import GATEWAY_ID, VPC_ID, GatewaySpec, VpcSpec
 from tests.integration.cloud.bench import TABLE_ID, Bench, new_entry, token
 
 

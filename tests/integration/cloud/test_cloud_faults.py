@@ -19,8 +19,8 @@ from dnatctl.cloud.limits import AdaptiveLimit
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import open_provider
 from dnatctl.model import PortRange
-from dnatctl.sim.cloud import DOCUMENTED_POLICY, rows
-from dnatctl.sim.cloud.spec import GATEWAY_ID, REGION, VPC_ID
+from dnatctl_sim.cloud import DOCUMENTED_POLICY, rows
+from dnatctl_sim.cloud.spec import GATEWAY_ID, REGION, VPC_ID
 from tests.integration.cloud.bench import STATIC, TABLE_ID, Bench, new_entry, token
 
 CREATE = "CreateForwardEntry"

@@ -25,7 +25,7 @@ from dnatctl.cloud.credentials import (
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.fetch import fetch_ram_role, fetch_rrsa
 from dnatctl.cloud.providers import Provider, StaticProvider, open_provider
-from dnatctl.sim.cloud import rows
+from dnatctl_sim.cloud import rows
 from tests.integration.cloud.bench import STATIC, TABLE_ID, Bench, new_entry, token
 
 KEYRING = "0123456789abcdef"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnatctl.sim.cloud import Fault
+from dnatctl_sim.cloud import Fault
 from tests.support.stage import stage
 
 

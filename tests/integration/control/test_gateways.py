@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.cloud import DOCUMENTED_POLICY, Scenario
-from dnatctl.sim.cloud.spec import EntrySpec, GatewaySpec, VpcSpec, VSwitchSpec
+from dnatctl_sim.cloud import DOCUMENTED_POLICY, Scenario
+from dnatctl_sim.cloud.spec import EntrySpec, GatewaySpec, VpcSpec, VSwitchSpec
 from tests.support.stage import Object, Stage, eventually, fast, stage
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.cloud import Scenario
+from dnatctl_sim.cloud import Scenario
 from tests.support.stage import Object, Stage, eventually, fast, stage
 
 GATEWAY = "ngw-bp1emulated0001"

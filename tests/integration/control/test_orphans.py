@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dnatctl.plan.orphans import Patience
-from dnatctl.sim.cloud import Scenario
-from dnatctl.sim.kube.wire.faults import Fault, Match
+from dnatctl_sim.cloud import Scenario
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import CLUSTER_ID, RECORDS, Stage, eventually, fast, stage
 
 QUICK: dict[str, Any] = {"orphans": Patience(age_s=0.4, urgent_s=0.1), "sweep_s": 0.1}

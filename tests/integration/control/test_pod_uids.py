@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog
 
-from dnatctl.sim.kube.wire.faults import Fault, Match
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import RECORDS, Stage, eventually
 
 Line = dict[str, Any]

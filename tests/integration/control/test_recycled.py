@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dnatctl.sim.cloud import Scenario, Settle
+from dnatctl_sim.cloud import Scenario, Settle
 from tests.support.stage import Stage, eventually, fast, stage
 from tests.support.workloads import stateful
 

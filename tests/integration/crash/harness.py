@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dnatctl.sim.cloud import Scenario
-from dnatctl.sim.kube.core.collection import Change, Version
+from dnatctl_sim.cloud import Scenario
+from dnatctl_sim.kube.core.collection import Change, Version
 from tests.integration.crash.scenarios import SETTINGS, Check, Step
 from tests.support.gate import Passing
 from tests.support.referee import RECORDS

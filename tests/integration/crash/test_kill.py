@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dnatctl.sim.cloud import Scenario
-from dnatctl.sim.cloud.spec import EntrySpec
+from dnatctl_sim.cloud import Scenario
+from dnatctl_sim.cloud.spec import EntrySpec
 from tests.integration.crash.harness import Mode, Point, Run, needless, play, theatre
 from tests.integration.crash.scenarios import SCENARIOS
 from tests.support.churn import Churn

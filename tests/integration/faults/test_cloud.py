@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.cloud import Fault, Scenario, Settle
-from dnatctl.sim.cloud.spec import EntrySpec, GatewaySpec
+from dnatctl_sim.cloud import Fault, Scenario, Settle
+from dnatctl_sim.cloud.spec import EntrySpec, GatewaySpec
 from tests.support.gate import CLOUD_WRITES
 from tests.support.many import complaints
 from tests.support.stage import Stage, eventually, fast, stage

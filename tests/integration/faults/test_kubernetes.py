@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.sim.kube.wire.faults import Fault, Match
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import RECORDS, Stage, eventually
 
 WATCHED = ("pods", RECORDS)

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from dnatctl.plan.orphans import Patience
-from dnatctl.sim.cloud import Fault as CloudFault
-from dnatctl.sim.cloud import Scenario
-from dnatctl.sim.kube.core.errors import ApiError
-from dnatctl.sim.kube.wire.faults import Fault, Match
+from dnatctl_sim.cloud import Fault as CloudFault
+from dnatctl_sim.cloud import Scenario
+from dnatctl_sim.kube.core.errors import ApiError
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.gate import CLOUD_WRITES
 from tests.support.stage import RECORDS, Stage, fast
 from tests.support.workloads import stateful

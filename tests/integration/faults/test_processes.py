@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.cloud import Fault as CloudFault
-from dnatctl.sim.kube.wire.faults import Fault, Match
+from dnatctl_sim.cloud import Fault as CloudFault
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.process import Program
 from tests.support.stage import NAMESPACE, Stage, eventually, stage
 

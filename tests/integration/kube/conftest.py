@@ -9,7 +9,7 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 
 from dnatctl.kube.client import KubeClient, Observer
-from dnatctl.sim.kube import KubeServer, Settings
+from dnatctl_sim.kube import KubeServer, Settings
 from tests.integration.kube.scripted import ScriptedServer
 
 

@@ -29,7 +29,7 @@ from dnatctl.objects import (
     PortMapping,
     StatusEntry,
 )
-from dnatctl.sim.kube import KubeServer
+from dnatctl_sim.kube import KubeServer
 
 CRD = yaml.safe_load(
     (Path(__file__).parents[3] / "manifests" / "crd" / "poddnats.yaml").read_text()

@@ -10,7 +10,7 @@ import pytest
 
 from dnatctl.kube.events import EventRecorder
 from dnatctl.objects import Key
-from dnatctl.sim.kube import Fault, KubeServer, Match, Settings
+from dnatctl_sim.kube import Fault, KubeServer, Match, Settings
 from tests.integration.kube.conftest import client_of
 from tests.support.clock import FakeClock
 

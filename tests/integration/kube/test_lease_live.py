@@ -12,7 +12,7 @@ from dnatctl.clock import SystemClock
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector, LeaseSettings
 from dnatctl.objects import Key
-from dnatctl.sim.kube import KubeServer, Settings
+from dnatctl_sim.kube import KubeServer, Settings
 from tests.integration.kube.conftest import client_of
 
 # A connection that is accepted while the emulator goes down is neither served nor closed: as good

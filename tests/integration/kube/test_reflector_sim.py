@@ -15,7 +15,7 @@ from dnatctl.kube.pods import PodApi, PodSource
 from dnatctl.kube.reflector import Reflector, ReflectorSettings
 from dnatctl.kube.store import Store
 from dnatctl.objects import Key, Pod
-from dnatctl.sim.kube import Fault, KubeServer, Match, Settings
+from dnatctl_sim.kube import Fault, KubeServer, Match, Settings
 from tests.integration.kube.conftest import client_of
 
 # A connection that is accepted while the emulator goes down is neither served nor closed: as good

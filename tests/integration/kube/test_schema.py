@@ -10,7 +10,7 @@ import yaml
 
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.poddnats import PodDNATApi
-from dnatctl.sim.kube import KubeServer
+from dnatctl_sim.kube import KubeServer
 from tests.support.stage import CRD as MANIFEST
 
 CRDS = "customresourcedefinitions.apiextensions.k8s.io"

@@ -20,10 +20,10 @@ from alibabacloud_vpc20160428 import models
 from alibabacloud_vpc20160428.client import Client as VpcClient
 from Tea.exceptions import TeaException
 
-from dnatctl.sim.cloud import Acts, Cloud, CloudServer, Knobs, Scenario, Settle, rows
-from dnatctl.sim.cloud.auth import sign
-from dnatctl.sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, GATEWAY_ID, REGION
-from dnatctl.sim.cloud.wire import Request
+from dnatctl_sim.cloud import Acts, Cloud, CloudServer, Knobs, Scenario, Settle, rows
+from dnatctl_sim.cloud.auth import sign
+from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, GATEWAY_ID, REGION
+from dnatctl_sim.cloud.wire import Request
 
 GATEWAY, OTHER_GATEWAY = GATEWAY_ID, "ngw-bp1emulated0002"
 TABLE, OTHER_TABLE = "ftb-bp1emulated0001", "ftb-bp1emulated0002"

@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from dnatctl.sim.kube import KubeServer
+from dnatctl_sim.kube import KubeServer
+from tests.support.programs import KUBECTL
 
 GROUP = "alibabacloud.com"
 MERGE = "application/merge-patch+json"
@@ -208,7 +209,7 @@ class Kubectl:
         """Run it; what it printed, errors last. Fails when it ends otherwise than `code`."""
         env = {**os.environ, "KUBECONFIG": self.config, "HOME": str(self._folder)}
         done = subprocess.run(
-            ["kubectl", *args],
+            [KUBECTL, *args],
             input=stdin,
             env=env,
             capture_output=True,

@@ -16,7 +16,7 @@ import pytest
 import urllib3
 from darabonba.exceptions import UnretryableException
 
-from dnatctl.sim.cloud import (
+from dnatctl_sim.cloud import (
     AdminError,
     CloudAdmin,
     CloudServer,
@@ -26,7 +26,7 @@ from dnatctl.sim.cloud import (
     Settle,
     truth,
 )
-from dnatctl.sim.cloud.spec import ACCESS_KEY
+from dnatctl_sim.cloud.spec import ACCESS_KEY
 from tests.integration.sim.cloud_support import EIP, GATEWAY, SETTLE, TABLE, Site, refused
 
 
@@ -289,7 +289,7 @@ class TestProgram:
     def test_says_where_it_listens_and_ends_when_told(self, tmp_path: Path) -> None:
         path = tmp_path / "cloud.yaml"
         path.write_text(SCENARIO)
-        command = [sys.executable, "-m", "dnatctl.sim.cloud", "--scenario", str(path)]
+        command = [sys.executable, "-m", "dnatctl_sim.cloud", "--scenario", str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
@@ -303,7 +303,7 @@ class TestProgram:
     def test_refuses_a_wrong_scenario(self, tmp_path: Path) -> None:
         path = tmp_path / "cloud.yaml"
         path.write_text("gatways: []")
-        command = [sys.executable, "-m", "dnatctl.sim.cloud", "--scenario", str(path)]
+        command = [sys.executable, "-m", "dnatctl_sim.cloud", "--scenario", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 2
         assert "gatways" in done.stderr

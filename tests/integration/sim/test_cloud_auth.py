@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from dnatctl.sim.cloud import Cloud, CloudServer, Fault
-from dnatctl.sim.cloud.spec import REGION, StsSpec
+from dnatctl_sim.cloud import Cloud, CloudServer, Fault
+from dnatctl_sim.cloud.spec import REGION, StsSpec
 from tests.integration.sim.cloud_support import Site, refused, signed_post
 
 QUERY = {"RegionId": REGION}

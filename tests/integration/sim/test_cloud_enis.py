@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.cloud.spec import REGION, VPC_ID
+from dnatctl_sim.cloud.spec import REGION, VPC_ID
 from tests.integration.sim.cloud_support import Site, refused
 
 

@@ -14,8 +14,8 @@ from alibabacloud_tea_openapi.exceptions import (
 )
 from darabonba.exceptions import UnretryableException
 
-from dnatctl.sim.cloud import Fault
-from dnatctl.sim.cloud.faults import Faults
+from dnatctl_sim.cloud import Fault
+from dnatctl_sim.cloud.faults import Faults
 from tests.integration.sim.cloud_support import (
     OTHER_EIP,
     OTHER_TABLE,

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from dnatctl.sim.cloud import DOCUMENTED_POLICY, Scenario
-from dnatctl.sim.cloud.spec import ACCESS_KEY, GatewaySpec
-from dnatctl.sim.cloud.wire import Request
+from dnatctl_sim.cloud import DOCUMENTED_POLICY, Scenario
+from dnatctl_sim.cloud.spec import ACCESS_KEY, GatewaySpec
+from dnatctl_sim.cloud.wire import Request
 from tests.integration.sim.cloud_support import (
     EIP,
     GATEWAY,

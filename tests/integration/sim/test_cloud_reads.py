@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from alibabacloud_vpc20160428 import models
 
-from dnatctl.sim.cloud import Scenario
-from dnatctl.sim.cloud.scenario import eip_id
-from dnatctl.sim.cloud.spec import REGION, VPC_ID, GatewaySpec, RouteSpec, RouteTableSpec, VpcSpec
+from dnatctl_sim.cloud import Scenario
+from dnatctl_sim.cloud.scenario import eip_id
+from dnatctl_sim.cloud.spec import REGION, VPC_ID, GatewaySpec, RouteSpec, RouteTableSpec, VpcSpec
 from tests.integration.sim.cloud_support import (
     EIP,
     GATEWAY,

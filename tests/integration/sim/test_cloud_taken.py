@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dnatctl.model import ALL_PORTS, PortRange
-from dnatctl.sim.cloud.mapping import Taken
+from dnatctl_sim.cloud.mapping import Taken
 
 Address = tuple[str, str, PortRange]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnatctl.sim.cloud import Fault
+from dnatctl_sim.cloud import Fault
 from tests.integration.sim.cloud_support import Background, Site, refused
 
 

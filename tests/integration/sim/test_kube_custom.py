@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.kube import KubeServer, Settings
+from dnatctl_sim.kube import KubeServer, Settings
 from tests.integration.sim.kube_support import APPLY, MERGE, STRATEGIC, Http, crd, pod_dnat
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

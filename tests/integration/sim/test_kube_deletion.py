@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.kube import KubeletSettings, KubeServer, Settings
+from dnatctl_sim.kube import KubeletSettings, KubeServer, Settings
 from tests.integration.sim.kube_support import (
     MERGE,
     Http,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import urllib3
 
-from dnatctl.sim.kube import Fault, KubeServer, Match, Settings, Stage, Write
+from dnatctl_sim.kube import Fault, KubeServer, Match, Settings, Stage, Write
 from tests.integration.sim.kube_support import MERGE, Http, config_map, eventually, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"

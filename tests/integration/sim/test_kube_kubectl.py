@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dnatctl.sim.kube import KubeServer
+from dnatctl_sim.kube import KubeServer
 from tests.integration.sim.kube_support import Kubectl, crd, eventually, pod, pod_dnat
-
-pytestmark = pytest.mark.skipif(not shutil.which("kubectl"), reason="there is no kubectl")
+from tests.support.programs import KUBECTL
 
 MANIFESTS = """
 apiVersion: v1
@@ -143,7 +141,7 @@ def test_getting_in_every_form(kubectl: Kubectl) -> None:
 
 def test_watching_prints_rows_as_they_come(kubectl: Kubectl, server: KubeServer) -> None:
     process = subprocess.Popen(
-        ["kubectl", "--kubeconfig", kubectl.config, "get", "pods", "-w", "--no-headers"],
+        [KUBECTL, "--kubeconfig", kubectl.config, "get", "pods", "-w", "--no-headers"],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.kube import KubeServer, Settings
+from dnatctl_sim.kube import KubeServer, Settings
 from tests.integration.sim.kube_support import MERGE, Http, Reply, config_map, pod
 
 MAPS = "/api/v1/namespaces/default/configmaps"

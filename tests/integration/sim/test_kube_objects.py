@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnatctl.sim.kube import KubeServer, Settings
+from dnatctl_sim.kube import KubeServer, Settings
 from tests.integration.sim.kube_support import (
     JSON_PATCH,
     MERGE,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.kube import KubeletSettings, KubeServer, Recycling, Settings
+from dnatctl_sim.kube import KubeletSettings, KubeServer, Recycling, Settings
 from tests.integration.sim.kube_support import MERGE, STRATEGIC, Http, eventually, pod
 
 PODS = "/api/v1/namespaces/default/pods"

@@ -21,7 +21,7 @@ PODS = "/api/v1/namespaces/default/pods"
 @contextmanager
 def process(*args: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """The process, and what it said when it was ready."""
-    command = [sys.executable, "-m", "dnatctl.sim.kube", *args]
+    command = [sys.executable, "-m", "dnatctl_sim.kube", *args]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as running:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.sim.kube import KubeServer
+from dnatctl_sim.kube import KubeServer
 from tests.integration.sim.kube_support import MERGE, Http, eventually, pod
 
 PODS = "/api/v1/namespaces/default/pods"

@@ -1,0 +1,1 @@
+"""The commands that a checkout has and an installation lacks: `sim` and `demo`."""

@@ -1,0 +1,1 @@
+"""`dnatctl demo`: a story played on the emulators, every claim of which is checked."""

@@ -1,0 +1,72 @@
+"""What differs from kind to kind when an object is written: defaults, first status, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from dnatctl_sim.kube.api import schema as schemas
+from dnatctl_sim.kube.core.causes import Cause
+from dnatctl_sim.kube.core.errors import bad_request
+from dnatctl_sim.kube.core.objects import Object, dig
+from dnatctl_sim.kube.core.resources import ResourceType
+
+
+class Strategy:
+    """How a kind without rules of its own is written; others override what differs."""
+
+    def default(self, obj: Object) -> None:
+        """Fill in what the user may leave out. Runs before every write."""
+
+    def created(self, obj: Object, now: datetime) -> None:
+        """Set what the server alone decides about a new object."""
+
+    def validate(self, obj: Object, old: Object | None) -> Iterable[Cause]:
+        """What is wrong with `obj`, which takes the place of `old` (None: is created)."""
+        del obj, old
+        return ()
+
+    def deleting(self, obj: Object) -> None:
+        """Set what has to hold an object that is about to be deleted."""
+
+    def grace(self, obj: Object, wanted: int | None) -> int:
+        """Seconds between the request to delete `obj` and its removal."""
+        del obj, wanted
+        return 0
+
+
+class CustomStrategy(Strategy):
+    """Objects of a CRD: pruned, defaulted and validated by its structural schema."""
+
+    def __init__(self, type_: ResourceType) -> None:
+        self._schema = type_.schemas.get(type_.version)
+
+    def default(self, obj: Object) -> None:
+        """See `Strategy.default`."""
+        if self._schema is not None:
+            schemas.default(self._schema, obj)
+
+    def validate(self, obj: Object, old: Object | None) -> Iterator[Cause]:
+        """See `Strategy.validate`."""
+        if self._schema is not None:
+            yield from schemas.validate(self._schema, obj)
+        if old is not None and not dig(obj, "metadata", "resourceVersion"):
+            text = "Invalid value: 0x0: must be specified for an update"
+            yield Cause("metadata.resourceVersion", "FieldValueInvalid", text)
+
+    def prune(self, obj: Object) -> list[str]:
+        """Drop unknown fields; the paths of what was dropped."""
+        return [] if self._schema is None else schemas.prune(self._schema, obj)
+
+
+def check_string_maps(obj: Object) -> None:
+    """Raise ApiError 400 where labels or annotations hold anything but strings."""
+    for name in ("labels", "annotations"):
+        found: Any = dig(obj, "metadata", name) or {}
+        if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
+            kind = obj.get("kind", "")
+            raise bad_request(
+                f"{kind} in version {obj.get('apiVersion', '')!r} cannot be handled as a {kind}: "
+                f"metadata.{name}: values must be strings"
+            )
