@@ -34,7 +34,7 @@ def test_the_api_server_is_killed_and_comes_back(
     """Guards that lists, watches and writes are tried again after a broken connection.
 
     The leader stays: its Lease outlives the outage. Shown to fail when the thread of a watch ended
-    with the watch (`SystemExit` in place of `Reflector._watch_failed`): after the first restart
+    with the watch (`SystemExit` in place of `Informer._watch_failed`): after the first restart
     nothing more was heard of, and ten pods never had their endpoints.
     """
     replica = arena.start(tuning=LASTING)

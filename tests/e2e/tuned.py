@@ -9,13 +9,13 @@ import sys
 from functools import partial
 
 from dnatctl.cli.main import main
-from dnatctl.kube import lease, reflector
+from dnatctl.kube import informer, lease
 
 
 def _tune(name: str, seconds: float) -> None:
     if name == "silence":
-        settings = partial(reflector.ReflectorSettings, silence=seconds)
-        reflector.ReflectorSettings = settings  # type: ignore[assignment, misc]
+        settings = partial(informer.InformerSettings, silence=seconds)
+        informer.InformerSettings = settings  # type: ignore[assignment, misc]
     elif name == "lease":
         times = partial(lease.LeaseSettings, duration=seconds, renew_deadline=seconds * 2 / 3)
         lease.LeaseSettings = times  # type: ignore[assignment, misc]

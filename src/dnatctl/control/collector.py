@@ -22,10 +22,10 @@ from dnatctl.control.queue import WorkQueue
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
 from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.world import World
+from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
-from dnatctl.kube.store import Store
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Key, PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
@@ -54,7 +54,7 @@ class Collector:
         )
         metrics, ledger = Metrics(), Ledger(client, settings.namespace)
         queue: WorkQueue[PodRef] = WorkQueue(clock=self._clock)
-        hub = Hub(self._world, queue, Store(), Store(), metrics=metrics, ledger=ledger)
+        hub = Hub(self._world, queue, Cache(), Cache(), metrics=metrics, ledger=ledger)
         self._leading, self._lost = threading.Event(), threading.Event()
         self._inherited = ""
         self._elector = LeaseElector(

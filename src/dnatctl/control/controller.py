@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import attrgetter
 
@@ -35,18 +35,18 @@ from dnatctl.control.workers import Workers
 from dnatctl.control.world import World
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.events import EventRecorder
+from dnatctl.kube.informer import Informer
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.nodes import Node, NodeSource
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource
 from dnatctl.kube.pods import PodApi, PodSource
-from dnatctl.kube.reflector import Reflector, ReflectorSettings
-from dnatctl.kube.store import Store
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.health import HealthServer
 from dnatctl.observe.metrics import CONTROLLER, QUEUE, Metrics, QueueObserver
 from dnatctl.observe.pool import PoolCollector
+from dnatctl.observe.watches import WatchCollector, WatchCount
 from dnatctl.plan.values import Policy
 from dnatctl.table.marks import Marks
 
@@ -54,10 +54,6 @@ log = structlog.get_logger(__name__)
 
 STUCK_S = 300.0
 """A worker that has had one key for so long is stuck: the process is not live."""
-
-PAGED = ReflectorSettings(cached_start=False)
-"""A list from a server's cache comes in one piece, whatever page size is asked for: 50,000 pods
-take 200 MB and more at once. In pages it never takes more than one page does."""
 
 DRAIN_S = 12.0
 """Longest wait for work in hand at the end: a little more than the longest call."""
@@ -97,9 +93,12 @@ class Controller:
         config, clock = self._settings.config, self._clock
         marks = Marks(config.cluster_id)
         self._world = World(marks, self._settings.offers(), config.quarantine, clock)
-        self._pods: Store[Pod] = Store()
-        self._records: Store[PodDNAT] = Store()
-        self._nodes: Store[Node] = Store()
+        self._pods: Informer[Pod] = Informer(self._client, PodSource(), clock=clock)
+        self._records: Informer[PodDNAT] = Informer(
+            self._client, PodDNATSource(version), clock=clock
+        )
+        self._nodes: Informer[Node] = Informer(self._client, NodeSource(), clock=clock)
+        self._informers = (self._pods, self._records, self._nodes)
         self._writing = self._client.fenced(self._may_write)
         self._record_api = PodDNATApi(self._writing, version)
         self._ledger = Ledger(self._writing, self._settings.namespace)
@@ -113,15 +112,6 @@ class Controller:
             self._records,
             metrics=self._metrics,
             ledger=self._ledger,
-        )
-        self._reflectors = (
-            Reflector(self._client, PodSource(), self._pods, clock=clock, settings=PAGED),
-            Reflector(
-                self._client, PodDNATSource(version), self._records, clock=clock, settings=PAGED
-            ),
-        )
-        self._node_reflector = Reflector(
-            self._client, NodeSource(), self._nodes, clock=clock, settings=PAGED
         )
 
     def _make_leader_parts(self, version: str) -> None:
@@ -211,6 +201,7 @@ class Controller:
         self._metrics.events_dropped.set_function(lambda: self._events.dropped)
         inventory = Inventory(self._world, self._gateways)
         registry.register(PoolCollector(inventory.ips, inventory.tables))
+        registry.register(WatchCollector(self._watch_counts))
         live = {"workers": self._check_workers, "watches": self._check_watches}
         ready = {"caches": self._check_caches, "pool": self._check_pool}
         checks = {"healthz": live, "livez": live, "readyz": ready}
@@ -227,8 +218,8 @@ class Controller:
             server.start()
         health, metrics = (server.port for server in self._servers)
         log.info("serving", health_port=health, metrics_port=metrics)
-        for reflector in (*self._reflectors, self._node_reflector):
-            reflector.start()
+        for informer in self._informers:
+            informer.start()
         self._events.start()
         try:
             if self._wait_for(self._synced):
@@ -271,7 +262,7 @@ class Controller:
 
         Both lists are made at once, and waited for however long a large cluster takes.
         """
-        pending = [reflector.relist() for reflector in self._reflectors]
+        pending = [self._pods.relist(), self._records.relist()]
 
         def caught_up() -> bool:
             pending[:] = [is_done for is_done in pending if not is_done()]
@@ -289,8 +280,8 @@ class Controller:
         self._sweeper.stop(drain.left)
         quiet = self._gateways.stop(drain)
         self._events.stop(2.0)
-        for reflector in (*self._reflectors, self._node_reflector):
-            reflector.stop()
+        for informer in self._informers:
+            informer.stop()
         if not self._settings.dry_run:
             # A write that is still under way must not meet another leader's: let the Lease expire.
             self._elector.stop(release=quiet)
@@ -305,7 +296,7 @@ class Controller:
         return not self._stop.is_set()
 
     def _synced(self) -> bool:
-        return all(reflector.synced.is_set() for reflector in self._reflectors)
+        return self._pods.synced.is_set() and self._records.synced.is_set()
 
     # --- leading
 
@@ -333,6 +324,19 @@ class Controller:
             self._hub.changed(key)
 
     # --- small parts
+
+    def _watch_counts(self) -> Iterator[WatchCount]:
+        ahead = self._clock.now().timestamp() - self._clock.monotonic()
+        for informer in self._informers:
+            stats = informer.stats
+            yield WatchCount(
+                resource=informer.resource,
+                lists=stats.lists,
+                watches=stats.watches,
+                events=stats.events,
+                unreadable=stats.unreadable,
+                contact_at=stats.last_contact + ahead,
+            )
 
     def _policy(self) -> Policy:
         return self._settings.policy(
@@ -371,8 +375,8 @@ class Controller:
         return f"a worker has had one key for {longest:.0f} s" if longest > STUCK_S else ""
 
     def _check_watches(self) -> str:
-        dead = [r for r in self._reflectors if not r.is_alive()]
-        return f"{len(dead)} watches have died" if dead else ""
+        dead = [i.resource for i in (self._pods, self._records) if not i.is_alive()]
+        return f"watches have died: {', '.join(dead)}" if dead else ""
 
     def _check_caches(self) -> str:
         return "" if self._synced() else "pods or PodDNATs have not been listed yet"

@@ -11,9 +11,9 @@ from dnatctl.control.gateways import Gateways
 from dnatctl.control.queue import Priority, WorkQueue
 from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.world import World
+from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
-from dnatctl.kube.store import Store
 from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
@@ -37,8 +37,8 @@ class Hub:
         self,
         world: World,
         queue: WorkQueue[PodRef],
-        pods: Store[Pod],
-        records: Store[PodDNAT],
+        pods: Cache[Pod],
+        records: Cache[PodDNAT],
         *,
         metrics: Metrics,
         ledger: Ledger,

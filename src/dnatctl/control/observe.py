@@ -10,7 +10,7 @@ from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
-from dnatctl.kube.store import Store
+from dnatctl.kube.cache import Cache
 from dnatctl.model import Endpoint, Eni, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
 from dnatctl.plan.exposure import Ask, Rules, read_exposure
@@ -46,8 +46,8 @@ class Observer:
     def __init__(
         self,
         world: World,
-        pods: Store[Pod],
-        records: Store[PodDNAT],
+        pods: Cache[Pod],
+        records: Cache[PodDNAT],
         *,
         rules: Rules,
         policy: Callable[[], Policy],

@@ -98,9 +98,7 @@ class WorkQueue(Generic[K]):
         self._random = random or Random()
         self._backoff_base = backoff_base
         self._backoff_cap = backoff_cap
-        lock = threading.Lock()
-        self._wake = threading.Condition(lock)
-        self._idle = threading.Condition(lock)
+        self._wake = threading.Condition(threading.Lock())
         self._due: tuple[OrderedDict[K, float], ...] = tuple(OrderedDict() for _ in Priority)
         """Keys to be taken, oldest first, and since when they are due."""
         self._blocked: dict[Hashable, dict[K, Priority]] = {}
@@ -146,10 +144,6 @@ class WorkQueue(Generic[K]):
             for backoff in (False, True):
                 self._delays.cancel(key, backoff=backoff)
 
-    def retries(self, key: K) -> int:
-        """How often the key was added with back-off since it was last forgotten."""
-        return self._failures.get(key, 0)
-
     def get(self, timeout: float | None = None) -> K | None:
         """Take the next due key, waiting up to `timeout` seconds (None: until there is one).
 
@@ -191,31 +185,21 @@ class WorkQueue(Generic[K]):
             for blocked, priority in self._blocked.pop(lane, {}).items():
                 # The worker that is done comes for the next key: nobody has to be woken.
                 self._make_due(blocked, priority, wake=False)
-            if self._is_idle():
-                self._idle.notify_all()
 
-    def shutdown(self, *, drain: bool = False) -> None:
-        """Take no more keys, and give out none; with `drain` give out those due now first."""
+    def shutdown(self) -> None:
+        """Take no more keys, and give out none."""
         with self._wake:
             self._closed = True
             self._delays = _Delays()
-            if not drain:
-                self._blocked.clear()
-                for due in self._due:
-                    due.clear()
+            self._blocked.clear()
+            for due in self._due:
+                due.clear()
             self._wake.notify_all()
-            if self._is_idle():
-                self._idle.notify_all()
 
     @property
     def closed(self) -> bool:
         """Whether `shutdown` was called."""
         return self._closed
-
-    def wait_idle(self, timeout: float | None = None) -> bool:
-        """Wait until no key is due and no worker has one; whether that was so in time."""
-        with self._idle:
-            return self._idle.wait_for(self._is_idle, timeout)
 
     def __len__(self) -> int:
         """How many keys are due; those that wait for their time, or are worked on, don't count."""
@@ -232,9 +216,6 @@ class WorkQueue(Generic[K]):
         with self._wake:
             now = self._clock.monotonic()
             return max((now - since for _, since in self._taken.values()), default=0.0)
-
-    def _is_idle(self) -> bool:
-        return not self._taken and not any(self._due)
 
     def _make_due(self, key: K, priority: Priority, *, wake: bool = True) -> None:
         if self._block(key, priority):

@@ -10,10 +10,10 @@ import structlog
 
 from dnatctl.control.observe import Observer
 from dnatctl.control.world import World
+from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import PodDNATApi
-from dnatctl.kube.store import Store
 from dnatctl.objects import FINALIZER, Key, PodDNAT, PodRef
 from dnatctl.plan.plan import plan
 from dnatctl.plan.values import (
@@ -84,7 +84,7 @@ class Reconciler:
         self,
         observer: Observer,
         world: World,
-        records: Store[PodDNAT],
+        records: Cache[PodDNAT],
         api: PodDNATApi,
         *,
         ledger: Ledger,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dnatctl.clock import Clock
@@ -18,8 +18,6 @@ from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool import GatewayPool, Pool
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Change, Row, Table
-
-Wake = Callable[[Key], None]
 
 _NOT_YET = "~"
 """When a PodDNAT was created that has not been yet: after all others."""

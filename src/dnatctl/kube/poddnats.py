@@ -83,7 +83,7 @@ class PodDNATApi:
 
     Every write carries the UID and resourceVersion of the object passed in, so that it fails with
     CONFLICT where that is stale; every method returns what the server then holds, and raises
-    KubeError. Give the result to `Store.note_written`.
+    KubeError. Give the result to `Cache.note_written`.
     """
 
     def __init__(self, client: KubeClient, version: str) -> None:

@@ -13,8 +13,8 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from dnatctl.kube.cache import Stored
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.store import Stored
 from dnatctl.objects import Key
 
 T = TypeVar("T", bound=Stored)

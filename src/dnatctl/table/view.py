@@ -52,9 +52,6 @@ class Row:
         return entry == replace(new.as_row(entry.entry_id), status=entry.status, name=entry.name)
 
 
-InternalKey = tuple[str, int, Protocol]
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
     """A row before and after a pass; either may be None."""

@@ -202,9 +202,7 @@ def test_back_off_doubles_up_to_its_cap_and_is_forgotten(
     for before, after in pairwise(delays[:14]):
         assert after > before * 1.5 or after >= 60
     assert all(60 <= delay <= 75 for delay in delays[14:])
-    assert queue.retries("a") == 20
     queue.forget("a")
-    assert queue.retries("a") == 0
     assert queue.add_rate_limited("a") < 0.01
 
 
@@ -243,20 +241,6 @@ def test_shutdown_gives_nothing_more(queue: WorkQueue[str], clock: FakeClock) ->
     clock.advance(10)
     assert queue.get() is None
     assert queue.closed
-
-
-def test_shutdown_may_let_what_is_due_be_done(queue: WorkQueue[str], clock: FakeClock) -> None:
-    queue.add("a")
-    queue.add("b")
-    queue.add_after("c", 1)
-    assert queue.get(0) == "a"
-    queue.add("a")
-    queue.shutdown(drain=True)
-    queue.add("d")
-    queue.done("a")
-    clock.advance(10)
-    assert take_all(queue) == ["b", "a"]
-    assert queue.wait_idle(0)
 
 
 def test_metrics_are_told(queue: WorkQueue[str], clock: FakeClock, told: Told) -> None:
@@ -330,15 +314,6 @@ def test_a_busy_worker_does_not_delay_what_another_could_take() -> None:
     for thread in threads:
         thread.join(5)
     assert "later" in taken
-
-
-def test_wait_idle_waits_for_the_work_in_hand() -> None:
-    queue: WorkQueue[str] = WorkQueue(clock=SystemClock())
-    queue.add("a")
-    queue.get()
-    assert not queue.wait_idle(0.02)
-    threading.Timer(0.02, queue.done, ["a"]).start()
-    assert queue.wait_idle(5)
 
 
 def test_many_workers_never_share_a_key_and_miss_none() -> None:

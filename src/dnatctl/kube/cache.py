@@ -1,4 +1,4 @@
-"""A local copy of one resource, kept true by a reflector and by what this program wrote itself.
+"""A local copy of one resource, kept true by its informer and by what this program wrote itself.
 
 The answer to one's own write is known before the watch tells of it. Taking it in at once keeps
 the program from acting on a state that it has itself changed; what the watch tells afterwards of
@@ -21,7 +21,7 @@ _log = structlog.get_logger()
 
 
 class Stored(Protocol):
-    """What the store needs to know of an object."""
+    """What the cache needs to know of an object."""
 
     @property
     def key(self) -> Key:
@@ -45,9 +45,9 @@ Handler = Callable[[T | None, T | None], None]
 """Told of each change with (old, new): added (None, new), changed (old, new), deleted (old, None).
 
 An object that was deleted and created anew under the same name is two changes. Handlers run one
-at a time, in the order of the changes, on the thread that brought the change, while the store is
-locked against writers: they must be quick, must not write to the store, and must not take a lock
-that another thread holds while it writes to the store. Reading the store is fine.
+at a time, in the order of the changes, on the thread that brought the change, while the cache is
+locked against writers: they must be quick, must not write to the cache, and must not take a lock
+that another thread holds while it writes to the cache. Reading the cache is fine.
 """
 
 
@@ -56,7 +56,7 @@ def number(version: str) -> int:
     return int(version) if version.isdecimal() else 0
 
 
-class Store(Generic[T]):
+class Cache(Generic[T]):
     """Objects by key. Thread-safe; reads take no lock."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The reflector against every kind of trouble that a list or a watch can meet.
+"""The informer against every kind of trouble that a list or a watch can meet.
 
 Most tests take single steps under a clock that stands still, so that the delays it asks for can
 be read off; those of threads run it as it is.
@@ -14,9 +14,8 @@ import pytest
 
 from dnatctl.clock import SystemClock
 from dnatctl.kube.client import KubeClient
+from dnatctl.kube.informer import Informer, InformerSettings
 from dnatctl.kube.pods import PodSource
-from dnatctl.kube.reflector import Reflector, ReflectorSettings
-from dnatctl.kube.store import Store
 from dnatctl.objects import Key, Pod
 from tests.integration.kube.conftest import client_of
 from tests.integration.kube.scripted import Exchange, ScriptedServer
@@ -52,31 +51,29 @@ class Api:
 
 
 class Rig:
-    """A reflector of pods with what it works on."""
+    """An informer of pods with what it works on."""
 
     def __init__(self, server: ScriptedServer, client: KubeClient, **settings: float) -> None:
         self.server = server
         self.api = Api()
         server.script(self.api)
         self.clock = FakeClock()
-        self.store: Store[Pod] = Store()
         self.changes: list[tuple[str, str]] = []
-        self.store.on_change(self._note)
-        self.reflector = Reflector(
+        self.informer = Informer(
             client,
             PodSource(),
-            self.store,
             clock=self.clock,
             random=Random(1),
-            settings=ReflectorSettings(**settings),  # type: ignore[arg-type]
+            settings=InformerSettings(**settings),  # type: ignore[arg-type]
         )
+        self.informer.on_change(self._note)
 
     def _note(self, old: Pod | None, new: Pod | None) -> None:
         what = "changed" if old and new else "added" if new else "deleted"
         self.changes.append((what, (new or old).key.name))  # type: ignore[union-attr]
 
     def step(self) -> float:
-        return self.reflector.step()
+        return self.informer.step()
 
     @property
     def asked(self) -> list[dict[str, str]]:
@@ -93,7 +90,7 @@ class Rig:
 
     @property
     def names(self) -> set[str]:
-        return {held.key.name for held in self.store.values()}
+        return {held.key.name for held in self.informer.values()}
 
 
 @pytest.fixture
@@ -118,13 +115,13 @@ def test_lists_in_pages_then_watches_from_there(rig: Rig) -> None:
         streams(event("ADDED", pod("c", 11)), event("DELETED", pod("a", 12)), bookmark(20))
     ]
     assert rig.step() == 0.0
-    assert rig.reflector.synced.is_set()
+    assert rig.informer.synced.is_set()
     assert rig.names == {"a", "b"}
     rig.step()
     assert rig.names == {"b", "c"}
     rig.step()
     assert rig.asked == [
-        {"resourceVersion": "0", "limit": "500"},
+        {"limit": "500"},
         {"limit": "500", "continue": "p2"},
         {"watch": "10"},
         {"watch": "20"},
@@ -142,7 +139,7 @@ def test_a_pod_that_loses_its_annotation_is_seen_to_its_end(rig: Rig) -> None:
     ]
     rig.step()
     rig.step()
-    (held,) = rig.store.values()
+    (held,) = rig.informer.values()
     assert (held.key.name, held.annotations, held.resource_version) == ("a", {}, "11")
     rig.step()
     assert rig.changes == [("added", "a"), ("changed", "a"), ("deleted", "a")]
@@ -178,7 +175,7 @@ def test_a_version_out_of_reach_means_a_quorum_list(
     for _ in range(4):
         rig.step()
     assert rig.asked == [
-        {"resourceVersion": "0", "limit": "500"},
+        {"limit": "500"},
         {"watch": "10"},
         {"limit": "500"},
         {"watch": "20"},
@@ -193,7 +190,7 @@ def test_a_list_that_expires_between_pages_is_taken_in_one_piece(rig: Rig) -> No
         listing(pod("a"), pod("b"), version=30),
     ]
     rig.step()
-    assert not rig.reflector.synced.is_set()
+    assert not rig.informer.synced.is_set()
     assert rig.names == set(), "half a list says nothing of what was deleted"
     rig.step()
     assert rig.names == {"a", "b"}
@@ -255,14 +252,12 @@ def test_too_many_requests_for_a_list(rig: Rig) -> None:
 def test_an_unreachable_server_is_tried_ever_more_slowly() -> None:
     with ScriptedServer(Exchange.cut) as gone:
         client = client_of(gone.url)
-    reflector: Reflector[Pod] = Reflector(
-        client, PodSource(), Store(), clock=FakeClock(), random=Random(1)
-    )
-    delays = [reflector.step() for _ in range(5)]
+    informer: Informer[Pod] = Informer(client, PodSource(), clock=FakeClock(), random=Random(1))
+    delays = [informer.step() for _ in range(5)]
     assert delays[0] == 0.0
     assert delays[1:] == sorted(delays[1:])
     assert delays[1] >= 0.8
-    assert reflector.stats.lists["Unreachable"] == 5
+    assert informer.stats.lists["Unreachable"] == 5
 
 
 def test_half_an_event_is_none(rig: Rig) -> None:
@@ -289,8 +284,8 @@ def test_lines_that_make_no_sense_are_passed_over(rig: Rig) -> None:
     rig.step()
     rig.step()
     assert rig.names == {"a"}
-    assert rig.reflector.stats.unreadable == 2
-    assert rig.reflector.stats.events == {"ADDED": 1, "unknown": 1}
+    assert rig.informer.stats.unreadable == 2
+    assert rig.informer.stats.events == {"ADDED": 1, "unknown": 1}
 
 
 def test_one_object_that_cannot_be_read_stops_nothing_and_counts_as_no_deletion(
@@ -312,7 +307,7 @@ def test_one_object_that_cannot_be_read_stops_nothing_and_counts_as_no_deletion(
         rig.step()
     assert rig.changes == [("added", "a"), ("added", "b"), ("changed", "b"), ("changed", "b")]
     assert rig.names == {"a", "b"}
-    assert rig.reflector.stats.unreadable == 2
+    assert rig.informer.stats.unreadable == 2
 
 
 def test_a_watch_that_goes_back_in_time_is_not_believed(rig: Rig) -> None:
@@ -320,7 +315,7 @@ def test_a_watch_that_goes_back_in_time_is_not_believed(rig: Rig) -> None:
     rig.api.watches = [streams(event("MODIFIED", pod("a", 3)))]
     rig.step()
     rig.step()
-    assert rig.store.get(Key("default", "a")).resource_version == "9"  # type: ignore[union-attr]
+    assert rig.informer.get(Key("default", "a")).resource_version == "9"  # type: ignore[union-attr]
     rig.step()
     assert rig.asked[-1] == {"limit": "500"}
 
@@ -329,12 +324,12 @@ def test_a_server_restored_from_an_old_backup_is_believed(rig: Rig) -> None:
     rig.api.lists = [listing(pod("a", 90), version=100), listing(pod("b", 4), version=5)]
     rig.api.watches = [refuses(504, TOO_LARGE), streams(event("MODIFIED", pod("b", 6)))]
     rig.step()
-    rig.store.note_written(PodSource().event(event("ADDED", pod("c", 120)), _any).object)  # type: ignore[arg-type]
+    rig.informer.note_written(PodSource().event(event("ADDED", pod("c", 120)), _any).object)  # type: ignore[arg-type]
     for _ in range(3):
         rig.step()
     assert rig.names == {"b"}
     assert rig.asked[-1] == {"watch": "5"}
-    assert rig.store.get(Key("default", "b")).resource_version == "6"  # type: ignore[union-attr]
+    assert rig.informer.get(Key("default", "b")).resource_version == "6"  # type: ignore[union-attr]
 
 
 def _any(key: Key, uid: str) -> bool:
@@ -372,15 +367,6 @@ def test_the_look_is_repeated_until_it_succeeds(rig: Rig) -> None:
     assert rig.asked[-1] == {"watch": "10"}
 
 
-def test_the_first_list_may_have_to_be_of_the_majority(
-    server: ScriptedServer, client: KubeClient
-) -> None:
-    rig = Rig(server, client, cached_start=False)
-    rig.api.lists = [listing()]
-    rig.step()
-    assert rig.asked == [{"limit": "500"}]
-
-
 def test_a_dead_connection_is_noticed_and_the_watch_goes_on_where_it_was(
     server: ScriptedServer, client: KubeClient
 ) -> None:
@@ -396,17 +382,17 @@ def test_a_dead_connection_is_noticed_and_the_watch_goes_on_where_it_was(
     for _ in range(4):
         rig.step()
     assert rig.asked[1:] == [{"watch": "10"}, {"limit": "1"}, {"watch": "15"}]
-    assert rig.reflector.stats.watches == {"Unknown": 1, "closed": 1}
+    assert rig.informer.stats.watches == {"Unknown": 1, "closed": 1}
 
 
-def test_silence_is_measured_to_the_last_line(rig: Rig) -> None:
+def test_the_last_contact_is_the_last_line(rig: Rig) -> None:
     rig.api.lists = [listing(version=10)]
     rig.api.watches = [streams(bookmark(11))]
     rig.step()
     rig.clock.advance(50)
-    assert rig.reflector.silence() == 50
+    assert rig.informer.stats.last_contact == rig.clock.monotonic() - 50
     rig.step()
-    assert rig.reflector.silence() == 0
+    assert rig.informer.stats.last_contact == rig.clock.monotonic()
 
 
 # --- as it runs
@@ -415,10 +401,10 @@ def test_silence_is_measured_to_the_last_line(rig: Rig) -> None:
 @pytest.fixture
 def running(server: ScriptedServer, client: KubeClient) -> Iterator[Rig]:
     rig = Rig(server, client)
-    rig.reflector = Reflector(client, PodSource(), rig.store, clock=SystemClock())
+    rig.informer = Informer(client, PodSource(), clock=SystemClock())
     yield rig
-    rig.reflector.stop()
-    assert rig.reflector.join(5)
+    rig.informer.stop()
+    assert rig.informer.join(5)
 
 
 def begin_and_hold(*lines: bytes) -> Callable[[Exchange], None]:
@@ -449,35 +435,25 @@ def test_stop_is_prompt(
     requests: int,
 ) -> None:
     running.api.lists, running.api.watches = [lists], [watches]
-    running.reflector.start()
+    running.informer.start()
     until(lambda: len(running.server.requests) == requests)
     started = time.monotonic()
-    running.reflector.stop()
-    assert running.reflector.join(5)
+    running.informer.stop()
+    assert running.informer.join(5)
     assert time.monotonic() - started < 2
-    assert not running.reflector.is_alive()
+    assert not running.informer.is_alive()
 
 
 def test_stop_before_start(running: Rig) -> None:
-    running.reflector.stop()
-    assert running.reflector.join(0)
+    running.informer.stop()
+    assert running.informer.join(0)
 
 
 def test_events_arrive_while_the_watch_is_open(running: Rig, until: Until) -> None:
     running.api.lists = [listing(version=10)]
     running.api.watches = [begin_and_hold(event("ADDED", pod("a", 11)))]
-    running.reflector.start()
+    running.informer.start()
     until(lambda: running.names == {"a"})
-
-
-def test_refresh_sees_what_was_written_before_it(running: Rig, until: Until) -> None:
-    running.api.lists = [listing(pod("a"), version=10), listing(pod("b"), version=20)]
-    running.api.watches = [begin_and_hold()]
-    running.reflector.start()
-    until(lambda: len(running.server.requests) == 2)
-    assert running.reflector.refresh(5)
-    assert running.names == {"b"}
-    assert running.asked[2] == {"limit": "500"}
 
 
 def test_a_list_asked_for_is_made_once_however_often_its_end_is_asked_for(
@@ -485,9 +461,9 @@ def test_a_list_asked_for_is_made_once_however_often_its_end_is_asked_for(
 ) -> None:
     running.api.lists = [listing(pod("a"), version=10), listing(pod("b"), version=20)]
     running.api.watches = [begin_and_hold()]
-    running.reflector.start()
+    running.informer.start()
     until(lambda: len(running.server.requests) == 2)
-    is_done = running.reflector.relist()
+    is_done = running.informer.relist()
     assert not is_done()
     until(is_done)
     assert running.names == {"b"}
@@ -496,26 +472,18 @@ def test_a_list_asked_for_is_made_once_however_often_its_end_is_asked_for(
     assert [("watch" in asked) for asked in running.asked] == [False, True, False, True]
 
 
-def test_refresh_gives_up_in_time(running: Rig, until: Until) -> None:
-    running.api.lists = [listing(version=10), Exchange.hold]
-    running.api.watches = [begin_and_hold()]
-    running.reflector.start()
-    until(lambda: len(running.server.requests) == 2)
-    assert not running.reflector.refresh(0.2)
-
-
 def test_it_outlives_what_nobody_foresaw(
     running: Rig, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running.api.lists = [listing(pod("a"), version=10)]
     running.api.watches = [begin_and_hold()]
-    replace, calls = running.store.replace, iter([MemoryError("none left")])
+    replace, calls = running.informer.replace, iter([MemoryError("none left")])
 
     def fails_once(*args: object, **kwargs: object) -> None:
         if (error := next(calls, None)) is not None:
             raise error
         replace(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(running.store, "replace", fails_once)
-    running.reflector.start()
+    monkeypatch.setattr(running.informer, "replace", fails_once)
+    running.informer.start()
     until(lambda: running.names == {"a"})

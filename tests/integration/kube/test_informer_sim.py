@@ -1,4 +1,4 @@
-"""The reflector on the emulated API server: whatever happens, the copy becomes true again."""
+"""The informer on the emulated API server: whatever happens, the copy becomes true again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 
 from dnatctl.clock import SystemClock
 from dnatctl.kube.client import KubeClient
+from dnatctl.kube.informer import Informer, InformerSettings
 from dnatctl.kube.nodes import Node, NodeSource
 from dnatctl.kube.pods import PodApi, PodSource
-from dnatctl.kube.reflector import Reflector, ReflectorSettings
-from dnatctl.kube.store import Store
 from dnatctl.objects import Key, Pod
 from dnatctl_sim.kube import Fault, KubeServer, Match, Settings
 from tests.integration.kube.conftest import client_of
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 Until = Callable[[Callable[[], object]], None]
 
-HASTY = ReflectorSettings(
+HASTY = InformerSettings(
     page_size=7,
     list_timeout=2.0,
     look_timeout=1.0,
@@ -50,16 +49,13 @@ def wire(kube: KubeServer) -> Iterator[KubeClient]:
 
 
 class Copy:
-    """A store of pods with what its handlers were told, and a reflector that keeps it."""
+    """An informer of pods, with what its handlers were told."""
 
     def __init__(self, kube: KubeServer, wire: KubeClient) -> None:
         self.kube = kube
-        self.store: Store[Pod] = Store()
         self.told: dict[Key, Pod] = {}
-        self.store.on_change(self._note)
-        self.reflector = Reflector(
-            wire, PodSource(), self.store, clock=SystemClock(), settings=HASTY
-        )
+        self.informer = Informer(wire, PodSource(), clock=SystemClock(), settings=HASTY)
+        self.informer.on_change(self._note)
 
     def _note(self, old: Pod | None, new: Pod | None) -> None:
         key = (new or old).key  # type: ignore[union-attr]
@@ -76,16 +72,16 @@ class Copy:
             for pod in self.kube.store.list("pods")
             if OURS.keys() & pod["metadata"].get("annotations", {}).keys()
         }
-        held = {(pod.uid, pod.resource_version) for pod in self.store.values()}
-        return held == wanted and self.told == {pod.key: pod for pod in self.store.values()}
+        held = {(pod.uid, pod.resource_version) for pod in self.informer.values()}
+        return held == wanted and self.told == {pod.key: pod for pod in self.informer.values()}
 
 
 @pytest.fixture
 def copy(kube: KubeServer, wire: KubeClient) -> Iterator[Copy]:
     made = Copy(kube, wire)
     yield made
-    made.reflector.stop()
-    assert made.reflector.join(5)
+    made.informer.stop()
+    assert made.informer.join(5)
 
 
 def add(kube: KubeServer, name: str, **annotations: str) -> None:
@@ -123,7 +119,7 @@ def test_more_pods_than_a_page_and_whatever_comes_after(
 ) -> None:
     for n in range(30):
         add(kube, f"start-{n}")
-    copy.reflector.start()
+    copy.informer.start()
     until(copy.true)
     churn(kube, Random(1), 150)
     until(copy.true)
@@ -163,7 +159,7 @@ def test_the_copy_becomes_true_again(
 ) -> None:
     random = Random(trouble)
     churn(kube, random, 50)
-    copy.reflector.start()
+    copy.informer.start()
     until(copy.true)
     for _ in range(3):
         churn(kube, random, 20)
@@ -176,7 +172,7 @@ def test_after_more_changes_than_the_server_remembers(
     kube: KubeServer, copy: Copy, until: Until
 ) -> None:
     add(kube, "a")
-    copy.reflector.start()
+    copy.informer.start()
     until(copy.true)
     kube.go_offline()
     churn(kube, Random(3), 400)
@@ -188,7 +184,7 @@ def test_after_etcd_was_restored_from_a_backup(kube: KubeServer, copy: Copy, unt
     churn(kube, Random(4), 40)
     backup = kube.backup()
     churn(kube, Random(5), 100)
-    copy.reflector.start()
+    copy.informer.start()
     until(copy.true)
     kube.restore(backup)
     until(copy.true)
@@ -201,17 +197,19 @@ def test_a_lagging_first_list_is_made_up_for(kube: KubeServer, copy: Copy, until
     kube.pin_lists("pods")
     add(kube, "new")
     kube.store.delete("pods", "default", "old", grace=0)
-    copy.reflector.start()
+    copy.informer.start()
     until(copy.true)
 
 
-def test_refresh_reads_past_a_lagging_cache(kube: KubeServer, copy: Copy, until: Until) -> None:
+def test_a_list_asked_for_is_not_of_a_lagging_cache(
+    kube: KubeServer, copy: Copy, until: Until
+) -> None:
     add(kube, "old")
-    copy.reflector.start()
+    copy.informer.start()
     until(copy.true)
     kube.watches.freeze("pods", coming=True)
     add(kube, "new")
-    assert copy.reflector.refresh(10)
+    until(copy.informer.relist())
     assert copy.true()
 
 
@@ -219,15 +217,15 @@ def test_own_writes_are_seen_at_once_and_once(
     kube: KubeServer, copy: Copy, wire: KubeClient, until: Until
 ) -> None:
     add(kube, "a")
-    copy.reflector.start()
+    copy.informer.start()
     until(copy.true)
     kube.watches.freeze("pods")
     api = PodApi(wire)
-    pod = copy.store.get(Key("default", "a"))
+    pod = copy.informer.get(Key("default", "a"))
     assert pod is not None
     for n in range(5):
         pod = api.patch_annotation(pod, "k8s.aliyun.com/pod-dnat-note", str(n))
-        copy.store.note_written(pod)
+        copy.informer.note_written(pod)
         assert copy.true()
     kube.watches.thaw()
     add(kube, "b")
@@ -238,26 +236,25 @@ def test_a_pod_that_lost_its_annotation_is_kept_until_it_is_gone(
     kube: KubeServer, copy: Copy, until: Until
 ) -> None:
     add(kube, "a")
-    copy.reflector.start()
+    copy.informer.start()
     until(copy.true)
     off = {"metadata": {"annotations": {"k8s.aliyun.com/pod-dnat": None}}}
     kube.store.patch("pods", "default", "a", off)
-    until(lambda: [pod.annotations for pod in copy.store.values()] == [{}])
+    until(lambda: [pod.annotations for pod in copy.informer.values()] == [{}])
     expire(kube)
     kube.store.delete("pods", "default", "a", grace=0)
-    until(lambda: len(copy.store) == 0)
+    until(lambda: len(copy.informer) == 0)
 
 
 def test_nodes_come_with_their_zones_only(kube: KubeServer, wire: KubeClient, until: Until) -> None:
-    store: Store[Node] = Store()
-    reflector = Reflector(wire, NodeSource(), store, clock=SystemClock(), settings=HASTY)
-    reflector.start()
+    informer: Informer[Node] = Informer(wire, NodeSource(), clock=SystemClock(), settings=HASTY)
+    informer.start()
     try:
-        until(lambda: {node.zone for node in store.values()} == set(kube.settings.zones))
-        name = store.values()[0].key.name
+        until(lambda: {node.zone for node in informer.values()} == set(kube.settings.zones))
+        name = informer.values()[0].key.name
         moved = {"metadata": {"labels": {"topology.kubernetes.io/zone": "elsewhere"}}}
         kube.store.patch("nodes", "", name, moved)
-        until(lambda: store.get(Key("", name)).zone == "elsewhere")  # type: ignore[union-attr]
+        until(lambda: informer.get(Key("", name)).zone == "elsewhere")  # type: ignore[union-attr]
     finally:
-        reflector.stop()
-        assert reflector.join(5)
+        informer.stop()
+        assert informer.join(5)

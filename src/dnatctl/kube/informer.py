@@ -1,4 +1,12 @@
-"""Keeps a store equal to what the API server holds: list, then watch, for ever.
+"""The informer: a cache of one resource that keeps itself equal to what the API server holds.
+
+List, then watch, for ever:
+
+| state | next step |
+|---|---|
+| nothing held yet, a version expired, a newer list asked for | list |
+| the server was away | look how far it is: list if it went back in time, else watch |
+| else | watch from the last version heard of |
 
 Written anew because the official client's informer (37.0.2) lists and watches without timeouts,
 spins without a pause when a watch fails, never lists again when the server has gone back in time,
@@ -12,26 +20,23 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 import msgspec
 import structlog
 
 from dnatctl.clock import Clock
 from dnatctl.kube.backoff import Backoff
+from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError, Status, error_of
 from dnatctl.kube.source import Event, Source
-from dnatctl.kube.store import Store, Stored, number
 from dnatctl.objects import Key
 
 T = TypeVar("T", bound=Stored)
 
 _log = structlog.get_logger()
-
-_NUDGE = 0.02
-"""Seconds between tries to end a watch that may just be beginning."""
 
 _RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD})
 _AWAY = frozenset({Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER})
@@ -39,11 +44,9 @@ _AWAY = frozenset({Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER})
 
 
 @dataclass(frozen=True, slots=True)
-class ReflectorSettings:
-    """How a reflector behaves; times in seconds."""
+class InformerSettings:
+    """How an informer behaves; times in seconds."""
 
-    cached_start: bool = True
-    """Whether the first list may come from a server's cache, which may lag behind."""
     page_size: int = 500
     list_timeout: float = 60.0
     """Longest silence while listing: a quorum list of a big cluster takes its time."""
@@ -60,8 +63,8 @@ class ReflectorSettings:
 
 
 @dataclass(slots=True)
-class ReflectorStats:
-    """What a reflector has done so far; written by its own thread only, read by metrics."""
+class InformerStats:
+    """What an informer has done so far; written by its own thread only; shown by metrics."""
 
     lists: Counter[str] = field(default_factory=Counter)
     """By outcome: `ok` or a Failure."""
@@ -75,33 +78,35 @@ class ReflectorStats:
     """Clock.monotonic() of the last good list page or watch line, bookmarks included."""
 
 
-class Reflector(Generic[T]):
-    """One thread that feeds one store.
+class Informer(Cache[T]):
+    """A cache and the one thread that feeds it.
 
-    What it never does: call the server in a tight loop, wait for ever on a dead connection, let
-    one object it cannot read stop the others, take an unread object for a deleted one, or give
-    up. `synced` is set once the store has held a whole list.
+    Lists are what the API server's majority holds, in pages: a list from a server's cache may lag,
+    and comes in one piece, whatever page size is asked for (50,000 pods take 200 MB at once).
+
+    What the thread never does: call the server in a tight loop, wait for ever on a dead connection,
+    let one object it cannot read stop the others, take an unread object for a deleted one, or give
+    up. `synced` is set once a whole list has been held.
     """
 
     def __init__(
         self,
         client: KubeClient,
         source: Source[T],
-        store: Store[T],
         *,
         clock: Clock,
         random: Random | None = None,
-        settings: ReflectorSettings | None = None,
+        settings: InformerSettings | None = None,
     ) -> None:
+        super().__init__()
         self.synced = threading.Event()
-        self.stats = ReflectorStats(last_contact=clock.monotonic())
+        self.stats = InformerStats(last_contact=clock.monotonic())
         self.resource = source.resource
         self._client = client
         self._source = source
-        self._store = store
         self._clock = clock
         self._random = random or Random()
-        self._settings = settings = settings or ReflectorSettings()
+        self._settings = settings = settings or InformerSettings()
         self._backoff = Backoff(
             clock,
             self._random,
@@ -118,8 +123,6 @@ class Reflector(Generic[T]):
         """Where the watch goes on; None where a list is due."""
         self._reached = 0
         """The highest version that the server has ever been seen at."""
-        self._fresh = not settings.cached_start
-        """Whether the next list has to be what the API server's majority holds."""
         self._whole = False
         """Whether the next list has to come in one page: a continue token expired."""
         self._suspect = False
@@ -146,23 +149,6 @@ class Reflector(Generic[T]):
     def is_alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()
-
-    def silence(self) -> float:
-        """Seconds since the server was last heard of."""
-        return self._clock.monotonic() - self.stats.last_contact
-
-    def refresh(self, timeout: float) -> bool:
-        """Have everything listed anew, and wait for it; whether it was done in `timeout` seconds.
-
-        Afterwards the store knows all that was written before the call, by whomever.
-        """
-        is_done = self.relist()
-        deadline = self._clock.monotonic() + timeout
-        while not is_done():
-            if self._clock.monotonic() >= deadline:
-                return False
-            self._stopping.wait(_NUDGE)
-        return True
 
     def relist(self) -> Callable[[], bool]:
         """Have everything listed anew; returns the question whether that is done.
@@ -196,7 +182,7 @@ class Reflector(Generic[T]):
             try:
                 delay = self.step()
             except Exception:  # noqa: BLE001 - the thread must outlive what nobody foresaw
-                _log.exception("reflector step failed", resource=self.resource)
+                _log.exception("informer step failed", resource=self.resource)
                 delay = max(self._backoff.next(), self._settings.backoff_base)
             self._stopping.wait(delay)
 
@@ -223,11 +209,11 @@ class Reflector(Generic[T]):
             return delay
         _log.warning("list failed", resource=self.resource, error=str(error))
         if error.failure is Failure.EXPIRED:
-            self._whole = self._fresh = True
+            self._whole = True
         return max(delay, error.retry_after or 0.0)
 
     def _fill(self) -> None:
-        query: dict[str, str | int] = {} if self._fresh else {"resourceVersion": "0"}
+        query: dict[str, str | int] = {}
         asked = list(self._refreshes)
         if not self._whole:
             query["limit"] = self._settings.page_size
@@ -242,7 +228,7 @@ class Reflector(Generic[T]):
                 timeout=self._settings.list_timeout,
                 cancel=self._cancel,
             )
-            page = self._source.page(body, self._store.holds)
+            page = self._source.page(body, self.holds)
             self.stats.last_contact = self._clock.monotonic()
             items += page.items
             unreadable += page.unreadable
@@ -255,7 +241,7 @@ class Reflector(Generic[T]):
             done.set()
 
     def _filled(self, items: list[T], unreadable: list[Key], version: str) -> None:
-        went_back = self._fresh and number(version) < self._reached
+        went_back = number(version) < self._reached
         if unreadable or went_back:
             self.stats.unreadable += len(unreadable)
             _log.warning(
@@ -265,12 +251,10 @@ class Reflector(Generic[T]):
                 went_back_from=self._reached if went_back else None,
                 version=version,
             )
-        self._store.replace(items, version, keep=frozenset(unreadable), reset=went_back)
+        self.replace(items, version, keep=frozenset(unreadable), reset=went_back)
         self._reached = number(version) if went_back else max(self._reached, number(version))
         self._version = version
         self._whole = self._suspect = False
-        # A later list is due because a server's cache and we disagree: ask the majority.
-        self._fresh = True
         self.synced.set()
 
     # --- watch
@@ -287,7 +271,7 @@ class Reflector(Generic[T]):
                 timeout=self._settings.look_timeout,
                 cancel=self._cancel,
             )
-            version = self._source.page(body, self._store.holds).version
+            version = self._source.page(body, self.holds).version
         except KubeError as error:
             return max(self._backoff.next(), error.retry_after or 0.0)
         except msgspec.DecodeError:
@@ -342,7 +326,7 @@ class Reflector(Generic[T]):
     def _line(self, line: bytes) -> None:
         self.stats.last_contact = self._clock.monotonic()
         try:
-            event = self._source.event(line, self._store.holds)
+            event = self._source.event(line, self.holds)
         except msgspec.DecodeError as error:
             self.stats.unreadable += 1
             _log.warning("watch line not understood", resource=self.resource, error=str(error))
@@ -351,7 +335,7 @@ class Reflector(Generic[T]):
             self.stats.events["ERROR"] += 1
             raise _error_in(line)
         self._advance(event.version)
-        self._take(event)
+        self._heed(event)
 
     def _advance(self, version: str) -> None:
         reached = number(version)
@@ -362,20 +346,20 @@ class Reflector(Generic[T]):
         self._reached = max(self._reached, reached)
         self._version = version or self._version
 
-    def _take(self, event: Event[T]) -> None:
+    def _heed(self, event: Event[T]) -> None:
         match event.type:
             case "ADDED" | "MODIFIED":
                 if event.object is not None:
-                    self._store.apply(event.object)
+                    self.apply(event.object)
                 elif event.unreadable:
                     self.stats.unreadable += 1
                     _log.warning(
                         "object not understood", resource=self.resource, key=str(event.key)
                     )
                 else:
-                    self._store.drop_other(event.key, event.uid, event.version)
+                    self.drop_other(event.key, event.uid, event.version)
             case "DELETED":
-                self._store.remove(event.key, event.uid, event.version)
+                self.remove(event.key, event.uid, event.version)
             case "BOOKMARK":
                 pass
             case _:

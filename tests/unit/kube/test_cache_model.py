@@ -1,4 +1,4 @@
-"""The store against a server with a history: news in order, lists of any moment, answers late."""
+"""The cache against a server with a history: news in order, lists of any moment, answers late."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dnatctl.kube.store import Store
+from dnatctl.kube.cache import Cache
 from dnatctl.objects import Key
 
 KEYS = st.sampled_from([Key("default", name) for name in "abc"])
@@ -41,15 +41,15 @@ class StoreMachine(RuleBasedStateMachine):
         self.answers: list[Change] = []
         """To own writes; not arrived yet."""
         self.told: dict[Key, Thing] = {}
-        """The store as its handlers tell of it."""
+        """The cache as its handlers tell of it."""
         self.known: dict[str, int] = {}
         """By UID: the newest version that an own write was answered with."""
         self.ended: set[str] = set()
         """UIDs that an own write is known to have ended."""
         self.ended_at: dict[Key, int] = {}
         """By name: the version in which such an object was last held."""
-        self.store: Store[Thing] = Store()
-        self.store.on_change(self._handle)
+        self.cache: Cache[Thing] = Cache()
+        self.cache.on_change(self._handle)
 
     def _handle(self, old: Thing | None, new: Thing | None) -> None:
         key = (new or old).key  # type: ignore[union-attr]
@@ -97,14 +97,14 @@ class StoreMachine(RuleBasedStateMachine):
         change = self.history[self.reached]
         self.reached += 1
         if change.after is not None:
-            self.store.apply(change.after)
+            self.cache.apply(change.after)
         elif change.before is not None:
-            self.store.remove(change.before.key, change.before.uid, str(self.reached))
+            self.cache.remove(change.before.key, change.before.uid, str(self.reached))
 
     @rule(data=st.data())
     def list_anew(self, data: st.DataObject) -> None:
         version = data.draw(st.integers(self.reached, len(self.history)))
-        self.store.replace(self._as_of(version).values(), str(version))
+        self.cache.replace(self._as_of(version).values(), str(version))
         self.reached = version
 
     @precondition(lambda self: self.answers)
@@ -113,32 +113,32 @@ class StoreMachine(RuleBasedStateMachine):
         change = data.draw(st.sampled_from(self.answers))
         self.answers.remove(change)
         if change.after is not None:
-            self.store.note_written(change.after)
+            self.cache.note_written(change.after)
             uid, version = change.after.uid, change.after.version
             self.known[uid] = max(version, self.known.get(uid, 0))
         elif change.before is not None:
-            held = self.store.get(change.before.key)
+            held = self.cache.get(change.before.key)
             if held is not None and held.uid == change.before.uid:
                 self.ended.add(held.uid)
                 self.ended_at[held.key] = held.version
-            self.store.note_deleted(change.before.key, change.before.uid)
+            self.cache.note_deleted(change.before.key, change.before.uid)
 
     @invariant()
     def holds_what_it_tells(self) -> None:
-        assert {held.key: held for held in self.store.values()} == self.told
-        assert len(self.store) == len(self.told)
+        assert {held.key: held for held in self.cache.values()} == self.told
+        assert len(self.cache) == len(self.told)
 
     @invariant()
     def is_never_older_than_what_was_answered(self) -> None:
-        for held in self.store.values():
+        for held in self.cache.values():
             assert held.version >= self.known.get(held.uid, 0)
-            assert self.store.get(held.key) == held
-            assert self.store.holds(held.key, held.uid)
+            assert self.cache.get(held.key) == held
+            assert self.cache.holds(held.key, held.uid)
 
     @invariant()
     def is_never_older_than_the_news(self) -> None:
         for key, thing in self._as_of(self.reached).items():
-            held = self.store.get(key)
+            held = self.cache.get(key)
             if held is not None:
                 assert held.version >= thing.version
             else:
@@ -155,9 +155,9 @@ class StoreMachine(RuleBasedStateMachine):
     def answer_first(self) -> None:
         change = self.answers.pop(0)
         if change.after is not None:
-            self.store.note_written(change.after)
+            self.cache.note_written(change.after)
         elif change.before is not None:
-            self.store.note_deleted(change.before.key, change.before.uid)
+            self.cache.note_deleted(change.before.key, change.before.uid)
 
 
 TestStore = StoreMachine.TestCase

@@ -1,0 +1,181 @@
+"""The cache in the cases that matter most, one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from dnatctl.kube.cache import Cache
+from dnatctl.objects import Key
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    version: int = 1
+    uid: str = "u"
+
+    @property
+    def key(self) -> Key:
+        return Key("default", self.name)
+
+    @property
+    def resource_version(self) -> str:
+        return str(self.version)
+
+
+KEY = Thing("a").key
+
+
+@pytest.fixture
+def cache() -> Cache[Thing]:
+    return Cache()
+
+
+@pytest.fixture
+def changes(cache: Cache[Thing]) -> list[tuple[Thing | None, Thing | None]]:
+    told: list[tuple[Thing | None, Thing | None]] = []
+    cache.on_change(lambda old, new: told.append((old, new)))
+    return told
+
+
+Changes = list[tuple[Thing | None, Thing | None]]
+
+
+def test_a_late_handler_is_told_of_everything_there_is(cache: Cache[Thing]) -> None:
+    cache.replace([Thing("a"), Thing("b")], "5")
+    told: Changes = []
+    cache.on_change(lambda old, new: told.append((old, new)))
+    assert told == [(None, Thing("a")), (None, Thing("b"))]
+
+
+def test_a_list_tells_only_of_differences(cache: Cache[Thing], changes: Changes) -> None:
+    cache.replace([Thing("a"), Thing("b"), Thing("c")], "5")
+    changes.clear()
+    cache.replace([Thing("a"), Thing("b", 6), Thing("d", 7)], "8")
+    assert changes == [
+        (Thing("c"), None),
+        (Thing("b"), Thing("b", 6)),
+        (None, Thing("d", 7)),
+    ]
+
+
+def test_a_recreated_object_is_the_end_of_the_old_and_a_new_one(
+    cache: Cache[Thing], changes: Changes
+) -> None:
+    old, new = Thing("a", 3, "old"), Thing("a", 9, "new")
+    cache.replace([old], "5")
+    cache.replace([new], "10")
+    assert changes == [(None, old), (old, None), (None, new)]
+
+
+def test_a_list_from_before_an_own_write_does_not_undo_it(
+    cache: Cache[Thing], changes: Changes
+) -> None:
+    cache.replace([Thing("a", 3)], "5")
+    cache.note_written(Thing("a", 9))
+    cache.note_written(Thing("b", 8))
+    cache.replace([Thing("a", 3)], "7")
+    assert {held.name: held.version for held in cache.values()} == {"a": 9, "b": 8}
+
+
+def test_a_list_from_after_an_own_write_counts(cache: Cache[Thing]) -> None:
+    cache.note_written(Thing("a", 9))
+    cache.replace([], "10")
+    assert cache.values() == []
+
+
+def test_a_late_answer_does_not_bring_back_what_the_news_ended(cache: Cache[Thing]) -> None:
+    cache.apply(Thing("a", 4))
+    cache.remove(KEY, "u", "6")
+    cache.note_written(Thing("a", 5))
+    assert cache.get(KEY) is None
+
+
+def test_late_news_do_not_bring_back_what_an_own_write_ended(cache: Cache[Thing]) -> None:
+    cache.apply(Thing("a", 4))
+    cache.note_deleted(KEY, "u")
+    cache.apply(Thing("a", 5))
+    cache.replace([Thing("a", 5)], "5")
+    assert cache.get(KEY) is None
+    cache.remove(KEY, "u", "6")
+    cache.apply(Thing("a", 7, "another"))
+    assert cache.holds(KEY, "another")
+
+
+def test_nothing_is_remembered_of_what_has_ended(cache: Cache[Thing]) -> None:
+    cache.apply(Thing("a", 4))
+    cache.note_deleted(KEY, "u")
+    cache.remove(KEY, "u", "6")
+    cache.note_deleted(KEY, "u")
+    cache.apply(Thing("b", 7, "v"))
+    cache.note_deleted(Key("default", "b"), "v")
+    cache.replace([], "9")
+    assert cache._ended == {}
+
+
+def test_the_end_of_a_predecessor_does_not_end_its_successor(cache: Cache[Thing]) -> None:
+    cache.note_written(Thing("a", 9, "new"))
+    cache.remove(KEY, "old", "8")
+    cache.note_deleted(KEY, "old")
+    cache.apply(Thing("a", 7, "old"))
+    assert cache.holds(KEY, "new")
+
+
+def test_after_a_restore_only_the_list_counts(cache: Cache[Thing]) -> None:
+    cache.apply(Thing("a", 100))
+    cache.apply(Thing("b", 101))
+    cache.note_written(Thing("c", 120))
+    cache.note_deleted(Key("default", "b"), "u")
+    cache.replace([Thing("a", 50), Thing("b", 40)], "60", reset=True)
+    assert {held.name: held.version for held in cache.values()} == {"a": 50, "b": 40}
+    cache.note_written(Thing("a", 61))
+    assert cache.get(KEY) == Thing("a", 61)
+
+
+def test_what_a_list_could_not_read_stays(cache: Cache[Thing], changes: Changes) -> None:
+    cache.replace([Thing("a"), Thing("b")], "5")
+    changes.clear()
+    cache.replace([], "9", keep={KEY})
+    assert changes == [(Thing("b"), None)]
+
+
+def test_versions_that_are_no_numbers_are_taken_as_they_come(cache: Cache[Thing]) -> None:
+    @dataclass(frozen=True)
+    class Opaque(Thing):
+        opaque: str = ""
+
+        @property
+        def resource_version(self) -> str:
+            return self.opaque
+
+    cache.apply(Opaque("a", opaque="x"))
+    cache.apply(Opaque("a", opaque="w"))
+    assert cache.get(KEY).resource_version == "w"  # type: ignore[union-attr]
+    cache.replace([], "z")
+    assert len(cache) == 0
+
+
+def test_a_failing_handler_does_not_keep_others_from_the_news(cache: Cache[Thing]) -> None:
+    told: list[Thing | None] = []
+
+    def fails(old: Thing | None, new: Thing | None) -> None:
+        raise RuntimeError("a bug")
+
+    cache.on_change(fails)
+    cache.on_change(lambda old, new: told.append(new))
+    cache.apply(Thing("a"))
+    cache.apply(Thing("b"))
+    assert told == [Thing("a"), Thing("b")]
+
+
+def test_another_object_of_the_name_that_is_not_wanted_ends_the_held(
+    cache: Cache[Thing],
+) -> None:
+    cache.apply(Thing("a", 4))
+    cache.drop_other(KEY, "u", "5")
+    cache.drop_other(KEY, "another", "3")
+    assert cache.holds(KEY, "u")
+    cache.drop_other(KEY, "another", "5")
+    assert len(cache) == 0
