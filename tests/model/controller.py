@@ -46,6 +46,7 @@ from tests.model.kube import Kube, Request, as_pod, key
 from tests.model.setup import Setup
 
 CLUSTER = "c1"
+MARKS = Marks(CLUSTER, "0123abcd")
 RULES = Rules()
 
 
@@ -66,7 +67,10 @@ class Done(NamedTuple):
 SILENT = Silent()
 _OPERATION = {"create": Operation.CREATE, "modify": Operation.MODIFY, "delete": Operation.DELETE}
 _ENIS = SimpleNamespace(want=lambda ip: None)
-_METRICS: Any = SimpleNamespace(orphans_deleted=SimpleNamespace(inc=lambda count: None))
+_GAUGE = SimpleNamespace(set=lambda count: None)
+_METRICS: Any = SimpleNamespace(
+    orphans_deleted=SimpleNamespace(inc=lambda count: None), orphans_held=_GAUGE, strangers=_GAUGE
+)
 
 
 class OneStep(Reconciler):
@@ -100,7 +104,7 @@ class Process:
         self.now = self.clock.monotonic()
         self.server: Any = Server(kube, tick, fault)
         offer = GatewayPool(GATEWAY, setup.ports)
-        self.world = World(Marks(CLUSTER), [offer], setup.quarantine_s, self.clock)
+        self.world = World(MARKS, [offer], setup.quarantine_s, self.clock)
         self.table = self.world.table(GATEWAY)
         self.pods: Any = PodCache(image.pods)
         self.records: Any = RecordCache(self.record_changed)

@@ -12,14 +12,11 @@ from typing import Any, NamedTuple
 
 from dnatctl.model import Endpoint, ForwardEntry
 from dnatctl.objects import PodDNAT
-from dnatctl.table.marks import Marks
 from tests.model.cloud import Call, Cloud
-from tests.model.controller import CLUSTER
+from tests.model.controller import MARKS
 from tests.model.image import Image
 from tests.model.kube import Kube, PodState, Request
 from tests.model.setup import Setup
-
-MARKS = Marks(CLUSTER)
 
 
 class Env(NamedTuple):

@@ -49,8 +49,9 @@ class Referee:
     def committing(self, call: Call) -> None:
         """A write to a table is about to take effect."""
         row = self._row(call.entry_id) if call.entry_id else None
-        if self.neighbours and (row or {"name": call.name})["name"].startswith(self.neighbours):
-            return
+        name = (row or {"name": call.name})["name"]
+        if self._marks.stranger(name) or (self.neighbours and name.startswith(self.neighbours)):
+            return  # that cluster's own referee sees it as well
         if call.api == "CreateForwardEntry":
             self._creating(call)
             return

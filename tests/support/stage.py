@@ -23,7 +23,7 @@ from dnatctl.control.settings import Settings
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.metrics import Metrics
-from dnatctl.table.marks import Marks
+from dnatctl.table.marks import Marks, tag_of
 from dnatctl_sim.cloud import Acts, CloudServer, Knobs, Scenario, Settle, rows
 from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET
 from dnatctl_sim.kube import KubeServer
@@ -98,7 +98,8 @@ class Stage:
         self.ns = "default"
         self.folder = Path(tempfile.mkdtemp())
         settings = self.configuration()
-        self.marks = Marks(settings["clusterID"])
+        system = self.kube.store.get("namespaces", "", "kube-system") or {}
+        self.marks = Marks(settings["clusterID"], tag_of(system["metadata"]["uid"]))
         quarantine_s = float(settings["quarantine"].removesuffix("s"))
         self.referee = Referee(self.marks, self.kube, self.cloud, quarantine_s)
         self.cloud.judges.append(self.referee.committing)

@@ -25,9 +25,16 @@ from dnatctl.kube.poddnats import served_version
 from dnatctl.model import ForwardEntry
 from dnatctl.observe.logs import configure
 from dnatctl.plan.orphans import Orphan
+from dnatctl.table.marks import is_tag
 
 DELETE_S = 15.0
 """Seconds allowed for the deletion of one entry."""
+
+
+def _tag(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value and not is_tag(value):
+        raise click.BadParameter("a tag has 8 characters of 0-9 and a-f")
+    return value
 
 
 @click.command()
@@ -35,16 +42,30 @@ DELETE_S = 15.0
 @kubeconfig_option
 @namespace_option
 @click.option("--yes", is_flag=True, help="Delete without asking.")
+@click.option(
+    "--of",
+    default="",
+    metavar="TAG",
+    callback=_tag,
+    help="Show and delete all entries of another cluster that had the same clusterID and is gone; "
+    "its tag is in the message that tells of them.",
+)
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for answers.")
 def gc(
-    config_file: Path, kubeconfig: Path | None, namespace: str | None, yes: bool, timeout: float
+    config_file: Path,
+    kubeconfig: Path | None,
+    namespace: str | None,
+    yes: bool,
+    of: str,
+    timeout: float,
 ) -> None:
     """Show the entries that carry this cluster's mark and that no PodDNAT claims; delete them.
 
     An entry is shown if two readings of its table list it and the API server, asked afresh, knows
-    no PodDNAT that it belongs to. Entries without this cluster's mark are never shown or touched.
-    The controller deletes orphans by itself, unless its policy is upsert-only; a table has one
-    writer, so deleting by hand needs the controller stopped.
+    no PodDNAT that it belongs to. Entries without this cluster's mark are never shown or touched;
+    those that an earlier version made may be another cluster's with the same clusterID: look well.
+    The controller deletes orphans by itself, unless its policy is upsert-only or there are too
+    many of them; a table has one writer, so deleting by hand needs the controller stopped.
     """
     config = load_config(config_file)
     configure("error", "console")
@@ -52,7 +73,7 @@ def gc(
     settings = Settings(config, namespace or own_namespace(client), "dnatctl-gc")
     try:
         cloud = connect_cloud(config, provider_for(config))
-        with Collector(settings, client, cloud, served_version(client)) as collector:
+        with Collector(settings, client, cloud, served_version(client), of=of) as collector:
             sys.exit(_collect(collector, yes=yes, timeout=timeout))
     except (CloudError, KubeError, TimeoutError, ValueError) as error:
         raise click.ClickException(str(error)) from error

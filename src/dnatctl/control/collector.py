@@ -17,6 +17,7 @@ from dnatctl.cloud.api import CloudApi
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.hub import Hub
+from dnatctl.control.identity import Identity
 from dnatctl.control.lookups import known_uids
 from dnatctl.control.queue import WorkQueue
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
@@ -36,7 +37,11 @@ POLL_S = 0.1
 
 
 class Collector:
-    """One garbage collection. Use as a context manager."""
+    """One garbage collection. Use as a context manager.
+
+    `of`: the tag of another cluster with the same cluster ID, that is gone, in place of this one's.
+    Raises KubeError and, where it is not known which cluster this is for certain, ValueError.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Collector:
         cloud: CloudApi,
         version: str,
         clock: Clock | None = None,
+        of: str = "",
     ) -> None:
         self._clock = clock or SystemClock()
         config = settings.config
@@ -55,6 +61,12 @@ class Collector:
         metrics, ledger = Metrics(), Ledger(client, settings.namespace)
         queue: WorkQueue[PodRef] = WorkQueue(clock=self._clock)
         hub = Hub(self._world, queue, Cache(), Cache(), metrics=metrics, ledger=ledger)
+        identity = Identity(client, ledger, self._world, note=False)
+        if problem := identity.learn():
+            raise ValueError(problem)
+        self._of = of
+        if of:
+            self._world.identify(of)
         self._leading, self._lost = threading.Event(), threading.Event()
         self._inherited = ""
         self._elector = LeaseElector(
@@ -135,6 +147,8 @@ class Collector:
 
     def _unclaimed(self) -> list[Orphan]:
         found = self._sweeper.find()
+        if self._of:  # what has no tag may be anybody's
+            found = [orphan for orphan in found if orphan.proven]
         known = self._known_uids() if found else set()
         return [orphan for orphan in found if orphan.uid not in known]
 

@@ -23,6 +23,7 @@ from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateways import Gateways, gateway_notes
 from dnatctl.control.handover import decode, encode
 from dnatctl.control.hub import Hub
+from dnatctl.control.identity import Identity, Permission, teller
 from dnatctl.control.inventory import Inventory
 from dnatctl.control.lookups import KubeLookups, known_uids
 from dnatctl.control.observe import Observer
@@ -102,6 +103,8 @@ class Controller:
         self._writing = self._client.fenced(self._may_write)
         self._record_api = PodDNATApi(self._writing, version)
         self._ledger = Ledger(self._writing, self._settings.namespace)
+        note = not self._settings.dry_run
+        self._identity = Identity(self._client, self._ledger, self._world, note=note)
         self._queue: WorkQueue[PodRef] = WorkQueue(
             clock=clock, lane=attrgetter("key"), metrics=QueueObserver(self._metrics)
         )
@@ -133,6 +136,7 @@ class Controller:
             clock=clock,
             dnat_version=version,
         )
+        self._permission = Permission(self._stop, teller(self._events, settings.namespace))
         observer = Observer(
             self._world,
             self._pods,
@@ -154,6 +158,8 @@ class Controller:
             delete=not (self._policy().upsert_only or settings.dry_run),
             patience=settings.orphans,
             cycle_s=settings.sweep_s,
+            tell=self._permission.tell,
+            memory=self._identity,
         )
         self._elector = LeaseElector(
             self._client,
@@ -246,10 +252,12 @@ class Controller:
         if self._settings.leader_elect and not self._catch_up():
             return
         self._record_api.read_schema()
+        if not self._permission.wait(self._identity.learn):
+            return
         self._hub.attach(self._gateways, self._sweeper)
         self._gateways.start()
         threading.Thread(target=self._resolve_enis, name="dnatctl-enis", daemon=True).start()
-        if self._wait_for(self._gateways.ready):
+        if self._wait_for(self._gateways.ready) and self._permission.wait(self._identity.settle):
             with self._world.lock:
                 self._world.pool.open()
             self._working = True
@@ -258,17 +266,10 @@ class Controller:
             self._sweeper.start()
 
     def _catch_up(self) -> bool:
-        """Wait until the caches have what the last leader wrote, claims above all; False to stop.
-
-        Both lists are made at once, and waited for however long a large cluster takes.
-        """
+        """Wait, however long a large cluster takes, until the caches have what the last leader
+        wrote, claims above all; False to stop."""
         pending = [self._pods.relist(), self._records.relist()]
-
-        def caught_up() -> bool:
-            pending[:] = [is_done for is_done in pending if not is_done()]
-            return not pending
-
-        return self._wait_for(caught_up)
+        return self._wait_for(lambda: not [is_done for is_done in pending if not is_done()])
 
     def _shut_down(self) -> None:
         log.info("stopping")
@@ -386,10 +387,13 @@ class Controller:
             return "stopping"
         if not self._leading.is_set() or self._working:
             return ""
+        if self._permission.refused:
+            return self._permission.refused
         if self._gateways.error:
             return f"gateways: {self._gateways.error}"
         return f"tables not read yet: {', '.join(self._gateways.unread())}"
 
     def _notes(self) -> list[str]:
         role = "leader" if self._leading.is_set() else "standby"
-        return [f"[ ]role {role}", *gateway_notes(list(self._world.gateways.values()))]
+        gateways = gateway_notes(list(self._world.gateways.values()))
+        return [f"[ ]role {role}", *self._sweeper.notes(), *gateways]

@@ -1,29 +1,62 @@
-"""The sweeper: finds orphans and has them deleted, slowly and only when sure."""
+"""The sweeper: finds orphans and has them deleted, slowly, only when sure, and only a few."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 import structlog
 
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
+from dnatctl.model import ForwardEntry
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.orphans import USUAL, Orphan, Patience, Sightings
 from dnatctl.plan.values import DeleteRow
+from dnatctl.table.marks import Marks
 
 log = structlog.get_logger(__name__)
 
 CYCLE_S = 5.0
+
+HELD = (
+    "{} entries carry this cluster's mark and no PodDNAT claims them: too many to be leftovers. "
+    "None is deleted until a person has looked. If another cluster works with the same clusterID "
+    "({}), give it one of its own; else stop the controller and run `dnatctl gc`"
+)
+
+
+class Memory(Protocol):
+    """Knows across restarts whether there were too many orphans to delete any."""
+
+    @property
+    def braked(self) -> bool:
+        """Whether it was so when last noted."""
+        ...
+
+    def note_braked(self, braked: bool) -> None:
+        """Note it. Raises KubeError; it is asked again then."""
+        ...
+
+
+class _Forgetful:
+    """No memory."""
+
+    braked = False
+
+    def note_braked(self, braked: bool) -> None:
+        """See `Memory`."""
+        self.braked = braked
 
 
 class Sweeper:
     """Looks for orphans in the views of the tables every `cycle_s` seconds.
 
     `known_uids` asks the API server's majority for the UIDs of all PodDNATs there are; it may raise
-    anything, and then nothing is deleted. With `delete` False orphans are only counted.
+    anything, and then nothing is deleted. With `delete` False orphans are only counted. `tell` is
+    given a reason and a text when something is found that a person has to see to.
     """
 
     def __init__(
@@ -36,6 +69,8 @@ class Sweeper:
         delete: bool,
         patience: Patience = USUAL,
         cycle_s: float = CYCLE_S,
+        tell: Callable[[str, str], None] = lambda _reason, _text: None,
+        memory: Memory | None = None,
     ) -> None:
         self._world = world
         self._gateways = gateways
@@ -45,6 +80,10 @@ class Sweeper:
         self._cycle_s = cycle_s
         self._lock = threading.Lock()
         self._sightings = Sightings(patience)
+        self._tell = tell
+        self._memory = memory or _Forgetful()
+        self._told: Collection[str] = ()
+        self._problems: tuple[str, ...] = ()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dnatctl-sweeper", daemon=True)
 
@@ -70,17 +109,42 @@ class Sweeper:
             except Exception:
                 log.exception("sweeping failed")
 
+    def notes(self) -> list[str]:
+        """A line for everything that a person has to see to, for `/readyz?verbose`."""
+        return [f"[!]{problem}" for problem in self._problems]
+
     def sweep(self) -> None:
         """One cycle."""
         now = self._world.clock.monotonic()
-        orphans = self.find()
+        orphans, claimed = self.find(), self._world.claimed_rows()
         with self._lock:
-            self._sightings.update(orphans, now)
+            self._sightings.braked |= self._memory.braked
+            self._sightings.update(orphans, claimed, now)
             due = self._sightings.due(now) if self._delete else []
+            held = self._sightings.held(now)
+            braked = self._sightings.braked
+        self._shout(held, self._world.rows_of_others())
+        if braked != self._memory.braked:
+            self._memory.note_braked(braked)
         if not due:
             return
         known = self._known_uids()
         self.sweep_out(orphan for orphan in due if orphan.uid not in known)
+
+    def _shout(self, held: Collection[Orphan], others: Collection[ForwardEntry]) -> None:
+        """Tell of what only a person can put right, when it begins."""
+        self._metrics.orphans_held.set(len(held))
+        self._metrics.strangers.set(len(others))
+        found = {}
+        if held:
+            found["OrphansHeld"] = HELD.format(len(held), self._world.marks.cluster_id)
+        if others:
+            found["ClusterIDShared"] = shared(self._world.marks, others)
+        for reason in found.keys() - self._told:
+            log.error(found[reason], reason=reason)
+            self._tell(reason, found[reason])
+        self._told = found.keys()
+        self._problems = tuple(found.values())
 
     def sweep_out(self, orphans: Iterable[Orphan]) -> None:
         """Have these rows deleted."""
@@ -103,7 +167,13 @@ class Sweeper:
         with self._world.lock:
             for gateway_id, table in self._world.tables.items():
                 found = [
-                    Orphan(gateway_id, row.entry.entry_id, uid, table.generation)
+                    Orphan(
+                        gateway_id,
+                        row.entry.entry_id,
+                        uid,
+                        table.generation,
+                        proven=self._world.made_by_us(row.entry),
+                    )
                     for uid in table.owners()
                     if self._world.key_of(uid) is None
                     for row in table.owned_by(uid)
@@ -111,3 +181,15 @@ class Sweeper:
                 self._world.pool.count_orphans(gateway_id, len(found))
                 orphans += found
         return orphans
+
+
+def shared(marks: Marks, others: Collection[ForwardEntry]) -> str:
+    """What is wrong where another cluster works with the same cluster ID, and what to do."""
+    one = min(others, key=lambda entry: entry.entry_id)
+    return (
+        f"{len(others)} entries (such as {one.entry_id}, {one.external_ip}:{one.external_ports} to "
+        f"{one.internal_ip}) were made by another cluster with the same clusterID "
+        f"({marks.cluster_id}); they are left alone. Give each cluster a clusterID of its own; if "
+        "that cluster is gone, delete its entries with `dnatctl gc --of "
+        f"{marks.stranger(one.name)}`"
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnatctl.clock import Clock
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
@@ -74,6 +74,34 @@ class World:
     def owner_of(self, entry: ForwardEntry) -> str:
         """The UID of the PodDNAT a row belongs to: by its mark, or by the ledger."""
         return self.marks.owner(entry.name) or self._adopted.get(entry.entry_id, "")
+
+    def identify(self, tag: str) -> None:
+        """It is known now which cluster this is; no table has been read yet."""
+        self.marks = replace(self.marks, tag=tag)
+
+    def orphans(self) -> int:
+        """How many rows with our mark belong to no PodDNAT."""
+        return sum(self.counts(gateway_id).orphan for gateway_id in list(self.tables))
+
+    def made_by_us(self, entry: ForwardEntry) -> bool:
+        """Whether this cluster made the row, or adopted it, for certain."""
+        return self.marks.proves(entry.name) or entry.entry_id in self._adopted
+
+    def claimed_rows(self) -> int:
+        """How many rows belong to PodDNATs that there are."""
+        with self.lock:
+            return sum(
+                len(table.owned_by(uid))
+                for table in self.tables.values()
+                for uid in table.owners()
+                if uid in self._keys
+            )
+
+    def rows_of_others(self) -> list[ForwardEntry]:
+        """Rows of other clusters that work with the same cluster ID."""
+        with self.lock:
+            entries = [row.entry for table in self.tables.values() for row in table.rows()]
+        return [entry for entry in entries if self.marks.stranger(entry.name)]
 
     def adopt(self, adopted: Mapping[str, str]) -> None:
         """Take in rows (by ID) that the ledger says belong to PodDNATs (by UID)."""

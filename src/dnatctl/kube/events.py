@@ -67,7 +67,11 @@ class EventRecorder:
         self._reporter = Reporter(
             controller,
             instance,
-            {"Pod": "v1", "PodDNAT": f"alibabacloud.com/{dnat_version}"},
+            {
+                "Pod": "v1",
+                "PodDNAT": f"alibabacloud.com/{dnat_version}",
+                "Lease": "coordination.k8s.io/v1",
+            },
         )
         self._lock = threading.Lock()
         self._series: _Recent[Fact, _Series] = _Recent(_REMEMBERED)
@@ -97,8 +101,9 @@ class EventRecorder:
     ) -> None:
         """Take down an event; returns at once.
 
-        `regarding_kind` is `Pod` or `PodDNAT`; `type` `Normal` or `Warning`; `reason` and `action`
-        UpperCamel words; `note` a sentence, cut to 1024 bytes; `related` (kind, key, UID).
+        `regarding_kind` is `Pod`, `PodDNAT` or `Lease` (for the controller); `type` `Normal` or
+        `Warning`; `reason` and `action` UpperCamel words; `note` a sentence, cut to 1024 bytes;
+        `related` (kind, key, UID).
         """
         fact = Fact((regarding_kind, key, uid), type, reason, action, note, related)
         now = self._clock.now()

@@ -2,7 +2,7 @@
 
 An adopted row has no mark, and a PodDNAT may be written by others, so that a row is ours is noted
 where only the controller writes. Each key is the ID of a forward entry, its value the UID of the
-PodDNAT that it was adopted for.
+PodDNAT that it was adopted for. One more ConfigMap holds facts about the installation.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 
 PREFIX = "dnatctl-adopted-"
+FACTS = "dnatctl-ledger"
 
 
 class Ledger:
@@ -26,44 +27,53 @@ class Ledger:
 
     def load(self, gateway_id: str) -> dict[str, str]:
         """What is noted for that gateway: UIDs by entry ID."""
+        return self._read(_adopted(gateway_id))
+
+    def note(self, gateway_id: str, adopted: Mapping[str, str]) -> None:
+        """Note that these rows belong to these PodDNATs; durable when this returns."""
+        self._patch(_adopted(gateway_id), dict(adopted))
+
+    def strike(self, gateway_id: str, entry_ids: Iterable[str]) -> None:
+        """Take rows that are gone out of the ledger."""
+        self._patch(_adopted(gateway_id), dict.fromkeys(entry_ids))
+
+    def facts(self) -> dict[str, str]:
+        """What is noted of the installation as a whole."""
+        return self._read(FACTS)
+
+    def note_facts(self, facts: Mapping[str, str | None]) -> None:
+        """Note these facts, or with None take them out; durable when this returns."""
+        self._patch(FACTS, facts)
+
+    def _read(self, name: str) -> dict[str, str]:
         try:
-            body = self._client.request("GET", self._name(gateway_id))
+            body = self._client.request("GET", f"{self._path}/{name}")
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 return {}
             raise
         return orjson.loads(body).get("data") or {}
 
-    def note(self, gateway_id: str, adopted: Mapping[str, str]) -> None:
-        """Note that these rows belong to these PodDNATs; durable when this returns."""
-        self._patch(gateway_id, dict(adopted))
-
-    def strike(self, gateway_id: str, entry_ids: Iterable[str]) -> None:
-        """Take rows that are gone out of the ledger."""
-        self._patch(gateway_id, dict.fromkeys(entry_ids))
-
-    def _patch(self, gateway_id: str, data: Mapping[str, str | None]) -> None:
+    def _patch(self, name: str, data: Mapping[str, str | None]) -> None:
         patch = {"data": data}
         try:
             self._client.request(
-                "PATCH", self._name(gateway_id), body=patch, content_type=MERGE_PATCH
+                "PATCH", f"{self._path}/{name}", body=patch, content_type=MERGE_PATCH
             )
         except KubeError as error:
             if error.failure is not Failure.NOT_FOUND:
                 raise
-            self._create(gateway_id, {k: v for k, v in data.items() if v is not None})
+            self._create(name, {k: v for k, v in data.items() if v is not None})
 
-    def _create(self, gateway_id: str, data: Mapping[str, str]) -> None:
+    def _create(self, name: str, data: Mapping[str, str]) -> None:
         body = {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": {
-                "name": PREFIX + gateway_id.lower(),
-                "labels": {"app.kubernetes.io/managed-by": "dnatctl"},
-            },
+            "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "dnatctl"}},
             "data": data,
         }
         self._client.request("POST", self._path, body=body)
 
-    def _name(self, gateway_id: str) -> str:
-        return f"{self._path}/{PREFIX}{gateway_id.lower()}"
+
+def _adopted(gateway_id: str) -> str:
+    return PREFIX + gateway_id.lower()

@@ -175,6 +175,13 @@ class Metrics:
         self.orphans_deleted = self._counter(
             "dnatctl_gc_deleted", "Orphan entries whose deletion was asked for."
         )
+        self.orphans_held = self._gauge(
+            "dnatctl_gc_held", "Orphan entries that are not deleted until a person has looked."
+        )
+        self.strangers = self._gauge(
+            "dnatctl_other_cluster_entries",
+            "Entries that another cluster with the same clusterID made.",
+        )
         for kind in DRIFT:
             self.drift_repaired.labels(kind)
 

@@ -3,6 +3,10 @@
 ForwardEntryName is the only tag a forward entry has (2 to 128 characters, starting with a letter),
 so ownership is written there. A mark is matched whole: a look-alike of another cluster, of
 Terraform or of a person is foreign.
+
+A configuration may be copied, and with it the cluster's ID. So a mark also carries a tag that is
+made of what no copy shares, and rows of another cluster are told by it. Rows without a tag were
+made before this was known, here or elsewhere.
 """
 
 from __future__ import annotations
@@ -13,15 +17,40 @@ from dataclasses import dataclass
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9-]")
+_TAG = re.compile(r"[0-9a-f]{8}")
 NAME_LIMIT = 128
 TOKEN_LIMIT = 64
 
 
+def is_tag(text: str) -> bool:
+    """Whether the text could be the tag of a cluster."""
+    return _TAG.fullmatch(text) is not None
+
+
+def tag_of(cluster_uid: str) -> str:
+    """The tag of the cluster whose namespace kube-system has that UID; empty if it is not known."""
+    if not cluster_uid:
+        return ""
+    return hashlib.sha256(cluster_uid.encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a mark says: the UID of a PodDNAT, and the tag of its cluster, empty if it has none."""
+
+    uid: str
+    tag: str
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The marks of one cluster. `cluster_id` must not contain `_`, which separates the parts."""
+    """The marks of one cluster. `cluster_id` must not contain `_`, which separates the parts.
+
+    `tag` is empty while it is not known which cluster this is.
+    """
 
     cluster_id: str
+    tag: str = ""
 
     def name(self, record_uid: str, label: str = "") -> str:
         """The ForwardEntryName for a row of the PodDNAT with that UID.
@@ -30,15 +59,34 @@ class Marks:
         """
         mark = f"dnatctl_{self.cluster_id}_{record_uid}"
         text = _NOT_ALLOWED.sub("-", label)
-        return f"{mark}_{text}"[:NAME_LIMIT] if text else mark
+        more = f"_{self.tag}_{text}" if self.tag else f"_{text}" if text else ""
+        return f"{mark}{more}"[:NAME_LIMIT]
+
+    def read(self, name: str) -> Mark | None:
+        """What the mark on a row of that name says; None where it has none with this ID."""
+        prefix = f"dnatctl_{self.cluster_id}_"
+        if not name.startswith(prefix):
+            return None
+        uid, _, more = name[len(prefix) :].partition("_")
+        if not re.fullmatch(_UUID, uid):
+            return None
+        tag, separator, _ = more.partition("_")  # a label has none
+        return Mark(uid, tag if separator and is_tag(tag) else "")
 
     def owner(self, name: str) -> str:
         """The UID of the PodDNAT a row with that name belongs to; empty for a foreign row."""
-        prefix = f"dnatctl_{self.cluster_id}_"
-        if not name.startswith(prefix):
-            return ""
-        uid, _, _ = name[len(prefix) :].partition("_")
-        return uid if re.fullmatch(_UUID, uid) else ""
+        mark = self.read(name)
+        return mark.uid if mark is not None and mark.tag in ("", self.tag) else ""
+
+    def proves(self, name: str) -> bool:
+        """Whether a row of that name was certainly made by this cluster."""
+        mark = self.read(name)
+        return mark is not None and bool(mark.tag) and mark.tag == self.tag
+
+    def stranger(self, name: str) -> str:
+        """The tag of the other cluster that made a row of that name with the same cluster ID."""
+        mark = self.read(name)
+        return mark.tag if mark is not None and mark.tag != self.tag else ""
 
     def token(self, *intent: object) -> str:
         """The ClientToken of an intended write: the same intent gives the same token.

@@ -20,7 +20,7 @@ TABLE = "ngw-bp1emulated0001"
 
 def orphan(it: Stage, n: int = 0, name: str = "", ip: str = "10.0.70.1") -> str:
     """A row that a crash might have left: our mark, and no PodDNAT of that UID."""
-    name = name or f"dnatctl_{CLUSTER_ID}_{uuid.uuid4()}_default-gone"
+    name = name or it.marks.name(str(uuid.uuid4()), "default-gone")
     return it.acts.create_entry(TABLE, "203.0.113.1", str(700 + n), ip, str(80 + n), name=name)
 
 
@@ -66,7 +66,7 @@ def test_a_row_whose_poddnat_is_merely_unseen_is_no_orphan(it: Stage) -> None:
     record = it.kube.store.create(RECORDS, bare_record(it))
     uid = record["metadata"]["uid"]
     it.referee.forged.add(("default", "unseen"))
-    row = orphan(it, name=f"dnatctl_{CLUSTER_ID}_{uid}_default-unseen")
+    row = orphan(it, name=it.marks.name(uid, "default-unseen"))
     other = orphan(it, 1)
     eventually(lambda: [r["entry_id"] for r in it.rows()] == [row])
     assert [call.entry_id for call in it.calls("DeleteForwardEntry")] == [other]
@@ -84,8 +84,9 @@ def bare_record(it: Stage) -> dict[str, Any]:
 
 def test_a_cycle_deletes_no_more_than_its_budget() -> None:
     with stage(Scenario(knobs=fast(mode="relaxed"))) as it:
+        name = it.marks.name(str(uuid.uuid4()), "default-gone")
         for n in range(7):
-            orphan(it, n)
+            orphan(it, n, name)
         running = it.start_controller(orphans=Patience(age_s=0.0, budget=3), sweep_s=1e6)
         controller = running.controller
         controller._sweeper.sweep()

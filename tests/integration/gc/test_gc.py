@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from dnatctl.cli.gc import gc
+from dnatctl.table.marks import Marks
 from tests.support.stage import Stage, stage
 
 GATEWAY = "ngw-bp1emulated0001"
@@ -68,6 +69,28 @@ def test_only_orphans_of_this_cluster_are_deleted(it: Stage, tmp_path: Path) -> 
     assert "2 deleted, 0 left" in done.output
     assert {row["entry_id"] for row in it.rows()} == kept
     assert doomed.isdisjoint(kept)
+
+
+def test_entries_of_a_cluster_that_is_gone_are_deleted_by_its_tag_only(
+    it: Stage, tmp_path: Path
+) -> None:
+    gone, other = Marks(CLUSTER, "0123abcd"), Marks(CLUSTER, "fedc9876")
+    kept = {
+        orphan(it, 701, other.name(NOBODY)),
+        orphan(it, 702, it.marks.name(NOBODY)),
+        orphan(it, 703),
+    }
+    orphan(it, 704, gone.name(NOBODY, "default-web"))
+    assert "0123abcd" not in run_gc(it, tmp_path, answer="n\n").output
+    done = run_gc(it, tmp_path, "--of", gone.tag, "--yes")
+    assert done.exit_code == 0, done.output
+    assert "1 deleted, 0 left" in done.output
+    assert {row["entry_id"] for row in it.rows()} == kept
+
+
+def test_the_tag_of_no_cluster_is_refused(it: Stage, tmp_path: Path) -> None:
+    assert run_gc(it, tmp_path, "--of", "", "--yes").exit_code == 0
+    assert run_gc(it, tmp_path, "--of", "0123ABCD", "--yes").exit_code == 2
 
 
 def test_nothing_is_deleted_while_a_controller_leads(it: Stage, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
         "update /pods/finalizers",
         "update apps/statefulsets/finalizers",
         "get apps/statefulsets",
+        "get /namespaces kube-system",
         "list /nodes",
         "watch /nodes",
         "get alibabacloud.com/poddnats",

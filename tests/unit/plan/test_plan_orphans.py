@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from dnatctl.plan.orphans import BUDGET, MIN_AGE_S, URGENT_AGE_S, Orphan, Sightings
+from dataclasses import replace
+
+import pytest
+
+from dnatctl.plan.orphans import (
+    BUDGET,
+    FEW_OWNERS,
+    MANY,
+    MIN_AGE_S,
+    SHARE,
+    URGENT_AGE_S,
+    Orphan,
+    Sightings,
+)
+
+CLAIMED = 100
 
 
-def orphan(number: int = 1, generation: int = 1, uid: str = "") -> Orphan:
-    return Orphan("ngw-1", f"fwd-{number}", uid or f"uid-{number}", generation)
+def orphan(number: int = 1, generation: int = 1, uid: str = "", proven: bool = True) -> Orphan:
+    return Orphan("ngw-1", f"fwd-{number}", uid or f"uid-{number}", generation, proven)
+
+
+def aged(orphans: list[Orphan], claimed: int, sightings: Sightings | None = None) -> Sightings:
+    """Sightings of these orphans, each old enough to be deleted."""
+    sightings = sightings or Sightings()
+    for generation, now in ((1, 0.0), (2, MIN_AGE_S)):
+        seen = [replace(orphan, generation=generation) for orphan in orphans]
+        sightings.update(seen, claimed, now)
+    return sightings
 
 
 def due(sightings: Sightings, now: float) -> list[str]:
@@ -15,8 +39,8 @@ def due(sightings: Sightings, now: float) -> list[str]:
 
 def test_an_orphan_is_due_when_seen_in_two_readings_and_old_enough():
     sightings = Sightings()
-    sightings.update([orphan(generation=1)], 0.0)
-    sightings.update([orphan(generation=2)], MIN_AGE_S - 0.1)
+    sightings.update([orphan(generation=1)], CLAIMED, 0.0)
+    sightings.update([orphan(generation=2)], CLAIMED, MIN_AGE_S - 0.1)
     assert due(sightings, MIN_AGE_S - 0.1) == []
     assert due(sightings, MIN_AGE_S) == ["fwd-1"]
 
@@ -24,36 +48,36 @@ def test_an_orphan_is_due_when_seen_in_two_readings_and_old_enough():
 def test_one_reading_is_not_enough_however_old():
     sightings = Sightings()
     for now in (0.0, 100.0, 10 * MIN_AGE_S):
-        sightings.update([orphan(generation=7)], now)
+        sightings.update([orphan(generation=7)], CLAIMED, now)
     assert due(sightings, 10 * MIN_AGE_S) == []
 
 
 def test_one_that_was_claimed_meanwhile_begins_anew():
     sightings = Sightings()
-    sightings.update([orphan(generation=1)], 0.0)
-    sightings.update([], 60.0)
-    sightings.update([orphan(generation=2)], 70.0)
-    sightings.update([orphan(generation=3)], 70.0 + MIN_AGE_S - 1)
+    sightings.update([orphan(generation=1)], CLAIMED, 0.0)
+    sightings.update([], CLAIMED, 60.0)
+    sightings.update([orphan(generation=2)], CLAIMED, 70.0)
+    sightings.update([orphan(generation=3)], CLAIMED, 70.0 + MIN_AGE_S - 1)
     assert due(sightings, 70.0 + MIN_AGE_S - 1) == []
     assert due(sightings, 70.0 + MIN_AGE_S) == ["fwd-1"]
 
 
 def test_in_a_pods_way_it_goes_soon_but_not_unseen():
     sightings = Sightings()
-    sightings.update([orphan(generation=1), orphan(2, generation=1)], 0.0)
+    sightings.update([orphan(generation=1), orphan(2, generation=1)], CLAIMED, 0.0)
     sightings.expedite("uid-1")
     assert due(sightings, URGENT_AGE_S) == []
-    sightings.update([orphan(generation=2), orphan(2, generation=2)], URGENT_AGE_S)
+    sightings.update([orphan(generation=2), orphan(2, generation=2)], CLAIMED, URGENT_AGE_S)
     assert due(sightings, URGENT_AGE_S) == ["fwd-1"]
 
 
 def test_urgency_ends_with_the_last_orphan_of_that_owner():
     sightings = Sightings()
-    sightings.update([orphan(generation=1)], 0.0)
+    sightings.update([orphan(generation=1)], CLAIMED, 0.0)
     sightings.expedite("uid-1")
-    sightings.update([], 1.0)
-    sightings.update([orphan(generation=2)], 2.0)
-    sightings.update([orphan(generation=3)], 2.0 + URGENT_AGE_S)
+    sightings.update([], CLAIMED, 1.0)
+    sightings.update([orphan(generation=2)], CLAIMED, 2.0)
+    sightings.update([orphan(generation=3)], CLAIMED, 2.0 + URGENT_AGE_S)
     assert due(sightings, 2.0 + URGENT_AGE_S) == []
 
 
@@ -62,8 +86,8 @@ def test_few_at_a_time_the_oldest_first():
     present: list[Orphan] = []
     for number in range(2 * BUDGET):
         present.append(orphan(number))
-        sightings.update(present, float(-number))
-    sightings.update([orphan(number, generation=2) for number in range(2 * BUDGET)], 1.0)
+        sightings.update(present, CLAIMED, float(-number))
+    sightings.update([orphan(number, generation=2) for number in range(2 * BUDGET)], CLAIMED, 1.0)
     late = 10 * MIN_AGE_S
     assert due(sightings, late) == [f"fwd-{n}" for n in range(2 * BUDGET - 1, BUDGET - 1, -1)]
     assert len(due(sightings, late)) == BUDGET
@@ -71,6 +95,63 @@ def test_few_at_a_time_the_oldest_first():
 
 def test_what_is_due_is_as_it_was_last_seen():
     sightings = Sightings()
-    sightings.update([orphan(generation=1)], 0.0)
-    sightings.update([orphan(generation=5)], 1.0)
+    sightings.update([orphan(generation=1)], CLAIMED, 0.0)
+    sightings.update([orphan(generation=5)], CLAIMED, 1.0)
     assert sightings.due(MIN_AGE_S) == [orphan(generation=5)]
+
+
+@pytest.mark.parametrize("proven", [True, False])
+@pytest.mark.parametrize(
+    ("orphans", "claimed", "goes"),
+    [
+        (MANY, 1000, True),
+        (MANY + 1, 1000, False),
+        (3, 3 * SHARE, True),
+        (3, 3 * SHARE - 1, False),
+        (4, 0, False),
+    ],
+)
+def test_too_many_orphans_are_left_to_a_person(
+    orphans: int, claimed: int, goes: bool, proven: bool
+) -> None:
+    sightings = aged([orphan(number, proven=proven) for number in range(orphans)], claimed)
+    assert sightings.braked is not goes
+    assert len(due(sightings, MIN_AGE_S)) == (min(orphans, BUDGET) if goes else 0)
+    assert len(sightings.held(MIN_AGE_S)) == (0 if goes else orphans)
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_what_a_crash_left_goes_where_little_is_claimed_if_it_is_certainly_ours(
+    proven: bool,
+) -> None:
+    orphans = [orphan(n, uid=f"uid-{n % FEW_OWNERS}", proven=proven) for n in range(4)]
+    assert bool(due(aged(orphans, 0), MIN_AGE_S)) is proven
+
+
+def test_the_brake_holds_until_no_orphan_is_left():
+    sightings = aged([orphan(number) for number in range(MANY + 1)], CLAIMED)
+    sightings.update([orphan(1, 3)], CLAIMED, MIN_AGE_S)
+    assert due(sightings, MIN_AGE_S) == []
+    sightings.update([], CLAIMED, MIN_AGE_S)
+    assert not sightings.braked
+
+
+def test_the_brake_of_the_last_leader_holds_as_well():
+    assert due(aged([orphan()], CLAIMED, Sightings(braked=True)), MIN_AGE_S) == []
+
+
+def test_what_leads_to_a_living_pod_goes_although_the_rest_is_held():
+    sightings = Sightings()
+    sightings.update([orphan(n, proven=False) for n in range(5)], 0, 0.0)
+    sightings.expedite("uid-3")
+    sightings.update([orphan(n, 2, proven=False) for n in range(5)], 0, URGENT_AGE_S)
+    assert due(sightings, URGENT_AGE_S) == ["fwd-3"]
+
+
+def test_but_not_where_that_is_said_of_many():
+    sightings = Sightings()
+    sightings.update([orphan(n) for n in range(MANY + 1)], 0, 0.0)
+    for n in range(MANY + 1):
+        sightings.expedite(f"uid-{n}")
+    sightings.update([orphan(n, 2) for n in range(MANY + 1)], 0, URGENT_AGE_S)
+    assert due(sightings, URGENT_AGE_S) == []

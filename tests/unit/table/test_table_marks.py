@@ -14,6 +14,7 @@ from dnatctl.table.marks import NAME_LIMIT, TOKEN_LIMIT, Marks
 UID = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 MARKS = Marks("c11ba338192")
 LONGEST = Marks("c" * 64)
+TAGGED, TWIN = Marks("c11ba338192", "0123abcd"), Marks("c11ba338192", "fedc9876")
 ENTRY = NewEntry(
     "1.1.1.1", PortRange(600, 600), "10.0.0.1", PortRange(80, 80), Protocol.TCP, MARKS.name(UID)
 )
@@ -24,7 +25,7 @@ def test_a_name_says_whose_the_row_is_and_for_which_pod():
     assert MARKS.name(UID, "games-lobby-0") == f"dnatctl_c11ba338192_{UID}_games-lobby-0"
 
 
-@given(label=st.text(max_size=300), marks=st.sampled_from([MARKS, LONGEST]))
+@given(label=st.text(max_size=300), marks=st.sampled_from([MARKS, LONGEST, TAGGED]))
 def test_every_name_is_one_the_cloud_takes_and_leads_back_to_its_owner(label, marks):
     name = marks.name(UID, label)
     assert re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{1,127}", name)
@@ -65,6 +66,35 @@ def test_a_cluster_whose_id_begins_with_anothers_owns_none_of_its_rows():
     short, long = Marks("prod"), Marks("prod-2")
     assert short.owner(long.name(UID)) == ""
     assert long.owner(short.name(UID)) == ""
+
+
+@given(label=st.text(max_size=300))
+def test_a_cluster_with_the_same_id_owns_none_of_the_rows(label):
+    name = TAGGED.name(UID, label)
+    assert TWIN.owner(name) == ""
+    assert TWIN.stranger(name) == TAGGED.tag
+    assert not TWIN.proves(name)
+    assert MARKS.owner(name) == ""
+    assert TAGGED.owner(name) == UID
+    assert TAGGED.proves(name)
+    assert TAGGED.stranger(name) == ""
+
+
+@pytest.mark.parametrize("label", ["", "games-lobby-0", "0123abcd", "fedc9876"])
+def test_rows_of_before_the_tag_are_ours_but_that_is_not_proven(label):
+    """A namespace and name that look like a tag are none."""
+    name = MARKS.name(UID, label)
+    for marks in (TAGGED, TWIN, MARKS):
+        assert marks.owner(name) == UID
+        assert not marks.proves(name)
+        assert marks.stranger(name) == ""
+
+
+def test_the_tag_is_there_however_long_the_id_is():
+    long = Marks("c" * 64, TAGGED.tag)
+    name = long.name(UID, "a-namespace-and-a-name-that-do-not-fit-any-more")
+    assert len(name) <= NAME_LIMIT
+    assert long.proves(name)
 
 
 def test_a_token_is_the_same_after_a_crash():

@@ -29,7 +29,9 @@ from dnatctl_sim.kube.core.store import Store, draft
 class Api:
     """The API server's behaviour, without HTTP."""
 
-    def __init__(self, store: Store, registry: Registry, clock: Clock, seed: int = 0) -> None:
+    def __init__(
+        self, store: Store, registry: Registry, clock: Clock, seed: int | None = None
+    ) -> None:
         self.store = store
         self.registry = registry
         self.clock = clock

@@ -1,0 +1,152 @@
+"""Which cluster this is, and whether it may work under its cluster ID.
+
+The mark on a row names the cluster by the ID in the configuration. A copied configuration is the
+same on two clusters; the UID of the namespace kube-system is not. It is noted in the ledger.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import orjson
+import structlog
+
+from dnatctl.control.sweeper import shared
+from dnatctl.control.world import World
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.events import EventRecorder
+from dnatctl.kube.ledger import FACTS, PREFIX, Ledger
+from dnatctl.objects import Key
+from dnatctl.observe.metrics import CONTROLLER
+from dnatctl.plan.orphans import MANY
+from dnatctl.table.marks import tag_of
+
+log = structlog.get_logger(__name__)
+
+CLUSTER, WORKED_AS, BRAKED = "cluster", "clusterID", "orphansHeld"
+"""Facts in the ledger: the UID of kube-system, the cluster ID under which this cluster has worked,
+and whether there were too many orphans to delete any."""
+
+ASK_AGAIN_S = 1.0
+"""How often to look whether what speaks against working here is over, in seconds."""
+
+
+def cluster_uid(client: KubeClient) -> str:
+    """The UID of the namespace kube-system; empty where it may not be read. Raises KubeError."""
+    try:
+        body = client.request("GET", "/api/v1/namespaces/kube-system")
+    except KubeError as error:
+        if error.failure in (Failure.FORBIDDEN, Failure.NOT_FOUND):
+            return ""
+        raise
+    return str(orjson.loads(body)["metadata"]["uid"])
+
+
+def teller(events: EventRecorder, namespace: str) -> Callable[[str, str], None]:
+    """Tells those who look after the controller: reason and text, as an event on its Lease."""
+
+    def tell(reason: str, text: str) -> None:
+        lease = Key(namespace, CONTROLLER)
+        events.record("Lease", lease, "", "Warning", reason, "Control", text)
+
+    return tell
+
+
+class Identity:
+    """What is known of this cluster. With `note` False nothing is written to the ledger."""
+
+    def __init__(self, client: KubeClient, ledger: Ledger, world: World, *, note: bool) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._world = world
+        self._note = note
+        self._facts: dict[str, str] = {}
+        self.known = True
+        """Whether rows of another cluster with the same cluster ID can be told."""
+
+    @property
+    def braked(self) -> bool:
+        """Whether orphans are held, as the last leader left it."""
+        return BRAKED in self._facts
+
+    def learn(self) -> str:
+        """Find out which cluster this is; returns why it cannot work here, empty if it can.
+
+        To be called before any table is read. Raises KubeError.
+        """
+        uid = cluster_uid(self._client)
+        self._facts = self._ledger.facts()
+        noted = self._facts.get(CLUSTER, "")
+        if uid and noted and uid != noted:
+            return (
+                f"the ledger in this namespace was made by another cluster (kube-system {noted}, "
+                f"here {uid}): delete the ConfigMaps {FACTS} and {PREFIX}*, which were copied"
+            )
+        self._facts[CLUSTER] = uid or noted
+        self.known = bool(self._facts[CLUSTER])
+        self._world.identify(tag_of(self._facts[CLUSTER]))
+        if not self.known:
+            log.warning(
+                "may not get the namespace kube-system: another cluster with the same clusterID "
+                "cannot be told from this one"
+            )
+        return ""
+
+    def settle(self) -> str:
+        """Whether to begin work now that all tables have been read; returns why not.
+
+        A cluster that has never worked under its cluster ID does not begin beside another that
+        does. One that has goes on: the rows of the other are left alone. Raises KubeError.
+        """
+        marks = self._world.marks
+        if self._facts.get(WORKED_AS) != marks.cluster_id and not self._world.claimed_rows():
+            if others := self._world.rows_of_others():
+                return shared(marks, others)
+            if (orphans := self._world.orphans()) > MANY:
+                return (
+                    f"{orphans} entries carry the clusterID {marks.cluster_id}, and this cluster "
+                    "has made none of them: give it a clusterID of its own, or, if nobody needs "
+                    "them any more, run `dnatctl gc`"
+                )
+        self._remember({CLUSTER: self._facts[CLUSTER], WORKED_AS: marks.cluster_id})
+        return ""
+
+    def note_braked(self, braked: bool) -> None:
+        """Have the next leader know whether there are too many orphans. Raises KubeError."""
+        self._remember({BRAKED: "true" if braked else None})
+        self._facts.pop(BRAKED, None)
+        if braked:
+            self._facts[BRAKED] = "true"
+
+    def _remember(self, facts: dict[str, str | None]) -> None:
+        known = self._ledger.facts() if self._note else facts
+        if any(known.get(fact) != value for fact, value in facts.items()):
+            self._ledger.note_facts(facts)
+
+
+class Permission:
+    """Waits until nothing speaks against working here, and says what does."""
+
+    def __init__(self, stop: threading.Event, tell: Callable[[str, str], None]) -> None:
+        self._stop = stop
+        self.tell = tell
+        self.refused = ""
+        """Why there is no work yet."""
+
+    def wait(self, ask: Callable[[], str]) -> bool:
+        """Ask until there is no answer any more; False to stop."""
+        while not self._stop.is_set():
+            before = self.refused
+            try:
+                self.refused = ask()
+            except (KubeError, ValueError) as error:
+                self.refused = str(error)
+            if not self.refused:
+                return True
+            if self.refused != before:
+                log.error("not working", error=self.refused)
+                self.tell("NotWorking", self.refused)
+            self._stop.wait(ASK_AGAIN_S)
+        return False
