@@ -49,7 +49,8 @@ def render() -> str:
 
 
 def _sampled(family: Metric) -> tuple[str, ...]:
-    return tuple(family.samples[0].labels) if family.samples else ()
+    shown = family.type in ("counter", "gauge") and family.samples
+    return tuple(family.samples[0].labels) if shown else ()
 
 
 def _row(family: Metric, labels: tuple[str, ...]) -> list[str]:
