@@ -5,24 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dnatctl.cli.options import (
     config_option,
+    connect,
     connect_cloud,
     credential_source,
     kubeconfig_option,
     load_config,
+    provider_for,
 )
-from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.errors import CloudError
-from dnatctl.cloud.providers import open_provider
 from dnatctl.config import Config
-from dnatctl.kube.client import KubeClient
-from dnatctl.kube.errors import KubeConfigError, KubeError
-from dnatctl.kube.poddnats import served_version
+from dnatctl.kube.errors import KubeError
 from dnatctl.model import Gateway
+
+if TYPE_CHECKING:
+    from dnatctl.cloud.api import CloudApi
 
 
 @click.command()
@@ -51,7 +53,7 @@ Finding = tuple[bool, str]
 def _cloud(config: Config) -> Iterator[Finding]:
     wanted = [gateway.gateway_id for gateway in config.gateways]
     try:
-        cloud = connect_cloud(config, open_provider(credential_source(config)))
+        cloud = connect_cloud(config, provider_for(config))
         described = {g.gateway_id: g for g in cloud.describe_gateways(wanted)}
     except CloudError as error:
         yield False, f"cloud: {error}"
@@ -92,9 +94,11 @@ def _table(cloud: CloudApi, gateway: Gateway) -> Finding:
 
 
 def _cluster(kubeconfig: Path | None) -> Iterator[Finding]:
+    from dnatctl.kube.poddnats import served_version
+
     try:
-        version = served_version(KubeClient.connect(kubeconfig, 2))
-    except (KubeError, KubeConfigError) as error:
+        version = served_version(connect(kubeconfig, 2))
+    except (KubeError, click.ClickException) as error:
         yield False, f"cluster: PodDNATs: {error}"
         return
     yield True, f"cluster: PodDNATs are served as {version}"

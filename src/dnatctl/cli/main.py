@@ -7,25 +7,31 @@ import importlib.util
 import sys
 
 import click
+from click.shell_completion import CompletionItem
+
+from dnatctl import __version__
 
 COMMANDS = {
-    "run": "dnatctl.cli.run:run",
-    "check": "dnatctl.cli.check:check",
-    "gc": "dnatctl.cli.gc:gc",
-    "version": "dnatctl.cli.version:version",
+    "run": ("dnatctl.cli.run:run", "Run the controller."),
+    "check": ("dnatctl.cli.check:check", "Check the configuration, offline or against the world."),
+    "gc": ("dnatctl.cli.gc:gc", "Show entries of this cluster that nothing claims; delete them."),
+    "version": ("dnatctl.cli.version:version", "Print the version."),
 }
 EMULATED = {
-    "sim": "dnatctl_sim.cli.sim:sim",
-    "demo": "dnatctl_sim.cli.demo:demo",
+    "sim": ("dnatctl_sim.cli.sim:sim", "Emulate a cluster and the cloud on this machine."),
+    "demo": ("dnatctl_sim.cli.demo:demo", "Show the controller at work on the emulators."),
 }
 """Commands of a checkout: an installation has no emulators."""
 
 
 class LazyGroup(click.Group):
-    """Imports a command when it is used: the SDKs cost half a second."""
+    """Imports a command when it is used: the SDKs cost half a second.
+
+    What a list of the commands says of each therefore stands in a table here.
+    """
 
     @property
-    def _commands(self) -> dict[str, str]:
+    def _commands(self) -> dict[str, tuple[str, str]]:
         emulated = EMULATED if importlib.util.find_spec("dnatctl_sim") else {}
         return COMMANDS | emulated
 
@@ -35,17 +41,32 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """See click."""
-        where = self._commands.get(cmd_name)
-        if where is None:
+        if cmd_name not in self._commands:
             return None
+        where, _ = self._commands[cmd_name]
         module, _, name = where.partition(":")
         command = getattr(importlib.import_module(module), name)
         if not isinstance(command, click.Command):
             raise TypeError(where)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """See click."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self._commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """See click."""
+        items = click.Command.shell_complete(self, ctx, incomplete)
+        return items + [
+            CompletionItem(name, help=text)
+            for name, (_, text) in self._commands.items()
+            if name.startswith(incomplete)
+        ]
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="dnatctl %(version)s")
 def cli() -> None:
     """Public endpoints for Kubernetes pods through DNAT entries of Alibaba Cloud NAT gateways."""
 

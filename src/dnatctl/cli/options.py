@@ -6,18 +6,21 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dnatctl.cloud.client import Cloud
 from dnatctl.cloud.credentials import CredentialError, CredentialSource, choose
 from dnatctl.cloud.credentials import CredentialType as SourceType
 from dnatctl.cloud.operation import Operation
-from dnatctl.cloud.providers import Provider, open_provider
 from dnatctl.config import Config, ConfigErrors, CredentialType, load
-from dnatctl.kube.client import KubeClient, Observer
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
+
+if TYPE_CHECKING:
+    # Loaded by what needs them: the clients of cloud and cluster cost half a second.
+    from dnatctl.cloud.client import Cloud
+    from dnatctl.cloud.providers import Provider
+    from dnatctl.kube.client import KubeClient, Observer
 
 DEFAULT_CONFIG = "/etc/dnatctl/config.yaml"
 
@@ -90,6 +93,8 @@ def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> Cr
 
 def connect_cloud(config: Config, provider: Provider, **more: Any) -> Cloud:
     """The cloud that the configuration describes."""
+    from dnatctl.cloud.client import Cloud
+
     return Cloud.connect(
         config.region_id,
         config.vpc_id,
@@ -103,6 +108,8 @@ def connect_cloud(config: Config, provider: Provider, **more: Any) -> Cloud:
 
 def provider_for(config: Config) -> Provider:
     """Credentials as the configuration asks for them."""
+    from dnatctl.cloud.providers import open_provider
+
     return open_provider(credential_source(config))
 
 
@@ -133,6 +140,8 @@ def _exists(client: KubeClient, namespace: str) -> bool:
 
 def connect(kubeconfig: Path | None, size: int, observer: Observer | None = None) -> KubeClient:
     """The cluster, with so many connections kept; ends the command if none is configured."""
+    from dnatctl.kube.client import KubeClient
+
     try:
         return KubeClient.connect(kubeconfig, size, observer=observer)
     except KubeConfigError as error:
