@@ -36,6 +36,8 @@ lint: .venv/.dev ## Style, types and the rules of the architecture
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint manifests/image/Containerfile
+	$(BIN)/shellcheck .ci/run hack/venv hack/verify-manifests manifests/image/build-tree
 
 .PHONY: verify
 verify: verify-docs verify-manifests verify-shape ## What is generated is fresh, manifests build, files are short
@@ -78,6 +80,10 @@ bench: .venv/.bench ## Measure speed and size against the budgets (ARGS="--quick
 .PHONY: bench-docs
 bench-docs: .venv/.bench ## Put the figures of the last `make bench` into docs/performance.md
 	$(RUN) $(BIN)/python -m hack.bench.page $(ARGS)
+
+.PHONY: image
+image: .venv/.dev ## Build the image into dist/, with its SBOM (needs buildah, root; no engine)
+	$(BIN)/python -m hack.image $(ARGS)
 
 .PHONY: format
 format: .venv/.dev ## Bring the code into the one style

@@ -3,7 +3,7 @@
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -82,6 +82,7 @@ class Arena:
         *arguments: str,
         link: Link | None = None,
         tuning: Mapping[str, float] | None = None,
+        program: Sequence[str] = (),
         **config: Any,
     ) -> Replica:
         """A replica, not started yet; keywords are keys of its configuration file.
@@ -100,6 +101,7 @@ class Arena:
             self.configuration(**config),
             *arguments,
             tuning=tuning,
+            program=program,
         )
         self.replicas.append(replica)
         return replica
@@ -111,12 +113,10 @@ class Arena:
         return replica.wait_leading()
 
     def _kubeconfig(self, folder: Path, link: Link | None) -> Path:
-        if link is None:
-            return self.control_plane.dnatctl_kubeconfig
         folder.mkdir(parents=True)
         write_kubeconfig(
             folder / "kubeconfig",
-            server=link.url,
+            server=link.url if link else self.control_plane.url,
             authority=self.control_plane.authority,
             token=self.control_plane.tokens["dnatctl"],
         )

@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -33,10 +33,12 @@ class Replica:
         config: Mapping[str, Any],
         *arguments: str,
         tuning: Mapping[str, float] | None = None,
+        program: Sequence[str] = (),
     ) -> None:
         """Keep configuration and log in `folder`; `arguments` are added to those of `run`.
 
         `tuning` names times that differ from those of production, see `tests/e2e/tuned.py`.
+        `program` is what is run instead of the checkout's dnatctl.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "dnatctl.log"
@@ -46,8 +48,7 @@ class Replica:
         self.key = str(config.get("credential", {}).get("accessKey", ""))
         """The AccessKey that signs its calls to the cloud."""
         self._command = [
-            sys.executable,
-            *_program(tuning or {}),
+            *(program or _program(tuning or {})),
             "run",
             f"--config={self._config}",
             f"--kubeconfig={kubeconfig}",
@@ -210,8 +211,8 @@ class Replica:
 
 def _program(tuning: Mapping[str, float]) -> list[str]:
     if not tuning:
-        return ["-m", "dnatctl"]
-    return [str(_TUNED), *(f"{name}={seconds}" for name, seconds in tuning.items())]
+        return [sys.executable, "-m", "dnatctl"]
+    return [sys.executable, str(_TUNED), *(f"{name}={seconds}" for name, seconds in tuning.items())]
 
 
 def _environment() -> dict[str, str]:
