@@ -6,8 +6,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support import network, threads
@@ -54,6 +56,23 @@ def network_guard() -> Iterator[network.Guard]:
     attempts = network.GUARD.take()
     if attempts:
         pytest.fail(f"tried to leave this machine: {', '.join(attempts)}")
+
+
+@pytest.fixture(autouse=True)
+def own_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a test makes of the logs ends with it.
+
+    The program lets loggers keep what they were first used with, which would be for the rest of
+    the process: here they look each time.
+    """
+    before, configure = structlog.get_config(), structlog.configure
+
+    def uncached(*args: Any, **kwargs: Any) -> None:
+        configure(*args, **{**kwargs, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", uncached)
+    yield
+    configure(**before)
 
 
 @pytest.fixture

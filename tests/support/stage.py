@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from dnatctl_sim.cloud import Acts, CloudServer, Knobs, Scenario, Settle, rows
 from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET
 from dnatctl_sim.kube import KubeServer
 from dnatctl_sim.kube import Settings as KubeSettings
+from dnatctl_sim.kube.core.errors import ApiError
 from tests.support.gate import CLOUD_WRITES, Gate, GatedCloud
 from tests.support.oracle import discrepancies
 from tests.support.referee import RECORDS, Referee
@@ -37,6 +38,10 @@ NAMESPACE = "dnatctl-system"
 CLUSTER_ID = "c11ba338192xxxxxxx"
 PREFIX = "k8s.aliyun.com/pod-dnat"
 POD_READY = "k8s.aliyun.com/pod-dnat-ready"
+PATIENCE_S = 60.0
+"""How long what must come is waited for. Long, as the machine may be busy with something else; it
+says nothing about speed."""
+
 QUIET_S = 0.15
 """So long without a write or a reconciliation means that nothing more is coming."""
 
@@ -44,7 +49,7 @@ Object = dict[str, Any]
 
 
 def eventually(
-    check: Callable[[], object], *, seconds: float = 20.0, what: str | Callable[[], str] = ""
+    check: Callable[[], object], *, seconds: float = PATIENCE_S, what: str | Callable[[], str] = ""
 ) -> Any:
     """Wait until `check` answers something true; returns that."""
     deadline = time.monotonic() + seconds
@@ -177,7 +182,7 @@ class Stage:
         for it in self.running:
             it.stop.set()
         for it in self.running:
-            it.thread.join(30)
+            it.thread.join(PATIENCE_S)
             assert not it.thread.is_alive(), "the controller does not stop"
         self.running.clear()
 
@@ -221,7 +226,8 @@ class Stage:
         """Delete every workload, pod and PodDNAT where we are, and wait until they are gone."""
         for resource in ("statefulsets.apps", "pods", RECORDS):
             for obj in self.kube.store.list(resource, self.ns):
-                self.kube.store.delete(resource, self.ns, obj["metadata"]["name"])
+                with suppress(ApiError):  # the cluster cleans up as well, and may have been faster
+                    self.kube.store.delete(resource, self.ns, obj["metadata"]["name"])
         eventually(
             lambda: not self.kube.store.list("pods", self.ns) and not self.records(self.ns),
             what=lambda: f"{self.ns} empty: {self.records(self.ns)} {self.rows()}",
@@ -323,7 +329,7 @@ class Stage:
     # --- waiting
 
     def ready(
-        self, name: str, ports: int = 1, namespace: str = "", seconds: float = 20.0
+        self, name: str, ports: int = 1, namespace: str = "", seconds: float = PATIENCE_S
     ) -> list[Object]:
         """Wait until the pod has so many usable entries."""
 
@@ -375,13 +381,15 @@ class Stage:
 
         return discrepancies(pods, records, self.rows(), owner, but)
 
-    def settled(self, but: Collection[tuple[str, str]] = (), seconds: float = 20.0) -> None:
+    def settled(self, but: Collection[tuple[str, str]] = (), seconds: float = PATIENCE_S) -> None:
         """Wait until everything is as it ought to be."""
         eventually(
             lambda: not self.wrong(but), seconds=seconds, what=lambda: "\n".join(self.wrong(but))
         )
 
-    def assert_at_rest(self, but: Collection[tuple[str, str]] = (), seconds: float = 20.0) -> None:
+    def assert_at_rest(
+        self, but: Collection[tuple[str, str]] = (), seconds: float = PATIENCE_S
+    ) -> None:
         """Everything is as it ought to be, and looking at it all again changes nothing."""
         self.quiet()
         self.settled(but, seconds)
@@ -405,7 +413,7 @@ class Stage:
     def quiet(self, unless: Callable[[], bool] = lambda: False) -> None:
         """Wait until no controller has anything to do, and none has written for a moment."""
         calm, last = time.monotonic(), self.writes()
-        deadline = calm + 20
+        deadline = calm + PATIENCE_S
         while time.monotonic() - calm < QUIET_S and not unless():
             time.sleep(0.01)
             now = self.writes()

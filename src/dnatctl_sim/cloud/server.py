@@ -15,6 +15,7 @@ from typing import cast
 from dnatctl_sim.cloud.admin import Admin
 from dnatctl_sim.cloud.cloud import Cloud
 from dnatctl_sim.cloud.wire import Answer, BadRequestError, Cut, Life, Reply, Request, take_request
+from dnatctl_sim.endings import end_listening, end_tasks
 
 Handler = Callable[[Request], Life]
 
@@ -184,9 +185,13 @@ class CloudServer:
         try:
             loop.run_forever()
         finally:
-            listening.close()
-            for connection in tuple(self._connections):
-                connection.end()
-            # One more turn of the loop, for the transports to close their sockets.
-            loop.run_until_complete(asyncio.sleep(0))
+            loop.run_until_complete(self._end(listening))
             loop.close()
+
+    async def _end(self, listening: asyncio.Server) -> None:
+        await end_listening(listening, self._cut)
+        await end_tasks()  # handshakes that nobody goes on with
+
+    def _cut(self) -> None:
+        for connection in tuple(self._connections):
+            connection.end()

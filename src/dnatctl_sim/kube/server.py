@@ -6,11 +6,13 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 from aiohttp import web
 
 from dnatctl.clock import Clock, SystemClock
+from dnatctl_sim.endings import end_listening, end_tasks
 from dnatctl_sim.kube.actors.collectors import CRDCollector, NamespaceCollector
 from dnatctl_sim.kube.actors.customtypes import CustomTypes
 from dnatctl_sim.kube.actors.dependents import Dependents
@@ -121,6 +123,7 @@ class KubeServer:
             return
         if self._thread is not None:
             self.go_offline()
+            self._run(end_tasks())
             self._run(self._loop.shutdown_asyncgens())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
@@ -236,14 +239,17 @@ class KubeServer:
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _unlisten(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-        if self._http is not None:
-            for connection in list(self._http.connections):
-                if connection.transport is not None:
-                    connection.transport.abort()
-            await self._http.shutdown(_PATIENCE)
+        listener, http = self._listener, self._http
         self._listener = self._http = None
+        if listener is not None and http is not None:
+            await end_listening(listener, partial(_cut, http))
+            await http.shutdown(_PATIENCE)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _cut(http: web.Server) -> None:
+    for connection in list(http.connections):
+        if connection.transport is not None:
+            connection.transport.abort()

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.support.programs import KUBECTL
+from tests.support.stage import PATIENCE_S
 
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], *, seconds: float = 20.0, what: str = "") -> T:
+def eventually(look: Callable[[], T], *, seconds: float = PATIENCE_S, what: str = "") -> T:
     """Look until there is something true to see, and return that."""
     deadline = time.monotonic() + seconds
     while True:
@@ -59,7 +60,7 @@ class Program:
             return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return []
 
-    def wait_for(self, text: str, seconds: float = 30.0) -> str:
+    def wait_for(self, text: str, seconds: float = PATIENCE_S) -> str:
         """Wait until it has printed `text`; all that it has printed."""
 
         def printed() -> str:
@@ -69,7 +70,7 @@ class Program:
 
         return eventually(printed, seconds=seconds, what=f"{text!r} in the output")
 
-    def end(self, number: int = signal.SIGTERM, seconds: float = 15.0) -> int:
+    def end(self, number: int = signal.SIGTERM, seconds: float = PATIENCE_S) -> int:
         """Send a signal; the exit status."""
         self.process.send_signal(number)
         return self.process.wait(seconds)
@@ -109,7 +110,7 @@ def kubectl(kubeconfig: str, *arguments: str, stdin: str = "") -> str:
         env=os.environ | home,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"

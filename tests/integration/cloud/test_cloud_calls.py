@@ -19,7 +19,7 @@ from dnatctl_sim.cloud.spec import GATEWAY_ID, VPC_ID, GatewaySpec, VpcSpec
 from tests.integration.cloud.bench import TABLE_ID, Bench, new_entry, token
 
 
-def eventually(check: Callable[[], object], seconds: float = 10.0) -> None:
+def eventually(check: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, "did not happen in time"

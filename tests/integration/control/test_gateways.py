@@ -11,6 +11,9 @@ from dnatctl_sim.cloud.spec import EntrySpec, GatewaySpec, VpcSpec, VSwitchSpec
 from tests.support.stage import Object, Stage, eventually, fast, stage
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
+SOON_S = 14.0
+"""Sooner than a refused row is tried again by itself (`REJECTED_RETRY_S`)."""
+
 OFTEN = {"resync": "1s"}
 """Gateways are described anew every second."""
 
@@ -310,7 +313,7 @@ def test_a_quota_raised_in_the_cloud_is_found_out() -> None:
         eventually(lambda: it.condition("two").get("status") == "False")
         it.cloud.set_knobs(quota=10)
         it.delete_pod("one")
-        it.ready("two", seconds=5)
+        it.ready("two", seconds=SOON_S)
 
 
 def test_a_pod_refused_for_quota_is_served_as_soon_as_a_row_is_freed() -> None:
@@ -321,7 +324,7 @@ def test_a_pod_refused_for_quota_is_served_as_soon_as_a_row_is_freed() -> None:
         it.pod("two")
         eventually(lambda: it.calls("CreateForwardEntry", code="QuotaExceeded"))
         it.delete_pod("one")
-        it.ready("two", seconds=5)
+        it.ready("two", seconds=SOON_S)
         it.assert_at_rest()
 
 

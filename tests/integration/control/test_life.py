@@ -226,7 +226,7 @@ def test_a_name_recreated_many_times_ends_with_one_exposure(it: Stage) -> None:
         it.pod("web", "80,443")
         it.delete_pod("web", grace=0)
     it.pod("web", "80,443")
-    it.ready("web", 2, seconds=40)  # a claim never told ready waits out lagging lists
+    it.ready("web", 2)  # a claim never told ready waits out lagging lists
     it.assert_at_rest()
 
 

@@ -78,7 +78,7 @@ def reading(answer: str) -> None:
         it.pod("next")
         it.ready("next")
         it.heal()
-        it.assert_at_rest(seconds=40)
+        it.assert_at_rest()
 
 
 def test_bad_answers_to_reads_are_read_again() -> None:
@@ -97,11 +97,11 @@ def test_throttled_for_a_while_then_well(hint: bool) -> None:
         for n in range(16):
             it.pod(f"web-{n}")
         for n in range(16):
-            it.ready(f"web-{n}", seconds=40)
+            it.ready(f"web-{n}")
         throttled = len(it.calls(code="Throttling.User"))
         assert throttled <= 20, "the limit is hammered"
         it.cloud.set_knobs(limits={})
-        it.assert_at_rest(seconds=40)
+        it.assert_at_rest()
 
 
 def test_no_leave_for_a_while(it: Stage) -> None:
@@ -113,7 +113,7 @@ def test_no_leave_for_a_while(it: Stage) -> None:
     eventually(lambda: it.calls(code="Forbidden.RAM"))
     assert it.entries("web") == before
     it.cloud.set_knobs(allowed=["vpc:*", "ecs:*"])
-    it.ready("next", seconds=30)
+    it.ready("next")
     it.assert_at_rest()
 
 
@@ -138,7 +138,7 @@ def test_a_busy_time_that_varies_widely() -> None:
             it.ready(f"web-{n}", 2)
         for n in range(0, 8, 2):
             it.delete_pod(f"web-{n}")
-        it.assert_at_rest(seconds=40)
+        it.assert_at_rest()
 
 
 def test_pages_that_shift_while_they_are_read_never_read_as_deleted() -> None:

@@ -180,12 +180,12 @@ class Everything(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         """Recovery from every state on the way, not only at the end."""
         self._heal()
-        self.it.settled(but=self._impossible(), seconds=60)
+        self.it.settled(but=self._impossible())
 
     def teardown(self) -> None:
         try:
             self._heal()
-            self.it.assert_at_rest(but=self._impossible(), seconds=60)
+            self.it.assert_at_rest(but=self._impossible())
             there = {row["entry_id"] for row in self.it.rows()}
             assert there.issuperset(self.foreign), "a foreign row is gone"
         finally:

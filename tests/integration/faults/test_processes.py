@@ -10,7 +10,7 @@ import pytest
 from dnatctl_sim.cloud import Fault as CloudFault
 from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.process import Program
-from tests.support.stage import NAMESPACE, Stage, eventually, stage
+from tests.support.stage import NAMESPACE, PATIENCE_S, Stage, eventually, stage
 
 LEASES = "leases.coordination.k8s.io"
 GRACE_S = 30.0
@@ -32,13 +32,13 @@ def in_the_middle(it: Stage, program: Program) -> None:
     """It has much to do."""
     for n in range(40):
         it.pod(f"web-{n}", "80,443")
-    eventually(lambda: len(it.own_rows()) > 5, seconds=30)
+    eventually(lambda: len(it.own_rows()) > 5)
 
 
 def at_rest(it: Stage, program: Program) -> None:
     """It has nothing to do."""
     it.pod("web")
-    it.ready("web", seconds=30)
+    it.ready("web")
 
 
 def without_kubernetes(it: Stage, program: Program) -> None:
@@ -72,7 +72,7 @@ def test_sigterm_in_each_phase_ends_in_time_and_in_order(phase: Any) -> None:
             if phase is without_kubernetes:
                 it.kube.go_online()
             it.cloud.clear_faults()
-            it.settled(seconds=60)
+            it.settled()
         finally:
             program.kill()
 
@@ -85,11 +85,11 @@ def test_a_standby_takes_over_at_once_when_the_leader_stops() -> None:
         it.ready("web")
         assert not second.controller._working
         first.stop.set()
-        eventually(lambda: second.controller._working, seconds=5)
+        eventually(lambda: second.controller._working)
         it.pod("next")
         it.ready("next")
         it.running.remove(first)
-        first.thread.join(10)
+        first.thread.join(PATIENCE_S)
         it.assert_at_rest()
 
 
@@ -102,15 +102,15 @@ def test_a_leader_that_cannot_renew_stops_before_another_starts() -> None:
         it.ready("web")
         cut = Match(verb="update", resource=LEASES)
         it.kube.faults.add(Fault(code=500), cut, times=None)
-        eventually(lambda: not first.controller._may_write(), seconds=20)
+        eventually(lambda: not first.controller._may_write())
         it.pod("in-between")
-        eventually(first.stop.is_set, seconds=20)
+        eventually(first.stop.is_set)
         assert it.record("in-between") is None  # nor has it claimed anything in these seconds
         it.kube.faults.clear()
         it.heal()
-        eventually(lambda: second.controller._working, seconds=30)
+        eventually(lambda: second.controller._working)
         it.ready("in-between")
-        first.thread.join(15)
+        first.thread.join(PATIENCE_S)
         it.running.remove(first)
         it.assert_at_rest()
         assert it.cloud.counters()["overlaps"] == 0
@@ -124,14 +124,14 @@ def test_a_leader_suspended_beyond_its_lease_writes_nothing_when_it_wakes() -> N
         program.start()
         try:
             it.pod("web")
-            it.ready("web", seconds=30)
+            it.ready("web")
             program.suspend()
             it.start_controller(wait=False)
-            eventually(lambda: it.running[0].controller._working, seconds=40)
+            eventually(lambda: it.running[0].controller._working)
             for n in range(20):
                 it.pod(f"web-{n}")
             program.resume()
-            eventually(program.ended, seconds=20)
+            eventually(program.ended)
             for n in range(20):
                 it.ready(f"web-{n}")
             it.assert_at_rest()

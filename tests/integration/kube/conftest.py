@@ -51,7 +51,7 @@ def wire(kube: KubeServer) -> Iterator[KubeClient]:
 def until() -> Callable[[Callable[[], object]], None]:
     """Wait for something to become true; fail after a while."""
 
-    def wait(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "did not happen in time"

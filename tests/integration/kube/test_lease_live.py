@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 Until = Callable[[Callable[[], object]], None]
 
 LEASE = Key("kube-system", "dnatctl")
-QUICK = LeaseSettings(duration=1.0, renew_deadline=0.6, retry_period=0.1)
+QUICK = LeaseSettings(duration=2.0, renew_deadline=1.4, retry_period=0.1)
 
 
 class Replica:
@@ -86,24 +86,24 @@ def test_a_stopped_leader_is_followed_at_once_by_one_that_knows_its_state(
     replicas: Make, until: Until
 ) -> None:
     first = replicas("a")
-    assert first.started.wait(5)
+    assert first.started.wait(60)
     second = replicas("b")
     until(lambda: second.elector.leader() == "a")
     assert not second.elector.is_leader()
     first.state = "the last"
     first.elector.stop()
     assert not first.elector.is_leader()
-    assert second.started.wait(5)
+    assert second.started.wait(60)
     assert second.inherited == "the last"
     assert not first.lost.is_set()
 
 
 def test_a_dead_leader_is_followed_when_its_lease_is_over(replicas: Make) -> None:
     first = replicas("a")
-    assert first.started.wait(5)
+    assert first.started.wait(60)
     second = replicas("b")
     first.elector.stop(release=False)
-    assert second.started.wait(10)
+    assert second.started.wait(60)
 
 
 @pytest.mark.parametrize("fails", ["hangs", "refuses"])
@@ -111,13 +111,13 @@ def test_a_leader_cut_off_is_told_before_another_leads(
     kube: KubeServer, replicas: Make, fails: str
 ) -> None:
     first = replicas("a")
-    assert first.started.wait(5)
+    assert first.started.wait(60)
     cut_at = time.monotonic()
     if fails == "hangs":
         kube.pause()
     else:
         kube.go_offline()
-    assert first.lost.wait(5)
+    assert first.lost.wait(60)
     assert not first.elector.is_leader()
     assert first.lost_at - cut_at < QUICK.duration
     if fails == "hangs":
@@ -125,26 +125,26 @@ def test_a_leader_cut_off_is_told_before_another_leads(
     else:
         kube.go_online()
     second = replicas("b")
-    assert second.started.wait(10)
+    assert second.started.wait(60)
     assert not first.elector.is_leader(), "a lost election stays lost"
 
 
 def test_renew_soon_makes_a_state_durable_early(replicas: Make, until: Until) -> None:
     slow = LeaseSettings(duration=60, renew_deadline=40, retry_period=20)
     first = replicas("a", slow)
-    assert first.started.wait(5)
+    assert first.started.wait(60)
     first.state = "urgent"
     asked = time.monotonic()
     for _ in range(50):
         first.elector.renew_soon()
     until(lambda: "urgent" in first.durable)
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < slow.retry_period
 
 
 def test_hastened_renewals_keep_a_distance(kube: KubeServer, replicas: Make) -> None:
     slow = LeaseSettings(duration=60, renew_deadline=40, retry_period=20)
     first = replicas("a", slow)
-    assert first.started.wait(5)
+    assert first.started.wait(60)
     until = time.monotonic() + 1.2
     while time.monotonic() < until:
         first.elector.renew_soon()
@@ -169,4 +169,4 @@ def test_stop_is_prompt_for_who_waits(replicas: Make) -> None:
     second = replicas("b", LeaseSettings(duration=60, renew_deadline=40, retry_period=20))
     started = time.monotonic()
     second.elector.stop()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20, "sooner than its next try"

@@ -45,7 +45,7 @@ class Http:
 
     def __init__(self, url: str, user_agent: str = "raw") -> None:
         self.url = url
-        self.pool = urllib3.PoolManager(retries=False, timeout=10, maxsize=8)
+        self.pool = urllib3.PoolManager(retries=False, timeout=60, maxsize=8)
         self.agent = user_agent
 
     def __call__(
@@ -65,7 +65,7 @@ class Http:
     def watch(self, path: str, **query: Any) -> Iterator[Stream]:
         """An open watch."""
         url = self.url + path + _query({"watch": "1", **query})
-        response = self.pool.request("GET", url, preload_content=False, timeout=5)
+        response = self.pool.request("GET", url, preload_content=False, timeout=60)
         try:
             yield Stream(response)
         finally:
@@ -105,7 +105,7 @@ def _query(query: dict[str, Any]) -> str:
     return f"?{urlencode(query)}" if query else ""
 
 
-def eventually(probe: Callable[[], T], seconds: float = 5.0) -> T:
+def eventually(probe: Callable[[], T], seconds: float = 60.0) -> T:
     """What `probe` gives once it is true; fails when that takes longer than `seconds`."""
     deadline = time.monotonic() + seconds
     while not (value := probe()):
@@ -214,7 +214,7 @@ class Kubectl:
             env=env,
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
         printed = done.stdout + done.stderr

@@ -145,14 +145,14 @@ def test_reset_watches_break(http: Http, server: KubeServer) -> None:
             stream.rest()
 
 
-def silent(http: Http, server: KubeServer, **query: str) -> bool:
-    """Whether a watch is told nothing of a change, nor given a bookmark, and stays open."""
+def silent(http: Http, server: KubeServer, *, freeze: str = "", seconds: float = 60.0) -> bool:
+    """Whether a watch hears of no change and gets no bookmark for so long, and stays open."""
     url = f"{server.url}{MAPS}?watch=1&allowWatchBookmarks=true&resourceVersion={now(http)}"
-    response = http.pool.request("GET", url, preload_content=False, timeout=0.3)
+    response = http.pool.request("GET", url, preload_content=False, timeout=seconds)
     try:
         eventually(lambda: server.watches.count() > 0)
         yield_control = response.stream(1024)
-        if query.get("freeze"):
+        if freeze:
             server.watches.freeze("configmaps")
         http("POST", MAPS, config_map(f"n{time.monotonic_ns()}"))
         next(yield_control)
@@ -164,13 +164,13 @@ def silent(http: Http, server: KubeServer, **query: str) -> bool:
 
 
 def test_frozen_watches_are_half_open(http: Http, server: KubeServer) -> None:
-    assert silent(http, server, freeze="now")
+    assert silent(http, server, freeze="now", seconds=1.0)
     assert not silent(http, server), "later ones work"
 
 
 def test_watches_to_come_can_be_frozen_too(http: Http, server: KubeServer) -> None:
     server.watches.freeze("configmaps", coming=True)
-    assert silent(http, server)
+    assert silent(http, server, seconds=1.0)
     server.watches.thaw()
     assert not silent(http, server)
 

@@ -51,11 +51,11 @@ def test_it_ends_when_told_to(number: signal.Signals) -> None:
     with process() as (running, ready):
         assert Http(ready["url"])("GET", PODS).code == 200
         running.send_signal(number)
-        assert running.wait(timeout=5) == 0
+        assert running.wait(timeout=60) == 0
 
 
 def test_it_ends_with_its_parent() -> None:
     with process("--parent-pipe") as (running, _):
         assert running.stdin is not None
         running.stdin.close()
-        assert running.wait(timeout=5) == 0
+        assert running.wait(timeout=60) == 0
