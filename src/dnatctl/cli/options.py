@@ -14,6 +14,7 @@ from dnatctl.cloud.credentials import CredentialError, CredentialSource, choose
 from dnatctl.cloud.credentials import CredentialType as SourceType
 from dnatctl.cloud.operation import Operation
 from dnatctl.config import Config, ConfigErrors, CredentialType, load
+from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
 
 if TYPE_CHECKING:
@@ -125,13 +126,13 @@ def own_namespace(client: KubeClient) -> str:
 
 def _exists(client: KubeClient, namespace: str) -> bool:
     """Whether the namespace is there, found out with no right but that to make a Lease in it."""
-    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
         "kind": "Lease",
         "metadata": {"name": "dnatctl"},
     }
     try:
+        path = paths.in_namespace("coordination.k8s.io/v1", namespace, "leases")
         client.request("POST", path, query={"dryRun": "All"}, body=lease)
     except KubeError as error:
         return error.failure is not Failure.NOT_FOUND

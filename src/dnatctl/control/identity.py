@@ -14,6 +14,7 @@ import structlog
 
 from dnatctl.control.sweeper import shared
 from dnatctl.control.world import World
+from dnatctl.kube import paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
@@ -36,7 +37,7 @@ ASK_AGAIN_S = 1.0
 def cluster_uid(client: KubeClient) -> str:
     """The UID of the namespace kube-system; empty where it may not be read. Raises KubeError."""
     try:
-        body = client.request("GET", "/api/v1/namespaces/kube-system")
+        body = client.request("GET", paths.path("api", "v1", "namespaces", "kube-system"))
     except KubeError as error:
         if error.failure in (Failure.FORBIDDEN, Failure.NOT_FOUND):
             return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnatctl.kube.client import KubeClient
+from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import PodDNATSource
 from dnatctl.kube.pods import PodApi
@@ -44,7 +44,8 @@ def known_uids(client: KubeClient, version: str) -> set[str]:
     uids: set[str] = set()
     query: dict[str, str | int] = {"limit": 500}
     while True:
-        page = source.page(client.request("GET", source.path, query=query), lambda _key, _uid: True)
+        body = client.request("GET", source.path, query=query, timeout=60.0, most=LARGEST_PAGE)
+        page = source.page(body, lambda _key, _uid: True)
         uids.update(item.uid for item in page.items)
         if page.unreadable:
             names = ", ".join(map(str, page.unreadable))

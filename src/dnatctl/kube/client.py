@@ -11,7 +11,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import orjson
@@ -29,9 +29,11 @@ from urllib3.exceptions import (
 
 from dnatctl import __version__
 from dnatctl.clock import Clock, SystemClock
-from dnatctl.kube.cancel import Canceller, make_cancellable
+from dnatctl.kube import paths
+from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError, error_from_answer
 from dnatctl.kube.lines import LineStream
+from dnatctl.transport import Exchange, TooLargeError, bounded, read
 
 Observer = Callable[[str, str, str, float], None]
 """Told of every request: HTTP method, resource (`pods`, `poddnats/status`), code, seconds.
@@ -49,6 +51,15 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 CONNECT_TIMEOUT = 3.0
 """Seconds for TCP and TLS each; a control plane is near."""
 
+LARGEST_ANSWER = 16 << 20
+"""Bytes of an answer about one object: etcd takes 1.5 MiB by default, and JSON is longer."""
+
+LARGEST_PAGE = 64 << 20
+"""Bytes of a page of a list; see `Informer` for what becomes of a larger one."""
+
+_OVERHEAD = 1 << 20
+"""Bytes that an answer may have besides its body: headers, lengths of chunks."""
+
 
 class KubeClient:
     """Requests to one API server. Thread-safe.
@@ -65,8 +76,7 @@ class KubeClient:
         may_write: Callable[[], bool] | None = None,
     ) -> None:
         self._api = api
-        self._pools: urllib3.PoolManager = api.rest_client.pool_manager
-        make_cancellable(self._pools)
+        self._pools = bounded(api.rest_client.pool_manager)
         self._observer = observer
         self._clock = clock or SystemClock()
         self._may_write = may_write
@@ -113,21 +123,23 @@ class KubeClient:
         content_type: str = JSON,
         accept: str = JSON,
         timeout: float = 10.0,
+        most: int = LARGEST_ANSWER,
         cancel: Canceller | None = None,
     ) -> bytes:
         """Carry out one request and return the whole body of its answer.
 
-        `body` is sent as it is if it is bytes, else as JSON. `timeout` is the longest silence
-        waited through, in seconds. Nothing is repeated here. Raises KubeError.
+        `path` is one that `paths` builds. `body` is sent as it is if it is bytes, else as JSON.
+        `timeout` is how long all of it may take, in seconds; `most` how many bytes the answer may
+        have. Nothing is repeated here. Raises KubeError.
         """
-        cancel = cancel or Canceller()
+        call = _Call(
+            method, path, query, body, content_type, accept, timeout, most, cancel or Canceller()
+        )
         try:
-            response = self._send(
-                method, path, query, body, content_type, accept, timeout, cancel, whole=True
-            )
+            _, _, content = self._send(call)
         finally:
-            cancel.detach()
-        return response.data
+            call.cancel.detach()
+        return content
 
     def stream(
         self,
@@ -140,76 +152,97 @@ class KubeClient:
     ) -> LineStream:
         """Start a GET whose answer is read line by line (a watch). Raises KubeError.
 
-        `read_timeout`: seconds of silence after which the connection counts as dead.
+        `read_timeout`: seconds without a whole line after which the connection counts as dead.
         """
-        cancel = cancel or Canceller()
-        response = self._send(
-            "GET", path, query, None, JSON, accept, read_timeout, cancel, whole=False
+        call = _Call(
+            "GET", path, query, None, JSON, accept, read_timeout, None, cancel or Canceller()
         )
-        return LineStream(response, cancel)
+        response, exchange, _ = self._send(call)
+        return LineStream(response, call.cancel, exchange, read_timeout)
 
     def close(self) -> None:
         """Close the idle connections. The client stays usable."""
         self._pools.clear()
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        query: Query | None,
-        body: object,
-        content_type: str,
-        accept: str,
-        timeout: float,
-        cancel: Canceller,
-        *,
-        whole: bool,
-    ) -> urllib3.BaseHTTPResponse:
+    def _send(self, call: _Call) -> tuple[urllib3.BaseHTTPResponse, Exchange, bytes]:
+        if not paths.is_plain(call.path):
+            raise KubeError(Failure.INVALID, f"not a path of this program: {call.path[:80]!r}")
         started = self._clock.monotonic()
         code = "<error>"
         try:
-            headers = self._headers(method, path, accept)
-            if body is not None:
-                headers["Content-Type"] = content_type
-            content = _encode(body)
-            with cancel.watching(None if method == "GET" else self._ask_leave):
+            headers = self._headers(call)
+            exchange = self._exchange(call)
+            with exchange.active():
                 response = self._pools.request(
-                    method,
-                    self._url(path, query),
-                    body=content,
+                    call.method,
+                    self._url(call),
+                    body=_encode(call.body),
                     headers=headers,
-                    timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT, timeout), read=timeout),
+                    timeout=urllib3.Timeout(
+                        connect=min(CONNECT_TIMEOUT, call.timeout), read=call.timeout
+                    ),
                     retries=False,
-                    preload_content=whole,
+                    preload_content=False,
                 )
             code = str(response.status)
-            if response.status >= 300:
-                raise error_from_answer(
-                    response.status, response.data, response.headers.get("Retry-After")
-                )
+            return response, exchange, _content(response, call.most)
         except HTTPError as error:
-            raise _no_answer(error, method, path, cancel) from error
+            raise _no_answer(error, call) from error
         finally:
             if self._observer is not None:
                 seconds = self._clock.monotonic() - started
-                self._observer(method, resource_of(path), code, seconds)
-        return response
+                self._observer(call.method, resource_of(call.path), code, seconds)
+
+    def _exchange(self, call: _Call) -> Exchange:
+        return Exchange(
+            call.timeout,
+            None if call.most is None else call.most + _OVERHEAD,
+            on_socket=call.cancel.attach,
+            leave=None if call.method == "GET" else self._ask_leave,
+        )
 
     def _ask_leave(self) -> None:
         if self._may_write is not None and not self._may_write():
             raise KubeError(Failure.UNREACHABLE, "another replica may be writing: nothing was sent")
 
-    def _url(self, path: str, query: Query | None) -> str:
-        return f"{self.host}{path}?{urlencode(query)}" if query else self.host + path
+    def _url(self, call: _Call) -> str:
+        query = f"?{urlencode(call.query)}" if call.query else ""
+        return f"{self.host}{call.path}{query}"
 
-    def _headers(self, method: str, path: str, accept: str) -> dict[str, str]:
-        headers = {"Accept": accept, "User-Agent": f"dnatctl/{__version__}"}
+    def _headers(self, call: _Call) -> dict[str, str]:
+        headers = {"Accept": call.accept, "User-Agent": f"dnatctl/{__version__}"}
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
         try:
             # Asks for the token anew each time: it is rotated about hourly.
-            self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
+            self._api.update_params_for_auth(
+                headers, [], ["BearerToken"], call.path, call.method, None
+            )
         except (config.ConfigException, OSError) as error:
             raise KubeError(Failure.UNREACHABLE, f"no credential: {error}") from error
         return headers
+
+
+class _Call(NamedTuple):
+    """One request; `most` is None for a stream."""
+
+    method: str
+    path: str
+    query: Query | None
+    body: object
+    content_type: str
+    accept: str
+    timeout: float
+    most: int | None
+    cancel: Canceller
+
+
+def _content(response: urllib3.BaseHTTPResponse, most: int | None) -> bytes:
+    """The body, "" of a stream that has begun. Raises KubeError for a refusal, and HTTPError."""
+    if response.status >= 300:
+        explanation = read(response, LARGEST_ANSWER)
+        raise error_from_answer(response.status, explanation, response.headers.get("Retry-After"))
+    return b"" if most is None else read(response, most)
 
 
 def resource_of(path: str) -> str:
@@ -232,15 +265,18 @@ def _encode(body: object) -> bytes | None:
     return orjson.dumps(body)
 
 
-def _no_answer(error: HTTPError, method: str, path: str, cancel: Canceller) -> KubeError:
+def _no_answer(error: HTTPError, call: _Call) -> KubeError:
     return KubeError(
-        Failure.CANCELLED if cancel.cancelled else _failure(error), f"{method} {path}: {error}"
+        Failure.CANCELLED if call.cancel.cancelled else _failure(error),
+        f"{call.method} {call.path}: {error}",
     )
 
 
 def _failure(error: HTTPError) -> Failure:
     if isinstance(error, NewConnectionError | ConnectTimeoutError | ProxyError):
         return Failure.UNREACHABLE
+    if isinstance(error, TooLargeError):
+        return Failure.TOO_LARGE
     cause = error.args[0] if isinstance(error, SSLError) and error.args else None
     if isinstance(cause, ssl.SSLCertVerificationError):
         return Failure.UNREACHABLE

@@ -35,6 +35,8 @@ class Failure(StrEnum):
     """The request was not sent: certainly not carried out."""
     UNKNOWN = "Unknown"
     """The request was sent and no whole answer came: a write may have been carried out."""
+    TOO_LARGE = "TooLarge"
+    """The answer has more bytes than are taken; a write may have been carried out."""
     CANCELLED = "Cancelled"
     """This program broke it off; a write may have been carried out."""
 
@@ -76,11 +78,14 @@ class KubeError(Exception):
     @property
     def unsure(self) -> bool:
         """Whether a write may have been carried out although it failed."""
-        return self.failure in (Failure.SERVER, Failure.UNKNOWN, Failure.CANCELLED)
+        return self.failure in _UNSURE
 
     def __str__(self) -> str:
         where = f" (HTTP {self.status})" if self.status else ""
         return f"{self.failure}{where}: {self.message}"
+
+
+_UNSURE = frozenset({Failure.SERVER, Failure.UNKNOWN, Failure.TOO_LARGE, Failure.CANCELLED})
 
 
 class KubeConfigError(Exception):
@@ -115,7 +120,7 @@ _BY_CODE = {
 
 _AHEAD_CAUSE = "ResourceVersionTooLarge"
 _MESSAGE_LIMIT = 512
-"""Bodies of proxies in between can be whole web pages."""
+"""Bodies of proxies in between can be whole web pages, and webhooks write what they like."""
 
 _STATUS = msgspec.json.Decoder(Status)
 
@@ -138,7 +143,7 @@ def error_of(status: Status, retry_after: float | None = None) -> KubeError:
         retry_after = float(seconds)
     return KubeError(
         classify(status),
-        status.message or status.reason or f"HTTP {status.code}",
+        _shown(status.message or status.reason) or f"HTTP {status.code}",
         status=status.code,
         reason=status.reason,
         retry_after=retry_after,
@@ -151,10 +156,16 @@ def error_from_answer(code: int, body: bytes, retry_after: str | None) -> KubeEr
     try:
         status = _STATUS.decode(body)
     except msgspec.DecodeError:
-        status = Status(message=body[:_MESSAGE_LIMIT].decode(errors="replace").strip())
+        status = Status(message=body[: 4 * _MESSAGE_LIMIT].decode(errors="replace"))
     status.code = code
     header = retry_after.strip() if retry_after else ""
     return error_of(status, float(header) if header.isdigit() else None)
+
+
+def _shown(message: str) -> str:
+    """What of a message can be shown: one line, cut, without control characters."""
+    line = "".join(c if c.isprintable() else " " for c in message[: 2 * _MESSAGE_LIMIT])
+    return " ".join(line.split())[:_MESSAGE_LIMIT]
 
 
 def _is_ahead(status: Status) -> bool:

@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct
 
 from dnatctl.clock import Clock
+from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
@@ -222,12 +223,11 @@ class EventRecorder:
 
     def _send(self, series: _Series, count: int, last: datetime) -> None:
         fact = series.fact
-        path = f"/apis/events.k8s.io/v1/namespaces/{fact.namespace}/events"
         repeats = series_json(count, last) if count > 1 else None
         if series.written:
             self._client.request(
                 "PATCH",
-                f"{path}/{series.name}",
+                _path(fact.namespace, series.name),
                 body={"series": repeats},
                 content_type=MERGE_PATCH,
                 timeout=_TIMEOUT,
@@ -235,13 +235,19 @@ class EventRecorder:
             )
             return
         body = event_json(fact, self._reporter, series.name, series.first, repeats)
-        self._client.request("POST", path, body=body, timeout=_TIMEOUT, cancel=self._cancel)
+        self._client.request(
+            "POST", _path(fact.namespace), body=body, timeout=_TIMEOUT, cancel=self._cancel
+        )
 
     def _drop(self, series: _Series, why: str) -> None:
         self.dropped += 1
         with self._lock:
             self._series.forget(series.fact)
         _log.warning("event dropped", reason=series.fact.reason, error=why)
+
+
+def _path(namespace: str, *names: str) -> str:
+    return paths.in_namespace("events.k8s.io/v1", namespace, "events", *names)
 
 
 def _namespace_ends(error: KubeError) -> bool:

@@ -29,7 +29,7 @@ from dnatctl.clock import Clock
 from dnatctl.kube.backoff import Backoff
 from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
-from dnatctl.kube.client import KubeClient
+from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError, Status, error_of
 from dnatctl.kube.source import Event, Source
 from dnatctl.objects import Key
@@ -38,7 +38,14 @@ T = TypeVar("T", bound=Stored)
 
 _log = structlog.get_logger()
 
-_RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD})
+_WHOLE_LASTS = 5
+"""How many times as long as a page a list that comes in one piece may take."""
+_LARGEST_LIST = 1 << 30
+"""Bytes of such a list."""
+_SHRINK = 4
+"""By how much pages get smaller, for good, after one of more than LARGEST_PAGE bytes."""
+
+_RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD, Failure.TOO_LARGE})
 _AWAY = frozenset({Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER})
 """After these the server may be another than before."""
 
@@ -49,13 +56,13 @@ class InformerSettings:
 
     page_size: int = 500
     list_timeout: float = 60.0
-    """Longest silence while listing: a quorum list of a big cluster takes its time."""
+    """For one page: a quorum list of a big cluster takes its time."""
     look_timeout: float = 10.0
-    """Longest silence while looking how far the server is: one object is asked for."""
+    """For a look how far the server is: one object is asked for."""
     watch_seconds: tuple[int, int] = (300, 600)
     """Bounds of the random length of a watch that the server is asked for."""
     silence: float = 120.0
-    """A watch silent for longer is dead: bookmarks come about every minute."""
+    """A watch without a line for longer is dead: bookmarks come about every minute."""
     backoff_base: float = 0.8
     backoff_cap: float = 30.0
     backoff_reset: float = 120.0
@@ -123,6 +130,7 @@ class Informer(Cache[T]):
         """Where the watch goes on; None where a list is due."""
         self._reached = 0
         """The highest version that the server has ever been seen at."""
+        self._page_size = settings.page_size
         self._whole = False
         """Whether the next list has to come in one page: a continue token expired."""
         self._suspect = False
@@ -210,13 +218,21 @@ class Informer(Cache[T]):
         _log.warning("list failed", resource=self.resource, error=str(error))
         if error.failure is Failure.EXPIRED:
             self._whole = True
+        if error.failure is Failure.TOO_LARGE:
+            self._ask_for_less()
         return max(delay, error.retry_after or 0.0)
+
+    def _ask_for_less(self) -> None:
+        if self._whole:
+            self._whole = False
+        else:
+            self._page_size = max(1, self._page_size // _SHRINK)
 
     def _fill(self) -> None:
         query: dict[str, str | int] = {}
         asked = list(self._refreshes)
         if not self._whole:
-            query["limit"] = self._settings.page_size
+            query["limit"] = self._page_size
         items: list[T] = []
         unreadable: list[Key] = []
         while True:
@@ -225,7 +241,8 @@ class Informer(Cache[T]):
                 self._source.path,
                 query=query,
                 accept=self._source.accept[0],
-                timeout=self._settings.list_timeout,
+                timeout=self._settings.list_timeout * (_WHOLE_LASTS if self._whole else 1),
+                most=_LARGEST_LIST if self._whole else LARGEST_PAGE,
                 cancel=self._cancel,
             )
             page = self._source.page(body, self.holds)
@@ -234,7 +251,7 @@ class Informer(Cache[T]):
             unreadable += page.unreadable
             if not page.next:
                 break
-            query = {"limit": self._settings.page_size, "continue": page.next}
+            query = {"limit": self._page_size, "continue": page.next}
         self._filled(items, unreadable, page.version)
         for done in asked:
             self._refreshes.remove(done)

@@ -19,6 +19,7 @@ from random import Random
 import structlog
 
 from dnatctl.clock import Clock
+from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
@@ -41,7 +42,7 @@ class LeaseSettings:
     renew_deadline: float = 10.0
     """The leader stops when it could not renew for this long."""
     retry_period: float = 2.0
-    """Between tries; also the longest silence that one request waits through."""
+    """Between tries; also the longest that one request may take."""
 
     def __post_init__(self) -> None:
         if not self.duration > self.renew_deadline > (1 + _JITTER) * self.retry_period > 0:
@@ -295,8 +296,8 @@ class LeaseElector:
             self._seen_at = self._clock.monotonic()
 
     def _write(self, record: Record) -> None:
-        method, name = ("PUT", self._lease.name) if record.exists else ("POST", "")
-        self._record = Record.read(self._request(method, self._path(name), record.body))
+        method, names = ("PUT", (self._lease.name,)) if record.exists else ("POST", ())
+        self._record = Record.read(self._request(method, self._path(*names), record.body))
 
     def _release(self) -> None:
         self._cancel = Canceller()
@@ -311,6 +312,5 @@ class LeaseElector:
             method, path, body=body, timeout=self._settings.retry_period, cancel=self._cancel
         )
 
-    def _path(self, name: str) -> str:
-        path = f"/apis/coordination.k8s.io/v1/namespaces/{self._lease.namespace}/leases"
-        return f"{path}/{name}" if name else path
+    def _path(self, *names: str) -> str:
+        return paths.in_namespace("coordination.k8s.io/v1", self._lease.namespace, "leases", *names)

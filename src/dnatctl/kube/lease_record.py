@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from dnatctl.kube.answers import decode
+
 HANDOVER = "dnatctl/handover"
 """The annotation with what the leader tells its successor."""
 
@@ -16,6 +18,9 @@ HANDOVER = "dnatctl/handover"
 class _Lease(msgspec.Struct):
     metadata: dict[str, Any]
     spec: dict[str, Any] | None = None
+
+
+_LEASE = msgspec.json.Decoder(_Lease)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Record:
     @classmethod
     def read(cls, answer: bytes) -> Record:
         """Read the server's answer. Raises ValueError if it is no Lease."""
-        lease = msgspec.json.decode(answer, type=_Lease)
+        lease = decode(_LEASE, answer)
         return cls(lease.metadata, lease.spec or {})
 
     @classmethod

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import orjson
+import msgspec
 
+from dnatctl.kube import answers, paths
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 
@@ -23,7 +24,7 @@ class Ledger:
 
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self._client = client
-        self._path = f"/api/v1/namespaces/{namespace}/configmaps"
+        self._namespace = namespace
 
     def load(self, gateway_id: str) -> dict[str, str]:
         """What is noted for that gateway: UIDs by entry ID."""
@@ -47,19 +48,17 @@ class Ledger:
 
     def _read(self, name: str) -> dict[str, str]:
         try:
-            body = self._client.request("GET", f"{self._path}/{name}")
+            body = self._client.request("GET", self._path(name))
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 return {}
             raise
-        return orjson.loads(body).get("data") or {}
+        return answers.read(_DECODER, body).data or {}
 
     def _patch(self, name: str, data: Mapping[str, str | None]) -> None:
         patch = {"data": data}
         try:
-            self._client.request(
-                "PATCH", f"{self._path}/{name}", body=patch, content_type=MERGE_PATCH
-            )
+            self._client.request("PATCH", self._path(name), body=patch, content_type=MERGE_PATCH)
         except KubeError as error:
             if error.failure is not Failure.NOT_FOUND:
                 raise
@@ -72,7 +71,17 @@ class Ledger:
             "metadata": {"name": name, "labels": {"app.kubernetes.io/managed-by": "dnatctl"}},
             "data": data,
         }
-        self._client.request("POST", self._path, body=body)
+        self._client.request("POST", self._path(), body=body)
+
+    def _path(self, *names: str) -> str:
+        return paths.in_namespace("v1", self._namespace, "configmaps", *names)
+
+
+class _ConfigMap(msgspec.Struct):
+    data: dict[str, str] | None = None
+
+
+_DECODER = msgspec.json.Decoder(_ConfigMap)
 
 
 def _adopted(gateway_id: str) -> str:

@@ -13,16 +13,28 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.transport import Exchange
 
 _CHUNK = 1 << 16
+
+LONGEST_LINE = 16 << 20
+"""Bytes of a line, which holds one object; see `client.LARGEST_ANSWER`."""
 
 
 class LineStream:
     """The lines of a streamed answer, as they come; `close` works from any thread."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, cancel: Canceller) -> None:
+    def __init__(
+        self,
+        response: urllib3.BaseHTTPResponse,
+        cancel: Canceller,
+        exchange: Exchange,
+        silence: float,
+    ) -> None:
         self._response = response
         self._cancel = cancel
+        self._exchange = exchange
+        self._silence = silence
         self._lock = threading.Lock()
         self._reading = False
         self._ended = False
@@ -32,7 +44,8 @@ class LineStream:
         """Yield whole, non-empty lines without their end; at most one iteration is possible.
 
         A last line without its end is dropped. Raises KubeError: UNKNOWN where the connection
-        broke or stayed silent for longer than the read timeout, CANCELLED after `close`.
+        broke or no whole line came for longer than the read timeout, TOO_LARGE for a line longer
+        than LONGEST_LINE, CANCELLED after `close`.
         """
         with self._lock:
             if self._ended:
@@ -78,18 +91,22 @@ class LineStream:
 
     def _lines(self) -> Iterator[bytes]:
         begun: list[bytes] = []
+        length = 0
         while chunk := self._response.read1(_CHUNK):
             first, *more = chunk.split(b"\n")
             begun.append(first)
+            length += len(first)
+            if length > LONGEST_LINE:
+                raise KubeError(Failure.TOO_LARGE, f"a line of more than {LONGEST_LINE} bytes")
             if not more:
                 continue
-            line = b"".join(begun)
-            if line:
+            lines = [b"".join(begun), *more]
+            begun = [lines.pop()]
+            length = len(begun[0])
+            for line in filter(None, lines):
                 yield line
-            begun = [more.pop()]
-            for line in more:
-                if line:
-                    yield line
+                # Counted from whole lines on: bytes alone may drip in for ever.
+                self._exchange.extend(self._silence)
 
     def _broken(self, error: Exception) -> KubeError:
         if self._stopped:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from dnatctl.kube import paths
 from dnatctl.kube.source import Event, Known, Model, Page, Reader
 from dnatctl.objects import Key
 
@@ -24,7 +25,7 @@ class NodeSource:
     """All nodes of the cluster."""
 
     resource = "nodes"
-    path = "/api/v1/nodes"
+    path = paths.path("api", "v1", "nodes")
     # A node's status lists every image it holds and is rewritten every few minutes.
     # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
     accept = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dnatctl.kube import answers, paths
 from dnatctl.kube.client import JSON, MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnat_json import READER, owners_json, spec_json, spec_patch, status_json
@@ -41,6 +42,10 @@ class _Document(msgspec.Struct):
     components: _Shapes
 
 
+_RESOURCES = msgspec.json.Decoder(_Resources)
+_DOCUMENT = msgspec.json.Decoder(_Document)
+
+
 def served_version(client: KubeClient) -> str:
     """The version to work with: the first of VERSIONS in which the cluster serves PodDNATs.
 
@@ -48,12 +53,12 @@ def served_version(client: KubeClient) -> str:
     """
     for version in VERSIONS:
         try:
-            body = client.request("GET", f"/apis/{GROUP}/{version}")
+            body = client.request("GET", paths.of_version(f"{GROUP}/{version}"))
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 continue
             raise
-        listed = msgspec.json.decode(body, type=_Resources).resources or ()
+        listed = answers.read(_RESOURCES, body).resources or ()
         if any(resource.name == "poddnats" for resource in listed):
             return version
     raise KubeError(Failure.NOT_FOUND, f"the cluster has no poddnats.{GROUP}: its CRD is missing")
@@ -66,8 +71,12 @@ class PodDNATSource:
     accept = (JSON, JSON)
 
     def __init__(self, version: str, namespace: str = "") -> None:
-        scope = f"/namespaces/{namespace}" if namespace else ""
-        self.path = f"/apis/{GROUP}/{version}{scope}/poddnats"
+        served = f"{GROUP}/{version}"
+        self.path = (
+            paths.in_namespace(served, namespace, "poddnats")
+            if namespace
+            else paths.of_version(served) + paths.path("poddnats")
+        )
 
     def page(self, body: bytes, known: Known) -> Page[PodDNAT]:
         """See `Source.page`."""
@@ -89,6 +98,7 @@ class PodDNATApi:
     def __init__(self, client: KubeClient, version: str) -> None:
         self._client = client
         self._version = version
+        self._served = f"{GROUP}/{version}"
         self.prunes_conditions = False
         """Whether the cluster's CRD is an older one, without conditions: known after a write, or
         from its schema.
@@ -100,7 +110,9 @@ class PodDNATApi:
         Every account may read it, unless that was forbidden: then the first write tells.
         """
         try:
-            body = self._client.request("GET", f"/openapi/v3/apis/{GROUP}/{self._version}")
+            body = self._client.request(
+                "GET", paths.path("openapi", "v3", "apis", GROUP, self._version)
+            )
             self.prunes_conditions = _lacks_conditions(body)
         except (KubeError, msgspec.MsgspecError):
             return
@@ -120,7 +132,7 @@ class PodDNATApi:
         Raises KubeError: ALREADY_EXISTS; INVALID as `replace_spec`.
         """
         body = {
-            "apiVersion": f"{GROUP}/{self._version}",
+            "apiVersion": self._served,
             "kind": KIND,
             "metadata": {
                 "name": obj.key.name,
@@ -130,7 +142,7 @@ class PodDNATApi:
             },
             "spec": spec_json(obj.spec),
         }
-        path = self._path(Key(obj.key.namespace, ""))
+        path = paths.in_namespace(self._served, obj.key.namespace, "poddnats")
         return _kept(READER.answer(self._client.request("POST", path, body=body)), obj.spec)
 
     def replace_spec(self, obj: PodDNAT, spec: PodDNATSpec) -> PodDNAT:
@@ -166,7 +178,7 @@ class PodDNATApi:
         """Write the status. No request if it is the same."""
         if self._same(obj.status, status):
             return obj
-        written = self._patch(obj, {"status": status_json(status)}, subresource="/status")
+        written = self._patch(obj, {"status": status_json(status)}, subresource=("status",))
         self.prunes_conditions = bool(status.conditions) and not written.status.conditions
         return written
 
@@ -190,22 +202,21 @@ class PodDNATApi:
         return held == wanted
 
     def _patch(
-        self, obj: PodDNAT, body: dict[str, dict[str, object]], subresource: str = ""
+        self, obj: PodDNAT, body: dict[str, dict[str, object]], subresource: tuple[str, ...] = ()
     ) -> PodDNAT:
         identity = {"uid": obj.uid, "resourceVersion": obj.resource_version}
         body["metadata"] = body.get("metadata", {}) | identity
-        path = self._path(obj.key) + subresource
+        path = self._path(obj.key, *subresource)
         answer = self._client.request("PATCH", path, body=body, content_type=MERGE_PATCH)
         return READER.answer(answer)
 
-    def _path(self, key: Key) -> str:
-        path = f"/apis/{GROUP}/{self._version}/namespaces/{key.namespace}/poddnats"
-        return f"{path}/{key.name}" if key.name else path
+    def _path(self, key: Key, *subresource: str) -> str:
+        return paths.in_namespace(self._served, key.namespace, "poddnats", key.name, *subresource)
 
 
 def _lacks_conditions(body: bytes) -> bool:
     """Whether the document describes PodDNATs whose status has properties, but no conditions."""
-    for shape in msgspec.json.decode(body, type=_Document).components.schemas.values():
+    for shape in answers.decode(_DOCUMENT, body).components.schemas.values():
         if KIND in {each.kind for each in shape.kinds or ()}:
             status = (shape.properties or {}).get("status")
             known = status.properties if status else None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 from msgspec import Struct
 
+from dnatctl.kube import paths
 from dnatctl.kube.client import JSON, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import Event, Known, Metadata, Model, Page, Reader
@@ -29,7 +30,7 @@ class PodSource:
     accept = (JSON, JSON)
 
     def __init__(self, namespace: str = "") -> None:
-        self.path = f"/api/v1/namespaces/{namespace}/pods" if namespace else "/api/v1/pods"
+        self.path = _path(namespace) if namespace else paths.path("api", "v1", "pods")
 
     def page(self, body: bytes, known: Known) -> Page[Pod]:
         """See `Source.page`."""
@@ -49,7 +50,7 @@ class PodApi:
     def get(self, key: Key) -> Pod | None:
         """The pod as the API server's majority has it now, annotated or not; None if it is gone."""
         try:
-            return _READER.answer(self._client.request("GET", _path(key)))
+            return _READER.answer(self._client.request("GET", _path(key.namespace, key.name)))
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 return None
@@ -77,7 +78,7 @@ class PodApi:
         }
         body = {"metadata": {"uid": pod.uid}, "status": {"conditions": [entry]}}
         # Conditions are a list-map by type: a strategic merge leaves those of others alone.
-        return self._patch(f"{_path(pod.key)}/status", body, STRATEGIC_PATCH)
+        return self._patch(_path(pod.key.namespace, pod.key.name, "status"), body, STRATEGIC_PATCH)
 
     def patch_annotation(self, pod: Pod, name: str, value: str | None) -> Pod:
         """Set an annotation on that very pod (by UID), or take it away with None.
@@ -87,7 +88,7 @@ class PodApi:
         if name.startswith(PREFIX) and pod.annotations.get(name) == value:
             return pod
         body = {"metadata": {"uid": pod.uid, "annotations": {name: value}}}
-        return self._patch(_path(pod.key), body, MERGE_PATCH)
+        return self._patch(_path(pod.key.namespace, pod.key.name), body, MERGE_PATCH)
 
     def _patch(self, path: str, body: object, content_type: str) -> Pod:
         return _READER.answer(
@@ -267,5 +268,5 @@ def _same(held: Condition, wanted: Condition) -> bool:
     )
 
 
-def _path(key: Key) -> str:
-    return f"/api/v1/namespaces/{key.namespace}/pods/{key.name}"
+def _path(namespace: str, *names: str) -> str:
+    return paths.in_namespace("v1", namespace, "pods", *names)

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from dnatctl.kube.answers import decode
 from dnatctl.kube.cache import Stored
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
@@ -164,12 +165,12 @@ class Reader(Generic[M, T]):
 
     def page(self, body: bytes, known: Known) -> Page[T]:
         """See `Source.page`."""
-        whole = _LIST.decode(body)
+        whole = decode(_LIST, body)
         items: list[T] = []
         unreadable: list[Key] = []
         for raw in whole.items or ():
             try:
-                item = self._checked(self._item.decode(raw), known)
+                item = self._checked(decode(self._item, raw), known)
             except ValueError:
                 unreadable.append(_identity(raw).key)
                 continue
@@ -181,7 +182,7 @@ class Reader(Generic[M, T]):
     def event(self, line: bytes, known: Known) -> Event[T]:
         """See `Source.event`."""
         try:
-            read = self._event.decode(line)
+            read = decode(self._event, line)
         except msgspec.ValidationError:
             return _unread(line)
         meta = read.object.metadata
@@ -199,7 +200,7 @@ class Reader(Generic[M, T]):
         Raises KubeError (UNKNOWN) if it cannot be understood.
         """
         try:
-            item = self._checked(self._item.decode(body), _whatever)
+            item = self._checked(decode(self._item, body), _whatever)
         except ValueError as error:
             raise KubeError(Failure.UNKNOWN, f"the answer cannot be read: {error}") from error
         if item is None:
@@ -220,7 +221,7 @@ _CHANGES = frozenset({"ADDED", "MODIFIED"})
 
 
 def _unread(line: bytes) -> Event[T]:
-    envelope = _ENVELOPE.decode(line)
+    envelope = decode(_ENVELOPE, line)
     named = _identity(envelope.object)
     return Event(
         envelope.type,
@@ -239,7 +240,7 @@ class _Known(Struct):
 
 def _identity(raw: Raw) -> _Known:
     try:
-        meta = _NAMED.decode(raw).metadata
+        meta = decode(_NAMED, raw).metadata
     except msgspec.DecodeError:
         return _Known(Key("", ""), "", "")
     return _Known(Key(meta.namespace, meta.name), meta.uid, meta.resource_version)

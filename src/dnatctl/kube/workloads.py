@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from dnatctl.kube import answers, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import Known, Model, Reader
@@ -50,19 +51,21 @@ class WorkloadApi:
     def __init__(self, client: KubeClient) -> None:
         self._client = client
         self._collections: dict[tuple[str, str], tuple[str, str]] = {}
-        """Paths and plurals (`/apis/apps/v1`, `statefulsets`) by apiVersion and kind."""
+        """apiVersions that are served, and plurals (`apps/v1`, `statefulsets`), by apiVersion and
+        kind.
+        """
 
     def get(self, namespace: str, owner: Owner) -> Workload | None:
         """The workload as the API server's majority has it now.
 
-        None if it is gone, its name belongs to another UID now, or its kind is not served any
-        more in any version. Raises KubeError.
+        None if it is gone or never was (an owner is whatever text somebody wrote), its name belongs
+        to another UID now, or its kind is not served any more in any version. Raises KubeError.
         """
         collection = self._collection(owner.api_version, owner.kind)
         if collection is None:
             return None
-        base, plural = collection
-        body = self._get(f"{base}/namespaces/{namespace}/{plural}/{owner.name}")
+        version, plural = collection
+        body = self._get(paths.in_namespace, version, namespace, plural, owner.name)
         if body is None:
             # Gone, or the kind moved on to another version: ask anew next time.
             self._collections.pop((owner.api_version, owner.kind), None)
@@ -74,36 +77,37 @@ class WorkloadApi:
         known = self._collections.get((api_version, kind))
         if known is not None:
             return known
-        for base in self._bases(api_version):
-            plural = self._plural(base, kind)
+        for served in self._versions(api_version):
+            plural = self._plural(served, kind)
             if plural is not None:
-                self._collections[api_version, kind] = base, plural
-                return base, plural
+                self._collections[api_version, kind] = served, plural
+                return served, plural
         return None
 
-    def _bases(self, api_version: str) -> Iterator[str]:
-        group, _, version = api_version.rpartition("/")
-        if not group:
-            yield f"/api/{version}"
+    def _versions(self, api_version: str) -> Iterator[str]:
+        """That version, and the others of its group."""
+        yield api_version
+        group, slash, _ = api_version.rpartition("/")
+        if not slash:
             return
-        yield f"/apis/{group}/{version}"
-        body = self._get(f"/apis/{group}")
-        served = msgspec.json.decode(body, type=_Group).versions if body else None
+        body = self._get(paths.path, "apis", group)
+        served = answers.read(_GROUP, body).versions if body else None
         for other in served or ():
-            if other.version != version:
-                yield f"/apis/{group}/{other.version}"
+            if f"{group}/{other.version}" != api_version:
+                yield f"{group}/{other.version}"
 
-    def _plural(self, base: str, kind: str) -> str | None:
-        body = self._get(base)
-        listed = msgspec.json.decode(body, type=_Resources).resources if body else None
+    def _plural(self, api_version: str, kind: str) -> str | None:
+        body = self._get(paths.of_version, api_version)
+        listed = answers.read(_RESOURCES, body).resources if body else None
         for resource in listed or ():
             if resource.kind == kind and "/" not in resource.name:
                 return resource.name
         return None
 
-    def _get(self, path: str) -> bytes | None:
+    def _get(self, build: Callable[..., str], *names: str) -> bytes | None:
+        """What is at the path that `build` makes of these names; None if there is nothing."""
         try:
-            return self._client.request("GET", path)
+            return self._client.request("GET", build(*names))
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 return None
@@ -125,6 +129,10 @@ class _Resource(Struct):
 
 class _Resources(Struct):
     resources: list[_Resource] | None = None
+
+
+_GROUP = msgspec.json.Decoder(_Group)
+_RESOURCES = msgspec.json.Decoder(_Resources)
 
 
 class _Ordinals(Struct):

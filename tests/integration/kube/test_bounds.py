@@ -1,0 +1,305 @@
+"""An answer that never ends, or has no measure, costs its deadline and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import time
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from dnatctl.clock import SystemClock
+from dnatctl.kube import client as client_module
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.informer import Informer, InformerSettings
+from dnatctl.kube.lines import LONGEST_LINE
+from dnatctl.kube.poddnats import PodDNATSource
+from dnatctl.kube.pods import PodSource
+from dnatctl.kube.workloads import WorkloadApi
+from dnatctl.objects import Owner
+from tests.integration.kube.scripted import Exchange, ScriptedServer
+from tests.support.kubejson import bookmark, event, listing, pod
+
+DRIP = 0.02
+DEADLINE = 0.4
+PATIENCE = 20.0
+"""Far more than the deadline, far less than the answers here would last."""
+
+
+def failure_of(call: Callable[[], object]) -> KubeError:
+    with pytest.raises(KubeError) as caught:
+        call()
+    return caught.value
+
+
+def drip(exchange: Exchange, piece: bytes, every: float = DRIP) -> None:
+    """Send it over and over, so that the connection is never silent for long."""
+    exchange.close_connection = True
+    with contextlib.suppress(OSError):
+        while not exchange.server.stopping.wait(every):
+            exchange.wfile.write(piece)
+
+
+def status_line(exchange: Exchange) -> None:
+    exchange.wfile.write(b"HTTP/1.1 200 O")
+    drip(exchange, b"K")
+
+
+def headers(exchange: Exchange) -> None:
+    exchange.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    drip(exchange, b"x")
+
+
+def continues(exchange: Exchange) -> None:
+    drip(exchange, b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def continues_at_once(exchange: Exchange) -> None:
+    drip(exchange, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0.0)
+
+
+def body(exchange: Exchange) -> None:
+    exchange.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    drip(exchange, b" ")
+
+
+def body_without_length(exchange: Exchange) -> None:
+    exchange.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    drip(exchange, b" ")
+
+
+def chunks(exchange: Exchange) -> None:
+    exchange.begin()
+    drip(exchange, b"1\r\n \r\n")
+
+
+def refusal(exchange: Exchange) -> None:
+    exchange.wfile.write(b"HTTP/1.1 409 Conflict\r\nContent-Length: 1000000\r\n\r\n")
+    drip(exchange, b" ")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        status_line,
+        headers,
+        continues,
+        continues_at_once,
+        body,
+        body_without_length,
+        chunks,
+        refusal,
+    ],
+)
+def test_an_answer_that_drips_is_given_up(
+    server: ScriptedServer, client: KubeClient, script: Callable[[Exchange], None]
+) -> None:
+    server.script(script)
+    started = time.monotonic()
+    error = failure_of(lambda: client.request("PATCH", "/x", body={}, timeout=DEADLINE))
+    assert error.unsure
+    assert time.monotonic() - started < PATIENCE
+    server.script(lambda exchange: exchange.answer(200, {"next": True}))
+    assert client.request("GET", "/x") == b'{"next":true}'
+
+
+def large(exchange: Exchange) -> None:
+    exchange.answer(200, b"x" * 3_000_000)
+
+
+def gzipped(exchange: Exchange) -> None:
+    exchange.answer(200, gzip.compress(b"x" * 3_000_000), Content_Encoding="gzip")
+
+
+def chunked(exchange: Exchange) -> None:
+    exchange.stream(*[b"x" * 500_000] * 6)
+
+
+def refused(exchange: Exchange) -> None:
+    exchange.answer(409, b"x" * 30_000_000)
+
+
+def negative(exchange: Exchange) -> None:
+    exchange.begin()
+    exchange.wfile.write(b"-1\r\n")
+    drip(exchange, b"x" * 100_000, 0.0)
+
+
+@pytest.mark.parametrize("script", [large, gzipped, chunked, refused, negative])
+def test_an_answer_that_is_too_large_is_not_taken(
+    server: ScriptedServer, client: KubeClient, script: Callable[[Exchange], None]
+) -> None:
+    server.script(script)
+    error = failure_of(lambda: client.request("POST", "/x", body={}, most=1_000_000))
+    assert (error.failure, error.unsure) == (Failure.TOO_LARGE, True)
+    server.script(lambda exchange: exchange.answer(200, {"next": True}))
+    assert client.request("GET", "/x") == b'{"next":true}'
+
+
+@pytest.mark.parametrize("length", [b"-2", b"zz", b"", b"9" * 400], ids=repr)
+def test_chunks_of_no_sensible_length_are_no_answer(
+    server: ScriptedServer, client: KubeClient, length: bytes
+) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        exchange.wfile.write(length + b"\r\nabc\r\n")
+        exchange.cut()
+
+    server.script(script)
+    assert failure_of(lambda: client.request("GET", "/x")).failure is Failure.UNKNOWN
+
+
+@pytest.mark.parametrize("piece", [b" ", b"\n"], ids=["no line", "empty lines"])
+def test_a_watch_without_a_line_is_silent(
+    server: ScriptedServer, client: KubeClient, piece: bytes
+) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        exchange.chunk(b"one\n")
+        drip(exchange, b"1\r\n%s\r\n" % piece)
+
+    server.script(script)
+    with client.stream("/x", read_timeout=DEADLINE) as lines:
+        assert failure_of(lambda: list(lines)).failure is Failure.UNKNOWN
+
+
+def test_a_watch_with_lines_goes_on_for_as_long_as_it_likes(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        for _ in range(10):
+            exchange.chunk(b"one\n")
+            exchange.server.stopping.wait(DEADLINE / 4)
+        exchange.end()
+
+    server.script(script)
+    with client.stream("/x", read_timeout=DEADLINE) as lines:
+        assert len(list(lines)) == 10
+
+
+def test_a_line_without_end_is_not_kept(server: ScriptedServer, client: KubeClient) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        for _ in range(LONGEST_LINE // 1_000_000 + 2):
+            exchange.chunk(b"x" * 1_000_000)
+        exchange.hold()
+
+    server.script(script)
+    with client.stream("/x") as lines:
+        assert failure_of(lambda: list(lines)).failure is Failure.TOO_LARGE
+
+
+EVIL_NAME = (
+    "../../../../../../api/v1/pods?watch=true&timeoutSeconds=3600"
+    "&x=/../../../api/v1/namespaces/tenant/pods/anchor"
+)
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        Owner("apps/v1", "StatefulSet", EVIL_NAME, "u"),
+        Owner("apps/v1", "StatefulSet", "..", "u"),
+        Owner("apps/v1", "StatefulSet", "a/status", "u"),
+        Owner("apps/v1", "StatefulSet", "%2e%2e%2fpods", "u"),
+        Owner("apps/v1", "StatefulSet", "x" * 250_000, "u"),
+        Owner("../../api/v1/pods?watch=true&x=/v1", "StatefulSet", "db", "u"),
+        Owner("apps/v1/../../../api/v1", "StatefulSet", "db", "u"),
+        Owner("apps/..", "StatefulSet", "db", "u"),
+        Owner("v1?watch=true", "StatefulSet", "db", "u"),
+        Owner("", "StatefulSet", "db", "u"),
+    ],
+    ids=lambda owner: f"{owner.api_version} {owner.name}"[:40],
+)
+def test_an_owner_is_asked_for_by_its_name_or_not_at_all(
+    server: ScriptedServer, client: KubeClient, owner: Owner
+) -> None:
+    """A name that no object can have belongs to no object: the workload is not there."""
+
+    def script(exchange: Exchange) -> None:
+        if exchange.asked.query.get("watch"):
+            drip(exchange, b"{}\n")
+        elif exchange.asked.route == "/apis/apps/v1":
+            exchange.answer(200, {"resources": [{"name": "statefulsets", "kind": "StatefulSet"}]})
+        elif exchange.asked.route == "/apis/apps":
+            exchange.answer(200, {"versions": [{"version": "v1"}]})
+        else:
+            exchange.answer(404, {})
+
+    server.script(script)
+    workloads = WorkloadApi(client)
+    assert workloads.get("tenant", owner) is None
+    assert all(seen.query == {} for seen in server.requests)
+    assert {seen.route.split("/")[1] for seen in server.requests} <= {"apis", "api"}
+    assert not [seen for seen in server.requests if "/pods" in seen.route]
+
+
+def test_no_request_leaves_with_a_path_that_has_to_be_resolved(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    for path in ("/api/v1/../pods", "/api/v1/pods?watch=true", "/x#y", "/a//b"):
+        with pytest.raises(KubeError) as caught:
+            client.request("GET", path)
+        assert caught.value.failure is Failure.INVALID
+    assert server.requests == []
+
+
+def informer_of(client: KubeClient, source: PodSource | PodDNATSource) -> Informer:
+    return Informer(
+        client,
+        source,
+        clock=SystemClock(),
+        random=Random(1),
+        settings=InformerSettings(backoff_base=0.001, backoff_cap=0.002),
+    )
+
+
+def test_pages_that_are_too_large_are_asked_for_smaller(
+    server: ScriptedServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnatctl.kube.informer.LARGEST_PAGE", 100_000)
+    monkeypatch.setattr(client_module, "_OVERHEAD", 0)
+    everyone = [pod(f"p{n}", 1, annotations={}) for n in range(1000)]
+
+    def script(exchange: Exchange) -> None:
+        query = exchange.asked.query
+        begin, limit = int(query.get("continue", 0)), int(query.get("limit", 10**9))
+        end = begin + limit
+        rest = str(end) if end < len(everyone) else ""
+        exchange.answer(200, listing(*everyone[begin:end], version=5, next_page=rest))
+
+    server.script(script)
+    informer = informer_of(client, PodSource())
+    for _ in range(10):
+        if not informer.synced.is_set():
+            informer.step()
+    assert informer.synced.is_set()
+
+
+def test_one_object_that_is_nested_without_end_holds_up_no_other(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    """As whoever writes PodDNATs can store under a CRD that keeps unknown fields."""
+    deep = b'{"x":' * 3_000 + b"1" + b"}" * 3_000
+    meta = b'{"name":"poison","namespace":"n","uid":"u","resourceVersion":"6"}'
+    poison = b'{"metadata":%s,"deep":%s}' % (meta, deep)
+
+    def script(exchange: Exchange) -> None:
+        if exchange.asked.query.get("watch"):
+            second = poison.replace(b"poison", b"second").replace(b'"u"', b'"v"')
+            line = b'{"type":"ADDED","object":%s}\n' % second
+            exchange.stream(line, event("ADDED", pod("late", 7)), bookmark(8))
+        else:
+            whole = listing(pod("fine", 3), version=5)
+            exchange.answer(200, whole.replace(b'"items":[', b'"items":[%s,' % poison))
+
+    server.script(script)
+    informer = informer_of(client, PodDNATSource("v1"))
+    informer.step()
+    informer.step()
+    held = {value.key.name for value in informer.values()}
+    assert held == {"fine", "poison", "second", "late"}
