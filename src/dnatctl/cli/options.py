@@ -78,6 +78,8 @@ def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> Cr
     environment = dict(env)
     if credential.role_name:
         environment["ALIBABA_CLOUD_ECS_METADATA"] = credential.role_name
+    if credential.key_folder != type(credential)().key_folder:
+        environment["DNATCTL_KEY_FOLDER"] = credential.key_folder
     if credential.token_file != type(credential)().token_file:
         environment["DNATCTL_ADDON_TOKEN_FILE"] = credential.token_file
     try:

@@ -16,6 +16,10 @@ from typing import Final
 ADDON_TOKEN_FILE: Final = "/var/addon/token-config"
 """Where ACK mounts the secret `addon.network.token` into its network components."""
 
+KEY_FOLDER: Final = "/var/run/secrets/dnatctl"
+"""Where the manifests mount a Secret with an AccessKey pair, as the files `accessKey` and
+`accessSecret`."""
+
 METADATA_ENDPOINT: Final = "http://100.100.100.200"
 """The metadata service of an ECS instance (https://help.aliyun.com/zh/ecs/user-guide/
 view-instance-metadata)."""
@@ -52,6 +56,18 @@ class AccessKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """A key pair in two files of a folder, a mounted Secret; read again when it is rotated."""
+
+    folder: str = KEY_FOLDER
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        """The file of the ID and that of the secret."""
+        return f"{self.folder}/accessKey", f"{self.folder}/accessSecret"
+
+
+@dataclass(frozen=True, slots=True)
 class RamRole:
     """The RAM role of the ECS instance; an empty name is asked of the metadata service."""
 
@@ -77,7 +93,7 @@ class AddonToken:
     path: str = ADDON_TOKEN_FILE
 
 
-CredentialSource = AccessKey | RamRole | Rrsa | AddonToken
+CredentialSource = AccessKey | KeyFiles | RamRole | Rrsa | AddonToken
 
 
 def choose(
@@ -89,10 +105,10 @@ def choose(
 ) -> CredentialSource:
     """The source that the configuration asks for.
 
-    With no `wanted`: the key pair if there is one; else RRSA if its three variables are set, as
-    the ack-pod-identity-webhook does; else ACK's addon token if its file is there; else the RAM
-    role of the instance. Raises CredentialError if the configuration contradicts itself or names
-    a source that is not there.
+    With no `wanted`: the key pair if there is one, in the configuration or in files; else RRSA if
+    its three variables are set, as the ack-pod-identity-webhook does; else ACK's addon token if its
+    file is there; else the RAM role of the instance. Raises CredentialError if the configuration
+    contradicts itself or names a source that is not there.
     """
     if bool(access_key) != bool(access_secret):
         missing = "accessSecret" if access_key else "accessKey"
@@ -100,7 +116,7 @@ def choose(
     if wanted is None:
         wanted = _implied(access_key, env, exists)
     if wanted is CredentialType.ACCESS_KEY:
-        return _access_key(access_key, access_secret)
+        return _access_key(access_key, access_secret, _key_files(env), exists)
     if access_key:
         raise CredentialError(f"credential.type is {wanted.value}, yet an access key is set")
     if wanted is CredentialType.RRSA:
@@ -120,7 +136,7 @@ _RRSA_VARIABLES: Final = (
 def _implied(
     access_key: str, env: Mapping[str, str], exists: Callable[[str], bool]
 ) -> CredentialType:
-    if access_key:
+    if access_key or all(map(exists, _key_files(env).paths)):
         return CredentialType.ACCESS_KEY
     if all(env.get(name) for name in _RRSA_VARIABLES):
         return CredentialType.RRSA
@@ -129,10 +145,21 @@ def _implied(
     return CredentialType.RAM_ROLE
 
 
-def _access_key(access_key: str, access_secret: str) -> AccessKey:
-    if not access_key:
-        raise CredentialError("credential.type is accessKey, yet accessKey is empty")
-    return AccessKey(Keys(access_key, access_secret))
+def _key_files(env: Mapping[str, str]) -> KeyFiles:
+    return KeyFiles(env.get("DNATCTL_KEY_FOLDER") or KEY_FOLDER)
+
+
+def _access_key(
+    access_key: str, access_secret: str, files: KeyFiles, exists: Callable[[str], bool]
+) -> AccessKey | KeyFiles:
+    if access_key:
+        return AccessKey(Keys(access_key, access_secret))
+    if not all(map(exists, files.paths)):
+        raise CredentialError(
+            "credential.type is accessKey, yet accessKey is empty and there are no files "
+            + " and ".join(files.paths)
+        )
+    return files
 
 
 def _rrsa(env: Mapping[str, str]) -> Rrsa:

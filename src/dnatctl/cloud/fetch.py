@@ -73,6 +73,17 @@ def fetch_rrsa(source: Rrsa) -> Keys:
     return _keys(lent, "AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration")
 
 
+def read_key_pair(access_key: bytes, access_secret: bytes) -> Keys:
+    """The pair that two files hold. Raises CredentialError where one is empty or no text."""
+    try:
+        key, secret = (it.decode("ascii").strip() for it in (access_key, access_secret))
+    except UnicodeDecodeError as error:
+        raise CredentialError("an AccessKey pair is ASCII text") from error
+    if not (key and secret):
+        raise CredentialError("accessKey or accessSecret is empty")
+    return Keys(key, secret)
+
+
 def read_addon_token(data: bytes) -> Keys:
     """The credentials in ACK's addon token file.
 

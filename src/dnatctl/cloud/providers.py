@@ -8,9 +8,8 @@ token file (alibabacloud-credentials 1.0.12).
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -23,6 +22,7 @@ from dnatctl.cloud.credentials import (
     AddonToken,
     CredentialError,
     CredentialSource,
+    KeyFiles,
     Keys,
     RamRole,
     Rrsa,
@@ -62,7 +62,9 @@ def open_provider(source: CredentialSource, clock: Clock | None = None) -> Provi
         case AccessKey(keys):
             return StaticProvider(keys)
         case AddonToken(path):
-            return FileProvider(Path(path), fetch.read_addon_token, clock)
+            return FileProvider((path,), fetch.read_addon_token, clock)
+        case KeyFiles():
+            return FileProvider(source.paths, fetch.read_key_pair, clock)
         case RamRole():
             return LentProvider(lambda: fetch.fetch_ram_role(source), clock)
         case Rrsa():
@@ -175,14 +177,17 @@ class LentProvider:
 
 
 class FileProvider:
-    """Credentials in a file that something else keeps fresh; read again whenever it changes."""
+    """Credentials in files that something else keeps fresh; read again whenever one changes.
 
-    def __init__(self, path: Path, parse: Callable[[bytes], Keys], clock: Clock) -> None:
-        self._path = path
+    `parse` is given the contents of the files, in their order.
+    """
+
+    def __init__(self, paths: Iterable[str], parse: Callable[..., Keys], clock: Clock) -> None:
+        self._paths = tuple(map(Path, paths))
         self._parse = parse
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen: tuple[int, ...] = ()
+        self._seen: tuple[tuple[int, int, int], ...] = ()
         self._keys: Keys | None = None
         self._failure = ""
 
@@ -193,7 +198,9 @@ class FileProvider:
             now = self._clock.now().timestamp()
             if self._keys is not None and _good(self._keys, now):
                 return self._keys
-            raise CredentialError(self._failure or f"the credentials in {self._path} have expired")
+            raise CredentialError(
+                self._failure or f"the credentials in {self._names()} have expired"
+            )
 
     def renew(self) -> bool:
         """See `Provider.renew`."""
@@ -203,14 +210,23 @@ class FileProvider:
             return self._keys != before
 
     def _look(self) -> None:
-        """Read the file if it is another one than last time; keep what was good otherwise."""
+        """Read the files if one is another than last time; keep what was good otherwise."""
         try:
-            stat = os.stat(self._path)
             # A mounted Secret is swapped by a symbolic link, so the inode tells it best.
-            seen = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            seen = tuple(_stamp(path) for path in self._paths)
             if seen == self._seen:
                 return
-            self._keys = self._parse(self._path.read_bytes())
-            self._seen, self._failure = seen, ""
+            keys = self._parse(*(path.read_bytes() for path in self._paths))
+            if seen != tuple(_stamp(path) for path in self._paths):
+                return  # swapped while it was read: an ID with the secret of another
+            self._keys, self._seen, self._failure = keys, seen, ""
         except (OSError, CredentialError) as exc:
-            self._failure = f"cannot use {self._path}: {exc}"
+            self._failure = f"cannot use {self._names()}: {exc}"
+
+    def _names(self) -> str:
+        return " and ".join(map(str, self._paths))
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size

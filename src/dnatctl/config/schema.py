@@ -204,15 +204,21 @@ class Credential(Section):
     type: Annotated[CredentialType, Allowed("auto, accessKey, ramRole, rrsa or addonToken")] = (
         CredentialType.AUTO
     )
-    """`accessKey`: the pair below. `rrsa`: the role of the service account (RAM Roles for Service
-    Accounts). `addonToken`: the token that ACK mounts for its add-ons. `ramRole`: the RAM role of
-    the node. `auto`: the first of these that is set up, in this order."""
+    """`accessKey`: the pair below, or that in `keyFolder`. `rrsa`: the role of the service account
+    (RAM Roles for Service Accounts). `addonToken`: the token that ACK mounts for its add-ons.
+    `ramRole`: the RAM role of the node. `auto`: the first that is set up, in this order."""
 
     access_key: Secret = SecretStr("")
     """ID of an AccessKey pair; to be given with accessSecret."""
 
     access_secret: Secret = SecretStr("")
     """Secret of the AccessKey pair."""
+
+    key_folder: Annotated[str, Field(pattern="^/"), Allowed("an absolute path")] = (
+        "/var/run/secrets/dnatctl"
+    )
+    """Folder with an AccessKey pair in the files `accessKey` and `accessSecret`, used where they
+    are there and no pair is given above: a mounted Secret, followed as it is rotated."""
 
     role_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9.@_-]*$"), Allowed("a role's name")] = ""
     """Name of the node's RAM role. Empty: asked from the metadata service."""
@@ -227,8 +233,6 @@ class Credential(Section):
         key, secret = map(bool, (self.access_key, self.access_secret))
         if key != secret:
             raise refusal("accessKey and accessSecret, both or neither")
-        if not key and self.type is CredentialType.ACCESS_KEY:
-            raise refusal("accessKey and accessSecret, because the type is accessKey")
         if key and self.type not in {CredentialType.AUTO, CredentialType.ACCESS_KEY}:
             raise refusal(f"no accessKey and accessSecret, because the type is {self.type}")
         return self

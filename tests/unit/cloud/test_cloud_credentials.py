@@ -12,6 +12,7 @@ from dnatctl.cloud.credentials import (
     CredentialError,
     CredentialSource,
     CredentialType,
+    KeyFiles,
     Keys,
     RamRole,
     Rrsa,
@@ -39,6 +40,18 @@ def pick(
 
 def test_keys_win_over_everything() -> None:
     assert pick("AK", "SECRET", env=RRSA_ENV, files=(ADDON_TOKEN_FILE,)) == STATIC
+
+
+KEY_FILES = ("/var/run/secrets/dnatctl/accessKey", "/var/run/secrets/dnatctl/accessSecret")
+
+
+def test_a_mounted_pair_is_used_where_the_configuration_gives_none() -> None:
+    assert pick(env=RRSA_ENV, files=KEY_FILES) == KeyFiles()
+    assert pick("AK", "SECRET", files=KEY_FILES) == STATIC
+    assert pick(wanted=CredentialType.ACCESS_KEY, files=KEY_FILES) == KeyFiles()
+    assert pick(files=KEY_FILES[:1]) == RamRole()
+    elsewhere = {"DNATCTL_KEY_FOLDER": "/x"}
+    assert pick(env=elsewhere, files=("/x/accessKey", "/x/accessSecret")) == KeyFiles("/x")
 
 
 def test_without_keys_a_role_for_the_service_account_comes_first() -> None:

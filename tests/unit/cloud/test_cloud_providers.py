@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dnatctl.cloud.credentials import AccessKey, CredentialError, Keys
+from dnatctl.cloud.credentials import AccessKey, CredentialError, KeyFiles, Keys
+from dnatctl.cloud.fetch import read_key_pair
 from dnatctl.cloud.providers import (
     RENEW_BEFORE,
     RETRY_AFTER,
@@ -216,7 +217,7 @@ def file(tmp_path: Path, clock: FakeClock) -> File:
 
 @pytest.fixture
 def from_file(file: File, clock: FakeClock) -> FileProvider:
-    return FileProvider(file.path, file.parse, clock)
+    return FileProvider([str(file.path)], file.parse, clock)
 
 
 def test_a_file_is_read_again_only_when_it_changes(file: File, from_file: FileProvider) -> None:
@@ -261,3 +262,29 @@ def test_after_a_refusal_only_a_changed_file_is_worth_another_try(
     assert not from_file.renew()
     file.put("B 100")
     assert from_file.renew()
+
+
+def test_a_pair_in_two_files_is_taken_up_when_both_are_there(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    source = KeyFiles(str(tmp_path))
+    provider = open_provider(source, clock)
+    key, secret = map(Path, source.paths)
+    key.write_text("A1\n", encoding="ascii")
+    with pytest.raises(CredentialError, match="accessSecret"):
+        provider.keys()
+    secret.write_text("S1\n", encoding="ascii")
+    assert provider.keys() == Keys("A1", "S1")
+    for path, text in ((key, "A2"), (secret, "S2")):
+        fresh = path.with_suffix(".new")
+        fresh.write_text(text, encoding="ascii")
+        os.replace(fresh, path)
+    assert provider.renew()
+    assert provider.keys() == Keys("A2", "S2")
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", "\N{SNOWMAN}".encode()])
+def test_a_pair_that_is_none_is_refused_without_its_text(content: bytes) -> None:
+    with pytest.raises(CredentialError) as caught:
+        read_key_pair(b"SECRET-ID", content)
+    assert "SECRET" not in str(caught.value)

@@ -190,12 +190,12 @@ def test_an_empty_pool_is_no_pool() -> None:
     [
         ("{accessKey: LTAIabc}", "credential"),
         ("{accessSecret: sesame99}", "credential"),
-        ("{type: accessKey}", "credential"),
         ("{type: ramRole, accessKey: LTAIabc, accessSecret: sesame99}", "credential"),
         ("{type: other}", "credential.type"),
         ("{accessKey: '<your key>', accessSecret: sesame99}", "credential.accessKey"),
         ("sesame99", "credential"),
         ("{tokenFile: relative}", "credential.tokenFile"),
+        ("{keyFolder: relative}", "credential.keyFolder"),
     ],
 )
 def test_a_credential_that_does_not_fit_is_refused_without_showing_it(
