@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -20,6 +21,15 @@ Object = dict[str, Any]
 def _built(folder: str) -> str:
     command = [KUBECTL, "kustomize", str(MANIFESTS / folder)]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@cache
+def with_component(name: str) -> tuple[Object, ...]:
+    """All objects of the default overlay with one component more."""
+    with TemporaryDirectory(dir=MANIFESTS / "overlays") as folder:
+        kustomization = {"resources": ["../default"], "components": [f"../../components/{name}"]}
+        Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(kustomization), "utf-8")
+        return tuple(build(f"overlays/{Path(folder).name}"))
 
 
 def build(folder: str) -> list[Object]:

@@ -1,0 +1,90 @@
+"""The components: valid on every version of Kubernetes that people run, and each does its part."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from dnatctl.cloud.credentials import ADDON_TOKEN_FILE, KEY_FOLDER, KeyFiles
+from tests.unit.manifests.built import MANIFESTS, Object, build, with_component
+
+COMPONENTS = sorted(folder.name for folder in (MANIFESTS / "components").iterdir())
+IN_DEFAULT = {"claim-rules", "pdb"}
+VERSIONS = [f"1.{minor}.0" for minor in range(27, 38)]
+POLICIES = sorted((MANIFESTS / "ram").glob("policy*.json"))
+
+
+def deployment(component: str) -> Any:
+    (found,) = (item for item in with_component(component) if item["kind"] == "Deployment")
+    return found["spec"]["template"]["spec"]
+
+
+def mounted(spec: Any, folder: str) -> Any:
+    """The volume that is mounted there."""
+    (mount,) = (m for m in spec["containers"][0]["volumeMounts"] if m["mountPath"] == folder)
+    assert mount["readOnly"]
+    (volume,) = (v for v in spec["volumes"] if v["name"] == mount["name"])
+    return volume
+
+
+def valid(objects: list[Object], version: str) -> None:
+    for item in objects:
+        if item["apiVersion"].partition("/")[0] != "alibabacloud.com":
+            kubernetes_validate.validate(item, version, strict=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_is_installed_by_default_is_valid(version: str) -> None:
+    valid(build("overlays/default"), version)
+
+
+@pytest.mark.parametrize("component", sorted(set(COMPONENTS) - IN_DEFAULT))
+def test_every_component_is_valid_on_the_oldest_and_the_newest(component: str) -> None:
+    objects = list(with_component(component))
+    assert objects != build("overlays/default")
+    for version in (VERSIONS[0], VERSIONS[-1]):
+        valid(objects, version)
+
+
+def test_an_access_key_is_mounted_where_it_is_looked_for() -> None:
+    volume = mounted(deployment("access-key"), KEY_FOLDER)
+    names = {f"{KEY_FOLDER}/{item['path']}" for item in volume["secret"]["items"]}
+    assert names == set(KeyFiles().paths)
+
+
+def test_the_addon_token_is_mounted_where_it_is_looked_for() -> None:
+    folder, _, name = ADDON_TOKEN_FILE.rpartition("/")
+    (item,) = mounted(deployment("addon-token"), folder)["secret"]["items"]
+    assert item["path"] == name
+
+
+def test_rrsa_sets_what_is_asked_for() -> None:
+    spec = deployment("rrsa")
+    given = {item["name"]: item["value"] for item in spec["containers"][0]["env"]}
+    folder, _, name = given["ALIBABA_CLOUD_OIDC_TOKEN_FILE"].rpartition("/")
+    (source,) = mounted(spec, folder)["projected"]["sources"]
+    assert source["serviceAccountToken"]["path"] == name
+    assert source["serviceAccountToken"]["audience"] == "sts.aliyuncs.com"
+    assert given.keys() >= {"ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"}
+
+
+def test_no_chart_ever_takes_the_definition_along() -> None:
+    (crd,) = (o for o in build("overlays/default") if o["kind"] == "CustomResourceDefinition")
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+@pytest.mark.parametrize("policy", POLICIES, ids=lambda path: path.stem)
+def test_a_policy_allows_every_call_that_is_made(policy: Any) -> None:
+    (statement,) = json.loads(policy.read_text(encoding="utf-8"))["Statement"]
+    needed = {
+        "vpc:CreateForwardEntry",
+        "vpc:DeleteForwardEntry",
+        "vpc:DescribeEipAddresses",
+        "vpc:DescribeForwardTableEntries",
+        "vpc:DescribeNatGateways",
+        "ecs:DescribeNetworkInterfaces",
+    }
+    assert needed <= set(statement["Action"])
