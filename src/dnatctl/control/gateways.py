@@ -17,14 +17,12 @@ from dnatctl.cloud.errors import CloudError
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.listener import Listener
 from dnatctl.control.poller import TablePoller
+from dnatctl.control.rounds import Rounds
 from dnatctl.control.world import World
 from dnatctl.control.writer import TableWriter
 from dnatctl.model import Gateway
 
 log = structlog.get_logger(__name__)
-
-TROUBLED_S = 5.0
-"""How often gateways are described while one has a problem, in seconds."""
 
 UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
@@ -58,6 +56,7 @@ class Gateways:
         self._adopted = adopted
         self._idle_s = idle_s
         self._threads: dict[str, Threads] = {}
+        self._rounds = Rounds(idle_s)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._described = False
@@ -87,8 +86,13 @@ class Gateways:
             threads.poller.join(deadline.left)
         return all(t.writer.join(deadline.left) for t in list(self._threads.values()))
 
-    def describe_soon(self) -> None:
-        """A gateway or an EIP is not as it was described."""
+    def describe_soon(self, gateway_id: str = "") -> None:
+        """That gateway or one of its EIPs is not as it was described; without an ID, any may be."""
+        with self._world.lock:
+            if gateway_id:
+                self._rounds.doubt(gateway_id)
+            else:
+                self._rounds.doubt_all()
         self._wake.set()
 
     def writer(self, gateway_id: str) -> TableWriter | None:
@@ -128,15 +132,23 @@ class Gateways:
             except Stopped:
                 return
             except CloudError as error:
-                self.error = str(error)
+                self._failed(str(error))
                 log.warning("describing gateways failed", error=self.error)
             except Exception as error:
-                self.error = str(error)
+                self._failed(str(error))
                 log.exception("describing gateways failed")
-            troubled = self.error or any(g.problem for g in self._world.gateways.values())
-            self._wake.wait(min(TROUBLED_S, self._idle_s) if troubled else self._idle_s)
+            self._wake.wait(self._pause())
             self._stopping.wait(0.5)  # so that many who ask at once cause one call
             self._wake.clear()
+
+    def _pause(self) -> float:
+        with self._world.lock:
+            return min(max(self._rounds.pause(self._world.clock.monotonic()), 0.0), self._idle_s)
+
+    def _failed(self, error: str) -> None:
+        self.error = error
+        with self._world.lock:
+            self._rounds.failed(self._world.clock.monotonic())
 
     def _wanted(self) -> set[str]:
         with self._world.lock:
@@ -146,17 +158,27 @@ class Gateways:
 
     def _describe(self) -> None:
         wanted = self._wanted()
-        described = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(wanted))}
+        started = self._world.clock.monotonic()
+        with self._world.lock:
+            asked = self._rounds.due(wanted, started)
+        if not asked:
+            return
+        found = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(asked))}
+        described = {i: gateway for i, gateway in found.items() if i in asked}
         missing = {i for i, gateway in described.items() if gateway.absent}
         # Twice in a row, and the table is not there either: an odd answer, or a key of another
         # account, must not cost a thousand pods their addresses.
         absent = {i for i in missing & self._missing if self._has_no_table(i)}
-        self._missing = missing
-        for gateway_id in sorted(wanted & described.keys()):
+        self._missing = (self._missing & wanted) - asked | missing
+        for gateway_id in sorted(described):
             self._take_in(described[gateway_id])
         for gateway_id in sorted(absent - self._world.absent):
             self._lose(gateway_id)
-        self._world.absent = frozenset(absent)
+        self._world.absent = (self._world.absent & wanted) - asked | absent
+        with self._world.lock:
+            self._rounds.described(((i, bool(g.problem)) for i, g in described.items()), started)
+            if asked == wanted:
+                self._rounds.round_done(started)
         self._described = True
 
     def _has_no_table(self, gateway_id: str) -> bool:

@@ -140,10 +140,10 @@ class Hub:
         if poller is not None:
             poller.read_soon()
 
-    def gateways_in_doubt(self) -> None:
+    def gateway_in_doubt(self, gateway_id: str) -> None:
         """A gateway is not as it was described."""
         if self.gateways is not None:
-            self.gateways.describe_soon()
+            self.gateways.describe_soon(gateway_id)
 
     def gateway_changed(self, gateway_id: str) -> None:
         """A gateway or its EIPs are different: look at all that claims it, and who waits."""

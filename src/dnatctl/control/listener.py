@@ -28,8 +28,8 @@ class Listener(Protocol):
         """The view of the table is in doubt: read it."""
         ...
 
-    def gateways_in_doubt(self) -> None:
-        """A gateway or an EIP is not as it was described: ask again."""
+    def gateway_in_doubt(self, gateway_id: str) -> None:
+        """A gateway or an EIP of it is not as it was described: ask again."""
         ...
 
     def gateway_changed(self, gateway_id: str) -> None:

@@ -277,7 +277,7 @@ class TableWriter(Desk):
 
     def _gone(self, wish: Wish) -> None:
         if isinstance(wish.write, CreateRow):
-            self._listener.gateways_in_doubt()
+            self._listener.gateway_in_doubt(self.gateway_id)
             self._postpone(wish, RETRY_S)
             return
         with self._world.lock:
@@ -317,7 +317,7 @@ class TableWriter(Desk):
         if error.kind is ErrorKind.GATEWAY:
             self._shun(wish, error)
             self._note_refusal(wish, Refused.UNUSABLE, error)
-            self._listener.gateways_in_doubt()
+            self._listener.gateway_in_doubt(self.gateway_id)
         else:
             self._note_refusal(wish, Refused.REJECTED, error)
             self._paused_until = self._clock.monotonic() + BARRED_PAUSE_S

@@ -483,3 +483,15 @@ def test_a_relaxed_table_and_slow_answers() -> None:
             it.delete_pod(f"web-{n}")
         it.assert_at_rest()
         assert it.cloud.counters()["overlaps"] == 0
+
+
+def test_one_gateway_in_trouble_costs_no_calls_about_the_others() -> None:
+    with stage(Scenario.many(5, eips=1, knobs=fast()), resync="600s") as it:
+        it.acts.set_gateway(FIRST, status="Modifying")
+        it.start_controller()
+        before = len(it.calls("DescribeNatGateways"))
+        eventually(lambda: len(it.calls("DescribeNatGateways")) > before)
+        it.acts.set_gateway(FIRST, status="Available")
+        eventually(lambda: not it.running[0].controller._world.pool.problem(FIRST))
+        looks = len(it.calls("DescribeNatGateways"))
+        assert len(it.calls("DescribeEipAddresses")) == 5 + (looks - 1)

@@ -1,0 +1,89 @@
+"""When to describe which gateway: all of them at leisure, one that is in trouble by itself.
+
+A description costs calls for each gateway, so one in trouble must not cost those of twenty. It is
+looked at again soon, then ever less often until it is well. Pure: times are handed in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+TROUBLED_S = (5.0, 30.0)
+"""First and longest pause between two looks at a gateway that has a problem, in seconds."""
+
+DOUBTED_S = (1.0, 30.0)
+"""The same for one that is said to be otherwise than described, and is found to be well."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One gateway. `troubles`: looks in a row that found a problem; `doubts` since the last round
+    over all."""
+
+    last: float = float("-inf")
+    next: float = float("-inf")
+    troubles: int = 0
+    doubts: int = 0
+
+
+class Rounds:
+    """Which gateways are to be described, and when."""
+
+    def __init__(self, idle_s: float) -> None:
+        self._idle_s = idle_s
+        self._all_due = float("-inf")
+        self._held_until = float("-inf")
+        self._failures = 0
+        self._watches: dict[str, _Watch] = defaultdict(_Watch)
+
+    def due(self, wanted: Collection[str], now: float) -> set[str]:
+        """The gateways to describe now; one that was never described is due at once."""
+        for gateway_id in self._watches.keys() - set(wanted):
+            del self._watches[gateway_id]
+        if now >= self._all_due:
+            return set(wanted)
+        return {gateway_id for gateway_id in wanted if self._watches[gateway_id].next <= now}
+
+    def pause(self, now: float) -> float:
+        """Seconds until the next description is due."""
+        times = [self._all_due, *(watch.next for watch in self._watches.values())]
+        return max(min(times), self._held_until) - now
+
+    def described(self, troubled: Iterable[tuple[str, bool]], now: float) -> None:
+        """These gateways were described, and have a problem or none."""
+        self._failures, self._held_until = 0, float("-inf")
+        for gateway_id, in_trouble in troubled:
+            watch = self._watches[gateway_id]
+            watch.last = now
+            watch.next = float("inf")
+            watch.troubles = watch.troubles + 1 if in_trouble else 0
+            if in_trouble:
+                watch.next = now + self._back_off(TROUBLED_S, watch.troubles - 1)
+
+    def round_done(self, now: float) -> None:
+        """All were described."""
+        self._all_due = now + self._idle_s
+        for watch in self._watches.values():
+            watch.doubts = 0
+
+    def failed(self, now: float) -> None:
+        """The cloud could not be asked: what was due stays so."""
+        self._held_until = now + self._back_off(TROUBLED_S, self._failures)
+        self._failures += 1
+
+    def doubt(self, gateway_id: str) -> None:
+        """A gateway is not as described. Its own looks go on if it is known to be in trouble."""
+        watch = self._watches[gateway_id]
+        if not watch.troubles:
+            watch.next = min(watch.next, watch.last + self._back_off(DOUBTED_S, watch.doubts))
+            watch.doubts += 1
+
+    def doubt_all(self) -> None:
+        """None may be as described."""
+        self._all_due = float("-inf")
+
+    def _back_off(self, bounds: tuple[float, float], turn: int) -> float:
+        first, longest = bounds
+        return min(first * 2.0 ** min(turn, 16), longest, self._idle_s)

@@ -1,0 +1,81 @@
+"""Which gateways are described when."""
+
+from __future__ import annotations
+
+from dnatctl.control.rounds import DOUBTED_S, TROUBLED_S, Rounds
+
+IDLE_S = 300.0
+ALL = {"a", "b", "c"}
+
+
+def described(rounds: Rounds, now: float, *, ill: str = "") -> set[str]:
+    """What is described at that time."""
+    due = rounds.due(ALL, now)
+    rounds.described(((i, i in ill) for i in due), now)
+    if due == ALL:
+        rounds.round_done(now)
+    return due
+
+
+def test_all_are_described_at_first_and_again_at_leisure():
+    rounds = Rounds(IDLE_S)
+    assert described(rounds, 0.0) == ALL
+    assert rounds.pause(1.0) == IDLE_S - 1.0
+    assert described(rounds, IDLE_S - 1.0) == set()
+    assert described(rounds, IDLE_S) == ALL
+
+
+def test_one_in_trouble_is_looked_at_by_itself_ever_less_often():
+    rounds = Rounds(IDLE_S)
+    described(rounds, 0.0, ill="a")
+    now, looks = 0.0, []
+    while (now := now + rounds.pause(now)) < IDLE_S:
+        assert described(rounds, now, ill="a") == {"a"}
+        looks.append(now)
+    gaps = [b - a for a, b in zip([0.0, *looks], looks, strict=False)]
+    assert gaps[0] == TROUBLED_S[0]
+    assert gaps == sorted(gaps)
+    assert max(gaps) == TROUBLED_S[1]
+
+
+def test_one_that_is_well_again_is_left_alone():
+    rounds = Rounds(IDLE_S)
+    described(rounds, 0.0, ill="a")
+    assert described(rounds, TROUBLED_S[0]) == {"a"}
+    assert rounds.pause(TROUBLED_S[0]) == IDLE_S - TROUBLED_S[0]
+
+
+def test_one_in_doubt_is_looked_at_soon_and_the_others_are_not():
+    rounds = Rounds(IDLE_S)
+    described(rounds, 0.0)
+    rounds.doubt("b")
+    now = DOUBTED_S[0]
+    assert described(rounds, now) == {"b"}
+
+
+def test_doubts_without_end_do_not_ask_without_end():
+    rounds = Rounds(IDLE_S)
+    described(rounds, 0.0)
+    looks = 0
+    for tenth in range(1, int(IDLE_S * 10)):
+        rounds.doubt("b")
+        looks += bool(described(rounds, tenth / 10))
+    assert looks < 20
+
+
+def test_what_could_not_be_asked_stays_due():
+    rounds = Rounds(IDLE_S)
+    rounds.failed(0.0)
+    assert rounds.pause(0.0) == TROUBLED_S[0]
+    rounds.failed(5.0)
+    assert rounds.pause(5.0) == 2 * TROUBLED_S[0]
+    assert described(rounds, 15.0) == ALL
+
+
+def test_a_gateway_that_is_new_is_described_at_once_and_one_not_wanted_any_more_is_forgotten():
+    rounds = Rounds(IDLE_S)
+    described(rounds, 0.0)
+    assert rounds.due({*ALL, "d"}, 1.0) == {"d"}
+    rounds.doubt("gone")
+    assert rounds.due(ALL, 1.0) == set()
+    assert rounds.pause(1.0) == IDLE_S - 1.0
