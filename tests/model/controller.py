@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control import reconciler as reconciling
-from dnatctl.control.handover import decode, encode
 from dnatctl.control.observe import Observer
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.sweeper import Sweeper
@@ -367,15 +366,15 @@ class Process:
 
     def inherit(self, text: str) -> None:
         """Take over what the last leader left."""
-        self.world.pool.restore(decode(text, self.clock.now()), self.now)
+        self.world.inherit(text, 0.0)
 
     def handover(self) -> str:
         """What the lease says for the next leader."""
-        return encode(self.world.quarantined(), self.clock.now())
+        return self.world.handover()
 
     def noted(self, text: str) -> None:
         """The lease has been written."""
-        self.world.noted(decode(text, self.clock.now()))
+        self.world.noted(text)
 
 
 def describe(step: object) -> str:

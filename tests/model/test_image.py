@@ -57,7 +57,7 @@ KEPT = {
         "_claimants": DERIVED,
         "_rows": DERIVED,
     },
-    Quarantine: {"_until": "quarantine", "_seconds": CONSTANT},
+    Quarantine: {"_until": "quarantine", "_all_until": FIXED, "_seconds": CONSTANT},
     Line: {"_fresh": "lines", "_returned": "lines", "ports": CONSTANT},
     OfferedGateway: {
         "_lines": "lines",
@@ -66,6 +66,7 @@ KEPT = {
         "problem": FIXED,
         "orphans": DERIVED,
         "zone_id": FIXED,
+        "_known": FIXED,
         "_learned_limit": NEVER_REFUSED,
         "_learned_until": NEVER_REFUSED,
         "_shunned": NEVER_REFUSED,

@@ -140,7 +140,7 @@ class Collector:
             self._until(lambda: not left(), timeout, str)
         return left()
 
-    def _take_over(self, inherited: str) -> None:
+    def _take_over(self, inherited: str, _age: float) -> None:
         """What the last leader left to the next one is passed on unchanged."""
         self._inherited = inherited
         self._leading.set()

@@ -21,7 +21,6 @@ from dnatctl.cloud.eni import EniCache
 from dnatctl.cloud.errors import CloudError
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateways import Gateways, gateway_notes
-from dnatctl.control.handover import decode, encode
 from dnatctl.control.hub import Hub
 from dnatctl.control.identity import Identity, Permission, teller
 from dnatctl.control.inventory import Inventory
@@ -165,7 +164,7 @@ class Controller:
             self._client,
             Key(settings.namespace, CONTROLLER),
             settings.identity,
-            LeaseCallbacks(self._started, self._lost, self._handover, self._noted),
+            LeaseCallbacks(self._started, self._lost, self._world.handover, self._noted),
             clock=clock,
             force=not settings.leader_elect,
         )
@@ -238,7 +237,7 @@ class Controller:
         gc.collect()
         gc.freeze()
         if self._settings.dry_run:
-            self._started("")
+            self._started("", 0.0)
         else:
             self._elector.start()
         if not self._wait_for(self._leading.is_set):
@@ -301,11 +300,9 @@ class Controller:
 
     # --- leading
 
-    def _started(self, inherited: str) -> None:
+    def _started(self, inherited: str, age: float) -> None:
         log.info("leading", identity=self._settings.identity)
-        with self._world.lock:
-            remaining = decode(inherited, self._clock.now())
-            self._world.pool.restore(remaining, self._clock.monotonic())
+        self._world.inherit(inherited, age)
         self._metrics.leading.labels(CONTROLLER).set(1)
         self._leading.set()
 
@@ -317,11 +314,8 @@ class Controller:
     def _may_write(self) -> bool:
         return self._elector.is_leader(spare=LONGEST_CALL_S) and not self._settings.dry_run
 
-    def _handover(self) -> str:
-        return encode(self._world.quarantined(), self._clock.now())
-
     def _noted(self, state: str) -> None:
-        for key in self._world.noted(decode(state, self._clock.now())):
+        for key in self._world.noted(state):
             self._hub.changed(key)
 
     # --- small parts

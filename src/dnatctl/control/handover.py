@@ -1,53 +1,168 @@
-"""What a leader leaves to the next one: which endpoints are in quarantine, and until when.
+"""What a leader leaves to the next one: which endpoints are in quarantine, and for how long.
 
 Nothing else in the world says so once a row and its PodDNAT are gone. It travels in an annotation
-of the leader's Lease, which is renewed every few seconds anyway: no write is added. Times are wall
-clock times, as another machine may read them.
+of the leader's Lease, which is renewed every few seconds anyway: no write is added. What is said is
+the time that remained when the Lease was renewed, so that no clock of another machine counts; the
+next leader takes off what it saw pass by itself.
+
+The text never gets longer than `LIMIT`: where it would, it says that more rests than does, or that
+it rests for longer. Whoever may write the Lease may write anything into it: what is read is bounded
+as well, and what cannot be understood is left out.
 """
 
 from __future__ import annotations
 
-import heapq
-import json
 import math
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from operator import itemgetter
-from typing import Any
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
 
-from dnatctl.model import Endpoint, Protocol
+from dnatctl.model import Endpoint, PortRange, Protocol
 
-MOST = 8000
-"""Endpoints handed over at most: an API server takes 256 KiB of annotations, and a Lease that it
-does not take is lost. Those left out are not noted, so their PodDNATs stay until their time is
-over, or until there is room.
-"""
+LIMIT = 64 * 1024
+"""Bytes at most: an API server takes 256 KiB of annotations, and others may have their part."""
 
+MOST = 100_000
+"""Endpoints that are taken over one by one; where there are more, all rest."""
 
-def encode(remaining: Mapping[Endpoint, float], now: datetime) -> str:
-    """Endpoints with the seconds of quarantine that remain, as text; of too many the longest."""
-    lines: dict[str, dict[str, int]] = {}
-    for endpoint, seconds in heapq.nlargest(MOST, remaining.items(), key=itemgetter(1)):
-        line = lines.setdefault(f"{endpoint.ip}/{endpoint.protocol}", {})
-        line[str(endpoint.port)] = math.ceil(now.timestamp() + seconds)
-    return json.dumps({"quarantine": lines}, separators=(",", ":"), sort_keys=True)
+_ALL = "*"
+_PART = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?=([0-9]{1,6})")
 
-
-def decode(text: str, now: datetime) -> dict[Endpoint, float]:
-    """The reverse of `encode`; what cannot be understood is left out, as is what is over."""
-    try:
-        lines = json.loads(text or "{}")["quarantine"].items()
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    found = (item for line, ports in lines for item in _read(line, ports))
-    return {endpoint: left for endpoint, until in found if (left := until - now.timestamp()) > 0}
+_Line = tuple[str, Protocol]
+_Timed = tuple[int, int]
+"""A port, and the seconds that it rests for."""
 
 
-def _read(line: str, ports: Any) -> Iterator[tuple[Endpoint, float]]:
-    """The endpoints of one external IP and protocol, with the wall clock times of their end."""
-    ip, _, protocol = line.rpartition("/")
-    for port, until in ports.items() if isinstance(ports, dict) else ():
-        try:
-            yield Endpoint(ip, int(port), Protocol(protocol)), float(until)
-        except (ValueError, TypeError):
-            continue
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Ports of one external IP and protocol that rest for so many seconds more."""
+
+    ip: str
+    protocol: Protocol
+    ports: PortRange
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """What was handed over. `everything`: seconds for which all endpoints rest."""
+
+    spans: tuple[Span, ...] = ()
+    everything: float = 0.0
+    _lines: dict[_Line, list[Span]] = field(default_factory=lambda: defaultdict(list), repr=False)
+
+    def __post_init__(self) -> None:
+        for span in sorted(self.spans, key=lambda span: span.ports.first):
+            self._lines[span.ip, span.protocol].append(span)
+
+    def covers(self, endpoint: Endpoint) -> bool:
+        """Whether the next leader would let the endpoint rest."""
+        spans = self._lines.get((endpoint.ip, endpoint.protocol), ())
+        at = bisect_right(spans, endpoint.port, key=lambda span: span.ports.first)
+        return self.everything > 0 or (at > 0 and endpoint.port in spans[at - 1].ports)
+
+    def after(self, age: float) -> Resting:
+        """The same so many seconds later."""
+        spans = (Span(s.ip, s.protocol, s.ports, s.seconds - age) for s in self.spans)
+        return Resting(tuple(s for s in spans if s.seconds > 0), max(self.everything - age, 0.0))
+
+    def among(self, offered: Collection[PortRange]) -> dict[Endpoint, float] | None:
+        """Seconds for each endpoint whose port is offered; None where they are more than `MOST`."""
+        found: dict[Endpoint, float] = {}
+        for span in self.spans:
+            for ports in _common(span.ports, offered):
+                if len(found) + len(ports) > MOST:
+                    return None
+                for port in range(ports.first, ports.last + 1):
+                    endpoint = Endpoint(span.ip, port, span.protocol)
+                    found[endpoint] = max(span.seconds, found.get(endpoint, 0.0))
+        return found
+
+
+def encode(remaining: Mapping[Endpoint, float], everything: float = 0.0) -> str:
+    """Endpoints with the seconds of quarantine that remain, as text."""
+    longest = max((everything, *remaining.values()), default=0.0)
+    if everything <= 0:
+        lines = _lines(remaining)
+        for coarsened in (_exactly, _all_as_the_longest, _as_one_span):
+            text = _text(lines, coarsened)
+            if len(text) <= LIMIT:
+                return text
+    return f"{_ALL}={math.ceil(longest)}"
+
+
+def decode(text: str) -> Resting:
+    """The reverse of `encode`; what cannot be understood is left out."""
+    if len(text) > LIMIT:
+        return Resting()
+    spans: list[Span] = []
+    everything = 0.0
+    for line in text.split(";"):
+        head, _, body = line.rpartition(":")
+        ip, _, protocol = head.rpartition("/")
+        if not head and (found := re.fullmatch(r"\*=([0-9]{1,6})", line)):
+            everything = float(found[1])
+        elif ip and protocol in tuple(Protocol):
+            spans += _spans(ip, Protocol(protocol), body)
+    return Resting(tuple(spans), everything)
+
+
+def _lines(remaining: Mapping[Endpoint, float]) -> dict[_Line, list[_Timed]]:
+    lines: dict[_Line, list[_Timed]] = defaultdict(list)
+    for endpoint, seconds in sorted(remaining.items()):
+        lines[endpoint.ip, endpoint.protocol].append((endpoint.port, math.ceil(seconds)))
+    return lines
+
+
+def _text(
+    lines: Mapping[_Line, list[_Timed]], coarsened: Callable[[list[_Timed]], Iterable[_Timed]]
+) -> str:
+    return ";".join(
+        f"{ip}/{protocol}:{','.join(_parts(coarsened(timed)))}"
+        for (ip, protocol), timed in lines.items()
+    )
+
+
+def _exactly(timed: list[_Timed]) -> Iterable[_Timed]:
+    return timed
+
+
+def _all_as_the_longest(timed: list[_Timed]) -> Iterable[_Timed]:
+    longest = max(seconds for _, seconds in timed)
+    return ((port, longest) for port, _ in timed)
+
+
+def _as_one_span(timed: list[_Timed]) -> Iterable[_Timed]:
+    longest = max(seconds for _, seconds in timed)
+    return ((port, longest) for port in range(timed[0][0], timed[-1][0] + 1))
+
+
+def _parts(timed: Iterable[_Timed]) -> Iterator[str]:
+    """Runs of ports that rest for as long."""
+
+    def run(item: tuple[int, _Timed]) -> tuple[int, int]:
+        number, (port, seconds) = item
+        return port - number, seconds
+
+    for (_, seconds), items in groupby(enumerate(timed), key=run):
+        ports = [port for _, (port, _) in items]
+        last = f"-{ports[-1]}" if len(ports) > 1 else ""
+        yield f"{ports[0]}{last}={seconds}"
+
+
+def _spans(ip: str, protocol: Protocol, body: str) -> Iterator[Span]:
+    for part in body.split(","):
+        if found := _PART.fullmatch(part):
+            first, last = int(found[1]), int(found[2] or found[1])
+            if 1 <= first <= last <= 65535:
+                yield Span(ip, protocol, PortRange(first, last), float(found[3]))
+
+
+def _common(ports: PortRange, offered: Iterable[PortRange]) -> Iterator[PortRange]:
+    for offer in offered:
+        first, last = max(ports.first, offer.first), min(ports.last, offer.last)
+        if first <= last:
+            yield PortRange(first, last)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import structlog
 from msgspec.structs import replace
@@ -25,6 +24,7 @@ from dnatctl.plan.values import (
     Seen,
     Step,
 )
+from dnatctl.times import format_time, parse_time
 
 log = structlog.get_logger(__name__)
 
@@ -101,8 +101,7 @@ class Report:
         spec = record.spec
         self._log("ready", seen, record, spec)
         self._event(seen, record, "Normal", "EntryReady", f"{describe(spec)} reachable")
-        if first and record.created:
-            created = datetime.strptime(record.created, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        if first and (created := parse_time(record.created)):
             seconds = (self._clock.now() - created).total_seconds()
             self._metrics.ready_seconds.observe(max(seconds, 0.0))
 
@@ -140,7 +139,7 @@ class Report:
             return
         has = pod.condition
         since = has.since if has and has.status == wanted.status else ""
-        wanted = replace(wanted, since=since or f"{self._clock.now():%Y-%m-%dT%H:%M:%SZ}")
+        wanted = replace(wanted, since=since or format_time(self._clock.now()))
         self._note_pod(self._pods.patch_condition(pod, wanted))
 
     def _set_annotation(self, seen: Seen, pod: Pod) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from dnatctl.clock import Clock
+from dnatctl.control.handover import decode, encode
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool import GatewayPool, Pool
@@ -262,11 +263,13 @@ class World:
         now = self.clock.monotonic()
         with self.lock:
             self._awaiting_note.add(key)
-            begun = [endpoint for endpoint in endpoints if endpoint not in self._retired]
+            new = [endpoint for endpoint in endpoints if endpoint not in self._retired]
+            begun = [endpoint for endpoint in new if self.pool.may_rest(endpoint)]
             self.pool.retire(begun, now)
             self._noted.difference_update(begun)
+            self._retired.update(dict.fromkeys(new, now))
             self._retired.update(dict.fromkeys(begun, now + self.quarantine_s))
-            return bool(begun)
+            return bool(new)
 
     def durable(self, endpoints: Iterable[Endpoint], uid: str = "") -> frozenset[Endpoint]:
         """Of these, the retired ones whose quarantine is noted, or is over already.
@@ -287,10 +290,27 @@ class World:
         with self.lock:
             return self.pool.quarantined(self.clock.monotonic())
 
-    def noted(self, endpoints: Iterable[Endpoint]) -> set[Key]:
-        """These quarantines are stored for the next leader; returns who waited for that."""
+    def handover(self) -> str:
+        """What the next leader is to be told."""
+        now = self.clock.monotonic()
         with self.lock:
-            self._noted = set(endpoints)
+            each, everything = self.pool.quarantined(now), self.pool.all_rest(now)
+        return encode(each, everything)
+
+    def inherit(self, text: str, age: float) -> None:
+        """Take over what the last leader left at least `age` seconds ago."""
+        resting, now = decode(text).after(age), self.clock.monotonic()
+        with self.lock:
+            each = resting.among([offer.ports for offer in self.pool.offers()])
+            self.pool.restore(each or {}, now)
+            too_many = resting.spans if each is None else ()
+            self.pool.restore_all(max([resting.everything, *(s.seconds for s in too_many)]), now)
+
+    def noted(self, text: str) -> set[Key]:
+        """This is stored for the next leader; returns who waited for that."""
+        resting = decode(text)
+        with self.lock:
+            self._noted = set(filter(resting.covers, self._retired))
             waiting, self._awaiting_note = self._awaiting_note, set()
             return waiting
 

@@ -32,6 +32,9 @@ _SOONEST = 0.5
 """Seconds between renewals at least, however often they are hastened."""
 _JITTER = 0.2
 
+_REFUSED = frozenset({Failure.INVALID, Failure.FORBIDDEN})
+"""What an API server, or an admission webhook, answers to an object that it will not take."""
+
 
 @dataclass(frozen=True, slots=True)
 class LeaseSettings:
@@ -56,14 +59,15 @@ class LeaseSettings:
 class LeaseCallbacks:
     """What the elector asks and tells; on its own threads, so all must be quick."""
 
-    on_started: Callable[[str], None]
-    """Leading now; given the handover state which the previous leader left ("" if none)."""
+    on_started: Callable[[str, float], None]
+    """Leading now; given the handover state which the previous leader left ("" if none), and how
+    many seconds ago it did so at least, by the clock of this process."""
     on_lost: Callable[[], None]
     """Not leading any more, and another is about to be: stop every write at once. Told once."""
     handover: Callable[[], str]
     """The state to store with the next renewal; first asked after `on_started` has returned."""
     on_renewed: Callable[[str], None]
-    """This handover state is stored now."""
+    """This handover state is stored now; "" where none is, as the server refuses it."""
 
 
 class LeaseElector:
@@ -100,6 +104,8 @@ class LeaseElector:
         """When the last successful renewal was sent; None while not leading."""
         self._tried = clock.monotonic()
         self._hasten = False
+        self._refused = False
+        """Whether the server does not take the handover state."""
         self._ended = False
         """Stopped, or lost: nothing is taken or renewed any more."""
         self._record = Record.new(lease.namespace, lease.name)
@@ -172,6 +178,8 @@ class LeaseElector:
             # Forbidden is no exception: roles are often granted a moment after the start.
             if not self._ended:
                 _log.warning("lease request failed", lease=str(self._lease), error=str(error))
+        except Exception:  # noqa: BLE001 - whatever somebody wrote into it must not end the thread
+            _log.exception("lease request failed", lease=str(self._lease))
         period = self._settings.retry_period
         return period if leading else period * (1 + _JITTER * self._random.random())
 
@@ -197,10 +205,11 @@ class LeaseElector:
         if not self._may_take():
             return
         inherited = self._record.state
+        age = self._clock.monotonic() - self._seen_at if self._record.exists else 0.0
         sent = self._clock.monotonic()
         self._write(self._record.taken(self._identity, self._settings.duration, self._clock.now()))
         if self._held_since(sent):
-            self._callbacks.on_started(inherited)
+            self._callbacks.on_started(inherited, age)
 
     def _may_take(self) -> bool:
         record = self._record
@@ -215,7 +224,7 @@ class LeaseElector:
         state = self._state()
         sent = self._clock.monotonic()
         try:
-            self._write(self._record.renewed(state, self._clock.now()))
+            stored = self._keep(state)
         except KubeError as error:
             if error.failure not in (Failure.CONFLICT, Failure.NOT_FOUND):
                 raise
@@ -223,9 +232,25 @@ class LeaseElector:
                 self._lose()
                 return
             sent = self._clock.monotonic()
-            self._write(self._record.renewed(state, self._clock.now()))
+            stored = self._keep(state)
         if self._held_since(sent):
-            self._callbacks.on_renewed(state)
+            self._callbacks.on_renewed(stored)
+
+    def _keep(self, state: str) -> str:
+        """Renew, and store the state; returns what is stored of it: a Lease that the server does
+        not take with it is renewed all the same."""
+        try:
+            self._write(self._record.renewed(state, self._clock.now()))
+        except KubeError as error:
+            if error.failure not in _REFUSED:
+                raise
+            if not self._refused:
+                _log.error("handover state refused", lease=str(self._lease), error=str(error))
+            self._refused = True
+            self._write(self._record.renewed(None, self._clock.now()))
+            return ""
+        self._refused = False
+        return state
 
     def _still_ours(self) -> bool:
         """Look who holds the Lease; one that was deleted by hand is ours to create anew."""
@@ -303,7 +328,8 @@ class LeaseElector:
         self._cancel = Canceller()
         try:
             if self._still_ours() and self._record.exists:
-                self._write(self._record.released(self._state(), self._clock.now()))
+                state = None if self._refused else self._state()
+                self._write(self._record.released(state, self._clock.now()))
         except (KubeError, ValueError) as error:
             _log.warning("lease not released", lease=str(self._lease), error=str(error))
 

@@ -86,13 +86,13 @@ class Record:
             leaseTransitions=(self.spec.get("leaseTransitions") or 0) + moved,
         )
 
-    def renewed(self, state: str, now: datetime) -> Record:
-        """Held on, with this state."""
+    def renewed(self, state: str | None, now: datetime) -> Record:
+        """Held on, with this state; None leaves that as it is."""
         renewed = self._with_spec(renewTime=_micro_time(now))
         return replace(renewed, metadata=self._annotated(state))
 
-    def released(self, state: str, now: datetime) -> Record:
-        """Held by nobody, so that the next may take it at once."""
+    def released(self, state: str | None, now: datetime) -> Record:
+        """Held by nobody, so that the next may take it at once; with state as in `renewed`."""
         released = self._with_spec(
             holderIdentity="", leaseDurationSeconds=1, renewTime=_micro_time(now)
         )
@@ -101,7 +101,9 @@ class Record:
     def _with_spec(self, **changes: object) -> Record:
         return replace(self, spec=self.spec | changes)
 
-    def _annotated(self, state: str) -> dict[str, Any]:
+    def _annotated(self, state: str | None) -> dict[str, Any]:
+        if state is None:
+            return self.metadata
         annotations = (self.metadata.get("annotations") or {}) | {HANDOVER: state}
         return self.metadata | {"annotations": annotations}
 

@@ -6,8 +6,6 @@ seen absent, then the endpoints go into quarantine, and the finalizer goes last.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from dnatctl.objects import FINALIZER, READY, PodDNAT
 from dnatctl.plan.adoption import adopt
 from dnatctl.plan.exposure import Ask, Problem
@@ -25,6 +23,10 @@ from dnatctl.plan.values import (
     Workload,
 )
 from dnatctl.table.view import READ_LAG_S
+from dnatctl.times import parse_time
+
+CLOCKS_DIFFER_S = 300.0
+"""How far ahead the clock of whoever wrote a time may be, in seconds."""
 
 
 def release(seen: Seen, record: PodDNAT) -> Plan:
@@ -135,9 +137,16 @@ def _retain(seen: Seen, record: PodDNAT) -> Plan:
 
 
 def _left(seen: Seen, record: PodDNAT, type_: str, seconds: float) -> float:
-    """Seconds left of a time that began when the condition last changed; 0 without one."""
+    """Seconds left of a time that began when the condition last changed; 0 without one.
+
+    A PodDNAT's author may have written the condition, so that a time before the PodDNAT was made,
+    or after now, is not believed: it would end never.
+    """
     condition = record.status.condition(type_)
     if condition is None or not condition.since:
         return 0.0
-    since = datetime.strptime(condition.since, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    return (since + timedelta(seconds=seconds) - seen.wall).total_seconds()
+    since, created = parse_time(condition.since), parse_time(record.created)
+    if since is None or (since - seen.wall).total_seconds() > CLOCKS_DIFFER_S:
+        since = created
+    began = max(filter(None, (since, created)), default=None)
+    return seconds - (seen.wall - began).total_seconds() if began else 0.0

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from dnatctl.objects import READY, Condition, PodDNAT, PodDNATStatus, StatusEntry
 from dnatctl.plan.values import Publish, Seen
+from dnatctl.times import format_time
 
 RETAINED = "Retained"
 """Type of the condition that dates a fixed claim whose name its workload no longer wants."""
@@ -41,7 +42,7 @@ def publish(
 def _dated(seen: Seen, record: PodDNAT, condition: Condition) -> Condition:
     old = record.status.condition(condition.type)
     since = old.since if old is not None and old.status == condition.status else ""
-    now = seen.wall.strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = format_time(seen.wall)
     return replace(condition, since=since or now, observed_generation=record.generation)
 
 

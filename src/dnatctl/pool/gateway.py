@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from ipaddress import IPv4Address
 
 from dnatctl.model import Endpoint, GatewayEip, Protocol
 from dnatctl.pool.line import Line
@@ -28,12 +29,14 @@ class OfferedGateway:
         self._learned_limit = 0
         self._learned_until = float("-inf")
         self._shunned: dict[str, tuple[float, str]] = {}
+        self._known: set[str] = set(offer.eips)
 
     def describe(self, eips: Iterable[GatewayEip], problem: str, zone_id: str) -> bool:
         """Take in what the cloud says; returns whether anything changed."""
         self.zone_id = self.offer.zone_id or zone_id
         wanted = self.offer.eips
         bound = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
+        self._known |= bound.keys()
         changed = (self.eips, self.problem) != (bound, problem)
         self.eips, self.problem = bound, problem
         return changed
@@ -41,6 +44,11 @@ class OfferedGateway:
     def offers(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is among those that may be handed out at all."""
         return endpoint.ip in self.eips and endpoint.port in self.offer.ports
+
+    def may_offer(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint is or was among those, or may be before the cloud was asked."""
+        known = endpoint.ip in self._known if self._known else _is_address(endpoint.ip)
+        return known and endpoint.port in self.offer.ports
 
     def line(self, ip: str, protocol: Protocol) -> Line:
         """The ports of one external IP and protocol, in the order of their use."""
@@ -87,3 +95,11 @@ class OfferedGateway:
             return "none of its EIPs is usable: " + "; ".join(bad)
         ports = self.offer.ports
         return f"no free port is left in {ports.first}-{ports.last} on its EIPs"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True

@@ -141,9 +141,17 @@ class Pool:
 
         return self._claims.owner(endpoint, rank)
 
+    def may_rest(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint could ever be handed out: what could not need not rest.
+
+        A PodDNAT may claim whatever its author likes.
+        """
+        return any(gateway.may_offer(endpoint) for gateway in self._gateways.values())
+
     def _rest(self, freed: Iterable[Freed], now: float) -> None:
         for gateway_id, endpoint in freed:
-            self._quarantine.begin(endpoint, now)
+            if self.may_rest(endpoint):
+                self._quarantine.begin(endpoint, now)
             if gateway := self._gateways.get(gateway_id):
                 gateway.line(endpoint.ip, endpoint.protocol).give_back(endpoint.port)
 
@@ -151,7 +159,7 @@ class Pool:
 
     def retire(self, endpoints: Iterable[Endpoint], now: float) -> None:
         """Keep endpoints from being handed out for the quarantine time, beginning now."""
-        for endpoint in endpoints:
+        for endpoint in filter(self.may_rest, endpoints):
             self._quarantine.begin(endpoint, now)
 
     def vacate(self, entry: ForwardEntry, now: float) -> None:
@@ -171,6 +179,14 @@ class Pool:
     def restore(self, remaining: Mapping[Endpoint, float], now: float) -> None:
         """Take over quarantines of an earlier run: seconds that remain for each endpoint."""
         self._quarantine.resume(remaining, now)
+
+    def restore_all(self, seconds: float, now: float) -> None:
+        """An earlier run knows only that endpoints rest, not which."""
+        self._quarantine.resume_all(seconds, now)
+
+    def all_rest(self, now: float) -> float:
+        """Seconds for which no endpoint at all is handed out."""
+        return self._quarantine.all_left(now)
 
     def rests(self, endpoint: Endpoint, now: float) -> bool:
         """Whether the endpoint is in quarantine; a claim does not end that."""
@@ -302,7 +318,7 @@ class Pool:
         return Shortage(
             "PoolExhausted",
             message or "no gateway is left to try",
-            min(self._quarantine.remaining(now).values(), default=None),
+            self.all_rest(now) or min(self._quarantine.remaining(now).values(), default=None),
         )
 
 

@@ -13,6 +13,7 @@ class Quarantine:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._until: dict[Endpoint, float] = {}
+        self._all_until = float("-inf")
 
     def begin(self, endpoint: Endpoint, now: float) -> None:
         """The endpoint rests for the full time from now on."""
@@ -24,9 +25,17 @@ class Quarantine:
             until = now + min(seconds, self._seconds)
             self._until[endpoint] = max(until, self._until.get(endpoint, until))
 
+    def resume_all(self, seconds: float, now: float) -> None:
+        """An earlier run knows only that endpoints rest, not which: so all do."""
+        self._all_until = now + min(seconds, self._seconds)
+
+    def all_left(self, now: float) -> float:
+        """Seconds for which all endpoints rest."""
+        return max(self._all_until - now, 0.0)
+
     def holds(self, endpoint: Endpoint, now: float) -> bool:
         """Whether the endpoint still rests."""
-        return self._until.get(endpoint, now) > now
+        return max(self._until.get(endpoint, now), self._all_until) > now
 
     def remaining(self, now: float) -> dict[Endpoint, float]:
         """Seconds that remain for each endpoint; those whose time is over are forgotten."""

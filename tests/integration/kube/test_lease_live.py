@@ -42,7 +42,7 @@ class Replica:
             settings=settings,
         )
 
-    def _on_started(self, inherited: str) -> None:
+    def _on_started(self, inherited: str, _age: float) -> None:
         self.inherited = inherited
         self.started.set()
 

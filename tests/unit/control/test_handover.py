@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime, timedelta
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnatctl.control.handover import MOST, decode, encode
-from dnatctl.model import Endpoint, Protocol
+from dnatctl.control.handover import LIMIT, MOST, Resting, decode, encode
+from dnatctl.model import ALL_PORTS, Endpoint, PortRange, Protocol
 
-NOW = datetime(2026, 1, 1, 12, 0, 0, 400_000, tzinfo=UTC)
 WEB = Endpoint("1.1.1.1", 600, Protocol.TCP)
 GAME = Endpoint("1.1.1.1", 600, Protocol.UDP)
+OFFERED = [ALL_PORTS]
 
 endpoints = st.builds(
     Endpoint,
@@ -25,71 +22,122 @@ endpoints = st.builds(
 quarantines = st.dictionaries(endpoints, st.floats(0.01, 86400.0), max_size=20)
 
 
+def read(text: str, age: float = 0.0) -> dict[Endpoint, float] | None:
+    return decode(text).after(age).among(OFFERED)
+
+
+def many(ips: int, ports: range, seconds: int = 60) -> dict[Endpoint, float]:
+    """So many that each has a time of its own, and no run of ports the same."""
+    return {
+        Endpoint(f"47.{ip // 250}.1.{ip % 250}", port, protocol): float(1 + (port * 7) % seconds)
+        for ip in range(ips)
+        for protocol in Protocol
+        for port in ports
+    }
+
+
 @given(quarantines)
 def test_what_is_left_is_read_by_the_next_and_never_less_of_it(remaining):
-    read = decode(encode(remaining, NOW), NOW)
-    assert read.keys() == remaining.keys()
+    text = encode(remaining)
+    found = read(text)
+    assert found.keys() == remaining.keys()
     for endpoint, seconds in remaining.items():
-        assert seconds - 1e-4 <= read[endpoint] <= seconds + 1.0001
+        assert seconds <= found[endpoint] <= seconds + 1
+        assert decode(text).covers(endpoint)
 
 
-def test_time_goes_on_between_the_leaders():
-    text = encode({WEB: 60.0, GAME: 10.0}, NOW)
-    read = decode(text, NOW + timedelta(seconds=30))
-    assert read == {WEB: pytest.approx(30.0, abs=1.0)}
+def test_the_time_that_the_next_leader_saw_pass_counts_and_no_clock_does():
+    text = encode({WEB: 60.0, GAME: 10.0})
+    assert read(text, 30.0) == {WEB: pytest.approx(30.0)}
 
 
 def test_the_text_is_short_and_always_the_same():
     """It is part of a Lease that is written every few seconds."""
     one, other = {WEB: 60.0, GAME: 60.0}, {GAME: 60.0, WEB: 60.0}
-    assert encode(one, NOW) == encode(other, NOW)
-    many = {Endpoint("1.1.1.1", port, Protocol.TCP): 60.0 for port in range(10000, 13000)}
-    assert len(encode(many, NOW)) < 64 * 1024
-    assert encode({}, NOW) == '{"quarantine":{}}'
+    assert encode(one) == encode(other) == "1.1.1.1/tcp:600=60;1.1.1.1/udp:600=60"
+    run = {Endpoint("1.1.1.1", port, Protocol.TCP): 60.0 for port in range(10000, 13000)}
+    assert encode(run) == "1.1.1.1/tcp:10000-12999=60"
+    assert encode({}) == ""
 
 
-def test_of_more_than_a_lease_can_hold_the_longest_are_told():
-    many = {
-        Endpoint(f"47.100.{port % 40}.250", port, Protocol.UDP): float(port)
-        for port in range(60000, 60000 - MOST - 500, -1)
-    }
-    text = encode(many, NOW)
-    assert len(text) < 256 * 1024, "the limit of annotations"
-    assert {endpoint.port for endpoint in decode(text, NOW)} == set(range(60000, 60000 - MOST, -1))
+@pytest.mark.parametrize(
+    ("ips", "ports"),
+    [
+        (1, range(1, 5000)),
+        (1, range(1, 65536, 3)),
+        (20, range(512, 1025)),
+        (400, range(512, 1025)),
+        (3000, range(512, 516)),
+    ],
+)
+def test_whatever_rests_fits_and_none_of_it_is_forgotten(ips, ports):
+    """Where it would not fit, more rests, or for longer."""
+    remaining = many(ips, ports)
+    text = encode(remaining)
+    resting = decode(text)
+    assert len(text) <= LIMIT
+    assert all(map(resting.covers, remaining))
+    found = resting.among(OFFERED)
+    if found is None or resting.everything:
+        longest = max([resting.everything, *(span.seconds for span in resting.spans)])
+        assert longest >= max(remaining.values())
+    else:
+        assert all(found[endpoint] >= seconds for endpoint, seconds in remaining.items())
+
+
+def test_that_all_rests_is_passed_on():
+    text = encode({WEB: 5.0}, 12.5)
+    assert decode(text).after(3.0) == Resting((), 10.0)
+    assert decode(text).covers(GAME)
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "",
-        "{}",
+        ";",
+        ":",
         "nonsense",
         "null",
-        "[]",
-        "7",
-        '"quarantine"',
-        '{"quarantine":null}',
-        '{"quarantine":[]}',
-        '{"quarantine":{}}',
-        '{"quarantine":{"1.1.1.1/tcp":null}}',
-        '{"quarantine":{"1.1.1.1/tcp":[600]}}',
-        '{"other":{"1.1.1.1/tcp":{"600":9999999999}}}',
+        "[" * 60_000,
+        '{"quarantine":' * 4_000,
+        '{"quarantine":{"1.1.1.1/tcp":{"600":9999999999}}}',
+        "*=",
+        "*=-5",
+        "*=9999999",
+        "1.1.1.1/tcp:",
+        "1.1.1.1/tcp:600",
+        "1.1.1.1/tcp:600=",
+        "1.1.1.1/tcp:600=-5",
+        "1.1.1.1/tcp:600=nan",
+        "1.1.1.1/tcp:600=1e9",
+        "1.1.1.1/tcp:600=9999999999",
+        "1.1.1.1/tcp:0=60",
+        "1.1.1.1/tcp:700-600=60",
+        "1.1.1.1/tcp:65536=60",
+        "1.1.1.1/tcp:٦٠٠=60",
+        "1.1.1.1/sctp:600=60",
+        "/tcp:600=60",
+        "600=60",
+        "1.1.1.1/tcp:600=60;" * 10_000,
     ],
 )
 def test_nothing_is_read_from_what_says_nothing(text):
-    assert decode(text, NOW) == {}
+    assert decode(text) == Resting()
 
 
 def test_what_cannot_be_understood_does_not_hide_the_rest():
-    until = NOW.timestamp() + 50
-    text = json.dumps(
-        {
-            "quarantine": {
-                "1.1.1.1/sctp": {"600": until},
-                "": {"600": until},
-                "1.1.1.1/tcp": {"http": until, "600": until, "601": "soon", "602": None},
-                "1.1.1.1/udp": {"600": str(until), "601": float("nan"), "603": until - 51},
-            }
-        }
-    )
-    assert decode(text, NOW) == {WEB: pytest.approx(50.0), GAME: pytest.approx(50.0)}
+    text = "what;1.1.1.1/tcp:http=9,600=50,=,601;1.1.1.1/udp:1-2-3=4,600=50;*"
+    assert read(text) == {WEB: 50.0, GAME: 50.0}
+
+
+def test_only_what_is_offered_is_taken_over():
+    text = encode({Endpoint("1.1.1.1", port, Protocol.TCP): 60.0 for port in range(1, 65536)})
+    found = decode(text).among([PortRange(512, 513), PortRange(70, 70)])
+    assert found is not None
+    assert sorted(endpoint.port for endpoint in found) == [70, 512, 513]
+
+
+def test_a_text_that_names_too_much_is_not_taken_over_one_by_one():
+    lines = ";".join(f"{n}/tcp:1-65535=60" for n in range(2 * MOST // 65535 + 1))
+    assert decode(lines).among(OFFERED) is None

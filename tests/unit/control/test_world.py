@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from dnatctl.control.handover import encode
 from dnatctl.control.world import Counts, World
+from dnatctl.model import Endpoint, GatewayEip
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.table.view import Change
 from tests.support.clock import FakeClock
@@ -209,6 +211,11 @@ class TestWaiting:
         assert world.reading_done("ngw-2") == {ARENA}
 
 
+def note(*endpoints: Endpoint) -> str:
+    """What the Lease says of these."""
+    return encode(dict.fromkeys(endpoints, QUARANTINE))
+
+
 class TestRetired:
     """An endpoint is let go of only when the next leader would know of its quarantine."""
 
@@ -223,10 +230,43 @@ class TestRetired:
     def test_is_durable_when_noted(self, world):
         world.retire(LOBBY, self.ENDPOINTS)
         assert world.durable(self.ENDPOINTS) == frozenset()
-        assert world.noted([endpoint(600)]) == {LOBBY}
+        assert world.noted(note(endpoint(600))) == {LOBBY}
         assert world.durable(self.ENDPOINTS) == {endpoint(600)}
-        assert world.noted(self.ENDPOINTS) == set(), "told once"
+        assert world.noted(note(*self.ENDPOINTS)) == set(), "told once"
         assert world.durable(self.ENDPOINTS) == set(self.ENDPOINTS)
+
+    def test_what_is_never_handed_out_need_not_rest(self, world):
+        """A PodDNAT may claim anything: a port or an address that the pool does not have."""
+        strange = [endpoint(7), endpoint(600, "x" * 300_000)]
+        assert world.retire(LOBBY, strange)
+        world.pool.describe(GATEWAY, [GatewayEip("1.1.1.1", usable=True)], "")
+        strange.append(endpoint(600, "9.9.9.9"))
+        assert world.retire(LOBBY, strange)
+        assert world.durable(strange) == set(strange)
+        odd = record(1, claim=replace(spec(600), external_ip="9.9.9.9"))
+        world.record_changed(None, odd)
+        world.record_changed(odd, None)
+        assert world.quarantined() == {}
+        assert world.handover() == ""
+
+    def test_what_the_last_leader_let_rest_goes_on_resting(self, world, clock):
+        world.inherit(note(*self.ENDPOINTS), 10.0)
+        assert world.quarantined() == dict.fromkeys(self.ENDPOINTS, QUARANTINE - 10)
+        assert world.noted(world.handover()) == set()
+
+    def test_no_longer_than_a_quarantine_whatever_somebody_wrote(self, world):
+        world.inherit("1.1.1.1/tcp:600=999999", 0.0)
+        assert world.quarantined() == {endpoint(600): QUARANTINE}
+
+    @pytest.mark.parametrize(
+        "text", ["*=7", ";".join(f"1.1.{n}.1/tcp:1-65535=7" for n in range(2000))]
+    )
+    def test_where_it_is_not_told_what_rests_all_does(self, world, clock, text):
+        world.pool.open()
+        world.inherit(text, 0.0)
+        assert world.pool.rests(endpoint(600), clock.monotonic())
+        clock.advance(7)
+        assert not world.pool.rests(endpoint(600), clock.monotonic())
 
     def test_or_when_it_is_over_anyway(self, world, clock):
         world.retire(LOBBY, self.ENDPOINTS)
@@ -234,7 +274,7 @@ class TestRetired:
         assert world.durable(self.ENDPOINTS) == set(self.ENDPOINTS)
 
     def test_what_was_not_retired_is_not(self, world):
-        world.noted(self.ENDPOINTS)
+        world.noted(note(*self.ENDPOINTS))
         assert world.durable(self.ENDPOINTS) == frozenset()
 
     def test_what_is_anothers_need_not_rest(self, world):
@@ -245,7 +285,7 @@ class TestRetired:
         assert world.durable(self.ENDPOINTS) == frozenset()
 
     def test_a_note_of_an_earlier_quarantine_does_not_count(self, world):
-        world.noted([endpoint(600)])
+        world.noted(note(endpoint(600)))
         world.retire(LOBBY, [endpoint(600)])
         assert world.durable([endpoint(600)]) == frozenset()
 
@@ -253,12 +293,12 @@ class TestRetired:
         for ended in (None, record(1, claim=PodDNATSpec(GATEWAY, "1.1.1.1"))):
             world.record_changed(None, record(1))
             world.retire(LOBBY, [endpoint(600)])
-            world.noted([endpoint(600)])
+            world.noted(note(endpoint(600)))
             assert world.durable([endpoint(600)])
             world.record_changed(record(1), ended)
             assert world.durable([endpoint(600)]) == frozenset()
             assert world.retire(LOBBY, [endpoint(600)])
-            world.noted([])
+            world.noted("")
             world.record_changed(record(1), None)
 
 

@@ -15,7 +15,8 @@ Json = dict[str, Any]
 
 
 class Leases:
-    """Optimistic locking as the API server does it; `before` and `after` may raise KubeErrors.
+    """Optimistic locking as the API server does it; `before`, `after` and `admit` (given what is to
+    be stored) may raise KubeErrors.
 
     What `before` refuses is not carried out; what `after` refuses is, and its answer is lost.
     """
@@ -25,6 +26,7 @@ class Leases:
         self.version = 0
         self.before: Callable[[str], None] = lambda method: None
         self.after: Callable[[str], None] = lambda method: None
+        self.admit: Callable[[Json], None] = lambda lease: None
 
     @property
     def client(self) -> KubeClient:
@@ -44,6 +46,8 @@ class Leases:
         self._store(self.lease)
 
     def _carry_out(self, method: str, body: Json | None) -> bytes:
+        if body is not None:
+            self.admit(body)
         if method == "POST":
             if self.lease is not None:
                 raise KubeError(Failure.ALREADY_EXISTS, "exists", status=409)

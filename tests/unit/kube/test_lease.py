@@ -11,9 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector, LeaseSettings
+from dnatctl.kube.lease_record import HANDOVER
 from dnatctl.objects import Key
 from tests.support.clock import FakeClock
-from tests.unit.kube.leases import Leases
+from tests.unit.kube.leases import Json, Leases
 
 
 class Replica:
@@ -24,8 +25,9 @@ class Replica:
     ) -> None:
         self.told: list[tuple[str, str]] = []
         self.state = f"{name}'s"
+        self.age = 0.0
         callbacks = LeaseCallbacks(
-            on_started=lambda state: self.told.append(("started", state)),
+            on_started=self.started,
             on_lost=lambda: self.told.append(("lost", "")),
             handover=lambda: self.state,
             on_renewed=lambda state: self.told.append(("renewed", state)),
@@ -39,6 +41,10 @@ class Replica:
             random=Random(1),
             force=force,
         )
+
+    def started(self, state: str, age: float) -> None:
+        self.told.append(("started", state))
+        self.age = age
 
     def step(self) -> float:
         return self.elector.step()
@@ -214,7 +220,7 @@ def test_failures_are_tried_again_until_the_deadline(
         first.step()
     clock.advance(9)
     assert first.leads
-    assert [what for what, _ in first.told] == ["started", "renewed"]
+    assert [what for what, _ in first.told][:2] == ["started", "renewed"]
 
 
 def test_a_renewal_whose_answer_is_lost_is_no_conflict_afterwards(
@@ -225,7 +231,7 @@ def test_a_renewal_whose_answer_is_lost_is_no_conflict_afterwards(
     first.step()
     assert [what for what, _ in first.told] == ["started"]
     first.step()
-    assert [what for what, _ in first.told] == ["started", "renewed"]
+    assert [what for what, _ in first.told][:2] == ["started", "renewed"]
     assert first.leads
 
 
@@ -348,13 +354,70 @@ def test_nothing_is_taken_after_a_loss(leases: Leases, clock: FakeClock, first: 
     assert [what for what, _ in first.told] == ["started", "lost"]
 
 
+@pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN])
+def test_a_state_that_the_server_refuses_does_not_cost_the_lease(
+    leases: Leases, clock: FakeClock, first: Replica, failure: Failure
+) -> None:
+    """Annotations that outgrow 256 KiB together, a policy, a webhook."""
+    first.step()
+    first.step()
+    first.state = "too much"
+
+    def refuse(lease: Json) -> None:
+        if lease["metadata"].get("annotations", {}).get(HANDOVER) == "too much":
+            raise KubeError(failure, "annotations: Too long", status=422)
+
+    leases.admit = refuse
+    for _ in range(10):
+        clock.advance(2.0)
+        first.step()
+    assert first.leads
+    assert leases.state == "a's", "what was stored is left"
+    assert first.told[-1] == ("renewed", ""), "nobody may rely on what is not stored"
+    first.state = "less"
+    first.step()
+    assert leases.state == "less"
+    assert first.told[-1] == ("renewed", "less")
+    first.state = "too much"
+    first.step()
+    first.elector.stop()
+    assert leases.holder == "", "and it is given back all the same"
+
+
+def test_whatever_happens_in_a_step_the_thread_lives(leases: Leases, first: Replica) -> None:
+    """Such as an answer that is nested too deeply to be read."""
+
+    def explode(_method: str) -> None:
+        raise RecursionError
+
+    leases.before = explode
+    assert first.step() > 0
+    leases.before = lambda _method: None
+    first.step()
+    assert first.leads
+
+
+def test_the_next_is_told_for_how_long_it_has_seen_the_state(
+    clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    """By its own clock, as the state may say how much time was left of something."""
+    first.step()
+    second.step()
+    clock.advance(4.0)
+    second.step()
+    clock.advance(12.0)
+    second.step()
+    assert second.leads
+    assert second.age == pytest.approx(16.0)
+
+
 def test_a_handover_that_fails_keeps_the_last_state_and_the_lease(
     leases: Leases, clock: FakeClock
 ) -> None:
     states = iter(["one"])
     told: list[str] = []
     callbacks = LeaseCallbacks(
-        on_started=told.append,
+        on_started=lambda state, _age: told.append(state),
         on_lost=lambda: None,
         handover=lambda: next(states),
         on_renewed=told.append,

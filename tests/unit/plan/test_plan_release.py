@@ -54,6 +54,45 @@ def published(made: Plan) -> tuple[str, str]:
     return found.status, found.reason
 
 
+class TestTimesOfOthers:
+    """Whoever may write a PodDNAT may write any time into its conditions."""
+
+    GRACE = Policy().gc_grace_s
+
+    def _plan(self, since: str, created: str) -> Plan:
+        told = (replace(GONE_READY, since=since),)
+        held = replace(CLEARED, created=created, status=replace(CLEARED.status, conditions=told))
+        return Scene(record=held).plan(durable=DURABLE)
+
+    @pytest.mark.parametrize(
+        "since",
+        [
+            "2999-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59-14:00",
+            "0001-01-01T00:00:00+14:00",
+            "nonsense",
+            "2026",
+            "1" * 100_000,
+            "\x00",
+        ],
+    )
+    @pytest.mark.parametrize("created", ["", "nonsense", stamp(3600)])
+    def test_what_cannot_be_is_over(self, since, created):
+        assert isinstance(self._plan(since, created).step, DeleteRecord)
+
+    @pytest.mark.parametrize(
+        "form", ["{}Z", "{}z", "{}.5Z", "{}.123456789Z", "{}+00:00", "{}-00:00", "{}"]
+    )
+    def test_every_form_of_a_time_is_read(self, form):
+        since = form.format(stamp(5.0).removesuffix("Z"))
+        left = self._plan(since, stamp(3600)).retry_in
+        assert left == pytest.approx(self.GRACE - 5.0, abs=1.0)
+
+    def test_none_is_before_the_poddnat(self):
+        assert self._plan("2020-01-01T00:00:00Z", stamp(5.0)).retry_in == self.GRACE - 5.0
+
+
 class TestOrder:
     """Status, rows, seen absent, quarantine on record, PodDNAT: nothing before its turn."""
 
