@@ -1,0 +1,180 @@
+"""What of manifests/chart is made from elsewhere: it would say things twice otherwise.
+
+| file | made from |
+|---|---|
+| `crds/poddnats.yaml` | `manifests/crd` with the component `claim-rules` |
+| `templates/rbac.yaml` | `manifests/base/rbac.yaml` |
+| `configuration-keys.txt`, `placeholders.txt`, `values.schema.json` | the configuration's model |
+| `README.md` | the same, and `values.yaml` |
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dnatctl.config.schema import Config
+from dnatctl.config.settings import SETTINGS
+from reference.markdown import code, page, table
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+CHART = MANIFESTS / "chart"
+NOTE = "Made by `make docs`; changes to this file are lost."
+CONFIGURED = ("clusterID", "regionID", "vpcID")
+IN_POOL = ("natgwId", "zoneId")
+
+DEPLOYMENT: dict[str, tuple[str, str]] = {
+    "image": ("object", "Where the image is kept; an empty `tag` is the chart's appVersion."),
+    "replicaCount": ("integer", "One leads, the others hold all they need to take over."),
+    "logLevel": ("string", "debug, info, warning or error."),
+    "logFormat": ("string", "json or console."),
+    "extraArgs": ("array", "Further arguments of `dnatctl run`."),
+    "extraEnv": ("array", "Further environment variables."),
+    "resources": ("object", "Of the container."),
+    "priorityClassName": ("string", "Of the pods."),
+    "nodeSelector": ("object", "Of the pods."),
+    "tolerations": ("array", "Of the pods."),
+    "affinity": ("object", "Of the pods. By default they stay off virtual nodes."),
+    "podAnnotations": ("object", "Added to those of the pods."),
+    "podLabels": ("object", "Added to those of the pods."),
+    "podDisruptionBudget": ("object", "`enabled`: one replica stays while nodes are drained."),
+    "credentialSecret": (
+        "object",
+        "`name` of a Secret with the AccessKey pair, and the names of its fields.",
+    ),
+    "rrsa": ("object", "The RAM role of the service account, by a token of the pod's own."),
+    "addonToken": ("object", "`enabled`: the token ACK keeps for its components, in kube-system."),
+    "networkPolicy": ("object", "`enabled`: only the ports for metrics and probes are reached."),
+    "openkruise": (
+        "object",
+        "`enabled`: rights to OpenKruise's StatefulSets, and the annotation its webhook waits for.",
+    ),
+    "global": ("object", "Set by Helm where this chart is part of another."),
+}
+
+
+def files() -> dict[Path, str]:
+    """The files and what is to be in them."""
+    return {
+        CHART / "crds" / "poddnats.yaml": _definition(),
+        CHART / "templates" / "rbac.yaml": _rbac(),
+        CHART / "configuration-keys.txt": "\n".join(_keys()) + "\n",
+        CHART / "placeholders.txt": "\n".join(_placeholders()) + "\n",
+        CHART / "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
+        CHART / "README.md": _readme(),
+    }
+
+
+def _keys() -> list[str]:
+    return [key for key in SETTINGS if "." not in key]
+
+
+def _placeholders() -> list[str]:
+    pool = [f"networkController.natGwPool[].{name}" for name in IN_POOL]
+    return [f"{key}\t{SETTINGS[key].allowed}" for key in (*CONFIGURED, *pool)]
+
+
+def _definition() -> str:
+    kubectl = str(Path(sysconfig.get_path("scripts")) / "kubectl")
+    with tempfile.TemporaryDirectory(dir=MANIFESTS) as folder:
+        kustomization = {"resources": ["../crd"], "components": ["../components/claim-rules"]}
+        Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(kustomization), "utf-8")
+        command = [kubectl, "kustomize", folder]
+        built = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return f"# {NOTE}\n{built}"
+
+
+def _rbac() -> str:
+    """As in the base, in whatever namespace the release is; the service account is apart."""
+    text = (MANIFESTS / "base" / "rbac.yaml").read_text(encoding="utf-8")
+    account = re.compile("^kind: ServiceAccount$", re.MULTILINE)
+    body = "\n---\n".join(part for part in text.split("\n---\n") if not account.search(part))
+    here = "namespace: {{ .Release.Namespace }}"
+    return f"# {NOTE}\n{body.replace('namespace: dnatctl-system', here)}"
+
+
+def _schema() -> dict[str, Any]:
+    """The model's own schema, without what it says of single values: placeholders must come as far
+    as the template that refuses them in the words of `dnatctl check`."""
+    model = Config.model_json_schema(by_alias=True)
+    _loosen(model)
+    return {
+        "$schema": "https://json-schema.org/draft-07/schema#",
+        "title": "Values of the chart dnatctl",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": model["properties"]
+        | {name: {"type": kind, "description": text} for name, (kind, text) in DEPLOYMENT.items()},
+        "definitions": model["$defs"],
+    }
+
+
+def _loosen(part: Any) -> None:
+    if isinstance(part, list):
+        for item in part:
+            _loosen(item)
+    if not isinstance(part, dict):
+        return
+    if isinstance(part.get("$ref"), str):
+        part["$ref"] = part["$ref"].replace("#/$defs/", "#/definitions/")
+    if part.get("type") == "number":
+        # Durations are text in the file; numbers in the model.
+        part["type"] = ["number", "string"]
+    for key in ("pattern", "format", "title", "default", "writeOnly", "required", "minLength"):
+        part.pop(key, None) if not isinstance(part.get(key), dict) else None
+    for item in part.values():
+        _loosen(item)
+
+
+def _readme() -> str:
+    given = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+    configured = (
+        [code(key), setting.allowed, setting.description]
+        for key, setting in SETTINGS.items()
+        if "." not in key
+    )
+    deployed = (
+        [code(name), code(json.dumps(given[name])), text]
+        for name, (_, text) in DEPLOYMENT.items()
+        if name in given
+    )
+    return page(
+        "Helm chart of dnatctl",
+        "`hack/reference/chart.py` and `values.yaml`",
+        INTRODUCTION,
+        "## Configuration",
+        "On top of the values stand the keys of dnatctl's own configuration file, "
+        "[every one of them](../../docs/reference/configuration.md).",
+        table(["Key", "Allowed", "Meaning"], configured),
+        "## Deployment",
+        table(["Key", "Default", "Meaning"], deployed),
+    )
+
+
+INTRODUCTION = """\
+```console
+helm install dnatctl manifests/chart --namespace dnatctl-system --create-namespace \\
+  --values values.yaml --set image.repository=REGISTRY/dnatctl
+```
+
+A values file of the older natgw controller works as it is. Values that were left as in the sample
+are refused, in the words of `dnatctl check`.
+
+An AccessKey pair among the values goes into a Secret; better name one that is there
+(`credentialSecret`), or use a role (`rrsa`, the role of the nodes).
+
+**Upgrade.** Helm never changes a custom resource definition after it was installed:
+`kubectl apply --server-side -f manifests/chart/crds/poddnats.yaml` first, then `helm upgrade`. No
+forward entry is touched.
+
+**Away again.** `helm uninstall` leaves the definition, every PodDNAT and every forward entry as
+they are; a new installation takes them up. To give all endpoints back first, take the annotation
+off the pods (or delete them) and wait until `kubectl get poddnats -A` is empty. What then still
+stands: `kubectl delete crd poddnats.alibabacloud.com`, and the namespace."""

@@ -1,0 +1,184 @@
+"""The Helm chart, rendered by the real helm."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from dnatctl.config import parse
+from hack.helm import ensure_helm
+from tests.unit.config.samples import DOCUMENTED
+from tests.unit.manifests.built import MANIFESTS, Object, build
+
+CHART = MANIFESTS / "chart"
+IDENTITY = {
+    "clusterID": "c11ba338192xxxxxxx",
+    "regionID": "cn-hangzhou",
+    "vpcID": "vpc-bp1rkq0zxxxxxx",
+}
+POOL = [
+    {"natgwId": "ngw-xxx", "zoneId": "cn-hangzhou-j", "portRangeStart": 512, "portRangeEnd": 1024}
+]
+FILLED = IDENTITY | {"networkController": {"natGwPool": POOL}}
+
+
+@cache
+def helm() -> str:
+    return str(ensure_helm())
+
+
+def run(folder: Path, command: str, values: object, *more: str) -> subprocess.CompletedProcess[str]:
+    file = folder / "values.yaml"
+    file.write_text(values if isinstance(values, str) else yaml.safe_dump(values), encoding="utf-8")
+    name = ("dnatctl",) if command == "template" else ()
+    chosen = ("--namespace", "dnatctl-system", "--values", str(file), *more)
+    words = (helm(), command, *name, str(CHART), *chosen)
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def render(folder: Path, values: object, *more: str) -> list[Object]:
+    done = run(folder, "template", values, *more)
+    assert done.returncode == 0, done.stderr
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+def of(objects: list[Object], kind: str, name: str = "dnatctl") -> Any:
+    (found,) = (o for o in objects if o["kind"] == kind and o["metadata"]["name"] == name)
+    return found
+
+
+def configuration(objects: list[Object]) -> Any:
+    return yaml.safe_load(of(objects, "ConfigMap", "dnatctl-config")["data"]["config.yaml"])
+
+
+def pod(objects: list[Object]) -> Any:
+    return of(objects, "Deployment")["spec"]["template"]["spec"]
+
+
+def test_it_lints(tmp_path: Path) -> None:
+    done = run(tmp_path, "lint", FILLED, "--strict")
+    assert done.returncode == 0, done.stdout
+
+
+def test_by_default_it_is_what_kustomize_builds(tmp_path: Path) -> None:
+    """But for the namespace, which Helm does not own, and what makes a change of the file roll."""
+
+    def told(objects: list[Object]) -> dict[tuple[str, str], Any]:
+        named = {}
+        for item in objects:
+            kind, name = item["kind"], item["metadata"]["name"]
+            if kind == "Deployment":
+                template = item["spec"]["template"]
+                template["metadata"]["annotations"].pop("checksum/config", None)
+                (config,) = (v for v in template["spec"]["volumes"] if v["name"] == "config")
+                config["configMap"]["name"] = "dnatctl-config"
+            if kind == "ConfigMap":
+                name = item["metadata"]["name"] = "dnatctl-config"
+                item["data"] = configuration([item])
+                item["metadata"].pop("labels", None)
+            named[kind, name] = item
+        return named
+
+    config = (
+        yaml.safe_load((MANIFESTS / "overlays/default/config.yaml").read_text("utf-8")) | FILLED
+    )
+    charted = told(render(tmp_path, config, "--include-crds"))
+    built = told([item for item in build("overlays/default") if item["kind"] != "Namespace"])
+    del config["credential"]
+    built["ConfigMap", "dnatctl-config"]["data"] = config
+    assert charted == built
+
+
+@pytest.mark.parametrize("version", ["1.27.0", "1.37.0"])
+def test_with_everything_on_it_is_valid(tmp_path: Path, version: str) -> None:
+    on = {
+        "credentialSecret": {"name": "alibaba-addon-secret", "accessKeyField": "access-key-id"},
+        "rrsa": {
+            "enabled": True,
+            "roleARN": "acs:ram::1:role/x",
+            "oidcProviderARN": "acs:ram::1:x",
+        },
+        "addonToken": {"enabled": True},
+        "networkPolicy": {"enabled": True},
+        "openkruise": {"enabled": True},
+        "image": {"pullSecrets": [{"name": "pull"}]},
+        "podLabels": {"a": "b"},
+        "podAnnotations": {"c": "d"},
+        "tolerations": [{"operator": "Exists"}],
+        "extraArgs": ["--concurrent-syncs=8"],
+        "extraEnv": [{"name": "A", "value": "b"}],
+        "logLevel": "debug",
+    }
+    for item in render(tmp_path, FILLED | on):
+        kubernetes_validate.validate(item, version, strict=True)
+
+
+def test_the_values_of_the_vendor_s_page_are_values(tmp_path: Path) -> None:
+    objects = render(tmp_path, DOCUMENTED)
+    assert parse(yaml.safe_dump(configuration(objects))) == parse(DOCUMENTED)
+
+
+def test_placeholders_are_refused_all_at_once(tmp_path: Path) -> None:
+    told = run(tmp_path, "template", {}).stderr
+    for key in ("clusterID", "regionID", "vpcID", "natGwPool[0].natgwId", "natGwPool[0].zoneId"):
+        assert f"{key}: found" in told
+    assert "(replace this placeholder)" in told
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"quarantin": "5s"}, "quarantin"),
+        ({"networkController": {"natGwPool": [POOL[0] | {"port": 1}]}}, "port"),
+        ({"replicaCount": "two"}, "replicaCount"),
+        ({"policy": "delete"}, "policy"),
+        ({"rrsa": {"enabled": True}}, "rrsa.roleARN"),
+    ],
+)
+def test_what_is_no_value_is_refused(tmp_path: Path, values: Object, told: str) -> None:
+    done = run(tmp_path, "template", FILLED | values)
+    assert done.returncode != 0
+    assert told in done.stderr
+
+
+def test_an_access_key_never_lies_in_the_config_map(tmp_path: Path) -> None:
+    keys = {"accessKey": "LTAI-sesame", "accessSecret": "open-sesame"}
+    objects = render(tmp_path, FILLED | {"credential": keys})
+    assert "sesame" not in str(of(objects, "ConfigMap", "dnatctl-config"))
+    assert of(objects, "Secret", "dnatctl-credential")["stringData"] == keys
+    (volume,) = (v for v in pod(objects)["volumes"] if v["name"] == "credential")
+    assert volume["secret"]["secretName"] == "dnatctl-credential"
+
+
+def test_a_secret_that_is_there_is_used_and_none_made(tmp_path: Path) -> None:
+    there = {
+        "name": "alibaba-addon-secret",
+        "accessKeyField": "access-key-id",
+        "accessSecretField": "access-key-secret",
+    }
+    objects = render(tmp_path, FILLED | {"credentialSecret": there})
+    assert not [item for item in objects if item["kind"] == "Secret"]
+    (volume,) = (v for v in pod(objects)["volumes"] if v["name"] == "credential")
+    items = {item["path"]: item["key"] for item in volume["secret"]["items"]}
+    assert items == {"accessKey": "access-key-id", "accessSecret": "access-key-secret"}
+
+
+def test_a_change_of_the_configuration_rolls_the_pods_and_nothing_else_does(tmp_path: Path) -> None:
+    def stamp(**values: Any) -> str:
+        deployment = of(render(tmp_path, FILLED | values), "Deployment")
+        return str(deployment["spec"]["template"]["metadata"]["annotations"]["checksum/config"])
+
+    assert stamp() == stamp(replicaCount=3)
+    assert stamp() != stamp(quarantine="30s")
+
+
+def test_openkruise_turns_on_what_its_webhook_waits_for(tmp_path: Path) -> None:
+    objects = render(tmp_path, FILLED | {"openkruise": {"enabled": True}})
+    assert configuration(objects)["publish"] == {"annotation": True}
+    of(objects, "ClusterRole", "dnatctl-openkruise")
