@@ -11,7 +11,7 @@ from dnatctl.clock import Clock
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi
-from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT, PodDNATSpec, StatusEntry
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.values import (
@@ -66,8 +66,8 @@ class Report:
                 self._event(seen, record, "Normal", "PortAllocated", f"{describe(spec)} claimed")
             case Reclaim(spec):
                 self._log("claim changed", seen, record, spec)
-            case Publish():
-                self._published(seen, record)
+            case Publish(drifted=drifted):
+                self._published(seen, record, drifted)
             case Adopt(entry_ids=entry_ids):
                 self._metrics.adopted.inc(len(entry_ids))
                 text = f"entries of an older controller adopted: {', '.join(entry_ids)}"
@@ -80,22 +80,23 @@ class Report:
             case _:
                 pass
 
-    def _published(self, seen: Seen, record: PodDNAT | None) -> None:
+    def _published(
+        self, seen: Seen, record: PodDNAT | None, drifted: tuple[StatusEntry, ...]
+    ) -> None:
         if record is None or seen.record is None:
             return
-        before, after = seen.record.status, record.status
-        was, now = before.condition(READY), after.condition(READY)
-        if now is None:
-            return
-        if now.status == "True" and (was is None or was.status != "True"):
+        was, now = seen.record.status.condition(READY), record.status.condition(READY)
+        if now is not None and now.status == "True" and (was is None or was.status != "True"):
             self._became_ready(seen, record, first=was is None)
-        elif now.reason == "EntriesChanged":
-            lost = [entry for entry in before.entries if entry not in after.entries]
-            kind = "changed" if any(_exists(seen, entry.entry_id) for entry in lost) else "deleted"
-            self._metrics.drift_repaired.labels(kind).inc(len(lost))
-            endpoints = ", ".join(str(entry.endpoint) for entry in lost)
-            text = f"the entries of {endpoints} were {kind} by somebody else; putting them right"
-            self._event(seen, record, "Warning", "EntryRepaired", text)
+        elif drifted:
+            self._drifted(seen, record, drifted)
+
+    def _drifted(self, seen: Seen, record: PodDNAT, drifted: tuple[StatusEntry, ...]) -> None:
+        kind = "changed" if any(_exists(seen, entry.entry_id) for entry in drifted) else "deleted"
+        self._metrics.drift_repaired.labels(kind).inc(len(drifted))
+        endpoints = ", ".join(str(entry.endpoint) for entry in drifted)
+        text = f"the entries of {endpoints} were {kind} by somebody else; putting them right"
+        self._event(seen, record, "Warning", "EntryRepaired", text)
 
     def _became_ready(self, seen: Seen, record: PodDNAT, *, first: bool) -> None:
         spec = record.spec
@@ -110,7 +111,7 @@ class Report:
     def judged(self, seen: Seen, made: Plan) -> None:
         """See `reconciler.Reporter`."""
         self._tell_problem(seen, made.problem)
-        if seen.pod is None or seen.pod.ended:
+        if seen.pod is None:
             return
         try:
             if self._condition:
@@ -184,18 +185,39 @@ def _exists(seen: Seen, entry_id: str) -> bool:
 
 def _pod_condition(seen: Seen, pod: Pod, problem: Problem | None) -> Condition | None:
     """What the pod's condition ought to be; None to leave it as it is."""
-    ready = seen.record.status.condition(READY) if seen.record else None
-    usable = ready is not None and ready.status == "True"
-    if problem is not None:
-        wanted = (str(usable), problem.reason, problem.message)
-    elif ready is not None:
-        wanted = (ready.status, ready.reason, ready.message)
-    elif pod.condition is not None and seen.exposure.ask is Ask.OFF:
-        wanted = ("False", "NotExposed", "the pod does not ask to be exposed")
-    else:
-        return None
-    condition = Condition(POD_READY, *wanted)
     has = pod.condition
-    if has is not None and (has.status, has.reason, has.message) == wanted:
+    wanted = _standing(seen, problem) if not pod.ended else _ended(problem)
+    if has is None and pod.ended:
         return None
-    return condition
+    if has is not None and wanted is None:
+        wanted = ("False", *_OTHERWISE.get(seen.exposure.ask, _MAKING))
+    if wanted is None or (has is not None and (has.status, has.reason, has.message) == wanted):
+        return None
+    return Condition(POD_READY, *wanted)
+
+
+_Told = tuple[str, str, str]
+"""Status, reason and message of a condition."""
+
+_MAKING = ("EntriesPending", "0 ports are reachable yet: the entries are being made")
+
+_OTHERWISE = {
+    Ask.OFF: ("NotExposed", "the pod does not ask to be exposed"),
+    Ask.NO_ADDRESS: ("NoAddress", "the pod has no IP yet: its entries are made when it has one"),
+    Ask.ENDED: ("PodEnded", "the pod's containers have ended: its entries are released"),
+}
+"""Reason and message where there is nothing to say but that what was said once is over."""
+
+
+def _standing(seen: Seen, problem: Problem | None) -> _Told | None:
+    """How a pod stands; None where there is nothing to say unless something was said before."""
+    ready = seen.record.status.condition(READY) if seen.record else None
+    if problem is not None:
+        usable = ready is not None and ready.status == "True"
+        return str(usable), problem.reason, problem.message
+    return (ready.status, ready.reason, ready.message) if ready is not None else None
+
+
+def _ended(problem: Problem | None) -> _Told | None:
+    """What holds up the end of a finished pod; whatever its PodDNAT may say is of no use to it."""
+    return ("False", problem.reason, problem.message) if problem else None

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from dnatctl.model import Endpoint
-from dnatctl.objects import FINALIZER, READY, PodDNAT, PodDNATSpec, PortMapping
+from dnatctl.model import Endpoint, ForwardEntry
+from dnatctl.objects import FINALIZER, READY, PodDNAT, PodDNATSpec, PortMapping, StatusEntry
 from dnatctl.plan.adoption import adopt, awaits_clarity
 from dnatctl.plan.case import Case, examine
 from dnatctl.plan.claim import allot
@@ -17,6 +17,10 @@ from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
 from dnatctl.plan.values import FixMetadata, Plan, Publish, Reclaim, Retire, Seen, quota_used_up
 from dnatctl.pool import Pool, Shortage, Wanted
+
+PASSING = ("EntriesPending", "EntriesChanged", "AddressChanged", "PortsChanged")
+"""Reasons of a pod that is being served: they hold until it is reachable. Any other one is of a
+problem, and is withdrawn when the problem is over."""
 
 
 def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
@@ -64,12 +68,57 @@ def _withdraw(case: Case) -> Plan | None:
     left = tuple(entry for entry in listed if entry in true)
     if left == listed:
         return None
-    moved = case.spec.internal_ip != case.ip
-    reason = "AddressChanged" if moved else "EntriesChanged"
-    text = f"{len(listed) - len(left)} of {len(listed)} entries no longer reach the pod"
-    return Plan(
-        publish(case.seen, case.record, left, ready(case.seen, case.record, "False", reason, text))
+    lost = tuple(entry for entry in listed if entry not in true)
+    drifted = tuple(entry for entry in lost if _has_drifted(case, entry))
+    why = _why_lost(case, lost, drifted)
+    now = ready(case.seen, case.record, "False", why.reason, why.message)
+    return Plan(publish(case.seen, case.record, left, now, drifted=drifted))
+
+
+def _has_drifted(case: Case, entry: StatusEntry) -> bool:
+    """Whether somebody else changed or deleted the row of an entry that is to be as it was listed.
+
+    A row that is as it was and is listed no longer has had its end decided here.
+    """
+    if case.spec.internal_ip != case.ip or entry.internal_ip != case.ip:
+        return False
+    if not any(_is_of(case, port, entry) for port in case.good):
+        return False
+    row = case.table.row(entry.entry_id)
+    return row is None or row.in_flux or not _leads_as_listed(row.entry, entry)
+
+
+def _is_of(case: Case, port: PortMapping, entry: StatusEntry) -> bool:
+    return case.spec.endpoint(port) == entry.endpoint and port.internal == entry.internal_port
+
+
+def _leads_as_listed(row: ForwardEntry, entry: StatusEntry) -> bool:
+    offset = entry.endpoint.port - row.external_ports.first
+    return (
+        row.covers(entry.endpoint)
+        and row.internal_ip == entry.internal_ip
+        and row.internal_ports.first + offset == entry.internal_port
     )
+
+
+def _why_lost(
+    case: Case, lost: tuple[StatusEntry, ...], drifted: tuple[StatusEntry, ...]
+) -> Problem:
+    """What people are told of entries that are listed no longer."""
+    count = f"{len(lost)} of {len(case.record.status.entries)} entries"
+    if case.spec.internal_ip != case.ip:
+        moved = f"its IP was {case.spec.internal_ip} and is {case.ip} now"
+        return Problem("AddressChanged", f"{count} no longer reach the pod: {moved}")
+    if drifted:
+        rows = ", ".join(dict.fromkeys(entry.entry_id for entry in drifted))
+        text = f"{count} no longer reach the pod: somebody else changed or deleted {rows}"
+        return Problem("EntriesChanged", text)
+    if case.problem is not None:
+        return case.problem
+    asked_for = any((e.internal_port, e.endpoint.protocol) in case.wanted for e in lost)
+    what = "are being replaced" if asked_for else "are no longer asked for"
+    endpoints = ", ".join(str(entry.endpoint) for entry in lost)
+    return Problem("PortsChanged", f"{count} {what}: {endpoints}")
 
 
 # --- the claim
@@ -159,7 +208,7 @@ def _publish(case: Case) -> Publish | None:
         condition = ready(seen, record, "False", problem.reason, problem.message)
         return publish(seen, record, true, condition)
     before = record.status.condition(READY)
-    if before is not None and before.status == "True":
+    if before is not None and (before.status == "True" or before.reason not in PASSING):
         text = f"{len(true)} of {len(case.wanted)} ports are reachable"
         condition = ready(seen, record, "False", "EntriesPending", text)
         return publish(seen, record, true, condition)

@@ -24,7 +24,11 @@ def retained(seen: Seen, record: PodDNAT) -> Condition:
 
 
 def publish(
-    seen: Seen, record: PodDNAT, entries: tuple[StatusEntry, ...], *conditions: Condition
+    seen: Seen,
+    record: PodDNAT,
+    entries: tuple[StatusEntry, ...],
+    *conditions: Condition,
+    drifted: tuple[StatusEntry, ...] = (),
 ) -> Publish | None:
     """The status write that makes these the entries and conditions; None if they are already.
 
@@ -36,7 +40,7 @@ def publish(
     told = not seen.policy.keeps_conditions or _is_told(record, kept)
     if record.status.entries == entries and told:
         return None
-    return Publish(PodDNATStatus(entries, kept, record.generation))
+    return Publish(PodDNATStatus(entries, kept, record.generation), drifted)
 
 
 def _dated(seen: Seen, record: PodDNAT, condition: Condition) -> Condition:

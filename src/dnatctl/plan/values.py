@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from dnatctl.model import Endpoint, Eni, NewEntry
-from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus
+from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus, StatusEntry
 from dnatctl.plan.exposure import Exposure, Problem
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
@@ -163,9 +163,13 @@ class FixMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Write the PodDNAT's status."""
+    """Write the PodDNAT's status.
+
+    `drifted`: entries that it no longer lists because somebody else changed or deleted their rows.
+    """
 
     status: PodDNATStatus
+    drifted: tuple[StatusEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,9 +163,10 @@ class TestPortsRemoved:
         assert entries(withdrawn) == ["fwd-2"]
         assert condition(withdrawn) == (
             "False",
-            "EntriesChanged",
-            "1 of 2 entries no longer reach the pod",
+            "PortsChanged",
+            f"1 of 2 entries are no longer asked for: {EIP}:600/tcp",
         )
+        assert withdrawn.step.drifted == (), "nobody else did it"
         assert withdrawn.writes == ()
         after = replace(TWO, status=withdrawn.step.status)
 
@@ -214,7 +215,9 @@ class TestAddressChanged:
         moved = Scene(WEB, record=ONE, pod=pod(ip=self.NEW))
         made = moved.plan()
         assert entries(made) == []
-        assert condition(made)[:2] == ("False", "AddressChanged")
+        text = f"1 of 1 entries no longer reach the pod: its IP was {POD_IP} and is {self.NEW} now"
+        assert condition(made) == ("False", "AddressChanged", text)
+        assert made.step.drifted == ()
         after = replace(ONE, status=made.step.status)
         made = Scene(WEB, record=after, pod=pod(ip=self.NEW)).plan()
         assert reclaimed(made) == spec((600, 80), ip=self.NEW)
@@ -274,6 +277,63 @@ class TestInterface:
     def test_one_of_another_address_is_left_alone(self):
         other = Eni("eni-2", "vsw-1", "z-1", ("10.0.0.99",))
         assert Scene(WEB, record=ONE, pod=pod()).plan(eni=other) == Plan()
+
+
+class TestWhoDidIt:
+    """Somebody else is named only for rows that are not as they were listed, and ought to be."""
+
+    @pytest.mark.parametrize(
+        "now",
+        [
+            [],
+            [mine("fwd-1", f"{EIP}:600", f"{POD_IP}:81")],
+            [mine("fwd-1", f"{EIP}:600", "10.0.0.9:80")],
+            [mine("fwd-1", f"{EIP}:999")],
+            [mine(status=PENDING)],
+            [mine(status=DELETING)],
+        ],
+    )
+    def test_a_row_that_is_not_as_it_was(self, now):
+        made = Scene(*now, TLS, record=TWO, pod=BOTH).plan()
+        assert made.step.drifted == listed(WEB)
+        text = "1 of 2 entries no longer reach the pod: somebody else changed or deleted fwd-1"
+        assert condition(made) == ("False", "EntriesChanged", text)
+
+    def test_a_packed_row_that_is_made_anew_for_another_range(self):
+        """The user dropped the port in its middle: all its ports are replaced, by us."""
+        wide = mine("fwd-1", f"{EIP}:600/602", f"{POD_IP}:80/82")
+        claimed = record((600, 80), (601, 81), (602, 82), entries=[wide], conditions=(ready(),))
+        made = Scene(wide, record=claimed, pod=pod("80,82")).plan()
+        assert made.step.drifted == ()
+        assert condition(made)[:2] == ("False", "PortsChanged")
+        assert "3 of 3 entries are being replaced" in condition(made)[2]
+
+    def test_a_changed_row_beside_a_port_that_is_dropped(self):
+        made = Scene(
+            mine("fwd-1", f"{EIP}:600", f"{POD_IP}:81"), TLS, record=TWO, pod=pod("80")
+        ).plan()
+        assert made.step.drifted == listed(WEB)
+
+    def test_a_claim_rewritten_by_hand(self):
+        moved = replace(ONE, spec=spec((700, 80)))
+        assert Scene(WEB, record=moved, pod=pod()).plan().step.drifted == ()
+
+
+class TestOldProblems:
+    """What was wrong is told no longer than it is."""
+
+    @pytest.mark.parametrize("reason", ["InvalidAnnotation", "PoolExhausted", "TupleConflict"])
+    def test_are_withdrawn_while_the_entry_is_being_made(self, reason):
+        told = record((600, 80), conditions=(ready("False", reason, "no"),))
+        made = Scene(replace_status(WEB), record=told, pod=pod()).plan()
+        assert condition(made) == ("False", "EntriesPending", "0 of 1 ports are reachable")
+        after = replace(told, status=made.step.status)
+        assert Scene(replace_status(WEB), record=after, pod=pod()).plan() == Plan()
+
+    def test_what_is_passing_anyhow_costs_no_write(self):
+        for reason in ("EntriesPending", "EntriesChanged", "AddressChanged", "PortsChanged"):
+            told = record((600, 80), conditions=(ready("False", reason, "soon"),))
+            assert Scene(replace_status(WEB), record=told, pod=pod()).plan() == Plan()
 
 
 class TestReadiness:

@@ -1,0 +1,131 @@
+"""What the pod's condition says, for every way a pod may stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from dnatctl.control.report import ENDPOINTS, Report
+from dnatctl.objects import POD_READY, Condition, Pod, PodDNAT
+from dnatctl.observe.metrics import Metrics
+from dnatctl.plan.exposure import Problem
+from dnatctl.plan.values import Plan, Publish
+from tests.support.clock import FakeClock
+from tests.unit.plan.made import ONE, TLS, WEB, Scene, listed, pod, ready, record
+
+OLD = Condition(POD_READY, "False", "InvalidAnnotation", '"bad" is not a port', "t")
+REACHED = Condition(POD_READY, "True", "EntriesAvailable", "1 of 1 ports are reachable", "t")
+NONE_YET = record((600, 80))
+
+
+@dataclass
+class Told:
+    """Takes down what a pod and its events are told."""
+
+    conditions: list[Condition] = field(default_factory=list)
+    annotations: dict[str, str | None] = field(default_factory=dict)
+    events: list[tuple[str, str]] = field(default_factory=list)
+
+    def patch_condition(self, a_pod: Pod, condition: Condition) -> Pod:
+        self.conditions.append(condition)
+        return replace(a_pod, condition=condition)
+
+    def patch_annotation(self, a_pod: Pod, name: str, value: str | None) -> Pod:
+        self.annotations[name] = value
+        return a_pod
+
+    def record(self, *fact: Any) -> None:
+        self.events.append((fact[3], fact[4]))
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def report(told: Told, metrics: Metrics | None = None) -> Report:
+    takes: Any = told
+    return Report(
+        metrics or Metrics(),
+        takes,
+        takes,
+        note_pod=lambda _: None,
+        clock=FakeClock(),
+        condition=True,
+        annotation=True,
+    )
+
+
+def says(told: Told, a_pod: Pod, held: PodDNAT | None, problem: Problem | None = None) -> Any:
+    """Status and reason that the pod is told; None if it is told nothing."""
+    seen = Scene(record=held, pod=a_pod).seen
+    report(told).judged(seen, Plan(problem=problem))
+    if not told.conditions:
+        return None
+    (condition,) = told.conditions
+    return condition.status, condition.reason
+
+
+class TestOldTexts:
+    @pytest.mark.parametrize("held", [None, NONE_YET])
+    @pytest.mark.parametrize("old", [OLD, REACHED])
+    def test_do_not_outlive_their_cause(self, told: Told, held: PodDNAT | None, old: Any) -> None:
+        assert says(told, pod(condition=old), held) == ("False", "EntriesPending")
+
+    @pytest.mark.parametrize("held", [None, NONE_YET])
+    def test_a_pod_that_was_told_nothing_is_spared_the_write(
+        self, told: Told, held: PodDNAT | None
+    ) -> None:
+        assert says(told, pod(), held) is None
+
+    def test_a_pod_without_an_ip(self, told: Told) -> None:
+        assert says(told, pod(ip="", condition=OLD), None) == ("False", "NoAddress")
+
+    def test_a_pod_that_asks_no_more(self, told: Told) -> None:
+        assert says(told, pod(annotations={}, condition=OLD), None) == ("False", "NotExposed")
+
+
+class TestFinishedPods:
+    """Nothing leads to them, whatever their PodDNAT says on its way out."""
+
+    @pytest.mark.parametrize("held", [None, ONE, NONE_YET])
+    @pytest.mark.parametrize("deleting", [False, True])
+    def test_are_not_reachable(self, told: Told, held: Any, deleting: bool) -> None:
+        finished = pod(ended=True, deleting=deleting, condition=REACHED)
+        assert says(told, finished, held) == ("False", "PodEnded")
+
+    def test_are_told_what_holds_their_entries(self, told: Told) -> None:
+        finished = pod(ended=True, condition=REACHED)
+        held = Problem("DeletionHeldByPolicy", "policy upsert-only")
+        assert says(told, finished, ONE, held) == ("False", "DeletionHeldByPolicy")
+
+    def test_are_told_once(self, told: Told) -> None:
+        ended = Condition(POD_READY, "False", "PodEnded", "", "t")
+        says(told, pod(ended=True, condition=ended), None)
+        again = pod(ended=True, condition=told.conditions.pop())
+        assert says(told, again, None) is None
+
+    def test_that_were_never_told_of_anything_are_left_alone(self, told: Told) -> None:
+        assert says(told, pod(ended=True), None) is None
+
+    def test_lose_their_annotation(self, told: Told) -> None:
+        marked = {ENDPOINTS: "1.1.1.1:600/tcp->80"}
+        says(told, pod(ended=True, annotations=marked), None)
+        assert told.annotations == {ENDPOINTS: None}
+
+
+class TestDrift:
+    def test_is_counted_and_told_only_for_what_drifted(self, told: Told) -> None:
+        both = record((600, 80), (601, 443), entries=[WEB, TLS], conditions=(ready(),))
+        seen = Scene(TLS, record=both, pod=pod("80,443")).seen
+        metrics = Metrics()
+        now = replace(both.status, entries=listed(TLS), conditions=(ready("False", "Any"),))
+        written = replace(both, status=now)
+        report(told, metrics).stepped(seen, Publish(now), written)
+        assert told.events == []
+        report(told, metrics).stepped(seen, Publish(now, listed(WEB)), written)
+        assert told.events == [("Warning", "EntryRepaired")]
+        assert metrics.drift_repaired.labels("deleted")._value.get() == 1
