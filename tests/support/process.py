@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,20 +19,27 @@ NOWHERE = "127.0.0.1:0"
 
 
 class Program:
-    """The controller as users start it; one process at a time."""
+    """The controller as users start it; one process at a time.
 
-    def __init__(self, it: Stage, *, elect: bool = False) -> None:
+    `before` is code that the process runs first, to put something wrong in it; `arguments` come
+    after the usual ones.
+    """
+
+    def __init__(self, it: Stage, *arguments: str, elect: bool = False, before: str = "") -> None:
         self._it = it
+        self._arguments = arguments
+        self._before = before
         self._elect = "--leader-elect" if elect else "--no-leader-elect"
         self._process: subprocess.Popen[bytes] | None = None
         self.starts = 0
         self.log = it.folder / "program.log"
 
-    def start(self) -> None:
-        """Start it; returns at once."""
+    def start(self, stderr: int | None = None) -> None:
+        """Start it; returns at once. What it says goes to its log, or to that descriptor."""
         self.starts += 1
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+            to = log if stderr is None else stderr
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=to)
 
     def kill(self) -> None:
         """SIGKILL: it gets to do nothing more."""
@@ -62,9 +71,30 @@ class Program:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def wait(self, seconds: float = 60.0) -> int:
+        """Wait until it ends by itself; its exit status."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def terminate(self) -> None:
+        """SIGTERM; returns at once."""
+        assert self._process is not None
+        self._process.terminate()
+
     def ended(self) -> bool:
         """Whether it has ended by itself."""
         return self._process is not None and self._process.poll() is not None
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has said so far. Raises ValueError if any line is not one of its log."""
+        whole = self.log.read_text("utf-8").rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def limit_of_files(self) -> int:
+        """Its soft limit of open files."""
+        assert self._process is not None
+        limits = Path(f"/proc/{self._process.pid}/limits").read_text("utf-8")
+        return int(limits.partition("Max open files")[2].split()[0])
 
     def tail(self) -> str:
         """The last lines it has said."""
@@ -72,13 +102,14 @@ class Program:
 
     def _command(self) -> list[str]:
         return [
-            *(sys.executable, "-m", "dnatctl", "run"),
+            *(sys.executable, "-c", f"{self._before}\nfrom dnatctl.cli import main\nmain()", "run"),
             *("--config", str(self._config())),
             *("--kubeconfig", str(self._it.folder / "kubeconfig")),
             *("--namespace", NAMESPACE),
             self._elect,
             *("--metrics-bind-address", NOWHERE),
             *("--health-probe-bind-address", NOWHERE),
+            *self._arguments,
         ]
 
     def _config(self) -> Path:

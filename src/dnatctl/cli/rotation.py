@@ -11,30 +11,39 @@ import structlog
 from dnatctl.cloud.credentials import Keys
 from dnatctl.cloud.providers import StaticProvider
 from dnatctl.config import ConfigErrors, load
+from dnatctl.heartbeat import Heartbeats
 
 log = structlog.get_logger(__name__)
 
 LOOK_S = 10.0
 
 
-class KeyWatcher(threading.Thread):
+class KeyWatcher:
     """Reads the file again when it has changed, for the keys only: the rest needs a restart."""
 
-    def __init__(self, path: Path, provider: StaticProvider, stop: threading.Event) -> None:
-        super().__init__(name="dnatctl-keys", daemon=True)
+    def __init__(
+        self, path: Path, provider: StaticProvider, stop: threading.Event, hearts: Heartbeats
+    ) -> None:
         self._path = path
         self._provider = provider
-        # Not _stop: threading.Thread has a method of that name.
-        self._end = stop
+        self._stop = stop
         self._seen = self._stamp()
+        self._thread = hearts.thread("dnatctl-keys", self._run)
 
-    def run(self) -> None:
-        """See threading.Thread."""
-        while not self._end.wait(LOOK_S):
+    def start(self) -> None:
+        """Start looking, until `stop` is set."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._waited():
             stamp = self._stamp()
             if stamp != self._seen:
                 self._seen = stamp
                 self._take_in()
+
+    def _waited(self) -> bool:
+        self._thread.by(LOOK_S, "waits to look at the configuration file again")
+        return self._stop.wait(LOOK_S)
 
     def _stamp(self) -> tuple[int, int]:
         try:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import gc
-import os
-import signal
+import resource
 import socket
 import threading
 import uuid
 from pathlib import Path
-from typing import NoReturn
 
 import click
 import structlog
 
 from dnatctl import __version__
+from dnatctl.cli.ending import Ending
 from dnatctl.cli.options import (
     config_option,
     connect,
@@ -29,10 +28,12 @@ from dnatctl.cli.rotation import KeyWatcher
 from dnatctl.cloud.providers import StaticProvider, open_provider
 from dnatctl.control.controller import Controller
 from dnatctl.control.settings import CALL_CONNECT_S, CALL_READ_S, Settings
+from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.poddnats import served_version
-from dnatctl.observe.logs import LEVELS, configure
+from dnatctl.observe.http import ListenError, parse_address
+from dnatctl.observe.logs import LEVELS, adopt_strays, configure
 from dnatctl.observe.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -41,9 +42,26 @@ WATCHES = 3
 SPARE_CONNECTIONS = 6
 CRD_RETRY_S = 5.0
 
+DESCRIPTORS = 65_536
+"""Open files are as many as the system allows, up to this: the usual soft limit is 1,024."""
+
 GC_THRESHOLDS = (50_000, 20, 100)
 """Requests and answers make no cycles worth looking for; at the defaults of Python the collector
 takes a third of the CPU of parsing (measured)."""
+
+
+class _Address(click.ParamType[str]):
+    """Where to listen."""
+
+    name = "address"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See click."""
+        try:
+            parse_address(value)
+        except ValueError as error:
+            self.fail(f"{error}: write :8080, 127.0.0.1:8080, [::1]:8080, or 0", param, ctx)
+        return value
 
 
 @click.command()
@@ -55,6 +73,7 @@ takes a third of the CPU of parsing (measured)."""
     envvar="DNATCTL_METRICS_BIND_ADDRESS",
     default=":8080",
     show_default=True,
+    type=_Address(),
     show_envvar=True,
     help="Where /metrics is served; 0: nowhere.",
 )
@@ -63,6 +82,7 @@ takes a third of the CPU of parsing (measured)."""
     envvar="DNATCTL_HEALTH_PROBE_BIND_ADDRESS",
     default=":8081",
     show_default=True,
+    type=_Address(),
     show_envvar=True,
     help="Where /healthz, /livez and /readyz are served; 0: nowhere.",
 )
@@ -124,10 +144,13 @@ def run(
     """Run the controller."""
     gc.set_threshold(*GC_THRESHOLDS)
     config = load_config(config_file)
-    configure(log_level, log_format)
-    stop = threading.Event()
-    _handle_signals(stop)
-    metrics = Metrics()
+    ending, metrics = Ending(), Metrics()
+    ending.watch()
+    logs = configure(log_level, log_format)
+    adopt_strays()
+    ending.flush = logs.flush
+    metrics.log_lines_dropped.read = lambda: logs.dropped
+    _raise_descriptor_limit()
     client = _connect(kubeconfig, metrics, concurrent_syncs + WATCHES + SPARE_CONNECTIONS)
     settings = Settings(
         config=config,
@@ -139,19 +162,36 @@ def run(
         workers=concurrent_syncs,
         dry_run=dry_run,
     )
-    _serve(settings, client, metrics, stop, config_file)
+    ending.at_once(_run_to_the_end(settings, client, metrics, ending, config_file))
+
+
+def _run_to_the_end(
+    settings: Settings, client: KubeClient, metrics: Metrics, ending: Ending, config_file: Path
+) -> int:
+    """Run until it is over, in whatever way; the exit status."""
+    try:
+        failure = _serve(settings, client, metrics, ending, config_file)
+    except ListenError as error:
+        log.critical("not started", error=str(error))
+        return 1
+    except Exception:
+        log.exception("ended with an exception")
+        return 1
+    return 1 if failure else 0
 
 
 def _serve(
     settings: Settings,
     client: KubeClient,
     metrics: Metrics,
-    stop: threading.Event,
+    ending: Ending,
     config_file: Path,
-) -> None:
+) -> str:
+    """Run until told to stop; what made it end otherwise, "" if nothing."""
+    stop, hearts = ending.stop, Heartbeats()
     provider = open_provider(credential_source(settings.config))
     if isinstance(provider, StaticProvider):
-        KeyWatcher(config_file, provider, stop).start()
+        KeyWatcher(config_file, provider, stop, hearts).start()
     cloud = connect_cloud(
         settings.config,
         provider,
@@ -168,11 +208,20 @@ def _serve(
     )
     version = _wait_for_crd(client, stop)
     if version is None:
-        return
+        return ""
     log.info("PodDNATs", version=version)
-    Controller(
-        settings, client, cloud, version, metrics=metrics, stop=stop, on_lost=_exit_at_once
-    ).run()
+    controller = Controller(
+        settings,
+        client,
+        cloud,
+        version,
+        metrics=metrics,
+        stop=stop,
+        on_lost=ending.lost,
+        hearts=hearts,
+    )
+    controller.run()
+    return controller.failure
 
 
 def _connect(kubeconfig: Path | None, metrics: Metrics, connections: int) -> KubeClient:
@@ -194,17 +243,8 @@ def _wait_for_crd(client: KubeClient, stop: threading.Event) -> str | None:
     return None
 
 
-def _handle_signals(stop: threading.Event) -> None:
-    def handle(number: int, frame: object) -> None:
-        del frame
-        if stop.is_set():
-            os._exit(128 + number)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handle)
-
-
-def _exit_at_once() -> NoReturn:
-    """Another replica may lead any moment: nothing of this one may live on."""
-    os._exit(1)
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

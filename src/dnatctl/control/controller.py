@@ -9,30 +9,32 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 
 import structlog
 
 from dnatctl.clock import Clock, SystemClock
-from dnatctl.cloud.api import CloudApi, Stopped
+from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.eni import EniCache
-from dnatctl.cloud.errors import CloudError
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateways import Gateways, gateway_notes
 from dnatctl.control.hub import Hub
 from dnatctl.control.identity import Identity, Permission, teller
-from dnatctl.control.inventory import Inventory
+from dnatctl.control.inventory import Inventory, watch_counts
 from dnatctl.control.lookups import KubeLookups, known_uids
 from dnatctl.control.observe import Observer
 from dnatctl.control.queue import WorkQueue
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.report import Report
+from dnatctl.control.resolver import EniResolver
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
 from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.watchdog import Watchdog
 from dnatctl.control.workers import Workers
 from dnatctl.control.world import World
+from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.informer import Informer
@@ -46,14 +48,11 @@ from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.health import HealthServer
 from dnatctl.observe.metrics import CONTROLLER, QUEUE, Metrics, QueueObserver
 from dnatctl.observe.pool import PoolCollector
-from dnatctl.observe.watches import WatchCollector, WatchCount
+from dnatctl.observe.watches import WatchCollector
 from dnatctl.plan.values import Policy
 from dnatctl.table.marks import Marks
 
 log = structlog.get_logger(__name__)
-
-STUCK_S = 300.0
-"""A worker that has had one key for so long is stuck: the process is not live."""
 
 DRAIN_S = 12.0
 """Longest wait for work in hand at the end: a little more than the longest call."""
@@ -73,7 +72,10 @@ class Controller:
         stop: threading.Event,
         on_lost: Callable[[], None],
         clock: Clock | None = None,
+        hearts: Heartbeats | None = None,
     ) -> None:
+        self.failure = ""
+        """Which thread has died or hangs, and so has set `stop`; "" if none."""
         self._settings = settings
         self._client = client
         self._cloud = cloud
@@ -81,6 +83,8 @@ class Controller:
         self._stop = stop
         self._on_lost = on_lost
         self._clock = clock or SystemClock()
+        self._hearts = hearts or Heartbeats(self._clock)
+        self._watchdog = Watchdog(self._hearts, self._clock, self._failed)
         self._leading = threading.Event()
         self._working = False
         self._make_views(version)
@@ -90,14 +94,16 @@ class Controller:
     # --- parts
 
     def _make_views(self, version: str) -> None:
-        config, clock = self._settings.config, self._clock
+        config, clock, hearts = self._settings.config, self._clock, self._hearts
         marks = Marks(config.cluster_id)
         self._world = World(marks, self._settings.offers(), config.quarantine, clock)
-        self._pods: Informer[Pod] = Informer(self._client, PodSource(), clock=clock)
+        self._pods: Informer[Pod] = Informer(self._client, PodSource(), clock=clock, hearts=hearts)
         self._records: Informer[PodDNAT] = Informer(
-            self._client, PodDNATSource(version), clock=clock
+            self._client, PodDNATSource(version), clock=clock, hearts=hearts
         )
-        self._nodes: Informer[Node] = Informer(self._client, NodeSource(), clock=clock)
+        self._nodes: Informer[Node] = Informer(
+            self._client, NodeSource(), clock=clock, hearts=hearts
+        )
         self._informers = (self._pods, self._records, self._nodes)
         self._writing = self._client.fenced(self._may_write)
         self._record_api = PodDNATApi(self._writing, version)
@@ -117,7 +123,7 @@ class Controller:
         )
 
     def _make_leader_parts(self, version: str) -> None:
-        settings, clock = self._settings, self._clock
+        settings, clock, hearts = self._settings, self._clock, self._hearts
         self._gateways = Gateways(
             self._world,
             self._cloud,
@@ -125,8 +131,10 @@ class Controller:
             fence=self._may_write,
             adopted=self._ledger.load,
             idle_s=settings.idle_s,
+            hearts=hearts,
         )
         self._enis = EniCache(clock, self._eni_found)
+        self._resolver = EniResolver(self._enis, self._cloud, self._stop, hearts)
         pod_api = PodApi(self._writing)
         self._events = EventRecorder(
             self._client,
@@ -134,6 +142,7 @@ class Controller:
             instance=settings.identity,
             clock=clock,
             dnat_version=version,
+            hearts=hearts,
         )
         self._permission = Permission(self._stop, teller(self._events, settings.namespace))
         observer = Observer(
@@ -159,6 +168,7 @@ class Controller:
             cycle_s=settings.sweep_s,
             tell=self._permission.tell,
             memory=self._identity,
+            hearts=hearts,
         )
         self._elector = LeaseElector(
             self._client,
@@ -167,8 +177,21 @@ class Controller:
             LeaseCallbacks(self._started, self._lost, self._world.handover, self._noted),
             clock=clock,
             force=not settings.leader_elect,
+            hearts=hearts,
         )
-        reconciler = Reconciler(
+        self._workers = Workers(
+            self._queue,
+            self._make_reconciler(observer, pod_api).reconcile,
+            self._hub.successor,
+            self._metrics,
+            clock,
+            settings.workers,
+            hearts,
+        )
+
+    def _make_reconciler(self, observer: Observer, pod_api: PodApi) -> Reconciler:
+        settings = self._settings
+        return Reconciler(
             observer,
             self._world,
             self._records,
@@ -180,21 +203,13 @@ class Controller:
                 self._events,
                 pod_api,
                 note_pod=self._pods.note_written,
-                clock=clock,
+                clock=self._clock,
                 condition=settings.config.publish.condition,
                 annotation=settings.config.publish.annotation,
             ),
             note_soon=self._elector.renew_soon,
             looking=self._hub.looking,
             dry_run=settings.dry_run,
-        )
-        self._workers = Workers(
-            self._queue,
-            reconciler.reconcile,
-            self._hub.successor,
-            self._metrics,
-            clock,
-            settings.workers,
         )
 
     def _make_server(self) -> None:
@@ -206,19 +221,25 @@ class Controller:
         self._metrics.events_dropped.set_function(lambda: self._events.dropped)
         inventory = Inventory(self._world, self._gateways)
         registry.register(PoolCollector(inventory.ips, inventory.tables))
-        registry.register(WatchCollector(self._watch_counts))
-        live = {"workers": self._check_workers, "watches": self._check_watches}
-        ready = {"caches": self._check_caches, "pool": self._check_pool}
+        counts = partial(watch_counts, self._informers, self._clock)
+        registry.register(WatchCollector(counts))
+        live = {"threads": self._hearts.complaint}
+        ready = {**live, "caches": self._check_caches, "pool": self._check_pool}
         checks = {"healthz": live, "livez": live, "readyz": ready}
+        health, scraped = self._settings.health_address, self._settings.metrics_address
         self._servers = [
-            HealthServer(self._settings.health_address, checks, notes=self._notes),
-            HealthServer(self._settings.metrics_address, {}, registry),
+            HealthServer(health, checks, notes=self._notes, hearts=self._hearts),
+            HealthServer(scraped, {}, registry, hearts=self._hearts),
         ]
+        self._metrics.threads_late.set_function(lambda: len(self._hearts.in_trouble()))
+        self._metrics.http_connections_dropped.read = lambda: sum(s.dropped for s in self._servers)
 
     # --- life
 
     def run(self) -> None:
         """Run until told to stop. Returns when everything has stopped."""
+        self._main = self._hearts.of_this_thread("dnatctl-main")
+        self._watchdog.start()
         for server in self._servers:
             server.start()
         health, metrics = (server.port for server in self._servers)
@@ -243,20 +264,22 @@ class Controller:
         if not self._wait_for(self._leading.is_set):
             return
         self._begin_leading()
-        while not self._stop.wait(self._settings.config.resync):
+        resync = self._settings.config.resync
+        while not self._pause(resync, "waits for the next resync"):
             self._hub.resync()
 
     def _begin_leading(self) -> None:
         # The only replica has listed everything after the last one's end.
         if self._settings.leader_elect and not self._catch_up():
             return
+        self._main.by(CALL_S, "reads the schema of PodDNATs")
         self._record_api.read_schema()
-        if not self._permission.wait(self._identity.learn):
+        if not self._permitted(self._identity.learn):
             return
         self._hub.attach(self._gateways, self._sweeper)
         self._gateways.start()
-        threading.Thread(target=self._resolve_enis, name="dnatctl-enis", daemon=True).start()
-        if self._wait_for(self._gateways.ready) and self._permission.wait(self._identity.settle):
+        self._resolver.start()
+        if self._wait_for(self._gateways.ready) and self._permitted(self._identity.settle):
             with self._world.lock:
                 self._world.pool.open()
             self._working = True
@@ -272,13 +295,15 @@ class Controller:
 
     def _shut_down(self) -> None:
         log.info("stopping")
+        self._main.end()  # from here on the process has so much time, and is ended after that
+        self._watchdog.stop()
         drain = Deadline(self._clock, DRAIN_S)
         self._working = False
         self._queue.shutdown()
         self._gateways.stop_writers()
-        self._workers.join(drain)
+        idle = self._workers.join(drain)
         self._sweeper.stop(drain.left)
-        quiet = self._gateways.stop(drain)
+        quiet = self._gateways.stop(drain) and idle
         self._events.stop(2.0)
         for informer in self._informers:
             informer.stop()
@@ -291,9 +316,17 @@ class Controller:
 
     def _wait_for(self, condition: Callable[[], bool]) -> bool:
         while not condition():
-            if self._stop.wait(0.02):
+            if self._pause(0.02, "waits for caches, the Lease or tables"):
                 return False
         return not self._stop.is_set()
+
+    def _pause(self, seconds: float, doing: str) -> bool:
+        self._main.by(seconds, doing)
+        return self._stop.wait(seconds)
+
+    def _permitted(self, ask: Callable[[], str]) -> bool:
+        self._main.end()  # it may be long in coming
+        return self._permission.wait(ask)
 
     def _synced(self) -> bool:
         return self._pods.synced.is_set() and self._records.synced.is_set()
@@ -318,20 +351,12 @@ class Controller:
         for key in self._world.noted(state):
             self._hub.changed(key)
 
-    # --- small parts
+    def _failed(self, what: str) -> None:
+        log.error("ending, as a part of the process does not work", failure=what)
+        self.failure = what
+        self._stop.set()
 
-    def _watch_counts(self) -> Iterator[WatchCount]:
-        ahead = self._clock.now().timestamp() - self._clock.monotonic()
-        for informer in self._informers:
-            stats = informer.stats
-            yield WatchCount(
-                resource=informer.resource,
-                lists=stats.lists,
-                watches=stats.watches,
-                events=stats.events,
-                unreadable=stats.unreadable,
-                contact_at=stats.last_contact + ahead,
-            )
+    # --- small parts
 
     def _policy(self) -> Policy:
         return self._settings.policy(
@@ -347,31 +372,7 @@ class Controller:
         for key in self._world.keys_at(ip):
             self._hub.changed(key)
 
-    def _resolve_enis(self) -> None:
-        while not self._stop.is_set():
-            try:
-                if self._enis.wait_for_work(1.0):
-                    self._enis.resolve_pending(self._cloud)
-            except Stopped:
-                return
-            except CloudError as error:
-                log.warning("looking up network interfaces failed", error=str(error))
-                self._stop.wait(1.0)
-            except Exception:
-                log.exception("looking up network interfaces failed")
-                self._stop.wait(1.0)
-
     # --- health
-
-    def _check_workers(self) -> str:
-        if self._working and not self._workers.alive():
-            return "a worker has died"
-        longest = self._queue.longest_running_seconds()
-        return f"a worker has had one key for {longest:.0f} s" if longest > STUCK_S else ""
-
-    def _check_watches(self) -> str:
-        dead = [i.resource for i in (self._pods, self._records) if not i.is_alive()]
-        return f"watches have died: {', '.join(dead)}" if dead else ""
 
     def _check_caches(self) -> str:
         return "" if self._synced() else "pods or PodDNATs have not been listed yet"

@@ -20,6 +20,7 @@ from dnatctl.control.poller import TablePoller
 from dnatctl.control.rounds import Rounds
 from dnatctl.control.world import World
 from dnatctl.control.writer import TableWriter
+from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.model import Gateway
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,7 @@ class Gateways:
         fence: Callable[[], bool],
         adopted: Callable[[str], dict[str, str]],
         idle_s: float,
+        hearts: Heartbeats | None = None,
     ) -> None:
         self._world = world
         self._cloud = cloud
@@ -61,7 +63,8 @@ class Gateways:
         self._stopping = threading.Event()
         self._described = False
         self._missing: set[str] = set()
-        self._thread = threading.Thread(target=self._run, name="dnatctl-gateways", daemon=True)
+        self._hearts = hearts or Heartbeats(world.clock)
+        self._thread = self._hearts.thread("dnatctl-gateways", self._run)
         self.error = "not described yet"
 
     def start(self) -> None:
@@ -137,6 +140,7 @@ class Gateways:
             except Exception as error:
                 self._failed(str(error))
                 log.exception("describing gateways failed")
+            self._thread.by(self._idle_s, "waits for the next description to be due")
             self._wake.wait(self._pause())
             self._stopping.wait(0.5)  # so that many who ask at once cause one call
             self._wake.clear()
@@ -163,6 +167,7 @@ class Gateways:
             asked = self._rounds.due(wanted, started)
         if not asked:
             return
+        self._thread.by(CALL_S * (2 + len(asked)), "describes gateways")
         found = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(asked))}
         described = {i: gateway for i, gateway in found.items() if i in asked}
         missing = {i for i, gateway in described.items() if gateway.absent}
@@ -222,7 +227,12 @@ class Gateways:
         """Adopted rows are known before the table is read, so that none looks foreign."""
         self._world.adopt(self._adopted(gateway_id))
         writer = TableWriter(
-            gateway_id, self._world, self._cloud, listener=self._listener, fence=self._fence
+            gateway_id,
+            self._world,
+            self._cloud,
+            listener=self._listener,
+            fence=self._fence,
+            hearts=self._hearts,
         )
         poller = TablePoller(
             gateway_id,
@@ -231,6 +241,7 @@ class Gateways:
             writer=writer,
             listener=self._listener,
             idle_s=self._idle_s,
+            hearts=self._hearts,
         )
         self._threads[gateway_id] = Threads(poller, writer)
         poller.start()

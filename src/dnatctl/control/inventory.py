@@ -1,14 +1,18 @@
-"""Counts of the pool and the tables, for the metrics."""
+"""Counts of the pool, the tables and the watches, for the metrics."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from dnatctl.clock import Clock
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
+from dnatctl.kube.informer import Informer
 from dnatctl.model import Protocol
 from dnatctl.observe.pool import IpCount, TableCount
+from dnatctl.observe.watches import WatchCount
 from dnatctl.pool import GatewayPool
 
 IpKey = tuple[str, str, Protocol]
@@ -84,3 +88,18 @@ class Inventory:
                 usable=not self._world.pool.problem(gateway_id),
                 read_at=wall - (mono - read) if read > 0 else 0.0,
             )
+
+
+def watch_counts(informers: Iterable[Informer[Any]], clock: Clock) -> Iterator[WatchCount]:
+    """What each informer has done so far."""
+    ahead = clock.now().timestamp() - clock.monotonic()
+    for informer in informers:
+        stats = informer.stats
+        yield WatchCount(
+            resource=informer.resource,
+            lists=stats.lists,
+            watches=stats.watches,
+            events=stats.events,
+            unreadable=stats.unreadable,
+            contact_at=stats.last_contact + ahead,
+        )

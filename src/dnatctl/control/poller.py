@@ -12,6 +12,7 @@ from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.listener import Listener
 from dnatctl.control.world import World
+from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
 from dnatctl.table.view import Change, Pass
@@ -74,6 +75,7 @@ class TablePoller:
         writer: Pace,
         listener: Listener,
         idle_s: float,
+        hearts: Heartbeats | None = None,
     ) -> None:
         self.gateway_id = gateway_id
         self.missing = False
@@ -90,9 +92,8 @@ class TablePoller:
         self._asked = True
         self._changed = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(
-            target=self._run, name=f"dnatctl-poller-{gateway_id}", daemon=True
-        )
+        hearts = hearts or Heartbeats(world.clock)
+        self._thread = hearts.thread(f"dnatctl-poller-{gateway_id}", self._run)
 
     def start(self) -> None:
         """Start reading."""
@@ -132,6 +133,7 @@ class TablePoller:
 
     def _run(self) -> None:
         while not self._stopping:
+            self._thread.by(1.0, "waits for the next reading to be due")
             if (asked := self._wait()) is None:
                 continue
             try:
@@ -189,6 +191,7 @@ class TablePoller:
         log.warning("reading a table failed", gateway=self.gateway_id, error=error, retry_s=pause)
         with self._changed:
             self._asked = True
+            self._thread.by(pause, "waits after a failure")
             if not self._stopping:
                 self._changed.wait(pause)
 
@@ -245,6 +248,7 @@ class TablePoller:
 
     def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
         self._times.credit = max(self._times.credit - 1.0, 0.0)
+        self._thread.by(CALL_S, "reads a page")
         page = self._cloud.read_page(self._table.table_id, number)
         return page.total, page.entries
 
@@ -276,6 +280,7 @@ class TablePoller:
         with self._world.lock:
             missing = self._table.unproven(reading)
         for entry_id in missing[:SINGLE_LOOKS]:
+            self._thread.by(CALL_S, "looks up a row")
             if self._cloud.read_entry(self._table.table_id, entry_id) is None:
                 with self._world.lock:
                     change = self._table.gone(entry_id)

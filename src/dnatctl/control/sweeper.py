@@ -11,6 +11,7 @@ import structlog
 
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
+from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.model import ForwardEntry
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.orphans import USUAL, Orphan, Patience, Sightings
@@ -71,6 +72,7 @@ class Sweeper:
         cycle_s: float = CYCLE_S,
         tell: Callable[[str, str], None] = lambda _reason, _text: None,
         memory: Memory | None = None,
+        hearts: Heartbeats | None = None,
     ) -> None:
         self._world = world
         self._gateways = gateways
@@ -85,7 +87,8 @@ class Sweeper:
         self._told: Collection[str] = ()
         self._problems: tuple[str, ...] = ()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dnatctl-sweeper", daemon=True)
+        hearts = hearts or Heartbeats(world.clock)
+        self._thread = hearts.thread("dnatctl-sweeper", self._run)
 
     def start(self) -> None:
         """Start looking."""
@@ -103,7 +106,8 @@ class Sweeper:
             self._sightings.expedite(uid)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._cycle_s):
+        while not self._waited():
+            self._thread.by(3 * CALL_S, "looks for orphans")
             try:
                 self.sweep()
             except Exception:
@@ -112,6 +116,11 @@ class Sweeper:
     def notes(self) -> list[str]:
         """A line for everything that a person has to see to, for `/readyz?verbose`."""
         return [f"[!]{problem}" for problem in self._problems]
+
+    def _waited(self) -> bool:
+        """Wait for the next cycle; whether it is to stop."""
+        self._thread.by(self._cycle_s, "waits")
+        return self._stopping.wait(self._cycle_s)
 
     def sweep(self) -> None:
         """One cycle."""

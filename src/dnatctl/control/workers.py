@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -12,6 +12,7 @@ from dnatctl.clock import Clock
 from dnatctl.cloud.api import Stopped
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.queue import WorkQueue
+from dnatctl.heartbeat import Heartbeats, Life
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
@@ -20,6 +21,10 @@ log = structlog.get_logger(__name__)
 
 EXPECTED = (Failure.CONFLICT, Failure.TOO_MANY_REQUESTS, Failure.UNREACHABLE, Failure.CANCELLED)
 """Failures of the API server that happen in good order: retried, not counted as errors."""
+
+
+WORK_S = 90.0
+"""Longest work for one pod: a dozen requests, of which some wait for a slow API server."""
 
 
 class Workers:
@@ -37,6 +42,7 @@ class Workers:
         metrics: Metrics,
         clock: Clock,
         count: int,
+        hearts: Heartbeats,
     ) -> None:
         self._queue = queue
         self._reconcile = reconcile
@@ -50,9 +56,8 @@ class Workers:
         self._active = metrics.active_workers.labels(CONTROLLER)
         self._seconds = metrics.reconcile_seconds.labels(CONTROLLER)
         metrics.max_workers.labels(CONTROLLER).set(count)
-        self._threads = [
-            threading.Thread(target=self._run, name=f"dnatctl-worker-{n}", daemon=True)
-            for n in range(count)
+        self._threads: list[Life] = [
+            hearts.thread(f"dnatctl-worker-{n}", partial(self._run, n)) for n in range(count)
         ]
 
     def start(self) -> None:
@@ -60,21 +65,21 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    def join(self, deadline: Deadline) -> None:
-        """Wait for the keys in hand, after the queue was shut down."""
+    def join(self, deadline: Deadline) -> bool:
+        """Wait for the keys in hand, after the queue was shut down; whether all are done with."""
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(deadline.left)
+        return not any(thread.is_alive() for thread in self._threads)
 
-    def alive(self) -> bool:
-        """Whether every worker is there."""
-        return all(thread.is_alive() for thread in self._threads)
-
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
+        life = self._threads[number]
         while not self._queue.closed:
+            life.by(1.0, "waits for work")
             ref = self._queue.get(timeout=1.0)
             if ref is None:
                 continue
+            life.by(WORK_S, ref)
             started = self._clock.monotonic()
             self._active.inc()
             try:

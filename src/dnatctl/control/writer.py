@@ -6,7 +6,6 @@ this process is still the leader, and takes each answer into the view of the tab
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import structlog
@@ -27,6 +26,7 @@ from dnatctl.control.pauses import (
 )
 from dnatctl.control.wishes import Wish
 from dnatctl.control.world import World
+from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.model import EntryStatus
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused
 from dnatctl.table.view import READ_LAG_S
@@ -45,6 +45,7 @@ class TableWriter(Desk):
         *,
         listener: Listener,
         fence: Callable[[], bool],
+        hearts: Heartbeats | None = None,
     ) -> None:
         super().__init__(world.clock)
         self.gateway_id = gateway_id
@@ -57,9 +58,8 @@ class TableWriter(Desk):
         self._paused_until = float("-inf")
         self._stopping = False
         self._accepted_writes = 0
-        self._thread = threading.Thread(
-            target=self._run, name=f"dnatctl-writer-{gateway_id}", daemon=True
-        )
+        hearts = hearts or Heartbeats(world.clock)
+        self._thread = hearts.thread(f"dnatctl-writer-{gateway_id}", self._run)
 
     # --- for the poller
 
@@ -90,9 +90,11 @@ class TableWriter(Desk):
 
     def _run(self) -> None:
         while not self._stopping:
+            self._thread.by(IDLE_S, "waits for a write to be due")
             wish = self._next()
             if wish is None:
                 continue
+            self._thread.by(2 * CALL_S, wish.write)
             try:
                 self._write(wish)
             except Stopped:

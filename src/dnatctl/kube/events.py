@@ -13,6 +13,7 @@ import structlog
 from msgspec import Struct
 
 from dnatctl.clock import Clock
+from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
@@ -38,6 +39,8 @@ _SWEEP = 10.0
 _TRIES = 5
 _TRY_AGAIN = 0.5
 _TIMEOUT = 5.0
+_LONGEST = 60.0
+"""Longest write of an event, however slowly the answer comes."""
 
 _PASSING = frozenset(
     {Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER, Failure.TOO_MANY_REQUESTS}
@@ -60,6 +63,7 @@ class EventRecorder:
         instance: str,
         clock: Clock,
         dnat_version: str = "v1",
+        hearts: Heartbeats | None = None,
     ) -> None:
         self.dropped = 0
         """Events not written: queue full, budget spent, or refused by the server."""
@@ -83,7 +87,7 @@ class EventRecorder:
         self._pending = 0
         self._stopping = threading.Event()
         self._cancel = Canceller()
-        self._thread = threading.Thread(target=self._run, name="dnatctl-events", daemon=True)
+        self._thread = (hearts or Heartbeats(clock)).thread("dnatctl-events", self._run)
 
     def start(self) -> None:
         """Start the thread."""
@@ -155,6 +159,7 @@ class EventRecorder:
     def _run(self) -> None:
         swept = self._clock.monotonic()
         while not self._stopping.is_set():
+            self._thread.by(_SWEEP, "waits for an event")
             try:
                 series = self._queue.get(timeout=_SWEEP)
             except queue.Empty:
@@ -193,6 +198,7 @@ class EventRecorder:
                 count, last = series.count, series.last
             if count == series.written:
                 return
+            self._thread.by(_LONGEST, "writes an event")
             try:
                 self._send(series, count, last)
             except KubeError as error:
@@ -218,7 +224,9 @@ class EventRecorder:
         if error.failure not in _PASSING or self._stopping.is_set():
             self._drop(series, str(error))
             return False
-        self._stopping.wait(max(_TRY_AGAIN * 2**attempt, error.retry_after or 0.0))
+        pause = max(_TRY_AGAIN * 2**attempt, error.retry_after or 0.0)
+        self._thread.by(pause, "waits to try an event again")
+        self._stopping.wait(pause)
         return True
 
     def _send(self, series: _Series, count: int, last: datetime) -> None:

@@ -26,6 +26,7 @@ import msgspec
 import structlog
 
 from dnatctl.clock import Clock
+from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.backoff import Backoff
 from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
@@ -104,6 +105,7 @@ class Informer(Cache[T]):
         clock: Clock,
         random: Random | None = None,
         settings: InformerSettings | None = None,
+        hearts: Heartbeats | None = None,
     ) -> None:
         super().__init__()
         self.synced = threading.Event()
@@ -123,9 +125,7 @@ class Informer(Cache[T]):
         )
         self._cancel = Canceller()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, name=f"dnatctl-watch-{source.resource}", daemon=True
-        )
+        self._thread = (hearts or Heartbeats(clock)).thread(f"dnatctl-{self.resource}", self._run)
         self._version: str | None = None
         """Where the watch goes on; None where a list is due."""
         self._reached = 0
@@ -153,10 +153,6 @@ class Informer(Cache[T]):
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
-
-    def is_alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
 
     def relist(self) -> Callable[[], bool]:
         """Have everything listed anew; returns the question whether that is done.
@@ -187,11 +183,13 @@ class Informer(Cache[T]):
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self._thread.by(self._settings.silence, "begins to list or to watch")
             try:
                 delay = self.step()
             except Exception:  # noqa: BLE001 - the thread must outlive what nobody foresaw
                 _log.exception("informer step failed", resource=self.resource)
                 delay = max(self._backoff.next(), self._settings.backoff_base)
+            self._thread.by(delay, "waits before the next list or watch")
             self._stopping.wait(delay)
 
     # --- list
@@ -236,6 +234,7 @@ class Informer(Cache[T]):
         items: list[T] = []
         unreadable: list[Key] = []
         while True:
+            self._thread.by(_WHOLE_LASTS * self._settings.list_timeout, "lists")
             body = self._client.request(
                 "GET",
                 self._source.path,
@@ -342,6 +341,7 @@ class Informer(Cache[T]):
 
     def _line(self, line: bytes) -> None:
         self.stats.last_contact = self._clock.monotonic()
+        self._thread.by(self._settings.silence, "watches")
         try:
             event = self._source.event(line, self.holds)
         except msgspec.DecodeError as error:

@@ -19,6 +19,7 @@ from random import Random
 import structlog
 
 from dnatctl.clock import Clock
+from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import KubeClient
@@ -89,6 +90,7 @@ class LeaseElector:
         settings: LeaseSettings | None = None,
         random: Random | None = None,
         force: bool = False,
+        hearts: Heartbeats | None = None,
     ) -> None:
         self._client = client
         self._lease = lease
@@ -112,9 +114,10 @@ class LeaseElector:
         """As last seen, or last written."""
         self._seen_spec: dict[str, object] | None = None
         self._seen_at = 0.0
-        self._threads = (
-            threading.Thread(target=self._run, name="dnatctl-lease", daemon=True),
-            threading.Thread(target=self._watch, name="dnatctl-lease-deadline", daemon=True),
+        hearts = hearts or Heartbeats(clock)
+        self._threads = self._renewer, self._watcher = (
+            hearts.thread("dnatctl-lease", self._run),
+            hearts.thread("dnatctl-lease-deadline", self._watch),
         )
 
     def start(self) -> None:
@@ -185,6 +188,7 @@ class LeaseElector:
 
     def _run(self) -> None:
         while not self._ended:
+            self._renewer.by(self._settings.duration, "takes or renews the Lease")
             due = self.step() + self._clock.monotonic()
             with self._changed:
                 while not self._ended and (left := self._left(due)) > 0:
@@ -295,10 +299,11 @@ class LeaseElector:
 
     def _watch(self) -> None:
         while not self._ended:
+            self._watcher.by(self._settings.duration, "watches the deadline of the Lease")
             with self._changed:
                 left = self._time_left()
                 if not self._ended and (left is None or left > 0):
-                    self._changed.wait(left)
+                    self._changed.wait(self._settings.duration if left is None else left)
             self.check()
 
     def _lose(self) -> None:

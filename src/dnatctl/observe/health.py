@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from dnatctl.clock import Clock, SystemClock
+from dnatctl.heartbeat import Heartbeats
+from dnatctl.observe.http import TEXT, Answer, HttpServer, listen, parse_address
+
 Check = Callable[[], str]
 """Answers what is wrong, for people; the empty string if all is well."""
 
-TEXT = "text/plain; charset=utf-8"
+SCRAPE_S = 1.0
+"""How long an answer to a scrape is good for the next ones: making it takes the locks of others."""
 
 
 class HealthServer:
     """Serves checks and, if given a registry, metrics, on one address.
 
     `address` is `host:port`, `[host]:port` or `:port`; `0` turns the server off. `notes` are lines
-    shown by `?verbose` that do not decide anything. Raises OSError where the address cannot be
-    listened on.
+    shown by `?verbose` that do not decide anything. Raises ValueError for another kind of address,
+    ListenError (an OSError) for one that cannot be listened on.
     """
 
     def __init__(
@@ -32,65 +34,46 @@ class HealthServer:
         checks: Mapping[str, Mapping[str, Check]],
         registry: CollectorRegistry | None = None,
         notes: Callable[[], list[str]] = list,
+        *,
+        hearts: Heartbeats | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._checks = checks
         self._registry = registry
         self._notes = notes
-        self._server = None if address == "0" else _listen(address, self._handler())
-        self._thread: threading.Thread | None = None
+        self._clock = clock or SystemClock()
+        self._scraped: dict[str, tuple[float, bytes]] = {}
+        """The last answers, by content type, and when they were made."""
+        self._server: HttpServer | None = None
+        self.port = 0
+        """The port it listens on; 0 if it is turned off."""
+        if (where := parse_address(address)) is not None:
+            sock = listen(*where)
+            self.port = int(sock.getsockname()[1])
+            self._server = HttpServer(sock, self.answer, hearts or Heartbeats(self._clock))
 
     @property
-    def port(self) -> int:
-        """The port it listens on; 0 if it is turned off."""
-        return int(self._server.server_address[1]) if self._server else 0
+    def dropped(self) -> int:
+        """How many connections were closed before they were served."""
+        return self._server.dropped if self._server else 0
 
     def start(self) -> None:
         """Start serving."""
         if self._server is not None:
-            self._thread = threading.Thread(
-                target=self._server.serve_forever,
-                kwargs={"poll_interval": 0.2},
-                name="dnatctl-http",
-                daemon=True,
-            )
-            self._thread.start()
+            self._server.start()
 
     def stop(self) -> None:
         """Stop serving, if it was begun, and close the socket."""
-        if self._server is None:
-            return
-        if self._thread is not None:
-            self._server.shutdown()
-            self._thread.join(2)
-        self._server.server_close()
+        if self._server is not None:
+            self._server.stop()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                status, kind, body = outer.answer(self.path, self.headers.get("Accept", ""))
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Say nothing: probes come every few seconds."""
-
-        return Handler
-
-    def answer(self, target: str, accept: str) -> tuple[int, str, bytes]:
+    def answer(self, target: str, accept: str) -> Answer:
         """Status, content type and body for a request."""
         url = urlsplit(target)
         query = parse_qs(url.query, keep_blank_values=True)
         name, _, check = url.path.strip("/").partition("/")
         if name == "metrics" and self._registry is not None:
-            encode, kind = choose_encoder(accept)
-            return HTTPStatus.OK, kind, encode(self._registry)
+            return self._scrape(self._registry, accept)
         if name not in self._checks:
             return HTTPStatus.NOT_FOUND, TEXT, b"404 page not found\n"
         checks = dict(self._checks[name])
@@ -102,9 +85,17 @@ class HealthServer:
             checks.pop(excluded, None)
         return self._report(checks, verbose="verbose" in query, name=name)
 
-    def _report(
-        self, checks: Mapping[str, Check], *, verbose: bool, name: str
-    ) -> tuple[int, str, bytes]:
+    def _scrape(self, registry: CollectorRegistry, accept: str) -> Answer:
+        """All metrics, as they were a moment ago if somebody has just asked for them."""
+        encode, kind = choose_encoder(accept)
+        now = self._clock.monotonic()
+        fresh = {k: made for k, made in self._scraped.items() if now - made[0] < SCRAPE_S}
+        if kind not in fresh:
+            fresh[kind] = (now, encode(registry))
+        self._scraped = fresh
+        return HTTPStatus.OK, kind, fresh[kind][1]
+
+    def _report(self, checks: Mapping[str, Check], *, verbose: bool, name: str) -> Answer:
         found = {key: check() for key, check in checks.items()}
         bad = any(found.values())
         status = HTTPStatus.INTERNAL_SERVER_ERROR if bad else HTTPStatus.OK
@@ -115,18 +106,3 @@ class HealthServer:
             lines += self._notes() if name == "readyz" else []
         lines.append(f"{name} check {'failed' if bad else 'passed'}")
         return status, TEXT, ("\n".join(lines) + "\n").encode()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-
-class _Server6(_Server):
-    address_family = socket.AF_INET6
-
-
-def _listen(address: str, handler: type[BaseHTTPRequestHandler]) -> _Server:
-    host, _, port = address.rpartition(":")
-    server = _Server6 if ":" in host else _Server
-    return server((host.strip("[]") or "0.0.0.0", int(port)), handler)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from dnatctl import __version__
 
@@ -37,6 +39,7 @@ class Metrics:
         self._work_queue()
         self._cloud()
         self._exposures()
+        self._process()
         info = Info("dnatctl_build", "Version of the program.", registry=self.registry)
         info.info({"version": __version__})
 
@@ -185,10 +188,41 @@ class Metrics:
         for kind in DRIFT:
             self.drift_repaired.labels(kind)
 
+    def _process(self) -> None:
+        self.log_lines_dropped = Counted(
+            "dnatctl_log_lines_dropped",
+            "Log lines not written: standard error is blocked, gone or too slow.",
+            self.registry,
+        )
+        self.http_connections_dropped = Counted(
+            "dnatctl_http_connections_dropped",
+            "Connections to the metrics and health ports closed before they were served: too slow, "
+            "too many at once, or no HTTP.",
+            self.registry,
+        )
+        self.threads_late = self._gauge(
+            "dnatctl_threads_late",
+            "Threads that have died or give no sign of life: the process is about to end.",
+        )
+
     def observe_cloud(self, operation: str, kind: str, seconds: float) -> None:
         """A call to the cloud has ended; `kind` is `ok` or the class of the error."""
         self.cloud_requests.labels(operation, kind).inc()
         self.cloud_seconds.labels(operation).observe(seconds)
+
+
+class Counted(Collector):
+    """A counter that is kept elsewhere, by who must not wait for a lock of this library."""
+
+    def __init__(self, name: str, text: str, registry: CollectorRegistry) -> None:
+        self.read: Callable[[], float] = lambda: 0
+        """What it stands at."""
+        self._name, self._text = name, text
+        registry.register(self)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """See prometheus_client."""
+        yield CounterMetricFamily(self._name, self._text, value=self.read())
 
 
 class QueueObserver:

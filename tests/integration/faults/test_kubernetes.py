@@ -214,7 +214,7 @@ def test_a_worker_that_raises_harms_nobody_else(it: Stage) -> None:
     controller = it.running[0].controller
     panics = controller._metrics.reconcile_panics.labels("dnatctl")._value.get()
     assert 1 <= panics <= 10, "it is backed off"
-    assert controller._check_workers() == ""
+    assert controller._hearts.complaint() == ""
     workers._reconcile = real
     it.ready("cursed")
 

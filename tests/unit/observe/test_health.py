@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from dnatctl.observe import http as served_by
 from dnatctl.observe.health import HealthServer
+from dnatctl.observe.http import parse_address
+from tests.support.clock import FakeClock
+from tests.support.stage import eventually
+
+OPEN = "application/openmetrics-text"
 
 
 class State:
@@ -25,10 +33,12 @@ class State:
 
 
 @contextmanager
-def served(state: State, address: str = "127.0.0.1:0", registry=None) -> Iterator[HealthServer]:
+def served(
+    state: State, address: str = "127.0.0.1:0", registry=None, clock=None
+) -> Iterator[HealthServer]:
     live = {name: state.check(name) for name in ("workers", "watches")}
     checks = {"healthz": live, "livez": live, "readyz": {"pool": state.check("pool")}}
-    server = HealthServer(address, checks, registry, notes=lambda: state.notes)
+    server = HealthServer(address, checks, registry, notes=lambda: state.notes, clock=clock)
     server.start()
     try:
         yield server
@@ -107,15 +117,115 @@ def test_only_reading_is_possible(server):
     connection.close()
 
 
-def test_many_questions_on_one_connection(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    for _ in range(3):
-        connection.request("GET", "/livez")
-        assert connection.getresponse().read() == b"ok\n"
-    connection.close()
+def test_a_connection_is_good_for_one_question(server):
+    with connected(server) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        assert read_all(sock).endswith(b"\r\n\r\nok\n")
+
+
+@contextmanager
+def connected(server: HealthServer, sent: bytes = b"") -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+        sock.sendall(sent)
+        yield sock
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """What comes until the other side closes, in whatever way."""
+    got = b""
+    with suppress(ConnectionResetError):
+        while piece := sock.recv(1 << 16):
+            got += piece
+    return got
+
+
+HALF = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+
+
+class TestStrangers:
+    """Who holds connections, sends nonsense, or does not read; and a probe beside them."""
+
+    @pytest.fixture
+    def hasty(self, monkeypatch) -> None:
+        monkeypatch.setattr(served_by, "PATIENCE_S", 0.3)
+
+    @pytest.mark.parametrize("sent", [b"", b"G", HALF, b"\x16\x03\x01" * 9], ids=repr)
+    def test_a_request_that_does_not_end_is_not_waited_for(self, server, hasty, sent):
+        with connected(server, sent) as sock:
+            assert read_all(sock) == b""
+        assert server.dropped == 1
+
+    def test_nor_is_one_that_comes_in_drops(self, server, hasty):
+        with connected(server, HALF) as sock, suppress(OSError):
+            for _ in range(10_000):
+                sock.sendall(b"X-Drop: 1\r\n")
+                sock.settimeout(0.05)
+                with suppress(TimeoutError):
+                    if not sock.recv(1):
+                        break
+            else:
+                pytest.fail("still listened to")
+
+    def test_nor_is_an_answer_that_is_not_read(self, state, hasty, no_leaked_threads):
+        registry = CollectorRegistry()
+        many = Counter("things", "Things.", ["which"], registry=registry)
+        for n in range(30_000):
+            many.labels(f"{n:0300}")
+        with served(state, registry=registry) as server, socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect(("127.0.0.1", server.port))
+            sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            eventually(lambda: server.dropped == 1)
+            assert get(server, "/livez")[0] == 200
+
+    def test_headers_without_end_are_cut_off(self, server):
+        with connected(server, HALF) as sock:
+            with suppress(OSError):
+                sock.sendall(b"X-Long: " + b"x" * (1 << 20))
+            read_all(sock)
+        eventually(lambda: server.dropped == 1)
+
+    @pytest.mark.parametrize(
+        "sent", [b"nonsense\r\n\r\n", b"\x00\xff\r\n\r\n", b"GET /livez\r\n\r\n", b"\r\n\r\n"]
+    )
+    def test_nonsense_is_answered_as_such(self, server, sent):
+        with connected(server, sent) as sock:
+            assert read_all(sock).startswith(b"HTTP/1.1 400 ")
+
+    def test_a_probe_is_served_beside_any_number_of_them(self, server):
+        with ExitStack() as stack:
+            for _ in range(300):
+                stack.enter_context(connected(server, HALF))
+            assert get(server, "/livez")[0] == 200
+            assert threading.active_count() < 50
+            eventually(lambda: server.dropped >= 300 - served_by.CONNECTIONS)
+
+    def test_those_who_break_off_cost_nothing(self, server, capfd):
+        for _ in range(50):
+            with connected(server, b"GET /livez HTTP/1.1\r\n\r\n") as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert get(server, "/livez")[0] == 200
+        assert capfd.readouterr().err == ""
+
+
+def test_a_check_that_raises_is_an_answer_too(state, server):
+    del state.wrong["workers"]
+    assert get(server, "/livez")[0] == 500
+    assert get(server, "/readyz")[0] == 200
 
 
 class TestMetrics:
+    def test_those_who_ask_again_at_once_get_the_same(self, state, registry):
+        clock = FakeClock()
+        counter = Counter("scrapes", "How often it was looked.", registry=registry)
+        with served(state, registry=registry, clock=clock) as server:
+            first = get(server, "/metrics")
+            counter.inc()
+            assert get(server, "/metrics") == first
+            assert "scrapes_total 1.0" in get(server, "/metrics", Accept=OPEN)[1]
+            clock.advance(1.0)
+            assert "scrapes_total 1.0" in get(server, "/metrics")[1]
+
     @pytest.fixture
     def registry(self) -> CollectorRegistry:
         registry = CollectorRegistry()
@@ -130,7 +240,7 @@ class TestMetrics:
 
     def test_are_open_metrics_for_those_who_ask(self, state, registry):
         with served(state, registry=registry) as server:
-            _, text, kind = get(server, "/metrics", Accept="application/openmetrics-text")
+            _, text, kind = get(server, "/metrics", Accept=OPEN)
         assert kind.startswith("application/openmetrics-text")
         assert text.endswith("# EOF\n")
 
@@ -147,6 +257,27 @@ class TestAddresses:
             pytest.skip("this machine has no IPv6")
         with served(state, "[::1]:0") as server:
             assert get(server, "/livez", host="::1")[0] == 200
+
+    @pytest.mark.parametrize(
+        ("text", "where"),
+        [
+            (":8080", ("", 8080)),
+            ("127.0.0.1:0", ("127.0.0.1", 0)),
+            ("[::1]:80", ("::1", 80)),
+            ("localhost:65535", ("localhost", 65535)),
+            ("0", None),
+        ],
+    )
+    def test_what_is_one(self, text, where):
+        assert parse_address(text) == where
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "banana", "8080", ":", "a:b", ":65536", ":-1", "::1:80", "[::1]", "a]:1", "[a]:1"],
+    )
+    def test_what_is_none(self, text):
+        with pytest.raises(ValueError, match="no address"):
+            parse_address(text)
 
     def test_turned_off(self, state, no_leaked_threads):
         with served(state, "0") as server:

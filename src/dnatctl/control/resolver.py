@@ -1,0 +1,48 @@
+"""The resolver: the thread that asks the cloud for the network interfaces that are looked for."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+
+from dnatctl.cloud.api import CloudApi, Stopped
+from dnatctl.cloud.eni import EniCache
+from dnatctl.cloud.errors import CloudError
+from dnatctl.heartbeat import CALL_S, Heartbeats
+
+log = structlog.get_logger(__name__)
+
+PAUSE_S = 1.0
+"""Longest wait for work, and the pause after a failure."""
+
+
+class EniResolver:
+    """Works off what the cache wants to know, until `stop` is set."""
+
+    def __init__(
+        self, enis: EniCache, cloud: CloudApi, stop: threading.Event, hearts: Heartbeats
+    ) -> None:
+        self._enis = enis
+        self._cloud = cloud
+        self._stop = stop
+        self._thread = hearts.thread("dnatctl-enis", self._run)
+
+    def start(self) -> None:
+        """Start asking."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._thread.by(CALL_S + 2 * PAUSE_S, "looks up network interfaces")
+            try:
+                if self._enis.wait_for_work(PAUSE_S):
+                    self._enis.resolve_pending(self._cloud)
+            except Stopped:
+                return
+            except CloudError as error:
+                log.warning("looking up network interfaces failed", error=str(error))
+                self._stop.wait(PAUSE_S)
+            except Exception:
+                log.exception("looking up network interfaces failed")
+                self._stop.wait(PAUSE_S)

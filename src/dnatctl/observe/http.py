@@ -1,0 +1,154 @@
+"""A small HTTP server for two kinds of askers, probes and scrapers, that strangers cannot hurt.
+
+One thread; so much time, so many bytes and so many connections, whoever asks. Where more than
+`CONNECTIONS` are open the oldest gives way, not the newest: who asks and goes, as probes do, is
+served beside any number of those who only hold a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from http import HTTPStatus
+
+import structlog
+
+from dnatctl.heartbeat import Heartbeats
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_S = 5.0
+"""From the connection to the last byte of the answer."""
+CONNECTIONS = 32
+HEAD_BYTES = 16 << 10
+"""Request line and headers."""
+PACE_S = 0.004
+"""Between two answers at least: whoever asks without end does not get the whole CPU."""
+LOOK_S = 0.2
+"""How often the server looks whether it is to stop."""
+
+TEXT = "text/plain; charset=utf-8"
+
+Answer = tuple[int, str, bytes]
+"""Status, content type and body."""
+
+
+class ListenError(OSError):
+    """An address that cannot be listened on."""
+
+
+def parse_address(text: str) -> tuple[str, int] | None:
+    """Host ("" for all) and port of `host:port`, `[host]:port` or `:port`; None for `0` (off).
+
+    Raises ValueError for anything else.
+    """
+    if text == "0":
+        return None
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (colon and port.isascii() and port.isdecimal() and int(port) < 1 << 16):
+        raise ValueError(f"{text!r} is no address")
+    if (":" in bare) != (bare != host) or set(bare) & set("[]/ "):
+        raise ValueError(f"{text!r} is no address")
+    return bare, int(port)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ListenError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=CONNECTIONS)
+    except OSError as error:
+        shown = f"[{host}]" if ":" in host else host
+        # The library puts the address into some of its texts; names that nobody knows are below 0.
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror
+        raise ListenError(f"cannot listen on {shown}:{port}: {why}") from error
+
+
+class HttpServer:
+    """Answers GETs on a listening socket with what `answer(target, accept)` says.
+
+    `accept`: the header of that name, "" if there is none.
+    """
+
+    def __init__(
+        self, sock: socket.socket, answer: Callable[[str, str], Answer], hearts: Heartbeats
+    ) -> None:
+        self.dropped = 0
+        """Connections that were closed before they were served."""
+        self._sock = sock
+        self._answer = answer
+        self._open: dict[asyncio.Task[None], None] = {}
+        self._turn = asyncio.Lock()
+        self._stopping = False
+        port = sock.getsockname()[1]
+        self._thread = hearts.thread(f"dnatctl-http-{port}", lambda: asyncio.run(self._serve()))
+
+    def start(self) -> None:
+        """Start serving."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving, if it was begun, and close the socket."""
+        self._stopping = True
+        if self._thread.ident is not None:
+            self._thread.join(2)
+        self._sock.close()
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._connected, sock=self._sock, limit=HEAD_BYTES)
+        async with server:
+            while not self._stopping:
+                self._thread.by(LOOK_S, "serves")
+                await asyncio.sleep(LOOK_S)
+            for task in self._open:
+                task.cancel()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._open) >= CONNECTIONS:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.cancel()
+        self._open[task] = None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._exchange(reader, writer)
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            self.dropped += 1
+        finally:
+            self._open.pop(task, None)
+            writer.transport.abort()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        async with self._turn:
+            status, kind, body = self._reply(head)
+            await asyncio.sleep(PACE_S)
+        answer = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(answer.encode() + body)
+        writer.close()
+        await writer.wait_closed()
+
+    def _reply(self, head: str) -> Answer:
+        request, *headers = head.rstrip("\r\n").split("\r\n")
+        method, _, rest = request.partition(" ")
+        target, _, version = rest.rpartition(" ")
+        if not version.startswith("HTTP/1."):
+            return HTTPStatus.BAD_REQUEST, TEXT, b"400 bad request\n"
+        if method != "GET":
+            return HTTPStatus.NOT_IMPLEMENTED, TEXT, b"501 only GET is\n"
+        fields = (header.partition(":") for header in headers)
+        accept = next((v.strip() for k, _, v in fields if k.lower() == "accept"), "")
+        try:
+            return self._answer(target, accept)
+        except Exception:
+            log.exception("a question could not be answered", target=target[:200])
+            return HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, b"500 see the log\n"
