@@ -158,10 +158,11 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Eni:
-    """The network interface behind a pod IP."""
+    """The network interface behind a pod IP. `instance_id`: the machine it is attached to."""
 
     eni_id: str
     vswitch_id: str
     zone_id: str
     ips: tuple[str, ...]
     public_ip: str = ""
+    instance_id: str = ""

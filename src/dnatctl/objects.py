@@ -71,7 +71,8 @@ class Pod(Struct, frozen=True):
     `annotations` holds only those below `k8s.aliyun.com/pod-dnat`. `ended`: every container has
     terminated, or none ever ran and the pod is being deleted, or the phase is final. `virtual`: it
     runs on ECI / virtual-kubelet. `ips` holds all addresses, the primary one first. `condition` is
-    the POD_READY condition on it, if any.
+    the POD_READY condition on it, if any. `alive`: its latest sign of life, RFC 3339 in UTC: it was
+    created, taken up by its kubelet, or one of its running containers was started.
     """
 
     key: Key
@@ -87,6 +88,12 @@ class Pod(Struct, frozen=True):
     node: str = ""
     owner: Owner | None = None
     condition: Condition | None = None
+    alive: str = ""
+
+    @property
+    def ipv4(self) -> str:
+        """Its IPv4 address; empty if it has none."""
+        return next((ip for ip in self.ips if ":" not in ip), "")
 
 
 class PortMapping(Struct, frozen=True, order=True):

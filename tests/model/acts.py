@@ -20,11 +20,11 @@ Acts = Iterator[tuple[str, World]]
 
 def _free_ips(world: World, ips: tuple[str, ...]) -> list[str]:
     """Addresses that the network may give to a new pod: an ended pod's is free again."""
-    taken = {pod.ip for pod in world.kube.pods if not pod.ended}
+    taken = {pod.ip for pod in world.kube.pods if not pod.ended and not pod.stuck}
     return [ip for ip in ips if ip not in taken]
 
 
-def born(name: str, *ips: str, ports: str = "80", fixed: bool = False) -> Act:
+def born(name: str, *ips: str, ports: str | None = "80", fixed: bool = False) -> Act:
     """A pod of that name is created, with any address that is free."""
 
     def act(world: World) -> Acts:
@@ -46,6 +46,18 @@ def deleted(name: str) -> Act:
         pod = world.kube.pod(name)
         if pod is not None and not pod.deleting:
             yield f"pod {name} is deleted", world.pod(pod._replace(deleting=True))
+
+    return act
+
+
+def stranded(name: str, *, deleting: bool = True) -> Act:
+    """The pod's node dies: it stays as it is, "running", and is perhaps deleted and never ends."""
+
+    def act(world: World) -> Acts:
+        pod = world.kube.pod(name)
+        if pod is not None and not pod.stuck and not pod.ended:
+            stuck = pod._replace(stuck=True, deleting=deleting or pod.deleting)
+            yield f"the node of pod {name} dies", world.pod(stuck)
 
     return act
 

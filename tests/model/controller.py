@@ -8,7 +8,7 @@ one, so that an explorer can branch at every step.
 from __future__ import annotations
 
 from dataclasses import replace as changed
-from functools import cached_property
+from functools import cache, cached_property
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -18,10 +18,14 @@ from dnatctl.control import reconciler as reconciling
 from dnatctl.control.observe import Observer
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.tenancy import Nodes
 from dnatctl.control.wishes import LOWER_CLASS_EVERY, Wish, Wishes
 from dnatctl.control.world import World
 from dnatctl.control.writer import TableWriter
+from dnatctl.kube.addresses import Neighbours
+from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import KubeError
+from dnatctl.kube.nodes import Node
 from dnatctl.model import ForwardEntry, GatewayEip
 from dnatctl.objects import Key, PodDNAT, PodRef
 from dnatctl.plan.exposure import Rules
@@ -47,6 +51,14 @@ from tests.model.setup import Setup
 CLUSTER = "c1"
 MARKS = Marks(CLUSTER, "0123abcd")
 RULES = Rules()
+
+
+@cache
+def dead_node() -> Nodes:
+    """The one node of which anything is known."""
+    nodes: Cache[Node] = Cache()
+    nodes.apply(Node(Key("", "dead"), "uid-of-dead", "1", "", ready=False))
+    return Nodes(nodes)
 
 
 class Done(NamedTuple):
@@ -125,10 +137,11 @@ class Process:
             rules=RULES,
             policy=lambda: self.setup.policy,
             quota=lambda _: None,
-            zone_of=lambda _: "",
+            nodes=dead_node(),
             lookups=self.server,
             gateways=lambda: gateways,
             enis=enis,
+            neighbours=Neighbours(),
             clock=self.clock,
         )
         img.load_looks(observer, self.image)

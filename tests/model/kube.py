@@ -41,7 +41,10 @@ def key(name: str) -> Key:
 
 
 class PodState(NamedTuple):
-    """A pod as the API server holds it. `ports` None: the annotation says false."""
+    """A pod as the API server holds it. `ports` None: the annotation says false.
+
+    `stuck`: its node is dead, so that its containers "run" for ever, and its IP is free for others.
+    """
 
     name: str
     uid: str
@@ -51,6 +54,7 @@ class PodState(NamedTuple):
     ended: bool = False
     fixed: bool = False
     version: int = 1
+    stuck: bool = False
 
     @property
     def asks(self) -> bool:
@@ -80,6 +84,8 @@ def as_pod(state: PodState) -> PodView:
         deleting=state.deleting,
         ended=state.ended,
         owner=WORKLOAD if state.fixed else None,
+        node="dead" if state.stuck else "",
+        alive=state.uid,
         state=state,
     )
 
@@ -97,6 +103,12 @@ class Kube(NamedTuple):
     def pod(self, name: str) -> PodState | None:
         """The pod of that name."""
         return next((pod for pod in self.pods if pod.name == name), None)
+
+    def displaced(self, pod: PodState) -> bool:
+        """Whether the pod's IP is another's, as it is on a dead node."""
+        return pod.stuck and any(
+            other.ip == pod.ip and not other.ended and not other.stuck for other in self.pods
+        )
 
     def record(self, name: str) -> PodDNAT | None:
         """The PodDNAT of that name."""

@@ -31,6 +31,8 @@ def nature(world: World) -> Iterator[Next]:
 def _pods(world: World) -> Iterator[Next]:
     """Pods being deleted end and go; the garbage collector deletes those without a workload."""
     for pod in world.kube.pods:
+        if pod.stuck:
+            continue
         if pod.deleting and not pod.ended:
             yield Next(f"containers of {pod.name} end", world.pod(pod._replace(ended=True)))
         elif pod.deleting:

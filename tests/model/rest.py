@@ -93,7 +93,8 @@ def complaints(world: World, offered: PortRange) -> Iterator[str]:
 
 def _is_kept(kube: Kube, record: PodDNAT, pod: PodState | None) -> bool:
     """A claim lasts as long as its pod asks, with an address or without; a fixed one longer."""
-    if pod is not None and not pod.ended:
+    displaced = pod is not None and kube.displaced(pod)
+    if pod is not None and not pod.ended and not (displaced and pod.deleting):
         return pod.ports is not None
     fixed = any(owner.kind != "Pod" for owner in record.owners)
     return fixed and kube.workload is Workload.WANTS
@@ -109,16 +110,18 @@ def _row(world: World, row: ForwardEntry) -> Iterator[str]:
     pod = world.kube.pod(record.key.name) if record else None
     if record is None:
         yield f"{row.entry_id} is an orphan"
-    elif pod is None or not pod.asks or row.internal_ip != pod.ip:
+    elif pod is None or not pod.asks or row.internal_ip != pod.ip or world.kube.displaced(pod):
         yield f"{row.entry_id} leads to {row.internal_ip}, which is not {record.key.name}"
     elif not any(e in record.spec.endpoints() for e in endpoints_of(row)):
         yield f"{row.entry_id} is not claimed by {record.key.name}"
 
 
 def _pod(world: World, pod: PodState, free: int) -> Iterator[str]:
-    if not pod.asks or pod.ports == "nonsense":
-        return
     record = world.kube.record(pod.name)
+    if world.kube.displaced(pod) and record is not None and record.status.entries:
+        yield f"status of {pod.name} lists what leads to another pod"
+    if not pod.asks or pod.ports == "nonsense" or world.kube.displaced(pod):
+        return
     wanted = [(int(port), Protocol.TCP) for port in (pod.ports or "").split(",")]
     if record is None:
         if free >= len(wanted) and not pod.deleting:

@@ -29,6 +29,33 @@ CHURN = Scenario(
     TWO,
 )
 
+DEAD_NODE = Scenario(
+    "a dead node keeps its pod, another pod gets its address",
+    (pod("a", HERE),),
+    {"dies": 1, "b_comes": 1, "crash": 1, "b_goes": 1, "ticks": 2, "answer_lost": 1},
+    ({"dies": 1, "b_comes": 1}, {"dies": 1, "b_comes": 1, "b_goes": 1}),
+    {
+        "dies": acts.stranded("a"),
+        "b_comes": acts.born("b", HERE),
+        "b_goes": acts.killed("b"),
+    },
+    TWO,
+)
+
+DEAD_NODE_FIXED = Scenario(
+    "a dead node keeps a pod that nobody deletes, or a fixed one; a pod of no interest is the next",
+    (pod("a", HERE, fixed=True),),
+    {"dies": 1, "b_comes": 1, "a_goes": 1, "a_comes": 1, "crash": 1, "ticks": 1},
+    ({"dies": 1, "b_comes": 1}, {"dies": 1, "b_comes": 1, "a_goes": 1, "a_comes": 1}),
+    {
+        "dies": acts.stranded("a", deleting=False),
+        "b_comes": acts.born("b", HERE, ports=None),
+        "a_goes": acts.killed("a"),
+        "a_comes": acts.born("a", THERE, fixed=True),
+    },
+    TWO,
+)
+
 SCARCE = Scenario(
     "two pods want the one endpoint there is",
     (pod("a", HERE), pod("b", THERE)),
@@ -204,6 +231,8 @@ ADOPTED = Scenario(
 
 SCENARIOS = (
     CHURN,
+    DEAD_NODE,
+    DEAD_NODE_FIXED,
     SCARCE,
     LOST,
     LATE,

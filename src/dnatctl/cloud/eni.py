@@ -47,12 +47,15 @@ class EniCache:
         self._known: dict[str, tuple[float, Eni]] = {}
         self._wanted: dict[str, _Want] = {}
 
-    def want(self, ip: str) -> Eni | None:
-        """The interface behind `ip` if it is known; None if not, and then it is looked for."""
+    def want(self, ip: str, since: float = float("-inf")) -> Eni | None:
+        """The interface behind `ip` if it is known; None if not, and then it is looked for.
+
+        What was learned before `since` (monotonic) counts for nothing: the address was another's.
+        """
         now = self._clock.monotonic()
         with self._changed:
             learned_at, eni = self._known.get(ip, (-TTL, None))
-            if eni is not None and now - learned_at < TTL:
+            if eni is not None and now - learned_at < TTL and learned_at >= since:
                 return eni
             if ip in self._wanted:
                 self._wanted[ip].asked_at = now

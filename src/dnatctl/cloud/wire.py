@@ -157,6 +157,7 @@ def _eni(row: Any, ips: tuple[str, ...]) -> Eni:
         vswitch_id=str(row.v_switch_id or ""),
         zone_id=str(row.zone_id or ""),
         ips=ips,
+        instance_id=str(row.instance_id or ""),
     )
 
 

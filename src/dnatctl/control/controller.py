@@ -31,10 +31,12 @@ from dnatctl.control.report import Report
 from dnatctl.control.resolver import EniResolver
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
 from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.tenancy import Nodes
 from dnatctl.control.watchdog import Watchdog
 from dnatctl.control.workers import Workers
 from dnatctl.control.world import World
 from dnatctl.heartbeat import CALL_S, Heartbeats
+from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.informer import Informer
@@ -97,7 +99,10 @@ class Controller:
         config, clock, hearts = self._settings.config, self._clock, self._hearts
         marks = Marks(config.cluster_id)
         self._world = World(marks, self._settings.offers(), config.quarantine, clock)
-        self._pods: Informer[Pod] = Informer(self._client, PodSource(), clock=clock, hearts=hearts)
+        self._enis = EniCache(clock, self._eni_found)
+        self._neighbours = Neighbours()
+        pods = PodSource(neighbours=self._neighbours, concerns=self._world.is_stated)
+        self._pods: Informer[Pod] = Informer(self._client, pods, clock=clock, hearts=hearts)
         self._records: Informer[PodDNAT] = Informer(
             self._client, PodDNATSource(version), clock=clock, hearts=hearts
         )
@@ -121,6 +126,7 @@ class Controller:
             metrics=self._metrics,
             ledger=self._ledger,
         )
+        self._nodes.on_change(self._hub.node_changed)
 
     def _make_leader_parts(self, version: str) -> None:
         settings, clock, hearts = self._settings, self._clock, self._hearts
@@ -133,7 +139,6 @@ class Controller:
             idle_s=settings.idle_s,
             hearts=hearts,
         )
-        self._enis = EniCache(clock, self._eni_found)
         self._resolver = EniResolver(self._enis, self._cloud, self._stop, hearts)
         pod_api = PodApi(self._writing)
         self._events = EventRecorder(
@@ -152,10 +157,11 @@ class Controller:
             rules=settings.rules(),
             policy=self._policy,
             quota=settings.config.namespaces.limit,
-            zone_of=self._zone_of,
+            nodes=Nodes(self._nodes, listed=self._nodes.synced.is_set),
             lookups=KubeLookups(pod_api, WorkloadApi(self._client)),
             gateways=lambda: self._gateways,
             enis=self._enis,
+            neighbours=self._neighbours,
             clock=clock,
         )
         self._sweeper = Sweeper(
@@ -363,10 +369,6 @@ class Controller:
             can_modify=self._hub.can_modify,
             keeps_conditions=not self._record_api.prunes_conditions,
         )
-
-    def _zone_of(self, node: str) -> str:
-        found = self._nodes.get(Key("", node)) if node else None
-        return found.zone if found else ""
 
     def _eni_found(self, ip: str) -> None:
         for key in self._world.keys_at(ip):

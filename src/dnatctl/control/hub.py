@@ -14,6 +14,7 @@ from dnatctl.control.world import World
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.nodes import Node
 from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
@@ -101,6 +102,8 @@ class Hub:
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         self._world.pod_changed(old, new)
         self._enqueue(old or new)
+        for ip in {ip for pod in (old, new) if pod is not None for ip in pod.ips}:
+            self.address_in_doubt(ip)
 
     def _record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
         if self._world.record_changed(old, new):
@@ -112,6 +115,24 @@ class Hub:
     def _enqueue(self, obj: Pod | PodDNAT | None) -> None:
         if obj is not None:
             self._add(obj.key, Priority.HIGH if self.gateways else Priority.LOW)
+
+    def address_in_doubt(self, ip: str) -> None:
+        """Whose an IP is may be different: look again at all who state it, if there are several."""
+        keys = self._world.keys_at(ip)
+        for key in keys if len(keys) > 1 else ():
+            self._add(key)
+
+    def node_changed(self, old: Node | None, new: Node | None) -> None:
+        """A node came, went, died or came back to life, or has other addresses."""
+        if old is not None and new is not None and _is_alike(old, new):
+            return
+        both = [node for node in (old, new) if node is not None]
+        for pod in self._pods.values():
+            if any(pod.node == node.key.name for node in both):
+                self.address_in_doubt(pod.ipv4)
+        for ip in {ip for node in both for ip in node.addresses}:
+            for key in self._world.keys_at(ip):
+                self._add(key)
 
     # --- pollers, writers, gateways
 
@@ -200,3 +221,7 @@ class Hub:
         self._wanted.pop(uid, None)
         for writer in self.gateways.writers() if self.gateways else ():
             writer.forget(uid)
+
+
+def _is_alike(old: Node, new: Node) -> bool:
+    return (old.ready, old.addresses, old.instance) == (new.ready, new.addresses, new.instance)

@@ -9,7 +9,9 @@ from typing import Protocol
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.gateways import Gateways
+from dnatctl.control.tenancy import Nodes, Tenancy
 from dnatctl.control.world import World
+from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.model import Endpoint, Eni, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
@@ -52,10 +54,11 @@ class Observer:
         rules: Rules,
         policy: Callable[[], Policy],
         quota: Callable[[str], int | None],
-        zone_of: Callable[[str], str],
+        nodes: Nodes,
         lookups: Lookups,
         gateways: Callable[[], Gateways | None],
         enis: EniCache,
+        neighbours: Neighbours,
         clock: Clock,
     ) -> None:
         self._world = world
@@ -64,10 +67,13 @@ class Observer:
         self._rules = rules
         self._policy = policy
         self._quota = quota
-        self._zone_of = zone_of
+        self._nodes = nodes
         self._lookups = lookups
         self._gateways = gateways
         self._enis = enis
+        self._tenancy = Tenancy(
+            world, pods, nodes, neighbours, pod_now=lookups.pod, enis=enis, clock=clock
+        )
         self._clock = clock
         self._looks: dict[Key, _Look] = {}
         self._workloads: dict[Key, tuple[float, str, Workload]] = {}
@@ -103,7 +109,7 @@ class Observer:
         return self._world.place_of(namespace, seen.record.uid) >= limit
 
     def _seen(self, key: Key, pod: Pod | None, record: PodDNAT | None) -> Seen:
-        exposure = read_exposure(pod, self._rules)
+        exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, self._rules))
         wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip
         return Seen(
             key=key,
@@ -121,7 +127,10 @@ class Observer:
             absent=self._world.absent,
             made_here=record is not None and self._world.made_here(record.uid),
             eni=self._eni(exposure.ip, record) if wants_address else None,
-            zone_id=self._zone_of(pod.node) if pod else "",
+            zone_id=self._nodes.zone_of(pod.node) if pod else "",
+            names=self._world.names,
+            stated_for=self._clock.monotonic() - self._world.stated_since(exposure.ip),
+            retry_in=retry_in,
         )
 
     def _durable(self, record: PodDNAT | None) -> frozenset[Endpoint]:

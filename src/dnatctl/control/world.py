@@ -50,7 +50,7 @@ class World:
         self._adopted: dict[str, str] = {}
         self._keys: dict[str, Key] = {}
         self._made: set[str] = set()
-        self._by_ip: dict[str, set[Key]] = defaultdict(set)
+        self._by_ip: dict[str, dict[Key, float]] = defaultdict(dict)
         self._by_namespace: dict[str, dict[str, str]] = defaultdict(dict)
         self._waiting: set[Key] = set()
         self._awaiting_reading: dict[str, set[Key]] = defaultdict(set)
@@ -133,15 +133,16 @@ class World:
 
     def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """Keep the index of pod IPs."""
+        now = self.clock.monotonic()
         with self.lock:
             if old is not None:
-                for ip in old.ips:
-                    self._by_ip[ip].discard(old.key)
+                for ip in set(old.ips).difference(new.ips if new is not None else ()):
+                    self._by_ip[ip].pop(old.key, None)
                     if not self._by_ip[ip]:
                         del self._by_ip[ip]
             if new is not None:
                 for ip in new.ips:
-                    self._by_ip[ip].add(new.key)
+                    self._by_ip[ip].setdefault(new.key, now)
 
     def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> bool:
         """Keep the claims; returns whether something was freed."""
@@ -191,6 +192,11 @@ class World:
         """Whether this process has created it: no other has made a row for it."""
         return uid in self._made
 
+    @property
+    def names(self) -> Mapping[str, Key]:
+        """Namespace and name of every PodDNAT, by UID."""
+        return self._keys
+
     def key_of(self, uid: str) -> Key | None:
         """The name of the PodDNAT with that UID."""
         return self._keys.get(uid)
@@ -199,6 +205,15 @@ class World:
         """Pods that have, or had last, that IP."""
         with self.lock:
             return set(self._by_ip.get(ip, ()))
+
+    def is_stated(self, ip: str) -> bool:
+        """Whether any pod states that IP. Takes no lock: it is asked for every pod there is."""
+        return ip in self._by_ip
+
+    def stated_since(self, ip: str) -> float:
+        """Since when (monotonic) it has been stated by just those pods that state it now."""
+        with self.lock:
+            return max(self._by_ip.get(ip, {}).values(), default=float("-inf"))
 
     def exposed_in(self, namespace: str) -> int:
         """How many PodDNATs the namespace has."""
@@ -230,7 +245,7 @@ class World:
                         continue
                     if (key := self._keys.get(row.owner)) is not None:
                         keys.add(key)
-                    keys |= self._by_ip.get(row.entry.internal_ip, set())
+                    keys.update(self._by_ip.get(row.entry.internal_ip, ()))
         return keys
 
     # --- those who wait

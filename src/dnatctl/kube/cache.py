@@ -102,6 +102,12 @@ class Cache(Generic[T]):
             if version > self._seen:
                 self._take(obj, as_of=version)
 
+    def hold(self, obj: T) -> None:
+        """Hold an object that was looked up, and that the news were not asked to keep so far."""
+        with self._lock:
+            if obj.key not in self._objects and obj.uid not in self._ended:
+                self._set(obj.key, obj)
+
     def note_deleted(self, key: Key, uid: str) -> None:
         """Take in that one's own write ended the object; later news of that UID are stale."""
         with self._lock:

@@ -1,10 +1,12 @@
-"""Nodes, for the zones they are in; nothing but their metadata is asked for."""
+"""Nodes: the zones they are in, whether they live, and which addresses and instance are theirs."""
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 from dnatctl.kube import paths
+from dnatctl.kube.client import JSON
 from dnatctl.kube.source import Event, Known, Model, Page, Reader
 from dnatctl.objects import Key
 
@@ -13,12 +15,21 @@ _ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.i
 
 
 class Node(Struct, frozen=True):
-    """A node. `key.namespace` is empty; so is `zone` where no label names one."""
+    """A node. `key.namespace` is empty; so is `zone` where no label names one.
+
+    `ready`: its kubelet reports, and says that it is. `addresses`: its own ones inside the cluster.
+    `instance`: the ID of the cloud's machine, as the provider ID `REGION.INSTANCE` has it; empty
+    if it has none of that form
+    (https://github.com/kubernetes/cloud-provider-alibaba-cloud, docs/getting-started.md).
+    """
 
     key: Key
     uid: str
     resource_version: str
     zone: str
+    ready: bool = True
+    addresses: tuple[str, ...] = ()
+    instance: str = ""
 
 
 class NodeSource:
@@ -26,12 +37,7 @@ class NodeSource:
 
     resource = "nodes"
     path = paths.path("api", "v1", "nodes")
-    # A node's status lists every image it holds and is rewritten every few minutes.
-    # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
-    accept = (
-        "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
-        "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json",
-    )
+    accept = (JSON, JSON)
 
     def page(self, body: bytes, known: Known) -> Page[Node]:
         """See `Source.page`."""
@@ -42,11 +48,51 @@ class NodeSource:
         return _READER.event(line, known)
 
 
-def _convert(read: Model, _known: Known) -> Node:
+class _Spec(Struct):
+    provider_id: str = msgspec.field(name="providerID", default="")
+
+
+class _Address(Struct):
+    type: str = ""
+    address: str = ""
+
+
+class _Condition(Struct):
+    type: str = ""
+    status: str = ""
+
+
+class _Status(Struct):
+    addresses: list[_Address] | None = None
+    conditions: list[_Condition] | None = None
+
+
+class _Node(Model):
+    spec: _Spec = msgspec.field(default_factory=_Spec)
+    status: _Status = msgspec.field(default_factory=_Status)
+
+
+def _convert(read: _Node, _known: Known) -> Node:
     meta = read.metadata
     labels = meta.labels or {}
     zone = next((labels[name] for name in _ZONE_LABELS if labels.get(name)), "")
-    return Node(meta.key, meta.uid, meta.resource_version, zone)
+    inside = (a.address for a in read.status.addresses or () if a.type == "InternalIP")
+    # Where nothing is said of it, it is not said to be dead.
+    ready = all(c.status == "True" for c in read.status.conditions or () if c.type == "Ready")
+    return Node(
+        meta.key,
+        meta.uid,
+        meta.resource_version,
+        zone,
+        ready=ready,
+        addresses=tuple(inside),
+        instance=_instance(read.spec.provider_id),
+    )
 
 
-_READER: Reader[Model, Node] = Reader(Model, _convert)
+def _instance(provider_id: str) -> str:
+    _, _, instance = provider_id.rpartition("://")[2].partition(".")
+    return instance if instance.startswith("i-") else ""
+
+
+_READER: Reader[_Node, Node] = Reader(_Node, _convert)

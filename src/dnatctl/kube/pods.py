@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
 
 from dnatctl.kube import paths
+from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import JSON, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import Event, Known, Metadata, Model, Page, Reader
@@ -23,22 +24,52 @@ class PodSource:
     """All pods of the cluster, or of one namespace; only those with annotations of ours are kept.
 
     A pod that is held and loses its annotations stays, with none, until it is deleted: its end
-    must be seen.
+    must be seen. Of the others, `neighbours` notes which has which IP; one that states an IP for
+    which `concerns` holds is kept as well, as the IP can be only one pod's.
     """
 
     resource = "pods"
     accept = (JSON, JSON)
 
-    def __init__(self, namespace: str = "") -> None:
+    def __init__(
+        self,
+        namespace: str = "",
+        neighbours: Neighbours | None = None,
+        concerns: Callable[[str], bool] = lambda _ip: False,
+    ) -> None:
         self.path = _path(namespace) if namespace else paths.path("api", "v1", "pods")
+        self._neighbours = neighbours if neighbours is not None else Neighbours()
+        self._concerns = concerns
+        self._reader: Reader[_Pod, Pod] = Reader(_Pod, self._convert, self._neighbour_gone)
 
     def page(self, body: bytes, known: Known) -> Page[Pod]:
         """See `Source.page`."""
-        return _READER.page(body, known)
+        return self._reader.page(body, known)
 
     def event(self, line: bytes, known: Known) -> Event[Pod]:
         """See `Source.event`."""
-        return _READER.event(line, known)
+        return self._reader.event(line, known)
+
+    def _convert(self, read: _Pod, known: Known) -> Pod | None:
+        meta = read.metadata
+        ours = _ours(meta.annotations or {})
+        if not ours and not known(meta.key, meta.uid) and not self._neighbour(read):
+            return None
+        return _pod(read, ours)
+
+    def _neighbour(self, read: _Pod) -> bool:
+        """Note the IP of a pod that asks for nothing; whether somebody else states it too."""
+        ip = _ipv4(read.status)
+        if read.spec.host_network or not ip:
+            return False
+        if read.status.phase in _FINAL:
+            self._neighbour_gone(read)
+            return False
+        self._neighbours.note(ip, read.metadata.key)
+        return self._concerns(ip)
+
+    def _neighbour_gone(self, read: _Pod) -> None:
+        self._neighbours.drop(_ipv4(read.status), read.metadata.key)
 
 
 class PodApi:
@@ -100,8 +131,12 @@ class _Present(Struct):
     """Anything at all."""
 
 
+class _Running(Struct, rename="camel"):
+    started_at: str | None = None
+
+
 class _ContainerState(Struct):
-    running: _Present | None = None
+    running: _Running | None = None
     terminated: _Present | None = None
 
 
@@ -139,6 +174,7 @@ class _PodStatus(Struct, rename="camel"):
     phase: str = ""
     pod_ip: str = msgspec.field(name="podIP", default="")
     pod_ips: list[_PodIP] | None = msgspec.field(name="podIPs", default=None)
+    start_time: str | None = None
     conditions: list[_PodCondition] | None = None
     container_statuses: list[_ContainerStatus] | None = None
     init_container_statuses: list[_ContainerStatus] | None = None
@@ -150,12 +186,12 @@ class _Pod(Model):
     status: _PodStatus = msgspec.field(default_factory=_PodStatus)
 
 
-def _convert(read: _Pod, known: Known) -> Pod | None:
-    meta = read.metadata
-    ours = _ours(meta.annotations or {})
-    if not ours and not known(meta.key, meta.uid):
-        return None
-    spec, status = read.spec, read.status
+def _whole(read: _Pod, _known: Known) -> Pod:
+    return _pod(read, _ours(read.metadata.annotations or {}))
+
+
+def _pod(read: _Pod, ours: dict[str, str]) -> Pod:
+    meta, spec, status = read.metadata, read.spec, read.status
     deleting = meta.deletion_timestamp is not None
     return Pod(
         key=meta.key,
@@ -171,10 +207,11 @@ def _convert(read: _Pod, known: Known) -> Pod | None:
         node=spec.node_name,
         owner=_controller(meta),
         condition=_condition(status.conditions or ()),
+        alive=max(_signs_of_life(read)),
     )
 
 
-_READER: Reader[_Pod, Pod] = Reader(_Pod, _convert)
+_READER: Reader[_Pod, Pod] = Reader(_Pod, _whole)
 
 
 def _ours(annotations: dict[str, str]) -> dict[str, str]:
@@ -184,6 +221,12 @@ def _ours(annotations: dict[str, str]) -> dict[str, str]:
 def _ips(status: _PodStatus) -> tuple[str, ...]:
     listed = tuple(entry.ip for entry in status.pod_ips or () if entry.ip)
     return listed or ((status.pod_ip,) if status.pod_ip else ())
+
+
+def _ipv4(status: _PodStatus) -> str:
+    if ":" not in status.pod_ip:
+        return status.pod_ip
+    return next((ip for ip in _ips(status) if ":" not in ip), "")
 
 
 def _ended(pod: _Pod, *, deleting: bool) -> bool:
@@ -214,6 +257,15 @@ def _statuses(status: _PodStatus) -> Iterator[_ContainerStatus]:
     yield from status.init_container_statuses or ()
     yield from status.container_statuses or ()
     yield from status.ephemeral_container_statuses or ()
+
+
+def _signs_of_life(pod: _Pod) -> Iterator[str]:
+    """Times as Kubernetes writes them, which sort as text."""
+    yield pod.metadata.creation_timestamp or ""
+    yield pod.status.start_time or ""
+    for entry in _statuses(pod.status):
+        if entry.state is not None and entry.state.running is not None:
+            yield entry.state.running.started_at or ""
 
 
 def _runs(status: _ContainerStatus) -> bool:

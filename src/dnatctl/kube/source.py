@@ -153,15 +153,21 @@ class Reader(Generic[M, T]):
     """Reads a resource whose objects look like `model`.
 
     `convert` makes the value of what was read, or None if it is not wanted; it raises ValueError
-    where the object makes no sense.
+    where the object makes no sense. `deleted` is told of each object that is gone, wanted or not.
     """
 
-    def __init__(self, model: type[M], convert: Callable[[M, Known], T | None]) -> None:
+    def __init__(
+        self,
+        model: type[M],
+        convert: Callable[[M, Known], T | None],
+        deleted: Callable[[M], None] = lambda _: None,
+    ) -> None:
         self._event: msgspec.json.Decoder[_Change[M]] = msgspec.json.Decoder(
             _Change[model]  # type: ignore[valid-type]
         )
         self._item = msgspec.json.Decoder(model)
         self._convert = convert
+        self._deleted = deleted
 
     def page(self, body: bytes, known: Known) -> Page[T]:
         """See `Source.page`."""
@@ -192,6 +198,8 @@ class Reader(Generic[M, T]):
                 event.object = self._checked(read.object, known)
             except ValueError:
                 event.unreadable = True
+        elif read.type == "DELETED":
+            self._deleted(read.object)
         return event
 
     def answer(self, body: bytes) -> T:

@@ -56,6 +56,11 @@ class Exposure:
     problem: Problem | None = None
     refused: bool = False
 
+    @property
+    def displaced(self) -> Problem | None:
+        """Why nothing may lead to the pod although it states an IP; see `tenancy`."""
+        return self.problem if self.ask in (Ask.NO_ADDRESS, Ask.ENDED) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -81,7 +86,7 @@ def read_exposure(pod: Pod | None, rules: Rules) -> Exposure:
         return _read(pod, rules)
     except InvalidAnnotationError as error:
         problem = Problem("InvalidAnnotation", str(error))
-        return Exposure(Ask.KEEP, ip=_ipv4(pod), problem=problem)
+        return Exposure(Ask.KEEP, ip=pod.ipv4, problem=problem)
 
 
 def owner_for(pod: Pod, exposure: Exposure) -> Owner:
@@ -98,7 +103,7 @@ def _read(pod: Pod, rules: Rules) -> Exposure:
         return Exposure(Ask.OFF)
     ports = _ports(pod)
     fixed = _flag(pod, FIXED) and _is_stateful(pod, rules)
-    ip = _ipv4(pod)
+    ip = pod.ipv4
     if problem := _refusal(pod, ip, rules):
         return Exposure(Ask.KEEP, ports, ip, fixed, problem, refused=True)
     return Exposure(Ask.ON if ip else Ask.NO_ADDRESS, ports, ip, fixed)
@@ -178,10 +183,6 @@ def _refusal(pod: Pod, ip: str, rules: Rules) -> Problem | None:
         networks = ", ".join(str(net) for net in rules.networks)
         return Problem("OutsideVPC", f"pod IP {ip} is not in the VPC ({networks})")
     return None
-
-
-def _ipv4(pod: Pod) -> str:
-    return next((ip for ip in pod.ips if ":" not in ip), "")
 
 
 def _is_stateful(pod: Pod, rules: Rules) -> bool:

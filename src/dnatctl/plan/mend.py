@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from dnatctl.model import NewEntry
+from dnatctl.model import EntryStatus, NewEntry
 from dnatctl.objects import READY, PortMapping
 from dnatctl.plan.case import Case, is_refused_everywhere, refusals_of
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.rows import OwnRow, misled, squatters, strangers
 from dnatctl.plan.values import DELETION_HELD, CreateRow, DeleteRow, ModifyRow, Refusal, Refused
 from dnatctl.pool import Run, rows_of
+from dnatctl.table.view import Row
+
+SQUATTED_FOR_S = 5.0
+"""An own row that holds a pod's address and port for longer is not just an earlier holder's."""
 
 READINGS_BETWEEN = 10
 """Readings of the table between two tries for an address that is refused on every endpoint."""
@@ -124,7 +128,30 @@ def _is_squatted(case: Case, port: PortMapping) -> bool:
             f"{foreign[0].external_ports}); delete it or stop exposing the port"
         )
         case.problem = case.problem or Problem("TupleConflict", text)
+    for row in rows:
+        if row.owner and row.entry.status is not EntryStatus.DELETING:
+            _wait_for(case, port, row)
     return bool(rows)
+
+
+def _wait_for(case: Case, port: PortMapping, row: Row) -> None:
+    """The row of an earlier holder of the IP goes by itself; told is only what takes too long."""
+    wait = SQUATTED_FOR_S - case.seen.stated_for
+    if wait > 0:
+        case.retry_in = wait
+    else:
+        case.problem = case.problem or _held(case, port, row)
+
+
+def _held(case: Case, port: PortMapping, row: Row) -> Problem:
+    entry, holder = row.entry, case.seen.names.get(row.owner)
+    whose = f"PodDNAT {holder}" if holder else "a PodDNAT that is gone"
+    text = (
+        f"{case.ip}:{port.internal}/{port.protocol} still has a DNAT entry of {whose}: "
+        f"{entry.entry_id} ({entry.external_ip}:{entry.external_ports}); this one comes when that "
+        "one is deleted"
+    )
+    return Problem("TupleConflict", text)
 
 
 def _entry(case: Case, run: Run) -> NewEntry:

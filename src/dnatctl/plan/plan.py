@@ -13,6 +13,7 @@ What a pod asks for (desired), what its PodDNAT says (recorded) and the rows of 
     its own     asks, has an IP                         hold: make rows and status true
     its own     asks for what cannot be done            hold what there is, say what is wrong
     its own     has no IP (yet), or: fixed and away     park: keep the claim, delete the rows
+    its own     has an IP that is another's             as if it had none, or being deleted: ended
     its own     ended, gone, or asks no more            release
 
 Every step is safe to repeat, and a crash after any of them is repaired by what a restart reads.
@@ -20,6 +21,7 @@ Every step is safe to repeat, and a crash after any of them is repaired by what 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum, auto
 
 from dnatctl.objects import Pod, PodDNAT
@@ -33,6 +35,16 @@ from dnatctl.pool import Pool
 
 def plan(seen: Seen, pool: Pool) -> Plan:
     """The next thing to do for one namespace and name. Pure: nothing is changed by asking."""
+    made = _next(seen, pool)
+    waits = [wait for wait in (made.retry_in, seen.retry_in) if wait is not None]
+    return replace(
+        made,
+        problem=made.problem or seen.exposure.displaced,
+        retry_in=min(waits, default=None),
+    )
+
+
+def _next(seen: Seen, pool: Pool) -> Plan:
     if seen.record is None:
         return _claim(seen, pool)
     standing = _standing(seen.record, seen.pod, seen.exposure)

@@ -28,12 +28,16 @@ from dnatctl.times import parse_time
 CLOCKS_DIFFER_S = 300.0
 """How far ahead the clock of whoever wrote a time may be, in seconds."""
 
+RELEASING = Problem("Releasing", "the entries are being deleted")
+AWAY = Problem("PodAway", "the claim is kept; the pod has no address")
+"""What status says of entries that are taken away, unless the pod's IP is another's."""
+
 
 def release(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away, then the claim."""
     if first := _adopt(seen, record):
         return first
-    if step := _withdraw(seen, record, "Releasing", "the entries are being deleted"):
+    if step := _withdraw(seen, record, seen.exposure.displaced or RELEASING):
         return Plan(step)
     if waiting := _until_rows_are_gone(seen, record):
         return waiting
@@ -46,7 +50,7 @@ def park(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away and keep the claim: the pod's IP may be another pod's by now."""
     if first := _adopt(seen, record):
         return first
-    if step := _withdraw(seen, record, "PodAway", "the claim is kept; the pod has no address"):
+    if step := _withdraw(seen, record, seen.exposure.displaced or AWAY):
         return Plan(step)
     if waiting := _until_rows_are_gone(seen, record):
         return waiting
@@ -66,12 +70,12 @@ def _adopt(seen: Seen, record: PodDNAT) -> Plan | None:
     return None
 
 
-def _withdraw(seen: Seen, record: PodDNAT, reason: str, message: str) -> Publish | None:
+def _withdraw(seen: Seen, record: PodDNAT, why: Problem) -> Publish | None:
     condition = record.status.condition(READY)
     listed = bool(record.status.entries) or (condition is not None and condition.status == "True")
     if not listed:
         return None
-    return publish(seen, record, (), ready(seen, record, "False", reason, message))
+    return publish(seen, record, (), ready(seen, record, "False", why.reason, why.message))
 
 
 def _until_rows_are_gone(seen: Seen, record: PodDNAT) -> Plan | None:
@@ -125,7 +129,8 @@ def _let_go(seen: Seen, record: PodDNAT) -> Plan:
 
 
 def _retain(seen: Seen, record: PodDNAT) -> Plan:
-    away = ready(seen, record, "False", "PodAway", "the claim is kept; the pod has no address")
+    why = seen.exposure.displaced or AWAY
+    away = ready(seen, record, "False", why.reason, why.message)
     if seen.workload is Workload.WANTS:
         return Plan(publish(seen, record, (), away))
     if not seen.policy.keeps_conditions:

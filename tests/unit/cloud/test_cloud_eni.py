@@ -101,6 +101,20 @@ def test_an_answer_is_not_believed_for_ever(world: World) -> None:
     assert eni.eni_id == "eni-2"
 
 
+def test_what_was_learned_of_an_earlier_holder_counts_for_nothing(world: World) -> None:
+    world.vpc.add("eni-1", "10.0.0.1")
+    world.cache.want("10.0.0.1")
+    world.resolve()
+    world.clock.advance(60)
+    since = world.clock.monotonic()
+    world.vpc.add("eni-2", "10.0.0.1")
+    assert world.cache.want("10.0.0.1", since) is None
+    world.resolve()
+    eni = world.cache.want("10.0.0.1", since)
+    assert eni is not None
+    assert eni.eni_id == "eni-2"
+
+
 def test_an_unknown_address_is_asked_for_less_and_less_often(world: World) -> None:
     world.cache.want("10.0.0.1")
     asked_at = []

@@ -36,6 +36,39 @@ def test_the_zone_of_a_node(labels: dict[str, str] | None, zone: str) -> None:
     assert (node.key, node.zone) == (Key("", "n"), zone)
 
 
+@pytest.mark.parametrize(
+    ("spec", "status", "known"),
+    [
+        ({}, {}, (True, (), "")),
+        ({"providerID": "cn-hangzhou.i-bp1"}, {}, (True, (), "i-bp1")),
+        ({"providerID": "alicloud://cn-hangzhou.i-bp1"}, {}, (True, (), "i-bp1")),
+        ({"providerID": "kind://docker/x"}, {}, (True, (), "")),
+        ({}, {"conditions": [{"type": "Ready", "status": "Unknown"}]}, (False, (), "")),
+        ({}, {"conditions": [{"type": "Ready", "status": "False"}]}, (False, (), "")),
+        (
+            {},
+            {
+                "conditions": [
+                    {"type": "DiskPressure", "status": "False"},
+                    {"type": "Ready", "status": "True"},
+                ],
+                "addresses": [
+                    {"type": "Hostname", "address": "n"},
+                    {"type": "InternalIP", "address": "192.168.0.1"},
+                ],
+            },
+            (True, ("192.168.0.1",), ""),
+        ),
+    ],
+)
+def test_what_a_node_says_of_itself(spec, status, known) -> None:
+    metadata = {"name": "n", "uid": "u", "resourceVersion": "3"}
+    line = event("ADDED", {"kind": "Node", "metadata": metadata, "spec": spec, "status": status})
+    node = NodeSource().event(line, lambda key, uid: False).object
+    assert node is not None
+    assert (node.ready, node.addresses, node.instance) == known
+
+
 def workload(replicas: int | None = 3, start: int = 0, reserved: tuple[int, ...] = ()) -> Workload:
     key = Key("default", "web")
     return Workload(key, "u", "1", False, replicas, start, frozenset(reserved))

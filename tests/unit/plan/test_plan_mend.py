@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.objects import PodDNAT
+from dnatctl.objects import Key, PodDNAT
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.mend import READINGS_BETWEEN
+from dnatctl.plan.mend import READINGS_BETWEEN, SQUATTED_FOR_S
 from dnatctl.plan.values import (
     DELETION_HELD,
     CreateRow,
@@ -21,6 +21,7 @@ from dnatctl.plan.values import (
 from tests.unit.plan.made import (
     OTHER,
     Scene,
+    condition,
     create,
     delete,
     mine,
@@ -176,7 +177,20 @@ class TestStaleRowsOfOthers:
 
     def test_they_block_and_are_asked_to_leave(self):
         made = Scene(self.STALE, record=WAITING, pod=pod()).plan()
-        assert made == Plan(blockers=(OTHER,))
+        assert made == Plan(blockers=(OTHER,), retry_in=SQUATTED_FOR_S)
+
+    def test_one_that_does_not_go_is_named(self):
+        names = {OTHER: Key("games", "lobby-7")}
+        made = Scene(self.STALE, record=WAITING, pod=pod(), names=names, stated_for=60.0).plan()
+        status, reason, message = condition(made)
+        assert (status, reason) == ("False", "TupleConflict")
+        assert "entry of PodDNAT games/lobby-7: fwd-9 (1.1.1.1:700)" in message
+        assert made.problem == Problem(reason, message)
+
+    def test_one_that_is_on_its_way_out_is_not(self):
+        going = row("fwd-9", f"{EIP}:700", f"{POD_IP}:80", owner=OTHER, status=DELETING)
+        made = Scene(going, record=WAITING, pod=pod(), stated_for=60.0).plan()
+        assert (made.step, made.problem) == (None, None)
 
     def test_even_those_of_ports_that_are_not_asked_for(self):
         other_port = row("fwd-9", f"{EIP}:700", f"{POD_IP}:8080", owner=OTHER)

@@ -1,0 +1,136 @@
+"""Whose the IP is that a pod states: asked of other pods, of nodes, and of the cloud.
+
+`plan.tenancy` decides; here is found out what it decides on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dnatctl.clock import Clock
+from dnatctl.cloud.eni import EniCache
+from dnatctl.control.world import World
+from dnatctl.kube.addresses import Neighbours
+from dnatctl.kube.cache import Cache
+from dnatctl.kube.nodes import Node
+from dnatctl.objects import Key, Pod
+from dnatctl.plan.exposure import Exposure, Problem
+from dnatctl.plan.tenancy import Claimant, is_open, led_nowhere, tenant, without_address
+
+CLOUD_WAITED_FOR_S = 5.0
+"""How long the cloud's word on two living pods is waited for; then the later one has the IP."""
+
+
+class Nodes:
+    """The nodes, by name and by address. `listed`: whether all are known."""
+
+    def __init__(self, store: Cache[Node], listed: Callable[[], bool] = lambda: False) -> None:
+        self._store = store
+        self._listed = listed
+        self._by_address: dict[str, str] = {}
+        store.on_change(self._changed)
+
+    def _changed(self, old: Node | None, new: Node | None) -> None:
+        for address in old.addresses if old is not None else ():
+            self._by_address.pop(address, None)
+        for address in new.addresses if new is not None else ():
+            self._by_address[address] = new.key.name if new is not None else ""
+
+    def at(self, ip: str) -> str:
+        """The name of the node whose own address that is; empty if it is none's."""
+        return self._by_address.get(ip, "")
+
+    def zone_of(self, name: str) -> str:
+        """The zone that the node is in; empty if it is not known."""
+        node = self._store.get(Key("", name))
+        return node.zone if node is not None else ""
+
+    def claimant(self, pod: Pod) -> Claimant:
+        """The pod, with what its node says of its life."""
+        node = self._store.get(Key("", pod.node))
+        if node is None:
+            gone = bool(pod.node) and self._listed()
+            return Claimant(pod, f"its node {pod.node} is gone" if gone else "")
+        trouble = "" if node.ready else f"its node {pod.node} is not ready"
+        return Claimant(pod, trouble, node.instance)
+
+
+class Verdict(NamedTuple):
+    """What a pod may ask for, seen who has its IP; `retry_in`: when to look again, in seconds."""
+
+    exposure: Exposure
+    retry_in: float | None = None
+
+
+class Tenancy:
+    """Judges pods by the IP they state."""
+
+    def __init__(
+        self,
+        world: World,
+        pods: Cache[Pod],
+        nodes: Nodes,
+        neighbours: Neighbours,
+        *,
+        pod_now: Callable[[Key], Pod | None],
+        enis: EniCache,
+        clock: Clock,
+    ) -> None:
+        self._world = world
+        self._pods = pods
+        self._nodes = nodes
+        self._neighbours = neighbours
+        self._pod_now = pod_now
+        self._enis = enis
+        self._clock = clock
+
+    def judge(self, pod: Pod | None, exposure: Exposure) -> Verdict:
+        """What the pod may ask for. Raises KubeError where another pod has to be looked up."""
+        if pod is None or not exposure.ip or pod.host_network:
+            return Verdict(exposure)
+        if node := self._nodes.at(exposure.ip):
+            text = f"pod IP {exposure.ip} is the address of node {node}, not one of a pod's own"
+            return Verdict(without_address(exposure, Problem("NodeAddress", text)))
+        others = self._others(pod, exposure.ip)
+        return self._between(pod, others, exposure) if others else Verdict(exposure)
+
+    def _between(self, pod: Pod, others: list[Pod], exposure: Exposure) -> Verdict:
+        me = self._nodes.claimant(pod)
+        claimants = [me, *map(self._nodes.claimant, others)]
+        instance = ""
+        if is_open(claimants):
+            since = self._world.stated_since(exposure.ip)
+            eni = self._enis.want(exposure.ip, since)
+            wait = since + CLOUD_WAITED_FOR_S - self._clock.monotonic()
+            if eni is None and wait > 0:
+                return Verdict(exposure, wait)
+            instance = eni.instance_id if eni is not None else ""
+        winner = tenant(claimants, instance)
+        return Verdict(exposure if winner is me else led_nowhere(exposure, me, winner))
+
+    def _others(self, pod: Pod, ip: str) -> list[Pod]:
+        """Other pods that state the IP and may be alive."""
+        self._call_on_neighbour(pod, ip)
+        held = (self._pods.get(key) for key in self._world.keys_at(ip) if key != pod.key)
+        return [
+            other
+            for other in held
+            if other is not None and other.ipv4 == ip and not other.ended and not other.host_network
+        ]
+
+    def _call_on_neighbour(self, pod: Pod, ip: str) -> None:
+        """Hold the pod that asks for nothing and states this IP, if it still does."""
+        key = self._neighbours.at(ip)
+        if key is None or key == pod.key:
+            return
+        if self._pods.get(key) is not None:
+            return
+        found = self._pod_now(key)
+        if found is None or found.ipv4 != ip or found.ended:
+            self._neighbours.drop(ip, key)
+            return
+        self._pods.hold(found)
+        if self._neighbours.at(ip) != key:
+            # Its end was told between the look and now, when it was not held yet.
+            self._pods.note_deleted(key, found.uid)
