@@ -18,6 +18,8 @@ _TAG = "tag:yaml.org,2002:"
 _TYPED = {_TAG + kind for kind in ("null", "bool", "int", "float")}
 _TEXT = {_TAG + kind for kind in ("str", "timestamp", "value", "merge")}
 _SHOWN = 60
+_DEEPEST = 32
+"""Levels of nesting that are read; the settings have five."""
 _NAME = re.compile("[A-Za-z]{1,20}")
 
 
@@ -67,7 +69,7 @@ def read(text: str, *, name: str) -> Document:
     """
     document = Document(places={(): Place(name, name, "nothing")})
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.YAMLError as error:
         raise ConfigErrors((_syntax_problem(error, name),)) from None
@@ -105,6 +107,23 @@ def _syntax_problem(error: yaml.YAMLError, name: str) -> Problem:
     reason = re.sub(r"'[\w!.-]{2,}'", "a name", reason)
     allowed = "YAML; a value with special characters goes in quotes"
     return Problem(_at(name, mark) if mark else name, "", reason, allowed)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes, which is recursive, down to a bounded depth."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """See PyYAML. Raises MarkedYAMLError."""
+        if parent is not None and self._depth > _DEEPEST:
+            mark = parent.start_mark
+            raise yaml.MarkedYAMLError(problem="nested without end", problem_mark=mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 @dataclass(slots=True)

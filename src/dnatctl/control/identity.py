@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import orjson
+import msgspec
 import structlog
 
 from dnatctl.control.sweeper import shared
 from dnatctl.control.world import World
-from dnatctl.kube import paths
+from dnatctl.kube import answers, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
@@ -34,6 +34,17 @@ ASK_AGAIN_S = 1.0
 """How often to look whether what speaks against working here is over, in seconds."""
 
 
+class _Metadata(msgspec.Struct):
+    uid: str
+
+
+class _Namespace(msgspec.Struct):
+    metadata: _Metadata
+
+
+_NAMESPACE = msgspec.json.Decoder(_Namespace)
+
+
 def cluster_uid(client: KubeClient) -> str:
     """The UID of the namespace kube-system; empty where it may not be read. Raises KubeError."""
     try:
@@ -42,7 +53,7 @@ def cluster_uid(client: KubeClient) -> str:
         if error.failure in (Failure.FORBIDDEN, Failure.NOT_FOUND):
             return ""
         raise
-    return str(orjson.loads(body)["metadata"]["uid"])
+    return answers.read(_NAMESPACE, body).metadata.uid
 
 
 def teller(events: EventRecorder, namespace: str) -> Callable[[str, str], None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,7 +20,8 @@ class Workload(Struct, frozen=True):
     """A StatefulSet, or an object of a kind that works like one.
 
     `replicas` is None where the kind has none. `start` is the first ordinal; `reserved` are
-    ordinals left out (spec.reserveOrdinals of OpenKruise's StatefulSet).
+    ordinals left out (spec.reserveOrdinals of OpenKruise's StatefulSet), as ranges that do not
+    overlap, ascending: a range may be as long as its author likes.
     """
 
     key: Key
@@ -28,7 +30,7 @@ class Workload(Struct, frozen=True):
     deleting: bool = False
     replicas: int | None = None
     start: int = 0
-    reserved: frozenset[int] = frozenset()
+    reserved: tuple[range, ...] = ()
 
     def keeps(self, pod: str) -> bool:
         """Whether a pod of that name is among its replicas.
@@ -39,9 +41,12 @@ class Workload(Struct, frozen=True):
         if self.replicas is None or workload != self.key.name or not ordinal.isdecimal():
             return True
         number = int(ordinal)
-        if number < self.start or number in self.reserved:
+        if number < self.start or any(number in ordinals for ordinals in self.reserved):
             return False
-        skipped = sum(self.start <= reserved < number for reserved in self.reserved)
+        skipped = sum(
+            max(min(ordinals.stop, number) - max(ordinals.start, self.start), 0)
+            for ordinals in self.reserved
+        )
         return number - self.start - skipped < self.replicas
 
 
@@ -158,10 +163,11 @@ def _convert(read: _Workload, _known: Known) -> Workload:
         deleting=meta.deletion_timestamp is not None,
         replicas=spec.replicas,
         start=spec.ordinals.start if spec.ordinals else 0,
-        reserved=frozenset(
-            ordinal for entry in spec.reserve_ordinals or () for ordinal in _reserved(entry)
-        ),
+        reserved=reserved_ordinals(spec.reserve_ordinals or ()),
     )
+
+
+_ORDINALS = re.compile(r"([0-9]{1,18})(?:-([0-9]{1,18}))?")
 
 
 def _reserved(entry: object) -> range:
@@ -169,10 +175,21 @@ def _reserved(entry: object) -> range:
 
     https://openkruise.io/docs/user-manuals/advancedstatefulset#ordinals-reservedskip
     """
-    first, _, last = str(entry).partition("-")
-    if not first.isdecimal() or not (last or first).isdecimal():
+    found = _ORDINALS.fullmatch(entry if isinstance(entry, str) else repr(entry))
+    if found is None:
         return range(0)
-    return range(int(first), int(last or first) + 1)
+    return range(int(found[1]), int(found[2] or found[1]) + 1)
+
+
+def reserved_ordinals(entries: Iterable[object]) -> tuple[range, ...]:
+    """What the entries reserve, each number once: ascending ranges that do not overlap."""
+    merged: list[range] = []
+    for each in sorted(filter(None, map(_reserved, entries)), key=lambda each: each.start):
+        if merged and each.start <= merged[-1].stop:
+            merged[-1] = range(merged[-1].start, max(merged[-1].stop, each.stop))
+        else:
+            merged.append(each)
+    return tuple(merged)
 
 
 _READER: Reader[_Workload, Workload] = Reader(_Workload, _convert)

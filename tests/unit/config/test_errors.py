@@ -45,6 +45,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
     ]
 
 
+@pytest.mark.parametrize("depth", [40, 900, 20_000])
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_what_is_nested_without_end_is_no_configuration(opening: str, depth: int) -> None:
+    problem = only_problem(MINIMAL + "credential:\n  " + opening * depth + "\n")
+    assert problem.found == "nested without end"
+    assert problem.where.startswith("config.yaml:")
+
+
 def test_the_placeholders_of_the_document_are_to_be_replaced() -> None:
     found = problems(PLACEHOLDERS)
     assert [problem.key.rpartition(".")[2] for problem in found] == ["natgwId", "zoneId", "eips[0]"]

@@ -7,7 +7,7 @@ import pytest
 
 from dnatctl.kube.client import resource_of
 from dnatctl.kube.nodes import NodeSource
-from dnatctl.kube.workloads import Workload
+from dnatctl.kube.workloads import Workload, reserved_ordinals
 from dnatctl.objects import Key
 from tests.support.kubejson import event
 
@@ -69,9 +69,11 @@ def test_what_a_node_says_of_itself(spec, status, known) -> None:
     assert (node.ready, node.addresses, node.instance) == known
 
 
-def workload(replicas: int | None = 3, start: int = 0, reserved: tuple[int, ...] = ()) -> Workload:
+def workload(
+    replicas: int | None = 3, start: int = 0, reserved: tuple[object, ...] = ()
+) -> Workload:
     key = Key("default", "web")
-    return Workload(key, "u", "1", False, replicas, start, frozenset(reserved))
+    return Workload(key, "u", "1", False, replicas, start, reserved_ordinals(reserved))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +85,9 @@ def workload(replicas: int | None = 3, start: int = 0, reserved: tuple[int, ...]
         (workload(3, reserved=(1,)), {0, 2, 3}),
         (workload(3, reserved=(0, 1, 4)), {2, 3, 5}),
         (workload(2, start=3, reserved=(1, 4)), {3, 5}),
+        (workload(2, reserved=("1-4", 3, "2-6", "6", 8)), {0, 7}),
+        (workload(3, reserved=("1-999999999999999999", "5-" + "9" * 5000)), {0}),
+        (workload(1, reserved=("9-3", "-1", "1-", "x", "٣", -1, None, True, 1.5)), {0}),
     ],
 )
 def test_the_pods_a_workload_keeps(those: Workload, kept: set[int]) -> None:
