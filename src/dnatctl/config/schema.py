@@ -354,8 +354,10 @@ class Config(Section):
     """`sync`: make, change and delete own entries. `upsert-only`: never delete one."""
 
     take_over: Switch = False
-    """For the length of a migration: adopt entries that any PodDNAT records and whose mapping is
-    what it records, as the older program left them."""
+    """For a migration: adopt entries that a PodDNAT records and whose mapping is what it records,
+    as the older program left them, also where the pod is gone. Only endpoints of the pool, and only
+    PodDNATs that are older than the first start with this setting. It ends by itself an hour later,
+    and begins anew only after a start without it. `run --dry-run` tells what would be adopted."""
 
     @field_validator("enable_controllers")
     @classmethod

@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from dnatctl.clock import Clock, SystemClock
@@ -61,7 +62,7 @@ class Collector:
         metrics, ledger = Metrics(), Ledger(client, settings.namespace)
         queue: WorkQueue[PodRef] = WorkQueue(clock=self._clock)
         hub = Hub(self._world, queue, Cache(), Cache(), metrics=metrics, ledger=ledger)
-        identity = Identity(client, ledger, self._world, note=False)
+        identity = Identity(client, ledger, self._world, replace(settings, dry_run=True))
         if problem := identity.learn():
             raise ValueError(problem)
         self._of = of

@@ -113,8 +113,7 @@ class Controller:
         self._writing = self._client.fenced(self._may_write)
         self._record_api = PodDNATApi(self._writing, version)
         self._ledger = Ledger(self._writing, self._settings.namespace)
-        note = not self._settings.dry_run
-        self._identity = Identity(self._client, self._ledger, self._world, note=note)
+        self._identity = Identity(self._client, self._ledger, self._world, self._settings)
         self._queue: WorkQueue[PodRef] = WorkQueue(
             clock=clock, lane=attrgetter("key"), metrics=QueueObserver(self._metrics)
         )
@@ -368,6 +367,7 @@ class Controller:
         return self._settings.policy(
             can_modify=self._hub.can_modify,
             keeps_conditions=not self._record_api.prunes_conditions,
+            migrating_since=self._identity.migrating_since(),
         )
 
     def _eni_found(self, ip: str) -> None:

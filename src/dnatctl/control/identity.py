@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import msgspec
 import structlog
 
+from dnatctl.control.settings import Settings
 from dnatctl.control.sweeper import shared
 from dnatctl.control.world import World
 from dnatctl.kube import answers, paths
@@ -23,12 +25,20 @@ from dnatctl.objects import Key
 from dnatctl.observe.metrics import CONTROLLER
 from dnatctl.plan.orphans import MANY
 from dnatctl.table.marks import tag_of
+from dnatctl.times import format_time, parse_time
 
 log = structlog.get_logger(__name__)
 
 CLUSTER, WORKED_AS, BRAKED = "cluster", "clusterID", "orphansHeld"
 """Facts in the ledger: the UID of kube-system, the cluster ID under which this cluster has worked,
 and whether there were too many orphans to delete any."""
+
+MIGRATING = "takeOverSince"
+"""A fact in the ledger: when dnatctl first worked with `takeOver`; gone when it works without."""
+
+MIGRATION_S = 3600.0
+"""How long `takeOver` lasts, in seconds: what an older controller left is adopted at once, and who
+may write PodDNATs is not to have the word for longer."""
 
 ASK_AGAIN_S = 1.0
 """How often to look whether what speaks against working here is over, in seconds."""
@@ -67,13 +77,17 @@ def teller(events: EventRecorder, namespace: str) -> Callable[[str, str], None]:
 
 
 class Identity:
-    """What is known of this cluster. With `note` False nothing is written to the ledger."""
+    """What is known of this cluster. In a dry run nothing is written to the ledger."""
 
-    def __init__(self, client: KubeClient, ledger: Ledger, world: World, *, note: bool) -> None:
+    def __init__(
+        self, client: KubeClient, ledger: Ledger, world: World, settings: Settings
+    ) -> None:
         self._client = client
         self._ledger = ledger
         self._world = world
-        self._note = note
+        self._note = not settings.dry_run
+        self._take_over = settings.config.take_over
+        self._migrating: datetime | None = None
         self._facts: dict[str, str] = {}
         self.known = True
         """Whether rows of another cluster with the same cluster ID can be told."""
@@ -122,8 +136,29 @@ class Identity:
                     "has made none of them: give it a clusterID of its own, or, if nobody needs "
                     "them any more, run `dnatctl gc`"
                 )
+        self._begin_migration()
         self._remember({CLUSTER: self._facts[CLUSTER], WORKED_AS: marks.cluster_id})
         return ""
+
+    def migrating_since(self) -> datetime | None:
+        """When the migration began that `takeOver` asks for; None if it is over, or none is."""
+        since = self._migrating
+        if since is None or (self._world.clock.now() - since).total_seconds() > MIGRATION_S:
+            return None
+        return since
+
+    def _begin_migration(self) -> None:
+        if not self._take_over:
+            self._remember({MIGRATING: None})
+            return
+        now = self._world.clock.now()
+        self._migrating = min(parse_time(self._facts.get(MIGRATING, "")) or now, now)
+        self._remember({MIGRATING: format_time(self._migrating)})
+        until = format_time(self._migrating + timedelta(seconds=MIGRATION_S))
+        if self.migrating_since():
+            log.warning("taking over what PodDNATs of an older controller record", until=until)
+        else:
+            log.warning("takeOver is over: take it out of the configuration", since=until)
 
     def note_braked(self, braked: bool) -> None:
         """Have the next leader know whether there are too many orphans. Raises KubeError."""

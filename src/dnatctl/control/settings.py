@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from dnatctl.config import Config
 from dnatctl.config import Policy as PolicySetting
 from dnatctl.plan.exposure import Rules
 from dnatctl.plan.orphans import USUAL, Patience
-from dnatctl.plan.values import Policy
+from dnatctl.plan.values import Policy, TakeOver
 from dnatctl.pool import GatewayPool
 
 IDLE_SHARE = 10
@@ -66,11 +67,14 @@ class Settings:
             stateful_kinds=frozenset({"StatefulSet", *self.config.custom_stateful_workload_kinds}),
         )
 
-    def policy(self, *, can_modify: bool, keeps_conditions: bool) -> Policy:
-        """What the program may do."""
+    def policy(
+        self, *, can_modify: bool, keeps_conditions: bool, migrating_since: datetime | None
+    ) -> Policy:
+        """What the program may do now. `migrating_since`: when a migration began that goes on."""
+        offers = tuple(self.offers())
         return Policy(
             upsert_only=self.config.policy is PolicySetting.UPSERT_ONLY,
-            take_over=self.config.take_over,
+            take_over=TakeOver(migrating_since, offers) if migrating_since else None,
             can_modify=can_modify,
             keeps_conditions=keeps_conditions,
             retain_s=self.config.fixed.retain,

@@ -2,7 +2,8 @@
 
 A PodDNAT may be written by whoever has rights in its namespace, so its word is not enough: the row
 must be what the record says, no more and no less, and lead to the record's own living pod.
-`takeOver` waives the last point for the length of a migration.
+`takeOver` waives the last point for the length of a migration, for PodDNATs that are older than it
+and endpoints of the pool.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
         entry_id
         for entry_id, entries in _recorded(record).items()
         if _is_to_be_had(table, entry_id, entries)
-        and (seen.policy.take_over or all(_leads_to_own_pod(seen, entry) for entry in entries))
+        and (
+            _is_legacy(seen, record, entries)
+            or all(_leads_to_own_pod(seen, entry) for entry in entries)
+        )
     )
     return Adopt(record.spec.gateway_id, found) if found else None
 
@@ -78,6 +82,20 @@ def _is_carried(row: ForwardEntry, entry: StatusEntry) -> bool:
         and row.protocol == entry.endpoint.protocol
         and row.internal_ip == entry.internal_ip
         and row.internal_ports.first + offset == entry.internal_port
+    )
+
+
+def _is_legacy(seen: Seen, record: PodDNAT, entries: list[StatusEntry]) -> bool:
+    """Whether an older controller left them, as far as can be told."""
+    migration, spec = seen.policy.take_over, record.spec
+    return (
+        migration is not None
+        and migration.believes(record)
+        and all(
+            entry.endpoint in spec.endpoints()
+            and migration.offered(spec.gateway_id, entry.endpoint)
+            for entry in entries
+        )
     )
 
 

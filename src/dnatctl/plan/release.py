@@ -65,7 +65,8 @@ def _adopt(seen: Seen, record: PodDNAT) -> Plan | None:
     """Status says which unmarked rows are ours: what is adopted is so before it is cleared."""
     if adoption := adopt(seen, record):
         return Plan(adoption)
-    if seen.policy.take_over and record.status.entries:
+    migration = seen.policy.take_over
+    if migration is not None and migration.believes(record) and record.status.entries:
         return _unread(seen, record)
     return None
 

@@ -10,8 +10,10 @@ from enum import StrEnum
 from dnatctl.model import Endpoint, Eni, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus, StatusEntry
 from dnatctl.plan.exposure import Exposure, Problem
+from dnatctl.pool import GatewayPool
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
+from dnatctl.times import parse_time
 
 # --- input
 
@@ -48,6 +50,30 @@ class Workload(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TakeOver:
+    """A migration from an older controller, while it lasts: `since` when it began, `offers` the
+    pool of the configuration.
+    """
+
+    since: datetime
+    offers: tuple[GatewayPool, ...]
+
+    def believes(self, record: PodDNAT) -> bool:
+        """Whether the PodDNAT is older than the migration: what came later is no legacy."""
+        created = parse_time(record.created)
+        return created is not None and created <= self.since
+
+    def offered(self, gateway_id: str, endpoint: Endpoint) -> bool:
+        """Whether the endpoint is of the pool: what is not was never an older controller's."""
+        return any(
+            offer.gateway_id == gateway_id
+            and endpoint.port in offer.ports
+            and (not offer.eips or endpoint.ip in offer.eips)
+            for offer in self.offers
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Settings that change decisions. Durations in seconds.
 
@@ -55,7 +81,7 @@ class Policy:
     """
 
     upsert_only: bool = False
-    take_over: bool = False
+    take_over: TakeOver | None = None
     can_modify: bool = True
     keeps_conditions: bool = True
     retain_s: float = 86400.0

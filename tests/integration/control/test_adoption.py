@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -190,6 +191,50 @@ def test_take_over_releases_the_rows_of_pods_that_are_gone(it: Stage) -> None:
     it.start_controller()
     it.gone("web")
     assert it.rows() == []
+
+
+def since(it: Stage, **fact: str) -> None:
+    """What the ledger says of a migration that began earlier."""
+    it.kube.store.create(
+        "configmaps",
+        {"metadata": {"name": "dnatctl-ledger", "namespace": "dnatctl-system"}, "data": fact},
+    )
+
+
+@pytest.mark.parametrize(
+    "began", ["2020-01-01T00:00:00Z", "over", "unconfigured"], ids=["before", "over", "other"]
+)
+def test_take_over_is_for_what_an_older_controller_left_while_it_lasts(
+    it: Stage, began: str
+) -> None:
+    """Not for PodDNATs of later, nor for ever, nor beyond the pool."""
+    it.config["takeOver"] = True
+    pod = running_pod(it, "web")
+    port = 443 if began == "unconfigured" else 700
+    row = row_of(it, pod["status"]["podIP"], port)
+    record_of(it, pod, {row: (port, 80)})
+    it.delete_pod("web", grace=0)
+    if began == "over":
+        since(it, takeOverSince=f"{datetime.now(UTC) - timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}")
+    elif began != "unconfigured":
+        since(it, takeOverSince=began)
+    before = it.rows()
+    it.start_controller()
+    it.gone("web")
+    it.quiet()
+    assert it.rows() == before
+    assert row not in ledger(it)
+
+
+def test_a_migration_begins_anew_only_after_a_start_without(it: Stage) -> None:
+    it.config["takeOver"] = True
+    since(it, takeOverSince="2020-01-01T00:00:00Z")
+    it.start_controller()
+    assert "2020-01-01T00:00:00Z" in ledger(it)
+    it.stop_controllers()
+    it.config["takeOver"] = False
+    it.start_controller()
+    assert "takeOverSince" not in ledger(it)
 
 
 def test_a_claim_on_an_endpoint_that_a_foreign_row_has_moves_elsewhere(it: Stage) -> None:

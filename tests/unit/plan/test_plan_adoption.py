@@ -7,9 +7,22 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.objects import PodDNAT
-from dnatctl.plan.values import Adopt, Plan, Policy, Publish
-from tests.unit.plan.made import OTHER, Scene, delete, listed, mine, pod, ready, record, spec
+from dnatctl.objects import PodDNAT, PodDNATSpec
+from dnatctl.plan.values import Adopt, Plan, Policy, Publish, TakeOver
+from tests.unit.plan.made import (
+    OTHER,
+    WALL,
+    Scene,
+    delete,
+    listed,
+    mine,
+    offer,
+    pod,
+    ready,
+    record,
+    spec,
+    stamp,
+)
 from tests.unit.table.made import (
     DELETING,
     EIP,
@@ -22,7 +35,7 @@ from tests.unit.table.made import (
     view,
 )
 
-TAKE_OVER = Policy(take_over=True)
+TAKE_OVER = Policy(take_over=TakeOver(WALL, (offer(),)))
 LEGACY = row("fwd-1")
 """A row as the older controller made it: no mark, from EIP:600 to the pod's port 80."""
 
@@ -32,7 +45,8 @@ ELSEWHERE = row("fwd-1", internal="10.0.0.9:80")
 
 def recorded(*rows: Any, **more: Any) -> PodDNAT:
     """A record that lists those rows, as the older controller left it."""
-    return record((600, 80), entries=rows, conditions=(ready(),), **more)
+    known = {"created": stamp(1000), **more}
+    return record((600, 80), entries=rows, conditions=(ready(),), **known)
 
 
 def adopts(scene: Scene) -> bool:
@@ -168,6 +182,31 @@ class TestTakeOver:
     def test_or_without_a_pod(self, fixed):
         scene = Scene(ELSEWHERE, record=recorded(ELSEWHERE, fixed=fixed), policy=TAKE_OVER)
         assert scene.plan() == Plan(Adopt(GATEWAY, ("fwd-1",)))
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"created": stamp(-1)},
+            {"created": ""},
+            {"created": "2999"},
+            {"claim": spec((601, 80))},
+            {"claim": PodDNATSpec()},
+        ],
+        ids=str,
+    )
+    def test_not_by_a_poddnat_that_is_no_legacy(self, changes):
+        """Who may write PodDNATs could name any row of others."""
+        forged = recorded(ELSEWHERE, **changes)
+        assert not adopts(Scene(ELSEWHERE, record=forged, policy=TAKE_OVER))
+
+    @pytest.mark.parametrize(
+        "pool",
+        [(), (offer("ngw-2"),), (offer(ports="601/700"),), (offer(eips=("9.9.9.9",)),)],
+        ids=["none", "gateway", "ports", "address"],
+    )
+    def test_nor_what_is_not_of_the_pool(self, pool):
+        policy = Policy(take_over=TakeOver(WALL, pool))
+        assert not adopts(Scene(ELSEWHERE, record=recorded(ELSEWHERE), policy=policy))
 
     @pytest.mark.parametrize("fixed", [False, True])
     def test_status_is_not_cleared_before_the_table_could_be_read(self, fixed):

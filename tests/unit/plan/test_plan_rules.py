@@ -18,12 +18,14 @@ from dnatctl.plan.values import (
     Refusal,
     Refused,
     Retire,
+    TakeOver,
     Workload,
 )
 from tests.unit.plan.made import (
     ME,
     NOW,
     OTHER,
+    WALL,
     Scene,
     listed,
     new_row,
@@ -104,7 +106,7 @@ PODS = st.sampled_from(
 POLICIES = st.builds(
     Policy,
     upsert_only=st.booleans(),
-    take_over=st.booleans(),
+    take_over=st.sampled_from([None, TakeOver(WALL, (offer(),))]),
     can_modify=st.booleans(),
     keeps_conditions=st.booleans(),
 )
