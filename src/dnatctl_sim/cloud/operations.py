@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from dnatctl_sim.cloud import enis, reads, routes
+from dnatctl_sim.cloud import enis, reads
 from dnatctl_sim.cloud.context import Context
 from dnatctl_sim.cloud.errors import refusal
 from dnatctl_sim.cloud.forward import Create, Delete, Modify, Write
@@ -34,8 +34,6 @@ _OPERATIONS = {
     "DescribeForwardTableEntries": Operation("vpc", reads.describe_forward_table_entries),
     "DescribeNatGateways": Operation("vpc", reads.describe_nat_gateways),
     "DescribeEipAddresses": Operation("vpc", reads.describe_eip_addresses),
-    "DescribeRouteTableList": Operation("vpc", routes.describe_route_table_list),
-    "DescribeRouteEntryList": Operation("vpc", routes.describe_route_entry_list),
     "DescribeNetworkInterfaces": Operation("ecs", enis.describe_network_interfaces),
 }
 

@@ -20,8 +20,6 @@ from dnatctl_sim.cloud.spec import (
     EntrySpec,
     GatewaySpec,
     KeySpec,
-    RouteSpec,
-    RouteTableSpec,
     StsSpec,
     VpcSpec,
     VSwitchSpec,
@@ -32,8 +30,6 @@ from dnatctl_sim.cloud.world import (
     Eip,
     Eni,
     NatGateway,
-    Route,
-    RouteTable,
     Vpc,
     VSwitch,
     World,
@@ -44,7 +40,7 @@ _EIP_RANGES = ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24")
 
 
 class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The account. Without gateways it gets one with two EIPs, without route tables one a VPC."""
+    """The account. Without gateways it gets one with two EIPs."""
 
     account: str = "1234567890123456"
     keys: list[KeySpec] = msgspec.field(default_factory=lambda: [KeySpec()])
@@ -53,7 +49,6 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     eips: list[str] = []
     enis: list[EniSpec] = []
     unknown_ips: list[str] = []
-    route_tables: list[RouteTableSpec] = []
     sts: StsSpec = msgspec.field(default_factory=StsSpec)
     knobs: Knobs = msgspec.field(default_factory=Knobs)
     faults: list[Fault] = []
@@ -63,8 +58,6 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             self.vpcs = [VpcSpec(vswitches=_default_vswitches())]
         if not self.gateways:
             self.gateways = list(_many_gateways(1, eips=2))
-        if not self.route_tables:
-            self.route_tables = [_default_routes(vpc, self.gateways) for vpc in self.vpcs]
 
     @classmethod
     def load(cls, path: Path) -> Scenario:
@@ -93,7 +86,6 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             world.eips[ip] = Eip(ip, eip_id(ip), self.vpcs[0].region)
         world.enis = {spec.id: build_eni(spec) for spec in self.enis}
         world.unknown_ips = {(vpc.id, ip) for vpc in self.vpcs for ip in self.unknown_ips}
-        world.route_tables = {spec.id: _build_routes(spec) for spec in self.route_tables}
         return world
 
 
@@ -121,15 +113,6 @@ def _many_gateways(count: int, *, eips: int) -> Iterator[GatewaySpec]:
             vswitch=f"vsw-bp1pods{index % len(ZONES)}",
             eips=[str(next(hosts)) for _ in range(eips)],
         )
-
-
-def _default_routes(vpc: VpcSpec, gateways: list[GatewaySpec]) -> RouteTableSpec:
-    first = next((g.id for g in gateways if g.vpc == vpc.id), None)
-    return RouteTableSpec(
-        id=f"vtb-{vpc.id.removeprefix('vpc-')}",
-        vpc=vpc.id,
-        routes=[RouteSpec(next_hop_id=first)] if first else [],
-    )
 
 
 def _build_vpc(spec: VpcSpec) -> Vpc:
@@ -186,8 +169,3 @@ def build_eni(spec: EniSpec) -> Eni:
         instance_id=spec.instance,
         trunk_eni_id=spec.trunk,
     )
-
-
-def _build_routes(spec: RouteTableSpec) -> RouteTable:
-    routes = [Route(r.cidr, r.next_hop_type, r.next_hop_id) for r in spec.routes]
-    return RouteTable(spec.id, spec.vpc, spec.type, list(spec.vswitches), routes)

@@ -90,24 +90,6 @@ class EniSpec(Part, kw_only=True):
     trunk: str = ""
 
 
-class RouteSpec(Part, kw_only=True):
-    """An entry of a route table."""
-
-    cidr: str = "0.0.0.0/0"
-    next_hop_type: str = "NatGateway"
-    next_hop_id: str
-
-
-class RouteTableSpec(Part, kw_only=True):
-    """A route table."""
-
-    id: str
-    vpc: str = VPC_ID
-    type: str = "System"
-    vswitches: list[str] = []
-    routes: list[RouteSpec] = []
-
-
 class StsSpec(Part, kw_only=True):
     """The role that may be assumed, and the OIDC token that proves who asks."""
 

@@ -1,4 +1,4 @@
-"""The resources of the emulated account: networks, gateways, EIPs, interfaces, routes."""
+"""The resources of the emulated account: networks, gateways, EIPs, interfaces."""
 
 from __future__ import annotations
 
@@ -100,27 +100,6 @@ class Eni:
 
 
 @dataclass(slots=True)
-class Route:
-    """An entry of a route table."""
-
-    cidr: str
-    next_hop_type: str
-    next_hop_id: str
-    kind: str = "Custom"
-
-
-@dataclass(slots=True)
-class RouteTable:
-    """A route table; one of kind `System` serves the vSwitches no other table names."""
-
-    table_id: str
-    vpc_id: str
-    kind: str
-    vswitch_ids: list[str]
-    routes: list[Route]
-
-
-@dataclass(slots=True)
 class AccessKey:
     """A key that may sign calls. `token` and `expires` (Unix seconds) are of STS keys only."""
 
@@ -148,7 +127,6 @@ class World:
     enis: dict[str, Eni] = field(default_factory=dict)
     unknown_ips: set[tuple[str, str]] = field(default_factory=set)
     public_ips: dict[tuple[str, str], str] = field(default_factory=dict)
-    route_tables: dict[str, RouteTable] = field(default_factory=dict)
 
     def settle(self, now: float) -> None:
         """Let everything in flux whose time has come settle."""

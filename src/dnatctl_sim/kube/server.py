@@ -31,7 +31,6 @@ from dnatctl_sim.kube.core.registry import Registry
 from dnatctl_sim.kube.core.store import Backup, Store
 from dnatctl_sim.kube.kubeconfig import write_kubeconfig
 from dnatctl_sim.kube.objects import Objects
-from dnatctl_sim.kube.wire.admin import Action, Admin, fault_actions
 from dnatctl_sim.kube.wire.builtintables import builtin_tables
 from dnatctl_sim.kube.wire.faults import Faults
 from dnatctl_sim.kube.wire.http import Handler
@@ -95,7 +94,6 @@ class KubeServer:
             faults=self.faults,
             streams=self.watches,
             log=self.requests,
-            admin=Admin(self._actions()),
         )
         self._handler.bookmark_seconds = self.settings.bookmarks
         self._listen_to_store(timers)
@@ -185,22 +183,6 @@ class KubeServer:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def _actions(self) -> dict[tuple[str, str], Action]:
-        kubelet = self.kubelet
-        return {
-            **fault_actions(self.faults, self.watches, self.requests),
-            ("POST", "compact"): lambda _: self.compact(),
-            ("POST", "pause"): lambda _: self._handler.gate.clear(),
-            ("POST", "resume"): lambda _: self._handler.gate.set(),
-            ("POST", "lists/pin"): lambda args: self.pin_lists(**args),
-            ("POST", "lists/unpin"): lambda args: self.unpin_lists(**args),
-            ("POST", "pods/hold"): lambda args: kubelet.hold(**args),
-            ("POST", "pods/release"): lambda args: kubelet.release(**args),
-            ("POST", "pods/restart"): lambda args: {"podIP": kubelet.restart(**args)},
-            ("POST", "pods/finish"): lambda args: kubelet.finish(**args),
-            ("POST", "pods/ready"): lambda args: kubelet.set_ready(**args),
-        }
 
     def _listen_to_store(self, timers: LoopTimers) -> None:
         actors = self._actors(timers) if self.settings.actors else []

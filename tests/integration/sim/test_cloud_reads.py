@@ -10,7 +10,7 @@ from alibabacloud_vpc20160428 import models
 
 from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.cloud.scenario import eip_id
-from dnatctl_sim.cloud.spec import REGION, VPC_ID, GatewaySpec, RouteSpec, RouteTableSpec, VpcSpec
+from dnatctl_sim.cloud.spec import REGION, VPC_ID, GatewaySpec, VpcSpec
 from tests.integration.sim.cloud_support import (
     EIP,
     GATEWAY,
@@ -265,82 +265,6 @@ class TestEips:
     def test_dry_run(self, site: Site) -> None:
         with refused("DryRunOperation"):
             self.list(site, dry_run=True)
-
-
-class TestRoutes:
-    @pytest.fixture
-    def routed(self) -> Iterator[Site]:
-        custom = RouteTableSpec(
-            id="vtb-custom",
-            type="Custom",
-            vswitches=["vsw-bp1pods1"],
-            routes=[RouteSpec(next_hop_id=OTHER_GATEWAY)]
-            + [
-                RouteSpec(cidr=f"192.168.{n}.0/24", next_hop_type="Instance", next_hop_id="i-1")
-                for n in range(150)
-            ],
-        )
-        system = RouteTableSpec(id="vtb-system", routes=[RouteSpec(next_hop_id=GATEWAY)])
-        scenario = Scenario.many(2)
-        scenario.route_tables = [system, custom]
-        with Site(scenario) as site:
-            yield site
-
-    def tables(self, site: Site, **more: Any) -> list[Any]:
-        request = models.DescribeRouteTableListRequest(**({"region_id": REGION} | more))
-        body = site.vpc.describe_route_table_list(request).body
-        return list(body.router_table_list.router_table_list_type)
-
-    def entries(self, site: Site, **more: Any) -> Any:
-        request = models.DescribeRouteEntryListRequest(**({"region_id": REGION} | more))
-        return site.vpc.describe_route_entry_list(request).body
-
-    def test_a_vpc_routes_to_its_first_gateway_by_default(self, site: Site) -> None:
-        (table,) = self.tables(site, vpc_id=VPC_ID)
-        assert table.route_table_type == "System"
-        (route,) = self.entries(site, route_table_id=table.route_table_id).route_entrys.route_entry
-        assert route.destination_cidr_block == "0.0.0.0/0"
-        assert route.next_hops.next_hop[0].next_hop_id == GATEWAY
-
-    def test_vswitches_belong_to_their_own_table_or_the_system_one(self, routed: Site) -> None:
-        system, custom = self.tables(routed)
-        assert custom.v_switch_ids.v_switch_id == ["vsw-bp1pods1"]
-        assert "vsw-bp1pods1" not in system.v_switch_ids.v_switch_id
-        assert "vsw-bp1pods0" in system.v_switch_ids.v_switch_id
-        assert [t.route_table_id for t in self.tables(routed, route_table_type="Custom")] == [
-            "vtb-custom"
-        ]
-
-    def test_filters(self, routed: Site) -> None:
-        body = self.entries(routed, route_table_id="vtb-custom", next_hop_type="NatGateway")
-        (route,) = body.route_entrys.route_entry
-        assert route.next_hops.next_hop[0].next_hop_id == OTHER_GATEWAY
-        listed = self.entries(
-            routed, route_table_id="vtb-custom", dest_cidr_block_list=["192.168.7.0/24"]
-        )
-        assert len(listed.route_entrys.route_entry) == 1
-
-    def test_pages_by_token(self, routed: Site) -> None:
-        seen: list[str] = []
-        token, sizes = None, []
-        while token != "":
-            body = self.entries(
-                routed, route_table_id="vtb-custom", max_result=500, next_token=token
-            )
-            seen += [route.destination_cidr_block for route in body.route_entrys.route_entry]
-            sizes.append(len(body.route_entrys.route_entry))
-            token = body.next_token
-        assert sizes == [100, 51]
-        assert len(set(seen)) == 151
-        assert len(self.entries(routed, route_table_id="vtb-custom").route_entrys.route_entry) == 10
-
-    def test_refusals(self, routed: Site) -> None:
-        with refused("MissingParameter"):
-            self.entries(routed)
-        with refused("InvalidRouteTableId.NotFound", 404):
-            self.entries(routed, route_table_id="vtb-none")
-        with refused("InvalidParameter"):
-            self.entries(routed, route_table_id="vtb-custom", next_token="made-up")
 
 
 class TestRegions:

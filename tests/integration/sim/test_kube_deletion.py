@@ -212,17 +212,3 @@ def test_a_crd_goes_after_its_objects(http: Http) -> None:
     drop_finalizers(http, f"{DNATS}/web")
     gone(http, f"{CRDS}/poddnats.alibabacloud.com")
     assert http("GET", DNATS).code == 404
-
-
-def test_eviction_respects_budgets(http: Http) -> None:
-    http("POST", PODS, pod("p", labels={"app": "game"}))
-    eventually(lambda: http("GET", f"{PODS}/p")["status.phase"] == "Running")
-    budgets = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
-    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "game"}}}
-    http("POST", budgets, {"metadata": {"name": "b"}, "spec": spec})
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}
-    refused = http("POST", f"{PODS}/p/eviction", eviction)
-    assert (refused.code, refused["details.causes.0.reason"]) == (429, "DisruptionBudget")
-    http("PATCH", f"{budgets}/b", {"spec": {"minAvailable": 0}}, MERGE)
-    assert http("POST", f"{PODS}/p/eviction", eviction).code == 201
-    gone(http, f"{PODS}/p")

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from dnatctl_sim.kube import Fault, KubeServer, Match, Settings, Stage, Write
-from tests.integration.sim.kube_support import MERGE, Http, config_map, eventually, pod
+from tests.integration.sim.kube_support import MERGE, Http, config_map, eventually
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 SECRETS = "/api/v1/namespaces/default/secrets"
@@ -280,52 +280,6 @@ def test_the_log_knows_who_asked_what(http: Http, server: KubeServer) -> None:
     assert (second.verb, second.name, second.code) == ("get", "nosuch", 404)
     assert (third.verb, third.user_agent) == ("delete", "other/1")
     assert [request.verb for request in server.requests.writes("victim")] == ["create"]
-
-
-def test_faults_over_http(http: Http, server: KubeServer) -> None:
-    fault = {"code": 503, "retry_after": 2}
-    rule = {"fault": fault, "match": {"verb": "list"}, "times": 1}
-    assert http("POST", "/_sim/faults", rule).code == 200
-    assert http("GET", MAPS).code == 503
-    assert http("GET", MAPS).code == 200
-    assert http("POST", "/_sim/faults", {"match": {"colour": "red"}}).code == 400
-    assert http("GET", "/_sim/nosuch").code == 404
-    http("POST", "/_sim/watches/expire", {"resource": "configmaps"})
-    with http.watch(MAPS, resourceVersion=now(http)) as stream:
-        assert stream.next()[0] == "ERROR"
-    logged = http("GET", "/_sim/requests")
-    assert {entry["path"] for entry in logged.body} == {MAPS}
-
-
-def test_watches_over_http(http: Http, server: KubeServer) -> None:
-    with http.watch(MAPS, resourceVersion=now(http)) as stream:
-        eventually(lambda: http("GET", "/_sim/watches")["open"] == 1)
-        assert http("POST", "/_sim/watches/close", {"resource": "configmaps"})["closed"] == 1
-        assert stream.rest() == []
-
-
-def test_lists_pauses_and_pods_over_http() -> None:
-    pods = "/api/v1/namespaces/default/pods"
-    with KubeServer() as server:
-        http = Http(server.url)
-        http("POST", pods, pod("p"))
-        eventually(lambda: http("GET", f"{pods}/p")["status.phase"] == "Running")
-        which = {"namespace": "default", "name": "p"}
-        address = http("POST", "/_sim/pods/restart", which)["podIP"]
-        assert http("GET", f"{pods}/p")["status.podIP"] == address
-        http("POST", "/_sim/lists/pin", {"resource": "pods"})
-        http("POST", "/_sim/pods/finish", {**which, "succeeded": False})
-        stale = http("GET", pods, resourceVersion="0")
-        assert stale["items.0.status.phase"] == "Running"
-        http("POST", "/_sim/lists/unpin", {"resource": "pods"})
-        assert http("GET", pods, resourceVersion="0")["items.0.status.phase"] == "Failed"
-        http("POST", "/_sim/pause")
-        with pytest.raises(urllib3.exceptions.ReadTimeoutError):
-            http.pool.request("GET", server.url + pods, timeout=0.2)
-        http("POST", "/_sim/resume")
-        assert http("GET", pods).code == 200
-        assert http("POST", "/_sim/lists/pin", {"resource": "nosuch"}).code == 400
-        assert http("POST", "/_sim/pods/restart", {**which, "name": "q"}).code == 404
 
 
 def test_stopping_leaves_nothing_behind(no_leaked_threads: None) -> None:

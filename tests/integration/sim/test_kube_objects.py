@@ -323,12 +323,3 @@ def test_generation_counts_spec_changes_only(http: Http) -> None:
     status = http("PATCH", f"{sets}/r/status", {"status": {"replicas": 0}}, MERGE)
     assert status["metadata.generation"] == 1
     assert http("PATCH", f"{sets}/r", {"spec": {"replicas": 1}}, MERGE)["metadata.generation"] == 2
-
-
-def test_binding_happens_once(http: Http) -> None:
-    http("POST", PODS, pod("p"))
-    target = {"kind": "Node", "name": "node-1"}
-    binding = {"kind": "Binding", "metadata": {"name": "p"}, "target": target}
-    assert http("POST", f"{PODS}/p/binding", binding).code == 201
-    assert http("GET", f"{PODS}/p")["spec.nodeName"] == "node-1"
-    refused(http("POST", f"{PODS}/p/binding", binding), 409, "Conflict")

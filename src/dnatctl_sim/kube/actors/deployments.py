@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from dnatctl_sim.kube.actors.controller import Controller, template_hash
 from dnatctl_sim.kube.actors.edits import edit
-from dnatctl_sim.kube.api.budgets import resolve
 from dnatctl_sim.kube.core import builtin
 from dnatctl_sim.kube.core.objects import Object, dig, set_condition
 
@@ -154,6 +155,14 @@ def _revision(set_: Object) -> int:
 def _bounds(obj: Object, wanted: int) -> tuple[int, int]:
     """How many pods more, and how many ready ones fewer, than wanted a roll-out may have."""
     rolling = dig(obj, "spec", "strategy", "rollingUpdate") or {}
-    surge = resolve(rolling.get("maxSurge", "25%"), wanted)
-    unavailable = resolve(rolling.get("maxUnavailable", "25%"), wanted, up=False)
+    surge = _share(rolling.get("maxSurge", "25%"), wanted)
+    unavailable = _share(rolling.get("maxUnavailable", "25%"), wanted, up=False)
     return (surge, unavailable) if surge or unavailable else (0, 1)
+
+
+def _share(bound: int | str, total: int, *, up: bool = True) -> int:
+    """A number of pods given as itself or as a share of `total` (`25%`), rounded up or down."""
+    if isinstance(bound, int):
+        return bound
+    share = int(bound.removesuffix("%")) * total / 100
+    return math.ceil(share) if up else math.floor(share)

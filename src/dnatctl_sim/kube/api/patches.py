@@ -15,7 +15,6 @@ from dnatctl_sim.kube.core.resources import ResourceType
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
 
 
 def apply_patch(type_: ResourceType, obj: Object, patch: Any, media_type: str) -> Object:
@@ -32,7 +31,7 @@ def apply_patch(type_: ResourceType, obj: Object, patch: Any, media_type: str) -
         return merge(obj, patch)
     if media_type == STRATEGIC_PATCH and not type_.custom:
         return strategic_merge(obj, patch)
-    supported = (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
+    supported = (JSON_PATCH, MERGE_PATCH)
     raise unsupported_media_type(media_type, supported)
 
 

@@ -1,24 +1,15 @@
-"""Subresources that are no part of the object's document: scale, binding, eviction, finalize."""
+"""Subresources that are no part of the object's document: scale and finalize."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from dnatctl_sim.kube.api import budgets
-from dnatctl_sim.kube.api.options import DeleteOptions, Target, WriteOptions
+from dnatctl_sim.kube.api.options import Target, WriteOptions
 from dnatctl_sim.kube.api.patches import apply_patch
 from dnatctl_sim.kube.api.verbs import Api
 from dnatctl_sim.kube.core import builtin, errors, jsonpath, selectors
-from dnatctl_sim.kube.core.objects import Object, dig, set_condition, timestamp
-
-_SUCCESS: Object = {
-    "kind": "Status",
-    "apiVersion": "v1",
-    "metadata": {},
-    "status": "Success",
-    "code": 201,
-}
+from dnatctl_sim.kube.core.objects import Object, dig
 
 
 class Subresources:
@@ -45,8 +36,6 @@ class Subresources:
         if target.subresource == "scale" and target.type.scale and verb in ("update", "patch"):
             return self._rescale(target, body, media_type if verb == "patch" else "", options)
         writers: dict[tuple[str, str, str], Callable[[Target, Any, WriteOptions], Object]] = {
-            ("pods", "binding", "create"): self._bind,
-            ("pods", "eviction", "create"): self._evict,
             ("namespaces", "finalize", "update"): self._finalize,
         }
         writer = writers.get((target.type.key, target.subresource, verb))
@@ -86,41 +75,6 @@ class Subresources:
             _set(obj, target.type.scale.spec_replicas, replicas)
             self._api.update(parent, obj, options)
             return self._scale(target)
-
-    def _bind(self, target: Target, body: Any, options: WriteOptions) -> Object:
-        del options
-        with self._api.store.lock:
-            if dig(body, "metadata", "name") not in (target.name, None):
-                raise errors.bad_request("name in URL does not match name in Binding object")
-            old = self._api.get(target)
-            obj = old.load()
-            node = dig(body, "target", "name")
-            if not node:
-                raise errors.bad_request("target.name is required")
-            if obj["spec"].get("nodeName"):
-                why = f'pod {target.name} is already assigned to node "{obj["spec"]["nodeName"]}"'
-                raise errors.conflict(target.type, f"{target.name}/binding", why)
-            if "deletionTimestamp" in obj["metadata"]:
-                why = f"pod {target.name} is being deleted, cannot be assigned to a host"
-                raise errors.conflict(target.type, f"{target.name}/binding", why)
-            obj["spec"]["nodeName"] = node
-            set_condition(obj, "PodScheduled", "True", timestamp(self._api.clock.now()))
-            self._api.write_internal(target.type, old, obj)
-        return _SUCCESS
-
-    def _evict(self, target: Target, body: Any, options: WriteOptions) -> Object:
-        wants = dig(body, "deleteOptions") or {}
-        with self._api.store.lock:
-            pod = self._api.get(target)
-            budgets.check(self._api.store, pod)
-            chosen = DeleteOptions(
-                grace=wants.get("gracePeriodSeconds"),
-                uid=dig(wants, "preconditions", "uid") or "",
-                dry_run=options.dry_run or wants.get("dryRun") == ["All"],
-            )
-            plain = Target(target.type, target.namespace, target.name)
-            self._api.deletion.delete(plain, chosen)
-        return _SUCCESS
 
     def _finalize(self, target: Target, body: Any, options: WriteOptions) -> Object:
         del options

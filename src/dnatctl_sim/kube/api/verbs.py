@@ -11,11 +11,11 @@ import uuid
 from typing import Any
 
 from dnatctl.clock import Clock
-from dnatctl_sim.kube.api import carry, serverside
+from dnatctl_sim.kube.api import carry
 from dnatctl_sim.kube.api.deletion import Deletion, is_finished
 from dnatctl_sim.kube.api.kinds import Strategies
 from dnatctl_sim.kube.api.options import FieldValidation, Target, WriteOptions
-from dnatctl_sim.kube.api.patches import APPLY_PATCH, apply_patch
+from dnatctl_sim.kube.api.patches import apply_patch
 from dnatctl_sim.kube.api.strategy import CustomStrategy, check_string_maps
 from dnatctl_sim.kube.core import builtin, errors
 from dnatctl_sim.kube.core.collection import Version
@@ -83,10 +83,8 @@ class Api:
             return self._replace(target, old, self._read(target, body, options), options)
 
     def patch(self, target: Target, patch: Any, media_type: str, options: WriteOptions) -> Version:
-        """Change an object, or its status, by a patch; server-side apply may create it."""
+        """Change an object, or its status, by a patch. Raises ApiError 415 for unknown kinds."""
         with self.store.lock:
-            if media_type == APPLY_PATCH:
-                return self._apply(target, patch, options)
             old = self.get(target)
             before = to_version(target.type, old.load(), target.version)
             body = apply_patch(target.type, before, patch, media_type)
@@ -101,19 +99,6 @@ class Api:
             if is_finished(type_, obj):
                 return self.store.remove(type_, old)
             return self.store.put(type_, obj, old)
-
-    def _apply(self, target: Target, applied: Any, options: WriteOptions) -> Version:
-        """Server-side apply."""
-        serverside.check_request(applied, options, target)
-        applied = self._read(target, applied, options)
-        old = self.store.get(target.type, target.namespace, target.name)
-        now = timestamp(self.clock.now())
-        if old is None:
-            fresh = serverside.first(applied, options, target, now)
-            fresh["metadata"].setdefault("name", target.name)
-            return self._insert(target, fresh, options)
-        merged = serverside.merge(old.load(), applied, options, target, now)
-        return self._replace(target, old, merged, options)
 
     def _replace(self, target: Target, old: Version, obj: Object, options: WriteOptions) -> Version:
         type_, was = target.type, old.load()

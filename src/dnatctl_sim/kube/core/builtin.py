@@ -40,7 +40,6 @@ PODS = _core(
     categories=("all",),
     status=True,
     returns_deleted=True,
-    subresources=(("binding", "Binding", ""), ("eviction", "Eviction", "policy/v1")),
     fields=(
         ("spec", "nodeName"),
         ("spec", "restartPolicy"),

@@ -18,7 +18,6 @@ from dnatctl_sim.kube.core.errors import (
 )
 from dnatctl_sim.kube.core.objects import Object, dig
 from dnatctl_sim.kube.core.registry import Registry
-from dnatctl_sim.kube.wire import protobuf
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _READABLE = ("application/json", "application/yaml")
@@ -45,8 +44,6 @@ class Call:
         """The body, parsed. Raises ApiError 400 or 415."""
         if not self.body:
             return {}
-        if self.media_type == protobuf.MEDIA_TYPE:
-            return protobuf.decode(self.body)
         if self.verb != "patch" and self.media_type not in _READABLE:
             raise unsupported_media_type(self.media_type, _READABLE)
         try:

@@ -8,7 +8,6 @@ from dnatctl_sim.kube.core.errors import no_such_path
 from dnatctl_sim.kube.core.objects import Object
 from dnatctl_sim.kube.core.registry import Registry
 from dnatctl_sim.kube.wire import discovery, openapi
-from dnatctl_sim.kube.wire.admin import Admin
 from dnatctl_sim.kube.wire.call import Answer, json_answer
 
 _HEALTH = frozenset({"healthz", "livez", "readyz"})
@@ -18,9 +17,8 @@ _REVIEWS = frozenset({"authorization.k8s.io", "authentication.k8s.io"})
 class General:
     """Answers those paths."""
 
-    def __init__(self, registry: Registry, admin: Admin) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._admin = admin
 
     def is_resource(self, path: str) -> bool:
         """Whether `path` names a resource."""
@@ -28,10 +26,6 @@ class General:
         if not parts or parts[0] not in ("api", "apis") or parts[1:2] in ([g] for g in _REVIEWS):
             return False
         return len(parts) > (2 if parts[0] == "api" else 3)
-
-    def administer(self, method: str, path: str, body: bytes) -> Answer:
-        """Answer below `/_sim/`."""
-        return self._admin.answer(method, path.removeprefix("/_sim/"), body)
 
     def answer(self, method: str, path: str, host: str) -> Answer:
         """Answer anything else. Raises ApiError 404."""

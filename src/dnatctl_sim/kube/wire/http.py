@@ -16,7 +16,6 @@ from aiohttp import web
 from dnatctl_sim.kube.api.verbs import Api
 from dnatctl_sim.kube.core import errors
 from dnatctl_sim.kube.core.errors import ApiError
-from dnatctl_sim.kube.wire.admin import Admin
 from dnatctl_sim.kube.wire.call import WRITE_VERBS, Answer, Call, error_answer, parse_call
 from dnatctl_sim.kube.wire.faults import Fault, Faults, Stage, hooked
 from dnatctl_sim.kube.wire.general import General
@@ -47,7 +46,6 @@ class Handler:
         faults: Faults,
         streams: Streams,
         log: RequestLog,
-        admin: Admin,
     ) -> None:
         self.gate = asyncio.Event()
         self.gate.set()
@@ -59,7 +57,7 @@ class Handler:
         self._log = log
         self._reads = Reads(api, tables, faults)
         self._writes = Writes(api, tables)
-        self._general = General(api.registry, admin)
+        self._general = General(api.registry)
         self._random = random.Random()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -72,9 +70,6 @@ class Handler:
             path=request.path,
             query=request.query_string,
         )
-        if request.path.startswith("/_sim/"):
-            body = await request.read()
-            return _respond(self._general.administer(request.method, request.path, body))
         self._log.append(entry)
         await self.gate.wait()
         try:
