@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, TypeVar
@@ -19,29 +19,36 @@ Also how long an address is looked for after it was last asked for."""
 _V = TypeVar("_V")
 _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 64.0
+MISSES_BELIEVED: Final = 5
+"""After so many answers, in 15 s, an address that no interface has is not just a new one."""
 
 
 @dataclass(slots=True)
 class _Want:
-    """An address that is looked for: when it was last asked for, and when to look again."""
+    """An address that is looked for: when it was last asked for, and when to look again.
+
+    `missed`: how often the cloud has answered that no interface has it.
+    """
 
     asked_at: float
     due_at: float
     retry: float = _FIRST_RETRY
+    missed: int = 0
 
 
 class EniCache:
     """Answers from memory, and queues what it does not know for one resolving thread.
 
-    `on_found(ip)` is called, in the resolving thread, for every queued address once its interface
-    is known. At most `capacity` addresses are remembered and as many queued; the oldest go first.
+    `on_news(ip)` is called, in the resolving thread, for every queued address once its interface
+    is known, and once it is `missing`. At most `capacity` addresses are remembered and as many
+    queued; the oldest go first.
     """
 
     def __init__(
-        self, clock: Clock, on_found: Callable[[str], None], capacity: int = 20_000
+        self, clock: Clock, on_news: Callable[[str], None], capacity: int = 20_000
     ) -> None:
         self._clock = clock
-        self._on_found = on_found
+        self._on_news = on_news
         self._capacity = capacity
         self._changed = threading.Condition()
         self._known: dict[str, tuple[float, Eni]] = {}
@@ -63,6 +70,16 @@ class EniCache:
                 _put(self._wanted, ip, _Want(now, now), self._capacity)
                 self._changed.notify()
             return None
+
+    def missing(self, ip: str) -> bool:
+        """Whether the cloud goes on saying that no interface of the VPC has `ip`.
+
+        That is no proof that nothing can reach it: an interface may have a block of addresses
+        (Ipv4PrefixSets), in which none is listed by itself.
+        """
+        with self._changed:
+            want = self._wanted.get(ip)
+            return want is not None and want.missed >= MISSES_BELIEVED
 
     def forget(self, ip: str) -> None:
         """Neither look for `ip` nor believe what is known of it: it may be another pod's soon."""
@@ -91,9 +108,10 @@ class EniCache:
         answer = cloud.find_enis(batch)
         with self._changed:
             found = [ip for ip in answer if ip in self._wanted]
+            missing = self._miss(ip for ip in batch if ip not in answer)
             self._learn(answer)
-        for ip in found:
-            self._on_found(ip)
+        for ip in (*found, *missing):
+            self._on_news(ip)
         return len(found)
 
     def _due(self) -> list[str]:
@@ -113,6 +131,13 @@ class EniCache:
             want.due_at, want.retry = now + want.retry, min(2 * want.retry, _LAST_RETRY)
             if now - want.asked_at > TTL:
                 del self._wanted[ip]
+
+    def _miss(self, ips: Iterable[str]) -> list[str]:
+        """Note that no interface has these; returns those of which that is believed from now on."""
+        wants = {ip: self._wanted[ip] for ip in ips if ip in self._wanted}
+        for want in wants.values():
+            want.missed += 1
+        return [ip for ip, want in wants.items() if want.missed == MISSES_BELIEVED]
 
     def _learn(self, answer: Mapping[str, Eni]) -> None:
         now = self._clock.monotonic()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
@@ -56,10 +55,6 @@ EVERY_NAMESPACE = "*"
 
 ANY_EIP = "0.0.0.0"
 """What the older program's sample gives in place of "every EIP bound to the gateway"."""
-
-_USUAL_POD_NETWORKS = tuple(
-    IPv4Network(text) for text in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
-)
 
 Api = Literal[
     "CreateForwardEntry",
@@ -318,8 +313,8 @@ class Config(Section):
     vpc_cidrs: Annotated[
         tuple[Network, ...], Allowed("a list of IPv4 networks, such as 172.16.0.0/12")
     ] = Field(default=(), alias="vpcCIDRs")
-    """Address blocks of the VPC. A pod whose IP is outside is refused at once. Empty: any private
-    or shared address is accepted, and the cloud has the last word."""
+    """Address blocks in which the IP of a pod may lie, such as those of the pods' vSwitches: one
+    outside is refused at once. Empty: the cloud says which addresses are in the VPC."""
 
     enable_controllers: Annotated[tuple[str, ...], Allowed("a list of names, natgw among them")]
     """Must name `natgw`. Other names are those of controllers of the older program: they are warned
@@ -370,11 +365,6 @@ class Config(Section):
     def gateways(self) -> tuple[GatewayConfig, ...]:
         """The gateways to use, in the order of the file."""
         return self.network_controller.nat_gw_pool
-
-    @property
-    def pod_networks(self) -> tuple[IPv4Network, ...]:
-        """Where the IP of a pod that can be exposed may lie."""
-        return self.vpc_cidrs or _USUAL_POD_NETWORKS
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -127,6 +127,7 @@ class Observer:
             absent=self._world.absent,
             made_here=record is not None and self._world.made_here(record.uid),
             eni=self._eni(exposure.ip, record) if wants_address else None,
+            no_interface=bool(wants_address) and self._enis.missing(exposure.ip),
             zone_id=self._nodes.zone_of(pod.node) if pod else "",
             names=self._world.names,
             stated_for=self._clock.monotonic() - self._world.stated_since(exposure.ip),

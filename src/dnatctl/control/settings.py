@@ -63,7 +63,7 @@ class Settings:
         """Which pods may be exposed."""
         return Rules(
             admits=self.config.namespaces.admits,
-            networks=tuple(self.config.pod_networks),
+            networks=self.config.vpc_cidrs,
             stateful_kinds=frozenset({"StatefulSet", *self.config.custom_stateful_workload_kinds}),
         )
 

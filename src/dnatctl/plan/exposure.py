@@ -181,7 +181,7 @@ def _refusal(pod: Pod, ip: str, rules: Rules) -> Problem | None:
         return Problem("NoIPv4", "the pod has no IPv4 address, and DNAT is IPv4 only")
     if ip and rules.networks and not any(IPv4Address(ip) in net for net in rules.networks):
         networks = ", ".join(str(net) for net in rules.networks)
-        return Problem("OutsideVPC", f"pod IP {ip} is not in the VPC ({networks})")
+        return Problem("OutsideVPC", f"pod IP {ip} is not in vpcCIDRs ({networks})")
     return None
 
 

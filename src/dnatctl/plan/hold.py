@@ -190,7 +190,18 @@ def _with_address(case: Case, spec: PodDNATSpec) -> PodDNATSpec:
 
 def _steady(case: Case) -> Plan:
     mend(case)
+    if case.seen.no_interface:
+        case.problem = case.problem or _no_interface(case)
     return case.answer(_name_interface(case) or _publish(case))
+
+
+def _no_interface(case: Case) -> Problem:
+    """Only told: the cloud's silence proves nothing, and what it refuses it says itself."""
+    text = (
+        f"DescribeNetworkInterfaces finds no interface with pod IP {case.ip} in the VPC of vpcID; "
+        "if nothing reaches the pod, check vpcID, and that pods have addresses of the VPC (Terway)"
+    )
+    return Problem("NoInterface", text)
 
 
 def _publish(case: Case) -> Publish | None:

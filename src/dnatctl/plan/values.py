@@ -96,6 +96,7 @@ class Seen:
     its outcome is unknown. `durable`: retired endpoints whose quarantine is noted where
     the next leader will find it. `absent`: gateways that the cloud says do not exist. `made_here`:
     this process created the record. `denied`: the namespace has used up its quota without this one.
+    `no_interface`: the cloud goes on saying that no interface of the VPC has the pod's IP.
     `names`: namespace and name of every PodDNAT, by UID. `stated_for`: seconds for which the pod's
     IP has been its. `retry_in`: seconds after which it may be known whose it is, if that is open.
     """
@@ -119,6 +120,7 @@ class Seen:
     zone_id: str = ""
     denied: bool = False
     names: Mapping[str, Key] = field(default_factory=dict)
+    no_interface: bool = False
     stated_for: float = 0.0
     retry_in: float | None = None
 

@@ -75,7 +75,7 @@ def test_a_pod_on_a_virtual_node_is_refused(it: Stage) -> None:
 
 def test_a_pod_outside_the_vpc_is_refused(it: Stage) -> None:
     unplaced(it, "172.16.0.9")
-    assert "172.16.0.9 is not in the VPC (10.0.0.0/16)" in refused(it, "web", "OutsideVPC")
+    assert "172.16.0.9 is not in vpcCIDRs (10.0.0.0/16)" in refused(it, "web", "OutsideVPC")
 
 
 def test_a_pod_with_ipv6_only_is_refused(it: Stage) -> None:

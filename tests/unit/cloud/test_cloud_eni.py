@@ -125,7 +125,28 @@ def test_an_unknown_address_is_asked_for_less_and_less_often(world: World) -> No
         world.clock.advance(1)
     assert asked_at[:8] == [0, 1, 3, 7, 15, 31, 63, 127]
     assert asked_at[8:] == [127 + 64 * i for i in range(1, 8)]
-    assert world.found == []
+    assert world.found == ["10.0.0.1"], "told once that it is missing"
+
+
+def test_that_no_interface_has_it_is_believed_after_a_while(world: World) -> None:
+    world.cache.want("10.0.0.1")
+    for seconds in (1, 2, 4, 8):
+        world.resolve()
+        assert not world.cache.missing("10.0.0.1")
+        world.clock.advance(seconds)
+    world.vpc.down = True
+    with pytest.raises(CloudError):
+        world.resolve()
+    assert not world.cache.missing("10.0.0.1"), "no answer says nothing"
+    world.vpc.down = False
+    world.clock.advance(16)
+    world.resolve()
+    assert world.cache.missing("10.0.0.1")
+    world.vpc.add("eni-1", "10.0.0.1")
+    world.clock.advance(64)
+    world.resolve()
+    assert not world.cache.missing("10.0.0.1")
+    assert world.found == ["10.0.0.1", "10.0.0.1"]
 
 
 def test_an_unknown_address_does_not_slow_the_others(world: World) -> None:

@@ -1,6 +1,6 @@
 """Files that work: the user's document, defaults, the environment on top."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
@@ -76,7 +76,7 @@ takeOver: true
 credential: {type: ramRole, roleName: KubernetesWorkerRole-1}
 """
     )
-    assert config.pod_networks == (IPv4Network("10.8.0.0/16"), IPv4Network("198.18.0.0/15"))
+    assert config.vpc_cidrs == (IPv4Network("10.8.0.0/16"), IPv4Network("198.18.0.0/15"))
     assert config.endpoints.vpc == "http://127.0.0.1:9100"
     assert config.endpoints.ecs == "https://ecs-vpc.cn-hangzhou.aliyuncs.com"
     assert config.custom_stateful_workload_kinds == ("GameServerSet",)
@@ -89,10 +89,8 @@ credential: {type: ramRole, roleName: KubernetesWorkerRole-1}
     assert config.credential.role_name == "KubernetesWorkerRole-1"
 
 
-def test_without_vpc_cidrs_private_and_shared_addresses_are_the_pods() -> None:
-    networks = parse(MINIMAL).pod_networks
-    inside = {ip: any(IPv4Address(ip) in n for n in networks) for ip in ("172.16.3.4", "8.8.8.8")}
-    assert inside == {"172.16.3.4": True, "8.8.8.8": False}
+def test_without_vpc_cidrs_nothing_is_assumed_of_the_vpc() -> None:
+    assert parse(MINIMAL).vpc_cidrs == ()
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ class TestRefused:
                 {"ips": ("172.16.0.9",)},
                 VPC,
                 "OutsideVPC",
-                "pod IP 172.16.0.9 is not in the VPC (10.0.0.0/8, 192.168.0.0/16)",
+                "pod IP 172.16.0.9 is not in vpcCIDRs (10.0.0.0/8, 192.168.0.0/16)",
             ),
         ],
     )

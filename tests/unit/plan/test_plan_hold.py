@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dnatctl.model import Eni
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.values import Plan, Policy, Reclaim, Retire
+from dnatctl.plan.values import Plan, Policy, Reclaim, Refused, Retire
 from dnatctl.pool import GatewayPool
 from tests.unit.plan.made import (
     BOTH,
@@ -25,12 +25,14 @@ from tests.unit.plan.made import (
     entries,
     listed,
     mine,
+    new_row,
     offer,
     pod,
     ports,
     ready,
     reclaimed,
     record,
+    refused,
     retired,
     spec,
     stamp,
@@ -393,3 +395,24 @@ def test_what_existed_is_kept_for_a_pod_that_asks_for_what_cannot_be_done(a_pod,
 def test_the_pool_is_the_one_of_the_configuration():
     assert isinstance(Scene(record=ONE, pod=pod()).pool.offer(GATEWAY), GatewayPool)
     assert Scene(record=ONE, pod=pod()).pool.owner(endpoint(600)) == ME
+
+
+class TestNoInterface:
+    """The cloud finds none: that is told, and proves nothing."""
+
+    def test_it_is_told_of_what_is_there(self):
+        made = Scene(WEB, record=ONE, pod=pod(), no_interface=True).plan()
+        status, reason, message = condition(made)
+        assert (status, reason, entries(made)) == ("True", "NoInterface", ["fwd-1"])
+        assert "no interface with pod IP 10.0.0.1" in message
+
+    def test_entries_are_made_all_the_same(self):
+        made = Scene(record=record(), pod=pod(), no_interface=True).plan()
+        assert made.problem is not None
+        assert (made.problem.reason, made.writes) == ("NoInterface", (create(),))
+
+    def test_what_the_cloud_refuses_comes_first(self):
+        no = refused(new_row("600", "80"), Refused.REJECTED)
+        made = Scene(record=record(), pod=pod(), no_interface=True, refusals=no).plan()
+        assert made.problem is not None
+        assert made.problem.reason == "CloudRejected"
