@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import wraps
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from alibabacloud_vpc20160428 import models as vpc
 
@@ -14,12 +15,33 @@ from dnatctl.cloud.api import MAX_ENI_IPS, PAGE_SIZE, EntryPage, Guard
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
-from dnatctl.cloud.sdk import Endpoint, Observer, Sdk, Settings
+from dnatctl.cloud.sdk import UNREADABLE, Endpoint, Observer, Sdk, Settings
 from dnatctl.cloud.translate import unreadable
 from dnatctl.model import Eni, ForwardEntry, Gateway, NewEntry
 
 _EIP_PAGE_SIZE: Final = 100
 _ENI_PAGE_SIZE: Final = 500
+_MOST_PAGES: Final = 200
+"""Of one list: far more than a region has of anything."""
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _understood(operation: Operation) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """For what reads an answer: where that has another shape than documented, raise CloudError."""
+
+    def of(read: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(read)
+        def reading(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            try:
+                return read(*args, **kwargs)
+            except UNREADABLE as error:
+                raise unreadable(operation, "not as documented") from error
+
+        return reading
+
+    return of
 
 
 class Cloud:
@@ -74,6 +96,7 @@ class Cloud:
         """The present pace of each API in calls a second, None where nothing limits it."""
         return self._sdk.rates()
 
+    @_understood(Operation.READ_GATEWAYS)
     def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
         """See `CloudApi.describe_gateways`."""
         found = {row.nat_gateway_id: row for row in self._gateway_rows(vpc_id=self._vpc_id)}
@@ -86,6 +109,7 @@ class Cloud:
             for one in wanted or found
         ]
 
+    @_understood(Operation.READ_TABLE)
     def read_page(self, table_id: str, page_number: int) -> EntryPage:
         """See `CloudApi.read_page`."""
         body = self._read_table(
@@ -97,6 +121,7 @@ class Cloud:
             raise unreadable(Operation.READ_TABLE, "rows are missing", body.request_id or "")
         return EntryPage(total, tuple(map(wire.entry, rows)))
 
+    @_understood(Operation.READ_TABLE)
     def read_entry(self, table_id: str, entry_id: str) -> ForwardEntry | None:
         """See `CloudApi.read_entry`."""
         body = self._read_table(forward_table_id=table_id, forward_entry_id=entry_id)
@@ -146,6 +171,7 @@ class Cloud:
         )
         self._sdk.call(Operation.MODIFY, request, guard)
 
+    @_understood(Operation.READ_ENIS)
     def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
         """See `CloudApi.find_enis`."""
         found: dict[str, Eni] = {}
@@ -168,7 +194,7 @@ class Cloud:
         from alibabacloud_ecs20140526 import models as ecs
 
         next_token = None
-        while True:
+        for _ in range(_MOST_PAGES):
             request = ecs.DescribeNetworkInterfacesRequest(
                 region_id=self._region_id,
                 # Private addresses repeat across VPCs.
@@ -184,6 +210,7 @@ class Cloud:
             next_token = body.next_token
             if not next_token:
                 return
+        raise unreadable(Operation.READ_ENIS, "pages without end")
 
     def _gateway(self, row: Any) -> Gateway:
         eips = wire.gateway_eips(row, self._eip_rows(row.nat_gateway_id))
@@ -222,8 +249,7 @@ class Cloud:
         page_size: int,
     ) -> Iterator[Any]:
         """The rows of all pages; a short page is the last one."""
-        page = 1
-        while True:
+        for page in range(1, _MOST_PAGES + 1):
             body = self._sdk.call(operation, request(page))
             rows = wire.rows(getattr(body, container), name)
             # That there is none has consequences, so an answer must say so in full.
@@ -232,7 +258,7 @@ class Cloud:
             yield from rows
             if len(rows) < page_size:
                 return
-            page += 1
+        raise unreadable(operation, "pages without end")
 
     def _read_table(self, **filters: Any) -> Any:
         request = vpc.DescribeForwardTableEntriesRequest(region_id=self._region_id, **filters)

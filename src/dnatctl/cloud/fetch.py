@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from calendar import timegm
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlencode, urlsplit
 
-import certifi
 import orjson
-import urllib3
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
+from urllib3.exceptions import HTTPError
 
 from dnatctl.cloud.credentials import CredentialError, Keys, RamRole, Rrsa
+from dnatctl.cloud.text import shown
+from dnatctl.cloud.web import Web
 
 _TOKEN_TTL: Final = {"X-aliyun-ecs-metadata-token-ttl-seconds": "300"}
 _ROLE_PATH: Final = "/latest/meta-data/ram/security-credentials/"
 _DURATION: Final = 3600
+
+_ROLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}[A-Za-z0-9_-]")
+"""RAM takes letters, digits, dots and hyphens, 64 at most
+(https://help.aliyun.com/zh/ram/developer-reference/api-ram-2015-05-01-createrole)."""
 
 
 def fetch_ram_role(source: RamRole) -> Keys:
@@ -29,12 +34,14 @@ def fetch_ram_role(source: RamRole) -> Keys:
     https://help.aliyun.com/zh/ecs/user-guide/view-instance-metadata
     """
     # Never through a proxy: the address is that of this very machine.
-    with urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(1, 2)) as http:
-        token = _text(http, "PUT", f"{source.endpoint}/latest/api/token", _TOKEN_TTL)
+    with Web(1, 2, direct=True) as web:
+        token = _text(web, "PUT", f"{source.endpoint}/latest/api/token", _TOKEN_TTL)
         headers = {"X-aliyun-ecs-metadata-token": token}
         url = f"{source.endpoint}{_ROLE_PATH}"
-        role = source.role_name or _text(http, "GET", url, headers).strip()
-        answer = _object(_text(http, "GET", url + quote(role), headers))
+        role = source.role_name or _text(web, "GET", url, headers).strip()
+        if not _ROLE_NAME.fullmatch(role):
+            raise CredentialError(f"not the name of a RAM role: {shown(role, longest=64)}")
+        answer = _object(_text(web, "GET", url + role, headers))
     if answer.get("Code") != "Success":
         raise CredentialError(f"the metadata service has no credentials for RAM role {role}")
     return _keys(answer, "AccessKeyId", "AccessKeySecret", "SecurityToken", "Expiration")
@@ -47,7 +54,7 @@ def fetch_rrsa(source: Rrsa) -> Keys:
     """
     try:
         oidc_token = Path(source.token_file).read_text("utf-8").strip()
-    except OSError as exc:
+    except (OSError, ValueError) as exc:
         raise CredentialError(f"cannot read the OIDC token file: {exc}") from exc
     query = {
         "Action": "AssumeRoleWithOIDC",
@@ -63,10 +70,10 @@ def fetch_rrsa(source: Rrsa) -> Keys:
         "RoleSessionName": source.session_name,
         "DurationSeconds": str(_DURATION),
     }
-    with _http_for(source.endpoint) as http:
+    with Web(3, 7) as web:
         url = f"{source.endpoint}/?{urlencode(query)}"
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = _object(_text(http, "POST", url, headers, urlencode(form)))
+        answer = _object(_text(web, "POST", url, headers, urlencode(form)))
     lent = answer.get("Credentials")
     if not isinstance(lent, dict):
         raise CredentialError("STS answered without credentials")
@@ -113,27 +120,16 @@ def _decrypt(text: str, key: bytes) -> str:
     return (unpadder.update(padded) + unpadder.finalize()).decode()
 
 
-def _http_for(url: str) -> urllib3.PoolManager:
-    """A connection pool that keeps to the proxy variables of the environment."""
-    parts = urlsplit(url)
-    timeout = urllib3.Timeout(3, 7)
-    proxy = getproxies().get(parts.scheme)
-    if proxy and not proxy_bypass(parts.hostname or ""):
-        return urllib3.ProxyManager(proxy, retries=False, timeout=timeout, ca_certs=certifi.where())
-    return urllib3.PoolManager(retries=False, timeout=timeout, ca_certs=certifi.where())
-
-
-def _text(
-    http: urllib3.PoolManager, method: str, url: str, headers: dict[str, str], body: str = ""
-) -> str:
-    where = urlsplit(url).netloc
+def _text(web: Web, method: str, url: str, headers: dict[str, str], body: str = "") -> str:
+    where = "an address that makes no sense"
     try:
-        response = http.request(method, url, headers=headers, body=body.encode() or None)
-    except urllib3.exceptions.HTTPError as exc:
+        where = urlsplit(url).netloc
+        answer = web.send(method, url, headers, body.encode() or None)
+    except (HTTPError, ValueError) as exc:
         raise CredentialError(f"no answer from {where}: {type(exc).__name__}") from exc
-    if response.status != 200:
-        raise CredentialError(f"{where} answered {response.status}{_vendor_code(response.data)}")
-    return response.data.decode("utf-8", "replace")
+    if answer.status != 200:
+        raise CredentialError(f"{where} answered {answer.status}{_vendor_code(answer.body)}")
+    return answer.body.decode("utf-8", "replace")
 
 
 def _vendor_code(body: bytes) -> str:
@@ -142,7 +138,8 @@ def _vendor_code(body: bytes) -> str:
         answer = _object(body)
     except CredentialError:
         return ""
-    return f" {answer.get('Code', '')} (request {answer.get('RequestId', '')})"
+    code, request = (shown(answer.get(name, ""), longest=96) for name in ("Code", "RequestId"))
+    return f" {code} (request {request})"
 
 
 def _object(text: str | bytes) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The vendor's SDK, tamed: one call in, one body or one `CloudError` out.
 
-What its users must know: it takes proxies from HTTP_PROXY and HTTPS_PROXY and pays no heed to
-NO_PROXY (measured, darabonba-core 1.0.9); it does not retry, and must not, since only the caller
-knows whether a repeat is safe; it keeps its connections for the life of the process.
+What its users must know: nothing is retried here, since only the caller knows whether a repeat is
+safe; a call ends within its deadline, whatever the other side does; connections are kept for the
+life of the process. How it is sent: `calling`, `web`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from alibabacloud_credentials.models import CredentialModel
 from alibabacloud_tea_openapi.utils_models import Config
 from alibabacloud_vpc20160428.client import Client as VpcClient
-from darabonba.runtime import RuntimeOptions
 from Tea.exceptions import TeaException
+from urllib3.exceptions import HTTPError
 
 from dnatctl.cloud.api import Guard, Stopped
+from dnatctl.cloud.calling import Calling, Turn
+from dnatctl.cloud.credentials import CredentialError
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
 from dnatctl.cloud.translate import from_sdk, unreadable
+from dnatctl.cloud.web import Web
 
 OK: Final = "ok"
 
@@ -42,7 +46,15 @@ _METHODS: Final = {
     Operation.READ_EIPS: "describe_eip_addresses_with_options",
     Operation.READ_ENIS: "describe_network_interfaces_with_options",
 }
-_RUNTIME: Final = RuntimeOptions()
+UNREADABLE: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What is raised by those who read an answer that is not of the documented shape."""
 _LOGGERS: Final = ("darabonba-core", "alibabacloud-tea", "credentials")
 
 
@@ -61,7 +73,7 @@ class Endpoint:
         parts = urlsplit(text if "://" in text else f"https://{text}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not an endpoint: {text!r}; write https://host or http://host:port")
-        if parts.path.strip("/") or parts.query or parts.username:
+        if parts.path.strip("/") or parts.query or parts.username or parts.port == 0:
             raise ValueError(
                 f"an endpoint is a host and no more: {parts.scheme}://{parts.hostname}"
             )
@@ -70,7 +82,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to reach the cloud. Timeouts in seconds."""
+    """How to reach the cloud. In seconds: for a connection, and for a wait in between; a call ends
+    within both together.
+    """
 
     region_id: str
     vpc: Endpoint
@@ -90,9 +104,10 @@ class Sdk:
         self._provider = provider
         self._limits = limits
         self._observe = observe
+        self._web = Web(settings.connect_timeout, settings.read_timeout)
         self._ecs: Any = None
         self._ecs_lock = threading.Lock()
-        self._vpc = VpcClient(self._config(settings.vpc))
+        self._vpc = self._opened(VpcClient, settings.vpc)
         _silence()
 
     def call(self, operation: Operation, request: Any, guard: Guard | None = None) -> Any:
@@ -119,14 +134,15 @@ class Sdk:
     def _attempt(self, operation: Operation, request: Any, guard: Guard | None) -> Any:
         method = getattr(self._client(operation), _METHODS[operation])
         self._limits.take(operation)
-        if guard is not None and not guard():
-            raise Stopped
+        turn = Turn(partial(_ask, guard))
         started = time.perf_counter()
         body, error = None, None
         try:
-            body = method(request, _RUNTIME).body
-        except TeaException as exc:
-            error = from_sdk(operation, exc)
+            body = method(request, turn).body
+        except (TeaException, CredentialError, HTTPError) as exc:
+            error = from_sdk(operation, exc, turn.secrets)
+        except UNREADABLE:
+            error = unreadable(operation, "not as documented")
         if error is None and body is None:
             error = unreadable(operation, "no body")
         self._account(operation, error, time.perf_counter() - started)
@@ -151,19 +167,29 @@ class Sdk:
                 # Late: it costs 0.2 s and 19 MB, and many installations never need it.
                 from alibabacloud_ecs20140526.client import Client as EcsClient
 
-                self._ecs = EcsClient(self._config(self._settings.ecs))
+                self._ecs = self._opened(EcsClient, self._settings.ecs)
             return self._ecs
 
-    def _config(self, endpoint: Endpoint) -> Any:
-        return Config(
-            credential=_Signer(self._provider),
-            region_id=self._settings.region_id,
-            endpoint=endpoint.host or None,
-            protocol=endpoint.protocol,
-            user_agent=self._settings.user_agent,
-            connect_timeout=int(self._settings.connect_timeout * 1000),
-            read_timeout=int(self._settings.read_timeout * 1000),
+    def _opened(self, client_class: Any, endpoint: Endpoint) -> Any:
+        signer = _Signer(self._provider)
+        client = client_class(
+            Config(
+                credential=signer,
+                region_id=self._settings.region_id,
+                endpoint=endpoint.host or None,
+                protocol=endpoint.protocol,
+            )
         )
+        host = client._endpoint  # noqa: SLF001 - it alone knows the one of its region
+        client.call_api = Calling(
+            self._web, signer, host, endpoint.protocol, self._settings.user_agent
+        )
+        return client
+
+
+def _ask(guard: Guard | None) -> None:
+    if guard is not None and not guard():
+        raise Stopped
 
 
 class _Signer:

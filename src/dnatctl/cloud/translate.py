@@ -1,34 +1,41 @@
-"""From the SDK's exceptions to `CloudError`.
+"""From what a call of the SDK raises to `CloudError`.
 
-The SDK raises a `ResponseException` for an answer it could read as an error, and wraps everything
-else (no connection, no answer, a body that is not JSON, a failing credential) in an
-`UnretryableException` that has lost the HTTP status. The text of the latter holds the whole URL
-of the call, and the vendor's text for a wrong signature repeats the signed headers, session token
-included; neither is let through.
+That is a `ResponseException` for an answer that could be read as an error, and what went wrong on
+the way for everything else (no connection, no answer, a body that is not JSON, a failing
+credential), which the SDK by itself would wrap in an `UnretryableException`. The text of the latter
+holds the whole URL of the call, and the vendor's text for a wrong signature repeats the signed
+headers, session token included; neither is let through.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from darabonba.exceptions import ResponseException, UnretryableException
+from urllib3.exceptions import DecodeError, LocationValueError, ProxyError
 
 from dnatctl.cloud.codes import classify
 from dnatctl.cloud.credentials import CredentialError
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
+from dnatctl.cloud.text import shown
+from dnatctl.transport import TooLargeError
 
-_MESSAGE_LIMIT: Final = 300
-_SIGNED_TEXT: Final = re.compile(r"\W*server\W*(string|canonical).*", re.IGNORECASE | re.DOTALL)
-_URL: Final = re.compile(r"\b\w+://\S+")
-_LONG_TOKEN: Final = re.compile(r"[\w+/=%.-]{80,}")
+_LONGEST_CODE: Final = 96
+"""Characters of a code, of which the vendor's longest has about 60, and of a request ID."""
+
+_LONGEST_PAUSE: Final = 120.0
+"""Seconds of a server's hint that are believed: the vendor counts by the minute."""
 
 
-def from_sdk(operation: Operation, exc: Exception) -> CloudError:
-    """What `exc`, raised by the SDK while doing `operation`, means."""
+def from_sdk(operation: Operation, exc: Exception, secrets: Iterable[str] = ()) -> CloudError:
+    """What `exc`, raised by the SDK while doing `operation`, means.
+
+    `secrets` are texts that must not be shown, wherever they occur.
+    """
     if isinstance(exc, ResponseException):
-        return _refused(operation, exc)
+        return _refused(operation, exc, tuple(secrets))
     cause = exc.inner_exception if isinstance(exc, UnretryableException) else exc
     if isinstance(cause, CredentialError):
         return CloudError(operation, ErrorKind.AUTH, message=str(cause))
@@ -41,18 +48,18 @@ def unreadable(operation: Operation, what: str, request_id: str = "") -> CloudEr
     return CloudError(operation, ErrorKind.UNKNOWN, message=message, request_id=request_id)
 
 
-def _refused(operation: Operation, exc: Any) -> CloudError:
+def _refused(operation: Operation, exc: Any, secrets: tuple[str, ...]) -> CloudError:
     body = exc.data if isinstance(exc.data, dict) else {}
     # The SDK turns an absent code or ID into the word "None".
-    code = str(body.get("Code") or "")
-    message = _clean(str(body.get("Message") or ""))
-    retry_after = exc.retry_after / 1000 if exc.retry_after else None
+    code = shown(body.get("Code") or "", secrets, _LONGEST_CODE)
+    message = shown(body.get("Message") or "", secrets)
+    retry_after = min(exc.retry_after, 1000 * _LONGEST_PAUSE) / 1000 if exc.retry_after else None
     return CloudError(
         operation,
         _kind(operation, code, message, exc.status_code or 0, retry_after),
         code=code,
         message=message,
-        request_id=str(body.get("RequestId") or ""),
+        request_id=shown(body.get("RequestId") or "", secrets, _LONGEST_CODE),
         retry_after=retry_after,
     )
 
@@ -73,17 +80,17 @@ def _kind(
     return ErrorKind.UNCLASSIFIED if code else ErrorKind.UNKNOWN
 
 
-def _clean(text: str) -> str:
-    text = _LONG_TOKEN.sub("<redacted>", _URL.sub("<url>", _SIGNED_TEXT.sub("", text)))
-    text = " ".join(text.split())
-    return text if len(text) <= _MESSAGE_LIMIT else f"{text[:_MESSAGE_LIMIT]}..."
-
-
 def _describe(cause: BaseException | None) -> str:
     """What went wrong on the wire, from the innermost exception, without its URL."""
+    if isinstance(cause, TooLargeError | DecodeError):
+        return f"unreadable answer: {shown(cause)}"
+    if isinstance(cause, LocationValueError):
+        return f"no answer: {shown(cause)}"
     root = cause
     while root is not None and (deeper := root.__cause__ or root.__context__) is not None:
         root = deeper
+    if isinstance(cause, ProxyError) and isinstance(root, OSError) and not root.strerror:
+        return f"no answer: the proxy says: {shown(root)}"
     if isinstance(root, OSError):
         return f"no answer: {root.strerror or type(root).__name__}"
     if isinstance(root, ValueError | RuntimeError):

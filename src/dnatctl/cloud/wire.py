@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from dnatctl.cloud.text import shown
 from dnatctl.model import (
     ALL_PORTS,
     Eni,
@@ -77,7 +78,7 @@ def gateway(row: Any, vpc_id: str, eips: Iterable[GatewayEip]) -> Gateway:
         zone_id=str(getattr(row.nat_gateway_private_info, "iz_no", None) or ""),
         vpc_id=str(row.vpc_id or ""),
         eips=tuple(eips),
-        problem=_gateway_problem(row, vpc_id, has_table=bool(tables)),
+        problem=shown(_gateway_problem(row, vpc_id, has_table=bool(tables))),
     )
 
 
@@ -112,7 +113,7 @@ def gateway_eips(row: Any, described: Iterable[Any]) -> Iterator[GatewayEip]:
     listed = {str(eip.ip_address): eip for eip in rows(row.ip_lists, "ip_list")}
     states = {str(eip.ip_address): eip for eip in described}
     for ip in dict.fromkeys([*listed, *states]):
-        problem = _eip_problem(ip, listed, states.get(ip), row.nat_gateway_id)
+        problem = shown(_eip_problem(ip, listed, states.get(ip), row.nat_gateway_id))
         serves_snat = _serves_snat(listed.get(ip))
         yield GatewayEip(ip, not problem, serves_snat, problem)
 

@@ -119,6 +119,9 @@ _BY_CODE = {
 }
 
 _AHEAD_CAUSE = "ResourceVersionTooLarge"
+_LONGEST_PAUSE = 300.0
+"""Seconds of a server's hint that are believed."""
+
 _MESSAGE_LIMIT = 512
 """Bodies of proxies in between can be whole web pages, and webhooks write what they like."""
 
@@ -140,13 +143,13 @@ def error_of(status: Status, retry_after: float | None = None) -> KubeError:
     details = status.details or {}
     seconds = details.get("retryAfterSeconds")
     if retry_after is None and isinstance(seconds, int) and seconds > 0:
-        retry_after = float(seconds)
+        retry_after = float(min(seconds, _LONGEST_PAUSE))
     return KubeError(
         classify(status),
         _shown(status.message or status.reason) or f"HTTP {status.code}",
         status=status.code,
         reason=status.reason,
-        retry_after=retry_after,
+        retry_after=None if retry_after is None else min(retry_after, _LONGEST_PAUSE),
         details=details,
     )
 
@@ -159,7 +162,7 @@ def error_from_answer(code: int, body: bytes, retry_after: str | None) -> KubeEr
         status = Status(message=body[: 4 * _MESSAGE_LIMIT].decode(errors="replace"))
     status.code = code
     header = retry_after.strip() if retry_after else ""
-    return error_of(status, float(header) if header.isdigit() else None)
+    return error_of(status, float(header[:9]) if header.isdecimal() else None)
 
 
 def _shown(message: str) -> str:

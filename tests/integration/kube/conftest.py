@@ -10,7 +10,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from dnatctl.kube.client import KubeClient, Observer
 from dnatctl_sim.kube import KubeServer, Settings
-from tests.integration.kube.scripted import ScriptedServer
+from tests.support.scripted import ScriptedServer
 
 
 def client_of(url: str, observer: Observer | None = None) -> KubeClient:

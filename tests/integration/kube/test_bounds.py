@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import time
 from collections.abc import Callable
 from random import Random
@@ -20,10 +18,10 @@ from dnatctl.kube.poddnats import PodDNATSource
 from dnatctl.kube.pods import PodSource
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Owner
-from tests.integration.kube.scripted import Exchange, ScriptedServer
+from tests.support.hostile import ENDLESS, ENORMOUS, drip
 from tests.support.kubejson import bookmark, event, listing, pod
+from tests.support.scripted import Exchange, ScriptedServer
 
-DRIP = 0.02
 DEADLINE = 0.4
 PATIENCE = 20.0
 """Far more than the deadline, far less than the answers here would last."""
@@ -35,65 +33,7 @@ def failure_of(call: Callable[[], object]) -> KubeError:
     return caught.value
 
 
-def drip(exchange: Exchange, piece: bytes, every: float = DRIP) -> None:
-    """Send it over and over, so that the connection is never silent for long."""
-    exchange.close_connection = True
-    with contextlib.suppress(OSError):
-        while not exchange.server.stopping.wait(every):
-            exchange.wfile.write(piece)
-
-
-def status_line(exchange: Exchange) -> None:
-    exchange.wfile.write(b"HTTP/1.1 200 O")
-    drip(exchange, b"K")
-
-
-def headers(exchange: Exchange) -> None:
-    exchange.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    drip(exchange, b"x")
-
-
-def continues(exchange: Exchange) -> None:
-    drip(exchange, b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def continues_at_once(exchange: Exchange) -> None:
-    drip(exchange, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0.0)
-
-
-def body(exchange: Exchange) -> None:
-    exchange.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-    drip(exchange, b" ")
-
-
-def body_without_length(exchange: Exchange) -> None:
-    exchange.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    drip(exchange, b" ")
-
-
-def chunks(exchange: Exchange) -> None:
-    exchange.begin()
-    drip(exchange, b"1\r\n \r\n")
-
-
-def refusal(exchange: Exchange) -> None:
-    exchange.wfile.write(b"HTTP/1.1 409 Conflict\r\nContent-Length: 1000000\r\n\r\n")
-    drip(exchange, b" ")
-
-
-@pytest.mark.parametrize(
-    "script",
-    [
-        status_line,
-        headers,
-        continues,
-        continues_at_once,
-        body,
-        body_without_length,
-        chunks,
-        refusal,
-    ],
-)
+@pytest.mark.parametrize("script", ENDLESS)
 def test_an_answer_that_drips_is_given_up(
     server: ScriptedServer, client: KubeClient, script: Callable[[Exchange], None]
 ) -> None:
@@ -106,29 +46,7 @@ def test_an_answer_that_drips_is_given_up(
     assert client.request("GET", "/x") == b'{"next":true}'
 
 
-def large(exchange: Exchange) -> None:
-    exchange.answer(200, b"x" * 3_000_000)
-
-
-def gzipped(exchange: Exchange) -> None:
-    exchange.answer(200, gzip.compress(b"x" * 3_000_000), Content_Encoding="gzip")
-
-
-def chunked(exchange: Exchange) -> None:
-    exchange.stream(*[b"x" * 500_000] * 6)
-
-
-def refused(exchange: Exchange) -> None:
-    exchange.answer(409, b"x" * 30_000_000)
-
-
-def negative(exchange: Exchange) -> None:
-    exchange.begin()
-    exchange.wfile.write(b"-1\r\n")
-    drip(exchange, b"x" * 100_000, 0.0)
-
-
-@pytest.mark.parametrize("script", [large, gzipped, chunked, refused, negative])
+@pytest.mark.parametrize("script", ENORMOUS)
 def test_an_answer_that_is_too_large_is_not_taken(
     server: ScriptedServer, client: KubeClient, script: Callable[[Exchange], None]
 ) -> None:

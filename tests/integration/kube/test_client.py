@@ -18,8 +18,8 @@ from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
 from tests.integration.kube.certificates import self_signed
 from tests.integration.kube.conftest import client_of
-from tests.integration.kube.scripted import Exchange, ScriptedServer
 from tests.support.kubejson import status
+from tests.support.scripted import Exchange, ScriptedServer
 
 Until = Callable[[Callable[[], object]], None]
 

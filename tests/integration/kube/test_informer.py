@@ -18,9 +18,9 @@ from dnatctl.kube.informer import Informer, InformerSettings
 from dnatctl.kube.pods import PodSource
 from dnatctl.objects import Key, Pod
 from tests.integration.kube.conftest import client_of
-from tests.integration.kube.scripted import Exchange, ScriptedServer
 from tests.support.clock import FakeClock
 from tests.support.kubejson import Json, bookmark, event, listing, pod, status
+from tests.support.scripted import Exchange, ScriptedServer
 
 Until = Callable[[Callable[[], object]], None]
 

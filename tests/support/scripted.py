@@ -17,7 +17,7 @@ import orjson
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked; `body` is JSON, read."""
+    """What was asked; `body` is JSON, read, or None for anything else."""
 
     method: str
     route: str
@@ -82,7 +82,9 @@ class Exchange(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         length = int(self.headers.get("Content-Length") or 0)
-        body = orjson.loads(self.rfile.read(length)) if length else None
+        content = self.rfile.read(length)
+        is_json = "json" in self.headers.get("Content-Type", "")
+        body = orjson.loads(content) if length and is_json else None
         query = dict(parse_qsl(url.query))
         self.asked = Request(self.command, url.path, query, self.headers, body)
         self.server.requests.append(self.asked)

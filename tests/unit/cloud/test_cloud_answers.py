@@ -1,0 +1,140 @@
+"""An answer may have any shape: reading it ends with a value or with a `CloudError`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from unittest import mock
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dnatctl.cloud.client import Cloud
+from dnatctl.cloud.credentials import AccessKey, CredentialError, Keys, RamRole
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.fetch import fetch_ram_role, read_addon_token
+from dnatctl.cloud.providers import open_provider
+from dnatctl.cloud.web import Answer, Web
+from dnatctl.model import NewEntry, PortRange, Protocol
+
+SECRET = "the-secret-of-this-test"
+NEW = NewEntry("1.2.3.4", PortRange(512, 512), "10.0.0.1", PortRange(80, 80), Protocol.TCP, "n")
+
+CALLS: dict[str, Callable[[Cloud], object]] = {
+    "gateways": lambda cloud: cloud.describe_gateways(),
+    "gateway": lambda cloud: cloud.describe_gateways(["ngw-1"]),
+    "page": lambda cloud: cloud.read_page("ftb-1", 1),
+    "entry": lambda cloud: cloud.read_entry("ftb-1", "fwd-1"),
+    "create": lambda cloud: cloud.create_entry("ftb-1", NEW, "token"),
+    "delete": lambda cloud: cloud.delete_entry("ftb-1", "fwd-1", "token"),
+    "enis": lambda cloud: cloud.find_enis(["10.0.0.1"]),
+}
+
+_NAMES = """
+    Code Message RequestId TotalCount PageNumber PageSize NextToken ForwardTableEntries
+    ForwardTableEntry ForwardEntryId ForwardEntryName ExternalIp ExternalPort InternalIp
+    InternalPort IpProtocol Status NatGateways NatGateway NatGatewayId ForwardTableIds
+    ForwardTableId IpLists IpList IpAddress VpcId BusinessStatus NatGatewayPrivateInfo
+    EipAddresses EipAddress InstanceId OperationLocks LockReason NetworkInterfaceSets
+    NetworkInterfaceSet PrivateIpSets PrivateIpSet PrivateIpAddress AssociatedPublicIp
+    NetworkInterfaceId SnatEntryEnabled UsingStatus
+"""
+NAMES = st.sampled_from(_NAMES.split())
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 5)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(
+        ["", "0", "1", "-1", "9" * 5000, "x" * 500, "Available", "ngw-1", "any", "1/0"]
+    )
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=8),
+    max_leaves=30,
+)
+SHAPES = {
+    "gateways": {"TotalCount": 1, "NatGateways": {"NatGateway": [{"NatGatewayId": "ngw-1"}]}},
+    "page": {"TotalCount": 1, "ForwardTableEntries": {"ForwardTableEntry": [{}]}},
+    "enis": {"NetworkInterfaceSets": {"NetworkInterfaceSet": [{"PrivateIpSets": {}}]}},
+}
+BODIES = (
+    st.dictionaries(NAMES, JSON).map(orjson.dumps)
+    | JSON.map(orjson.dumps)
+    | st.builds(
+        lambda shape, more: orjson.dumps(SHAPES[shape] | more),
+        st.sampled_from(sorted(SHAPES)),
+        st.dictionaries(NAMES, JSON, max_size=2),
+    )
+    | st.binary()
+    | st.sampled_from([b"", b"[" * 100_000, b'{"a":' * 100_000, b"<xml/>", b"null", b"\xff"])
+)
+STATUSES = st.sampled_from([200, 200, 200, 204, 302, 400, 403, 404, 429, 500, 502, 503, 999])
+HEADERS = st.dictionaries(
+    st.just("x-acs-retry-after"), st.sampled_from(["", "1", "-1", "x", "9" * 400, "9" * 5000])
+)
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Cloud:
+    return Cloud.connect(
+        "r", "vpc-1", open_provider(AccessKey(Keys("id", SECRET))), vpc_endpoint="x"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(status=STATUSES, headers=HEADERS, body=BODIES)
+def test_calls(cloud: Cloud, name: str, status: int, headers: dict[str, str], body: bytes) -> None:
+    # In place of the network only: the limits must not make this slow.
+    cloud._sdk._limits.take = lambda _operation: None  # type: ignore[method-assign]
+    with mock.patch.object(Web, "send", return_value=Answer(status, headers, body)):
+        try:
+            CALLS[name](cloud)
+        except CloudError as error:
+            told = error
+        else:
+            return
+    assert len(str(told)) < 600
+    assert str(told).isprintable()
+    assert told.retry_after is None or 0 < told.retry_after <= 120
+
+
+@given(status=STATUSES, body=BODIES)
+def test_credentials(status: int, body: bytes) -> None:
+    with (
+        mock.patch.object(Web, "send", return_value=Answer(status, {}, body)),
+        suppress(CredentialError),
+    ):
+        fetch_ram_role(RamRole("role"))
+    with suppress(CredentialError):
+        read_addon_token(body)
+
+
+def test_a_message_that_repeats_a_secret_shows_none(cloud: Cloud) -> None:
+    body = orjson.dumps(
+        {"Code": f"Bad.{SECRET}", "Message": f"I got {SECRET} from id", "RequestId": SECRET}
+    )
+    with (
+        mock.patch.object(Web, "send", return_value=Answer(400, {}, body)),
+        pytest.raises(CloudError) as caught,
+    ):
+        cloud.read_page("ftb-1", 1)
+    assert SECRET not in str(caught.value)
+    assert "I got <redacted> from" in str(caught.value)
+
+
+def test_lists_that_go_on_for_ever_are_given_up(cloud: Cloud) -> None:
+    full = {"TotalCount": 50, "NatGateways": {"NatGateway": [{"NatGatewayId": "n"}] * 50}}
+    enis = {"TotalCount": 0, "NextToken": "again", "NetworkInterfaceSets": {}}
+    for name, body in (("gateways", full), ("enis", enis)):
+        answer = Answer(200, {}, orjson.dumps(body))
+        with (
+            mock.patch.object(Web, "send", return_value=answer),
+            pytest.raises(CloudError) as caught,
+        ):
+            CALLS[name](cloud)
+        assert caught.value.kind is ErrorKind.UNKNOWN
