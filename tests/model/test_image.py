@@ -49,6 +49,7 @@ KEPT = {
         "_quarantine": "quarantine",
         "_gateways": "lines",
         "_tables": CONSTANT,
+        "_held": UNUSED,
     },
     Claims: {
         "_by_uid": "claims",
@@ -126,6 +127,7 @@ KEPT = {
                 "_note_soon",
                 "_looking",
                 "_dry_run",
+                "_keeper",
             ),
             CONSTANT,
         ),

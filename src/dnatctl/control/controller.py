@@ -215,6 +215,7 @@ class Controller:
             note_soon=self._elector.renew_soon,
             looking=self._hub.looking,
             dry_run=settings.dry_run,
+            keeper=self._identity.parked,
         )
 
     def _make_server(self) -> None:

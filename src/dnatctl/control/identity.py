@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from dnatctl.control.parked import Parked
 from dnatctl.control.settings import Settings
 from dnatctl.control.sweeper import shared
 from dnatctl.control.world import World
@@ -87,6 +88,7 @@ class Identity:
         self._world = world
         self._note = not settings.dry_run
         self._take_over = settings.config.take_over
+        self.parked = Parked(ledger, world, note=self._note)
         self._migrating: datetime | None = None
         self._facts: dict[str, str] = {}
         self.known = True
@@ -113,6 +115,7 @@ class Identity:
         self._facts[CLUSTER] = uid or noted
         self.known = bool(self._facts[CLUSTER])
         self._world.identify(tag_of(self._facts[CLUSTER]))
+        self.parked.load()
         if not self.known:
             log.warning(
                 "may not get the namespace kube-system: another cluster with the same clusterID "

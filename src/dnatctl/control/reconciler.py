@@ -14,7 +14,7 @@ from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import PodDNATApi
-from dnatctl.objects import FINALIZER, Key, PodDNAT, PodRef
+from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATStatus, PodRef
 from dnatctl.plan.plan import plan
 from dnatctl.plan.values import (
     Adopt,
@@ -56,6 +56,28 @@ class Hands(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """Who notes parked claims."""
+
+    def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
+        """That status is about to be written. Raises KubeError."""
+        ...
+
+    def forget(self, uid: str) -> None:
+        """The PodDNAT is gone."""
+        ...
+
+
+class _Keepless:
+    """Notes nothing."""
+
+    def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
+        """See `Keeper`."""
+
+    def forget(self, uid: str) -> None:
+        """See `Keeper`."""
+
+
 class Reporter(Protocol):
     """Who tells people."""
 
@@ -93,6 +115,7 @@ class Reconciler:
         note_soon: Callable[[], None],
         looking: Callable[[PodRef], bool] = _still,
         dry_run: bool = False,
+        keeper: Keeper | None = None,
     ) -> None:
         self._observer = observer
         self._world = world
@@ -104,6 +127,7 @@ class Reconciler:
         self._note_soon = note_soon
         self._looking = looking
         self._dry_run = dry_run
+        self._keeper = keeper or _Keepless()
         self._doubted: dict[Key, Seen] = {}
         """Names whose last write may have been carried out although it failed."""
 
@@ -193,6 +217,7 @@ class Reconciler:
             case Reclaim():
                 self._reclaim(seen, record, step)
             case Publish(status):
+                self._keeper.keep(record, status)
                 self._written(seen, step, self._api.patch_status(record, status))
             case FixMetadata(owner):
                 finalizers = tuple(dict.fromkeys((*record.finalizers, FINALIZER)))
@@ -261,6 +286,7 @@ class Reconciler:
         left = tuple(name for name in record.finalizers if name != FINALIZER)
         patched = self._api.patch_finalizers(record, left)
         self._hands.forget(record.uid)
+        self._keeper.forget(record.uid)
         self._reporter.stepped(seen, step, patched)
         if left:
             self._records.note_written(patched)

@@ -2,12 +2,14 @@
 
 An adopted row has no mark, and a PodDNAT may be written by others, so that a row is ours is noted
 where only the controller writes. Each key is the ID of a forward entry, its value the UID of the
-PodDNAT that it was adopted for. One more ConfigMap holds facts about the installation.
+PodDNAT that it was adopted for. Others hold parked claims, and facts about the installation.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 import msgspec
 
@@ -17,6 +19,9 @@ from dnatctl.kube.errors import Failure, KubeError
 
 PREFIX = "dnatctl-adopted-"
 FACTS = "dnatctl-ledger"
+PARKED = "dnatctl-parked-"
+SHARDS = "0123456789abcdef"
+"""Parked claims are spread over so many ConfigMaps: one takes 1 MiB."""
 
 
 class Ledger:
@@ -45,6 +50,21 @@ class Ledger:
     def note_facts(self, facts: Mapping[str, str | None]) -> None:
         """Note these facts, or with None take them out; durable when this returns."""
         self._patch(FACTS, facts)
+
+    def parked(self) -> dict[str, str]:
+        """Endpoints of parked claims, by the UID of their PodDNAT."""
+        found: dict[str, str] = {}
+        for shard in SHARDS:
+            found |= self._read(PARKED + shard)
+        return found
+
+    def note_parked(self, parked: Mapping[str, str | None]) -> None:
+        """Note the endpoints of these PodDNATs (by UID), or with None take them out."""
+        shards: dict[str, dict[str, str | None]] = defaultdict(dict)
+        for uid, endpoints in parked.items():
+            shards[sha256(uid.encode()).hexdigest()[0]][uid] = endpoints
+        for shard, data in shards.items():
+            self._patch(PARKED + shard, data)
 
     def _read(self, name: str) -> dict[str, str]:
         try:

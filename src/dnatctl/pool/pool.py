@@ -34,6 +34,7 @@ class Pool:
         self._tables = tables
         self._claims = Claims()
         self._quarantine = Quarantine(quarantine_s)
+        self._held: dict[str, frozenset[Endpoint]] = {}
 
     # --- gateways
 
@@ -121,6 +122,17 @@ class Pool:
         self._rest(self._claims.drop(uid), now)
         return claim is not None and bool(claim.spec.ports)
 
+    def hold(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
+        """These endpoints were that PodDNAT's before, and no others; whether any were known."""
+        known = self._held.pop(uid, None)
+        if held := frozenset(endpoints):
+            self._held[uid] = held
+        return known is not None
+
+    def holds(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
+        """Whether all of these endpoints are held for that PodDNAT."""
+        return self._held.get(uid, frozenset()).issuperset(endpoints)
+
     def claims(self) -> Mapping[str, PodDNATSpec]:
         """All claims by PodDNAT UID."""
         return self._claims.specs()
@@ -128,16 +140,18 @@ class Pool:
     def owner(self, endpoint: Endpoint) -> str:
         """The UID whose claim to the endpoint stands; empty if there is none.
 
-        Of several, the one that has a row for it, else the one that has claimed it longest (which
-        is not the oldest PodDNAT: a claim can be written into any of them at any time).
+        Of several, the one that has a row for it, else the one that it is held for, else the one
+        that has claimed it longest (which is not the oldest PodDNAT: a claim can be written into
+        any of them at any time).
         """
 
-        def rank(claim: Claim) -> tuple[bool, int, str, str]:
+        def rank(claim: Claim) -> tuple[bool, bool, int, str, str]:
             table = self._tables.get(claim.spec.gateway_id)
             rows = table.covering(endpoint) if table else []
             has_row = any(row.owner == claim.uid for row in rows)
             since = self._claims.since(claim.uid, endpoint)
-            return (not has_row, since, claim.created, claim.uid)
+            held = self.holds(claim.uid, (endpoint,))
+            return (not has_row, not held, since, claim.created, claim.uid)
 
         return self._claims.owner(endpoint, rank)
 

@@ -123,6 +123,41 @@ def test_the_endpoint_of_a_fixed_pod_that_is_away_stays_its_own(it: Stage) -> No
     assert (entry["externalIP"], entry["externalPort"]) != mine
 
 
+def test_nor_does_anybody_get_it_across_a_restart(it: Stage) -> None:
+    """While no leader is there nobody sees which claim came first."""
+    it.pod("thief")
+    it.ready("thief")
+    created = it.record("thief")["metadata"]["creationTimestamp"]  # type: ignore[index]
+    eventually(lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" > created, what="it is older")
+    it.kube.store.create("statefulsets.apps", stateful(it.ns, "db", fixed="", ports="80,443"))
+    mine = [(e["externalIP"], e["externalPort"]) for e in it.ready("db-0", 2)]
+    it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 0}})
+    eventually(lambda: it.kube.store.get("pods", it.ns, "db-0") is None and not it.own_rows("db-0"))
+    it.quiet()
+    uid = it.record("db-0")["metadata"]["uid"]  # type: ignore[index]
+    assert uid in parked(it)
+    it.stop_controllers()
+    it.referee.forged.add((it.ns, "thief"))
+    ports = [{"externalPort": port, "internalPort": "80"} for _, port in mine[1:]]
+    spec = {"externalIP": mine[0][0], "portMapping": ports}
+    it.kube.store.patch(RECORDS, it.ns, "thief", {"spec": spec})
+    it.start_controller()
+    it.ready("thief")
+    it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 1}})
+    assert [(e["externalIP"], e["externalPort"]) for e in it.ready("db-0", 2)] == mine
+    assert not {(e["externalIP"], e["externalPort"]) for e in it.ready("thief")} & set(mine)
+    it.kube.store.delete("statefulsets.apps", it.ns, "db")
+    it.gone("db-0")
+    eventually(lambda: uid not in parked(it), what="it is struck from the ledger")
+
+
+def parked(it: Stage) -> set[str]:
+    """UIDs of PodDNATs whose claims the ledger keeps."""
+    maps = it.kube.store.list("configmaps", "dnatctl-system")
+    named = [m for m in maps if m["metadata"]["name"].startswith("dnatctl-parked-")]
+    return {uid for m in named for uid in m.get("data", {})}
+
+
 def test_somebody_elses_finalizer_does_not_hold_the_pool(it: Stage) -> None:
     """Released it is all the same, and then its endpoints are nobody's claim any more."""
     world = it.running[0].controller._world

@@ -25,6 +25,9 @@ class Facts:
     def facts(self) -> dict[str, str]:
         return dict(self.held)
 
+    def parked(self) -> dict[str, str]:
+        return {}
+
     def note_facts(self, facts: Mapping[str, str | None]) -> None:
         self.held = {k: v for k, v in {**self.held, **facts}.items() if v is not None}
 

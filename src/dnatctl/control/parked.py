@@ -1,0 +1,90 @@
+"""Parked claims, noted where only the controller writes.
+
+A fixed claim whose pod is away has no row that would show whose it is. While this process runs, the
+order in which claims were made decides; after a restart nothing would, and whoever may write an
+older PodDNAT could write the endpoint of another's into it. So parked claims are in the ledger.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import structlog
+
+from dnatctl.control.world import World
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.ledger import Ledger
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.objects import READY, PodDNAT, PodDNATStatus
+from dnatctl.plan.release import AWAY
+
+log = structlog.get_logger(__name__)
+
+_ENDPOINT = re.compile(r"([0-9.]{7,15}):([0-9]{1,5})/(tcp|udp)")
+_REFUSED = frozenset({Failure.INVALID, Failure.FORBIDDEN})
+
+
+class Parked:
+    """Keeps parked claims in the ledger. With `note` False nothing is written."""
+
+    def __init__(self, ledger: Ledger, world: World, *, note: bool = True) -> None:
+        self._ledger = ledger
+        self._world = world
+        self._note = note
+
+    def load(self) -> None:
+        """Take over what is noted; what belongs to no PodDNAT any more is struck. All PodDNATs are
+        known by now. Raises KubeError.
+        """
+        stale = []
+        for uid, text in self._ledger.parked().items():
+            if self._world.key_of(uid) is None:
+                stale.append(uid)
+            else:
+                self._world.pool.hold(uid, _read(text))
+        if stale and self._note:
+            self._ledger.note_parked(dict.fromkeys(stale))
+
+    def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
+        """That status is about to be written: if it says that the pod is away, note whose the
+        endpoints are, before the rows that show it go. Raises KubeError.
+        """
+        ready = status.condition(READY)
+        if ready is None or ready.reason != AWAY.reason:
+            return
+        with self._world.lock:
+            pool = self._world.pool
+            own = tuple(e for e in record.spec.endpoints() if pool.owner(e) == record.uid)
+            if not own or pool.holds(record.uid, own):
+                return
+            pool.hold(record.uid, own)
+        try:
+            self._ledger.note_parked({record.uid: ",".join(map(str, own))})
+        except KubeError as error:
+            if error.failure not in _REFUSED:
+                with self._world.lock:
+                    pool.hold(record.uid, ())
+                raise
+            log.warning("parked claim not noted", key=str(record.key), error=str(error))
+
+    def forget(self, uid: str) -> None:
+        """The PodDNAT is gone."""
+        with self._world.lock:
+            known = self._world.pool.hold(uid, ())
+        if known:
+            try:
+                self._ledger.note_parked({uid: None})
+            except KubeError as error:
+                # What is left is struck at the next start.
+                log.warning("ledger not updated", uid=uid, error=str(error))
+
+
+def _read(text: str) -> Iterable[Endpoint]:
+    return tuple(_endpoints(text.split(",")))
+
+
+def _endpoints(parts: Iterable[str]) -> Iterator[Endpoint]:
+    for part in parts:
+        if found := _ENDPOINT.fullmatch(part):
+            yield Endpoint(found[1], int(found[2]), Protocol(found[3]))

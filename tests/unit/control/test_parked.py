@@ -1,0 +1,138 @@
+"""Parked claims in the ledger: what is noted, what is believed of it, and what a refusal costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from msgspec.structs import replace
+
+from dnatctl.control.parked import Parked
+from dnatctl.control.world import World
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.objects import Condition, Key, PodDNAT, PodDNATStatus
+from tests.support.clock import FakeClock
+from tests.unit.pool.made import endpoint, offer, spec
+from tests.unit.table.made import MARKS, uid
+
+AWAY = PodDNATStatus(conditions=(Condition("Ready", "False", "PodAway", ""),))
+LOST = PodDNATStatus(conditions=(Condition("Ready", "False", "EntriesChanged", ""),))
+
+
+class Stored:
+    """A ledger in memory that may refuse."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, str] = {}
+        self.failure: Failure | None = None
+        self.writes = 0
+
+    def parked(self) -> dict[str, str]:
+        return dict(self.held)
+
+    def note_parked(self, parked: Mapping[str, str | None]) -> None:
+        self.writes += 1
+        if self.failure:
+            raise KubeError(self.failure, "refused")
+        self.held = {k: v for k, v in {**self.held, **parked}.items() if v is not None}
+
+
+@pytest.fixture
+def ledger() -> Stored:
+    return Stored()
+
+
+def start(ledger, *records: PodDNAT, note: bool = True) -> tuple[World, Parked]:
+    """A process that knows these PodDNATs and what the ledger says."""
+    world = World(MARKS, [offer()], 60.0, FakeClock())
+    for record in records:
+        world.record_changed(None, record)
+    parked = Parked(ledger, world, note=note)
+    parked.load()
+    world.pool.open()
+    return world, parked
+
+
+def record(number: int, *ports: int) -> PodDNAT:
+    return PodDNAT(
+        Key("games", f"g-{number}"), uid(number), "1", created=f"{number}", spec=spec(*ports)
+    )
+
+
+VICTIM, THIEF = record(2, 600, 601), record(1, 609)
+
+
+def test_what_was_parked_wins_over_an_older_poddnat_after_a_restart(ledger):
+    _, parked = start(ledger, VICTIM, THIEF)
+    parked.keep(VICTIM, AWAY)
+    world, _ = start(ledger, VICTIM, replace(THIEF, spec=spec(601)))
+    assert world.pool.owner(endpoint(601)) == VICTIM.uid
+    assert world.pool.owner(endpoint(600)) == VICTIM.uid
+
+
+def test_without_a_note_the_older_one_would(ledger):
+    world, _ = start(ledger, VICTIM, replace(THIEF, spec=spec(601)))
+    assert world.pool.owner(endpoint(601)) == THIEF.uid
+
+
+def test_nobody_parks_what_is_anothers(ledger):
+    """A fixed pod of the thief's goes away, with the victim's endpoint in its PodDNAT."""
+    world, parked = start(ledger, VICTIM)
+    parked.keep(VICTIM, AWAY)
+    thief = replace(THIEF, spec=spec(601))
+    world.record_changed(None, thief)
+    parked.keep(thief, AWAY)
+    assert thief.uid not in ledger.held
+    world, _ = start(ledger, VICTIM, thief)
+    assert world.pool.owner(endpoint(601)) == VICTIM.uid
+
+
+def test_it_is_noted_once_and_only_when_the_pod_is_away(ledger):
+    _, parked = start(ledger, VICTIM)
+    parked.keep(VICTIM, LOST)
+    parked.keep(VICTIM, PodDNATStatus())
+    assert ledger.writes == 0
+    parked.keep(VICTIM, AWAY)
+    parked.keep(VICTIM, AWAY)
+    assert ledger.writes == 1
+    _, parked = start(ledger, VICTIM)
+    parked.keep(VICTIM, AWAY)
+    assert ledger.writes == 1, "nor after a restart"
+
+
+def test_it_ends_with_its_poddnat(ledger):
+    _, parked = start(ledger, VICTIM, THIEF)
+    parked.forget(THIEF.uid)
+    assert ledger.writes == 0, "nothing was noted of that one"
+    parked.keep(VICTIM, AWAY)
+    parked.forget(VICTIM.uid)
+    assert ledger.held == {}
+
+
+@pytest.mark.parametrize("note", [True, False])
+def test_what_is_left_of_one_that_is_gone_is_struck_at_the_next_start(ledger, note):
+    ledger.held = {VICTIM.uid: "1.1.1.1:600/tcp", THIEF.uid: "nonsense,1.1.1.1:99999999/tcp,"}
+    start(ledger, THIEF, note=note)
+    assert (VICTIM.uid in ledger.held) is not note
+    assert THIEF.uid in ledger.held
+
+
+@pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN])
+def test_a_ledger_that_takes_no_more_holds_up_nothing(ledger, failure):
+    world, parked = start(ledger, VICTIM)
+    ledger.failure = failure
+    parked.keep(VICTIM, AWAY)
+    parked.keep(VICTIM, AWAY)
+    assert ledger.writes == 1
+    assert world.pool.holds(VICTIM.uid, [endpoint(600)])
+    parked.forget(VICTIM.uid)
+
+
+def test_one_that_does_not_answer_is_asked_again(ledger):
+    _, parked = start(ledger, VICTIM)
+    ledger.failure = Failure.UNKNOWN
+    with pytest.raises(KubeError):
+        parked.keep(VICTIM, AWAY)
+    ledger.failure = None
+    parked.keep(VICTIM, AWAY)
+    assert VICTIM.uid in ledger.held
