@@ -71,6 +71,14 @@ class EniCache:
                 self._changed.notify()
             return None
 
+    def latest(self, ip: str, since: float) -> Eni | None:
+        """As `want`, but what was learned since then stands until something newer is learned."""
+        if (eni := self.want(ip, since)) is not None:
+            return eni
+        with self._changed:
+            learned_at, eni = self._known.get(ip, (float("-inf"), None))
+            return eni if learned_at >= since else None
+
     def missing(self, ip: str) -> bool:
         """Whether the cloud goes on saying that no interface of the VPC has `ip`.
 

@@ -125,6 +125,8 @@ class Controller:
             metrics=self._metrics,
             ledger=self._ledger,
         )
+        # In this order: whoever is told of a node finds its addresses.
+        self._node_index = Nodes(self._nodes, listed=self._nodes.synced.is_set)
         self._nodes.on_change(self._hub.node_changed)
 
     def _make_leader_parts(self, version: str) -> None:
@@ -156,7 +158,7 @@ class Controller:
             rules=settings.rules(),
             policy=self._policy,
             quota=settings.config.namespaces.limit,
-            nodes=Nodes(self._nodes, listed=self._nodes.synced.is_set),
+            nodes=self._node_index,
             lookups=KubeLookups(pod_api, WorkloadApi(self._client)),
             gateways=lambda: self._gateways,
             enis=self._enis,

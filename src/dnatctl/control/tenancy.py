@@ -32,10 +32,12 @@ class Nodes:
         store.on_change(self._changed)
 
     def _changed(self, old: Node | None, new: Node | None) -> None:
-        for address in old.addresses if old is not None else ():
-            self._by_address.pop(address, None)
-        for address in new.addresses if new is not None else ():
-            self._by_address[address] = new.key.name if new is not None else ""
+        if old is not None:
+            for address in old.addresses:
+                if self._by_address.get(address) == old.key.name:  # else it is its successor's
+                    del self._by_address[address]
+        if new is not None:
+            self._by_address.update(dict.fromkeys(new.addresses, new.key.name))
 
     def at(self, ip: str) -> str:
         """The name of the node whose own address that is; empty if it is none's."""
@@ -101,7 +103,7 @@ class Tenancy:
         instance = ""
         if is_open(claimants):
             since = self._world.stated_since(exposure.ip)
-            eni = self._enis.want(exposure.ip, since)
+            eni = self._enis.latest(exposure.ip, since)
             wait = since + CLOUD_WAITED_FOR_S - self._clock.monotonic()
             if eni is None and wait > 0:
                 return Verdict(exposure, wait)
