@@ -5,6 +5,7 @@ They are the terms of the glossary in README.md: endpoint, mapping, forward entr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +42,9 @@ class PortRange:
 
     def __len__(self) -> int:
         return self.last - self.first + 1
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.first, self.last + 1))
 
     def __contains__(self, port: int) -> bool:
         return self.first <= port <= self.last

@@ -50,6 +50,7 @@ KEPT = {
         "_gateways": "lines",
         "_tables": CONSTANT,
         "_held": UNUSED,
+        "trust": NEVER_REFUSED,
     },
     Claims: {
         "_by_uid": "claims",
@@ -70,7 +71,6 @@ KEPT = {
         "_known": FIXED,
         "_learned_limit": NEVER_REFUSED,
         "_learned_until": NEVER_REFUSED,
-        "_shunned": NEVER_REFUSED,
     },
     World: {
         "pool": "claims",
@@ -138,6 +138,7 @@ KEPT = {
         "sending": "wishes",
         "_turns": FIXED,
         "_sent": UNUSED,
+        "_held": NEVER_REFUSED,
     },
 }
 

@@ -17,8 +17,8 @@ REJECTED_RETRY_S = (15.0, 300.0)
 BARRED_PAUSE_S = 5.0
 """Pause of a whole table while the credentials are refused."""
 
-SHUN_S = 60.0
-"""How long nothing is handed out on an EIP that the cloud refused a row on."""
+DENIED_PAUSE_S = (5.0, 60.0)
+"""First and longest pause of one kind of write to a table, while RAM denies it there."""
 
 LOST_S = 30.0
 """After so long no call that went unanswered can still be at work: thrice the longest timeout."""

@@ -36,8 +36,8 @@ log = structlog.get_logger(__name__)
 MOST_STEPS = 16
 """Steps taken for a pod before others get their turn."""
 
-WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota")
-"""Problems that may be over as soon as somebody else gives something back."""
+WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota", "CloudRejected")
+"""Problems that may be over as soon as somebody else gives something back, or is served."""
 
 
 class Hands(Protocol):

@@ -64,8 +64,11 @@ class Report:
                 self._metrics.allocations.inc()
                 self._log("allocated", seen, record, spec)
                 self._event(seen, record, "Normal", "PortAllocated", f"{describe(spec)} claimed")
-            case Reclaim(spec):
+            case Reclaim(spec, refused):
                 self._log("claim changed", seen, record, spec)
+                if refused:
+                    text = f"{_left(seen)} is refused ({refused}); {describe(spec)} claimed instead"
+                    self._event(seen, record, "Warning", "ClaimMoved", text)
             case Publish(drifted=drifted):
                 self._published(seen, record, drifted)
             case Adopt(entry_ids=entry_ids):
@@ -177,6 +180,10 @@ def describe(spec: PodDNATSpec) -> str:
     """The claim in one line, for people."""
     ports = ", ".join(f"{p.external}->{p.internal}/{p.protocol}" for p in spec.ports)
     return f"{spec.external_ip} {ports} on {spec.gateway_id}"
+
+
+def _left(seen: Seen) -> str:
+    return describe(seen.record.spec) if seen.record else "what it had"
 
 
 def _exists(seen: Seen, entry_id: str) -> bool:

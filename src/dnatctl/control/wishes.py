@@ -15,8 +15,9 @@ from collections import Counter, OrderedDict, defaultdict
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
-from dnatctl.model import NewEntry
-from dnatctl.plan.values import CreateRow, DeleteRow, Refusal, Refused, Write
+from dnatctl.model import EntryStatus, NewEntry
+from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
+from dnatctl.table.view import Table
 
 LOWER_CLASS_EVERY = 4
 
@@ -77,6 +78,7 @@ class Wishes:
         self._expedited: set[str] = set()
         self._turns: OrderedDict[str, None] = OrderedDict()
         self._sent = 0
+        self._held: dict[type[Write], tuple[float, int]] = {}
         self.sending: Wish | None = None
 
     def want(
@@ -211,19 +213,34 @@ class Wishes:
         else:
             record.refusals[wish.write.entry] = refusal
 
+    def hold(self, kind: type[Write], pause: tuple[float, float], now: float) -> None:
+        """Writes of that kind are refused, whatever they are: one is tried now and then."""
+        first, longest = pause
+        _, failures = self._held.get(kind, (now, 0))
+        until = now + min(first * 2.0 ** min(failures, 16), longest)
+        self._held[kind] = until, failures + 1
+
+    def release(self, kind: type[Write]) -> None:
+        """A write of that kind was accepted."""
+        self._held.pop(kind, None)
+
+    def _due(self, wish: Wish) -> float:
+        held, _ = self._held.get(type(wish.write), (wish.not_before, 0))
+        return max(wish.not_before, held)
+
     def __len__(self) -> int:
         return sum(len(record.wishes) for record in self._records.values())
 
     def due(self, now: float) -> bool:
         """Whether anything could be sent now."""
         return any(
-            wish.not_before <= now for record in self._records.values() for wish in record.wishes
+            self._due(wish) <= now for record in self._records.values() for wish in record.wishes
         )
 
     def next_due(self) -> float | None:
         """When the first wish may be sent; None if there is none."""
         return min(
-            (w.not_before for record in self._records.values() for w in record.wishes),
+            (self._due(wish) for record in self._records.values() for wish in record.wishes),
             default=None,
         )
 
@@ -232,7 +249,7 @@ class Wishes:
         ready: dict[Rank, dict[str, Wish]] = defaultdict(dict)
         for record in self._records.values():
             for wish in record.wishes:
-                if wish.not_before <= now:
+                if self._due(wish) <= now:
                     ready[self._rank(wish)].setdefault(wish.namespace, wish)
         if not ready:
             return None
@@ -278,3 +295,16 @@ def _subject(write: Write) -> NewEntry | str:
 def _effect(write: Write) -> Write:
     """The write without the intent: what it does to the table."""
     return write if isinstance(write, DeleteRow) else replace(write, intent="")
+
+
+def is_done(table: Table, wish: Wish) -> bool:
+    """Whether the table is as the write makes it; without its row no write can matter."""
+    match wish.write:
+        case CreateRow(entry=entry):
+            return table.holds(wish.uid, entry)
+        case ModifyRow(entry_id=entry_id, entry=entry):
+            row = table.row(entry_id)
+            return row is None or row.leads_as(entry)
+        case DeleteRow(entry_id=entry_id):
+            row = table.row(entry_id)
+            return row is None or row.entry.status is EntryStatus.DELETING

@@ -12,22 +12,23 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.blame import Blame, said, words
 from dnatctl.control.desk import Desk
 from dnatctl.control.listener import Listener
 from dnatctl.control.pace import TablePace
 from dnatctl.control.pauses import (
     BARRED_PAUSE_S,
+    DENIED_PAUSE_S,
     IDLE_S,
     LOST_S,
     QUOTA_BELIEVED_S,
     REJECTED_RETRY_S,
     RETRY_S,
-    SHUN_S,
 )
-from dnatctl.control.wishes import Wish
+from dnatctl.control.wishes import Wish, is_done
 from dnatctl.control.world import World
 from dnatctl.heartbeat import CALL_S, Heartbeats
-from dnatctl.model import EntryStatus
+from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused
 from dnatctl.table.view import READ_LAG_S
 
@@ -53,6 +54,7 @@ class TableWriter(Desk):
         self._cloud = cloud
         self._listener = listener
         self._fence = fence
+        self._blame = Blame(gateway_id, world, listener)
         self._table = world.table(gateway_id)
         self._pace = TablePace(world.clock.monotonic())
         self._paused_until = float("-inf")
@@ -164,7 +166,9 @@ class TableWriter(Desk):
         that could carry it out only now. It is waited out: a reading is made when no call of then
         can still be under way.
         """
-        if self._is_done(wish):
+        with self._world.lock:
+            done = is_done(self._table, wish)
+        if done:
             self._settled(wish)
             return True
         if wish.wanted:
@@ -182,19 +186,6 @@ class TableWriter(Desk):
             self._done(wish)
         return True
 
-    def _is_done(self, wish: Wish) -> bool:
-        """Whether the table is as the write makes it; without its row no write can matter."""
-        with self._world.lock:
-            match wish.write:
-                case CreateRow(entry=entry):
-                    return self._table.holds(wish.uid, entry)
-                case ModifyRow(entry_id=entry_id, entry=entry):
-                    row = self._table.row(entry_id)
-                    return row is None or row.leads_as(entry)
-                case DeleteRow(entry_id=entry_id):
-                    row = self._table.row(entry_id)
-                    return row is None or row.entry.status is EntryStatus.DELETING
-
     # --- answers
 
     def _accepted(self, wish: Wish, entry_id: str, sent: float) -> None:
@@ -211,9 +202,12 @@ class TableWriter(Desk):
         self._pace.accepted(type(wish.write), sent, now)
         self._accepted_writes += 1
         with self._changed:
+            self._wishes.release(type(wish.write))
             self._wishes.answered(wish)
             self._wishes.refuse(wish, None)
         self._settled(wish)
+        if isinstance(wish.write, CreateRow):
+            self._blame.accepted(wish.uid, wish.write.entry.external_ip)
         if before is not None and isinstance(wish.write, ModifyRow):
             # Whoever has the address that the row led to may have waited for that.
             for key in self._world.keys_at(before.entry.internal_ip):
@@ -316,22 +310,24 @@ class TableWriter(Desk):
             self._listener.modify_denied()
             self._settled(wish)
             return
+        now = self._clock.monotonic()
         if error.kind is ErrorKind.GATEWAY:
-            self._shun(wish, error)
+            if isinstance(wish.write, CreateRow):
+                self._blame.everything(wish.write.entry.external_ip, error, firm=True)
             self._note_refusal(wish, Refused.UNUSABLE, error)
             self._listener.gateway_in_doubt(self.gateway_id)
+        elif error.kind is ErrorKind.DENIED:
+            # The credentials work, and may be good for other tables and other kinds of writes.
+            self._note_refusal(wish, Refused.REJECTED, error)
+            with self._changed:
+                self._wishes.hold(type(wish.write), DENIED_PAUSE_S, now)
+            if isinstance(wish.write, CreateRow):
+                self._blame.everything("", error)
         else:
             self._note_refusal(wish, Refused.REJECTED, error)
-            self._paused_until = self._clock.monotonic() + BARRED_PAUSE_S
+            self._paused_until = now + BARRED_PAUSE_S
         self._postpone(wish, RETRY_S)
         self._tell(wish)
-
-    def _shun(self, wish: Wish, error: CloudError) -> None:
-        if isinstance(wish.write, CreateRow):
-            until = self._clock.monotonic() + SHUN_S
-            with self._world.lock:
-                ip = wish.write.entry.external_ip
-                self._world.pool.shun(self.gateway_id, ip, until, error.code)
 
     def _refused(self, wish: Wish, error: CloudError) -> None:
         """The row itself was refused: that changes what to do next."""
@@ -342,18 +338,41 @@ class TableWriter(Desk):
                     self._world.pool.learn_limit(self.gateway_id, len(self._table), until)
                 self._note_refusal(wish, Refused.QUOTA, error)
                 self._postpone(wish, REJECTED_RETRY_S)
-            case ErrorKind.CONFLICT | ErrorKind.MISMATCH | ErrorKind.UNCLASSIFIED:
-                self._conflict(wish, error)
+            case ErrorKind.CONFLICT | ErrorKind.MISMATCH:
+                self._conflict(wish, Refused.CONFLICT, error)
+            case ErrorKind.UNCLASSIFIED:
+                self._unforeseen(wish, error)
             case _:
                 self._note_refusal(wish, Refused.REJECTED, error)
                 self._postpone(wish, REJECTED_RETRY_S)
         self._tell(wish)
 
-    def _conflict(self, wish: Wish, error: CloudError) -> None:
+    def _unforeseen(self, wish: Wish, error: CloudError) -> None:
+        """A code of no table. It may be the word for an address that is taken: the table tells.
+
+        If it does not, it is held against the endpoint, and then step by step against more.
+        """
+        refusal = self._refusal(wish)
+        count = refusal.count if refusal and refusal.why is Refused.UNFORESEEN else 0
+        if not isinstance(wish.write, CreateRow) or count >= UNFORESEEN_BELIEVED:
+            self._note_refusal(wish, Refused.UNFORESEEN, error)
+            self._postpone(wish, REJECTED_RETRY_S)
+            return
+        if count + 1 == UNFORESEEN_BELIEVED:
+            self._blame.unforeseen(wish.uid, wish.write.entry, error)
+        self._conflict(wish, Refused.UNFORESEEN, error)
+
+    def _refusal(self, wish: Wish) -> Refusal | None:
+        if isinstance(wish.write, DeleteRow):
+            return None
+        with self._changed:
+            return self._wishes.refusals(wish.uid).get(wish.write.entry)
+
+    def _conflict(self, wish: Wish, why: Refused, error: CloudError) -> None:
         """Somebody has the address, or it is not clear what is wrong: read the table first."""
         if (key := self._world.key_of(wish.uid)) is not None:
             self._world.wait_for_reading(self.gateway_id, key)
-        self._note_refusal(wish, Refused.CONFLICT, error)
+        self._note_refusal(wish, why, error)
         self._postpone(wish, RETRY_S)
         with self._changed:
             wish.lost_at = None
@@ -365,8 +384,11 @@ class TableWriter(Desk):
             if isinstance(wish.write, DeleteRow):
                 return
             before = self._wishes.refusals(wish.uid).get(wish.write.entry)
-            count = before.count + 1 if before and before.why is why else 1
-            text = f"{error.code}: {error.message}"
+            again = before is not None and before.why is why
+            count = before.count + 1 if before and again else 1
+            # The same refusal once more is no news, although its request has another ID.
+            told = before is not None and again and before.message.startswith(said(error))
+            text = before.message if before and told else words(error)
             self._wishes.refuse(wish, Refusal(why, count, self._table.generation, text))
 
     def _postpone(self, wish: Wish, pause: tuple[float, float]) -> None:

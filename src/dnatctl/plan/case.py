@@ -17,6 +17,10 @@ from dnatctl.table.view import Table
 CONFLICTS_BELIEVED = 3
 """After so many refusals in a row with nothing to be seen in the way, another endpoint is taken."""
 
+UNFORESEEN_BELIEVED = 2
+"""After so many refusals in a row with a code of no table, and a reading in between that shows
+nothing in the way, the endpoint will not do."""
+
 ENDPOINTS_TRIED = 2
 """Where so many endpoints are refused alike, it is the pod's own address that somebody else has: a
 row of another table, perhaps. No endpoint is any better, so the claim stays where it is."""
@@ -27,8 +31,8 @@ class Case:
     """A record whose pod asks for it, with what was found about it so far.
 
     `wanted`: the ports asked for, or, of a pod that asks for nonsense, those it has. `good`: the
-    claimed ports that can stay. `avoid`: gateways that will not do. `retry_in`: seconds until there
-    may be room for what could not be had.
+    claimed ports that can stay. `avoid`: gateways that will not do. `refused`: why the claim has to
+    move, if it has. `retry_in`: seconds until there may be room for what could not be had.
     """
 
     seen: Seen
@@ -42,6 +46,7 @@ class Case:
     writes: list[Write] = field(default_factory=list)
     blockers: set[str] = field(default_factory=set)
     avoid: frozenset[str] = frozenset()
+    refused: str = ""
     retry_in: float | None = None
 
     @property
@@ -74,7 +79,8 @@ class Case:
 
     def find(self) -> Allocation | Shortage:
         """Endpoints for all wanted ports, wherever they may be had."""
-        demand = Demand(self.wanted, self.seen.zone_id)
+        moving = bool(self.refused)
+        demand = Demand(self.wanted, self.seen.zone_id, self.record.uid, moving)
         return self.pool.pick(demand, self.seen.now, self.avoid)
 
     def lacks(self, shortage: Shortage) -> None:
@@ -128,12 +134,45 @@ def _may_keep_claim(case: Case) -> bool:
 
 def _must_move(case: Case) -> bool:
     """Whether the whole claim belongs elsewhere: refused where it is before it was ever usable."""
-    why = {refusal.why for port in case.spec.ports for refusal in refusals_of(case, port)}
-    refused = not why.isdisjoint({Refused.QUOTA, Refused.UNUSABLE})
-    if case.record.status.entries or not (refused or _is_stranded(case)):
+    refusals = [r for port in case.spec.ports for r in refusals_of(case, port)]
+    if case.record.status.entries or not (refusals or not case.rows):
         return False
-    case.avoid = frozenset({case.spec.gateway_id} if Refused.QUOTA in why else ())
-    return isinstance(case.find(), Allocation)
+    case.refused = _why_move(case, refusals)
+    full = any(refusal.why is Refused.QUOTA for refusal in refusals)
+    case.avoid = frozenset({case.spec.gateway_id} if full else ())
+    found = case.find() if case.refused else None
+    if isinstance(found, Allocation):
+        return True
+    if found is not None:
+        case.retry_in = found.retry_in
+    case.refused = ""
+    return False
+
+
+def _why_move(case: Case, refusals: list[Refusal]) -> str:
+    for refusal in refusals:
+        if refusal.why in (Refused.QUOTA, Refused.UNUSABLE):
+            return refusal.message
+    if _is_stranded(case):
+        return case.pool.problem(case.spec.gateway_id)
+    if not _was_never_usable(case):
+        return ""
+    for refusal in refusals:
+        if is_unforeseen(refusal):
+            return refusal.message
+    return "" if case.rows else distrust(case)
+
+
+def distrust(case: Case) -> str:
+    """What the cloud says to rows on the claim's external IP or gateway lately, if it refuses."""
+    return case.pool.trust.flaw(case.spec.gateway_id, case.spec.external_ip, case.seen.now)
+
+
+def _was_never_usable(case: Case) -> bool:
+    """Whether nobody can have been told the endpoints; of a fixed claim that is seldom known."""
+    if case.pool.trust.is_served(case.record.uid):
+        return False
+    return case.seen.made_here or not case.seen.exposure.fixed
 
 
 def _is_stranded(case: Case) -> bool:
@@ -185,7 +224,15 @@ def _is_barred(case: Case, port: PortMapping) -> bool:
     if squatters(case.table, case.ip, port, case.record.uid):
         return False
     here = any(_is_believed(refusal) for refusal in refusals_of(case, port))
-    return here and not is_refused_everywhere(case, port)
+    return (here and not is_refused_everywhere(case, port)) or _is_to_be_swapped(case, port)
+
+
+def _is_to_be_swapped(case: Case, port: PortMapping) -> bool:
+    """Whether another port of the same external IP is to be tried for one of a claim in use."""
+    if not case.record.status.entries or case.has_row(port):
+        return False
+    few = case.pool.trust.tried(case.record.uid).endpoints < ENDPOINTS_TRIED
+    return few and any(is_unforeseen(refusal) for refusal in refusals_of(case, port))
 
 
 def is_refused_everywhere(case: Case, port: PortMapping) -> bool:
@@ -198,6 +245,11 @@ def is_refused_everywhere(case: Case, port: PortMapping) -> bool:
         and port.internal in entry.internal_ports
     }
     return len(tried) >= ENDPOINTS_TRIED
+
+
+def is_unforeseen(refusal: Refusal) -> bool:
+    """Whether a code of no table stands against the row, by more than an accident."""
+    return refusal.why is Refused.UNFORESEEN and refusal.count >= UNFORESEEN_BELIEVED
 
 
 def _is_believed(refusal: Refusal) -> bool:

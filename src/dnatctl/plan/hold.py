@@ -132,7 +132,7 @@ def _realign(case: Case) -> Plan | None:
     if fresh := tuple(e for e in endpoints if e not in kept and e not in case.seen.durable):
         return case.answer(Retire(fresh))
     spec = _aligned(case, tuple(dict.fromkeys(p for p in case.spec.ports if p not in gone)))
-    return case.answer(Reclaim(spec)) if spec != case.spec else None
+    return case.answer(Reclaim(spec, case.refused)) if spec != case.spec else None
 
 
 def _gone(case: Case, kept: set[Endpoint]) -> Iterator[PortMapping]:
@@ -150,8 +150,8 @@ def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
         missing = ()
     if missing and not kept:
         spec = _elsewhere(case, spec)
-    elif missing:
-        more = case.pool.extend(case.spec, missing, case.seen.now)
+    elif missing and not case.refused:
+        more = case.pool.extend(case.spec, missing, case.seen.now, case.record.uid)
         if isinstance(more, Shortage):
             case.lacks(more)
         else:

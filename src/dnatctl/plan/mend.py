@@ -6,7 +6,14 @@ from msgspec.structs import replace
 
 from dnatctl.model import EntryStatus, NewEntry
 from dnatctl.objects import READY, PortMapping
-from dnatctl.plan.case import Case, is_refused_everywhere, refusals_of
+from dnatctl.plan.case import (
+    UNFORESEEN_BELIEVED,
+    Case,
+    distrust,
+    is_refused_everywhere,
+    is_unforeseen,
+    refusals_of,
+)
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.rows import OwnRow, misled, squatters, strangers
 from dnatctl.plan.values import DELETION_HELD, CreateRow, DeleteRow, ModifyRow, Refusal, Refused
@@ -88,6 +95,9 @@ def _create(case: Case) -> None:
     if missing and (why := case.pool.problem(case.spec.gateway_id)):
         text = f"{case.spec.gateway_id}: {why}"
         case.problem = case.problem or Problem("GatewayUnusable", text)
+    if missing and (why := distrust(case)):
+        text = f"{case.spec.external_ip} on {case.spec.gateway_id} is refused by the cloud: {why}"
+        case.problem = case.problem or Problem("CloudRejected", text)
 
 
 def _add(case: Case, entry: NewEntry) -> None:
@@ -104,6 +114,12 @@ def _is_held_back(case: Case, port: PortMapping) -> bool:
             held = held or case.table.generation < refusal.generation + readings
             if everywhere:
                 case.problem = case.problem or _taken(case, port, refusal)
+        elif refusal.why is Refused.UNFORESEEN:
+            # It may be the vendor's word for an address that is taken: the table tells.
+            doubted = refusal.count <= UNFORESEEN_BELIEVED
+            held = held or (doubted and case.table.generation <= refusal.generation)
+            if is_unforeseen(refusal):
+                case.problem = case.problem or _unforeseen(case, port, refusal)
         else:
             reason = "QuotaExceeded" if refusal.why is Refused.QUOTA else "CloudRejected"
             case.problem = case.problem or Problem(reason, refusal.message)
@@ -116,6 +132,22 @@ def _taken(case: Case, port: PortMapping, refusal: Refusal) -> Problem:
         f"this gateway is in the way; another gateway of the VPC may have one: {refusal.message}"
     )
     return Problem("TupleConflict", text)
+
+
+def _unforeseen(case: Case, port: PortMapping, refusal: Refusal) -> Problem:
+    tried = case.pool.trust.tried(case.record.uid)
+    where = f"{case.spec.endpoint(port)} on {case.spec.gateway_id}"
+    alike = (
+        f"refused alike on {tried.endpoints} endpoints of {tried.ips} external IPs and "
+        f"{tried.gateways} gateways; "
+        if tried.endpoints > 1
+        else ""
+    )
+    text = (
+        f"{where}: the cloud refuses the entry: {refusal.message}; nothing that dnatctl knows of "
+        f"is in its way; {alike}nothing better is left to try, it is tried again now and then"
+    )
+    return Problem("CloudRejected", text)
 
 
 def _is_squatted(case: Case, port: PortMapping) -> bool:

@@ -26,11 +26,16 @@ class Refused(StrEnum):
     UNUSABLE = "unusable"
     """The gateway or the EIP cannot be used; another one may do."""
     REJECTED = "rejected"
+    UNFORESEEN = "unforeseen"
+    """With a code of no table: of the row, the EIP, the gateway or the account, nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The last refusal of a row: how often in a row, and at which generation of the table."""
+    """The last refusal of a row: how often in a row, and at which generation of the table.
+
+    `message`: the vendor's code and words, with the ID of the first such request.
+    """
 
     why: Refused
     count: int
@@ -182,9 +187,10 @@ class CreateRecord:
 
 @dataclass(frozen=True, slots=True)
 class Reclaim:
-    """Change what the PodDNAT claims."""
+    """Change what the PodDNAT claims. `refused`: why it leaves what it claimed, for people."""
 
     spec: PodDNATSpec
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

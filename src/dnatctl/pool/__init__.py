@@ -3,6 +3,7 @@
 from dnatctl.pool.line import Line
 from dnatctl.pool.packing import Run, rows_of
 from dnatctl.pool.pool import Pool
+from dnatctl.pool.trust import Target
 from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Pool",
     "Run",
     "Shortage",
+    "Target",
     "Wanted",
     "rows_of",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 
 from dnatctl.model import Endpoint, GatewayEip, Protocol
@@ -28,7 +28,6 @@ class OfferedGateway:
         self._lines: dict[tuple[str, Protocol], Line] = {}
         self._learned_limit = 0
         self._learned_until = float("-inf")
-        self._shunned: dict[str, tuple[float, str]] = {}
         self._known: set[str] = set(offer.eips)
 
     def describe(self, eips: Iterable[GatewayEip], problem: str, zone_id: str) -> bool:
@@ -71,26 +70,16 @@ class OfferedGateway:
         limits = [n for n in (self.offer.max_entries, learned) if n is not None]
         return min(limits, default=None)
 
-    def shun(self, ip: str, until: float, why: str) -> None:
-        """The cloud refused rows on that IP although it looks usable: leave it alone until then."""
-        self._shunned[ip] = (until, why)
-
-    def usable_ips(self, now: float) -> list[str]:
-        """The external IPs that rows can be made on."""
-        return [ip for ip in self.eips if not self._flaw(ip, now)]
-
-    def _flaw(self, ip: str, now: float) -> str:
+    def flaw(self, ip: str) -> str:
+        """Why no rows can be made on that IP, as the cloud describes it; empty if they can."""
         eip = self.eips[ip]
-        if not eip.usable:
-            return eip.problem or "is not usable"
-        until, why = self._shunned.get(ip, (now, ""))
-        return f"is refused by the cloud ({why})" if now < until else ""
+        return "" if eip.usable else eip.problem or "is not usable"
 
-    def why_no_ip(self, now: float) -> str:
-        """What is wrong if none of the external IPs has room."""
+    def why_no_ip(self, flaw: Callable[[str], str]) -> str:
+        """What is wrong if none of the external IPs has room; `flaw` says it of each."""
         if not self.eips:
             return "no EIP is bound to it"
-        bad = [f"{ip} {flaw}" for ip in self.eips if (flaw := self._flaw(ip, now))]
+        bad = [f"{ip} {why}" for ip in self.eips if (why := flaw(ip))]
         if len(bad) == len(self.eips):
             return "none of its EIPs is usable: " + "; ".join(bad)
         ports = self.offer.ports

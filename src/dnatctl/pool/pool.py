@@ -7,7 +7,7 @@ quarantine is over. Pure: times are handed in, nothing is locked, nothing is wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from dnatctl.model import Endpoint, ForwardEntry, GatewayEip, Protocol
@@ -17,6 +17,7 @@ from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.line import Line
 from dnatctl.pool.packing import rows_of, runs_of
 from dnatctl.pool.quarantine import Quarantine
+from dnatctl.pool.trust import Trust
 from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted
 from dnatctl.table.view import Table
 
@@ -35,6 +36,7 @@ class Pool:
         self._claims = Claims()
         self._quarantine = Quarantine(quarantine_s)
         self._held: dict[str, frozenset[Endpoint]] = {}
+        self.trust = Trust()
 
     # --- gateways
 
@@ -47,11 +49,6 @@ class Pool:
         """
         gateway = self._gateways.get(gateway_id)
         return gateway is not None and gateway.describe(eips, problem, zone_id)
-
-    def shun(self, gateway_id: str, ip: str, until: float, why: str) -> None:
-        """The cloud refused rows on that IP: hand out none of its ports until then."""
-        if gateway := self._gateways.get(gateway_id):
-            gateway.shun(ip, until, why)
 
     def offer(self, gateway_id: str) -> GatewayPool | None:
         """What the configuration offers of that gateway, if it names it."""
@@ -108,6 +105,9 @@ class Pool:
         pack = gateway is not None and gateway.offer.pack
         rows = len(rows_of(spec.ports, pack=pack))
         self._rest(self._claims.put(Claim(uid, created, spec, rows)), now)
+        if old is None or _place(old.spec) != _place(spec):
+            moved = old is not None and bool(old.spec.gateway_id)
+            self.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=moved)
         for endpoint in spec.endpoints():
             if gateway is not None:
                 gateway.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
@@ -120,6 +120,7 @@ class Pool:
         """The PodDNAT is gone; returns whether it had claimed anything."""
         claim = self._claims.get(uid)
         self._rest(self._claims.drop(uid), now)
+        self.trust.forget(uid)
         return claim is not None and bool(claim.spec.ports)
 
     def hold(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
@@ -233,21 +234,33 @@ class Pool:
     ) -> Allocation | Shortage:
         """Endpoints for a demand: the pod's zone first, then the emptiest gateway.
 
-        `avoid` names gateways to leave out. Nothing is taken: that is what `claim` does.
+        What the cloud refuses lately is left out, unless there is nothing else: then it is tried
+        nevertheless, but not by a pod that would have to move there. `avoid` names gateways to
+        leave out. Nothing is taken: that is what `claim` does.
         """
+        found = self._pick(demand, now, avoid, last_resort=False)
+        if isinstance(found, Allocation) or demand.moving:
+            return found
+        last = self._pick(demand, now, avoid, last_resort=True)
+        return last if isinstance(last, Allocation) else found
+
+    def _pick(
+        self, demand: Demand, now: float, avoid: frozenset[str], *, last_resort: bool
+    ) -> Allocation | Shortage:
         reasons: dict[str, str] = {}
         for gateway in self._ranked(demand.zone_id):
             gateway_id = gateway.offer.gateway_id
             if gateway_id in avoid:
                 continue
-            found = self._pick_on(gateway, demand.ports, now)
+            flaw = partial(self._flaw, gateway, demand, now, last_resort=last_resort)
+            found = self._pick_on(gateway, demand, now, flaw)
             if isinstance(found, Allocation):
                 return found
             reasons[gateway_id] = found
         return self._shortage(reasons, now)
 
     def extend(
-        self, spec: PodDNATSpec, ports: Wanted, now: float
+        self, spec: PodDNATSpec, ports: Wanted, now: float, uid: str = ""
     ) -> tuple[PortMapping, ...] | Shortage:
         """More endpoints on the external IP that a claim already has."""
         gateway = self._gateways.get(spec.gateway_id)
@@ -255,27 +268,47 @@ class Pool:
             return self._shortage({spec.gateway_id: self.problem(spec.gateway_id)}, now)
         ip = spec.external_ip
         reason = self._why_closed(gateway, ports, now)
-        if not reason and ip not in self._usable_ips(gateway, now):
+        demand = Demand(ports, uid=uid)
+        flaw = partial(self._flaw, gateway, demand, now, last_resort=True)
+        if not reason and ip not in self._usable_ips(gateway, flaw):
             reason = f"{ip} is locked, or not in the pool any more"
-        found = None if reason else self._ports_on(gateway, ip, ports, now)
+        found = None if reason else self._ports_on(gateway, ip, demand, now)
         if found is not None:
             return found
         return self._shortage({spec.gateway_id: reason or f"no free port is left on {ip}"}, now)
 
-    def _pick_on(self, gateway: OfferedGateway, ports: Wanted, now: float) -> Allocation | str:
+    def _flaw(
+        self, gateway: OfferedGateway, demand: Demand, now: float, ip: str, *, last_resort: bool
+    ) -> str:
+        """Why the demand is better not served from that IP; empty if nothing speaks against it."""
+        gateway_id = gateway.offer.gateway_id
+        if described := gateway.flaw(ip):
+            return described
+        if why := self.trust.flaw(gateway_id, ip, now, firm_only=last_resort):
+            return f"is refused by the cloud ({why})"
+        if last_resort:
+            return ""
+        if self.trust.avoids(demand.uid, gateway_id, ip, now):
+            return "refused the pod before"
+        waits = demand.moving and self.trust.is_scouted(gateway_id, ip, now)
+        return "is being tried by another pod" if waits else ""
+
+    def _pick_on(
+        self, gateway: OfferedGateway, demand: Demand, now: float, flaw: Callable[[str], str]
+    ) -> Allocation | str:
         """An allocation on that gateway, or why there is none."""
-        if reason := self._why_closed(gateway, ports, now):
+        if reason := self._why_closed(gateway, demand.ports, now):
             return reason
-        gateway_id, protocol = gateway.offer.gateway_id, ports[0][1]
+        gateway_id, protocol = gateway.offer.gateway_id, demand.ports[0][1]
 
         def never_used(ip: str) -> int:
             return gateway.line(ip, protocol).never_used
 
         # The next port of the IP with the most ports never used is the least recently used of all.
-        for ip in sorted(self._usable_ips(gateway, now), key=never_used, reverse=True):
-            if (found := self._ports_on(gateway, ip, ports, now)) is not None:
+        for ip in sorted(self._usable_ips(gateway, flaw), key=never_used, reverse=True):
+            if (found := self._ports_on(gateway, ip, demand, now)) is not None:
                 return Allocation(gateway_id, ip, found)
-        return gateway.why_no_ip(now)
+        return gateway.why_no_ip(flaw)
 
     def _why_closed(self, gateway: OfferedGateway, ports: Wanted, now: float) -> str:
         """Why nothing can be had on that gateway, whatever the IP; empty if something may."""
@@ -291,12 +324,12 @@ class Pool:
             return f"its table is full ({used} of {limit} entries)"
         return ""
 
-    def _usable_ips(self, gateway: OfferedGateway, now: float) -> list[str]:
+    def _usable_ips(self, gateway: OfferedGateway, flaw: Callable[[str], str]) -> list[str]:
         table = self._tables[gateway.offer.gateway_id]
-        return [ip for ip in gateway.usable_ips(now) if not table.any_row_on(ip)]
+        return [ip for ip in gateway.eips if not flaw(ip) and not table.any_row_on(ip)]
 
     def _ports_on(
-        self, gateway: OfferedGateway, ip: str, ports: Wanted, now: float
+        self, gateway: OfferedGateway, ip: str, demand: Demand, now: float
     ) -> tuple[PortMapping, ...] | None:
         """Free external ports on one IP for all of the ports, or None if there are not so many."""
         gateway_id = gateway.offer.gateway_id
@@ -305,9 +338,11 @@ class Pool:
 
         def free(protocol: Protocol, port: int) -> bool:
             endpoint = Endpoint(ip, port, protocol)
-            return endpoint not in taken and self.is_free(gateway_id, endpoint, now)
+            if endpoint in taken or self.trust.spurns(demand.uid, endpoint):
+                return False
+            return self.is_free(gateway_id, endpoint, now)
 
-        for run in runs_of(ports, pack=gateway.offer.pack):
+        for run in runs_of(demand.ports, pack=gateway.offer.pack):
             protocol = run[0][1]
             line = gateway.line(ip, protocol)
             picked = _pick_run(line, len(run), partial(free, protocol))
@@ -332,8 +367,18 @@ class Pool:
         return Shortage(
             "PoolExhausted",
             message or "no gateway is left to try",
-            self.all_rest(now) or min(self._quarantine.remaining(now).values(), default=None),
+            self.all_rest(now) or min(self._changes(now), default=None),
         )
+
+    def _changes(self, now: float) -> Iterator[float]:
+        """Seconds until something may be had that is kept back now."""
+        yield from self._quarantine.remaining(now).values()
+        if (wait := self.trust.next_change(now)) is not None:
+            yield wait
+
+
+def _place(spec: PodDNATSpec) -> tuple[str, str]:
+    return spec.gateway_id, spec.external_ip
 
 
 def _pick_run(line: Line, count: int, free: Callable[[int], bool]) -> list[int] | None:

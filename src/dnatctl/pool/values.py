@@ -28,10 +28,16 @@ class GatewayPool:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a pod needs: internal ports with their protocols, in order; where it runs."""
+    """What a pod needs: internal ports with their protocols, in order; where it runs.
+
+    `uid`: of its PodDNAT, if it has one. `moving`: it has a claim that is refused, and need not
+    leave it for a place that may be no better.
+    """
 
     ports: Wanted
     zone_id: str = ""
+    uid: str = ""
+    moving: bool = False
 
 
 @dataclass(frozen=True, slots=True)

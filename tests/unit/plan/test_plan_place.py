@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Plan, Refused
+from dnatctl.pool import Target
 from tests.unit.plan.made import (
     BOTH,
     ME,
@@ -232,7 +233,8 @@ class TestRefusedWhereItIs:
     def test_a_claim_on_an_address_the_cloud_refuses_moves_to_another(self):
         both = {GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]}
         scene = Scene(record=record((600, 80)), pod=pod(), eips=both)
-        scene.pool.shun(GATEWAY, "1.1.1.1", NOW + 60.0, "InvalidIp.NotInNatgw")
+        bad = Target(GATEWAY, "1.1.1.1")
+        scene.pool.trust.mark(bad, "InvalidIp.NotInNatgw", NOW, firm=True)
         refusals = refused(new_row("600", "80"), Refused.UNUSABLE)
         made = scene.plan(refusals=refusals, durable=frozenset({endpoint(600)}))
         assert reclaimed(made).external_ip == "2.2.2.2"

@@ -6,7 +6,7 @@ import pytest
 
 from dnatctl.model import Endpoint, GatewayEip
 from dnatctl.objects import PortMapping
-from dnatctl.pool import Allocation, Pool, Shortage
+from dnatctl.pool import Allocation, Pool, Shortage, Target
 from tests.unit.pool.made import (
     QUARANTINE,
     demand,
@@ -95,10 +95,9 @@ class TestWhatIsTaken:
 
     def test_an_address_that_the_cloud_refused_is_left_alone_for_a_while(self):
         pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
-        pool.shun(GATEWAY, "1.1.1.1", until=60.0, why="InvalidIp.NotInNatgw")
-        pool.shun("ngw-9", "9.9.9.9", until=60.0, why="not ours to judge")
+        pool.trust.mark(Target(GATEWAY, "1.1.1.1"), "InvalidIp.NotInNatgw", 0.0, firm=True)
         assert take(pool, "a", 80, now=59.9) == ["2.2.2.2:600/tcp"]
-        pool.shun(GATEWAY, "2.2.2.2", until=60.0, why="InvalidIp.NotInNatgw")
+        pool.trust.mark(Target(GATEWAY, "2.2.2.2"), "InvalidIp.NotInNatgw", 0.0, firm=True)
         why = "is refused by the cloud (InvalidIp.NotInNatgw)"
         none = f"{GATEWAY}: none of its EIPs is usable: 1.1.1.1 {why}; 2.2.2.2 {why}"
         assert take(pool, "b", 80, now=59.9) == [none]

@@ -1,0 +1,69 @@
+"""What a refusal of a write is held against; the pool remembers it (`dnatctl.pool.trust`)."""
+
+from __future__ import annotations
+
+from dnatctl.cloud.errors import CloudError
+from dnatctl.control.listener import Listener
+from dnatctl.control.world import World
+from dnatctl.model import Endpoint, NewEntry
+from dnatctl.pool import Target
+
+
+class Blame:
+    """Tells the pool of one gateway's refusals, and everybody concerned if that changes a thing."""
+
+    def __init__(self, gateway_id: str, world: World, listener: Listener) -> None:
+        self._gateway_id = gateway_id
+        self._world = world
+        self._listener = listener
+
+    def accepted(self, uid: str, ip: str) -> None:
+        """A row was made on that IP."""
+        with self._world.lock:
+            now = self._world.clock.monotonic()
+            news = self._world.pool.trust.accepted(uid, self._gateway_id, ip, now)
+        self._tell(news=news)
+
+    def everything(self, ip: str, error: CloudError, *, firm: bool = False) -> None:
+        """No row can be made on that IP, or without one on this gateway.
+
+        `firm`: the code says so, so that it is not even tried where there is nothing else.
+        """
+        with self._world.lock:
+            now = self._world.clock.monotonic()
+            target = Target(self._gateway_id, ip)
+            news = self._world.pool.trust.mark(target, words(error), now, firm=firm)
+        self._tell(news=news)
+
+    def unforeseen(self, uid: str, entry: NewEntry, error: CloudError) -> None:
+        """The code does not say what is wrong. If the table does, nobody else is to blame."""
+        endpoint = Endpoint(entry.external_ip, entry.external_ports.first, entry.protocol)
+        with self._world.lock:
+            if self._is_taken(entry):
+                return
+            now, trust = self._world.clock.monotonic(), self._world.pool.trust
+            news = trust.refused(uid, self._gateway_id, endpoint, words(error), now)
+        self._tell(news=news)
+
+    def _is_taken(self, entry: NewEntry) -> bool:
+        """Whether the table, as last read, has a row for one of the addresses."""
+        table, protocol = self._world.table(self._gateway_id), entry.protocol
+        return any(
+            table.covering(Endpoint(entry.external_ip, external, protocol))
+            or table.holding(entry.internal_ip, internal, protocol)
+            for external, internal in zip(entry.external_ports, entry.internal_ports, strict=True)
+        )
+
+    def _tell(self, *, news: bool) -> None:
+        if news:
+            self._listener.gateway_changed(self._gateway_id)
+
+
+def said(error: CloudError) -> str:
+    """The vendor's code and words, as they are."""
+    return f"{error.code}: {error.message}"
+
+
+def words(error: CloudError) -> str:
+    """The same, with the ID to ask the vendor about."""
+    return f"{said(error)} (request {error.request_id})" if error.request_id else said(error)

@@ -1,0 +1,198 @@
+"""What the cloud has refused lately, and where it is therefore better not to try.
+
+A refusal is about the row, the external IP, the gateway or the account. Some codes say which; one
+that nobody foresaw does not. So it is held against as little as the evidence calls for: the
+endpoint; the external IP, when the same pod is refused on a second endpoint of it, or a second pod
+is refused there, or the same pod is accepted elsewhere; the gateway, when several of its IPs are
+refused. One pod alone makes nothing bad for others, and whatever is accepted clears what it was
+accepted on. Pure: times are handed in.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dnatctl.model import Endpoint
+
+HOLD_S = (60.0, 900.0)
+"""How long a bad target is left alone before somebody may try it again, at first and at most."""
+
+SCOUT_S = 30.0
+"""How long others keep away from a target that one of them tries, unless it answers before."""
+
+PROVEN_S = 300.0
+"""A target that accepted a row so lately needs nobody to go ahead."""
+
+REMEMBERED_S = 1800.0
+"""How long a pod's own refusals count: then it may try as widely again."""
+
+ENOUGH = 2
+"""Refusals alike, of pods or of endpoints or of IPs, that are no accident."""
+
+
+class Target(NamedTuple):
+    """An external IP of a gateway; without an IP, the gateway as a whole."""
+
+    gateway_id: str
+    ip: str = ""
+
+
+@dataclass(slots=True)
+class _Mark:
+    """A bad target. `firm`: the cloud says so itself, so that not even the last resort is there."""
+
+    until: float
+    failures: int
+    why: str
+    firm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Rebuff:
+    """One endpoint that was refused to a pod, for no known reason."""
+
+    target: Target
+    endpoint: Endpoint
+    at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """How widely a pod was refused: endpoints, external IPs, gateways."""
+
+    endpoints: int
+    ips: int
+    gateways: int
+
+
+class Trust:
+    """Marks on targets, and the refusals of each pod (by the UID of its PodDNAT)."""
+
+    def __init__(self) -> None:
+        self._marks: dict[Target, _Mark] = {}
+        self._rebuffs: dict[str, list[_Rebuff]] = defaultdict(list)
+        self._accepted: dict[Target, float] = {}
+        self._scouts: dict[Target, float] = {}
+        self._served: set[str] = set()
+
+    # --- what the cloud answered
+
+    def mark(self, target: Target, why: str, now: float, *, firm: bool = False) -> bool:
+        """The cloud refuses everything there; returns whether that is news."""
+        self._scouts.pop(target, None)
+        old = self._marks.get(target)
+        if old is not None and now < old.until:
+            old.why, old.firm = why, firm
+            return False
+        failures = old.failures + 1 if old else 0
+        first, longest = HOLD_S
+        until = now + min(first * 2.0 ** min(failures, 16), longest)
+        self._marks[target] = _Mark(until, failures, why, firm)
+        return True
+
+    def refused(self, uid: str, gateway_id: str, endpoint: Endpoint, why: str, now: float) -> bool:
+        """A row was refused for no known reason; returns whether a target has become bad by it."""
+        target = Target(gateway_id, endpoint.ip)
+        for scouted in (target, Target(gateway_id)):
+            self._scouts.pop(scouted, None)
+        rebuffs = [r for r in self._rebuffs[uid] if now - r.at < REMEMBERED_S]
+        rebuffs = [r for r in rebuffs if r.endpoint != endpoint]
+        self._rebuffs[uid] = [*rebuffs, _Rebuff(target, endpoint, now, why)]
+        pods = sum(any(r.target == target for r in known) for known in self._rebuffs.values())
+        if pods < ENOUGH:
+            return False
+        return self.mark(target, why, now) | self._widen(gateway_id, why, now)
+
+    def _widen(self, gateway_id: str, why: str, now: float) -> bool:
+        """Hold it against the gateway where several of its IPs are bad."""
+        bad = [t for t, m in self._marks.items() if t.gateway_id == gateway_id and t.ip]
+        bad = [t for t in bad if now < self._marks[t].until and not self._marks[t].firm]
+        return len(bad) >= ENOUGH and self.mark(Target(gateway_id), why, now)
+
+    def accepted(self, uid: str, gateway_id: str, ip: str, now: float) -> bool:
+        """A row was accepted there; returns whether any target has become good or bad by it."""
+        target, gateway = Target(gateway_id, ip), Target(gateway_id)
+        healed = {t for t in (target, gateway) if t in self._marks or t in self._scouts}
+        for well in (target, gateway):
+            self._marks.pop(well, None)
+            self._scouts.pop(well, None)
+            self._accepted[well] = now
+        self._served.add(uid)
+        mine = self._rebuffs.pop(uid, [])
+        for other, known in list(self._rebuffs.items()):
+            self._rebuffs[other] = [r for r in known if r.target != target]
+        # What was refused there is accepted here: so it was not the pod.
+        worse = [
+            self.mark(r.target, r.why, now)
+            for r in mine
+            if r.target != target and self._accepted.get(r.target, float("-inf")) < r.at
+        ]
+        return bool(healed) or any(worse)
+
+    def forget(self, uid: str) -> None:
+        """The PodDNAT is gone."""
+        self._rebuffs.pop(uid, None)
+        self._served.discard(uid)
+
+    def engaged(self, gateway_id: str, ip: str, now: float, *, moved: bool) -> None:
+        """A claim was laid there. If the target is in doubt, it is the one that tries it.
+
+        `moved`: the claim was elsewhere, where it was refused; it may be refused here as well.
+        """
+        for target in (Target(gateway_id, ip), Target(gateway_id)):
+            mark = self._marks.get(target)
+            if mark is not None:
+                mark.until = max(mark.until, now + SCOUT_S)
+            elif moved and not self._is_proven(target, now):
+                self._scouts[target] = now + SCOUT_S
+
+    # --- where to go
+
+    def flaw(self, gateway_id: str, ip: str, now: float, *, firm_only: bool = False) -> str:
+        """Why nobody should get an endpoint there now; empty if there is nothing against it."""
+        for target in (Target(gateway_id), Target(gateway_id, ip)):
+            mark = self._marks.get(target)
+            if mark is not None and now < mark.until and (mark.firm or not firm_only):
+                return mark.why
+        return ""
+
+    def is_scouted(self, gateway_id: str, ip: str, now: float) -> bool:
+        """Whether a claim that was refused elsewhere is trying it: those to follow wait for it."""
+        targets = (Target(gateway_id), Target(gateway_id, ip))
+        return any(now < self._scouts.get(target, now) for target in targets)
+
+    def spurns(self, uid: str, endpoint: Endpoint) -> bool:
+        """Whether that endpoint was refused to the pod."""
+        return any(r.endpoint == endpoint for r in self._rebuffs.get(uid, ()))
+
+    def avoids(self, uid: str, gateway_id: str, ip: str, now: float) -> bool:
+        """Whether the pod itself was refused there so often that it should try more widely."""
+        mine = [r for r in self._rebuffs.get(uid, ()) if now - r.at < REMEMBERED_S]
+        if len({r.target for r in mine}) >= ENOUGH:
+            return any(r.target.gateway_id == gateway_id for r in mine)
+        return len(mine) >= ENOUGH and any(r.target == Target(gateway_id, ip) for r in mine)
+
+    def tried(self, uid: str) -> Tried:
+        """How widely the pod was refused."""
+        mine = self._rebuffs.get(uid, ())
+        targets = {r.target for r in mine}
+        return Tried(len(mine), len(targets), len({t.gateway_id for t in targets}))
+
+    def is_served(self, uid: str) -> bool:
+        """Whether a row of the PodDNAT was ever accepted, as far as is known."""
+        return uid in self._served
+
+    def next_change(self, now: float) -> float | None:
+        """Seconds until the next bad target may be tried again; None if there is none."""
+        return min(self._waits(now), default=None)
+
+    def _waits(self, now: float) -> Iterator[float]:
+        yield from (mark.until - now for mark in self._marks.values() if now < mark.until)
+        yield from (until - now for until in self._scouts.values() if now < until)
+
+    def _is_proven(self, target: Target, now: float) -> bool:
+        return now - self._accepted.get(target, float("-inf")) < PROVEN_S

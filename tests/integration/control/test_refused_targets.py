@@ -1,0 +1,149 @@
+"""A gateway or an EIP on which the cloud refuses rows, with a code that says why or with none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dnatctl_sim.cloud import Fault, Scenario
+from tests.support.stage import Stage, eventually, fast, stage
+
+FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
+BAD, GOOD = "203.0.113.1", "203.0.113.2"
+UNFORESEEN = "OperationUnsupported.EipNatBWPCheck"
+
+
+def refuse(it: Stage, code: str, status: int = 400, **match: str) -> None:
+    """Creates with these parameters are refused from now on."""
+    it.cloud.add_fault(
+        Fault(
+            action="error",
+            stage="before",
+            apis=["CreateForwardEntry"],
+            match=match,
+            times=None,
+            status=status,
+            code=code,
+            message="The operation is not supported.",
+        )
+    )
+
+
+def table_of(it: Stage, gateway_id: str) -> str:
+    return str(it.cloud.world.gateways[gateway_id].table.table_id)
+
+
+def two() -> Scenario:
+    return Scenario.many(2, eips=1, knobs=fast())
+
+
+def ips(it: Stage, *names: str) -> set[str]:
+    return {it.ready(name)[0]["externalIP"] for name in names}
+
+
+def claims(it: Stage) -> dict[str, Any]:
+    return {record["metadata"]["name"]: record["spec"] for record in it.records(it.ns)}
+
+
+def test_a_gateway_that_ram_denies_is_left_for_one_that_takes_rows() -> None:
+    with stage(two()) as it:
+        refuse(it, "Forbidden.RAM", 403, ForwardTableId=table_of(it, FIRST))
+        it.start_controller()
+        names = [f"web-{n}" for n in range(4)]
+        for name in names:
+            it.pod(name)
+        for name in names:
+            it.ready(name)
+            assert it.own_rows(name)[0]["gateway"] == SECOND
+        it.pod("later")
+        it.ready("later")
+        denied = it.calls("CreateForwardEntry", code="Forbidden.RAM")
+        assert not [call for call in denied if call.name.endswith("later")], "it was known"
+        assert len(denied) <= 3
+        it.assert_at_rest()
+
+
+def test_an_eip_refused_with_a_code_nobody_knows_is_left_for_another() -> None:
+    with stage() as it:
+        refuse(it, UNFORESEEN, ExternalIp=BAD)
+        it.start_controller()
+        names = [f"web-{n}" for n in range(12)]
+        for name in names:
+            it.pod(name)
+        assert ips(it, *names) == {GOOD}
+        moved = [name for name in names if "ClaimMoved" in it.events(name)]
+        assert moved
+        assert UNFORESEEN in it.events(moved[0])["ClaimMoved"]
+        it.pod("later")
+        assert ips(it, "later") == {GOOD}
+        refused = it.calls("CreateForwardEntry", code=UNFORESEEN)
+        assert not [call for call in refused if call.name.endswith("later")], "it was known"
+        it.assert_at_rest()
+
+
+def test_a_gateway_refused_with_a_code_nobody_knows_is_left_for_another() -> None:
+    """One pod alone finds its way: another port, another EIP, another gateway."""
+    with stage(Scenario.many(2, eips=2, knobs=fast())) as it:
+        refuse(it, UNFORESEEN, ForwardTableId=table_of(it, FIRST))
+        it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        assert it.own_rows("web")[0]["gateway"] == SECOND
+        it.assert_at_rest()
+
+
+def test_where_all_refuse_alike_a_claim_stays_is_told_and_heals() -> None:
+    with stage(two()) as it:
+        refuse(it, "Forbidden.RAM", 403)
+        it.start_controller()
+        names = [f"web-{n}" for n in range(6)]
+        for name in names:
+            it.pod(name)
+        for name in names:
+            text = it.told(name, "CloudRejected")
+            assert "Forbidden.RAM" in text
+            assert "request" in text
+        it.quiet()
+        before = claims(it)
+        eventually(lambda: len(it.calls("CreateForwardEntry")) >= 4)
+        it.quiet()
+        assert claims(it) == before, "nothing is better elsewhere"
+        moved = sum("ClaimMoved" in it.events(name) for name in names)
+        assert moved <= 2, "one goes ahead, and the others wait for how it fares"
+        it.heal()
+        for name in names:
+            it.ready(name, seconds=40)
+        it.assert_at_rest()
+
+
+def test_a_pod_that_is_refused_everywhere_is_told_and_holds_up_nobody() -> None:
+    with stage() as it:
+        it.start_controller()
+        address = "10.0.77.7"
+        refuse(it, UNFORESEEN, InternalIp=address)
+        it.pod("bad", spec={"schedulingGates": [{"name": "test/never"}]})
+        status = {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}]}
+        it.kube.store.patch("pods", it.ns, "bad", {"status": status}, "status")
+        eventually(lambda: it.condition("bad").get("reason") == "CloudRejected")
+        text = it.condition("bad")["message"]
+        assert UNFORESEEN in text
+        assert "refused alike" in text
+        names = [f"web-{n}" for n in range(4)]
+        for name in names:
+            it.pod(name)
+        assert ips(it, *names) == {BAD, GOOD}, "both are as good as ever"
+        it.quiet()
+
+
+def test_what_is_in_use_stays_where_it_is() -> None:
+    with stage() as it:
+        it.start_controller()
+        names = [f"web-{n}" for n in range(4)]
+        for name in names:
+            it.pod(name)
+        before = {name: it.ready(name) for name in names}
+        refuse(it, UNFORESEEN, ExternalIp=BAD)
+        for n in range(4):
+            it.pod(f"new-{n}")
+        assert ips(it, *(f"new-{n}" for n in range(4))) == {GOOD}
+        assert {name: it.entries(name) for name in names} == before
+        it.assert_at_rest()

@@ -1,0 +1,154 @@
+"""What is held against whom, for how long, and what clears it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.pool import Target
+from dnatctl.pool.trust import HOLD_S, REMEMBERED_S, SCOUT_S, Tried, Trust
+
+A, B, C = "1.1.1.1", "2.2.2.2", "3.3.3.3"
+ONE, TWO = "ngw-1", "ngw-2"
+WHY = "Some.New.Code: no (request 1)"
+
+
+def at(ip: str, port: int = 600) -> Endpoint:
+    return Endpoint(ip, port, Protocol.TCP)
+
+
+def refuse(trust: Trust, uid: str, ip: str, port: int = 600, gateway: str = ONE, now=0.0) -> bool:
+    return trust.refused(uid, gateway, at(ip, port), WHY, now)
+
+
+class TestStepByStep:
+    def test_one_refusal_is_held_against_the_endpoint_and_for_that_pod(self):
+        trust = Trust()
+        assert not refuse(trust, "p", A)
+        assert trust.spurns("p", at(A))
+        assert not trust.spurns("p", at(A, 601))
+        assert not trust.spurns("q", at(A))
+        assert not trust.avoids("p", ONE, A, 1.0)
+
+    def test_two_endpoints_of_an_ip_against_the_ip(self):
+        trust = Trust()
+        refuse(trust, "p", A, 600)
+        refuse(trust, "p", A, 601)
+        assert trust.avoids("p", ONE, A, 1.0)
+        assert not trust.avoids("p", ONE, B, 1.0)
+        assert not trust.avoids("q", ONE, A, 1.0), "one pod makes nothing bad for others"
+        assert trust.flaw(ONE, A, 1.0) == ""
+
+    def test_two_ips_against_the_gateway(self):
+        trust = Trust()
+        refuse(trust, "p", A)
+        refuse(trust, "p", B)
+        assert trust.avoids("p", ONE, C, 1.0)
+        assert not trust.avoids("p", TWO, C, 1.0)
+        assert trust.tried("p") == Tried(2, 2, 1)
+
+    def test_two_pods_make_an_ip_bad_for_all(self):
+        trust = Trust()
+        refuse(trust, "p", A)
+        assert refuse(trust, "q", A, 601)
+        assert trust.flaw(ONE, A, 1.0) == WHY
+        assert trust.flaw(ONE, B, 1.0) == ""
+
+    def test_two_bad_ips_make_a_gateway_bad_for_all(self):
+        trust = Trust()
+        for ip in (A, B):
+            for uid in "pq":
+                refuse(trust, uid, ip)
+        assert trust.flaw(ONE, C, 1.0) == WHY
+        assert trust.flaw(TWO, C, 1.0) == ""
+
+    def test_who_is_accepted_elsewhere_was_not_at_fault(self):
+        trust = Trust()
+        refuse(trust, "p", A)
+        assert trust.accepted("p", ONE, B, 1.0)
+        assert trust.flaw(ONE, A, 2.0) == WHY
+        assert not trust.spurns("p", at(A)), "what it tried is forgotten"
+
+    def test_but_not_where_others_were_accepted_meanwhile(self):
+        trust = Trust()
+        refuse(trust, "p", A, now=0.0)
+        trust.accepted("q", ONE, A, 1.0)
+        trust.accepted("p", ONE, B, 2.0)
+        assert trust.flaw(ONE, A, 3.0) == ""
+
+    def test_a_pods_refusals_are_forgotten_with_it_and_in_time(self):
+        trust = Trust()
+        for port in (600, 601):
+            refuse(trust, "p", A, port)
+            refuse(trust, "q", B, port)
+        trust.forget("p")
+        assert not trust.avoids("p", ONE, A, 1.0)
+        assert trust.avoids("q", ONE, B, 1.0)
+        assert not trust.avoids("q", ONE, B, REMEMBERED_S + 1.0)
+
+
+class TestMarks:
+    def test_the_hold_ends_and_grows_with_each_failed_probe(self):
+        trust, now, holds = Trust(), 0.0, []
+        for _ in range(8):
+            assert trust.mark(Target(ONE, A), WHY, now)
+            wait = trust.next_change(now)
+            assert trust.flaw(ONE, A, now + wait - 0.1)
+            holds.append(wait)
+            now += wait
+            assert not trust.flaw(ONE, A, now)
+        assert holds[0] == HOLD_S[0]
+        assert holds == sorted(holds)
+        assert holds[-1] == HOLD_S[1]
+
+    def test_refusals_of_the_same_crowd_count_once(self):
+        trust = Trust()
+        trust.mark(Target(ONE), WHY, 0.0)
+        assert not trust.mark(Target(ONE), WHY, 1.0)
+        assert trust.next_change(1.0) == HOLD_S[0] - 1.0
+
+    @pytest.mark.parametrize("target", [Target(ONE, A), Target(ONE)])
+    def test_what_is_accepted_is_well(self, target):
+        trust = Trust()
+        trust.mark(target, WHY, 0.0)
+        assert trust.accepted("p", ONE, A, 1.0)
+        assert not trust.flaw(ONE, A, 1.0)
+        assert not trust.accepted("p", ONE, A, 2.0), "that is no news"
+
+    def test_when_the_hold_is_over_one_goes_first(self):
+        trust = Trust()
+        trust.mark(Target(ONE, A), WHY, 0.0)
+        over = HOLD_S[0] + 1.0
+        trust.engaged(ONE, A, over, moved=False)
+        assert trust.flaw(ONE, A, over), "the others wait for how it fares"
+        assert not trust.flaw(ONE, A, over + SCOUT_S), "but not for ever"
+
+
+class TestScouts:
+    def test_the_first_that_leaves_goes_ahead(self):
+        trust = Trust()
+        trust.engaged(ONE, B, 0.0, moved=True)
+        assert trust.is_scouted(ONE, B, 1.0)
+        assert not trust.is_scouted(TWO, B, 1.0)
+        assert not trust.is_scouted(ONE, B, SCOUT_S)
+
+    def test_its_fate_frees_the_others(self):
+        for outcome in ("accepted", "refused"):
+            trust = Trust()
+            trust.engaged(ONE, B, 0.0, moved=True)
+            if outcome == "accepted":
+                assert trust.accepted("p", ONE, B, 1.0), "who waits is to be told"
+            else:
+                refuse(trust, "p", B)
+            assert not trust.is_scouted(ONE, B, 1.0)
+
+    def test_nobody_need_go_ahead_where_rows_were_made_just_now(self):
+        trust = Trust()
+        trust.accepted("q", ONE, B, 0.0)
+        trust.engaged(ONE, B, 1.0, moved=True)
+        assert not trust.is_scouted(ONE, B, 1.0)
+
+    def test_a_new_claim_is_no_scout(self):
+        trust = Trust()
+        trust.engaged(ONE, B, 0.0, moved=False)
+        assert not trust.is_scouted(ONE, B, 0.0)
