@@ -119,6 +119,7 @@ _BY_CODE = {
 }
 
 _AHEAD_CAUSE = "ResourceVersionTooLarge"
+_UID = "metadata.uid"
 _LONGEST_PAUSE = 300.0
 """Seconds of a server's hint that are believed."""
 
@@ -132,6 +133,9 @@ def classify(status: Status) -> Failure:
     """The kind of failure that a Status describes."""
     if _is_ahead(status):
         return Failure.AHEAD
+    if status.reason == "Invalid" and _names(status, "field", _UID):
+        # A patch that states a UID is for that object only: another one has the name by now.
+        return Failure.CONFLICT
     by_code = _BY_CODE.get(status.code)
     if by_code is None:
         by_code = Failure.INVALID if 400 <= status.code < 500 else Failure.SERVER
@@ -176,9 +180,14 @@ def _is_ahead(status: Status) -> bool:
     # https://kubernetes.io/docs/reference/using-api/api-concepts/#unavailable-resource-versions
     if status.reason != "Timeout" and status.code != 504:
         return False
-    causes = (status.details or {}).get("causes")
-    if isinstance(causes, list) and any(
-        isinstance(cause, dict) and cause.get("reason") == _AHEAD_CAUSE for cause in causes
-    ):
+    if _names(status, "reason", _AHEAD_CAUSE):
         return True
     return "too large resource version" in status.message.lower()
+
+
+def _names(status: Status, key: str, value: str) -> bool:
+    """Whether one of the causes has that value."""
+    causes = (status.details or {}).get("causes")
+    if not isinstance(causes, list):
+        return False
+    return any(isinstance(cause, dict) and cause.get(key) == value for cause in causes)

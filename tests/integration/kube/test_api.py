@@ -128,6 +128,8 @@ def test_another_pod_of_the_name_is_left_alone(kube: KubeServer, pods: PodApi) -
     condition = Condition(POD_READY, "True", "Usable", "", NOW)
     assert failure_of(pods.patch_condition, old, condition) is Failure.CONFLICT
     assert failure_of(pods.patch_annotation, old, "a", "b") is Failure.CONFLICT
+    # As a real server answers: to a patch a UID is a field that may not change.
+    assert {request.code for request in kube.requests.all() if request.verb == "patch"} == {422}
     assert POD_READY not in conditions(kube)
 
 

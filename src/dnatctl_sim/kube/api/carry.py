@@ -40,6 +40,20 @@ def check_identity(target: Target, old: Object, obj: Object) -> None:
         raise errors.conflict(target.type, was["name"])
 
 
+def check_patched_identity(target: Target, old: Object, obj: Object) -> None:
+    """As `check_identity` for what a patch made of `old`: a UID is no precondition there, but a
+    field that may not change, and `/status` of a custom resource does not look at it.
+
+    Raises ApiError 422 for another UID, else as `check_identity`.
+    """
+    uid, was = obj["metadata"].get("uid"), old["metadata"]["uid"]
+    obj["metadata"]["uid"] = was
+    check_identity(target, old, obj)
+    if uid != was and not (target.type.custom and target.subresource == "status"):
+        cause = Cause.invalid("metadata.uid", uid, "field is immutable")
+        raise errors.invalid(target.type, old["metadata"]["name"], [cause])
+
+
 def carry_over(target: Target, old: Object, obj: Object) -> Object:
     """`obj` with everything that this request may not change taken from `old`.
 

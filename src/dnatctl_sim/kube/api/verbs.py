@@ -88,7 +88,9 @@ class Api:
             old = self.get(target)
             before = to_version(target.type, old.load(), target.version)
             body = apply_patch(target.type, before, patch, media_type)
-            return self._replace(target, old, self._read(target, body, options), options)
+            obj = self._read(target, body, options)
+            carry.check_patched_identity(target, before, obj)
+            return self._replace(target, old, obj, options)
 
     def write_internal(self, type_: ResourceType, old: Version, obj: Object) -> Version:
         """Store `obj` in place of `old` as the server's own parts do, past the rules for clients.

@@ -40,6 +40,8 @@ class Writes:
             return self._subresource(call)
         if call.target.subresource == "status" and not call.target.type.status:
             raise errors.no_such_path()
+        if call.target.subresource == "status" and call.verb not in ("update", "patch"):
+            raise errors.method_not_allowed()
         return self._verbs[call.verb](call)
 
     def _create(self, call: Call) -> Answer:
