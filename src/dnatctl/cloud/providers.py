@@ -1,9 +1,10 @@
 """Credentials while the program runs: kept, renewed in time, and served as long as they are good.
 
-The vendor's own providers are not used for this. The one for OIDC raises when STS fails in the
-last quarter of an hour although its credentials are still good, the one for RAM roles starts a
-scheduler thread in every process and cannot be pointed elsewhere, and there is none for ACK's
-token file (alibabacloud-credentials 1.0.12).
+Fixed key pairs are held by the vendor's own provider. For what is lent theirs are not used: the one
+for OIDC raises when STS fails in the last quarter of an hour although its credentials are still
+good, the one for RAM roles starts a scheduler thread in every process and cannot be pointed
+elsewhere, and there is none for ACK's token file (alibabacloud-credentials 1.0.12). How the SDK is
+given them: `framing`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
+from alibabacloud_credentials.provider.static_ak import StaticAKCredentialsProvider
 
 from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud import fetch
@@ -79,15 +81,19 @@ class StaticProvider:
     """A fixed key pair. `replace` swaps it at any time, as when the configuration is reloaded."""
 
     def __init__(self, keys: Keys) -> None:
-        self._keys = keys
+        self.replace(keys)
 
     def keys(self) -> Keys:
         """See `Provider.keys`."""
-        return self._keys
+        held = self._held.get_credentials()
+        return Keys(held.get_access_key_id(), held.get_access_key_secret())
 
     def replace(self, keys: Keys) -> None:
         """Sign every later call with `keys`."""
-        self._keys = keys
+        # Swapped as one: a call must not be signed with the ID of one pair and another's secret.
+        self._held = StaticAKCredentialsProvider(
+            access_key_id=keys.access_key_id, access_key_secret=keys.access_key_secret
+        )
 
     def renew(self) -> bool:
         """See `Provider.renew`: there is nowhere to get others from."""

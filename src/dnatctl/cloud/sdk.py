@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from alibabacloud_credentials.models import CredentialModel
 from alibabacloud_tea_openapi.utils_models import Config
 from alibabacloud_vpc20160428.client import Client as VpcClient
 from Tea.exceptions import TeaException
@@ -26,6 +25,7 @@ from dnatctl.cloud.api import Guard, Stopped
 from dnatctl.cloud.calling import Calling, Turn
 from dnatctl.cloud.credentials import CredentialError
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.framing import framed
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
@@ -171,10 +171,10 @@ class Sdk:
             return self._ecs
 
     def _opened(self, client_class: Any, endpoint: Endpoint) -> Any:
-        signer = _Signer(self._provider)
+        credential = framed(self._provider)
         client = client_class(
             Config(
-                credential=signer,
+                credential=credential,
                 region_id=self._settings.region_id,
                 endpoint=endpoint.host or None,
                 protocol=endpoint.protocol,
@@ -182,7 +182,7 @@ class Sdk:
         )
         host = client._endpoint  # noqa: SLF001 - it alone knows the one of its region
         client.call_api = Calling(
-            self._web, signer, host, endpoint.protocol, self._settings.user_agent
+            self._web, credential, host, endpoint.protocol, self._settings.user_agent
         )
         return client
 
@@ -190,22 +190,6 @@ class Sdk:
 def _ask(guard: Guard | None) -> None:
     if guard is not None and not guard():
         raise Stopped
-
-
-class _Signer:
-    """A `Provider` in the shape in which the SDK asks for credentials."""
-
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-
-    def get_credential(self) -> Any:
-        keys = self._provider.keys()
-        return CredentialModel(
-            access_key_id=keys.access_key_id,
-            access_key_secret=keys.access_key_secret,
-            security_token=keys.security_token,
-            type="sts" if keys.security_token else "access_key",
-        )
 
 
 def _silence() -> None:
