@@ -19,7 +19,7 @@ from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.deadline import Deadline
-from dnatctl.control.gateways import Gateways, gateway_notes
+from dnatctl.control.gateways import Gateways
 from dnatctl.control.hub import Hub
 from dnatctl.control.identity import Identity, Permission, teller
 from dnatctl.control.inventory import Inventory, watch_counts
@@ -395,5 +395,4 @@ class Controller:
 
     def _notes(self) -> list[str]:
         role = "leader" if self._leading.is_set() else "standby"
-        gateways = gateway_notes(list(self._world.gateways.values()))
-        return [f"[ ]role {role}", *self._sweeper.notes(), *gateways]
+        return [f"[ ]role {role}", *self._sweeper.notes(), *self._gateways.notes()]

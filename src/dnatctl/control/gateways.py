@@ -7,7 +7,7 @@ its rows can be released; nothing new is allocated on it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -21,7 +21,10 @@ from dnatctl.control.rounds import Rounds
 from dnatctl.control.world import World
 from dnatctl.control.writer import TableWriter
 from dnatctl.heartbeat import CALL_S, Heartbeats
-from dnatctl.model import Gateway
+from dnatctl.kube.errors import KubeError
+from dnatctl.model import ForwardEntry, Gateway
+from dnatctl.table.reading import as_pass, collect
+from dnatctl.table.view import Table
 
 log = structlog.get_logger(__name__)
 
@@ -154,17 +157,28 @@ class Gateways:
         with self._world.lock:
             self._rounds.failed(self._world.clock.monotonic())
 
-    def _wanted(self) -> set[str]:
+    def _wanted(self) -> tuple[set[str], set[str]]:
+        """Gateways that are offered or have threads, and those that only PodDNATs name."""
         with self._world.lock:
             offered = {offer.gateway_id for offer in self._world.pool.offers()}
-            claimed = {spec.gateway_id for spec in self._world.pool.claims().values()}
-        return offered | (claimed - {""})
+            claimed = {spec.gateway_id for spec in self._world.pool.claims().values()} - {""}
+        known = offered | (claimed & self._threads.keys())
+        return known, claimed - known
+
+    def _forget(self, wanted: set[str]) -> None:
+        """Let go of what nobody names any more, and of which nothing is left."""
+        with self._world.lock:
+            for gateway_id in self._world.gateways.keys() - wanted - self._threads.keys():
+                del self._world.gateways[gateway_id]
+                self._world.tables.pop(gateway_id, None)
 
     def _describe(self) -> None:
-        wanted = self._wanted()
+        known, strangers = self._wanted()
+        wanted = known | strangers
+        self._forget(wanted)
         started = self._world.clock.monotonic()
         with self._world.lock:
-            asked = self._rounds.due(wanted, started)
+            asked = self._rounds.due(known, started, strangers)
         if not asked:
             return
         self._thread.by(CALL_S * (2 + len(asked)), "describes gateways")
@@ -182,7 +196,7 @@ class Gateways:
         self._world.absent = (self._world.absent & wanted) - asked | absent
         with self._world.lock:
             self._rounds.described(((i, bool(g.problem)) for i, g in described.items()), started)
-            if asked == wanted:
+            if asked >= known:
                 self._rounds.round_done(started)
         self._described = True
 
@@ -212,7 +226,7 @@ class Gateways:
             self._world.pool.describe(
                 gateway.gateway_id, gateway.eips, gateway.problem, gateway.zone_id
             )
-        if gateway.table_id and gateway.gateway_id not in self._threads:
+        if gateway.table_id and gateway.gateway_id not in self._threads and self._is_ours(gateway):
             self._begin(gateway.gateway_id)
         if before != gateway:
             log.info(
@@ -222,6 +236,46 @@ class Gateways:
                 eips=[eip.ip for eip in gateway.eips if eip.usable],
             )
             self._listener.gateway_changed(gateway.gateway_id)
+
+    def _is_ours(self, gateway: Gateway) -> bool:
+        """Whether the configuration names the gateway, or its table has rows of ours.
+
+        Anybody may write the ID of any gateway into a PodDNAT: the table is read once to see.
+        """
+        table = self._world.table(gateway.gateway_id)
+        if self._world.pool.offer(gateway.gateway_id) is not None or table.owners():
+            return True
+        if not table.read_once:
+            self._look_into(gateway, table)
+        return bool(table.owners())
+
+    def _look_into(self, gateway: Gateway, table: Table) -> None:
+        """Read the table of a gateway that may have nothing of ours."""
+
+        def read_page(number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+            self._thread.by(CALL_S, "reads the table of a gateway that is not configured")
+            page = self._cloud.read_page(gateway.table_id, number)
+            return page.total, page.entries
+
+        started = self._world.clock.monotonic()
+        try:
+            self._world.adopt(self._adopted(gateway.gateway_id))
+            collected = collect(read_page)
+            whole = collected.whole or collect(read_page).same_rows(collected)
+        except (CloudError, KubeError) as error:
+            log.warning("table not read", gateway=gateway.gateway_id, error=str(error))
+            return
+        if whole:
+            with self._world.lock:
+                table.merge(as_pass(started, collected, atomic=True), started)
+            self._listener.gateway_changed(gateway.gateway_id)
+
+    def notes(self) -> list[str]:
+        """A line for each of our gateways that cannot be used, for `/readyz?verbose`."""
+        known, _ = self._wanted()
+        with self._world.lock:
+            found = [g for g in self._world.gateways.values() if g.gateway_id in known]
+        return [f"[!]gateway {g.gateway_id}: {g.problem}" for g in found if g.problem]
 
     def _begin(self, gateway_id: str) -> None:
         """Adopted rows are known before the table is read, so that none looks foreign."""
@@ -246,8 +300,3 @@ class Gateways:
         self._threads[gateway_id] = Threads(poller, writer)
         poller.start()
         writer.start()
-
-
-def gateway_notes(gateways: Iterable[Gateway]) -> list[str]:
-    """A line for each gateway that cannot be used, for `/readyz?verbose`."""
-    return [f"[!]gateway {g.gateway_id}: {g.problem}" for g in gateways if g.problem]

@@ -1,7 +1,9 @@
 """When to describe which gateway: all of them at leisure, one that is in trouble by itself.
 
 A description costs calls for each gateway, so one in trouble must not cost those of twenty. It is
-looked at again soon, then ever less often until it is well. Pure: times are handed in.
+looked at again soon, then ever less often until it is well. Gateways that nothing but PodDNATs
+names (strangers: anybody may invent some) never cause a look of their own: a few of them have their
+turn whenever all others do. Pure: times are handed in.
 """
 
 from __future__ import annotations
@@ -16,16 +18,23 @@ TROUBLED_S = (5.0, 30.0)
 DOUBTED_S = (1.0, 30.0)
 """The same for one that is said to be otherwise than described, and is found to be well."""
 
+STRANGERS = 10
+"""Strangers that are described in one round."""
+
+STRANGERS_LOOKS, STRANGERS_S = 3, 600.0
+"""After so many looks a stranger is looked at only so often, in seconds."""
+
 
 @dataclass(slots=True)
 class _Watch:
     """One gateway. `troubles`: looks in a row that found a problem; `doubts` since the last round
-    over all."""
+    over all; `looks` at a stranger."""
 
     last: float = float("-inf")
     next: float = float("-inf")
     troubles: int = 0
     doubts: int = 0
+    looks: int = 0
 
 
 class Rounds:
@@ -38,13 +47,33 @@ class Rounds:
         self._failures = 0
         self._watches: dict[str, _Watch] = defaultdict(_Watch)
 
-    def due(self, wanted: Collection[str], now: float) -> set[str]:
-        """The gateways to describe now; one that was never described is due at once."""
-        for gateway_id in self._watches.keys() - set(wanted):
+    def due(
+        self, wanted: Collection[str], now: float, strangers: Collection[str] = frozenset()
+    ) -> set[str]:
+        """The gateways to describe now; one that was never described is due at once, but for
+        `strangers`, which are not among the wanted.
+        """
+        for gateway_id in self._watches.keys() - set(wanted) - set(strangers):
             del self._watches[gateway_id]
+        for gateway_id in strangers:
+            self._watches[gateway_id].next = float("inf")
         if now >= self._all_due:
-            return set(wanted)
+            return set(wanted) | self._turn(strangers, now)
         return {gateway_id for gateway_id in wanted if self._watches[gateway_id].next <= now}
+
+    def _turn(self, strangers: Collection[str], now: float) -> set[str]:
+        """The strangers whose turn it is: those that were looked at least."""
+        ready = [
+            (watch.looks, gateway_id)
+            for gateway_id in strangers
+            if (watch := self._watches[gateway_id]).looks < STRANGERS_LOOKS
+            or now - watch.last >= STRANGERS_S
+        ]
+        chosen = {gateway_id for _, gateway_id in sorted(ready)[:STRANGERS]}
+        for gateway_id in chosen:
+            self._watches[gateway_id].looks += 1
+            self._watches[gateway_id].last = now
+        return chosen
 
     def pause(self, now: float) -> float:
         """Seconds until the next description is due."""

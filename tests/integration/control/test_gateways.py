@@ -8,7 +8,7 @@ import pytest
 
 from dnatctl_sim.cloud import DOCUMENTED_POLICY, Scenario
 from dnatctl_sim.cloud.spec import EntrySpec, GatewaySpec, VpcSpec, VSwitchSpec
-from tests.support.stage import Object, Stage, eventually, fast, stage
+from tests.support.stage import RECORDS, Object, Stage, eventually, fast, stage
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
 SOON_S = 14.0
@@ -495,3 +495,39 @@ def test_one_gateway_in_trouble_costs_no_calls_about_the_others() -> None:
         eventually(lambda: not it.running[0].controller._world.pool.problem(FIRST))
         looks = len(it.calls("DescribeNatGateways"))
         assert len(it.calls("DescribeEipAddresses")) == 5 + (looks - 1)
+
+
+def test_gateways_that_somebody_invents_cost_little_and_hold_up_nobody() -> None:
+    """IDs of no gateway, and that of one that is not ours, in PodDNATs written by hand."""
+    with stage(Scenario.many(2, eips=1, knobs=fast()), resync="1s") as it:
+        configuration = it.configuration()
+        pool = configuration["networkController"]["natGwPool"]
+        foreign = pool.pop()["natgwId"]
+        it.config["networkController"] = {"natGwPool": pool}
+        ip = it.cloud.scenario.gateways[1].eips[0]
+        row = it.acts.create_entry(foreign, ip, "700", "10.0.88.88", "80", name="terraform")
+        running = it.start_controller()
+        names = [f"odd-{n}" for n in range(40)]
+        for n, name in enumerate(names):
+            it.referee.forged.add((it.ns, name))
+            place = {"tableId": foreign if n == 0 else f"ngw-invented{n:04}", "externalIP": ip}
+            ports = [{"externalPort": "700", "internalPort": "80"}]
+            body = {
+                "apiVersion": "alibabacloud.com/v1beta1",
+                "kind": "PodDNAT",
+                "metadata": {
+                    "name": name,
+                    "namespace": it.ns,
+                    "finalizers": ["natgw-controller"],
+                },
+                "spec": {"protocol": "tcp", **place, "portMapping": ports},
+            }
+            it.kube.store.create(RECORDS, body)
+        it.pod("web")
+        it.ready("web")
+        eventually(lambda: not [r for r in it.records() if r["metadata"]["name"] in names])
+        gateways = running.controller._gateways
+        assert gateways.writer(foreign) is None
+        assert not [note for note in gateways.notes() if "invented" in note]
+        eventually(lambda: set(running.controller._world.gateways) == {pool[0]["natgwId"]})
+        assert row in {r["entry_id"] for r in it.rows()}

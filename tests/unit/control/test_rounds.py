@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dnatctl.control.rounds import DOUBTED_S, TROUBLED_S, Rounds
+from dnatctl.control.rounds import (
+    DOUBTED_S,
+    STRANGERS,
+    STRANGERS_LOOKS,
+    STRANGERS_S,
+    TROUBLED_S,
+    Rounds,
+)
 
 IDLE_S = 300.0
 ALL = {"a", "b", "c"}
@@ -79,3 +86,27 @@ def test_a_gateway_that_is_new_is_described_at_once_and_one_not_wanted_any_more_
     rounds.doubt("gone")
     assert rounds.due(ALL, 1.0) == set()
     assert rounds.pause(1.0) == IDLE_S - 1.0
+
+
+def test_gateways_that_only_poddnats_name_have_their_turn_with_the_others():
+    """However many somebody invents: a few a round, each once before any twice, none sooner."""
+    idle_s = 30.0
+    rounds, strangers = Rounds(idle_s), {f"ngw-x{n:03}" for n in range(3 * STRANGERS)}
+    looked: list[str] = []
+    now = 0.0
+    for turn in range(3 * STRANGERS_LOOKS):
+        asked = rounds.due({"ngw-1"}, now, strangers)
+        assert "ngw-1" in asked
+        assert len(asked) == 1 + STRANGERS
+        looked += asked - {"ngw-1"}
+        assert len(set(looked)) == min(turn + 1, 3) * STRANGERS
+        rounds.described(((one, one != "ngw-1") for one in asked), now)
+        rounds.round_done(now)
+        for stranger in strangers:
+            rounds.doubt(stranger)
+        assert rounds.due({"ngw-1"}, now + idle_s / 2, strangers) == set()
+        now += idle_s
+    assert rounds.due({"ngw-1"}, now, strangers) == {"ngw-1"}, "they were looked at often enough"
+    rounds.round_done(now)
+    again = rounds.due({"ngw-1"}, now + STRANGERS_S, strangers)
+    assert len(again) == 1 + STRANGERS
