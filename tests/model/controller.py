@@ -193,6 +193,7 @@ class Process:
             records=tuple(r for _, r in sorted(self.records.held.items())),
             rows=img.freeze_table(self.table, self.now, reading=reading is not None),
             deleted=img.freeze_deleted(self.table, self.now, (*self._cloud.rows, *(reading or ()))),
+            table=img.freeze_pasts(self.table, self.now, (*self._cloud.rows, *(reading or ()))),
             read=self.table.read_once,
             first_read=first_read,
             made=img.freeze_made(world, first_read),
@@ -370,6 +371,9 @@ class Process:
         """Take in a reading of the whole table; returns adopted rows that are gone."""
         reading = Pass(started, {row.entry_id: row for row in rows}, atomic=True)
         changes = self.table.merge(reading, self.now)
+        for entry_id in self.table.unlisted(reading):
+            row = self._cloud.row(entry_id) if entry_id not in self._cloud.hidden else None
+            changes += self.table.answered(entry_id, row, self.now)
         if not self.image.read:
             self.world.pool.open()
         gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]

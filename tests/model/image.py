@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.orphans import Orphan, _Sighting
 from dnatctl.plan.values import Refusal, Step, Workload, Write
 from dnatctl.pool import Pool
-from dnatctl.table.view import READ_LAG_S, Row, Table
+from dnatctl.table.past import AGREE, Doubt, Past
+from dnatctl.table.view import READ_LAG_S, RECALLS, GivenUp, Row, Table
 from tests.model.cloud import Call, Outcome
 from tests.model.kube import PodState, as_pod, key
 
@@ -35,6 +37,7 @@ LATEST = 100
 EARLIER = LATEST - 1
 """Generations of a table that has been read: the present one, and all those before it."""
 
+LONG_AGO_S = 1000.0
 WRITTEN_AGO_S = 2.0
 READ_AGO_S = 1.0
 """When a write that a listing may lag behind was answered, and when a reading under way began."""
@@ -87,6 +90,16 @@ LineImage = tuple[tuple[str, Protocol], int, tuple[int, ...]]
 LookImage = tuple[str, tuple[str, str, str], PodState | None]
 
 
+class TableImage(NamedTuple):
+    """What a table remembers of the past of its rows. `young`: rows made, and changed, lately."""
+
+    young: frozenset[tuple[str, bool]] = frozenset()
+    former: tuple[tuple[str, tuple[ForwardEntry, ...]], ...] = ()
+    doubts: tuple[tuple[str, ForwardEntry | None, int], ...] = ()
+    gone: frozenset[str] = frozenset()
+    given_up: tuple[tuple[Row, int], ...] = ()
+
+
 class Image(NamedTuple):
     """`call` and `answer`: a write to the table under way, and the answer on its way back.
 
@@ -100,6 +113,7 @@ class Image(NamedTuple):
     first_read: float = NEVER
     rows: tuple[Row, ...] = ()
     deleted: frozenset[str] = frozenset()
+    table: TableImage = TableImage()
     reading: tuple[ForwardEntry, ...] | None = None
     claims: tuple[tuple[str, str, PodDNATSpec], ...] = ()
     contests: tuple[tuple[tuple[str, Endpoint], int], ...] = ()
@@ -140,6 +154,43 @@ def _written(row: Row, now: float, *, reading: bool) -> float:
     return NEVER
 
 
+def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> TableImage:
+    """What is remembered of the rows that are there, and of those that were."""
+    pasts = table._pasts.items()
+    made = {(i, False) for i, past in pasts if now - past.since <= READ_LAG_S}
+    changed = {(i, True) for i, past in pasts if now - past.changed <= READ_LAG_S}
+    known = {row.entry_id for row in listed} | table._rows.keys()
+    given_up = sorted(table._given_up.items())
+    return TableImage(
+        young=frozenset(made | changed),
+        former=tuple(sorted((i, past.former) for i, past in pasts if past.former)),
+        doubts=tuple((i, d.version, min(d.count, AGREE)) for i, d in sorted(table._doubts.items())),
+        gone=frozenset(table._gone.keys() & known),
+        given_up=tuple(
+            (replace(given.row, written=NEVER), min(given.times, RECALLS + 1))
+            for _, given in given_up
+        ),
+    )
+
+
+def _load_pasts(table: Table, image: TableImage, now: float) -> None:
+    def when(entry_id: str, *, changed: bool) -> float:
+        young = (entry_id, changed) in image.young
+        return now - WRITTEN_AGO_S if young else now - LONG_AGO_S
+
+    former = dict(image.former)
+    table._pasts = {
+        i: Past(when(i, changed=False), when(i, changed=True), former.get(i, ()))
+        for i in table._rows
+    }
+    last = now - READ_AGO_S
+    table._doubts = {i: Doubt(version, last, count) for i, version, count in image.doubts}
+    table._gone = dict.fromkeys(image.gone, now)
+    table._given_up = {
+        row.entry.entry_id: GivenUp(row, now, times) for row, times in image.given_up
+    }
+
+
 def freeze_deleted(table: Table, now: float, listed: Iterable[ForwardEntry]) -> frozenset[str]:
     """Rows whose delete was answered, as long as a reading may list them."""
     known = {row.entry.entry_id for row in table.rows()} | {row.entry_id for row in listed}
@@ -164,6 +215,7 @@ def load_table(table: Table, image: Image, now: float) -> None:
     table._deleted = dict.fromkeys(image.deleted, now - WRITTEN_AGO_S)
     for row in image.rows:
         table._put(row)
+    _load_pasts(table, image.table, now)
 
 
 def generation(value: int, table: Table, memory: int = 1) -> int:

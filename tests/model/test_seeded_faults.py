@@ -77,6 +77,7 @@ def test_rows_adopted_on_the_word_of_a_record(explore, monkeypatch):
 
 
 def test_a_reading_believed_that_is_older_than_a_write(explore, monkeypatch):
-    monkeypatch.setattr(view, "_should_be_listed", lambda row, reading, now: True)
+    monkeypatch.setattr(view.Table, "_should_be_listed", lambda self, row, started: True)
+    monkeypatch.setattr(view, "AGREE", 1)
     story = _story(explore, scenarios.LATE, {"slow_read": 1, "a_goes": 1})
     assert "Rule" in story

@@ -19,8 +19,9 @@ MAX_ENI_IPS: Final = 100
 class EntryPage:
     """One page of a forward table.
 
-    `total` is the number of rows in the whole table when this page was made. The vendor has no
-    snapshot over pages: a table that changes in between can skip or repeat rows.
+    `total` is the number of rows in the whole table when this page was made, as the cloud counts
+    them: a hint. The vendor has no snapshot over pages: a table that changes in between can skip or
+    repeat rows.
     """
 
     total: int

@@ -115,11 +115,11 @@ class Cloud:
         body = self._read_table(
             forward_table_id=table_id, page_number=page_number, page_size=PAGE_SIZE
         )
-        rows = _table_rows(body)
         total = _total(Operation.READ_TABLE, body)
-        if not rows and total > (page_number - 1) * PAGE_SIZE:
+        listed = getattr(body.forward_table_entries, "forward_table_entry", None)
+        if listed is None and total > (page_number - 1) * PAGE_SIZE:
             raise unreadable(Operation.READ_TABLE, "rows are missing", body.request_id or "")
-        return EntryPage(total, tuple(map(wire.entry, rows)))
+        return EntryPage(total, tuple(map(wire.entry, _table_rows(body))))
 
     @_understood(Operation.READ_TABLE)
     def read_entry(self, table_id: str, entry_id: str) -> ForwardEntry | None:

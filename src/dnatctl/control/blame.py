@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dnatctl.cloud.errors import CloudError
 from dnatctl.control.listener import Listener
+from dnatctl.control.wishes import Wish
 from dnatctl.control.world import World
 from dnatctl.model import Endpoint, NewEntry
+from dnatctl.plan.values import CreateRow
 from dnatctl.pool import Target
 
 
@@ -44,6 +46,14 @@ class Blame:
             now, trust = self._world.clock.monotonic(), self._world.pool.trust
             news = trust.refused(uid, self._gateway_id, endpoint, words(error), now)
         self._tell(news=news)
+
+    def is_own(self, wish: Wish) -> bool:
+        """Whether what has the address is a row of the same PodDNAT that readings lack still."""
+        if not isinstance(wish.write, CreateRow):
+            return False
+        with self._world.lock:
+            now, table = self._world.clock.monotonic(), self._world.table(self._gateway_id)
+            return table.recall(wish.uid, wish.write.entry, now)
 
     def _is_taken(self, entry: NewEntry) -> bool:
         """Whether the table, as last read, has a row for one of the addresses."""

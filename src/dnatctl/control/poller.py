@@ -160,12 +160,13 @@ class TablePoller:
                 self._changed.wait(min(wait, self._idle_s, 1.0))
                 return None
             asked, self._asked = self._asked, False
-            return asked
+            return asked or facts.in_doubt
 
     def _facts(self) -> Facts:
         with self._world.lock:
             flux = self._table.in_flux()
             rows = len(self._table)
+            doubts = self._table.doubts_due()
         writes = self._writer.writes()
         self._times.credit = earn(self._times.credit, writes - self._times.writes)
         self._times.writes = writes
@@ -182,6 +183,7 @@ class TablePoller:
             asked=self._asked,
             idle_s=self._idle_s,
             credit=self._times.credit,
+            doubts=doubts,
         )
 
     def _failed(self, error: str) -> None:
@@ -236,8 +238,7 @@ class TablePoller:
             atomic = self._prove(started, collected, asked=asked)
         reading = as_pass(started, collected, atomic=atomic)
         self._merge(reading)
-        if not atomic:
-            self._look_up(reading)
+        self._look_up(reading)
         self._learn_hint(collected, flux)
         self._times.last_pass = started
         for key in self._world.reading_done(self.gateway_id):
@@ -278,13 +279,15 @@ class TablePoller:
     def _look_up(self, reading: Pass) -> None:
         """Settle the case of a few missing rows one by one: one answer each is atomic."""
         with self._world.lock:
-            missing = self._table.unproven(reading)
+            missing = [] if reading.atomic else self._table.unproven(reading)
+            missing += [i for i in self._table.unlisted(reading) if i not in missing]
         for entry_id in missing[:SINGLE_LOOKS]:
             self._thread.by(CALL_S, "looks up a row")
-            if self._cloud.read_entry(self._table.table_id, entry_id) is None:
-                with self._world.lock:
-                    change = self._table.gone(entry_id)
-                self._tell([change] if change else [])
+            started = self._clock.monotonic()
+            entry = self._cloud.read_entry(self._table.table_id, entry_id)
+            with self._world.lock:
+                changes = self._table.answered(entry_id, entry, started)
+            self._tell(changes)
 
     def _merge(self, reading: Pass) -> None:
         with self._world.lock:

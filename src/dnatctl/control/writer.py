@@ -30,7 +30,6 @@ from dnatctl.control.world import World
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused
-from dnatctl.table.view import READ_LAG_S
 
 log = structlog.get_logger(__name__)
 
@@ -277,7 +276,7 @@ class TableWriter(Desk):
             self._postpone(wish, RETRY_S)
             return
         with self._world.lock:
-            self._table.gone(wish.write.entry_id)
+            self._table.gone(wish.write.entry_id, self._clock.monotonic())
         self._settled(wish)
 
     def _look(self, wish: Wish, sent: float) -> None:
@@ -286,23 +285,19 @@ class TableWriter(Desk):
             self._pace.refused(sent, self._clock.monotonic())
             self._done(wish)
             return
+        entry_id, asked = wish.write.entry_id, self._clock.monotonic()
         try:
-            entry = self._cloud.read_entry(self._table.table_id, wish.write.entry_id)
+            entry = self._cloud.read_entry(self._table.table_id, entry_id)
         except CloudError:
             self._postpone(wish, RETRY_S)
             return
-        if entry is None and not self._may_be_unlisted(wish.write.entry_id):
-            self._gone(wish)
+        with self._world.lock:
+            changes = self._table.answered(entry_id, entry, asked)
+        if any(change.after is None for change in changes):
+            self._settled(wish)
         else:
             self._pace.refused(sent, self._clock.monotonic())
             self._done(wish)
-
-    def _may_be_unlisted(self, entry_id: str) -> bool:
-        """Whether the row was made so lately that a listing may not show it yet."""
-        with self._world.lock:
-            row = self._table.row(entry_id)
-        now = self._clock.monotonic()
-        return row is not None and not row.seen and now - row.written < READ_LAG_S
 
     def _barred(self, wish: Wish, error: CloudError) -> None:
         """Nothing can be written with these credentials, or on this gateway, for now."""
@@ -338,6 +333,8 @@ class TableWriter(Desk):
                     self._world.pool.learn_limit(self.gateway_id, len(self._table), until)
                 self._note_refusal(wish, Refused.QUOTA, error)
                 self._postpone(wish, REJECTED_RETRY_S)
+            case ErrorKind.CONFLICT | ErrorKind.UNCLASSIFIED if self._blame.is_own(wish):
+                self._settled(wish)
             case ErrorKind.CONFLICT | ErrorKind.MISMATCH:
                 self._conflict(wish, Refused.CONFLICT, error)
             case ErrorKind.UNCLASSIFIED:

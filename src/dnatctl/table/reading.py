@@ -25,8 +25,9 @@ class Collect:
 
     @property
     def whole(self) -> bool:
-        """Whether one answer held the whole table."""
-        return len(self.pages) == 1 and len(self.pages[0]) == self.totals[0]
+        """Whether one answer held the whole table, and all say so."""
+        rows = len(self.pages[0])
+        return not any(self.pages[1:]) and all(total == rows for total in self.totals)
 
     def same_rows(self, other: Collect) -> bool:
         """Whether both list the same rows in the same places."""
@@ -53,14 +54,19 @@ ReadPage = Callable[[int], tuple[int, tuple[ForwardEntry, ...]]]
 
 
 def collect(read_page: ReadPage) -> Collect:
-    """Read all pages: as many as the latest total calls for, or until one is short."""
+    """Read all pages: until one is short, and there are as many rows as the latest total says.
+
+    The total is a hint: it may be wrong, so a full page is followed by another one whatever it
+    says, and an empty one is the end.
+    """
     pages: list[tuple[ForwardEntry, ...]] = []
     totals: list[int] = []
     while True:
         total, entries = read_page(len(pages) + 1)
         pages.append(entries)
         totals.append(total)
-        if len(pages) * PAGE_SIZE >= total or not entries:
+        whole = len(entries) < PAGE_SIZE and sum(map(len, pages)) >= total
+        if whole or not entries:
             return Collect(tuple(pages), tuple(totals))
 
 

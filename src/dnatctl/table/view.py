@@ -3,21 +3,30 @@
 Two things change a view: a pass (a reading of the table, page by page) and the answers to our own
 writes. A pass that started before a write was answered says nothing about that row. A row that a
 pass does not list is gone only if the pass was atomic: pages shift while they are read, so a page
-by page reading can miss rows that are there. Pure: times are handed in, nothing is locked.
+by page reading can miss rows that are there. And a reading may be older than the one before it:
+what it takes back is believed when another agrees (see `dnatctl.table.past`). Pure: times are
+handed in, nothing is locked.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
-from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, NewEntry, Protocol
+from dnatctl.model import EntryStatus, ForwardEntry, NewEntry
+from dnatctl.table.index import Row, Rows
+from dnatctl.table.past import AGREE, READ_LAG_S, Doubt, Lag, Past
 
-READ_LAG_S = 20.0
-"""How long listings may lag behind an answered write, in seconds: a row that was made may be
-missing, one that was changed or deleted may be shown as it was."""
+__all__ = ["READ_LAG_S", "RECALLS", "Change", "GivenUp", "Pass", "Row", "Table"]
+
+ASK_S = 3.0
+"""A row that was made so long ago and that no reading lists is asked for by its ID."""
+
+RECALLS = 3
+"""How often a row that was given up may be taken for there after all."""
+
+GONE_S = 3600.0
+"""How long a row is remembered that the cloud itself said is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +39,6 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row with its owner: the UID of a PodDNAT, or empty for a foreign one.
-
-    `written`: when our last write to it was answered; `seen`: a reading has listed it since.
-    """
-
-    entry: ForwardEntry
-    owner: str
-    written: float = float("-inf")
-    seen: bool = True
-
-    @property
-    def in_flux(self) -> bool:
-        """Whether the cloud is still working on it."""
-        return self.entry.status is not EntryStatus.AVAILABLE
-
-    def leads_as(self, new: NewEntry) -> bool:
-        """Whether it takes the traffic that `new` would take, and to the same place."""
-        entry = self.entry
-        return entry == replace(new.as_row(entry.entry_id), status=entry.status, name=entry.name)
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """A row before and after a pass; either may be None."""
 
@@ -60,7 +46,16 @@ class Change:
     after: Row | None
 
 
-class Table:
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A row that was taken for gone because readings lacked it, and how often it was."""
+
+    row: Row
+    at: float
+    times: int
+
+
+class Table(Rows):
     """The view of one gateway's forward table.
 
     `owner_of` tells whose a row is (by mark or by the ledger of adopted rows). `vacated` is told of
@@ -73,83 +68,24 @@ class Table:
         owner_of: Callable[[ForwardEntry], str],
         vacated: Callable[[Row], None] = lambda _: None,
     ) -> None:
+        super().__init__()
         self.gateway_id = gateway_id
         self.table_id = ""
         self.generation = 0
         self.first_read = float("-inf")
         self._owner_of = owner_of
         self._vacated = vacated
-        self._rows: dict[str, Row] = {}
-        self._by_owner: dict[str, set[str]] = defaultdict(set)
-        self._by_internal_ip: dict[str, set[str]] = defaultdict(set)
-        self._by_external: dict[tuple[str, int], set[str]] = defaultdict(set)
-        self._wide: set[str] = set()
+        self.lag = Lag()
+        self._pasts: dict[str, Past] = {}
+        self._doubts: dict[str, Doubt] = {}
         self._deleted: dict[str, float] = {}
+        self._gone: dict[str, float] = {}
+        self._given_up: dict[str, GivenUp] = {}
 
     @property
     def read_once(self) -> bool:
         """Whether the table has been read whole since the start."""
         return self.generation > 0
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def rows(self) -> list[Row]:
-        """All rows."""
-        return list(self._rows.values())
-
-    def row(self, entry_id: str) -> Row | None:
-        """The row with that ID."""
-        return self._rows.get(entry_id)
-
-    def owned_by(self, uid: str) -> list[Row]:
-        """The rows that belong to the PodDNAT with that UID."""
-        return [self._rows[i] for i in sorted(self._by_owner.get(uid, ()))]
-
-    def holds(self, uid: str, new: NewEntry) -> bool:
-        """Whether that PodDNAT has a row on the endpoints of `new`."""
-        wanted = (new.external_ip, new.external_ports, new.protocol)
-        return any(
-            (row.entry.external_ip, row.entry.external_ports, row.entry.protocol) == wanted
-            for row in self.owned_by(uid)
-        )
-
-    def owners(self) -> list[str]:
-        """The UIDs of all PodDNATs that own a row here."""
-        return [uid for uid, ids in self._by_owner.items() if uid and ids]
-
-    def foreign_count(self) -> int:
-        """How many rows are not ours."""
-        return len(self._by_owner.get("", ()))
-
-    def covering(self, endpoint: Endpoint) -> list[Row]:
-        """The rows that take traffic to `endpoint`, ranges and `Any` rows included."""
-        ids = self._by_external.get((endpoint.ip, endpoint.port), set()) | self._wide
-        return [r for i in sorted(ids) if (r := self._rows[i]).entry.covers(endpoint)]
-
-    def any_row_on(self, ip: str) -> bool:
-        """Whether an IP mapping (`Any`) takes the whole address, which bars every other row."""
-        return any(
-            (e := self._rows[i].entry).external_ip == ip and e.protocol is None for i in self._wide
-        )
-
-    def holding(self, ip: str, port: int, protocol: Protocol) -> list[Row]:
-        """The rows that lead to that internal address: the cloud allows one a table."""
-        ids = self._by_internal_ip.get(ip, ())
-        return [
-            r
-            for i in sorted(ids)
-            if (r := self._rows[i]).entry.protocol in (None, protocol)
-            and port in r.entry.internal_ports
-        ]
-
-    def leading_to(self, ip: str) -> list[Row]:
-        """The rows whose internal IP is `ip`."""
-        return [self._rows[i] for i in sorted(self._by_internal_ip.get(ip, ()))]
-
-    def in_flux(self) -> list[Row]:
-        """Own rows that the cloud was still working on when last heard of."""
-        return [r for r in self._rows.values() if r.owner and r.in_flux]
 
     # --- what our own writes were answered
 
@@ -159,28 +95,48 @@ class Table:
         seen = known is not None and known.seen
         if known is not None and seen:
             entry = known.entry
-        self._put(Row(entry, self._owner_of(entry), written=now, seen=seen))
+        self._change(Row(entry, self._owner_of(entry), written=now, seen=seen), now)
 
     def modified(self, entry: ForwardEntry, now: float) -> None:
         """A modify was accepted; `entry` is the row as it will be."""
         known = self._rows.get(entry.entry_id)
         seen = known is None or known.seen
-        self._put(Row(entry, self._owner_of(entry), written=now, seen=seen))
+        self._change(Row(entry, self._owner_of(entry), written=now, seen=seen), now)
 
     def deleting(self, entry_id: str, now: float) -> None:
         """A delete was accepted: the row is on its way out, but there until seen absent."""
         if row := self._rows.get(entry_id):
             entry = replace(row.entry, status=EntryStatus.DELETING)
-            self._put(replace(row, entry=entry, written=now))
+            self._change(replace(row, entry=entry, written=now), now)
             self._deleted[entry_id] = now
 
-    def gone(self, entry_id: str) -> Change | None:
+    def gone(self, entry_id: str, now: float) -> Change | None:
         """The cloud said by itself that there is no such row."""
+        self._gone[entry_id] = now
+        self._given_up.pop(entry_id, None)
         row = self._rows.get(entry_id)
         if row is None:
             return None
         self._drop(row)
         return Change(row, None)
+
+    def recall(self, uid: str, new: NewEntry, now: float) -> bool:
+        """Whether a create of `new` that was refused, as if an address were taken, met an own row.
+
+        One of that PodDNAT, given up because readings lacked it; then it is there after all. Where
+        the table shows another one in the way, that is it.
+        """
+        met = [
+            given.row
+            for given in self._given_up.values()
+            if given.row.owner == uid and given.row.clashes(new) and given.times <= RECALLS
+        ]
+        if not met or any(row.clashes(new) for row in self._rows.values()):
+            return False
+        for row in met:
+            self.lag.was_late(self.lag.unlisted_s(), now)
+            self._change(replace(row, written=now, seen=False), now)
+        return True
 
     def vanished(self) -> list[Row]:
         """The gateway is gone, and the table with it; returns the rows there were."""
@@ -202,10 +158,8 @@ class Table:
             self.first_read = now
         changes = self._merge_listed(reading.rows.values(), reading.started)
         for row in list(self._rows.values()):
-            listed = row.entry.entry_id in reading.rows
-            if reading.atomic and not listed and _should_be_listed(row, reading, now):
-                self._drop(row)
-                changes.append(Change(row, None))
+            if row.entry.entry_id not in reading.rows:
+                changes += self._missed(row, reading.started, proves=reading.atomic)
         self.generation += 1
         return changes
 
@@ -213,73 +167,165 @@ class Table:
         """Take in some rows: they show what is there, and nothing about what is not."""
         return self._merge_listed(rows, started)
 
+    def answered(self, entry_id: str, entry: ForwardEntry | None, started: float) -> list[Change]:
+        """Take in what was answered to a question about one row: as it is, or that it is not."""
+        row = self._rows.get(entry_id)
+        if row is not None:
+            self._pasts[entry_id] = replace(self._pasts[entry_id], asked=started)
+        if entry is not None:
+            return self._merge_listed([entry], started, listed=False)
+        return self._missed(row, started, proves=True, asked=True) if row else []
+
     def unproven(self, reading: Pass) -> list[str]:
         """IDs of rows that a pass misses and that only an atomic one could call gone."""
         return [
             i
             for i, row in self._rows.items()
-            if i not in reading.rows and _should_be_listed(row, reading, reading.started)
+            if i not in reading.rows and self._should_be_listed(row, reading.started)
         ]
 
-    def _merge_listed(self, rows: Iterable[ForwardEntry], started: float) -> list[Change]:
+    def unlisted(self, reading: Pass) -> list[str]:
+        """IDs of rows that were made and that no reading has listed: they are to be asked for.
+
+        Those that were not asked for yet, or longest ago, come first.
+        """
+        asked = [
+            i
+            for i, row in self._rows.items()
+            if not row.seen
+            and i not in reading.rows
+            and reading.started - row.written > (ASK_S if row.in_flux else self.lag.unlisted_s())
+        ]
+        return sorted(asked, key=lambda i: self._pasts[i].asked)
+
+    def doubts_due(self) -> float | None:
+        """When a reading has to begin that may settle what is in doubt; None if nothing is."""
+        times = (self._pasts[i].settles_at(doubt, self.lag) for i, doubt in self._doubts.items())
+        return min(times, default=None)
+
+    def _merge_listed(
+        self, rows: Iterable[ForwardEntry], started: float, *, listed: bool = True
+    ) -> list[Change]:
         changes = []
-        self._deleted = {i: at for i, at in self._deleted.items() if started - at <= READ_LAG_S}
+        patience = self.lag.unlisted_s()
+        self._deleted = {i: at for i, at in self._deleted.items() if started - at <= patience}
+        self._gone = {i: at for i, at in self._gone.items() if started - at <= GONE_S}
         for entry in rows:
-            known = self._rows.get(entry.entry_id)
-            if known is None and entry.entry_id in self._deleted:
+            entry_id = entry.entry_id
+            known = self._rows.get(entry_id)
+            if entry_id in self._gone or (known is None and entry_id in self._deleted):
                 continue  # as it was: an ID is never given twice
-            if known is not None and _is_news_to(known, entry, started):
-                self._put(replace(known, seen=True))
+            if known is None:
+                after = Row(entry, self._owner_of(entry))
+                self._change(after, started)
+                changes.append(Change(None, after))
                 continue
-            after = Row(entry, self._owner_of(entry), known.written if known else float("-inf"))
-            if known is None or known.entry != entry or known.owner != after.owner:
-                changes.append(Change(known, after))
-                self._put(after)
-            elif not known.seen:
-                self._put(after)
+            changes += self._listed(known, entry, started, listed=listed)
         return changes
 
-    # --- indexes
+    def _listed(
+        self, known: Row, entry: ForwardEntry, started: float, *, listed: bool
+    ) -> list[Change]:
+        """Take in that a row we know is listed so."""
+        seen = known.seen or listed
+        if seen and not known.seen:
+            self._appeared(known)
+        if _is_news_to(known, entry, started, self.lag.unlisted_s()):
+            self._put(replace(known, seen=seen))
+            return []
+        if not self._is_true(known, entry, started):
+            return []
+        after = Row(entry, self._owner_of(entry), known.written, seen)
+        if known.entry == entry and known.owner == after.owner:
+            if not known.seen:
+                self._put(after)
+            return []
+        self._change(after, started)
+        return [Change(known, after)]
 
-    def _put(self, row: Row) -> None:
-        old = self._rows.get(row.entry.entry_id)
-        if old is not None:
-            self._unindex(old)
-        entry = row.entry
-        self._rows[entry.entry_id] = row
-        self._by_owner[row.owner].add(entry.entry_id)
-        self._by_internal_ip[entry.internal_ip].add(entry.entry_id)
-        self._external_index(entry).add(entry.entry_id)
+    def _is_true(self, known: Row, entry: ForwardEntry, started: float) -> bool:
+        """Whether a listing of the row may be believed: not if it shows what may be over."""
+        entry_id = entry.entry_id
+        past = self._pasts[entry_id]
+        if entry == known.entry:
+            if (doubt := self._doubts.pop(entry_id, None)) is not None:
+                self.lag.was_behind(doubt.last - past.over_since(doubt), started)
+            return True
+        return entry not in past.former or self._is_proven(entry_id, entry, started, AGREE)
+
+    def _is_proven(
+        self, entry_id: str, version: ForwardEntry | None, started: float, agree: int
+    ) -> bool:
+        """Doubt what a reading says of the row, or believe it if it was doubted often enough."""
+        doubt = self._doubts.get(entry_id)
+        same = doubt is not None and doubt.version == version
+        doubt = doubt.again(started) if doubt and same else Doubt(version, started)
+        self._doubts[entry_id] = doubt
+        settled = doubt.last > self._pasts[entry_id].settles_at(doubt, self.lag)
+        return doubt.count >= agree and settled
+
+    def _appeared(self, row: Row) -> None:
+        """A reading lists a row for the first time."""
+        past = self._pasts[row.entry.entry_id]
+        if past.missed > row.written:
+            self.lag.was_late(past.missed - row.written, past.missed)
+
+    def _missed(
+        self, row: Row, started: float, *, proves: bool, asked: bool = False
+    ) -> list[Change]:
+        """Take in that a row was not listed. `proves`: the answer would have it, were it there."""
+        entry_id = row.entry.entry_id
+        if not row.seen and started > row.written:
+            self._pasts[entry_id] = replace(self._pasts[entry_id], missed=started)
+        deleting = row.entry.status is EntryStatus.DELETING
+        if not proves or not self._should_be_listed(row, started):
+            return []
+        if not (row.seen or deleting or asked):
+            return []
+        expected = deleting and started - self._pasts[entry_id].since > READ_LAG_S
+        alone = expected or (asked and not row.seen)
+        if not self._is_proven(entry_id, None, started, 1 if alone else AGREE):
+            return []
+        if not deleting:
+            self._give_up(row, started)
+        self._drop(row)
+        return [Change(row, None)]
+
+    def _give_up(self, row: Row, now: float) -> None:
+        """Nobody was told that the row is gone: remember it, in case it is not."""
+        self._given_up = {i: g for i, g in self._given_up.items() if now - g.at <= GONE_S}
+        before = self._given_up.get(row.entry.entry_id)
+        times = before.times + 1 if before else 1
+        self._given_up[row.entry.entry_id] = GivenUp(row, now, times)
+
+    def _should_be_listed(self, row: Row, started: float) -> bool:
+        """Whether an answer that lacks the row means something: it is no news to the listings."""
+        if row.written >= started:
+            return False
+        deleting = row.entry.status is EntryStatus.DELETING
+        return row.seen or deleting or started - row.written > self.lag.unlisted_s()
+
+    # --- rows
+
+    def _change(self, row: Row, at: float) -> None:
+        """Take in a row as it is from then on, as far as is known."""
+        entry_id = row.entry.entry_id
+        old, past = self._rows.get(entry_id), self._pasts.get(entry_id)
+        if old is None or past is None:
+            self._pasts[entry_id] = Past(since=at, changed=at)
+        elif old.entry != row.entry:
+            self._pasts[entry_id] = past.superseded(old.entry, at)
+            self._doubts.pop(entry_id, None)
+        self._put(row)
 
     def _drop(self, row: Row) -> None:
-        del self._rows[row.entry.entry_id]
-        self._unindex(row)
+        self._pasts.pop(row.entry.entry_id, None)
+        self._doubts.pop(row.entry.entry_id, None)
+        self._remove(row)
         self._vacated(row)
 
-    def _unindex(self, row: Row) -> None:
-        entry = row.entry
-        _discard(self._by_owner, row.owner, entry.entry_id)
-        _discard(self._by_internal_ip, entry.internal_ip, entry.entry_id)
-        if len(entry.external_ports) == 1:
-            _discard(
-                self._by_external, (entry.external_ip, entry.external_ports.first), entry.entry_id
-            )
-        else:
-            self._wide.discard(entry.entry_id)
 
-    def _external_index(self, entry: ForwardEntry) -> set[str]:
-        if len(entry.external_ports) == 1:
-            return self._by_external[(entry.external_ip, entry.external_ports.first)]
-        return self._wide
-
-
-def _discard(index: dict[Any, set[str]], key: object, entry_id: str) -> None:
-    index[key].discard(entry_id)
-    if not index[key]:
-        del index[key]
-
-
-def _is_news_to(row: Row, listed: ForwardEntry, started: float) -> bool:
+def _is_news_to(row: Row, listed: ForwardEntry, started: float, patience: float) -> bool:
     """Whether our last write to the row is newer than what a reading lists of it.
 
     A listing may lag behind an answered write: what is being deleted is then listed as it was, and
@@ -287,16 +333,8 @@ def _is_news_to(row: Row, listed: ForwardEntry, started: float) -> bool:
     """
     if row.written >= started:
         return True
-    if not row.in_flux or started - row.written > READ_LAG_S:
+    if not row.in_flux or started - row.written > patience:
         return False
     if row.entry.status is EntryStatus.DELETING:
         return listed.status is not EntryStatus.DELETING
     return row.seen and replace(listed, status=row.entry.status, name=row.entry.name) != row.entry
-
-
-def _should_be_listed(row: Row, reading: Pass, now: float) -> bool:
-    """Whether a reading that lacks the row means that it is gone: it is no news to the listings."""
-    if row.written >= reading.started:
-        return False
-    deleting = row.entry.status is EntryStatus.DELETING
-    return row.seen or deleting or now - row.written > READ_LAG_S

@@ -34,8 +34,14 @@ class Facts:
 
     `unsettled`: when each own row still in flux was last written; `removing`: how many of them are
     on their way out. `looks`: readings since the last write that found something in flux. `credit`:
-    pages that the writes sent so far allow to be read (see `earn`).
+    pages that the writes sent so far allow to be read (see `earn`). `doubts`: when a reading may
+    settle what readings disagree about, if there is such a thing.
     """
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a reading now may settle a doubt."""
+        return self.doubts is not None and self.doubts <= self.now
 
     now: float
     rows: int
@@ -49,10 +55,19 @@ class Facts:
     asked: bool
     idle_s: float
     credit: float
+    doubts: float | None = None
 
 
 def next_read(facts: Facts) -> float:
     """The time at which to read next."""
+    usual = _next_usual(facts)
+    if facts.doubts is None:
+        return usual
+    spacing = KICK_SPACING_S * read_cost(facts.rows, removing=True)
+    return min(usual, max(facts.doubts, facts.last_read + spacing))
+
+
+def _next_usual(facts: Facts) -> float:
     if facts.asked:
         return facts.last_read + KICK_SPACING_S
     if not facts.unsettled:

@@ -83,6 +83,8 @@ class Create:
             visible_at=ctx.now + draw(ctx.knobs.read_lag, table.rng),
             port_break=self.port_break,
         )
+        if ctx.knobs.backend_lag:
+            table.remember(ctx.now, ctx.knobs.backend_lag)
         table.put(row)
         return {"ForwardEntryId": row.entry_id}
 

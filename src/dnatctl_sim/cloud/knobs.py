@@ -82,6 +82,14 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Time the server takes to answer a read; the answer is true of its middle."""
     read_lag: Span = 0.0
     """Time during which lists do not show a row just created (undocumented)."""
+    read_lag_by_id: bool = True
+    """Whether that holds for a question about one row as well."""
+    backend_lag: Seconds = 0.0
+    """Every other read of forward tables is answered by a backend so far behind (undocumented)."""
+    delete_lag: Seconds = 0.0
+    """Time during which lists go on showing a deleted row as `Available` (undocumented)."""
+    total_error: int = 0
+    """By how much `TotalCount` of forward tables is too high, or too low below zero."""
 
     mode: Literal["strict", "relaxed"] = "strict"
     """strict: a row in flux blocks every write to its table. relaxed: only a write under way."""

@@ -12,7 +12,7 @@ from itertools import islice
 from dnatctl_sim.cloud.context import Context
 from dnatctl_sim.cloud.errors import refusal
 from dnatctl_sim.cloud.params import Page, Params
-from dnatctl_sim.cloud.table import ForwardTable, Row
+from dnatctl_sim.cloud.table import ForwardTable, Row, Snapshot
 from dnatctl_sim.cloud.world import Eip, NatGateway
 
 LARGEST_PAGE = 50
@@ -27,7 +27,8 @@ def describe_forward_table_entries(ctx: Context, params: Params) -> dict[str, ob
     """The rows of one table that match every filter given."""
     gateway = _table_owner(ctx, params)
     page = Page.of(params, LARGEST_PAGE)
-    rows, total = _rows(ctx, gateway.table, params, page)
+    rows, total = _rows(ctx, _backend(ctx, gateway.table), params, page)
+    total = max(total + ctx.knobs.total_error, 0)
     return page.describe(total) | {
         "ForwardTableEntries": {"ForwardTableEntry": [_row(ctx, gateway, row) for row in rows]}
     }
@@ -48,8 +49,19 @@ def _table_owner(ctx: Context, params: Params) -> NatGateway:
     raise refusal("InvalidForwardTableId.NotFound")
 
 
+def _backend(ctx: Context, table: ForwardTable) -> Snapshot | ForwardTable:
+    """Who answers: backends take turns, and one may be behind."""
+    knobs, now = ctx.knobs, ctx.now
+    table.reads += 1
+    if knobs.backend_lag:
+        table.remember(now, knobs.backend_lag)
+        if table.reads % 2 == 0:
+            return table.as_of(now - knobs.backend_lag)
+    return table.with_dropped(now, knobs.delete_lag) if knobs.delete_lag else table
+
+
 def _rows(
-    ctx: Context, table: ForwardTable, params: Params, page: Page
+    ctx: Context, table: Snapshot | ForwardTable, params: Params, page: Page
 ) -> tuple[Sequence[Row], int]:
     entry_id, name = params.text("ForwardEntryId"), params.text("ForwardEntryName")
     filters = [(key, value) for key in _ROW_FILTERS if (value := params.text(key))]
@@ -64,14 +76,14 @@ def _rows(
     found = [
         row
         for row in rows
-        if row.visible_at <= ctx.now
+        if (row.visible_at <= ctx.now or (entry_id and not ctx.knobs.read_lag_by_id))
         and name in ("", row.name)
         and all(_field(row, key) == value.lower() for key, value in filters)
     ]
     return found[page.start : page.start + page.size], len(found)
 
 
-def _ordered(ctx: Context, table: ForwardTable) -> Iterator[Row]:
+def _ordered(ctx: Context, table: Snapshot | ForwardTable) -> Iterator[Row]:
     rows = table.rows.values()
     return reversed(rows) if ctx.knobs.newest_first else iter(rows)
 

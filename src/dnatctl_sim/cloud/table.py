@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dnatctl_sim.cloud.calls import Call
@@ -32,6 +33,18 @@ class Row:
     origin: str = "api"
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The rows that a backend lists."""
+
+    at: float
+    rows: dict[str, Row]
+    hidden_until: float = -NEVER
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
 class ForwardTable:
     """The rows of one gateway. Not thread-safe: the cloud's lock guards it."""
 
@@ -45,10 +58,32 @@ class ForwardTable:
         self.rng = random.Random(f"{seed}:{table_id}")
         self.peak_unsettled = 0
         self.hidden_until = -NEVER
+        self.reads = 0
         self._unsettled: dict[str, Row] = {}
+        self._history: deque[Snapshot] = deque()
+        self._dropped: deque[tuple[float, Row]] = deque(maxlen=1000)
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def remember(self, now: float, keep_s: float) -> None:
+        """Keep what lists show now, for a backend that is up to `keep_s` behind."""
+        rows = {i: replace(row) for i, row in self.rows.items() if row.visible_at <= now}
+        if not self._history or self._history[-1].rows != rows:
+            self._history.append(Snapshot(now, rows))
+        while len(self._history) > 1 and self._history[1].at <= now - keep_s:
+            self._history.popleft()
+
+    def as_of(self, then: float) -> Snapshot:
+        """What lists showed then, or at first."""
+        known = [old for old in self._history if old.at <= then]
+        return known[-1] if known else Snapshot(then, {})
+
+    def with_dropped(self, now: float, lag: float) -> Snapshot:
+        """What is there, and what was deleted less than `lag` seconds ago as if it still were."""
+        late = [row for at, row in self._dropped if now - at < lag]
+        old = {row.entry_id: replace(row, status="Available") for row in late}
+        return Snapshot(now, old | self.rows, self.hidden_until)
 
     def new_id(self) -> str:
         """An ID for a row, never used before."""
@@ -60,7 +95,7 @@ class ForwardTable:
             return
         for row in [row for row in self._unsettled.values() if row.settles_at <= now]:
             if row.status == "Deleting":
-                self.drop(row)
+                self.drop(row, now)
             else:
                 row.status = "Available"
                 del self._unsettled[row.entry_id]
@@ -91,8 +126,9 @@ class ForwardTable:
         row.mapping = mapping
         self._take(row)
 
-    def drop(self, row: Row) -> None:
+    def drop(self, row: Row, now: float = -NEVER) -> None:
         """Remove a row at once."""
+        self._dropped.append((now, row))
         self._release(row)
         del self.rows[row.entry_id]
         self._unsettled.pop(row.entry_id, None)

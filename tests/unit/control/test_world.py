@@ -71,6 +71,7 @@ class TestRows:
     def test_what_an_orphan_held_rests_when_its_row_is_gone(self, world):
         seen(world, row("fwd-1", owner=uid(9)), row("fwd-2", "1.1.1.1:601", "10.0.0.2:80"))
         seen(world, at=1.0)
+        seen(world, at=1.2)
         assert set(world.quarantined()) == {endpoint(600)}, "what was foreign is no concern"
 
     def test_counting_by_owner(self, world):
@@ -189,7 +190,8 @@ class TestConcerned:
         assert world.keys_for(seen(world, mine)) == {LOBBY}
         foreign = row("fwd-1", internal="10.0.0.9:80")
         assert world.keys_for(seen(world, foreign, at=1.0)) == {LOBBY, ARENA}
-        assert world.keys_for(seen(world, at=2.0)) == {ARENA}, "its way is free"
+        seen(world, at=2.0)
+        assert world.keys_for(seen(world, at=2.2)) == {ARENA}, "its way is free"
 
     def test_and_nobody_else(self, world):
         world.pod_changed(None, pod(LOBBY, "10.0.0.1"))

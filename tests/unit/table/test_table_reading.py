@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dnatctl.model import ForwardEntry
 from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
 from tests.unit.table.made import row
@@ -36,11 +38,25 @@ def test_an_empty_table_is_one_page():
     assert cloud.reads == [1]
 
 
-def test_a_full_page_is_not_followed_by_an_empty_one():
+def test_a_full_page_may_be_the_whole_table():
     cloud = Cloud(*rows(PAGE_SIZE))
     collected = collect(cloud.page)
-    assert cloud.reads == [1]
+    assert cloud.reads == [1, 2], "the total is only a hint"
     assert collected.whole
+
+
+@pytest.mark.parametrize("wrong", [-1, 1])
+@pytest.mark.parametrize("count", [0, 1, PAGE_SIZE - 1, PAGE_SIZE, PAGE_SIZE + 1, 2 * PAGE_SIZE])
+def test_a_wrong_total_hides_no_row(count: int, wrong: int) -> None:
+    cloud = Cloud(*rows(count))
+
+    def miscounted(number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+        total, entries = cloud.page(number)
+        return max(total + wrong, 0), entries
+
+    first, second = collect(miscounted), collect(miscounted)
+    assert len(first.rows()) == count
+    assert first.whole or first.same_rows(second)
 
 
 def test_all_pages_are_read():

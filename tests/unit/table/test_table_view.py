@@ -129,6 +129,12 @@ class TestWhatItAnswers:
         assert not table.holds(uid(2), NewEntry(**known))
 
 
+def agreed(table: Table, started: float, *rows: ForwardEntry) -> list[Change]:
+    """What changes when two readings in a row list just that."""
+    first = table.merge(reading(started, *rows), started)
+    return first + table.merge(reading(started + 0.2, *rows), started + 0.2)
+
+
 class TestOwnWrites:
     def test_a_created_row_is_there_before_any_listing(self):
         table = view()
@@ -155,7 +161,7 @@ class TestOwnWrites:
         table.deleting("fwd-1", 1.0)
         assert states(table) == {"fwd-1": DELETING}
         assert table.covering(endpoint(600)), "its endpoint is not free yet"
-        assert table.merge(reading(2.0), 2.0) == [
+        assert agreed(table, 2.0) == [
             Change(Row(replace(MINE, status=DELETING), uid(1), 1.0), None)
         ]
         assert states(table) == {}
@@ -168,9 +174,9 @@ class TestOwnWrites:
 
     def test_the_cloud_saying_that_a_row_is_gone_is_enough(self):
         table = view(MINE)
-        assert table.gone("fwd-1") == Change(Row(MINE, uid(1)), None)
+        assert table.gone("fwd-1", 1.0) == Change(Row(MINE, uid(1)), None)
         assert states(table) == {}
-        assert table.gone("fwd-1") is None
+        assert table.gone("fwd-1", 1.0) is None
 
     def test_with_the_gateway_all_rows_are_gone(self):
         other = row("fwd-2", f"{EIP}:601", "10.0.0.2:80")
@@ -239,7 +245,7 @@ class TestPassesAndWrites:
         edited = row("fwd-1", internal="10.0.0.9:80", owner=uid(1))
         (change,) = table.merge(reading(1.0, edited), 1.0)
         assert (change.before.entry, change.after.entry) == (MINE, edited)
-        (gone,) = table.merge(reading(2.0), 2.0)
+        (gone,) = agreed(table, 2.0)
         assert (gone.before.entry, gone.after) == (edited, None)
 
     def test_a_row_renamed_to_another_mark_changes_hands(self):
@@ -253,7 +259,7 @@ class TestPassesAndWrites:
     def test_one_of_several_rows_of_an_owner_can_go(self):
         second = row("fwd-2", f"{EIP}:601", f"{POD_IP}:81", owner=uid(1))
         table = view(MINE, second)
-        table.merge(reading(1.0, second), 1.0)
+        agreed(table, 1.0, second)
         assert [r.entry for r in table.owned_by(uid(1))] == [second]
         assert [r.entry for r in table.leading_to(POD_IP)] == [second]
 
@@ -278,14 +284,18 @@ class TestReadLag:
         table = view()
         table.created(NEW, 1.0)
         late = 1.1 + READ_LAG_S
-        assert len(table.merge(reading(late), late)) == 1
+        assert agreed(table, late) == [], "it is asked for by its ID first"
+        assert table.unlisted(reading(late)) == ["fwd-1"]
+        assert len(table.answered("fwd-1", None, late)) == 1
         assert states(table) == {}
 
-    def test_once_listed_its_absence_counts_at_once(self):
+    def test_once_listed_its_absence_counts_as_soon_as_two_readings_agree(self):
         table = view()
         table.created(NEW, 1.0)
         table.merge(reading(2.0, NEW), 2.0)
         table.merge(reading(3.0), 3.0)
+        assert states(table) == {"fwd-1": PENDING}
+        table.merge(reading(3.2), 3.2)
         assert states(table) == {}
 
     def test_a_listing_that_is_older_than_the_write_still_shows_that_listings_know_the_row(self):
@@ -293,14 +303,14 @@ class TestReadLag:
         table.created(NEW, 2.0)
         table.merge_part([MINE], 1.0)
         assert states(table) == {"fwd-1": PENDING}
-        table.merge(reading(3.0), 3.0)
+        agreed(table, 3.0)
         assert states(table) == {}
 
     def test_a_deleted_row_that_was_never_listed_is_gone_when_not_listed(self):
         table = view()
         table.created(NEW, 1.0)
         table.deleting("fwd-1", 2.0)
-        table.merge(reading(3.0), 3.0)
+        agreed(table, 3.0)
         assert states(table) == {}
 
     def test_a_repeated_answer_does_not_end_the_patience(self):
@@ -328,7 +338,7 @@ class TestListingsOfTheTimeBefore:
         table.deleting("fwd-1", 1.0)
         assert table.merge(reading(2.0, MINE), 2.0) == []
         assert states(table) == {"fwd-1": DELETING}
-        table.merge(reading(3.0), 3.0)
+        agreed(table, 3.0)
         assert states(table) == {}
 
     def test_nor_does_one_that_no_listing_had_shown_before(self):
@@ -342,7 +352,7 @@ class TestListingsOfTheTimeBefore:
         table = view()
         table.created(NEW, 1.0)
         table.deleting("fwd-1", 2.0)
-        table.merge(reading(3.0), 3.0)
+        agreed(table, 3.0)
         assert table.merge(reading(4.0, MINE), 4.0) == []
         assert states(table) == {}
         late = 2.1 + READ_LAG_S
@@ -362,7 +372,7 @@ class TestListingsOfTheTimeBefore:
         table = view(MINE)
         table.deleting("fwd-1", 1.0)
         late = 1.1 + READ_LAG_S
-        assert len(table.merge(reading(late, MINE), late)) == 1
+        assert len(agreed(table, late, MINE)) == 1
         assert states(table) == {"fwd-1": AVAILABLE}
 
     def test_a_row_that_has_settled_is_as_it_is_listed(self):
@@ -412,7 +422,7 @@ def test_indexes_hold_no_more_than_the_rows():
         table.modified(
             row(f"fwd-{number}", f"{EIP}:{700 + number}/{701 + number}", "10.0.1.1:80/81"), 2.0
         )
-        table.gone(f"fwd-{number}")
+        table.gone(f"fwd-{number}", 2.0)
     assert (len(table), table.owners(), table.foreign_count()) == (0, [], 0)
     assert table.leading_to("10.0.1.1") == []
     assert table.covering(endpoint(700)) == []

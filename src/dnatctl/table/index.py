@@ -1,0 +1,152 @@
+"""The rows of a view of a forward table, found by owner, by endpoint and by internal address."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, NewEntry, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row with its owner: the UID of a PodDNAT, or empty for a foreign one.
+
+    `written`: when our last write to it was answered; `seen`: a reading has listed it since.
+    """
+
+    entry: ForwardEntry
+    owner: str
+    written: float = float("-inf")
+    seen: bool = True
+
+    @property
+    def in_flux(self) -> bool:
+        """Whether the cloud is still working on it."""
+        return self.entry.status is not EntryStatus.AVAILABLE
+
+    def leads_as(self, new: NewEntry) -> bool:
+        """Whether it takes the traffic that `new` would take, and to the same place."""
+        entry = self.entry
+        return entry == replace(new.as_row(entry.entry_id), status=entry.status, name=entry.name)
+
+    def clashes(self, new: NewEntry) -> bool:
+        """Whether a table cannot hold both: they share an endpoint, or an internal address."""
+        entry = self.entry
+        external = entry.external_ip == new.external_ip and entry.external_ports.overlaps(
+            new.external_ports
+        )
+        internal = entry.internal_ip == new.internal_ip and entry.internal_ports.overlaps(
+            new.internal_ports
+        )
+        return entry.protocol in (None, new.protocol) and (external or internal)
+
+
+class Rows:
+    """Rows by ID, with indexes over them."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Row] = {}
+        self._by_owner: dict[str, set[str]] = defaultdict(set)
+        self._by_internal_ip: dict[str, set[str]] = defaultdict(set)
+        self._by_external: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self._wide: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self) -> list[Row]:
+        """All rows."""
+        return list(self._rows.values())
+
+    def row(self, entry_id: str) -> Row | None:
+        """The row with that ID."""
+        return self._rows.get(entry_id)
+
+    def owned_by(self, uid: str) -> list[Row]:
+        """The rows that belong to the PodDNAT with that UID."""
+        return [self._rows[i] for i in sorted(self._by_owner.get(uid, ()))]
+
+    def holds(self, uid: str, new: NewEntry) -> bool:
+        """Whether that PodDNAT has a row on the endpoints of `new`."""
+        wanted = (new.external_ip, new.external_ports, new.protocol)
+        return any(
+            (row.entry.external_ip, row.entry.external_ports, row.entry.protocol) == wanted
+            for row in self.owned_by(uid)
+        )
+
+    def owners(self) -> list[str]:
+        """The UIDs of all PodDNATs that own a row here."""
+        return [uid for uid, ids in self._by_owner.items() if uid and ids]
+
+    def foreign_count(self) -> int:
+        """How many rows are not ours."""
+        return len(self._by_owner.get("", ()))
+
+    def covering(self, endpoint: Endpoint) -> list[Row]:
+        """The rows that take traffic to `endpoint`, ranges and `Any` rows included."""
+        ids = self._by_external.get((endpoint.ip, endpoint.port), set()) | self._wide
+        return [r for i in sorted(ids) if (r := self._rows[i]).entry.covers(endpoint)]
+
+    def any_row_on(self, ip: str) -> bool:
+        """Whether an IP mapping (`Any`) takes the whole address, which bars every other row."""
+        return any(
+            (e := self._rows[i].entry).external_ip == ip and e.protocol is None for i in self._wide
+        )
+
+    def holding(self, ip: str, port: int, protocol: Protocol) -> list[Row]:
+        """The rows that lead to that internal address: the cloud allows one a table."""
+        ids = self._by_internal_ip.get(ip, ())
+        return [
+            r
+            for i in sorted(ids)
+            if (r := self._rows[i]).entry.protocol in (None, protocol)
+            and port in r.entry.internal_ports
+        ]
+
+    def leading_to(self, ip: str) -> list[Row]:
+        """The rows whose internal IP is `ip`."""
+        return [self._rows[i] for i in sorted(self._by_internal_ip.get(ip, ()))]
+
+    def in_flux(self) -> list[Row]:
+        """Own rows that the cloud was still working on when last heard of."""
+        return [r for r in self._rows.values() if r.owner and r.in_flux]
+
+    # --- indexes
+
+    def _put(self, row: Row) -> None:
+        old = self._rows.get(row.entry.entry_id)
+        if old is not None:
+            self._unindex(old)
+        entry = row.entry
+        self._rows[entry.entry_id] = row
+        self._by_owner[row.owner].add(entry.entry_id)
+        self._by_internal_ip[entry.internal_ip].add(entry.entry_id)
+        self._external_index(entry).add(entry.entry_id)
+
+    def _remove(self, row: Row) -> None:
+        del self._rows[row.entry.entry_id]
+        self._unindex(row)
+
+    def _unindex(self, row: Row) -> None:
+        entry = row.entry
+        _discard(self._by_owner, row.owner, entry.entry_id)
+        _discard(self._by_internal_ip, entry.internal_ip, entry.entry_id)
+        if len(entry.external_ports) == 1:
+            _discard(
+                self._by_external, (entry.external_ip, entry.external_ports.first), entry.entry_id
+            )
+        else:
+            self._wide.discard(entry.entry_id)
+
+    def _external_index(self, entry: ForwardEntry) -> set[str]:
+        if len(entry.external_ports) == 1:
+            return self._by_external[(entry.external_ip, entry.external_ports.first)]
+        return self._wide
+
+
+def _discard(index: dict[Any, set[str]], key: object, entry_id: str) -> None:
+    index[key].discard(entry_id)
+    if not index[key]:
+        del index[key]

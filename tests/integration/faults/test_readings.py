@@ -1,0 +1,124 @@
+"""Readings of a table that are late, that are old, that disagree, or that miscount."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dnatctl.table import past, view
+from dnatctl_sim.cloud import Scenario, Settle
+from tests.support.stage import Stage, eventually, fast, stage
+
+NAMES = [f"web-{n}" for n in range(6)]
+
+
+def world(**knobs: Any) -> Scenario:
+    return Scenario(knobs=fast(**knobs))
+
+
+def assert_made_once(it: Stage, names: list[str] = NAMES) -> None:
+    """Each pod's row was made once, in one try, and never thought lost."""
+    creates = it.calls("CreateForwardEntry")
+    assert len([call for call in creates if call.committed]) == len(names)
+    refused = [call.code for call in creates if call.code.startswith("OperationUnsupported")]
+    assert refused == [], "against its own rows"
+    for name in names:
+        assert "EntryRepaired" not in it.events(name), "a live address was withdrawn"
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes tens of seconds takes one."""
+    for module in (past, view):
+        monkeypatch.setattr(module, "READ_LAG_S", 1.0)
+    monkeypatch.setattr(view, "ASK_S", 0.3)
+
+
+def test_two_backends_in_turn_one_of_them_behind() -> None:
+    with stage(world(backend_lag=4.0), resync="1s") as it:
+        it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        before = {name: it.ready(name) for name in NAMES}
+        reads = len(it.calls("DescribeForwardTableEntries"))
+        eventually(lambda: len(it.calls("DescribeForwardTableEntries")) > reads + 12)
+        assert {name: it.entries(name) for name in NAMES} == before
+        assert_made_once(it)
+        for name in NAMES:
+            it.delete_pod(name)
+        for name in NAMES:
+            it.gone(name)
+        assert it.own_rows() == []
+        it.pod("next")
+        it.ready("next")
+        it.assert_at_rest()
+
+
+def test_what_is_made_and_released_at_once_is_not_thought_gone_by_an_old_reading() -> None:
+    with stage(world(backend_lag=3.0, settle=Settle(create=0.02, delete=1.0)), resync="1s") as it:
+        it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        it.delete_pod("web", grace=0)
+        it.gone("web")
+        assert it.own_rows() == []
+        it.assert_at_rest()
+
+
+@pytest.mark.parametrize("wrong", [1, -1, 7])
+def test_a_wrong_total_keeps_nobody_waiting(wrong: int) -> None:
+    with stage(world(total_error=wrong), resync="1s") as it:
+        it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        for name in NAMES:
+            it.ready(name)
+        assert_made_once(it)
+        it.delete_pod(NAMES[0])
+        it.gone(NAMES[0])
+        it.assert_at_rest()
+
+
+def test_a_row_that_lists_do_not_show_is_asked_for_by_its_id() -> None:
+    with stage(world(read_lag=3600.0, read_lag_by_id=False)) as it:
+        it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        for name in NAMES:
+            it.ready(name)
+        assert_made_once(it)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_rows_listed_far_later_than_anybody_thought_are_waited_for() -> None:
+    with stage(world(read_lag=4.0), resync="1s") as it:
+        it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        for name in NAMES:
+            it.ready(name)
+        creates = it.calls("CreateForwardEntry")
+        assert len([call for call in creates if call.committed]) == len(NAMES)
+        taken = [call for call in creates if call.code.startswith("OperationUnsupported")]
+        assert len(taken) <= len(NAMES), "one try each tells that the row is there"
+        it.pod("later")
+        it.ready("later")
+        tries = [call for call in it.calls("CreateForwardEntry") if call.name.endswith("later")]
+        assert len([call for call in tries if call.code != "IncorretForwardEntryStatus"]) == 1
+        it.assert_at_rest()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_deleted_rows_that_are_listed_far_longer_than_anybody_thought() -> None:
+    with stage(world(delete_lag=4.0), resync="1s") as it:
+        it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        for name in NAMES:
+            it.ready(name)
+        it.delete_pod(NAMES[0])
+        it.gone(NAMES[0])
+        it.pod("next")
+        it.ready("next")
+        assert_made_once(it, [*NAMES, "next"])
