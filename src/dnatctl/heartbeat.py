@@ -20,8 +20,8 @@ log = structlog.get_logger(__name__)
 SLACK_S = 30.0
 """What a busy machine may add to any wait or step."""
 
-CALL_S = 90.0
-"""Longest step that sends one request, waiting for its turn by the rate limit included."""
+CALL_S = 60.0
+"""Longest step that sends a request, waiting for its turn by the rate limit apart (`renew`)."""
 
 
 class Beat:
@@ -83,6 +83,16 @@ class Life(threading.Thread):
             self._on_death()
         else:
             self._beat.end()
+
+
+def renew(seconds: float, doing: object) -> None:
+    """As `Beat.by`, of the thread that calls this, if that is watched.
+
+    For what takes long in good order deep inside a step, such as waiting for one's turn.
+    """
+    thread = threading.current_thread()
+    if isinstance(thread, Life):
+        thread.by(seconds, doing)
 
 
 class Heartbeats:

@@ -16,6 +16,7 @@ from typing import Final
 from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud.api import Stopped
 from dnatctl.cloud.operation import Operation
+from dnatctl.heartbeat import CALL_S, renew
 
 WINDOW: Final = 60.0
 """Seconds over which the vendor counts."""
@@ -32,6 +33,9 @@ LOWEST_RATE: Final = 0.2
 
 BURST: Final = 1.0
 """Seconds' worth of calls that may go out at once after a pause."""
+
+IN_LINE_S: Final = 5.0
+"""How often one who waits in line is heard of."""
 
 _MAX_BACK_OFF: Final = 16.0
 _NO_LIMIT: Final = 1000.0
@@ -160,10 +164,17 @@ class Limits:
     def take(self, operation: Operation) -> None:
         """Wait for the turn to call `operation`. Raises Stopped if the program stops first."""
         lane = self._lanes[operation]
-        with lane.line:
+        renew(IN_LINE_S, f"waits in line for {operation}")
+        while not lane.line.acquire(timeout=IN_LINE_S):
+            renew(IN_LINE_S, f"waits in line for {operation}")
+        try:
             while (pause := lane.reserve(self._clock.monotonic())) > 0:
+                renew(pause, f"keeps to the rate limit of {operation}")
                 if self._wait(pause):
                     raise Stopped
+        finally:
+            lane.line.release()
+        renew(CALL_S, operation)
 
     def passed(self, operation: Operation) -> None:
         """The call was let through by the rate limit."""

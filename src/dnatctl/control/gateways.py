@@ -181,7 +181,7 @@ class Gateways:
             asked = self._rounds.due(known, started, strangers)
         if not asked:
             return
-        self._thread.by(CALL_S * (2 + len(asked)), "describes gateways")
+        self._thread.by(CALL_S, "describes gateways")
         found = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(asked))}
         described = {i: gateway for i, gateway in found.items() if i in asked}
         missing = {i for i, gateway in described.items() if gateway.absent}
@@ -190,6 +190,7 @@ class Gateways:
         absent = {i for i in missing & self._missing if self._has_no_table(i)}
         self._missing = (self._missing & wanted) - asked | missing
         for gateway_id in sorted(described):
+            self._thread.by(CALL_S, "takes in what was described")
             self._take_in(described[gateway_id])
         for gateway_id in sorted(absent - self._world.absent):
             self._lose(gateway_id)

@@ -11,7 +11,7 @@ import structlog
 
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
-from dnatctl.heartbeat import CALL_S, Heartbeats
+from dnatctl.heartbeat import Heartbeats
 from dnatctl.model import ForwardEntry
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.orphans import USUAL, Orphan, Patience, Sightings
@@ -21,6 +21,8 @@ from dnatctl.table.marks import Marks
 log = structlog.get_logger(__name__)
 
 CYCLE_S = 5.0
+SWEEP_S = 300.0
+"""Longest cycle, in which all PodDNATs may have to be listed."""
 
 HELD = (
     "{} entries carry this cluster's mark and no PodDNAT claims them: too many to be leftovers. "
@@ -107,7 +109,7 @@ class Sweeper:
 
     def _run(self) -> None:
         while not self._waited():
-            self._thread.by(3 * CALL_S, "looks for orphans")
+            self._thread.by(SWEEP_S, "looks for orphans")
             try:
                 self.sweep()
             except Exception:

@@ -95,7 +95,7 @@ class TableWriter(Desk):
             wish = self._next()
             if wish is None:
                 continue
-            self._thread.by(2 * CALL_S, wish.write)
+            self._thread.by(CALL_S, wish.write)
             try:
                 self._write(wish)
             except Stopped:

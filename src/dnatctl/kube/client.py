@@ -29,6 +29,7 @@ from urllib3.exceptions import (
 
 from dnatctl import __version__
 from dnatctl.clock import Clock, SystemClock
+from dnatctl.heartbeat import renew
 from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError, error_from_answer
@@ -135,6 +136,7 @@ class KubeClient:
         call = _Call(
             method, path, query, body, content_type, accept, timeout, most, cancel or Canceller()
         )
+        renew(timeout, f"{method} {resource_of(path)}")
         try:
             _, _, content = self._send(call)
         finally:

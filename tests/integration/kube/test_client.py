@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
+from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
 from tests.integration.kube.certificates import self_signed
 from tests.integration.kube.conftest import client_of
+from tests.support.clock import FakeClock
 from tests.support.kubejson import status
 from tests.support.scripted import Exchange, ScriptedServer
 
@@ -358,3 +360,22 @@ def test_no_kubeconfig_at_all_says_what_was_tried(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
     with pytest.raises(KubeConfigError, match=r"service account.*absent"):
         KubeClient.connect(None, 4)
+
+
+def test_a_step_of_many_slow_requests_is_not_taken_for_hanging(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    clock, complaints = FakeClock(), list[str]()
+    hearts = Heartbeats(clock)
+
+    def work() -> None:
+        for _ in range(10):
+            client.request("GET", "/api/v1/x")
+            clock.advance(9)
+            complaints.append(hearts.complaint())
+
+    server.script(lambda exchange: exchange.answer(200, {}))
+    life = hearts.thread("dnatctl-worker", work)
+    life.start()
+    life.join(20)
+    assert complaints == [""] * 10

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, field
 
 import pytest
 
+from dnatctl.cloud import limits as limits_of_all
 from dnatctl.cloud.api import Stopped
 from dnatctl.cloud.limits import LOWEST_RATE, WINDOW, AdaptiveLimit, Limits
 from dnatctl.cloud.operation import Operation
+from dnatctl.heartbeat import Heartbeats
+from tests.support.stage import eventually
 from tests.unit.cloud.clocks import FakeClock
 
 PHASES = [0.0, 7.3, 17.0, 29.0, 41.7, 55.0]
@@ -266,3 +270,51 @@ def test_all_who_wait_in_line_are_let_go_when_the_program_stops() -> None:
     for thread in threads:
         thread.join(10)
     assert len(stopped) == 8
+
+
+def test_one_that_waits_for_its_turn_is_not_taken_for_hanging() -> None:
+    clock = FakeClock()
+    hearts = Heartbeats(clock)
+    complaints: list[str] = []
+
+    def wait(seconds: float) -> bool:
+        clock.advance(seconds)
+        complaints.append(hearts.complaint())
+        return False
+
+    limits = Limits(None, wait, clock)
+    limits.throttled(Operation.CREATE, 3600.0)
+    life = hearts.thread("writer", lambda: limits.take(Operation.CREATE))
+    life.start()
+    life.join(10)
+    assert clock.seconds == 4600
+    assert complaints == [""]
+
+
+def test_nor_is_one_in_the_line_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_of_all, "IN_LINE_S", 0.01)
+    clock, stop, first = FakeClock(), threading.Event(), threading.Event()
+    hearts = Heartbeats(clock)
+
+    def wait(seconds: float) -> bool:
+        first.set()
+        return stop.wait()
+
+    limits = Limits(None, wait, clock)
+    limits.throttled(Operation.CREATE, 3600.0)
+
+    def take() -> None:
+        with contextlib.suppress(Stopped):
+            limits.take(Operation.CREATE)
+
+    ahead, behind = threading.Thread(target=take), hearts.thread("behind", take)
+    ahead.start()
+    assert first.wait(10)
+    behind.start()
+    for _ in range(3):
+        clock.advance(600)
+        eventually(lambda: hearts.complaint() == "")
+    stop.set()
+    ahead.join(10)
+    behind.join(10)
+    assert not behind.is_alive()
