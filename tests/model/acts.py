@@ -172,8 +172,21 @@ def record_removed(world: World) -> Acts:
     """Somebody deletes a PodDNAT by hand."""
     for record in world.kube.records:
         if not record.deleting:
-            kube, _ = kubes.delete(world.kube, record.key.name)
-            yield f"somebody deletes PodDNAT {record.key.name}", world._replace(kube=kube)
+            name = record.key.name
+            kube, _ = kubes.delete(world.kube, name)
+            env = world.env
+            if world.kube.orphaning or not kubes.is_going(world.kube, name):
+                env = env._replace(wished=(*env.wished, record.uid))
+            yield f"somebody deletes PodDNAT {name}", world._replace(kube=kube, env=env)
+
+
+def record_cleaned_up(world: World) -> Acts:
+    """The garbage collector deletes a PodDNAT in the foreground of what it belongs to."""
+    for record in world.kube.records:
+        name = record.key.name
+        if not record.deleting and kubes.is_going(world.kube, name):
+            kube, _ = kubes.delete(world.kube, name)
+            yield f"garbage collector deletes PodDNAT {name} first", world._replace(kube=kube)
 
 
 def record_edited(world: World) -> Acts:
@@ -210,5 +223,33 @@ def workload_is(*values: Workload) -> Act:
             if value is not world.kube.workload:
                 kube = world.kube._replace(workload=value)
                 yield f"the workload: {value}", world._replace(kube=kube)
+
+    return act
+
+
+def workload_orphans(world: World) -> Acts:
+    """The workload is deleted without its pods."""
+    if world.kube.workload is not Workload.GONE:
+        kube = world.kube._replace(workload=Workload.GONE, orphaning=True)
+        yield "the workload is deleted without its pods", world._replace(kube=kube)
+
+
+def namespace_deleted(world: World) -> Acts:
+    """Somebody deletes the namespace."""
+    if not world.kube.namespace_goes:
+        kube = world.kube._replace(namespace_goes=True)
+        yield "somebody deletes the namespace", world._replace(kube=kube)
+
+
+def owned_by(name: str, *owners: str) -> Act:
+    """The pod's workload lets go of it, or one takes it (labels, or a workload made anew)."""
+
+    def act(world: World) -> Acts:
+        pod = world.kube.pod(name)
+        gone = world.kube.workload is Workload.GONE
+        for owner in owners:
+            if pod is not None and pod.owner != owner and not (owner == "set" and gone):
+                label = f"pod {name} belongs to {owner or 'nobody'}"
+                yield label, world.pod(pod._replace(owner=owner))
 
     return act

@@ -208,7 +208,12 @@ class Process:
         )
         if "observer" in self.__dict__:
             looks = img.freeze_looks(self.observer, self.records.held, self.pods.states)
-            frozen = frozen._replace(looks=looks, workloads=self._workloads())
+            frozen = frozen._replace(
+                looks=looks,
+                workloads=self._workloads(),
+                deletions=img.freeze_deletions(self.observer, self.records.held, self.now),
+                served=img.freeze_served(self.observer, self.records.held),
+            )
         if "reconciler" in self.__dict__:
             frozen = frozen._replace(doubted=img.freeze_doubted(self.reconciler))
         if "sweeper" in self.__dict__ or self.image.sightings:
@@ -295,6 +300,7 @@ class Process:
             seen.durable,
             tuple(seen.refusals.items()),
             seen.workload,
+            seen.deletion,
         )
 
     def decide(self, name: str) -> Pause | None:
@@ -323,6 +329,7 @@ class Process:
             durable=pause.durable,
             refusals=dict(pause.refusals),
             workload=pause.workload,
+            deletion=pause.deletion,
         )
 
     def _decide(self, seen: Seen) -> Plan:

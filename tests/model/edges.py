@@ -9,9 +9,21 @@ from typing import NoReturn
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus
-from dnatctl.plan.values import Plan, Seen, Workload, Write
+from dnatctl.plan.deletion import WISHED, behind
+from dnatctl.plan.values import Deletion, Plan, Seen, Workload, Write
 from tests.model.cloud import Call, Cloud
-from tests.model.kube import TICK_S, Kube, PodState, Request, as_pod, execute, key, wall
+from tests.model.kube import (
+    LATER,
+    TICK_S,
+    Kube,
+    PodState,
+    Request,
+    as_pod,
+    execute,
+    is_going,
+    key,
+    wall,
+)
 
 START_S = 10_000.0
 """The monotonic clock at tick 0: late enough for times to lie before it."""
@@ -146,7 +158,10 @@ class Server:
         return as_pod(state) if state else None
 
     def keeps(self, name: Key, owner: Owner) -> Workload:
-        return self.kube.workload
+        return Workload.WANTS if owner == LATER else self.kube.workload
+
+    def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
+        return behind("all", now) if is_going(self.kube, record.key.name) else WISHED
 
 
 class CloudPort:

@@ -22,7 +22,7 @@ from dnatctl.objects import Key, PodDNAT, PodDNATSpec
 from dnatctl.plan.case import CONFLICTS_BELIEVED
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.orphans import Orphan, _Sighting
-from dnatctl.plan.values import Refusal, Step, Workload, Write
+from dnatctl.plan.values import Deletion, Refusal, Step, Workload, Write
 from dnatctl.pool import Pool
 from dnatctl.table.past import AGREE, Doubt, Past
 from dnatctl.table.view import READ_LAG_S, RECALLS, GivenUp, Row, Table
@@ -83,6 +83,7 @@ class Pause(NamedTuple):
     durable: frozenset[Endpoint]
     refusals: tuple[tuple[NewEntry, Refusal], ...]
     workload: Workload
+    deletion: Deletion
     step: Step | None = None
 
 
@@ -128,6 +129,8 @@ class Image(NamedTuple):
     answer: Outcome | None = None
     looks: tuple[LookImage, ...] = ()
     workloads: tuple[tuple[str, tuple[float, str, Workload]], ...] = ()
+    deletions: tuple[tuple[str, tuple[float, str, Deletion]], ...] = ()
+    served: tuple[tuple[str, tuple[str, str]], ...] = ()
     doubted: tuple[tuple[str, PodDNAT | None], ...] = ()
     sightings: tuple[tuple[Orphan, float, int], ...] = ()
     urgent: tuple[str, ...] = ()
@@ -381,11 +384,40 @@ def freeze_looks(
     return tuple(looks)
 
 
+def freeze_deletions(
+    observer: Observer, records: Mapping[Key, PodDNAT], now: float
+) -> tuple[tuple[str, tuple[float, str, Deletion]], ...]:
+    """Why records that there are were deleted; when it was asked matters to nobody any more."""
+    return tuple(
+        (name.name, (NEVER, uid, _untimed(deletion, now)))
+        for name, (_, uid, deletion) in sorted(observer._deletions.items())
+        if name in records and records[name].uid == uid
+    )
+
+
+def _untimed(deletion: Deletion, now: float) -> Deletion:
+    """What may be told by now might have been told always."""
+    return replace(deletion, told_from=NEVER) if deletion.told_from <= now else deletion
+
+
+def freeze_served(
+    observer: Observer, records: Mapping[Key, PodDNAT]
+) -> tuple[tuple[str, tuple[str, str]], ...]:
+    """Which pods fixed records were for."""
+    return tuple(
+        (name.name, served)
+        for name, served in sorted(observer._served.items())
+        if name in records and records[name].uid == served[0]
+    )
+
+
 def load_looks(observer: Observer, image: Image) -> None:
     """The reverse of `freeze_looks`."""
     for name, basis, pod in image.looks:
         observer._looks[key(name)] = _Look(basis, as_pod(pod) if pod else None)
     observer._workloads = {key(name): known for name, known in image.workloads}
+    observer._deletions = {key(name): known for name, known in image.deletions}
+    observer._served = {key(name): known for name, known in image.served}
 
 
 def freeze_doubted(reconciler: Reconciler) -> tuple[tuple[str, PodDNAT | None], ...]:

@@ -23,6 +23,10 @@ TICK_S = 60.0
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WORKLOAD = Owner("apps/v1", "StatefulSet", "set", "uid-of-set", controller=True)
+LATER = Owner("apps/v1", "StatefulSet", "set", "uid-of-later-set", controller=True)
+"""The same one made anew: always alive, and it wants all pods."""
+
+OWNERS = {"": None, "set": WORKLOAD, "later": LATER}
 
 
 def wall(tick: int) -> datetime:
@@ -44,6 +48,7 @@ class PodState(NamedTuple):
     """A pod as the API server holds it. `ports` None: the annotation says false.
 
     `stuck`: its node is dead, so that its containers "run" for ever, and its IP is free for others.
+    `owner`: the workload that a fixed one belongs to now, of OWNERS.
     """
 
     name: str
@@ -55,6 +60,7 @@ class PodState(NamedTuple):
     fixed: bool = False
     version: int = 1
     stuck: bool = False
+    owner: str = "set"
 
     @property
     def asks(self) -> bool:
@@ -83,7 +89,7 @@ def as_pod(state: PodState) -> PodView:
         phase="Succeeded" if state.ended else "Running",
         deleting=state.deleting,
         ended=state.ended,
-        owner=WORKLOAD if state.fixed else None,
+        owner=OWNERS[state.owner] if state.fixed else None,
         node="dead" if state.stuck else "",
         alive=state.uid,
         state=state,
@@ -91,7 +97,9 @@ def as_pod(state: PodState) -> PodView:
 
 
 class Kube(NamedTuple):
-    """The server's truth. `lease`: what the leader's lease says for the next one."""
+    """The server's truth. `lease`: what the leader's lease says for the next one. `orphaning`: the
+    workload is deleted without its pods, and the garbage collector has not yet let all go.
+    """
 
     pods: tuple[PodState, ...] = ()
     records: tuple[PodDNAT, ...] = ()
@@ -99,6 +107,8 @@ class Kube(NamedTuple):
     lease: str = ""
     workload: Workload = Workload.WANTS
     serial: int = 0
+    namespace_goes: bool = False
+    orphaning: bool = False
 
     def pod(self, name: str) -> PodState | None:
         """The pod of that name."""
@@ -207,17 +217,29 @@ def delete(kube: Kube, name: str) -> tuple[Kube, PodDNAT | None]:
 
 def bereft(kube: Kube) -> list[PodState]:
     """Pods whose workload is gone, which the garbage collector deletes."""
-    gone = kube.workload is Workload.GONE
-    return [pod for pod in kube.pods if pod.fixed and gone and not pod.deleting]
+    gone = kube.workload is Workload.GONE and not kube.orphaning
+    return [p for p in kube.pods if p.fixed and p.owner == "set" and gone and not p.deleting]
 
 
 def garbage(kube: Kube) -> list[str]:
     """Names of PodDNATs whose owners are gone, which the garbage collector deletes."""
-    living = {pod.uid for pod in kube.pods}
-    if kube.workload is not Workload.GONE:
+    living = {LATER.uid, *(pod.uid for pod in kube.pods)}
+    if kube.workload is not Workload.GONE or kube.orphaning:
         living.add(WORKLOAD.uid)
     return [
         record.key.name
         for record in kube.records
         if record.owners and not record.deleting and not living & {o.uid for o in record.owners}
     ]
+
+
+def is_going(kube: Kube, name: str) -> bool:
+    """Whether the cluster has a reason of its own to delete the PodDNAT of that name."""
+    pod, record = kube.pod(name), kube.record(name)
+    owners = {owner.uid for owner in record.owners} if record else set()
+    owned = WORKLOAD.uid in owners or (pod is not None and pod.fixed and pod.owner == "set")
+    return (
+        kube.namespace_goes
+        or (pod is not None and pod.deleting)
+        or (owned and kube.workload is Workload.GONE)
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from dnatctl.cloud.errors import ErrorKind
 from dnatctl.kube.errors import KubeError
 from dnatctl.model import EntryStatus
@@ -18,6 +20,8 @@ def nature(world: World) -> Iterator[Next]:
     """All of it, one thing at a time."""
     yield from _pods(world)
     yield from _garbage(world)
+    yield from _orphans(world)
+    yield from _namespace(world)
     yield from _strays(world)
     for row in world.cloud.rows:
         if row.status is not EntryStatus.AVAILABLE:
@@ -47,6 +51,40 @@ def _garbage(world: World) -> Iterator[Next]:
     for name in kubes.garbage(world.kube):
         kube, _ = kubes.delete(world.kube, name)
         yield Next(f"garbage collector deletes PodDNAT {name}", world._replace(kube=kube))
+
+
+def _orphans(world: World) -> Iterator[Next]:
+    """The garbage collector lets go of what a workload deleted without its pods has."""
+    if not world.kube.orphaning:
+        return
+    pods = [pod for pod in world.kube.pods if pod.fixed and pod.owner == "set"]
+    records = [r for r in world.kube.records if kubes.WORKLOAD in r.owners]
+    for pod in pods:
+        label = f"garbage collector lets go of pod {pod.name}"
+        yield Next(label, world.pod(pod._replace(owner="")))
+    for record in records:
+        kube, _ = kubes.put(world.kube, replace(record, owners=()))
+        label = f"garbage collector lets go of PodDNAT {record.key.name}"
+        yield Next(label, world._replace(kube=kube))
+    if not pods:
+        # It has a list of its own of what it lets go: what came to the workload since is not on it.
+        kube = world.kube._replace(orphaning=False)
+        yield Next("the workload is gone", world._replace(kube=kube))
+
+
+def _namespace(world: World) -> Iterator[Next]:
+    """A namespace that goes has all in it deleted, in any order."""
+    if not world.kube.namespace_goes:
+        return
+    for record in world.kube.records:
+        if not record.deleting:
+            kube, _ = kubes.delete(world.kube, record.key.name)
+            label = f"namespace controller deletes PodDNAT {record.key.name}"
+            yield Next(label, world._replace(kube=kube))
+    for pod in world.kube.pods:
+        if not pod.deleting:
+            label = f"namespace controller deletes pod {pod.name}"
+            yield Next(label, world.pod(pod._replace(deleting=True)))
 
 
 def _strays(world: World) -> Iterator[Next]:

@@ -152,6 +152,21 @@ def _cut_off(before: World, call: Call) -> Iterator[str]:
                 yield f"{call.verb} of {row.entry_id} while {record.key.name} lists it"
 
 
+def nobody_cut_off(before: World, after: World, effects: tuple[Effect, ...]) -> Iterator[str]:
+    """A row goes only when its pod's containers have ended, or somebody wants it to."""
+    for effect in effects if before.env.guarded else ():
+        if not isinstance(effect, Executed) or effect.call.verb == "create":
+            continue
+        row = before.cloud.row(effect.call.entry_id)
+        owner = owner_of(before.kube, row) if row else ""
+        record = next((r for r in before.kube.records if r.uid == owner), None)
+        pod = before.kube.pod(record.key.name) if record else None
+        if row is None or pod is None or owner in before.env.wished:
+            continue
+        if pod.asks and pod.ip == row.internal_ip:
+            yield f"{effect.call.verb} of {row.entry_id} cut off {pod.name}"
+
+
 def quarantine_kept(before: World, after: World, effects: tuple[Effect, ...]) -> Iterator[str]:
     """Rule 5: an endpoint is not handed to another pod before its quarantine is over."""
     for request in _stored(effects):
@@ -195,6 +210,7 @@ RULES: tuple[Rule, ...] = (
     claimed_first,
     finalizer_last,
     status_true,
+    nobody_cut_off,
     quarantine_kept,
     leads_home,
     rows_once,

@@ -230,7 +230,7 @@ def names(world: World) -> list[str]:
 def _server_part(world: World, name: str) -> tuple[object, ...]:
     """What a worker on that name may learn from the API server."""
     kube = world.kube
-    return kube.record(name), kube.pod(name), kube.workload, kube.serial
+    return kube.record(name), kube.pod(name), kube.workload, kube.serial, kube.namespace_goes
 
 
 def _has_orphans(image: Image) -> bool:

@@ -180,6 +180,67 @@ RECORDS = Scenario(
     {"edit": acts.record_edited, "delete": acts.record_removed},
 )
 
+GOING = Scenario(
+    "a pod, its namespace, or its PodDNAT alone is deleted",
+    (pod("a", HERE),),
+    {"a_goes": 1, "namespace": 1, "delete": 1, "first": 1, "crash": 1, "ticks": 1},
+    (
+        {"delete": 1, "a_goes": 1},
+        {"namespace": 1, "delete": 1},
+        {"a_goes": 1, "first": 1},
+        {"namespace": 1, "crash": 1},
+    ),
+    {
+        "a_goes": acts.deleted("a"),
+        "namespace": acts.namespace_deleted,
+        "delete": acts.record_removed,
+        "first": acts.record_cleaned_up,
+    },
+    TWO,
+    guarded=True,
+)
+
+CLEANED = Scenario(
+    "the workload of a fixed pod is deleted, in whatever order",
+    (pod("a", HERE, fixed=True),),
+    {"workload": 1, "delete": 1, "a_goes": 1, "namespace": 1, "slow_look": 1, "crash": 1},
+    (
+        {"workload": 1, "delete": 1},
+        {"workload": 1, "a_goes": 1},
+        {"workload": 1, "slow_look": 1},
+        {"namespace": 1, "workload": 1},
+    ),
+    {
+        "workload": acts.workload_is(Workload.GONE),
+        "delete": acts.record_removed,
+        "a_goes": acts.deleted("a"),
+        "namespace": acts.namespace_deleted,
+    },
+    TWO,
+    guarded=True,
+)
+
+LET_GO = Scenario(
+    "a workload lets go of its pod, and another one takes it",
+    (pod("a", HERE, fixed=True),),
+    {"orphan": 1, "owner": 2, "delete": 1, "a_goes": 1, "kube_late": 1, "crash": 1, "ticks": 1},
+    (
+        {"orphan": 1, "owner": 1},
+        {"owner": 2},
+        {"orphan": 1, "slow_take": 1},
+        {"orphan": 1, "delete": 1},
+        {"owner": 1, "crash": 1},
+    ),
+    {
+        "orphan": acts.workload_orphans,
+        "owner": acts.owned_by("a", "", "set", "later"),
+        "delete": acts.record_removed,
+        "a_goes": acts.deleted("a"),
+    },
+    TWO,
+    guarded=True,
+)
+
 STRIPPED = Scenario(
     "somebody takes the finalizer off, so that rows are orphaned",
     (pod("a", HERE), pod("b", THERE, None)),
@@ -246,6 +307,9 @@ SCENARIOS = (
     SAME_NAME,
     SWITCHED,
     RECORDS,
+    GOING,
+    CLEANED,
+    LET_GO,
     STRIPPED,
     ADOPTED,
 )

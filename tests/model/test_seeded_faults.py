@@ -7,6 +7,8 @@ import pytest
 from dnatctl.control.wishes import Wishes
 from dnatctl.control.world import World
 from dnatctl.plan import adoption, release
+from dnatctl.plan import plan as planning
+from dnatctl.plan.owners import was_let_go
 from dnatctl.pool import Pool
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.table import view
@@ -35,6 +37,18 @@ def test_status_not_withdrawn_before_rows_are_deleted(explore, monkeypatch):
     monkeypatch.setattr(release, "_withdraw", lambda *_: None)
     story = _story(explore, scenarios.CHURN, {"a_goes": 1})
     assert "Rule 4: status lists only addresses that reach the pod. But delete of fwd-1" in story
+
+
+def test_clean_ups_taken_for_wishes(explore, monkeypatch):
+    monkeypatch.setattr(planning, "serves", lambda *_: False)
+    story = _story(explore, scenarios.GOING, {"namespace": 1})
+    assert "A row goes only when its pod's containers have ended" in story
+
+
+def test_a_pod_let_go_taken_for_another(explore, monkeypatch):
+    monkeypatch.setattr(planning, "is_for", lambda _seen, record, pod: not was_let_go(record, pod))
+    story = _story(explore, scenarios.LET_GO, {"orphan": 1})
+    assert "A row goes only when its pod's containers have ended" in story
 
 
 def test_no_quarantine(explore, monkeypatch):

@@ -25,7 +25,8 @@ class Env(NamedTuple):
     `budget`: what may still go wrong or be done. `lost`, `late`: writes to the table and to
     Kubernetes whose senders gave them up, and that may yet be carried out. `dead`: writes to the
     table whose senders died. `used`: endpoints whose row went away at this tick, and whose they
-    were. `strays`: rows made by writes of the dead.
+    were. `strays`: rows made by writes of the dead. `wished`: UIDs of PodDNATs that somebody
+    deleted while their pods and all around them stayed. `guarded`: nothing else may cut a pod off.
     """
 
     tick: int
@@ -35,6 +36,8 @@ class Env(NamedTuple):
     late: tuple[Request, ...] = ()
     used: tuple[tuple[Endpoint, str], ...] = ()
     strays: tuple[str, ...] = ()
+    wished: tuple[str, ...] = ()
+    guarded: bool = False
 
     def spend(self, what: str) -> Env:
         """One less of that trouble."""
@@ -118,10 +121,11 @@ class Scenario:
     rows: tuple[ForwardEntry, ...] = ()
     records: tuple[PodDNAT, ...] = ()
     elsewhere: tuple[tuple[str, int], ...] = ()
+    guarded: bool = False
 
     def begin(self, budget: dict[str, int]) -> World:
         """The world before anything is asked for."""
-        env = Env(0, tuple(sorted(budget.items())))
+        env = Env(0, tuple(sorted(budget.items())), guarded=self.guarded)
         return World(Kube(serial=50), Cloud(rows=self.rows, elsewhere=self.elsewhere), None, env)
 
     def ask(self, world: World) -> World:

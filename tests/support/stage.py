@@ -224,7 +224,7 @@ class Stage:
 
     def clear_out(self) -> None:
         """Delete every workload, pod and PodDNAT where we are, and wait until they are gone."""
-        for resource in ("statefulsets.apps", "pods", RECORDS):
+        for resource in ("deployments.apps", "statefulsets.apps", "pods", RECORDS):
             for obj in self.kube.store.list(resource, self.ns):
                 with suppress(ApiError):  # the cluster cleans up as well, and may have been faster
                     self.kube.store.delete(resource, self.ns, obj["metadata"]["name"])

@@ -45,7 +45,6 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.nodes import Node, NodeSource
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource
 from dnatctl.kube.pods import PodApi, PodSource
-from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.health import HealthServer
 from dnatctl.observe.metrics import CONTROLLER, QUEUE, Metrics, QueueObserver
@@ -151,6 +150,7 @@ class Controller:
             hearts=hearts,
         )
         self._permission = Permission(self._stop, teller(self._events, settings.namespace))
+        self._lookups = KubeLookups(self._client, pod_api, self._permission.tell)
         observer = Observer(
             self._world,
             self._pods,
@@ -159,7 +159,7 @@ class Controller:
             policy=self._policy,
             quota=settings.config.namespaces.limit,
             nodes=self._node_index,
-            lookups=KubeLookups(pod_api, WorkloadApi(self._client)),
+            lookups=self._lookups,
             gateways=lambda: self._gateways,
             enis=self._enis,
             neighbours=self._neighbours,
@@ -395,4 +395,5 @@ class Controller:
 
     def _notes(self) -> list[str]:
         role = "leader" if self._leading.is_set() else "standby"
-        return [f"[ ]role {role}", *self._sweeper.notes(), *self._gateways.notes()]
+        told = (*self._sweeper.notes(), *self._lookups.notes(), *self._gateways.notes())
+        return [f"[ ]role {role}", *told]

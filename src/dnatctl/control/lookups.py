@@ -2,40 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import structlog
+
+from dnatctl.kube.around import THE_DEFINITION, Surroundings
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import PodDNATSource
 from dnatctl.kube.pods import PodApi
 from dnatctl.kube.workloads import WorkloadApi
-from dnatctl.objects import Key, Owner, Pod
-from dnatctl.plan.values import Workload
+from dnatctl.objects import Key, Owner, Pod, PodDNAT
+from dnatctl.plan.deletion import WISHED, behind, unclear
+from dnatctl.plan.values import Deletion, Workload
+
+log = structlog.get_logger(__name__)
+
+
+DEFINITION_GOES = (
+    f"{THE_DEFINITION} is being deleted, and all PodDNATs with it: no pod that runs is cut off, "
+    "and none is exposed anew. It goes when the last of these pods has ended: install it again then"
+)
 
 
 class KubeLookups:
-    """Asks the API server."""
+    """Asks the API server. `tell` is given a reason and a text for whoever looks after it all."""
 
-    def __init__(self, pods: PodApi, workloads: WorkloadApi) -> None:
+    def __init__(self, client: KubeClient, pods: PodApi, tell: Callable[[str, str], None]) -> None:
         self._pods = pods
-        self._workloads = workloads
+        self._workloads = WorkloadApi(client)
+        self._surroundings = Surroundings(client, self._workloads)
+        self._tell = tell
+        self._missing: dict[str, str] = {}
+        self._definition_goes = False
 
     def pod(self, key: Key) -> Pod | None:
         """The pod as it is now. Raises KubeError."""
         return self._pods.get(key)
 
     def keeps(self, key: Key, owner: Owner) -> Workload:
-        """What the workload says of the pod's name. Raises KubeError.
-
-        Where its kind may not be read, nothing is known, and the claim stays.
-        """
+        """What the workload says of the pod's name. Raises KubeError."""
+        kind = f"{owner.kind} ({owner.api_version})"
         try:
             workload = self._workloads.get(key.namespace, owner)
         except KubeError as error:
             if error.failure is Failure.FORBIDDEN:
-                return Workload.UNKNOWN
+                self._missing[kind] = (
+                    f"may not get {kind}: claims of fixed pods of that kind are never given up"
+                )
+                return Workload.UNREADABLE
             raise
+        self._missing.pop(kind, None)
         if workload is None or workload.deleting:
             return Workload.GONE
         return Workload.WANTS if workload.keeps(key.name) else Workload.SHED
+
+    def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
+        """Why the record is being deleted, while its pod lives. Raises KubeError."""
+        around = self._surroundings.look(record, pod)
+        if around.going:
+            log.info("release held", key=str(record.key), uid=record.uid, going=around.going)
+            if around.going == THE_DEFINITION:
+                self._shout()
+            return behind(around.going, now)
+        if around.unseen:
+            self._missing[around.unseen] = (
+                f"may not {around.unseen}: deleted PodDNATs are kept until their pods end"
+            )
+            return unclear(around.unseen)
+        return WISHED
+
+    def notes(self) -> list[str]:
+        """A line for all that a person has to see to, for `/readyz?verbose`."""
+        missing = [f"[!]permissions {text}" for text in self._missing.values()]
+        return [*missing, f"[!]{DEFINITION_GOES}"] if self._definition_goes else missing
+
+    def _shout(self) -> None:
+        if not self._definition_goes:
+            self._definition_goes = True
+            log.error("the definition of PodDNATs is being deleted", error=DEFINITION_GOES)
+            self._tell("DefinitionGoes", DEFINITION_GOES)
 
 
 def known_uids(client: KubeClient, version: str) -> set[str]:

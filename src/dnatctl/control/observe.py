@@ -15,11 +15,14 @@ from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.model import Endpoint, Eni, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
+from dnatctl.plan.deletion import ASK_AGAIN_S, POD_IS_GOING
 from dnatctl.plan.exposure import Ask, Rules, read_exposure
-from dnatctl.plan.plan import is_fixed, needs_fresh_look
-from dnatctl.plan.values import Policy, Refusal, Seen, Workload
+from dnatctl.plan.owners import is_fixed, was_let_go, workload_to_ask
+from dnatctl.plan.plan import needs_cause, needs_fresh_look
+from dnatctl.plan.values import UNASKED, Deletion, Policy, Refusal, Seen, Workload
 
 WORKLOAD_BELIEVED_S = 15.0
+_NEVER_ASKED = (float("-inf"), "", UNASKED)
 
 
 class Lookups(Protocol):
@@ -31,6 +34,10 @@ class Lookups(Protocol):
 
     def keeps(self, key: Key, owner: Owner) -> Workload:
         """What the workload says of the pod's name."""
+        ...
+
+    def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
+        """Why the record is being deleted, while its pod lives."""
         ...
 
 
@@ -77,23 +84,34 @@ class Observer:
         self._clock = clock
         self._looks: dict[Key, _Look] = {}
         self._workloads: dict[Key, tuple[float, str, Workload]] = {}
+        self._deletions: dict[Key, tuple[float, str, Deletion]] = {}
+        self._served: dict[Key, tuple[str, str]] = {}
 
     def look(self, key: Key) -> Seen:
         """Everything about one name. Raises KubeError where a fresh look fails."""
         record = self._records.get(key)
         seen = self._seen(key, self._pods.get(key), record)
-        if needs_fresh_look(seen):
+        if self._ask(needs_fresh_look, seen):
             seen = self._seen(key, self._fresh(key, seen), record)
         else:
             self._looks.pop(key, None)
-        if self._may_be_away(seen):
-            seen = replace(seen, workload=self._workload(key, record))
+        if self._ask(needs_cause, seen):
+            seen = replace(seen, deletion=self._deletion(key, seen))
+        if (owner := workload_to_ask(seen)) is not None:
+            seen = replace(seen, workload=self._workload(key, owner))
         return seen
+
+    def _ask(self, question: Callable[[Seen], bool], seen: Seen) -> bool:
+        """The answer to a question about rows: they must not change meanwhile."""
+        with self._world.lock:
+            return question(seen)
 
     def forget(self, key: Key) -> None:
         """There is no record and no pod of that name any more."""
         self._looks.pop(key, None)
         self._workloads.pop(key, None)
+        self._deletions.pop(key, None)
+        self._served.pop(key, None)
 
     def is_denied(self, seen: Seen) -> bool:
         """Whether the namespace has used up its quota; ask with the world locked, and claim so.
@@ -132,7 +150,18 @@ class Observer:
             names=self._world.names,
             stated_for=self._clock.monotonic() - self._world.stated_since(exposure.ip),
             retry_in=retry_in,
+            deletion=self._deletion_known(key, record),
+            served=self._served_by(key, record, pod),
         )
+
+    def _served_by(self, key: Key, record: PodDNAT | None, pod: Pod | None) -> str:
+        """Which pod a fixed record is for, or was when its workload still had it."""
+        if record is None or not is_fixed(record):
+            return ""
+        if pod is not None and not was_let_go(record, pod):
+            self._served[key] = (record.uid, pod.uid)
+        uid, served = self._served.get(key, ("", ""))
+        return served if uid == record.uid else ""
 
     def _durable(self, record: PodDNAT | None) -> frozenset[Endpoint]:
         if record is None:
@@ -157,33 +186,52 @@ class Observer:
         return any(writer.unanswered(record.uid) for writer in gateways.writers())
 
     def _fresh(self, key: Key, seen: Seen) -> Pod | None:
-        """The pod past the cache: looked up once for each state the caches have been in."""
+        """The pod past the cache: looked up once for each state the caches have been in.
+
+        What the cache has not heard of yet is looked up again: it may come and go between two
+        looks, and the cache be as it was.
+        """
         record, pod = seen.record, seen.pod
-        basis = (
-            record.uid if record else "",
-            pod.uid if pod else "",
-            pod.resource_version if pod else "",
-        )
+        basis = (record.uid if record else "", *_version(pod))
         look = self._looks.get(key)
-        if look is None or look.basis != basis:
-            look = self._looks[key] = _Look(basis, self._lookups.pod(key))
-        return look.pod
+        if look is not None and look.basis == basis:
+            return look.pod
+        found = self._lookups.pod(key)
+        self._looks.pop(key, None)
+        if _version(found) == _version(pod):
+            self._looks[key] = _Look(basis, found)
+        return found
 
-    @staticmethod
-    def _may_be_away(seen: Seen) -> bool:
-        return (
-            seen.record is not None
-            and not seen.record.deleting
-            and is_fixed(seen.record)
-            and seen.exposure.ask is Ask.ENDED
-        )
+    def _deletion_known(self, key: Key, record: PodDNAT | None) -> Deletion:
+        """What was found out before: once it is known it stays, whatever goes afterwards."""
+        if record is None or not record.deleting:
+            return UNASKED
+        _, uid, answer = self._deletions.get(key, _NEVER_ASKED)
+        return answer if uid == record.uid else UNASKED
 
-    def _workload(self, key: Key, record: PodDNAT | None) -> Workload:
-        if record is None or not record.owners:
-            return Workload.UNKNOWN
+    def _deletion(self, key: Key, seen: Seen) -> Deletion:
+        record, pod = seen.record, seen.pod
+        if record is None or pod is None:
+            return UNASKED
+        now = self._clock.monotonic()
+        asked, uid, answer = self._deletions.get(key, _NEVER_ASKED)
+        if pod.deleting:
+            answer = POD_IS_GOING
+        elif uid != record.uid or now - asked >= ASK_AGAIN_S:
+            answer = self._lookups.deletion(record, pod, now)
+        else:
+            return answer
+        self._deletions[key] = (now, record.uid, answer)
+        return answer
+
+    def _workload(self, key: Key, owner: Owner) -> Workload:
         now = self._clock.monotonic()
         asked, uid, answer = self._workloads.get(key, (float("-inf"), "", Workload.UNKNOWN))
-        if now - asked > WORKLOAD_BELIEVED_S or uid != record.uid:
-            answer = self._lookups.keeps(key, record.owners[0])
-            self._workloads[key] = (now, record.uid, answer)
+        if now - asked > WORKLOAD_BELIEVED_S or uid != owner.uid:
+            answer = self._lookups.keeps(key, owner)
+            self._workloads[key] = (now, owner.uid, answer)
         return answer
+
+
+def _version(pod: Pod | None) -> tuple[str, str]:
+    return (pod.uid, pod.resource_version) if pod else ("", "")

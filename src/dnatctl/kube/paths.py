@@ -41,6 +41,11 @@ def in_namespace(api_version: str, namespace: str, plural: str, *names: str) -> 
     return of_version(api_version) + path("namespaces", namespace, plural, *names)
 
 
+def of_cluster(api_version: str, plural: str, *names: str) -> str:
+    """As `in_namespace`, for what is in no namespace. Raises KubeError as `path` does."""
+    return of_version(api_version) + path(plural, *names)
+
+
 def is_plain(text: str) -> bool:
     """Whether this is a path as `path` builds them: nothing in it has to be resolved or quoted."""
     first, *segments = text.split("/")

@@ -12,7 +12,7 @@ from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import JSON, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import Event, Known, Metadata, Model, Page, Reader
-from dnatctl.objects import POD_READY, Condition, Key, Owner, Pod
+from dnatctl.objects import POD_READY, Condition, Key, Pod
 
 PREFIX = "k8s.aliyun.com/pod-dnat"
 """Annotations that start like this are ours."""
@@ -205,7 +205,7 @@ def _pod(read: _Pod, ours: dict[str, str]) -> Pod:
         host_network=spec.host_network,
         virtual=_virtual(meta, spec.node_name),
         node=spec.node_name,
-        owner=_controller(meta),
+        owner=meta.controller,
         condition=_condition(status.conditions or ()),
         alive=max(_signs_of_life(read)),
     )
@@ -289,13 +289,6 @@ def _virtual(meta: Metadata, node: str) -> bool:
         or (meta.labels or {}).get("alibabacloud.com/eci") == "true"
         or "k8s.aliyun.com/eci-instance-id" in (meta.annotations or {})
     )
-
-
-def _controller(meta: Metadata) -> Owner | None:
-    for ref in meta.owner_references or ():
-        if ref.controller:
-            return Owner(ref.api_version, ref.kind, ref.name, ref.uid, controller=True)
-    return None
 
 
 def _condition(conditions: Iterable[_PodCondition]) -> Condition | None:

@@ -8,7 +8,7 @@ from one that is not there, since the latter means that it was deleted.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 from dnatctl.kube.answers import decode
 from dnatctl.kube.cache import Stored
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.objects import Key
+from dnatctl.objects import Key, Owner
 
 T = TypeVar("T", bound=Stored)
 M = TypeVar("M", bound="Model")
@@ -86,6 +86,13 @@ class OwnerReference(Struct, rename="camel"):
     controller: bool | None = None
 
 
+METADATA_ONLY: Final = (
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+)
+"""Accept header for an object of which only the metadata is used.
+https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
+
+
 class Metadata(Struct, rename="camel"):
     """The fields in use of any object's metadata."""
 
@@ -105,6 +112,14 @@ class Metadata(Struct, rename="camel"):
     def key(self) -> Key:
         """Namespace and name."""
         return Key(self.namespace, self.name)
+
+    @property
+    def controller(self) -> Owner | None:
+        """The owner that manages the object, if one does."""
+        for ref in self.owner_references or ():
+            if ref.controller:
+                return Owner(ref.api_version, ref.kind, ref.name, ref.uid, controller=True)
+        return None
 
 
 class Model(Struct):
@@ -252,3 +267,23 @@ def _identity(raw: Raw) -> _Known:
     except msgspec.DecodeError:
         return _Known(Key("", ""), "", "")
     return _Known(Key(meta.namespace, meta.name), meta.uid, meta.resource_version)
+
+
+class Held(Struct, frozen=True):
+    """An object of any kind, by its metadata. `owner`: what manages it."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    deleting: bool
+    owner: Owner | None
+
+
+def _held(read: Model, _known: Known) -> Held:
+    meta = read.metadata
+    deleting = meta.deletion_timestamp is not None
+    return Held(meta.key, meta.uid, meta.resource_version, deleting, meta.controller)
+
+
+METADATA: Final[Reader[Model, Held]] = Reader(Model, _held)
+"""Reads the metadata of any object."""

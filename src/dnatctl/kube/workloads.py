@@ -1,18 +1,18 @@
-"""Stateful workloads that own pods: are they there, and which pod names do they keep?"""
+"""Workloads that own pods: are they there, and which pod names do the stateful ones keep?"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from dnatctl.kube import answers, paths
-from dnatctl.kube.client import KubeClient
+from dnatctl.kube.client import JSON, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.source import Known, Model, Reader
+from dnatctl.kube.source import METADATA, METADATA_ONLY, Held, Known, Model, Reader
 from dnatctl.objects import Key, Owner
 
 
@@ -55,10 +55,8 @@ class WorkloadApi:
 
     def __init__(self, client: KubeClient) -> None:
         self._client = client
-        self._collections: dict[tuple[str, str], tuple[str, str]] = {}
-        """apiVersions that are served, and plurals (`apps/v1`, `statefulsets`), by apiVersion and
-        kind.
-        """
+        self._collections: dict[tuple[str, str], _Collection] = {}
+        """By apiVersion and kind."""
 
     def get(self, namespace: str, owner: Owner) -> Workload | None:
         """The workload as the API server's majority has it now.
@@ -66,27 +64,48 @@ class WorkloadApi:
         None if it is gone or never was (an owner is whatever text somebody wrote), its name belongs
         to another UID now, or its kind is not served any more in any version. Raises KubeError.
         """
-        collection = self._collection(owner.api_version, owner.kind)
-        if collection is None:
+        body = self._body(namespace, owner, JSON)
+        workload = _READER.answer(body) if body is not None else None
+        return workload if workload and owner.uid in ("", workload.uid) else None
+
+    def metadata(self, namespace: str, owner: Owner) -> Held | None:
+        """An owner of any kind, as `get` but for its spec: whether it is there, and whose it is."""
+        body = self._body(namespace, owner, METADATA_ONLY)
+        held = METADATA.answer(body) if body is not None else None
+        return held if held and owner.uid in ("", held.uid) else None
+
+    def resource(self, api_version: str, kind: str) -> str:
+        """What permissions call the kind: `statefulsets.apps`; empty if it is not served."""
+        found = self._collection(api_version, kind)
+        if found is None:
+            return ""
+        group, slash, _ = found.version.rpartition("/")
+        return f"{found.plural}.{group}" if slash else found.plural
+
+    def _body(self, namespace: str, owner: Owner, accept: str) -> bytes | None:
+        found = self._collection(owner.api_version, owner.kind)
+        if found is None:
             return None
-        version, plural = collection
-        body = self._get(paths.in_namespace, version, namespace, plural, owner.name)
+        names = (found.plural, owner.name)
+        if found.namespaced:
+            body = self._get(paths.in_namespace, found.version, namespace, *names, accept=accept)
+        else:
+            body = self._get(paths.of_cluster, found.version, *names, accept=accept)
         if body is None:
             # Gone, or the kind moved on to another version: ask anew next time.
             self._collections.pop((owner.api_version, owner.kind), None)
-            return None
-        workload = _READER.answer(body)
-        return workload if owner.uid in ("", workload.uid) else None
+        return body
 
-    def _collection(self, api_version: str, kind: str) -> tuple[str, str] | None:
+    def _collection(self, api_version: str, kind: str) -> _Collection | None:
         known = self._collections.get((api_version, kind))
         if known is not None:
             return known
         for served in self._versions(api_version):
-            plural = self._plural(served, kind)
-            if plural is not None:
-                self._collections[api_version, kind] = served, plural
-                return served, plural
+            for resource in self._resources(served):
+                if resource.kind == kind and "/" not in resource.name:
+                    found = _Collection(served, resource.name, resource.namespaced)
+                    self._collections[api_version, kind] = found
+                    return found
         return None
 
     def _versions(self, api_version: str) -> Iterator[str]:
@@ -101,22 +120,26 @@ class WorkloadApi:
             if f"{group}/{other.version}" != api_version:
                 yield f"{group}/{other.version}"
 
-    def _plural(self, api_version: str, kind: str) -> str | None:
+    def _resources(self, api_version: str) -> list[_Resource]:
         body = self._get(paths.of_version, api_version)
-        listed = answers.read(_RESOURCES, body).resources if body else None
-        for resource in listed or ():
-            if resource.kind == kind and "/" not in resource.name:
-                return resource.name
-        return None
+        return (answers.read(_RESOURCES, body).resources or []) if body else []
 
-    def _get(self, build: Callable[..., str], *names: str) -> bytes | None:
+    def _get(self, build: Callable[..., str], *names: str, accept: str = JSON) -> bytes | None:
         """What is at the path that `build` makes of these names; None if there is nothing."""
         try:
-            return self._client.request("GET", build(*names))
+            return self._client.request("GET", build(*names), accept=accept)
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 return None
             raise
+
+
+class _Collection(NamedTuple):
+    """Where the objects of a kind are: an apiVersion that is served, and the plural."""
+
+    version: str
+    plural: str
+    namespaced: bool
 
 
 class _Version(Struct):
@@ -130,6 +153,7 @@ class _Group(Struct):
 class _Resource(Struct):
     name: str
     kind: str
+    namespaced: bool = True
 
 
 class _Resources(Struct):

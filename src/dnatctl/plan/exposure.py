@@ -93,6 +93,11 @@ def owner_for(pod: Pod, exposure: Exposure) -> Owner:
     """Who the record is to belong to: the pod, or for a fixed exposure its workload."""
     if exposure.fixed and pod.owner is not None:
         return pod.owner
+    return pod_itself(pod)
+
+
+def pod_itself(pod: Pod) -> Owner:
+    """The pod as an owner."""
     return Owner("v1", "Pod", pod.key.name, pod.uid)
 
 

@@ -7,15 +7,16 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from dnatctl.model import Endpoint, ForwardEntry
-from dnatctl.objects import FINALIZER, READY, PodDNAT, PodDNATSpec, PortMapping, StatusEntry
+from dnatctl.objects import READY, PodDNAT, PodDNATSpec, PortMapping, StatusEntry
 from dnatctl.plan.adoption import adopt, awaits_clarity
 from dnatctl.plan.case import Case, examine
 from dnatctl.plan.claim import allot
-from dnatctl.plan.exposure import Ask, Problem, owner_for
+from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.mend import mend
+from dnatctl.plan.owners import fix_metadata
 from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
-from dnatctl.plan.values import FixMetadata, Plan, Publish, Reclaim, Retire, Seen, quota_used_up
+from dnatctl.plan.values import Plan, Publish, Reclaim, Retire, Seen, quota_used_up
 from dnatctl.pool import Pool, Shortage, Wanted
 
 PASSING = ("EntriesPending", "EntriesChanged", "AddressChanged", "PortsChanged")
@@ -25,7 +26,7 @@ problem, and is withdrawn when the problem is over."""
 
 def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
     """The next thing for a record whose pod asks for it."""
-    if fix := _fix_metadata(seen, record):
+    if fix := fix_metadata(seen, record):
         return Plan(fix)
     gateway_id = record.spec.gateway_id
     if not gateway_id:
@@ -40,15 +41,6 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
         return Plan(problem=seen.exposure.problem)
     case = examine(seen, record, pool, table)
     return _withdraw(case) or _realign(case) or _steady(case)
-
-
-def _fix_metadata(seen: Seen, record: PodDNAT) -> FixMetadata | None:
-    if seen.exposure.ask is not Ask.ON or seen.pod is None:
-        return None
-    owner = owner_for(seen.pod, seen.exposure)
-    if FINALIZER in record.finalizers and any(o.uid == owner.uid for o in record.owners):
-        return None
-    return FixMetadata(owner)
 
 
 def _begin(seen: Seen, pool: Pool) -> Plan:

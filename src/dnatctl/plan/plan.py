@@ -6,8 +6,8 @@ What a pod asks for (desired), what its PodDNAT says (recorded) and the rows of 
     record      pod                                     then
     ------      ---                                     ----
     none        asks, has an IP                         store a claim
-    being       (any)                                   release
-     deleted
+    being       (any), and somebody wants it gone       release
+     deleted    runs, and the cluster is cleaning up    hold what there is until the pod has ended
     of another  (any)                                   release; the pod claims anew afterwards
      pod
     its own     asks, has an IP                         hold: make rows and status true
@@ -24,10 +24,12 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum, auto
 
-from dnatctl.objects import Pod, PodDNAT
+from dnatctl.objects import PodDNAT
 from dnatctl.plan.claim import allot
-from dnatctl.plan.exposure import Ask, Exposure, owner_for
+from dnatctl.plan.deletion import serves, told
+from dnatctl.plan.exposure import Ask, owner_for
 from dnatctl.plan.hold import hold
+from dnatctl.plan.owners import is_fixed, is_for
 from dnatctl.plan.release import park, release
 from dnatctl.plan.values import CreateRecord, Plan, Seen, quota_used_up
 from dnatctl.pool import Pool
@@ -47,9 +49,9 @@ def plan(seen: Seen, pool: Pool) -> Plan:
 def _next(seen: Seen, pool: Pool) -> Plan:
     if seen.record is None:
         return _claim(seen, pool)
-    standing = _standing(seen.record, seen.pod, seen.exposure)
+    standing = _standing(seen, seen.record)
     if standing is _Standing.HOLD:
-        return hold(seen, seen.record, pool)
+        return _hold(seen, seen.record, pool)
     if standing is _Standing.PARK:
         return park(seen, seen.record)
     return release(seen, seen.record)
@@ -63,38 +65,47 @@ class _Standing(Enum):
     RELEASE = auto()
 
 
-def is_fixed(record: PodDNAT) -> bool:
-    """Whether the claim belongs to the name (its owner is the workload), not to one pod."""
-    return bool(record.owners) and all(owner.kind != "Pod" for owner in record.owners)
-
-
 def needs_fresh_look(seen: Seen) -> bool:
     """Whether the plan would let go of a claim because of what the pod looks like.
 
     That must not rest on a cache that may be old: look the pod up first.
     """
-    record = seen.record
-    if record is None or record.deleting:
+    if seen.record is None:
         return False
-    return _standing(record, seen.pod, seen.exposure) is not _Standing.HOLD
+    return _standing(seen, seen.record) is not _Standing.HOLD or needs_cause(seen)
 
 
-def _standing(record: PodDNAT, pod: Pod | None, exposure: Exposure) -> _Standing:
-    if record.deleting:
+def needs_cause(seen: Seen) -> bool:
+    """Whether it is to be found out why the record is being deleted, while its pod runs."""
+    record = seen.record
+    if record is None or not record.deleting or seen.deletion.settled:
+        return False
+    return _standing(seen, record) is _Standing.HOLD
+
+
+def _hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
+    if not record.deleting:
+        return hold(seen, record, pool)
+    seen, again = told(seen)
+    made = hold(seen, record, pool)
+    waits = [wait for wait in (made.retry_in, again) if wait is not None]
+    return replace(made, retry_in=min(waits, default=None))
+
+
+def _standing(seen: Seen, record: PodDNAT) -> _Standing:
+    standing = _to_pod(seen, record)
+    if record.deleting and not (standing is _Standing.HOLD and serves(seen, record)):
         return _Standing.RELEASE
-    away = _Standing.PARK if is_fixed(record) else _Standing.RELEASE
+    return standing
+
+
+def _to_pod(seen: Seen, record: PodDNAT) -> _Standing:
+    pod, exposure = seen.pod, seen.exposure
     if pod is None or exposure.ask is Ask.ENDED:
-        return away
-    if exposure.ask is Ask.OFF or not _is_for(record, pod):
+        return _Standing.PARK if is_fixed(record) else _Standing.RELEASE
+    if exposure.ask is Ask.OFF or not is_for(seen, record, pod):
         return _Standing.RELEASE
     return _Standing.HOLD if exposure.ip else _Standing.PARK
-
-
-def _is_for(record: PodDNAT, pod: Pod) -> bool:
-    """Whether the record is this pod's, by UID: a pod of the same name may be another one."""
-    if is_fixed(record):
-        return pod.owner is not None and any(o.uid == pod.owner.uid for o in record.owners)
-    return not record.owners or any(owner.uid == pod.uid for owner in record.owners)
 
 
 def _claim(seen: Seen, pool: Pool) -> Plan:

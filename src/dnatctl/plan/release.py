@@ -32,6 +32,9 @@ RELEASING = Problem("Releasing", "the entries are being deleted")
 AWAY = Problem("PodAway", "the claim is kept; the pod has no address")
 """What status says of entries that are taken away, unless the pod's IP is another's."""
 
+ASK_AGAIN_S = 60.0
+"""How often to look whether a workload may be read by now."""
+
 
 def release(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away, then the claim."""
@@ -56,6 +59,8 @@ def park(seen: Seen, record: PodDNAT) -> Plan:
         return waiting
     if seen.exposure.ask is not Ask.ENDED or seen.workload is Workload.UNKNOWN:
         return Plan(problem=seen.exposure.problem)
+    if seen.workload is Workload.UNREADABLE:
+        return _keep_unasked(seen, record)
     if seen.workload is Workload.GONE:
         return Plan(DeleteRecord())
     return _retain(seen, record)
@@ -127,6 +132,19 @@ def _let_go(seen: Seen, record: PodDNAT) -> Plan:
         if wait > 0:
             return Plan(retry_in=wait)
     return Plan(DeleteRecord())
+
+
+def _keep_unasked(seen: Seen, record: PodDNAT) -> Plan:
+    """The claim stays, for as long as its workload may not be looked at."""
+    owner = record.owners[0]
+    text = (
+        f"the claim is kept, perhaps for ever: the controller may not look whether {owner.kind} "
+        f"{owner.name} still wants the pod; give it the verb get on that kind "
+        f"({owner.api_version}), or delete the PodDNAT by hand"
+    )
+    problem = Problem("WorkloadUnreadable", text)
+    condition = ready(seen, record, "False", problem.reason, text)
+    return Plan(publish(seen, record, (), condition), problem=problem, retry_in=ASK_AGAIN_S)
 
 
 def _retain(seen: Seen, record: PodDNAT) -> Plan:

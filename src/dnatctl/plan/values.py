@@ -51,7 +51,28 @@ class Workload(StrEnum):
     SHED = "shed"
     """It exists, but the name is no longer among its replicas."""
     GONE = "gone"
+    UNREADABLE = "unreadable"
+    """Its kind may not be read."""
     UNKNOWN = "unknown"
+    """It has not been asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Why the PodDNAT of a pod that runs is being deleted.
+
+    `wished`: somebody wants its endpoints released. Else it is the cluster cleaning up behind
+    something that is going, or it cannot be told. `settled`: it is known for good. `problem`: what
+    to tell of it, from `told_from` (monotonic) on: by then what is cleaned up has mostly gone.
+    """
+
+    wished: bool = False
+    settled: bool = False
+    problem: Problem | None = None
+    told_from: float = float("-inf")
+
+
+UNASKED = Deletion()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +125,8 @@ class Seen:
     `no_interface`: the cloud goes on saying that no interface of the VPC has the pod's IP.
     `names`: namespace and name of every PodDNAT, by UID. `stated_for`: seconds for which the pod's
     IP has been its. `retry_in`: seconds after which it may be known whose it is, if that is open.
+    `deletion`: why the record is being deleted, if it is and its pod runs. `served`: the UID of the
+    pod of its workload that a fixed record was last seen to be for; empty if none was seen.
     """
 
     key: Key
@@ -121,6 +144,8 @@ class Seen:
     absent: frozenset[str] = frozenset()
     made_here: bool = False
     workload: Workload = Workload.UNKNOWN
+    deletion: Deletion = UNASKED
+    served: str = ""
     eni: Eni | None = None
     zone_id: str = ""
     denied: bool = False

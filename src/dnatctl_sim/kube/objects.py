@@ -70,10 +70,21 @@ class Objects:
         target = self._target(resource, namespace, name, subresource)
         return self._api.patch(target, patch, MERGE_PATCH, WriteOptions()).load()
 
-    def delete(self, resource: str, namespace: str, name: str, *, grace: int | None = None) -> None:
-        """Delete an object as a client would; with `grace` 0 a pod goes at once."""
+    def delete(
+        self,
+        resource: str,
+        namespace: str,
+        name: str,
+        *,
+        grace: int | None = None,
+        policy: str = "",
+    ) -> None:
+        """Delete an object as a client would; with `grace` 0 a pod goes at once.
+
+        `policy`: what becomes of what it owns (`Foreground`, `Orphan`; `Background` if empty).
+        """
         target = self._target(resource, namespace, name)
-        self._api.deletion.delete(target, DeleteOptions(grace=grace))
+        self._api.deletion.delete(target, DeleteOptions(grace=grace, policy=policy))
 
     def _target(
         self, resource: str, namespace: str = "", name: str = "", subresource: str = ""

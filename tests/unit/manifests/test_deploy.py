@@ -97,7 +97,10 @@ def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
         "update /pods/finalizers",
         "update apps/statefulsets/finalizers",
         "get apps/statefulsets",
-        "get /namespaces kube-system",
+        "get apps/deployments",
+        "get apps/replicasets",
+        "get /namespaces",
+        "get apiextensions.k8s.io/customresourcedefinitions poddnats.alibabacloud.com",
         "list /nodes",
         "watch /nodes",
         "get alibabacloud.com/poddnats",
@@ -125,6 +128,23 @@ def test_publishing_into_annotations_is_a_permission_of_its_own() -> None:
     objects = list(yaml.safe_load_all((component / "rbac.yaml").read_text(encoding="utf-8")))
     assert objects[0]["rules"] == [{"apiGroups": [""], "resources": ["pods"], "verbs": ["patch"]}]
     assert objects[1]["subjects"][0]["name"] == "dnatctl"
+
+
+def test_openkruises_workloads_are_a_permission_of_its_own() -> None:
+    component = MANIFESTS / "components" / "openkruise"
+    role, binding = yaml.safe_load_all((component / "rbac.yaml").read_text(encoding="utf-8"))
+    granted = {
+        (g, r, v)
+        for x in role["rules"]
+        for g in x["apiGroups"]
+        for r in x["resources"]
+        for v in x["verbs"]
+    }
+    assert granted == {
+        ("apps.kruise.io", "statefulsets", "get"),
+        ("apps.kruise.io", "statefulsets/finalizers", "update"),
+    }
+    assert binding["subjects"][0]["name"] == "dnatctl"
 
 
 @pytest.mark.parametrize("folder", OVERLAYS)
