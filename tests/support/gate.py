@@ -135,4 +135,4 @@ def _params(request: Request) -> Params:
 
 
 def _label(name: str) -> str:
-    return name.split("_")[3] if name.count("_") == 3 else name
+    return name.rpartition("_")[2] if name.count("_") >= 3 else name
