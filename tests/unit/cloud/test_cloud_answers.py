@@ -138,3 +138,35 @@ def test_lists_that_go_on_for_ever_are_given_up(cloud: Cloud) -> None:
         ):
             CALLS[name](cloud)
         assert caught.value.kind is ErrorKind.UNKNOWN
+
+
+def gateways(**row: object) -> dict[str, object]:
+    return {"TotalCount": 1, "NatGateways": {"NatGateway": [{"NatGatewayId": "ngw-1", **row}]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("gateways", gateways(NatGatewayId=["a"])),
+        ("gateways", gateways(NatGatewayId={"a": 1})),
+        ("gateways", gateways(ForwardTableIds={"ForwardTableId": 7})),
+        ("gateways", {"TotalCount": "9" * 5000, "NatGateways": {}}),
+        ("gateways", {"TotalCount": 1, "NatGateways": {"NatGateway": ["a"]}}),
+        ("page", {"TotalCount": "9" * 5000, "ForwardTableEntries": {}}),
+        ("page", {"TotalCount": 1, "ForwardTableEntries": {"ForwardTableEntry": 7}}),
+        ("page", {"TotalCount": 1, "ForwardTableEntries": [{}]}),
+        ("page", ["TotalCount"]),
+        ("create", ["ForwardEntryId"]),
+        ("delete", ["RequestId"]),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_another_shape_than_documented_is_an_unknown_answer(
+    cloud: Cloud, name: str, body: object
+) -> None:
+    with (
+        mock.patch.object(Web, "send", return_value=Answer(200, {}, orjson.dumps(body))),
+        pytest.raises(CloudError) as caught,
+    ):
+        CALLS[name](cloud)
+    assert caught.value.kind is ErrorKind.UNKNOWN
