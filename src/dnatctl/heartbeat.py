@@ -78,7 +78,8 @@ class Life(threading.Thread):
         try:
             self._work()
         except BaseException as error:
-            self._beat.fault = f"{type(error).__name__}: {error}"
+            # Not str(error), which may raise anything itself.
+            self._beat.fault = traceback.format_exception_only(error)[-1].strip()
             log.exception("a thread has died", thread=self.name)
             self._on_death()
         else:

@@ -64,6 +64,19 @@ def test_one_that_dies_of_an_exception_is_known_at_once(hearts, error):
     assert [it.name for it in hearts.in_trouble(1e9)] == ["worker"]
 
 
+def test_one_that_dies_of_what_cannot_be_shown_is_known_all_the_same(hearts):
+    class UnspeakableError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no words")
+
+    def die() -> None:
+        raise UnspeakableError
+
+    run(hearts, die)
+    assert hearts.died.is_set()
+    assert "UnspeakableError" in hearts.complaint()
+
+
 class TestWatchdog:
     @pytest.fixture
     def told(self) -> list[str]:
