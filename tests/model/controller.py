@@ -216,7 +216,7 @@ class Process:
             )
         if "reconciler" in self.__dict__:
             frozen = frozen._replace(doubted=img.freeze_doubted(self.reconciler))
-        if "sweeper" in self.__dict__ or self.image.sightings:
+        if "sweeper" in self.__dict__ or self.image.sightings or self.image.vanished:
             frozen = frozen._replace(**img.freeze_sightings(self.sweeper, self.table))
         return frozen._replace(**changes) if changes else frozen
 
@@ -257,6 +257,8 @@ class Process:
     def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
         self.world.record_changed(old, new)
         if old is not None and new is None:
+            if self.world.has_rows(old.uid) or self.wishes.unanswered(old.uid):
+                self.sweeper.vanished(old.uid, old.key)
             self.wishes.forget(old.uid)
 
     def want(self, uid: str, name: Key, writes: tuple[Write, ...]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from dnatctl.control.observe import Observer, _Look
 from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.sweeper import Sweeper, _Vanished
 from dnatctl.control.wishes import Wish, Wishes, _Record
 from dnatctl.control.world import World
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
@@ -134,6 +134,7 @@ class Image(NamedTuple):
     doubted: tuple[tuple[str, PodDNAT | None], ...] = ()
     sightings: tuple[tuple[Orphan, float, int], ...] = ()
     urgent: tuple[str, ...] = ()
+    vanished: tuple[tuple[str, Key], ...] = ()
     pause: Pause | None = None
     leader: bool = True
 
@@ -443,7 +444,11 @@ def freeze_sightings(sweeper: Sweeper, table: Table) -> dict[str, Any]:
         )
         for _, s in sorted(sweeper._sightings._seen.items())
     )
-    return {"sightings": sightings, "urgent": tuple(sorted(sweeper._sightings._urgent))}
+    return {
+        "sightings": sightings,
+        "urgent": tuple(sorted(sweeper._sightings._urgent)),
+        "vanished": tuple(sorted((uid, gone.key) for uid, gone in sweeper._vanished.items())),
+    }
 
 
 def load_sightings(sweeper: Sweeper, image: Image) -> None:
@@ -451,3 +456,4 @@ def load_sightings(sweeper: Sweeper, image: Image) -> None:
     for orphan, first, seen in image.sightings:
         sweeper._sightings._seen[orphan.entry_id] = _Sighting(orphan, first, seen)
     sweeper._sightings._urgent = set(image.urgent)
+    sweeper._vanished = {uid: _Vanished(name, NEVER) for uid, name in image.vanished}

@@ -109,8 +109,14 @@ class Hub:
         if self._world.record_changed(old, new):
             self.room_made()
         if old is not None and new is None:
+            if self.sweeper is not None and self._has_rows(old.uid):
+                self.sweeper.vanished(old.uid, old.key)
             self.forget(old.uid)
         self._enqueue(old or new)
+
+    def _has_rows(self, uid: str) -> bool:
+        """Whether that PodDNAT has rows, or is to get some."""
+        return uid in self._wanted or self._world.has_rows(uid)
 
     def _enqueue(self, obj: Pod | PodDNAT | None) -> None:
         if obj is not None:

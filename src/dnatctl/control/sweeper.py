@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -13,6 +14,7 @@ from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.model import ForwardEntry
+from dnatctl.objects import Key
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.orphans import USUAL, Orphan, Patience, Sightings
 from dnatctl.plan.values import DeleteRow
@@ -21,6 +23,9 @@ from dnatctl.table.marks import Marks
 log = structlog.get_logger(__name__)
 
 CYCLE_S = 5.0
+
+REMEMBERED_S = 600.0
+"""How long a PodDNAT that vanished without rows is remembered: a create may be under way for it."""
 SWEEP_S = 300.0
 """Longest cycle, in which all PodDNATs may have to be listed."""
 
@@ -52,6 +57,13 @@ class _Forgetful:
     def note_braked(self, braked: bool) -> None:
         """See `Memory`."""
         self.braked = braked
+
+
+class _Vanished(NamedTuple):
+    """A PodDNAT that was seen to go: its name, and when (monotonic)."""
+
+    key: Key
+    at: float
 
 
 class Sweeper:
@@ -88,6 +100,8 @@ class Sweeper:
         self._memory = memory or _Forgetful()
         self._told: Collection[str] = ()
         self._problems: tuple[str, ...] = ()
+        self._vanished: dict[str, _Vanished] = {}
+        self._soon = threading.Event()
         self._stopping = threading.Event()
         hearts = hearts or Heartbeats(world.clock)
         self._thread = hearts.thread("dnatctl-sweeper", self._run)
@@ -99,6 +113,7 @@ class Sweeper:
     def stop(self, timeout: float) -> None:
         """Stop looking."""
         self._stopping.set()
+        self._soon.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
@@ -106,6 +121,12 @@ class Sweeper:
         """Rows of that PodDNAT, if orphaned, stand in a living pod's way."""
         with self._lock:
             self._sightings.expedite(uid)
+
+    def vanished(self, uid: str, key: Key) -> None:
+        """A PodDNAT is gone that had rows, or was to get some."""
+        with self._lock:
+            self._vanished[uid] = _Vanished(key, self._world.clock.monotonic())
+        self._soon.set()
 
     def _run(self) -> None:
         while not self._waited():
@@ -122,12 +143,14 @@ class Sweeper:
     def _waited(self) -> bool:
         """Wait for the next cycle; whether it is to stop."""
         self._thread.by(self._cycle_s, "waits")
-        return self._stopping.wait(self._cycle_s)
+        self._soon.wait(self._cycle_s)
+        self._soon.clear()
+        return self._stopping.is_set()
 
     def sweep(self) -> None:
         """One cycle."""
         now = self._world.clock.monotonic()
-        orphans, claimed = self.find(), self._world.claimed_rows()
+        orphans, claimed = self._mark_bereft(self.find(), now), self._world.claimed_rows()
         with self._lock:
             self._sightings.braked |= self._memory.braked
             self._sightings.update(orphans, claimed, now)
@@ -171,6 +194,26 @@ class Sweeper:
             self._metrics.orphans_deleted.inc(len(rows))
             writes = tuple(DeleteRow(gateway_id, entry_id) for entry_id in ids)
             writer.want(uid, "", writes, orphan=True)
+            if any(row.bereft for row in rows):
+                writer.expedite(uid)  # its pod's IP may be another's any moment
+
+    def _mark_bereft(self, orphans: list[Orphan], now: float) -> list[Orphan]:
+        """With those known whose PodDNATs were seen to vanish.
+
+        Where many vanish whose pods are there as before, PodDNATs were lost (a restored backup):
+        that is what the brake is for.
+        """
+        owners = {orphan.uid for orphan in orphans}
+        with self._lock:
+            self._vanished = {
+                uid: gone
+                for uid, gone in self._vanished.items()
+                if uid in owners or now - gone.at <= REMEMBERED_S
+            }
+            gone = {uid: gone.key for uid, gone in self._vanished.items() if uid in owners}
+        served = {o.uid for o in orphans if o.uid in gone and gone[o.uid] in o.leads_to}
+        bereft = gone.keys() - (served if len(served) > self._sightings.patience.many else set())
+        return [replace(orphan, bereft=orphan.uid in bereft) for orphan in orphans]
 
     def find(self) -> list[Orphan]:
         """All orphans in the tables as they were last read."""
@@ -184,6 +227,7 @@ class Sweeper:
                         uid,
                         table.generation,
                         proven=self._world.made_by_us(row.entry),
+                        leads_to=frozenset(self._world.keys_at(row.entry.internal_ip)),
                     )
                     for uid in table.owners()
                     if self._world.key_of(uid) is None

@@ -225,15 +225,17 @@ class World:
         What has rows keeps them, then the older come first.
         """
         with self.lock:
-            if self._has_row(uid):
+            if self.has_rows(uid):
                 return 0
             made = self._by_namespace.get(namespace, {})
             mine = (made.get(uid, _NOT_YET), uid)
             others = ((created, other) for other, created in made.items() if other != uid)
-            return sum(o < mine or self._has_row(o[1]) for o in others)
+            return sum(o < mine or self.has_rows(o[1]) for o in others)
 
-    def _has_row(self, uid: str) -> bool:
-        return any(table.owned_by(uid) for table in self.tables.values())
+    def has_rows(self, uid: str) -> bool:
+        """Whether any table has a row of that PodDNAT."""
+        with self.lock:
+            return any(table.owned_by(uid) for table in self.tables.values())
 
     def keys_for(self, changes: Iterable[Change]) -> set[Key]:
         """Whom changes of rows concern: their owners, and pods whose way a foreign row was in."""

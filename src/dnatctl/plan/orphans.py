@@ -4,6 +4,9 @@ An orphan is what a crash at the worst moment leaves behind. It may also be a ro
 merely not seen yet, so it is deleted only if seen in two readings, for some time, and after
 Kubernetes was asked afresh; and only so many at a time.
 
+What a PodDNAT leaves behind that was seen to vanish (somebody took its finalizer off by force) is
+no doubtful case: it goes as soon as Kubernetes, asked afresh, does not know that PodDNAT any more.
+
 Many orphans at once are no leftovers of a crash: another cluster works with a copy of this one's
 configuration, or PodDNATs were lost. Then none is deleted until a person has looked.
 """
@@ -12,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+
+from dnatctl.objects import Key
 
 MIN_AGE_S = 120.0
 URGENT_AGE_S = 5.0
@@ -44,13 +49,18 @@ USUAL = Patience()
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A row with our mark whose PodDNAT is not known. `proven`: this cluster certainly made it."""
+    """A row with our mark whose PodDNAT is not known. `proven`: this cluster certainly made it.
+    `bereft`: its PodDNAT was seen to vanish, so that there is nothing to wait for. `leads_to`: the
+    pods that have its address.
+    """
 
     gateway_id: str
     entry_id: str
     uid: str
     generation: int
     proven: bool = True
+    bereft: bool = False
+    leads_to: frozenset[Key] = frozenset()
 
 
 @dataclass(slots=True)
@@ -87,12 +97,15 @@ class Sightings:
                 self._seen[entry_id].orphan = orphan
             else:
                 self._seen[entry_id] = _Sighting(orphan, now, orphan.generation)
-        self.braked = bool(current) and (self.braked or self._too_many(current.values(), claimed))
+        doubtful = [orphan for orphan in current.values() if not orphan.bereft]
+        self.braked = bool(doubtful) and (self.braked or self._too_many(doubtful, claimed))
 
     def due(self, now: float) -> list[Orphan]:
         """Orphans that may be deleted once Kubernetes has been asked, oldest first."""
         ready = [s for s in self._of_age(now) if not self.braked or self._is_in_the_way(s)]
-        return [s.orphan for s in sorted(ready, key=lambda s: s.first)[: self.patience.budget]]
+        oldest = [s.orphan for s in sorted(ready, key=lambda s: s.first)]
+        bereft = [s.orphan for s in self._seen.values() if s.orphan.bereft]
+        return [*bereft, *oldest[: self.patience.budget]]
 
     def held(self, now: float) -> list[Orphan]:
         """Orphans that would be deleted if there were not so many."""
@@ -113,7 +126,8 @@ class Sightings:
         return sighting.orphan.uid in self._urgent and len(self._urgent) <= self.patience.many
 
     def _of_age(self, now: float) -> list[_Sighting]:
-        return [sighting for sighting in self._seen.values() if self._is_of_age(sighting, now)]
+        doubtful = (sighting for sighting in self._seen.values() if not sighting.orphan.bereft)
+        return [sighting for sighting in doubtful if self._is_of_age(sighting, now)]
 
     def _is_of_age(self, sighting: _Sighting, now: float) -> bool:
         urgent = sighting.orphan.uid in self._urgent

@@ -155,3 +155,21 @@ def test_but_not_where_that_is_said_of_many():
         sightings.expedite(f"uid-{n}")
     sightings.update([orphan(n, 2) for n in range(MANY + 1)], 0, URGENT_AGE_S)
     assert due(sightings, URGENT_AGE_S) == []
+
+
+def test_what_a_vanished_poddnat_left_is_due_at_once_and_counts_for_nothing():
+    left = [replace(orphan(number), bereft=True) for number in range(2 * MANY)]
+    sightings = Sightings()
+    sightings.update([*left, orphan(99)], CLAIMED, 0.0)
+    assert not sightings.braked
+    assert due(sightings, 0.0) == [one.entry_id for one in left]
+    assert sightings.held(0.0) == []
+
+
+def test_doubtful_ones_are_held_beside_it():
+    left = replace(orphan(99), bereft=True)
+    doubtful = [orphan(number) for number in range(MANY + 1)]
+    sightings = aged([*doubtful, left], CLAIMED)
+    assert sightings.braked
+    assert due(sightings, MIN_AGE_S) == ["fwd-99"]
+    assert len(sightings.held(MIN_AGE_S)) == MANY + 1

@@ -1,0 +1,107 @@
+"""PodDNATs that go without their finalizer's leave: what they leave behind is surely nobody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dnatctl.plan.orphans import Patience
+from dnatctl_sim.kube.wire.faults import Fault, Match
+from tests.support.stage import RECORDS, Stage, eventually, stage
+
+NEVER = Patience(age_s=1e9, urgent_s=1e9)
+
+
+@pytest.fixture
+def it() -> Iterator[Stage]:
+    """A controller that never takes anything for an orphan by its age, and seldom looks."""
+    with stage(resync="60s") as running:
+        running.start_controller(orphans=NEVER, sweep_s=60.0)
+        yield running
+
+
+def strip(it: Stage, name: str) -> None:
+    """Take a PodDNAT away with all it has, as somebody does who is tired of waiting."""
+    with it.kube.store.raw.lock:
+        it.kube.store.patch(RECORDS, it.ns, name, {"metadata": {"finalizers": None}})
+        it.kube.store.delete(RECORDS, it.ns, name)
+    it.referee.violations.clear()  # the referee takes it for the controller's doing
+
+
+def test_its_rows_go_at_once_when_its_pod_is_gone(it: Stage) -> None:
+    it.pod("web")
+    it.ready("web")
+    with it.kube.store.raw.lock:
+        it.delete_pod("web", grace=0)
+        strip(it, "web")
+    eventually(lambda: it.rows() == [])
+    it.assert_at_rest()
+
+
+def test_the_next_pod_with_its_ip_is_not_led_to(it: Stage) -> None:
+    it.pod("web")
+    (entry,) = it.ready("web")
+    with it.kube.store.raw.lock:
+        it.delete_pod("web", grace=0)
+        strip(it, "web")
+        it.pod("next", switch="false")
+    eventually(lambda: it.kube.store.get("pods", it.ns, "next")["status"].get("podIP"))
+    eventually(lambda: entry["forwardEntryId"] not in {row["entry_id"] for row in it.rows()})
+
+
+def test_a_pod_that_lives_is_given_another(it: Stage) -> None:
+    it.pod("web")
+    before = it.ready("web")
+    uid = it.record("web")["metadata"]["uid"]
+    strip(it, "web")
+    eventually(lambda: (r := it.record("web")) and r["metadata"]["uid"] != uid)
+    assert it.ready("web") != before
+    it.assert_at_rest()
+
+
+def test_one_that_a_fresh_list_still_knows_keeps_its_rows(it: Stage) -> None:
+    """The watch is wrong: the PodDNAT is there."""
+    it.pod("web")
+    it.ready("web")
+    rows = it.rows()
+    controller = it.running[0].controller
+    (held,) = controller._records.values()
+    controller._records.note_deleted(held.key, held.uid)
+    controller._sweeper.sweep()
+    fresh = it.kube.requests.all(lambda r: r.resource == RECORDS and r.query == "limit=500")
+    assert fresh, "it was asked"
+    assert not it.calls("DeleteForwardEntry")
+    assert it.rows() == rows
+
+
+def test_nothing_goes_while_kubernetes_does_not_answer(it: Stage) -> None:
+    it.pod("web")
+    it.ready("web")
+    rule = it.kube.faults.add(Fault(503), Match(verb="list", resource=RECORDS), None)
+    with it.kube.store.raw.lock:
+        it.delete_pod("web", grace=0)
+        strip(it, "web")
+    eventually(lambda: rule.hits)
+    assert len(it.rows()) == 1
+    rule.cancel()
+    it.running[0].controller._sweeper.sweep()
+    eventually(lambda: it.rows() == [])
+
+
+def test_many_whose_pods_are_there_as_before_were_lost(it: Stage) -> None:
+    """A backup from before them was restored: that is no reason to cut anybody off."""
+    names = [f"web-{n}" for n in range(12)]
+    for name in names:
+        it.pod(name)
+    for name in names:
+        it.ready(name)
+    before = {row["entry_id"] for row in it.rows()}
+    creates = it.kube.faults.add(Fault(503), Match(verb="create", resource=RECORDS), None)
+    with it.kube.store.raw.lock:
+        for name in names:
+            strip(it, name)
+    eventually(lambda: creates.hits > len(names))
+    it.running[0].controller._sweeper.sweep()
+    it.quiet(unless=lambda: True)
+    assert {row["entry_id"] for row in it.rows()} == before
