@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from dnatctl.model import Gateway
 
 if TYPE_CHECKING:
     from dnatctl.cloud.api import CloudApi
+    from dnatctl.kube.client import KubeClient
 
 
 @click.command()
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 @kubeconfig_option
 @click.option("--online", is_flag=True, help="Also ask the cloud and the cluster.")
 def check(config_file: Path, kubeconfig: Path | None, online: bool) -> None:
-    """Check the configuration; with --online also credentials, gateways, EIPs and the CRD.
+    """Check the configuration; with --online also credentials, gateways, EIPs, the CRD and what
+    this account may do in the cluster: use the controller's.
 
     Changes nothing. Exits with 2 for a bad configuration, 1 if something online is not right.
     """
@@ -41,7 +43,7 @@ def check(config_file: Path, kubeconfig: Path | None, online: bool) -> None:
     click.echo(f"ok    configuration {config_file}: {len(config.gateways)} gateway(s)")
     if not online:
         return
-    findings = [*_cloud(config), *_cluster(kubeconfig)]
+    findings = [*_cloud(config), *_cluster(config, kubeconfig)]
     for good, text in findings:
         click.echo(f"{'ok   ' if good else 'FAIL '} {text}")
     sys.exit(0 if all(good for good, _ in findings) else 1)
@@ -93,12 +95,27 @@ def _table(cloud: CloudApi, gateway: Gateway) -> Finding:
     return True, f"{gateway.gateway_id}: {page.total} forward entries"
 
 
-def _cluster(kubeconfig: Path | None) -> Iterator[Finding]:
+def _cluster(config: Config, kubeconfig: Path | None) -> Iterator[Finding]:
     from dnatctl.kube.poddnats import served_version
 
     try:
-        version = served_version(connect(kubeconfig, 2))
+        client = connect(kubeconfig, 2)
+        version = served_version(client)
     except (KubeError, click.ClickException) as error:
         yield False, f"cluster: PodDNATs: {error}"
         return
     yield True, f"cluster: PodDNATs are served as {version}"
+    try:
+        yield from _permissions(client, config.custom_stateful_workload_kinds)
+    except KubeError as error:
+        yield False, f"cluster: permissions: {error}"
+
+
+def _permissions(client: KubeClient, kinds: Collection[str]) -> Iterator[Finding]:
+    """Of the account that asks: use the controller's (or run this in its pod)."""
+    from dnatctl.kube.access import needed, unserved
+
+    for kind in unserved(client, kinds):
+        yield False, f"cluster: customStatefulWorkloadKinds: {kind}: no API of the cluster has it"
+    for leave, may in needed(client, kinds):
+        yield may, f"cluster: may {'' if may else 'not '}{leave}{'' if may else ': ' + leave.cost}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import msgspec
 
 from dnatctl.kube import answers, paths
@@ -143,7 +146,9 @@ class PodDNATApi:
             "spec": spec_json(obj.spec),
         }
         path = paths.in_namespace(self._served, obj.key.namespace, "poddnats")
-        return _kept(READER.answer(self._client.request("POST", path, body=body)), obj.spec)
+        with _naming_leave(obj.owners):
+            answer = self._client.request("POST", path, body=body)
+        return _kept(READER.answer(answer), obj.spec)
 
     def replace_spec(self, obj: PodDNAT, spec: PodDNATSpec) -> PodDNAT:
         """Write the whole spec in place of what is there. No request if it is the same.
@@ -172,7 +177,8 @@ class PodDNATApi:
             changes["finalizers"] = list(finalizers)
         if owners is not None and owners != obj.owners:
             changes["ownerReferences"] = owners_json(owners)
-        return self._patch(obj, {"metadata": changes}) if changes else obj
+        with _naming_leave(owners or ()):
+            return self._patch(obj, {"metadata": changes}) if changes else obj
 
     def patch_status(self, obj: PodDNAT, status: PodDNATStatus) -> PodDNAT:
         """Write the status. No request if it is the same."""
@@ -212,6 +218,25 @@ class PodDNATApi:
 
     def _path(self, key: Key, *subresource: str) -> str:
         return paths.in_namespace(self._served, key.namespace, "poddnats", key.name, *subresource)
+
+
+@contextmanager
+def _naming_leave(owners: Iterable[Owner]) -> Iterator[None]:
+    """Say what is missing where the admission plugin OwnerReferencesPermissionEnforcement refuses.
+
+    Its message, "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't
+    set finalizers on", names neither the resource nor the verb. If it is another one some day, that
+    is told as it is.
+    https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/
+    """
+    try:
+        yield
+    except KubeError as error:
+        if error.failure is Failure.FORBIDDEN and "blockOwnerDeletion" in error.message:
+            kinds = ", ".join(f"{owner.kind} ({owner.api_version})" for owner in owners)
+            lead = f"the controller lacks the verb update on the finalizers of {kinds}"
+            error.message = f"{lead}: {error.message}"
+        raise
 
 
 def _lacks_conditions(body: bytes) -> bool:

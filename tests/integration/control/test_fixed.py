@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
@@ -130,6 +131,21 @@ def test_a_kept_claim_deleted_by_hand_is_gone(it: Stage) -> None:
     scale(it, 1)
     eventually(lambda: not it.own_rows("db-1"))
     it.kube.store.delete(RECORDS, it.ns, "db-1")
+    it.gone("db-1")
+
+
+def test_a_kept_claim_whose_workload_may_not_be_read_is_told(it: Stage) -> None:
+    set_up(it, replicas=2)
+    rule = it.kube.faults.add(Fault(403), Match(verb="get", resource=STATEFUL_SETS), None)
+    scale(it, 1)
+    eventually(lambda: "WorkloadUnreadable" in it.events("db-1"))
+    assert "the verb get on that kind (apps/v1)" in it.events("db-1")["WorkloadUnreadable"]
+    (ready,) = it.record("db-1")["status"]["conditions"]
+    assert (ready["status"], ready["reason"]) == ("False", "WorkloadUnreadable")
+    assert any("may not get StatefulSet" in n for n in it.running[0].controller._notes())
+    it.assert_at_rest(but=[(it.ns, "db-1")])
+    rule.cancel()
+    it.kube.store.patch(RECORDS, it.ns, "db-1", {"metadata": {"labels": {"look": "again"}}})
     it.gone("db-1")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 import yaml
 
+from dnatctl.kube.access import needed, unserved
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, served_version
@@ -30,6 +32,7 @@ from dnatctl.objects import (
     StatusEntry,
 )
 from dnatctl_sim.kube import KubeServer
+from dnatctl_sim.kube.wire.faults import Fault, Match
 
 CRD = yaml.safe_load(
     (Path(__file__).parents[3] / "manifests" / "crd" / "poddnats.yaml").read_text()
@@ -416,3 +419,31 @@ def test_a_server_in_trouble_is_not_a_missing_workload(kube: KubeServer, wire: K
     owner = Owner("apps/v1", "StatefulSet", "web", "", True)
     assert failure_of(WorkloadApi(wire).get, "default", owner) is Failure.UNREACHABLE
     kube.go_online()
+
+
+OWNERS_ENFORCED = (
+    'poddnats.alibabacloud.com "web-0" is forbidden: cannot set blockOwnerDeletion if an '
+    "ownerReference refers to a resource you can't set finalizers on: , <nil>"
+)
+
+
+def test_a_missing_verb_on_the_owners_finalizers_is_named(
+    kube: KubeServer, records: PodDNATApi
+) -> None:
+    owner = Owner("apps.kruise.io/v1beta1", "StatefulSet", "web", "uid-set", controller=True)
+    fault = Fault(403, OWNERS_ENFORCED)
+    named = "lacks the verb update on the finalizers of StatefulSet (apps.kruise.io/v1beta1): poddn"
+    kube.faults.add(fault, Match(verb="create", resource=RECORDS))
+    with pytest.raises(KubeError, match=re.escape(named)):
+        records.create(PodDNAT(KEY, "", "", owners=(owner,)))
+    made = records.create(PodDNAT(KEY, "", ""))
+    kube.faults.add(fault, Match(verb="patch", resource=RECORDS))
+    with pytest.raises(KubeError, match=re.escape(named)):
+        records.patch_metadata(made, owners=(owner,))
+
+
+def test_what_an_account_may_do_is_asked_of_the_server(kube: KubeServer, wire: KubeClient) -> None:
+    assert unserved(wire, ["StatefulSet", "GameServerSet"]) == ["GameServerSet"]
+    asked = {str(leave): may for leave, may in needed(wire, ["Deployment"])}
+    assert asked["get statefulsets.apps"]
+    assert asked["update deployments/finalizers.apps"]

@@ -1,0 +1,79 @@
+"""What an account lacks is named, with what that costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from dnatctl.kube.access import needed, unserved
+from dnatctl.kube.errors import Failure, KubeError
+
+GROUPS = {
+    "apps": [("statefulsets", "StatefulSet"), ("statefulsets/scale", "Scale")],
+    "apps.kruise.io": [("statefulsets", "StatefulSet"), ("clonesets", "CloneSet")],
+    "game.kruise.io": [("gameserversets", "GameServerSet")],
+}
+
+
+class Server:
+    """Serves these groups, one of which is down, and denies what it is told to."""
+
+    def __init__(self, *denied: str) -> None:
+        self.denied = denied
+
+    def request(self, method: str, path: str, body: Any = None) -> bytes:
+        if method == "POST":
+            asked = body["spec"]["resourceAttributes"]
+            resource = "/".join(filter(None, (asked["resource"], asked["subresource"])))
+            allowed = f"{asked['verb']} {asked['group']} {resource}" not in self.denied
+            return orjson.dumps({"status": {"allowed": allowed}})
+        if path == "/apis":
+            names = [*GROUPS, "metrics.k8s.io"]
+            groups = [
+                {"name": n, "preferredVersion": {"groupVersion": f"{n}/v1", "version": "v1"}}
+                for n in names
+            ]
+            return orjson.dumps({"groups": groups})
+        group = path.split("/")[2]
+        if group not in GROUPS:
+            raise KubeError(Failure.SERVER, "down", status=503)
+        resources = [{"name": name, "kind": kind} for name, kind in GROUPS[group]]
+        return orjson.dumps({"resources": resources})
+
+
+def lacking(server: Any, *kinds: str) -> list[str]:
+    return [str(leave) for leave, may in needed(server, kinds) if not may]
+
+
+def test_nothing_is_missing_where_all_is_granted() -> None:
+    assert lacking(Server(), "GameServerSet") == []
+
+
+def test_every_group_that_has_the_kind_counts() -> None:
+    server = Server(
+        "get apps.kruise.io statefulsets", "update apps.kruise.io statefulsets/finalizers"
+    )
+    assert lacking(server) == [
+        "get statefulsets.apps.kruise.io",
+        "update statefulsets/finalizers.apps.kruise.io",
+    ]
+
+
+def test_kinds_that_are_not_named_are_not_asked_for() -> None:
+    server = Server("get game.kruise.io gameserversets", "get apps.kruise.io clonesets")
+    assert lacking(server) == []
+    assert lacking(server, "GameServerSet") == ["get gameserversets.game.kruise.io"]
+
+
+def test_what_tells_a_wish_from_a_clean_up_is_asked_for() -> None:
+    server = Server("get  namespaces", "get apiextensions.k8s.io customresourcedefinitions")
+    assert lacking(server) == [
+        "get namespaces",
+        "get customresourcedefinitions.apiextensions.k8s.io poddnats.alibabacloud.com",
+    ]
+
+
+def test_a_kind_that_nothing_serves_is_named() -> None:
+    server: Any = Server()
+    assert unserved(server, ["GameServerSet", "Typo"]) == ["Typo"]
