@@ -133,13 +133,14 @@ class GatewayEip:
     """An EIP as its gateway lists it.
 
     `usable`: bound, in use by this gateway and not locked. `serves_snat`: it also carries SNAT,
-    so ports above 1024 need PortBreak.
+    so ports above 1024 need PortBreak. `locked`: it forwards nothing until its bill is paid.
     """
 
     ip: str
     usable: bool
     serves_snat: bool = False
     problem: str = ""
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ class Gateway:
 
     `problem` is empty when its forward table may be written to; else it says what is wrong
     (absent, wrong VPC, not Available, VPC type, locked), for people. `absent`: the cloud knows no
-    such gateway, so no row of its table can exist.
+    such gateway, so no row of its table can exist. `locked`: it forwards nothing until its bill is
+    paid.
     """
 
     gateway_id: str
@@ -158,6 +160,7 @@ class Gateway:
     eips: tuple[GatewayEip, ...]
     problem: str = ""
     absent: bool = False
+    locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

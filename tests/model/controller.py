@@ -127,7 +127,11 @@ class Process:
     @cached_property
     def observer(self) -> Observer:
         """What a worker looks with."""
-        writer = SimpleNamespace(refusals=self.wishes.refusals, unanswered=self.wishes.unanswered)
+        writer = SimpleNamespace(
+            refusals=self.wishes.refusals,
+            unanswered=self.wishes.unanswered,
+            hindrances=self.wishes.hindrances,
+        )
         gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])
         enis: Any = _ENIS
         observer = Observer(

@@ -43,6 +43,7 @@ KEPT = {
         "lag": ONE_BACKEND,
         "gateway_id": CONSTANT,
         "table_id": FIXED,
+        "unreadable": FIXED,
         "_owner_of": CONSTANT,
         "_vacated": CONSTANT,
         "_by_owner": DERIVED,
@@ -75,6 +76,7 @@ KEPT = {
         "orphans": DERIVED,
         "zone_id": FIXED,
         "_known": FIXED,
+        "_beside": FIXED,
         "_learned_limit": NEVER_REFUSED,
         "_learned_until": NEVER_REFUSED,
     },
@@ -94,6 +96,7 @@ KEPT = {
         "quarantine_s": CONSTANT,
         "gateways": FIXED,
         "absent": FIXED,
+        "outages": FIXED,
         "_waiting": UNUSED,
         "_awaiting_reading": UNUSED,
         "_awaiting_note": UNUSED,
@@ -175,7 +178,7 @@ def test_every_attribute_is_accounted_for(made: object) -> None:
     ("kept", "fields"),
     [
         (Wish, WishImage._fields),
-        (_Record, RememberedImage._fields),
+        (_Record, (*RememberedImage._fields, "hindrances")),  # NEVER_REFUSED
         (Row, Row.__dataclass_fields__),
         (_Sighting, ("orphan", "first", "generation")),
     ],

@@ -91,7 +91,11 @@ class CloudError(Exception):
         self.request_id = request_id
         self.retry_after = retry_after
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """What failed and why, the same at each try: without the request's ID."""
         reason = ": ".join(part for part in (self.code, self.message) if part) or self.kind.value
-        request = f" (request {self.request_id})" if self.request_id else ""
-        return f"{self.operation}: {reason}{request}"
+        return f"{self.operation}: {reason}"
+
+    def __str__(self) -> str:
+        return f"{self.text} (request {self.request_id})" if self.request_id else self.text

@@ -79,6 +79,7 @@ def gateway(row: Any, vpc_id: str, eips: Iterable[GatewayEip]) -> Gateway:
         vpc_id=str(row.vpc_id or ""),
         eips=tuple(eips),
         problem=shown(_gateway_problem(row, vpc_id, has_table=bool(tables))),
+        locked=_locked(row.business_status),
     )
 
 
@@ -115,7 +116,7 @@ def gateway_eips(row: Any, described: Iterable[Any]) -> Iterator[GatewayEip]:
     for ip in dict.fromkeys([*listed, *states]):
         problem = shown(_eip_problem(ip, listed, states.get(ip), row.nat_gateway_id))
         serves_snat = _serves_snat(listed.get(ip))
-        yield GatewayEip(ip, not problem, serves_snat, problem)
+        yield GatewayEip(ip, not problem, serves_snat, problem, locked=problem == _EIP_LOCKED)
 
 
 def _serves_snat(listed: Any) -> bool:
@@ -128,11 +129,14 @@ def _serves_snat(listed: Any) -> bool:
     return "snat" in using or (not using and bool(getattr(listed, "snat_entry_enabled", None)))
 
 
+_EIP_LOCKED = "is locked"
+
+
 def _eip_problem(ip: str, listed: dict[str, Any], state: Any, gateway_id: str) -> str:
     if state is None or state.instance_id != gateway_id:
         return "is not bound to this gateway"
     if _locked(state.business_status) or rows(state.operation_locks, "lock_reason"):
-        return "is locked"
+        return _EIP_LOCKED
     if state.status != "InUse":
         return f"is {state.status}, not InUse"
     return "" if ip in listed else "is not yet listed by its gateway"

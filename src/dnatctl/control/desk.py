@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from dnatctl.clock import Clock
-from dnatctl.control.wishes import Wishes
+from dnatctl.control.wishes import Wish, Wishes
 from dnatctl.model import NewEntry
 from dnatctl.plan.values import Refusal, Write
 
@@ -46,6 +46,16 @@ class Desk:
         """What the cloud last refused for that PodDNAT."""
         with self._changed:
             return self._wishes.refusals(uid)
+
+    def hindrances(self, uid: str) -> dict[str, str]:
+        """What keeps rows of that PodDNAT from being deleted, by row ID."""
+        with self._changed:
+            return self._wishes.hindrances(uid)
+
+    def hinder(self, wish: Wish, why: str) -> bool:
+        """Note what the delete of a row was answered; returns whether that is news."""
+        with self._changed:
+            return self._wishes.hinder(wish, why)
 
     def busy(self) -> bool:
         """Whether there is more to write right now."""

@@ -196,7 +196,9 @@ class Gateways:
             self._lose(gateway_id)
         self._world.absent = (self._world.absent & wanted) - asked | absent
         with self._world.lock:
-            self._rounds.described(((i, bool(g.problem)) for i, g in described.items()), started)
+            dark = self._world.outages.suspected
+            troubled = ((i, bool(g.problem) or dark(i)) for i, g in described.items())
+            self._rounds.described(troubled, started)
             if asked >= known:
                 self._rounds.round_done(started)
         self._described = True
@@ -229,7 +231,8 @@ class Gateways:
             )
         if gateway.table_id and gateway.gateway_id not in self._threads and self._is_ours(gateway):
             self._begin(gateway.gateway_id)
-        if before != gateway:
+        outages = self._world.take_outages(gateway)
+        if before != gateway or outages:
             log.info(
                 "gateway",
                 gateway=gateway.gateway_id,

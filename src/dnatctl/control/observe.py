@@ -152,6 +152,8 @@ class Observer:
             retry_in=retry_in,
             deletion=self._deletion_known(key, record),
             served=self._served_by(key, record, pod),
+            hindrances=self._hindrances(record),
+            outage=self._world.outage(record.spec) if record else "",
         )
 
     def _served_by(self, key: Key, record: PodDNAT | None, pod: Pod | None) -> str:
@@ -178,6 +180,13 @@ class Observer:
         gateways = self._gateways()
         writer = gateways.writer(record.spec.gateway_id) if gateways and record else None
         return writer.refusals(record.uid) if writer and record else {}
+
+    def _hindrances(self, record: PodDNAT | None) -> Mapping[str, str]:
+        gateways = self._gateways()
+        found: dict[str, str] = {}
+        for writer in gateways.writers() if gateways and record else ():
+            found.update(writer.hindrances(record.uid) if record else {})
+        return found
 
     def _unanswered(self, record: PodDNAT | None) -> bool:
         gateways = self._gateways()

@@ -140,10 +140,12 @@ class TablePoller:
                 self._read(asked=asked)
                 self._times.failures = 0
                 self.missing = False
+                self._unreadable("")
             except Stopped:
                 return
             except (CloudError, RestlessTableError) as error:
                 self.missing = getattr(error, "kind", None) is ErrorKind.GATEWAY
+                self._unreadable(error.text if isinstance(error, CloudError) else str(error))
                 self._failed(str(error))
             except Exception as error:
                 log.exception("poller failed", gateway=self.gateway_id)
@@ -185,6 +187,14 @@ class TablePoller:
             credit=self._times.credit,
             doubts=doubts,
         )
+
+    def _unreadable(self, why: str) -> None:
+        """Note why the table cannot be read; those who wait for it are told when that changes."""
+        with self._world.lock:
+            changed = self._table.unreadable != why
+            self._table.unreadable = why
+        if changed and not self._table.read_once:
+            self._listener.gateway_changed(self.gateway_id)
 
     def _failed(self, error: str) -> None:
         first, longest = ERROR_PAUSE_S

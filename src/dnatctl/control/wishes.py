@@ -62,12 +62,14 @@ class _Record:
     wishes: list[Wish] = field(default_factory=list)
     attempts: Counter[NewEntry | str] = field(default_factory=Counter)
     refusals: dict[NewEntry, Refusal] = field(default_factory=dict)
+    hindrances: dict[str, str] = field(default_factory=dict)
     forgotten: bool = False
 
     @property
     def spent(self) -> bool:
         """Whether there is nothing left to remember."""
-        return not self.wishes and (self.forgotten or not (self.attempts or self.refusals))
+        remembered = self.attempts or self.refusals or self.hindrances
+        return not self.wishes and (self.forgotten or not remembered)
 
 
 class Wishes:
@@ -203,10 +205,27 @@ class Wishes:
         record = self._records.get(uid)
         return dict(record.refusals) if record else {}
 
-    def refuse(self, wish: Wish, refusal: Refusal | None) -> None:
-        """Note a refusal, or with None that the row was accepted."""
+    def hindrances(self, uid: str) -> dict[str, str]:
+        """What keeps rows of that PodDNAT from being deleted, by row ID."""
+        record = self._records.get(uid)
+        return dict(record.hindrances) if record else {}
+
+    def hinder(self, wish: Wish, why: str) -> bool:
+        """Note what the delete of a row was answered; returns whether that is news."""
         record = self._records.get(wish.uid)
-        if record is None or isinstance(wish.write, DeleteRow):
+        if record is None or not isinstance(wish.write, DeleteRow):
+            return False
+        news = record.hindrances.get(wish.write.entry_id) != why
+        record.hindrances[wish.write.entry_id] = why
+        return news
+
+    def refuse(self, wish: Wish, refusal: Refusal | None) -> None:
+        """Note a refusal, or with None that the write was accepted."""
+        record = self._records.get(wish.uid)
+        if record is None:
+            return
+        if isinstance(wish.write, DeleteRow):
+            record.hindrances.pop(wish.write.entry_id, None)
             return
         if refusal is None:
             record.refusals.pop(wish.write.entry, None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from dnatctl.clock import Clock
 from dnatctl.control.handover import decode, encode
+from dnatctl.control.outages import Outages
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool import GatewayPool, Pool
@@ -47,6 +48,7 @@ class World:
         self.pool = Pool(offers, self.tables, quarantine_s)
         self.gateways: dict[str, Gateway] = {}
         self.absent: frozenset[str] = frozenset()
+        self.outages = Outages()
         self._adopted: dict[str, str] = {}
         self._keys: dict[str, Key] = {}
         self._made: set[str] = set()
@@ -128,6 +130,18 @@ class World:
             )
             foreign = table.foreign_count()
             return Counts(len(table) - foreign - orphan, foreign, orphan)
+
+    def outage(self, spec: PodDNATSpec) -> str:
+        """Why the external IP of a claim forwards nothing; empty if it does as far as is known."""
+        with self.lock:
+            return self.outages.why(spec.gateway_id, spec.external_ip)
+
+    def take_outages(self, gateway: Gateway) -> bool:
+        """Take in which claimed IPs of a gateway forward nothing; whether that has changed."""
+        with self.lock:
+            claims = self.pool.claims().values()
+            claimed = {c.external_ip for c in claims if c.gateway_id == gateway.gateway_id}
+            return self.outages.take_in(gateway, claimed)
 
     # --- pods and records, kept by the stores' handlers
 

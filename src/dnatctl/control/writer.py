@@ -12,9 +12,10 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
-from dnatctl.control.blame import Blame, said, words
+from dnatctl.control.blame import Blame
 from dnatctl.control.desk import Desk
 from dnatctl.control.listener import Listener
+from dnatctl.control.mends import hindrance, is_passing, told
 from dnatctl.control.pace import TablePace
 from dnatctl.control.pauses import (
     BARRED_PAUSE_S,
@@ -245,6 +246,8 @@ class TableWriter(Desk):
         if not error.kind.keeps_token:
             with self._changed:
                 self._wishes.answered(wish)
+        if not is_passing(error.kind, wish.failures) and self.hinder(wish, hindrance(error)):
+            self._tell(wish)
         match error.kind:
             case ErrorKind.BUSY | ErrorKind.RETRY:
                 self._pace.refused(sent, self._clock.monotonic())
@@ -381,11 +384,8 @@ class TableWriter(Desk):
             if isinstance(wish.write, DeleteRow):
                 return
             before = self._wishes.refusals(wish.uid).get(wish.write.entry)
-            again = before is not None and before.why is why
-            count = before.count + 1 if before and again else 1
-            # The same refusal once more is no news, although its request has another ID.
-            told = before is not None and again and before.message.startswith(said(error))
-            text = before.message if before and told else words(error)
+            text = told(error, before.message if before else "", self.gateway_id, len(self._table))
+            count = before.count + 1 if before is not None and before.why is why else 1
             self._wishes.refuse(wish, Refusal(why, count, self._table.generation, text))
 
     def _postpone(self, wish: Wish, pause: tuple[float, float]) -> None:

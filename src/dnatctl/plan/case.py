@@ -111,7 +111,8 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
     if seen.denied:
         case.problem = quota_used_up(seen.key.namespace)
     if _may_keep_claim(case) and not _must_move(case):
-        case.good = _good_ports(case)
+        good = _good_ports(case)
+        case.good = () if _is_of_no_use(case, good) else good
     return case
 
 
@@ -147,6 +148,23 @@ def _must_move(case: Case) -> bool:
         case.retry_in = found.retry_in
     case.refused = ""
     return False
+
+
+def _is_of_no_use(case: Case, good: tuple[PortMapping, ...]) -> bool:
+    """Whether the claim serves nobody and its table is too full for the rest of it: others need
+    what it holds meanwhile.
+
+    A claim of one row holds nothing while that is refused. A fixed one keeps its endpoints.
+    """
+    if case.record.status.entries or not case.may_create or case.seen.exposure.fixed:
+        return False
+    has = {(port.internal, port.protocol) for port in good}
+    missing = tuple(port for port in case.wanted if port not in has)
+    refused = len(good) > 1 and any(
+        refusal.why is Refused.QUOTA for port in good for refusal in refusals_of(case, port)
+    )
+    lacks = bool(good and missing) or refused
+    return lacks and case.pool.is_full(case.spec.gateway_id, missing, case.seen.now)
 
 
 def _why_move(case: Case, refusals: list[Refusal]) -> str:

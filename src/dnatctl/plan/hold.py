@@ -18,6 +18,7 @@ from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
 from dnatctl.plan.values import Plan, Publish, Reclaim, Retire, Seen, quota_used_up
 from dnatctl.pool import Pool, Shortage, Wanted
+from dnatctl.table.view import why_unread
 
 PASSING = ("EntriesPending", "EntriesChanged", "AddressChanged", "PortsChanged")
 """Reasons of a pod that is being served: they hold until it is reachable. Any other one is of a
@@ -33,13 +34,16 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
         return _begin(seen, pool)
     table = seen.tables.get(gateway_id)
     if table is None or not (table.read_once or gateway_id in seen.absent):
-        why = pool.problem(gateway_id) or "its forward table has not been read yet"
+        why = pool.problem(gateway_id) or why_unread(table)
         return Plan(problem=Problem("GatewayUnusable", f"{gateway_id}: {why}"))
     if step := adopt(seen, record):
         return Plan(step)
     if awaits_clarity(seen, record, table):
         return Plan(problem=seen.exposure.problem)
     case = examine(seen, record, pool, table)
+    if seen.outage:
+        text = f"{gateway_id}: {seen.outage}; until then its entries reach nothing"
+        case.problem = Problem("GatewayUnusable", text)
     return _withdraw(case) or _realign(case) or _steady(case)
 
 
@@ -55,7 +59,7 @@ def _begin(seen: Seen, pool: Pool) -> Plan:
 
 def _withdraw(case: Case) -> Plan | None:
     """Status must never list what does not reach this pod: that goes before anything else."""
-    true = usable_entries(case.lasting(), case.spec, case.good, case.ip)
+    true = _reaching(case)
     listed = case.record.status.entries
     left = tuple(entry for entry in listed if entry in true)
     if left == listed:
@@ -65,6 +69,13 @@ def _withdraw(case: Case) -> Plan | None:
     why = _why_lost(case, lost, drifted)
     now = ready(case.seen, case.record, "False", why.reason, why.message)
     return Plan(publish(case.seen, case.record, left, now, drifted=drifted))
+
+
+def _reaching(case: Case) -> tuple[StatusEntry, ...]:
+    """What reaches the pod."""
+    if case.seen.outage:
+        return ()
+    return usable_entries(case.lasting(), case.spec, case.good, case.ip)
 
 
 def _has_drifted(case: Case, entry: StatusEntry) -> bool:
@@ -98,6 +109,8 @@ def _why_lost(
 ) -> Problem:
     """What people are told of entries that are listed no longer."""
     count = f"{len(lost)} of {len(case.record.status.entries)} entries"
+    if case.seen.outage and case.problem is not None:
+        return case.problem
     if case.spec.internal_ip != case.ip:
         moved = f"its IP was {case.spec.internal_ip} and is {case.ip} now"
         return Problem("AddressChanged", f"{count} no longer reach the pod: {moved}")
@@ -198,7 +211,7 @@ def _no_interface(case: Case) -> Problem:
 
 def _publish(case: Case) -> Publish | None:
     seen, record = case.seen, case.record
-    true = usable_entries(case.lasting(), case.spec, case.good, case.ip)
+    true = _reaching(case)
     if seen.unanswered:
         # It may be the delete of a row that was not wanted a moment ago.
         true = tuple(entry for entry in true if entry in record.status.entries)

@@ -35,14 +35,15 @@ AWAY = Problem("PodAway", "the claim is kept; the pod has no address")
 ASK_AGAIN_S = 60.0
 """How often to look whether a workload may be read by now."""
 
+HELD = (DELETION_HELD.reason, "DeletionHeld", "GatewayUnusable")
+"""Reasons for which rows cannot be taken away, or not be seen gone; withdrawn when that is over."""
+
 
 def release(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away, then the claim."""
     if first := _adopt(seen, record):
         return first
-    if step := _withdraw(seen, record, seen.exposure.displaced or RELEASING):
-        return Plan(step)
-    if waiting := _until_rows_are_gone(seen, record):
+    if waiting := _until_rows_are_gone(seen, record, seen.exposure.displaced or RELEASING):
         return waiting
     if retiring := tuple(e for e in record.spec.endpoints() if e not in seen.durable):
         return Plan(Retire(retiring))
@@ -53,9 +54,7 @@ def park(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away and keep the claim: the pod's IP may be another pod's by now."""
     if first := _adopt(seen, record):
         return first
-    if step := _withdraw(seen, record, seen.exposure.displaced or AWAY):
-        return Plan(step)
-    if waiting := _until_rows_are_gone(seen, record):
+    if waiting := _until_rows_are_gone(seen, record, seen.exposure.displaced or AWAY):
         return waiting
     if seen.exposure.ask is not Ask.ENDED or seen.workload is Workload.UNKNOWN:
         return Plan(problem=seen.exposure.problem)
@@ -71,29 +70,49 @@ def _adopt(seen: Seen, record: PodDNAT) -> Plan | None:
     if adoption := adopt(seen, record):
         return Plan(adoption)
     migration = seen.policy.take_over
-    if migration is not None and migration.believes(record) and record.status.entries:
-        return _unread(seen, record)
-    return None
+    if migration is None or not migration.believes(record) or not record.status.entries:
+        return None
+    problem = _unread(seen, record)
+    return Plan(problem=problem) if problem else None
+
+
+def _until_rows_are_gone(seen: Seen, record: PodDNAT, otherwise: Problem) -> Plan | None:
+    """What to do while rows are left, or while it is not known whether any are.
+
+    Status says why, `otherwise` if nothing holds them; and it goes before the rows.
+    """
+    rows = own_rows(seen, record)
+    held = _held(seen, record, rows)
+    if step := _withdraw(seen, record, held or otherwise):
+        return Plan(step)
+    condition = record.status.condition(READY)
+    told = condition is not None and condition.reason in HELD
+    step = _tell(seen, record, held or otherwise) if held or told else None
+    writes = () if held is DELETION_HELD else _deletions(rows)
+    if step or rows or held:
+        return Plan(step, writes, held)
+    return Plan() if seen.unanswered else _unlisted(seen, record)
 
 
 def _withdraw(seen: Seen, record: PodDNAT, why: Problem) -> Publish | None:
     condition = record.status.condition(READY)
     listed = bool(record.status.entries) or (condition is not None and condition.status == "True")
-    if not listed:
-        return None
+    return _tell(seen, record, why) if listed else None
+
+
+def _tell(seen: Seen, record: PodDNAT, why: Problem) -> Publish | None:
     return publish(seen, record, (), ready(seen, record, "False", why.reason, why.message))
 
 
-def _until_rows_are_gone(seen: Seen, record: PodDNAT) -> Plan | None:
-    """What to do while rows are left, or while it is not known whether any are."""
-    rows = own_rows(seen, record)
+def _held(seen: Seen, record: PodDNAT, rows: list[OwnRow]) -> Problem | None:
+    """What keeps rows from being taken away, or it from being known whether any are left."""
     if rows and seen.policy.upsert_only:
-        return Plan(problem=DELETION_HELD)
-    if rows:
-        return Plan(writes=_deletions(rows))
-    if seen.unanswered:
-        return Plan()
-    return _unread(seen, record) or _unlisted(seen, record)
+        return DELETION_HELD
+    for own in rows:
+        if not own.deleting and (answer := seen.hindrances.get(own.entry_id)):
+            text = f"{len(rows)} entries on {own.gateway_id} cannot be deleted: {answer}"
+            return Problem("DeletionHeld", text)
+    return None if rows else _unread(seen, record)
 
 
 def _deletions(rows: list[OwnRow]) -> tuple[DeleteRow, ...]:
@@ -114,18 +133,19 @@ def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
     return Plan(retry_in=wait) if wait > 0 else None
 
 
-def _unread(seen: Seen, record: PodDNAT) -> Plan | None:
+def _unread(seen: Seen, record: PodDNAT) -> Problem | None:
     gateway_id = record.spec.gateway_id
     table = seen.tables.get(gateway_id)
     if not gateway_id or gateway_id in seen.absent or (table is not None and table.read_once):
         return None
-    text = f"the forward table of {gateway_id} cannot be read: whether entries are left is unknown"
-    return Plan(problem=Problem("GatewayUnusable", text))
+    why = f" ({table.unreadable})" if table is not None and table.unreadable else ""
+    text = f"the forward table of {gateway_id} cannot be read{why}: "
+    return Problem("GatewayUnusable", f"{text}whether entries are left is unknown")
 
 
 def _let_go(seen: Seen, record: PodDNAT) -> Plan:
     if record.deleting:
-        return Plan(DropFinalizer() if FINALIZER in record.finalizers else None)
+        return _drop_finalizer(seen, record)
     if seen.pod is None or seen.pod.deleting:
         # The pod takes its PodDNAT along when the garbage collector comes by: one write saved.
         wait = _left(seen, record, READY, seen.policy.gc_grace_s)
@@ -145,6 +165,15 @@ def _keep_unasked(seen: Seen, record: PodDNAT) -> Plan:
     problem = Problem("WorkloadUnreadable", text)
     condition = ready(seen, record, "False", problem.reason, text)
     return Plan(publish(seen, record, (), condition), problem=problem, retry_in=ASK_AGAIN_S)
+
+
+def _drop_finalizer(seen: Seen, record: PodDNAT) -> Plan:
+    if FINALIZER not in record.finalizers:
+        return Plan()
+    others = ", ".join(name for name in record.finalizers if name != FINALIZER)
+    text = f"the entries are deleted; the PodDNAT is kept by {others}, which is not dnatctl's"
+    step = _tell(seen, record, Problem("Released", text)) if others else None
+    return Plan(step or DropFinalizer())
 
 
 def _retain(seen: Seen, record: PodDNAT) -> Plan:

@@ -127,6 +127,8 @@ class Seen:
     IP has been its. `retry_in`: seconds after which it may be known whose it is, if that is open.
     `deletion`: why the record is being deleted, if it is and its pod runs. `served`: the UID of the
     pod of its workload that a fixed record was last seen to be for; empty if none was seen.
+    `hindrances`: by row ID, what the cloud answers to its delete where that is no. `outage`: why
+    the external IP of the record's claim forwards nothing, empty if it does as far as is known.
     """
 
     key: Key
@@ -153,6 +155,8 @@ class Seen:
     no_interface: bool = False
     stated_for: float = 0.0
     retry_in: float | None = None
+    hindrances: Mapping[str, str] = field(default_factory=dict)
+    outage: str = ""
 
 
 DELETION_HELD = Problem(

@@ -12,6 +12,8 @@ from dnatctl.pool.values import GatewayPool
 PRIVILEGED_LIMIT = 1024
 """Above it, an EIP that also serves SNAT needs PortBreak (CreateForwardEntry, PortBreak)."""
 
+A_ROW_LONGER_S = 60.0
+
 
 class OfferedGateway:
     """A gateway that endpoints are handed out on; `problem` says why not, empty if it can be used.
@@ -22,6 +24,8 @@ class OfferedGateway:
     def __init__(self, offer: GatewayPool) -> None:
         self.offer = offer
         self.eips: dict[str, GatewayEip] = {}
+        self._beside: tuple[str, ...] = ()
+        """EIPs bound to it that the configuration does not name, where it names some."""
         self.problem = "not described by the cloud yet"
         self.orphans = 0
         self.zone_id = offer.zone_id
@@ -34,10 +38,12 @@ class OfferedGateway:
         """Take in what the cloud says; returns whether anything changed."""
         self.zone_id = self.offer.zone_id or zone_id
         wanted = self.offer.eips
+        eips = tuple(eips)
         bound = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
         self._known |= bound.keys()
         changed = (self.eips, self.problem) != (bound, problem)
         self.eips, self.problem = bound, problem
+        self._beside = tuple(eip.ip for eip in eips if eip.ip not in bound)
         return changed
 
     def offers(self, endpoint: Endpoint) -> bool:
@@ -64,9 +70,14 @@ class OfferedGateway:
         """The cloud refused a row for quota with that many in the table; believed until then."""
         self._learned_limit, self._learned_until = rows, until
 
-    def limit(self, now: float) -> int | None:
-        """How many rows the table may hold, as far as is known."""
-        learned = self._learned_limit if now < self._learned_until else None
+    def limit(self, now: float, need: int = 1) -> int | None:
+        """How many rows the table may hold, as far as is known, for one who needs so many more.
+
+        Whether more are allowed by now only a try can tell, which costs as many rows as it makes:
+        so what was learned is believed for a minute longer for each row beyond the first.
+        """
+        until = self._learned_until + max(need - 1, 0) * A_ROW_LONGER_S
+        learned = self._learned_limit if now < until else None
         limits = [n for n in (self.offer.max_entries, learned) if n is not None]
         return min(limits, default=None)
 
@@ -78,12 +89,20 @@ class OfferedGateway:
     def why_no_ip(self, flaw: Callable[[str], str]) -> str:
         """What is wrong if none of the external IPs has room; `flaw` says it of each."""
         if not self.eips:
-            return "no EIP is bound to it"
+            return self._why_none_bound()
         bad = [f"{ip} {why}" for ip in self.eips if (why := flaw(ip))]
-        if len(bad) == len(self.eips):
+        bad += [f"{ip} is not bound to it" for ip in self.offer.eips if ip not in self.eips]
+        if len(bad) >= len(self.offer.eips or self.eips):
             return "none of its EIPs is usable: " + "; ".join(bad)
         ports = self.offer.ports
         return f"no free port is left in {ports.first}-{ports.last} on its EIPs"
+
+    def _why_none_bound(self) -> str:
+        wanted = ", ".join(self.offer.eips)
+        if not wanted:
+            return "no EIP is bound to it"
+        has = f"bound are {', '.join(self._beside)}" if self._beside else "no EIP is"
+        return f"none of the EIPs that the configuration names ({wanted}) is bound to it, {has}"
 
 
 def _is_address(text: str) -> bool:

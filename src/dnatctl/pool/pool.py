@@ -19,7 +19,7 @@ from dnatctl.pool.packing import rows_of, runs_of
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.pool.trust import Trust
 from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted
-from dnatctl.table.view import Table
+from dnatctl.table.view import Table, why_unread
 
 
 class Pool:
@@ -88,6 +88,11 @@ class Pool:
         """How many rows the gateway's table may hold, as far as is known."""
         gateway = self._gateways.get(gateway_id)
         return gateway.limit(now) if gateway else None
+
+    def is_full(self, gateway_id: str, ports: Wanted, now: float) -> bool:
+        """Whether the table cannot hold what it is to hold and these ports, as far as is known."""
+        gateway = self._gateways.get(gateway_id)
+        return gateway is not None and bool(self._why_full(gateway, ports, now))
 
     def count_orphans(self, gateway_id: str, orphans: int) -> None:
         """Own rows that nothing claims take room in the table as well."""
@@ -282,6 +287,8 @@ class Pool:
     ) -> str:
         """Why the demand is better not served from that IP; empty if nothing speaks against it."""
         gateway_id = gateway.offer.gateway_id
+        if row := self._tables[gateway.offer.gateway_id].any_row_on(ip):
+            return f"is mapped whole to {row.entry.internal_ip} by {row.entry.entry_id}"
         if described := gateway.flaw(ip):
             return described
         if why := self.trust.flaw(gateway_id, ip, now, firm_only=last_resort):
@@ -317,16 +324,20 @@ class Pool:
         gateway_id = gateway.offer.gateway_id
         table = self._tables.get(gateway_id)
         if table is None or not table.read_once:
-            return "its forward table has not been read yet"
-        limit, used = gateway.limit(now), self.used(gateway_id)
+            return why_unread(table)
+        return self._why_full(gateway, ports, now)
+
+    def _why_full(self, gateway: OfferedGateway, ports: Wanted, now: float) -> str:
         need = len(runs_of(ports, pack=gateway.offer.pack))
-        if limit is not None and used + need > limit:
+        limit, used = gateway.limit(now, need), self.used(gateway.offer.gateway_id)
+        if limit is None or used + need <= limit:
+            return ""
+        if used >= limit:
             return f"its table is full ({used} of {limit} entries)"
-        return ""
+        return f"its table has no room for {need} entries ({used} of {limit} are taken)"
 
     def _usable_ips(self, gateway: OfferedGateway, flaw: Callable[[str], str]) -> list[str]:
-        table = self._tables[gateway.offer.gateway_id]
-        return [ip for ip in gateway.eips if not flaw(ip) and not table.any_row_on(ip)]
+        return [ip for ip in gateway.eips if not flaw(ip)]
 
     def _ports_on(
         self, gateway: OfferedGateway, ip: str, demand: Demand, now: float

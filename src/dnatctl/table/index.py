@@ -89,11 +89,10 @@ class Rows:
         ids = self._by_external.get((endpoint.ip, endpoint.port), set()) | self._wide
         return [r for i in sorted(ids) if (r := self._rows[i]).entry.covers(endpoint)]
 
-    def any_row_on(self, ip: str) -> bool:
-        """Whether an IP mapping (`Any`) takes the whole address, which bars every other row."""
-        return any(
-            (e := self._rows[i].entry).external_ip == ip and e.protocol is None for i in self._wide
-        )
+    def any_row_on(self, ip: str) -> Row | None:
+        """The IP mapping (`Any`) that takes the whole address, which bars every other row."""
+        rows = (self._rows[i] for i in sorted(self._wide))
+        return next((r for r in rows if r.entry.external_ip == ip and not r.entry.protocol), None)
 
     def holding(self, ip: str, port: int, protocol: Protocol) -> list[Row]:
         """The rows that lead to that internal address: the cloud allows one a table."""

@@ -73,6 +73,8 @@ class Table(Rows):
         self.table_id = ""
         self.generation = 0
         self.first_read = float("-inf")
+        self.unreadable = ""
+        """Why the last try to read it failed; empty if it did not."""
         self._owner_of = owner_of
         self._vacated = vacated
         self.lag = Lag()
@@ -323,6 +325,13 @@ class Table(Rows):
         self._doubts.pop(row.entry.entry_id, None)
         self._remove(row)
         self._vacated(row)
+
+
+def why_unread(table: Table | None) -> str:
+    """What to tell of a table that has not been read."""
+    if table is not None and table.unreadable:
+        return f"its forward table cannot be read: {table.unreadable}"
+    return "its forward table has not been read yet"
 
 
 def _is_news_to(row: Row, listed: ForwardEntry, started: float, patience: float) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnatctl_sim.cloud import Scenario
+from dnatctl_sim.cloud import Fault, Scenario
 from tests.support.stage import Stage, eventually, fast, stage
 
 GATEWAY = "ngw-bp1emulated0001"
+EIP = "203.0.113.1"
 
 
 @pytest.fixture
@@ -64,3 +65,103 @@ def test_a_mistake_that_was_mended_is_told_no_more_before_the_pod_is_reachable(o
     one.acts.release_entry(row)
     one.ready("web")
     eventually(lambda: reason(one, "web") == "EntriesAvailable")
+
+
+# --- what forwards nothing
+
+
+TROUBLES = {
+    "unbound": (
+        lambda it: it.acts.unbind_eip(EIP, force=True),
+        lambda it: it.acts.bind_eip(EIP, GATEWAY),
+        f"EIP {EIP} is not bound",
+    ),
+    "EIP locked": (
+        lambda it: it.acts.set_eip(EIP, business_status="FinancialLocked"),
+        lambda it: it.acts.set_eip(EIP, business_status="Normal"),
+        f"EIP {EIP} is locked",
+    ),
+    "gateway locked": (
+        lambda it: it.acts.set_gateway(GATEWAY, business_status="FinancialLocked"),
+        lambda it: it.acts.set_gateway(GATEWAY, business_status="Normal"),
+        "the gateway is locked (FinancialLocked)",
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_what_forwards_nothing_is_not_reachable(one: Stage, trouble: str) -> None:
+    begin, end, text = TROUBLES[trouble]
+    one.pod("web", "80,443")
+    before = one.ready("web", 2)
+    begin(one)
+    assert text in one.told("web", "GatewayUnusable")
+    assert one.entries("web") == []
+    assert one.condition("web")["status"] == "False"
+    writes = one.writes()[1]
+    end(one)
+    assert one.ready("web", 2) == before
+    eventually(lambda: reason(one, "web") == "EntriesAvailable")
+    assert one.writes()[1] == writes, "the rows were there all the time"
+    assert drift(one) == 0
+    one.assert_at_rest()
+
+
+# --- what holds a release
+
+
+def ready_condition(it: Stage, name: str) -> dict[str, str]:
+    """The Ready condition of the PodDNAT."""
+    conditions = (it.record(name) or {}).get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == "Ready"), {})
+
+
+def test_a_release_that_is_not_allowed_says_so_and_goes_on_when_it_is(one: Stage) -> None:
+    one.pod("web")
+    one.ready("web")
+    one.cloud.add_fault(
+        Fault(
+            action="error",
+            stage="before",
+            apis=["DeleteForwardEntry"],
+            times=None,
+            status=403,
+            code="Forbidden.RAM",
+            message="User not authorized to operate on the specified resource.",
+        )
+    )
+    one.delete_pod("web", grace=0)
+    eventually(lambda: ready_condition(one, "web").get("reason") == "DeletionHeld")
+    assert "vpc:DeleteForwardEntry" in ready_condition(one, "web")["message"]
+    eventually(lambda: "DeletionHeld" in one.events("web"))
+    assert one.own_rows("web"), "it is still there"
+    one.cloud.clear_faults()
+    one.gone("web")
+    assert one.own_rows() == []
+
+
+def test_a_policy_that_keeps_entries_is_named() -> None:
+    with stage(policy="upsert-only", resync="1s") as it:
+        it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        it.delete_pod("web", grace=0)
+        eventually(lambda: ready_condition(it, "web").get("reason") == "DeletionHeldByPolicy")
+        assert it.own_rows("web")
+
+
+# --- room
+
+
+def test_a_pod_too_big_for_the_quota_hoards_nothing_and_is_told_how_to_mend_it() -> None:
+    with stage(Scenario.many(1, eips=1, knobs=fast(quota=5)), resync="1s") as it:
+        it.start_controller()
+        it.pod("big", "7000-7011")
+        eventually(lambda: it.calls("CreateForwardEntry", code="QuotaExceeded"))
+        eventually(lambda: not it.own_rows())
+        eventually(lambda: "no room for 12 entries" in it.condition("big")["message"])
+        for name in "abcde":
+            it.pod(name)
+        for name in "abcde":
+            it.ready(name)
+        it.assert_at_rest(but=[("default", "big")])

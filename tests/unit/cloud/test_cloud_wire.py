@@ -186,7 +186,9 @@ def test_a_gateway_that_is_absent_says_so() -> None:
     ],
 )
 def test_what_is_wrong_with_an_eip_is_told(changes: dict[str, object], told: str) -> None:
-    assert judge([EIP | changes]).eips == (GatewayEip("203.0.113.1", usable=False, problem=told),)
+    locked = told == "is locked"
+    eip = GatewayEip("203.0.113.1", usable=False, problem=told, locked=locked)
+    assert judge([EIP | changes]).eips == (eip,)
 
 
 def test_an_eip_on_one_list_only_is_not_used() -> None:

@@ -281,6 +281,33 @@ class TestInterface:
         assert Scene(WEB, record=ONE, pod=pod()).plan(eni=other) == Plan()
 
 
+class TestOutages:
+    """The rows are as they ought to be, but their EIP or gateway forwards nothing."""
+
+    DARK = "EIP 1.1.1.1 is not bound to it any more: bind it again"
+
+    def test_what_does_not_reach_the_pod_is_not_listed(self):
+        scene = Scene(WEB, record=ONE, pod=pod())
+        made = scene.plan(outage=self.DARK)
+        assert entries(made) == []
+        assert made.step.drifted == ()
+        text = f"{GATEWAY}: {self.DARK}; until then its entries reach nothing"
+        assert condition(made) == ("False", "GatewayUnusable", text)
+        told = replace(ONE, status=made.step.status)
+        rested = Scene(WEB, record=told, pod=pod()).plan(outage=self.DARK)
+        assert rested == Plan(problem=Problem("GatewayUnusable", text)), "the row stays"
+
+    def test_and_is_listed_again_when_that_is_over(self):
+        told = record((600, 80), conditions=(ready("False", "GatewayUnusable"),))
+        made = Scene(WEB, record=told, pod=pod()).plan()
+        assert condition(made)[:2] == ("True", "EntriesAvailable")
+
+    def test_it_goes_before_a_mistake_in_an_annotation(self):
+        made = Scene(WEB, record=ONE, pod=pod("44x")).plan(outage=self.DARK)
+        assert entries(made) == []
+        assert condition(made)[:2] == ("False", "GatewayUnusable")
+
+
 class TestWhoDidIt:
     """Somebody else is named only for rows that are not as they were listed, and ought to be."""
 

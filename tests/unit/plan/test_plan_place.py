@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.values import Plan, Refused
+from dnatctl.plan.values import DeleteRow, Plan, Refused
 from dnatctl.pool import Target
 from tests.unit.plan.made import (
     BOTH,
@@ -18,12 +18,14 @@ from tests.unit.plan.made import (
     Scene,
     condition,
     create,
+    delete,
     entries,
     mine,
     new_row,
     offer,
     pod,
     ports,
+    ready,
     reclaimed,
     record,
     refused,
@@ -37,6 +39,7 @@ from tests.unit.table.made import (
     EIP,
     GATEWAY,
     PENDING,
+    POD_IP,
     UDP,
     row,
     view,
@@ -227,6 +230,57 @@ class TestRefusedForQuota:
             new_row("600", "80", external_ip="2.2.2.2"),
         ):
             assert scene.plan(refusals=refused(other, Refused.QUOTA)).step is None
+
+
+class TestOfNoUse:
+    """A claim that cannot be whole, and that nobody was told of, holds nothing that others need."""
+
+    THREE = pod("80,443,8080")
+    HALF = record((600, 80), (601, 443), (602, 8080))
+    TLS = mine("fwd-2", f"{EIP}:601", f"{POD_IP}:443")
+    FULL = refused(new_row("602", "8080"), Refused.QUOTA)
+
+    def scene(self, *rows, limit: int = 2, **more) -> Scene:
+        known = {"record": self.HALF, "pod": self.THREE, "refusals": self.FULL, **more}
+        scene = Scene(*(rows or (WEB, self.TLS)), **known)
+        scene.pool.learn_limit(GATEWAY, limit, NOW + 60.0)
+        return scene
+
+    def test_its_endpoints_go_where_the_table_is_too_full_for_all_of_them(self):
+        assert retired(self.scene().plan()) == [602]
+        made = self.scene().plan(durable=frozenset({endpoint(602)}))
+        assert reclaimed(made).ports == ports((600, 80), (601, 443))
+
+    def test_and_its_rows_with_nothing_new_until_there_is_room_for_all(self):
+        made = self.scene(record=record((600, 80), (601, 443)), refusals={}).plan()
+        assert set(made.writes) == {delete("fwd-1"), delete("fwd-2")}
+        full = f"{GATEWAY}: its table is full (2 of 2 entries)"
+        assert made.problem == Problem("PoolExhausted", full)
+
+    def test_what_is_known_to_be_in_use_stays(self):
+        served = record(
+            (600, 80), (601, 443), (602, 8080), entries=[WEB, self.TLS], conditions=(ready(),)
+        )
+        made = self.scene(record=served).plan()
+        assert not any(isinstance(write, DeleteRow) for write in made.writes)
+
+    def test_a_fixed_claim_may_have_been_in_use(self):
+        fixed = record((600, 80), (601, 443), (602, 8080), fixed=True)
+        a_pod = pod("80,443,8080", fixed=True)
+        made = self.scene(record=fixed, pod=a_pod).plan()
+        assert not any(isinstance(write, DeleteRow) for write in made.writes)
+
+    def test_with_room_for_all_the_rest_is_waited_for(self):
+        made = self.scene(limit=3).plan()
+        assert not any(isinstance(write, DeleteRow) for write in made.writes)
+
+    def test_a_claim_of_one_row_holds_nothing(self):
+        one = refused(new_row("600", "80"), Refused.QUOTA)
+        made = self.scene(PENDING_OF_OTHER, record=record((600, 80)), pod=pod(), refusals=one)
+        assert made.plan().writes == (create("600", "80"),)
+
+
+PENDING_OF_OTHER = row("fwd-9", f"{EIP}:700", "10.0.0.9:80", owner=OTHER)
 
 
 class TestRefusedWhereItIs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -91,6 +92,13 @@ class TestTimesOfOthers:
 
     def test_none_is_before_the_poddnat(self):
         assert self._plan("2020-01-01T00:00:00Z", stamp(5.0)).retry_in == self.GRACE - 5.0
+
+
+def told_already(scene: Scene, made: Plan) -> Scene:
+    """The same, once the status that was planned is written."""
+    record = replace(scene.seen.record, status=made.step.status)
+    scene.seen = dataclasses.replace(scene.seen, record=record)
+    return scene
 
 
 class TestOrder:
@@ -184,11 +192,19 @@ class TestDoubt:
         else:
             scene.tables.update(tables)
         text = "the forward table of ngw-1 cannot be read: whether entries are left is unknown"
-        assert scene.plan(durable=DURABLE) == Plan(problem=Problem("GatewayUnusable", text))
+        made = scene.plan(durable=DURABLE)
+        assert published(made) == ("False", "GatewayUnusable")
+        assert made.problem == Problem("GatewayUnusable", text)
+        assert told_already(scene, made).plan(durable=DURABLE) == Plan(problem=made.problem)
+
+    def test_why_it_cannot_be_read_is_told(self):
+        scene = Scene(record=CLEARED, tables={GATEWAY: view(read=False)})
+        scene.tables[GATEWAY].unreadable = "DescribeForwardTableEntries: Forbidden.RAM: no"
+        assert "(DescribeForwardTableEntries: Forbidden.RAM: no)" in scene.plan().problem.message
 
     def test_status_is_cleared_even_then(self):
         scene = Scene(record=FULL, tables={GATEWAY: view(read=False)})
-        assert published(scene.plan()) == ("False", "Releasing")
+        assert published(scene.plan()) == ("False", "GatewayUnusable")
 
     @pytest.mark.parametrize("deleting", [False, True])
     def test_a_gateway_that_is_no_more_has_no_rows(self, deleting):
@@ -202,14 +218,65 @@ class TestUpsertOnly:
     @pytest.mark.parametrize("deleting", [False, True])
     def test_rows_are_kept_and_with_them_the_record(self, deleting):
         kept = replace(CLEARED, deleting=deleting)
-        made = Scene(WEB, record=kept, policy=UPSERT_ONLY).plan(durable=DURABLE)
-        assert made == Plan(problem=DELETION_HELD)
+        scene = Scene(WEB, record=kept, policy=UPSERT_ONLY)
+        made = scene.plan(durable=DURABLE)
+        assert published(made) == ("False", DELETION_HELD.reason)
+        assert told_already(scene, made).plan(durable=DURABLE) == Plan(problem=DELETION_HELD)
+
+    def test_nothing_is_said_to_be_on_its_way_out_that_stays(self):
+        made = Scene(WEB, TLS, record=FULL, policy=UPSERT_ONLY).plan()
+        assert published(made) == ("False", DELETION_HELD.reason)
 
     def test_what_has_no_rows_can_go(self):
         made = Scene(record=CLEARED, pod=pod(annotations={}), policy=UPSERT_ONLY).plan(
             durable=DURABLE
         )
         assert made == Plan(DeleteRecord())
+
+
+class TestHeld:
+    """A release that cannot happen says what holds it, for as long as that does."""
+
+    NO = "DeleteForwardEntry: Forbidden.RAM: not authorized; grant vpc:DeleteForwardEntry"
+
+    def test_by_the_cloud(self):
+        scene = Scene(WEB, TLS, record=CLEARED, hindrances={"fwd-1": self.NO})
+        made = scene.plan()
+        assert published(made) == ("False", "DeletionHeld")
+        text = f"2 entries on {GATEWAY} cannot be deleted: {self.NO}"
+        assert made.problem == Problem("DeletionHeld", text)
+        assert made.writes == (delete("fwd-1"), delete("fwd-2")), "it is tried again"
+        again = told_already(scene, made).plan()
+        assert again == Plan(writes=made.writes, problem=made.problem)
+
+    def test_a_claim_that_was_never_told_ready_says_so_too(self):
+        scene = Scene(WEB, record=record((600, 80)), hindrances={"fwd-1": self.NO})
+        assert published(scene.plan()) == ("False", "DeletionHeld")
+
+    def test_a_parked_one_as_well(self):
+        away = record((600, 80), conditions=(ready("False", "PodAway"),), fixed=True)
+        scene = Scene(WEB, record=away, hindrances={"fwd-1": self.NO})
+        assert published(scene.plan()) == ("False", "DeletionHeld")
+
+    def test_and_is_told_no_longer_than_that(self):
+        held = Scene(WEB, record=CLEARED, hindrances={"fwd-1": self.NO})
+        later = told_already(held, held.plan())
+        made = later.plan(hindrances={})
+        assert published(made) == ("False", "Releasing")
+        assert made.writes == (delete("fwd-1"),)
+
+    def test_what_is_on_its_way_out_by_now_is_not_held(self):
+        leaving = mine(status=DELETING)
+        made = Scene(leaving, record=CLEARED, hindrances={"fwd-1": self.NO}).plan()
+        assert made == Plan()
+
+    def test_by_another_programs_finalizer(self):
+        held = replace(CLEARED, deleting=True, finalizers=(FINALIZER, "example.com/other"))
+        scene = Scene(record=held)
+        made = scene.plan(durable=DURABLE)
+        assert published(made) == ("False", "Released")
+        assert "example.com/other" in made.step.status.condition("Ready").message
+        assert told_already(scene, made).plan(durable=DURABLE) == Plan(DropFinalizer())
 
 
 class TestGarbageCollection:
@@ -305,11 +372,16 @@ class TestPark:
         if why == "unread":
             scene.tables[GATEWAY] = view(read=False)
         made = scene.plan(workload=Workload.GONE, unanswered=why == "unanswered")
-        assert made.step is None
+        if why == "unread":
+            assert published(made) == ("False", "GatewayUnusable")
+        else:
+            assert made.step is None
 
     def test_upsert_only_keeps_the_rows(self):
         made = self.plan(self.PARKED, WEB, policy=UPSERT_ONLY, workload=Workload.GONE)
-        assert made == Plan(problem=DELETION_HELD)
+        assert published(made) == ("False", DELETION_HELD.reason)
+        assert made.problem == DELETION_HELD
+        assert made.writes == ()
 
     def test_when_the_pod_comes_back_it_has_its_endpoint_again(self):
         back = pod(fixed=True, ip="10.0.0.7")

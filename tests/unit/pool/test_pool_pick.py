@@ -155,13 +155,24 @@ class TestFull:
         take(pool, "a", 80, 443)
         assert take(pool, "b", 80) == ["2.2.2.2:600/tcp"]
 
+    def test_who_needs_more_rows_tries_later_whether_more_are_allowed(self):
+        """A try costs as many rows as it makes, and others need them."""
+        pool = pool_of(offer())
+        pool.learn_limit(GATEWAY, 2, until=60.0)
+        three = demand(80, 443, 8080)
+        for now, room in ((59.0, False), (61.0, False), (179.0, False), (181.0, True)):
+            assert isinstance(pool.pick(three, now), Allocation) == room
+        assert isinstance(pool.pick(demand(80), 61.0), Allocation)
+
     def test_what_counts_is_claimed_foreign_and_orphaned(self):
         foreign = row("fwd-1", "1.1.1.1:600", "10.0.0.9:1")
         pool = pool_of(offer(max_entries=4), rows={GATEWAY: [foreign]})
         pool.count_orphans(GATEWAY, 1)
         take(pool, "a", 80)
         assert pool.used(GATEWAY) == 3
-        assert take(pool, "b", 80, 443) == [f"{GATEWAY}: its table is full (3 of 4 entries)"]
+        assert take(pool, "b", 80, 443) == [
+            f"{GATEWAY}: its table has no room for 2 entries (3 of 4 are taken)"
+        ]
         assert take(pool, "b", 80) == ["1.1.1.1:602/tcp"]
         pool.unclaim("a", 0.0)
         assert pool.used(GATEWAY) == 3
@@ -196,6 +207,43 @@ class TestFull:
         pool.count_orphans("ngw-9", 5)
         assert pool.limit("ngw-9", 0.0) is None
         assert pool.used("ngw-9") == 0
+
+
+class TestNoAddress:
+    """Why there is no external IP to be had: each cause by its name."""
+
+    def why(self, *eips, rows=(), named=()) -> str:
+        gateway = offer("ngw-1", eips=named)
+        pool = pool_of(gateway, rows={"ngw-1": list(rows)}, eips={"ngw-1": list(eips)})
+        return pool.pick(demand(80), 0.0).message
+
+    def test_none_is_bound(self):
+        assert self.why() == "ngw-1: no EIP is bound to it"
+
+    def test_the_one_that_the_configuration_names_is_not(self):
+        assert self.why(eip("2.2.2.2"), named=("1.1.1.1",)) == (
+            "ngw-1: none of the EIPs that the configuration names (1.1.1.1) is bound to it, "
+            "bound are 2.2.2.2"
+        )
+        assert self.why(named=("1.1.1.1",)).endswith("is bound to it, no EIP is")
+
+    def test_one_that_is_named_is_not_bound_and_the_other_is_locked(self):
+        assert self.why(eip("2.2.2.2", "is locked"), named=("1.1.1.1", "2.2.2.2")) == (
+            "ngw-1: none of its EIPs is usable: 2.2.2.2 is locked; 1.1.1.1 is not bound to it"
+        )
+
+    def test_somebody_has_mapped_it_whole(self):
+        whole = row("fwd-9", "1.1.1.1:Any", "10.0.60.3:Any", protocol=None)
+        assert self.why(eip("1.1.1.1"), rows=[whole]) == (
+            "ngw-1: none of its EIPs is usable: 1.1.1.1 is mapped whole to 10.0.60.3 by fwd-9"
+        )
+
+    def test_its_table_cannot_be_read(self):
+        pool = pool_of(offer("ngw-1"), eips={"ngw-1": [eip("1.1.1.1")]})
+        pool._tables["ngw-1"] = view(gateway_id="ngw-1", read=False)
+        pool._tables["ngw-1"].unreadable = "DescribeForwardTableEntries: Forbidden.RAM: no"
+        text = "its forward table cannot be read: DescribeForwardTableEntries: Forbidden.RAM: no"
+        assert pool.pick(demand(80), 0.0).message == f"ngw-1: {text}"
 
 
 class TestExhausted:
@@ -279,7 +327,7 @@ class TestPacking:
     def test_a_run_does_not_join_two_protocols(self):
         pool = pool_of(offer(pack=True, max_entries=1))
         assert take(pool, "a", (80, TCP), (81, UDP)) == [
-            f"{GATEWAY}: its table is full (0 of 1 entries)"
+            f"{GATEWAY}: its table has no room for 2 entries (0 of 1 are taken)"
         ]
 
     def test_single_ports_fill_the_gaps(self):
@@ -310,7 +358,9 @@ class TestPacking:
         pool = pool_of(offer(ports="600/699", pack=True, max_entries=2))
         take(pool, "a", 7000, 7001, 7002)
         assert pool.used(GATEWAY) == 1
-        assert take(pool, "b", 80, 443) == [f"{GATEWAY}: its table is full (1 of 2 entries)"]
+        assert take(pool, "b", 80, 443) == [
+            f"{GATEWAY}: its table has no room for 2 entries (1 of 2 are taken)"
+        ]
         assert take(pool, "b", 80, 81) == ["1.1.1.1:603/tcp", "1.1.1.1:604/tcp"]
         pool.unclaim("a", 0.0)
         assert pool.used(GATEWAY) == 1

@@ -1,0 +1,62 @@
+"""What people are told of a write that the cloud refused: what it said, and what to do."""
+
+from __future__ import annotations
+
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.blame import said, words
+
+LOSSES_UNTOLD = 3
+"""Unanswered writes in a row that nobody is told of."""
+
+_PASSING = frozenset(
+    {
+        ErrorKind.BUSY,
+        ErrorKind.RETRY,
+        ErrorKind.THROTTLED,
+        ErrorKind.GONE,
+        ErrorKind.GONE_OR_BUSY,
+    }
+)
+
+
+def is_passing(kind: ErrorKind, failures: int) -> bool:
+    """Whether an answer to a delete is over by itself, or means that it is done.
+
+    `failures`: how often in a row it has failed before.
+    """
+    return kind in _PASSING or (kind is ErrorKind.UNKNOWN and failures < LOSSES_UNTOLD)
+
+
+def hindrance(error: CloudError) -> str:
+    """What keeps a row from being deleted, the same at each try."""
+    return error.text + _mend(error)
+
+
+def told(error: CloudError, before: str, gateway_id: str, rows: int) -> str:
+    """What a row was refused for.
+
+    `before`: what was told of it last: the same refusal once more is no news, although its request
+    has another ID. `rows`: how many the gateway's table has.
+    """
+    if said(error) in before:
+        return before
+    if error.kind is not ErrorKind.QUOTA:
+        return words(error) + _mend(error)
+    # Quota ID: https://help.aliyun.com/en/nat-gateway/user-guide/quotas/
+    return (
+        f"{gateway_id}: its table takes no more than the {rows} entries it has; have the quota "
+        "natgw_quota_dnat_entry_num raised, or add a gateway to natGwPool; the cloud says "
+        f"{words(error)}"
+    )
+
+
+def _mend(error: CloudError) -> str:
+    match error.kind:
+        case ErrorKind.DENIED:
+            return f"; grant the controller's credentials vpc:{error.operation}"
+        case ErrorKind.AUTH:
+            return "; the controller's credentials are refused: put them right"
+        case ErrorKind.UNKNOWN:
+            return "; it is tried again"
+        case _:
+            return ""

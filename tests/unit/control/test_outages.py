@@ -1,0 +1,66 @@
+"""External IPs that forward nothing: believed when two descriptions in a row say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dnatctl.control.outages import Outages
+from dnatctl.model import Gateway, GatewayEip
+
+IP = "1.1.1.1"
+EIP = GatewayEip(IP, usable=True)
+
+
+def gateway(*eips: GatewayEip, **more: Any) -> Gateway:
+    return Gateway("ngw-1", "ftb-1", "zone", "vpc-1", eips, **more)
+
+
+WELL = gateway(EIP)
+DARK = [
+    gateway(),
+    gateway(GatewayEip("2.2.2.2", usable=True)),
+    gateway(GatewayEip(IP, usable=False, problem="is locked", locked=True)),
+    gateway(EIP, problem="is locked (FinancialLocked)", locked=True),
+]
+
+
+@pytest.mark.parametrize("dark", DARK)
+def test_one_odd_answer_is_not_believed(dark: Gateway) -> None:
+    outages = Outages()
+    assert not outages.take_in(dark, [IP])
+    assert outages.suspected("ngw-1"), "it is to be asked again soon"
+    assert not outages.take_in(WELL, [IP])
+    assert outages.why("ngw-1", IP) == ""
+    assert not outages.suspected("ngw-1")
+
+
+@pytest.mark.parametrize("dark", DARK)
+def test_two_are_until_it_is_well_again(dark: Gateway) -> None:
+    outages = Outages()
+    assert [outages.take_in(dark, [IP]) for _ in range(3)] == [False, True, False]
+    assert outages.why("ngw-1", IP)
+    assert outages.why("ngw-2", IP) == ""
+    assert outages.take_in(WELL, [IP])
+    assert outages.why("ngw-1", IP) == ""
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        gateway(absent=True),
+        gateway(EIP, problem="is Modifying, not Available"),
+        gateway(GatewayEip(IP, usable=False, problem="is Associating, not InUse")),
+        gateway(GatewayEip(IP, usable=False, problem="is not bound to this gateway")),
+    ],
+)
+def test_what_may_well_forward_is_left_alone(other: Gateway) -> None:
+    outages = Outages()
+    assert not any(outages.take_in(other, [IP]) for _ in range(3))
+
+
+def test_nobody_asks_about_what_nobody_claims() -> None:
+    outages = Outages()
+    outages.take_in(gateway(), [])
+    assert not outages.suspected("ngw-1")
