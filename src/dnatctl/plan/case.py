@@ -156,7 +156,9 @@ def _is_of_no_use(case: Case, good: tuple[PortMapping, ...]) -> bool:
 
     A claim of one row holds nothing while that is refused. A fixed one keeps its endpoints.
     """
-    if case.record.status.entries or not case.may_create or case.seen.exposure.fixed:
+    if case.record.status.entries or case.seen.outage or not case.may_create:
+        return False
+    if case.seen.exposure.fixed:
         return False
     has = {(port.internal, port.protocol) for port in good}
     missing = tuple(port for port in case.wanted if port not in has)

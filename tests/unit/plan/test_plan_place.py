@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.values import DeleteRow, Plan, Refused
+from dnatctl.plan.values import DeleteRow, Plan, Reclaim, Refused, Retire
 from dnatctl.pool import Target
 from tests.unit.plan.made import (
     BOTH,
@@ -232,6 +232,12 @@ class TestRefusedForQuota:
             assert scene.plan(refusals=refused(other, Refused.QUOTA)).step is None
 
 
+def keeps_all(made: Plan) -> bool:
+    """Whether no endpoint and no row is given up."""
+    deletes = any(isinstance(write, DeleteRow) for write in made.writes)
+    return not deletes and not isinstance(made.step, Retire | Reclaim)
+
+
 class TestOfNoUse:
     """A claim that cannot be whole, and that nobody was told of, holds nothing that others need."""
 
@@ -262,25 +268,30 @@ class TestOfNoUse:
             (600, 80), (601, 443), (602, 8080), entries=[WEB, self.TLS], conditions=(ready(),)
         )
         made = self.scene(record=served).plan()
-        assert not any(isinstance(write, DeleteRow) for write in made.writes)
+        assert keeps_all(made)
+        assert entries(made) == ["fwd-1", "fwd-2"]
 
     def test_a_fixed_claim_may_have_been_in_use(self):
         fixed = record((600, 80), (601, 443), (602, 8080), fixed=True)
         a_pod = pod("80,443,8080", fixed=True)
         made = self.scene(record=fixed, pod=a_pod).plan()
-        assert not any(isinstance(write, DeleteRow) for write in made.writes)
+        assert keeps_all(made)
+
+    def test_an_outage_takes_nothing_from_who_was_served(self):
+        made = self.scene().plan(outage="EIP 1.1.1.1 is locked")
+        assert keeps_all(made)
 
     def test_with_room_for_all_the_rest_is_waited_for(self):
         made = self.scene(limit=3).plan()
-        assert not any(isinstance(write, DeleteRow) for write in made.writes)
+        assert keeps_all(made)
 
     def test_a_claim_of_one_row_holds_nothing(self):
         one = refused(new_row("600", "80"), Refused.QUOTA)
-        made = self.scene(PENDING_OF_OTHER, record=record((600, 80)), pod=pod(), refusals=one)
-        assert made.plan().writes == (create("600", "80"),)
+        known = {"record": record((600, 80)), "pod": pod(), "refusals": one, "limit": 1}
+        assert self.scene(FOREIGN, **known).plan().writes == (create("600", "80"),)
 
 
-PENDING_OF_OTHER = row("fwd-9", f"{EIP}:700", "10.0.0.9:80", owner=OTHER)
+FOREIGN = row("fwd-9", f"{EIP}:700", "10.0.0.9:80")
 
 
 class TestRefusedWhereItIs:
