@@ -33,7 +33,10 @@ class PortRange:
         if text.lower() == "any":
             return ALL_PORTS
         first, _, last = text.partition("/")
-        return cls(int(first), int(last or first))
+        ports = cls(int(first), int(last or first))
+        if not 1 <= ports.first <= ports.last <= 65535:
+            raise ValueError(f"{text!r} is no range of ports")
+        return ports
 
     def __str__(self) -> str:
         if self == ALL_PORTS:
@@ -52,6 +55,10 @@ class PortRange:
     def overlaps(self, other: PortRange) -> bool:
         """Whether the two ranges share a port."""
         return self.first <= other.last and other.first <= self.last
+
+    def common(self, other: PortRange) -> range:
+        """The ports that are in both."""
+        return range(max(self.first, other.first), min(self.last, other.last) + 1)
 
 
 ALL_PORTS = PortRange(1, 65535)
@@ -113,6 +120,11 @@ class NewEntry:
     protocol: Protocol
     name: str
     port_break: bool = False
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The public addresses that it takes."""
+        ports = range(self.external_ports.first, self.external_ports.last + 1)
+        return tuple(Endpoint(self.external_ip, port, self.protocol) for port in ports)
 
     def as_row(self, entry_id: str) -> ForwardEntry:
         """The row that the cloud makes of it, while it is being made."""

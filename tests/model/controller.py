@@ -203,6 +203,7 @@ class Process:
             made=img.freeze_made(world, first_read),
             claims=img.freeze_claims(world.pool),
             contests=img.freeze_contests(world.pool),
+            used=img.freeze_used(world.pool),
             quarantine=img.freeze_quarantine(world.pool, self.now),
             lines=img.freeze_lines(world.pool),
             retired=retired,
@@ -276,6 +277,9 @@ class Process:
 
     def forget(self, uid: str) -> None:
         self.wishes.forget(uid)
+
+    def changed(self, name: Key) -> None:
+        """In small worlds everybody may act at any time."""
 
     # --- the worker
 

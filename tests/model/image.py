@@ -87,7 +87,7 @@ class Pause(NamedTuple):
     step: Step | None = None
 
 
-LineImage = tuple[tuple[str, Protocol], int, tuple[int, ...]]
+LineImage = tuple[tuple[str, Protocol], int, tuple[int, ...], frozenset[int], frozenset[int]]
 LookImage = tuple[str, tuple[str, str, str], PodState | None]
 
 
@@ -118,6 +118,7 @@ class Image(NamedTuple):
     reading: tuple[ForwardEntry, ...] | None = None
     claims: tuple[tuple[str, str, PodDNATSpec], ...] = ()
     contests: tuple[tuple[tuple[str, Endpoint], int], ...] = ()
+    used: frozenset[Endpoint] = frozenset()
     quarantine: tuple[tuple[Endpoint, float], ...] = ()
     lines: tuple[LineImage, ...] = ()
     retired: tuple[tuple[Endpoint, float], ...] = ()
@@ -336,7 +337,21 @@ def freeze_contests(pool: Pool) -> tuple[tuple[tuple[str, Endpoint], int], ...]:
 def freeze_lines(pool: Pool) -> tuple[LineImage, ...]:
     """In which order ports are to be handed out."""
     lines = pool._gateways[GATEWAY]._lines
-    return tuple((name, line._fresh, tuple(line._returned)) for name, line in sorted(lines.items()))
+    return tuple(
+        (
+            name,
+            line._fresh,
+            tuple(line._returned),
+            frozenset(line._unused),
+            frozenset(line._first_use),
+        )
+        for name, line in sorted(lines.items())
+    )
+
+
+def freeze_used(pool: Pool) -> frozenset[Endpoint]:
+    """Claimed endpoints that there may have been a row for."""
+    return frozenset(pool._claims._used)
 
 
 def freeze_quarantine(pool: Pool, now: float) -> tuple[tuple[Endpoint, float], ...]:
@@ -349,12 +364,14 @@ def load_pool(pool: Pool, image: Image) -> None:
     for uid, created, spec in image.claims:
         pool.claim(uid, created, spec, NEVER)
     pool._claims._since = dict(image.contests)
+    pool._claims._used = set(image.used)
     pool._claims._sequence = len(image.contests) if image.read else None
     gateway = pool._gateways[GATEWAY]
     gateway._lines.clear()
-    for (ip, protocol), fresh, returned in image.lines:
+    for (ip, protocol), fresh, returned, unused, first_use in image.lines:
         line = gateway.line(ip, protocol)
         line._fresh = fresh
+        line._unused, line._first_use = set(unused), set(first_use)
         line._returned.update(dict.fromkeys(returned))
     pool._quarantine._until = dict(image.quarantine)
 

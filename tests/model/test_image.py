@@ -63,11 +63,15 @@ KEPT = {
         "_by_uid": "claims",
         "_since": "contests",
         "_sequence": "contests",
+        "_used": "used",
         "_claimants": DERIVED,
         "_rows": DERIVED,
     },
     Quarantine: {"_until": "quarantine", "_all_until": FIXED, "_seconds": CONSTANT},
-    Line: {"_fresh": "lines", "_returned": "lines", "ports": CONSTANT},
+    Line: {
+        **dict.fromkeys(("_fresh", "_returned", "_unused", "_first_use"), "lines"),
+        "ports": CONSTANT,
+    },
     OfferedGateway: {
         "_lines": "lines",
         "offer": CONSTANT,
@@ -124,6 +128,7 @@ KEPT = {
     },
     Reconciler: {
         "_doubted": "doubted",
+        "_refusals": NEVER_REFUSED,
         **dict.fromkeys(
             (
                 "_observer",

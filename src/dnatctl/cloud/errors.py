@@ -59,9 +59,18 @@ class ErrorKind(StrEnum):
         """
         return self in _KEEPS_TOKEN
 
+    @property
+    def leaves_doubt(self) -> bool:
+        """Whether after a create that was answered so there may be a row for it all the same."""
+        return self in _LEAVES_DOUBT
+
 
 _KEEPS_TOKEN: Final = frozenset(
     {ErrorKind.RETRY, ErrorKind.THROTTLED, ErrorKind.UNKNOWN, ErrorKind.AUTH, ErrorKind.DENIED}
+)
+
+_LEAVES_DOUBT: Final = frozenset(
+    {ErrorKind.UNKNOWN, ErrorKind.CONFLICT, ErrorKind.MISMATCH, ErrorKind.UNCLASSIFIED}
 )
 
 

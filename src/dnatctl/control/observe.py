@@ -19,7 +19,7 @@ from dnatctl.plan.deletion import ASK_AGAIN_S, POD_IS_GOING
 from dnatctl.plan.exposure import Ask, Rules, read_exposure
 from dnatctl.plan.owners import is_fixed, was_let_go, workload_to_ask
 from dnatctl.plan.plan import needs_cause, needs_fresh_look
-from dnatctl.plan.values import UNASKED, Deletion, Policy, Refusal, Seen, Workload
+from dnatctl.plan.values import UNASKED, Allowance, Deletion, Policy, Refusal, Seen, Workload
 
 WORKLOAD_BELIEVED_S = 15.0
 _NEVER_ASKED = (float("-inf"), "", UNASKED)
@@ -113,8 +113,21 @@ class Observer:
         self._deletions.pop(key, None)
         self._served.pop(key, None)
 
-    def is_denied(self, seen: Seen) -> bool:
-        """Whether the namespace has used up its quota; ask with the world locked, and claim so.
+    def settle(self, seen: Seen, held_back: Allowance | None) -> Seen:
+        """Bring what a decision takes from the pool up to the moment of it.
+
+        Ask with the world locked, and claim so. `held_back`: why the name may take nothing now.
+        """
+        return replace(
+            seen,
+            denied=self._is_denied(seen),
+            durable=self._durable(seen.record),
+            asked=self._world.asked(seen.key),
+            allowance=held_back,
+        )
+
+    def _is_denied(self, seen: Seen) -> bool:
+        """Whether the namespace has used up its quota.
 
         A PodDNAT may have been written by hand, so those that are there are counted as well.
         """

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
 from dnatctl.control.observe import Observer
+from dnatctl.control.refusals import Refusals, is_refusal
 from dnatctl.control.world import World
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
@@ -53,6 +53,10 @@ class Hands(Protocol):
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
+        ...
+
+    def changed(self, key: Key) -> None:
+        """That name is to be looked at again."""
         ...
 
 
@@ -128,6 +132,7 @@ class Reconciler:
         self._looking = looking
         self._dry_run = dry_run
         self._keeper = keeper or _Keepless()
+        self._refusals = Refusals()
         self._doubted: dict[Key, Seen] = {}
         """Names whose last write may have been carried out although it failed."""
 
@@ -153,26 +158,35 @@ class Reconciler:
             if made.step is None or self._dry_run:
                 return self._judge(seen, made)
             log.debug("step", key=str(key), step=type(made.step).__name__)
-            if not self._take(seen, made.step):
-                return None
+            try:
+                if not self._take(seen, made.step):
+                    return None
+            except KubeError as error:
+                if not (isinstance(made.step, CreateRecord | Reclaim) and is_refusal(error)):
+                    raise
+                return self._refused(seen, error)
         return 0.0
 
     def _decide(self, seen: Seen) -> Plan:
         """Plan, and take the endpoints of a new claim out of the pool in the same breath."""
         with self._world.lock:
-            seen = replace(seen, denied=self._observer.is_denied(seen))
-            made = plan(seen, self._world.pool)
             now = self._world.clock.monotonic()
+            held_back = self._refusals.hold(seen.key, now)
+            seen = self._observer.settle(seen, held_back)
+            made = plan(seen, self._world.pool)
             if made.problem is not None and made.problem.reason in WAIT_FOR_ROOM:
                 # Under the same lock: room made from now on is heard of.
                 self._world.wait_for_room(seen.key)
             if self._dry_run:
                 return made
-            if isinstance(made.step, CreateRecord):
-                self._world.begin_claim(seen.key, made.step.spec)
-            elif isinstance(made.step, Reclaim) and seen.record is not None:
-                record = seen.record
-                self._world.pool.claim(record.uid, record.created, made.step.spec, now)
+            if held_back is not None and made.problem == held_back.problem:
+                self._refusals.waits(seen.key)
+            if isinstance(made.step, CreateRecord | Reclaim):
+                self._refusals.tries(seen.key, now)
+                held = seen.record.spec if seen.record else None
+                self._world.begin_claim(seen.key, made.step.spec, held)
+            elif seen.asked is not None and held_back is None:
+                self._world.end_claim(seen.key)
         return made
 
     def _hand_over(self, seen: Seen, made: Plan) -> None:
@@ -185,11 +199,23 @@ class Reconciler:
         for uid in made.blockers:
             self._hands.expedite(uid)
 
+    def _refused(self, seen: Seen, error: KubeError) -> float:
+        """A claim was not stored: whoever it is for is told, and tries again later."""
+        log.warning("claim not stored", key=str(seen.key), error=str(error))
+        now = self._world.clock.monotonic()
+        with self._world.lock:
+            problem, wait = self._refusals.refused(seen.key, error, now)
+        if problem is not None:
+            self._reporter.judged(seen, Plan(problem=problem))
+        return wait
+
     def _judge(self, seen: Seen, made: Plan) -> float | None:
         if not self._dry_run:
             self._reporter.judged(seen, made)
         if seen.record is None and seen.pod is None:
             self._observer.forget(seen.key)
+            with self._world.lock:
+                self._refusals.forget(seen.key)
         return made.retry_in
 
     # --- steps
@@ -201,11 +227,21 @@ class Reconciler:
         except KubeError as error:
             if error.unsure:
                 self._doubted[seen.key] = seen
-            if error.failure not in (Failure.CONFLICT, Failure.NOT_FOUND, Failure.ALREADY_EXISTS):
+            stale = error.failure in (Failure.CONFLICT, Failure.NOT_FOUND, Failure.ALREADY_EXISTS)
+            if not (stale and self._was_behind(seen)):
                 raise
-            # The cache was behind: what the server holds decides anew.
-            self._refresh(seen)
             return True
+
+    def _was_behind(self, seen: Seen) -> bool:
+        """Whether the cache was behind, so that what the server holds decides anew.
+
+        If not, whoever answered so will answer so again.
+        """
+        self._refresh(seen)
+        held, had = self._records.get(seen.key), seen.record
+        if held is None or had is None:
+            return held is not had
+        return (held.uid, held.resource_version) != (had.uid, had.resource_version)
 
     def _carry_out(self, seen: Seen, step: Step) -> bool:
         if isinstance(step, CreateRecord):
@@ -214,8 +250,8 @@ class Reconciler:
         if record is None:
             return False
         match step:
-            case Reclaim():
-                self._reclaim(seen, record, step)
+            case Reclaim(spec):
+                self._claim(seen, step, lambda: self._api.replace_spec(record, spec))
             case Publish(status):
                 self._keeper.keep(record, status)
                 self._written(seen, step, self._api.patch_status(record, status))
@@ -246,35 +282,31 @@ class Reconciler:
             owners=(step.owner,),
             spec=step.spec,
         )
-        try:
-            created = self._api.create(new)
-            self._world.made(created.uid)
-            self._written(seen, step, created)
-        except KubeError as error:
-            if error.unsure:
-                self._refresh(seen)
-            raise
-        finally:
-            # By now the real claim stands in for it; or the endpoints are free again, after a
-            # quarantine, as the request may yet be carried out.
-            self._world.end_claim(seen.key)
+        self._claim(seen, step, lambda: self._api.create(new))
         return True
 
-    def _reclaim(self, seen: Seen, record: PodDNAT, step: Reclaim) -> None:
+    def _claim(self, seen: Seen, step: Step, write: Callable[[], PodDNAT]) -> None:
+        """Have a claim stored. What is in doubt stays taken; what is refused is free at once."""
         try:
-            self._written(seen, step, self._api.replace_spec(record, step.spec))
+            stored = write()
         except KubeError as error:
-            try:
-                if error.unsure:
-                    self._refresh(seen)
-            finally:
-                self._claim_as_held(self._records.get(seen.key) or record)
+            if not error.unsure:
+                self._world.end_claim(seen.key)
+                raise
+            self._world.doubt_claim(seen.key)
+            self._refresh(seen)
             raise
-
-    def _claim_as_held(self, held: PodDNAT) -> None:
+        except BaseException:
+            self._world.doubt_claim(seen.key)
+            raise
+        if seen.record is None:
+            self._world.made(stored.uid)
+        self._written(seen, step, stored)
+        self._world.end_claim(seen.key)
         with self._world.lock:
-            now = self._world.clock.monotonic()
-            self._world.pool.claim(held.uid, held.created, held.spec, now)
+            waiting = self._refusals.accepted(seen.key)
+        for key in waiting:
+            self._hands.changed(key)
 
     def _retire(self, key: Key, step: Retire) -> bool:
         begun = self._world.retire(key, step.endpoints)

@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from msgspec.structs import replace as replaced
+
 from dnatctl.clock import Clock
 from dnatctl.control.handover import decode, encode
 from dnatctl.control.outages import Outages
@@ -169,7 +171,9 @@ class World:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
                 self.pool.claim(new.uid, new.created, new.spec, now)
-                self.end_claim(new.key)  # the same one twice would count double
+                asked = self.asked(new.key)
+                if asked and set(asked.endpoints()) <= set(new.spec.endpoints()):
+                    self.end_claim(new.key)  # the same one twice would count double
                 for endpoint in set(old.spec.endpoints() if old else ()) - set(
                     new.spec.endpoints()
                 ):
@@ -184,19 +188,62 @@ class World:
                 self._retired.pop(endpoint, None)
             return self.pool.unclaim(old.uid, now) or counted
 
-    def begin_claim(self, key: Key, spec: PodDNATSpec) -> None:
-        """A PodDNAT with that claim is about to be created: others count with it from now on."""
+    def begin_claim(self, key: Key, spec: PodDNATSpec, held: PodDNATSpec | None = None) -> None:
+        """A PodDNAT is about to claim that: others count with it from now on.
+
+        `held`: what it claims already; None where it is about to be created.
+        """
         uid = _provisional(key)
         with self.lock:
-            self._by_namespace[key.namespace][uid] = _NOT_YET
-            self.pool.claim(uid, "", spec, self.clock.monotonic())
+            if held is None:
+                self._by_namespace[key.namespace][uid] = _NOT_YET
+            new = set(spec.endpoints()) - set(held.endpoints() if held else ())
+            fresh = tuple(port for port in spec.ports if spec.endpoint(port) in new)
+            now = self.clock.monotonic()
+            if held is not None and held.gateway_id and held.external_ip != spec.external_ip:
+                self.pool.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=True)
+            if fresh or self.asked(key):
+                self.pool.claim(uid, "", replaced(spec, ports=fresh), now)
+
+    def doubt_claim(self, key: Key) -> None:
+        """Whether that was stored is not known: it may be yet.
+
+        It stays taken until the name asks for it again, or for something else; then it rests.
+        """
+        with self.lock:
+            if asked := self.asked(key):
+                self.pool.use(asked.endpoints())
 
     def end_claim(self, key: Key) -> None:
-        """The request is done with. If it failed, the endpoints rest: it may yet be carried out."""
+        """It is stored and stands for itself, or it is refused: what is not in doubt is free."""
         uid = _provisional(key)
         with self.lock:
             self._by_namespace[key.namespace].pop(uid, None)
             self.pool.unclaim(uid, self.clock.monotonic())
+
+    def asked(self, key: Key) -> PodDNATSpec | None:
+        """The endpoints that the name has asked the API server for, with no answer so far."""
+        return self.pool.claim_of(_provisional(key))
+
+    def about_to_send(self, uid: str, endpoints: Iterable[Endpoint]) -> frozenset[Endpoint] | None:
+        """A row for these is about to be asked for: from now on they rest after use.
+
+        Returns those that did not before; None where the PodDNAT does not claim them any more:
+        nothing may be sent then.
+        """
+        with self.lock:
+            claim = self.pool.claim_of(uid) or PodDNATSpec()
+            wanted = frozenset(endpoints)
+            if not wanted <= set(claim.endpoints()):
+                return None
+            begun = frozenset(e for e in wanted if self.pool.is_unused(e))
+            self.pool.use(begun)
+            return begun
+
+    def never_sent(self, endpoints: Iterable[Endpoint]) -> None:
+        """No row was made for these: it was refused for certain."""
+        with self.lock:
+            self.pool.unuse(endpoints)
 
     def made(self, uid: str) -> None:
         """This process has created the PodDNAT with that UID."""
@@ -305,7 +352,8 @@ class World:
     def durable(self, endpoints: Iterable[Endpoint], uid: str = "") -> frozenset[Endpoint]:
         """Of these, the retired ones whose quarantine is noted, or is over already.
 
-        With `uid` also those that are another PodDNAT's: that one has no right to have them rest.
+        With `uid`, who claims them, also those that need not rest: there never was a row for them,
+        or they are another PodDNAT's, so that this one has no right to have them rest.
         """
         now = self.clock.monotonic()
         with self.lock:
@@ -313,7 +361,7 @@ class World:
                 e
                 for e in endpoints
                 if (e in self._retired and (e in self._noted or self._retired[e] <= now))
-                or (uid and self.pool.owner(e) not in ("", uid))
+                or (uid and (self.pool.is_unused(e) or self.pool.owner(e) not in ("", uid)))
             )
 
     def quarantined(self) -> dict[Endpoint, float]:

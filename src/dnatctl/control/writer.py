@@ -26,6 +26,7 @@ from dnatctl.control.pauses import (
     REJECTED_RETRY_S,
     RETRY_S,
 )
+from dnatctl.control.sending import begin, send, token_of
 from dnatctl.control.wishes import Wish, is_done
 from dnatctl.control.world import World
 from dnatctl.heartbeat import CALL_S, Heartbeats
@@ -127,37 +128,33 @@ class TableWriter(Desk):
     def _write(self, wish: Wish) -> None:
         if wish.lost_at is not None and self._is_resolved(wish, wish.lost_at):
             return
+        begun = begin(self._world, wish)
+        if begun is None:
+            self._put_off(wish)
+            return
         sent = self._clock.monotonic()
         try:
             entry_id = self._send(wish)
         except CloudError as error:
             self._listener.written(self.gateway_id, wish.write, error.kind)
+            if not error.kind.leaves_doubt and wish.lost_at is None:
+                self._world.never_sent(begun)
             self._failed(wish, error, sent)
             return
         self._listener.written(self.gateway_id, wish.write, "ok")
         self._accepted(wish, entry_id, sent)
 
-    def _send(self, wish: Wish) -> str:
-        table_id, write = self._table.table_id, wish.write
-        token = self._token(wish)
-        match write:
-            case CreateRow():
-                return self._cloud.create_entry(table_id, write.entry, token, self._fence)
-            case ModifyRow():
-                self._cloud.modify_entry(table_id, write.entry_id, write.entry, token, self._fence)
-                return write.entry_id
-            case DeleteRow():
-                self._cloud.delete_entry(table_id, write.entry_id, token, self._fence)
-                return write.entry_id
+    def _put_off(self, wish: Wish) -> None:
+        if wish.lost_at is None:
+            self._settled(wish)
+        else:
+            self._postpone(wish, RETRY_S)
 
-    def _token(self, wish: Wish) -> str:
-        write = wish.write
+    def _send(self, wish: Wish) -> str:
         with self._changed:
             attempt = self._wishes.attempt(wish)
-        if isinstance(write, DeleteRow):
-            return self._world.marks.token("delete", write.entry_id, attempt)
-        row = write.entry_id if isinstance(write, ModifyRow) else ""
-        return self._world.marks.token(row, wish.uid, write.intent, write.entry, attempt)
+        token = token_of(self._world.marks, wish, attempt)
+        return send(self._cloud, self._table.table_id, wish.write, token, self._fence)
 
     def _is_resolved(self, wish: Wish, lost_at: float) -> bool:
         """Whether a write whose answer was lost needs no further try (now).

@@ -6,6 +6,7 @@ messages are for people and change between releases.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -29,6 +30,8 @@ class Failure(StrEnum):
     """The request itself is wrong: repeating it is useless."""
     TOO_MANY_REQUESTS = "TooManyRequests"
     """Not carried out; `KubeError.retry_after` may say when to come back."""
+    ADMISSION = "Admission"
+    """A webhook that the API server has to ask first refused, or could not be asked."""
     SERVER = "Server"
     """The server failed; a write may have been carried out."""
     UNREACHABLE = "Unreachable"
@@ -118,6 +121,15 @@ _BY_CODE = {
     429: Failure.TOO_MANY_REQUESTS,
 }
 
+_ADMISSION = re.compile(
+    r"(Internal error occurred: )?failed calling (admission )?webhook"
+    r"|admission webhook \"[^\"]+\" denied the request"
+)
+"""What the API server says of webhooks: a code of its own there is none (a webhook chooses the code
+of its refusal itself). They are asked before anything is stored.
+https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response
+"""
+
 _AHEAD_CAUSE = "ResourceVersionTooLarge"
 _UID = "metadata.uid"
 _LONGEST_PAUSE = 300.0
@@ -136,6 +148,8 @@ def classify(status: Status) -> Failure:
     if status.reason == "Invalid" and _names(status, "field", _UID):
         # A patch that states a UID is for that object only: another one has the name by now.
         return Failure.CONFLICT
+    if _ADMISSION.match(status.message[:_MESSAGE_LIMIT]):
+        return Failure.ADMISSION
     by_code = _BY_CODE.get(status.code)
     if by_code is None:
         by_code = Failure.INVALID if 400 <= status.code < 500 else Failure.SERVER

@@ -10,7 +10,7 @@ from dnatctl.model import Endpoint, ForwardEntry
 from dnatctl.objects import READY, PodDNAT, PodDNATSpec, PortMapping, StatusEntry
 from dnatctl.plan.adoption import adopt, awaits_clarity
 from dnatctl.plan.case import Case, examine
-from dnatctl.plan.claim import allot
+from dnatctl.plan.claim import allot, asked_before, withheld
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.mend import mend
 from dnatctl.plan.owners import fix_metadata
@@ -153,10 +153,12 @@ def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
     spec = replace(case.spec, ports=kept)
     if not case.may_create:
         missing = ()
-    if missing and not kept:
+    if missing and (why := withheld(case.seen, len(missing))):
+        case.lacks(Shortage(why.problem.reason, why.problem.message, why.retry_in))
+    elif missing and not kept:
         spec = _elsewhere(case, spec)
     elif missing and not case.refused:
-        more = case.pool.extend(case.spec, missing, case.seen.now, case.record.uid)
+        more = _beside(case, missing)
         if isinstance(more, Shortage):
             case.lacks(more)
         else:
@@ -164,9 +166,18 @@ def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
     return _with_address(case, replace(spec, ports=_in_order(spec.ports, case.wanted)))
 
 
+def _beside(case: Case, missing: Wanted) -> tuple[PortMapping, ...] | Shortage:
+    """More ports on the IP of the claim."""
+    again = asked_before(case.seen, case.pool, missing)
+    place = (case.spec.gateway_id, case.spec.external_ip)
+    if again is not None and (again.gateway_id, again.external_ip) == place:
+        return again.ports
+    return case.pool.extend(case.spec, missing, case.seen.now, case.record.uid)
+
+
 def _elsewhere(case: Case, spec: PodDNATSpec) -> PodDNATSpec:
     """A claim that has lost all its ports starts anew, on whichever gateway has room."""
-    found = case.find()
+    found = asked_before(case.seen, case.pool, case.wanted) or case.find()
     if isinstance(found, Shortage):
         case.lacks(found)
         return spec

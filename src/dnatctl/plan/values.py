@@ -115,6 +115,18 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many endpoints a name may take now besides those it claims.
+
+    `problem`: why there are no more. `retry_in`: seconds until there may be.
+    """
+
+    left: int
+    problem: Problem
+    retry_in: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """Everything a decision about one namespace and name rests on.
 
@@ -129,6 +141,8 @@ class Seen:
     pod of its workload that a fixed record was last seen to be for; empty if none was seen.
     `hindrances`: by row ID, what the cloud answers to its delete where that is no. `outage`: why
     the external IP of the record's claim forwards nothing, empty if it does as far as is known.
+    `asked`: new endpoints that were asked for before, with no certain answer. `allowance`: None
+    where any number may be taken.
     """
 
     key: Key
@@ -157,6 +171,8 @@ class Seen:
     retry_in: float | None = None
     hindrances: Mapping[str, str] = field(default_factory=dict)
     outage: str = ""
+    asked: PodDNATSpec | None = None
+    allowance: Allowance | None = None
 
 
 DELETION_HELD = Problem(

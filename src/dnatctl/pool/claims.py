@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from dnatctl.model import Endpoint
 from dnatctl.objects import PodDNATSpec
@@ -21,8 +21,12 @@ class Claim:
     rows: int
 
 
-Freed = tuple[str, Endpoint]
-"""A gateway, and an endpoint of it that nobody claims any more."""
+class Freed(NamedTuple):
+    """An endpoint of a gateway that nobody claims any more. `used`: there may have been a row."""
+
+    gateway_id: str
+    endpoint: Endpoint
+    used: bool
 
 
 class Claims:
@@ -33,6 +37,8 @@ class Claims:
         self._claimants: dict[Endpoint, set[str]] = {}
         self._rows: Counter[str] = Counter()
         self._since: dict[tuple[str, Endpoint], int] = {}
+        self._used: set[Endpoint] = set()
+        """Claimed endpoints that there is or was a row for, as far as anybody can know."""
         self._sequence: int | None = None
 
     def open(self) -> None:
@@ -42,6 +48,21 @@ class Claims:
     def since(self, uid: str, endpoint: Endpoint) -> int:
         """Orders claims to an endpoint by when they were made; 0 for all of before `open`."""
         return self._since.get((uid, endpoint), 0)
+
+    def use(self, endpoints: Iterable[Endpoint]) -> None:
+        """Rows for these may have been made: what of them is claimed counts as used."""
+        self._used.update(endpoint for endpoint in endpoints if endpoint in self._claimants)
+
+    def unuse(self, endpoints: Iterable[Endpoint]) -> None:
+        """No row was made for these after all."""
+        self._used.difference_update(endpoints)
+
+    def is_unused(self, endpoint: Endpoint) -> bool:
+        """Whether the endpoint is claimed, and there never was a row for it since it was free.
+
+        Of what was claimed before `open` nobody knows that.
+        """
+        return endpoint in self._claimants and endpoint not in self._used
 
     def get(self, uid: str) -> Claim | None:
         """The claim of the PodDNAT with that UID."""
@@ -63,6 +84,8 @@ class Claims:
         claimed = claim.spec.endpoints()
         for endpoint in claimed:
             uids = self._claimants.setdefault(endpoint, set())
+            if self._sequence is None:
+                self._used.add(endpoint)
             if claim.uid not in uids and self._sequence is not None:
                 self._sequence += 1
                 self._since[claim.uid, endpoint] = self._sequence
@@ -93,5 +116,7 @@ class Claims:
             self._since.pop((claim.uid, endpoint), None)
             if not self._claimants[endpoint]:
                 del self._claimants[endpoint]
-                freed.append((claim.spec.gateway_id, endpoint))
+                used = endpoint in self._used
+                self._used.discard(endpoint)
+                freed.append(Freed(claim.spec.gateway_id, endpoint, used))
         return freed

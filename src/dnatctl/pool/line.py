@@ -17,19 +17,34 @@ class Line:
     def __init__(self, ports: PortRange) -> None:
         self.ports = ports
         self._fresh = ports.first
+        self._unused: set[int] = set()
+        """Never used ports below `_fresh`: they were taken and put back."""
+        self._first_use: set[int] = set()
+        """Taken ports that had never been used before."""
         self._returned: OrderedDict[int, None] = OrderedDict()
 
     def take(self, port: int) -> None:
-        """The port is in use; it stays out of the line until it is returned."""
-        self._advance_to(port)
-        self._returned.pop(port, None)
+        """The port is claimed; it stays out of the line until it is given or put back."""
+        if port in self.ports and (port >= self._fresh or port in self._unused):
+            self._first_use.add(port)
+        self._leave(port)
 
     def give_back(self, port: int) -> None:
         """The port was used and is not any more: to the end of the line."""
         if port in self.ports:
-            self._advance_to(port)
-            self._returned.pop(port, None)
+            self._first_use.discard(port)
+            self._leave(port)
             self._returned[port] = None
+
+    def put_back(self, port: int) -> None:
+        """The port was claimed and never used: to where it was in the line."""
+        if port in self._first_use:
+            self._first_use.remove(port)
+            self._unused.add(port)
+        elif port in self.ports:
+            self._leave(port)
+            self._returned[port] = None
+            self._returned.move_to_end(port, last=False)
 
     def pick(self, count: int, free: Callable[[int], bool]) -> list[int] | None:
         """The first `count` ports in line that are `free`, or None if there are not so many."""
@@ -43,16 +58,23 @@ class Line:
 
     def pick_run(self, count: int, free: Callable[[int], bool]) -> list[int] | None:
         """The first run of `count` consecutive free ports: among the never used ones first."""
-        return self._run(self._fresh, count, free) or self._run(self.ports.first, count, free)
+        never_used = min(self._unused, default=self._fresh)
+        return self._run(never_used, count, free) or self._run(self.ports.first, count, free)
 
     @property
     def never_used(self) -> int:
         """How many ports have not been used since the start."""
-        return self.ports.last - self._fresh + 1
+        return self.ports.last - self._fresh + 1 + len(self._unused)
 
     def _in_line(self) -> Iterator[int]:
+        yield from sorted(self._unused)
         yield from range(self._fresh, self.ports.last + 1)
         yield from self._returned
+
+    def _leave(self, port: int) -> None:
+        self._advance_to(port)
+        self._unused.discard(port)
+        self._returned.pop(port, None)
 
     def _advance_to(self, port: int) -> None:
         """Ports passed over join the line of returned ones: they are the next in it."""

@@ -10,33 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from dnatctl.model import Endpoint, ForwardEntry, GatewayEip, Protocol
+from dnatctl.model import Endpoint, GatewayEip, Protocol
 from dnatctl.objects import PodDNATSpec, PortMapping
-from dnatctl.pool.claims import Claim, Claims, Freed
 from dnatctl.pool.gateway import OfferedGateway
+from dnatctl.pool.holdings import Holdings
 from dnatctl.pool.line import Line
-from dnatctl.pool.packing import rows_of, runs_of
-from dnatctl.pool.quarantine import Quarantine
-from dnatctl.pool.trust import Trust
+from dnatctl.pool.packing import runs_of
 from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted
 from dnatctl.table.view import Table, why_unread
 
 
-class Pool:
+class Pool(Holdings):
     """The endpoints that the configuration lets dnatctl hand out."""
-
-    def __init__(
-        self,
-        offers: Iterable[GatewayPool],
-        tables: Mapping[str, Table],
-        quarantine_s: float,
-    ) -> None:
-        self._gateways = {offer.gateway_id: OfferedGateway(offer) for offer in offers}
-        self._tables = tables
-        self._claims = Claims()
-        self._quarantine = Quarantine(quarantine_s)
-        self._held: dict[str, frozenset[Endpoint]] = {}
-        self.trust = Trust()
 
     # --- gateways
 
@@ -99,123 +84,6 @@ class Pool:
         if gateway := self._gateways.get(gateway_id):
             gateway.orphans = orphans
 
-    # --- claims
-
-    def claim(self, uid: str, created: str, spec: PodDNATSpec, now: float) -> None:
-        """Record what the PodDNAT with that UID claims now, in place of what it claimed before."""
-        old = self._claims.get(uid)
-        if old is not None and old.spec == spec:
-            return
-        gateway = self._gateways.get(spec.gateway_id)
-        pack = gateway is not None and gateway.offer.pack
-        rows = len(rows_of(spec.ports, pack=pack))
-        self._rest(self._claims.put(Claim(uid, created, spec, rows)), now)
-        if old is None or _place(old.spec) != _place(spec):
-            moved = old is not None and bool(old.spec.gateway_id)
-            self.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=moved)
-        for endpoint in spec.endpoints():
-            if gateway is not None:
-                gateway.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
-
-    def open(self) -> None:
-        """All claims of before are known; which came first counts from now on."""
-        self._claims.open()
-
-    def unclaim(self, uid: str, now: float) -> bool:
-        """The PodDNAT is gone; returns whether it had claimed anything."""
-        claim = self._claims.get(uid)
-        self._rest(self._claims.drop(uid), now)
-        self.trust.forget(uid)
-        return claim is not None and bool(claim.spec.ports)
-
-    def hold(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
-        """These endpoints were that PodDNAT's before, and no others; whether any were known."""
-        known = self._held.pop(uid, None)
-        if held := frozenset(endpoints):
-            self._held[uid] = held
-        return known is not None
-
-    def holds(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
-        """Whether all of these endpoints are held for that PodDNAT."""
-        return self._held.get(uid, frozenset()).issuperset(endpoints)
-
-    def claims(self) -> Mapping[str, PodDNATSpec]:
-        """All claims by PodDNAT UID."""
-        return self._claims.specs()
-
-    def owner(self, endpoint: Endpoint) -> str:
-        """The UID whose claim to the endpoint stands; empty if there is none.
-
-        Of several, the one that has a row for it, else the one that it is held for, else the one
-        that has claimed it longest (which is not the oldest PodDNAT: a claim can be written into
-        any of them at any time).
-        """
-
-        def rank(claim: Claim) -> tuple[bool, bool, int, str, str]:
-            table = self._tables.get(claim.spec.gateway_id)
-            rows = table.covering(endpoint) if table else []
-            has_row = any(row.owner == claim.uid for row in rows)
-            since = self._claims.since(claim.uid, endpoint)
-            held = self.holds(claim.uid, (endpoint,))
-            return (not has_row, not held, since, claim.created, claim.uid)
-
-        return self._claims.owner(endpoint, rank)
-
-    def may_rest(self, endpoint: Endpoint) -> bool:
-        """Whether the endpoint could ever be handed out: what could not need not rest.
-
-        A PodDNAT may claim whatever its author likes.
-        """
-        return any(gateway.may_offer(endpoint) for gateway in self._gateways.values())
-
-    def _rest(self, freed: Iterable[Freed], now: float) -> None:
-        for gateway_id, endpoint in freed:
-            if self.may_rest(endpoint):
-                self._quarantine.begin(endpoint, now)
-            if gateway := self._gateways.get(gateway_id):
-                gateway.line(endpoint.ip, endpoint.protocol).give_back(endpoint.port)
-
-    # --- quarantine
-
-    def retire(self, endpoints: Iterable[Endpoint], now: float) -> None:
-        """Keep endpoints from being handed out for the quarantine time, beginning now."""
-        for endpoint in filter(self.may_rest, endpoints):
-            self._quarantine.begin(endpoint, now)
-
-    def vacate(self, entry: ForwardEntry, now: float) -> None:
-        """A row of ours is gone: what nobody claims of it rests from now on.
-
-        What is claimed rests when the claim to it ends; what is never handed out need not rest (a
-        row may have been made as wide as all ports by hand).
-        """
-        if entry.protocol is None:
-            return
-        offered = [offer.ports for offer in self.offers()]
-        for port in range(entry.external_ports.first, entry.external_ports.last + 1):
-            endpoint = Endpoint(entry.external_ip, port, entry.protocol)
-            if any(port in ports for ports in offered) and not self._claims.is_claimed(endpoint):
-                self._quarantine.begin(endpoint, now)
-
-    def restore(self, remaining: Mapping[Endpoint, float], now: float) -> None:
-        """Take over quarantines of an earlier run: seconds that remain for each endpoint."""
-        self._quarantine.resume(remaining, now)
-
-    def restore_all(self, seconds: float, now: float) -> None:
-        """An earlier run knows only that endpoints rest, not which."""
-        self._quarantine.resume_all(seconds, now)
-
-    def all_rest(self, now: float) -> float:
-        """Seconds for which no endpoint at all is handed out."""
-        return self._quarantine.all_left(now)
-
-    def rests(self, endpoint: Endpoint, now: float) -> bool:
-        """Whether the endpoint is in quarantine; a claim does not end that."""
-        return self._quarantine.holds(endpoint, now)
-
-    def quarantined(self, now: float) -> dict[Endpoint, float]:
-        """Seconds that remain for each endpoint in quarantine."""
-        return self._quarantine.remaining(now)
-
     # --- allocation
 
     def is_free(self, gateway_id: str, endpoint: Endpoint, now: float) -> bool:
@@ -263,6 +131,22 @@ class Pool:
                 return found
             reasons[gateway_id] = found
         return self._shortage(reasons, now)
+
+    def can_keep(self, spec: PodDNATSpec, now: float) -> bool:
+        """Whether what is claimed can still be had: nothing has come in its way meanwhile."""
+        gateway, table = self._gateways.get(spec.gateway_id), self._tables.get(spec.gateway_id)
+        if (
+            gateway is None
+            or table is None
+            or gateway.problem
+            or table.any_row_on(spec.external_ip)
+        ):
+            return False
+        flaw = self._flaw(gateway, Demand(()), now, spec.external_ip, last_resort=True)
+        return not flaw and not any(
+            table.covering(endpoint) or not gateway.offers(endpoint)
+            for endpoint in spec.endpoints()
+        )
 
     def extend(
         self, spec: PodDNATSpec, ports: Wanted, now: float, uid: str = ""
@@ -386,10 +270,6 @@ class Pool:
         yield from self._quarantine.remaining(now).values()
         if (wait := self.trust.next_change(now)) is not None:
             yield wait
-
-
-def _place(spec: PodDNATSpec) -> tuple[str, str]:
-    return spec.gateway_id, spec.external_ip
 
 
 def _pick_run(line: Line, count: int, free: Callable[[int], bool]) -> list[int] | None:

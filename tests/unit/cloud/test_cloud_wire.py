@@ -81,7 +81,9 @@ def test_the_case_of_the_status_does_not_matter() -> None:
     assert read(Status="DELETING").status is EntryStatus.DELETING
 
 
-@pytest.mark.parametrize("port", ["", "x", None, "1-2"])
+@pytest.mark.parametrize(
+    "port", ["", "x", None, "1-2", "0", "70000", "1/99999999999", "-5/7", "9/3"]
+)
 def test_ports_that_cannot_be_read_cover_all(port: str | None) -> None:
     assert read(ExternalPort=port).external_ports == ALL_PORTS
 

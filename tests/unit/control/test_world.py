@@ -11,7 +11,7 @@ from dnatctl.model import Endpoint, GatewayEip
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.table.view import Change
 from tests.support.clock import FakeClock
-from tests.unit.pool.made import endpoint, offer, spec
+from tests.unit.pool.made import demand, eip, endpoint, offer, spec
 from tests.unit.table.made import GATEWAY, MARKS, TCP, reading, row, uid
 
 LOBBY = Key("games", "lobby-0")
@@ -26,7 +26,9 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def world(clock: FakeClock) -> World:
-    return World(MARKS, [offer()], QUARANTINE, clock)
+    world = World(MARKS, [offer()], QUARANTINE, clock)
+    world.pool.describe(GATEWAY, [eip()], "")
+    return world
 
 
 def record(number: int, key: Key = LOBBY, claim: PodDNATSpec | None = None) -> PodDNAT:
@@ -174,12 +176,88 @@ class TestBeingCreated:
         world.record_changed(None, record(1))
         assert (world.exposed_in("games"), world.pool.used(GATEWAY)) == (1, 1)
 
-    def test_if_it_failed_the_endpoints_rest(self, world):
-        """The request may yet be carried out."""
-        world.begin_claim(LOBBY, spec(600))
+    def test_if_it_was_refused_the_endpoints_are_as_they_were(self, world):
+        world.pool.open()
+        line = world.pool.pick(demand(80, 81), 0.0)
+        world.begin_claim(LOBBY, spec(600, 601))
         world.end_claim(LOBBY)
         assert world.exposed_in("games") == 0
+        assert world.quarantined() == {}
+        assert world.pool.pick(demand(80, 81), 0.0) == line, "where they were in the line"
+
+    def test_in_doubt_they_stay_taken_and_rest_in_the_end(self, world):
+        """The request may yet be carried out."""
+        world.pool.open()
+        world.begin_claim(LOBBY, spec(600))
+        world.doubt_claim(LOBBY)
+        assert world.asked(LOBBY) == spec(600)
+        assert not world.pool.is_free(GATEWAY, endpoint(600), world.clock.monotonic())
+        world.begin_claim(LOBBY, spec(600))
+        assert world.quarantined() == {}, "asked for again"
+        world.end_claim(LOBBY)
+        assert world.asked(LOBBY) is None
         assert world.quarantined() == {endpoint(600): QUARANTINE}
+
+    def test_other_endpoints_asked_for_instead_let_the_doubtful_ones_rest(self, world):
+        world.pool.open()
+        world.begin_claim(LOBBY, spec(600))
+        world.doubt_claim(LOBBY)
+        world.begin_claim(LOBBY, spec(601))
+        assert world.quarantined() == {endpoint(600): QUARANTINE}
+
+    def test_of_a_change_only_what_is_new_is_asked_for(self, world):
+        world.pool.open()
+        world.record_changed(None, record(1))
+        world.begin_claim(LOBBY, spec(600, 601), held=spec(600))
+        assert world.asked(LOBBY).endpoints() == (endpoint(601),)
+        world.end_claim(LOBBY)
+        assert world.pool.owner(endpoint(600)) == uid(1)
+        assert world.quarantined() == {}
+
+    def test_somebody_elses_poddnat_of_the_name_does_not_end_it(self, world):
+        world.begin_claim(LOBBY, spec(605))
+        world.record_changed(None, record(1))
+        assert world.asked(LOBBY) == spec(605), "the answer tells"
+
+
+class TestSending:
+    """What was never asked of the cloud need not rest."""
+
+    def test_only_what_was_sent_rests(self, world):
+        world.pool.open()
+        world.record_changed(None, record(1, claim=spec(600, 601)))
+        assert world.about_to_send(uid(1), [endpoint(600)]) == {endpoint(600)}
+        assert world.about_to_send(uid(1), [endpoint(600)]) == set()
+        assert world.durable(spec(600, 601).endpoints(), uid(1)) == {endpoint(601)}
+        world.record_changed(record(1, claim=spec(600, 601)), None)
+        assert set(world.quarantined()) == {endpoint(600)}
+
+    def test_nothing_is_sent_for_what_is_not_claimed(self, world):
+        world.pool.open()
+        world.record_changed(None, record(1))
+        assert world.about_to_send(uid(1), [endpoint(600), endpoint(601)]) is None
+        assert world.about_to_send(uid(2), [endpoint(600)]) is None
+
+    def test_what_was_refused_for_certain_was_never_there(self, world):
+        world.pool.open()
+        world.record_changed(None, record(1))
+        world.never_sent(world.about_to_send(uid(1), [endpoint(600)]))
+        world.record_changed(record(1), None)
+        assert world.quarantined() == {}
+
+    def test_what_was_claimed_before_the_start_may_have_been_sent(self, world):
+        world.record_changed(None, record(1))
+        world.pool.open()
+        world.record_changed(record(1), None)
+        assert set(world.quarantined()) == {endpoint(600)}
+
+    def test_what_had_a_row_rests_whoever_made_it(self, world):
+        world.pool.open()
+        world.record_changed(None, record(1))
+        seen(world, row("fwd-1", owner=uid(1)))
+        seen(world, at=1.0)
+        world.record_changed(record(1), None)
+        assert set(world.quarantined()) == {endpoint(600)}
 
 
 class TestConcerned:

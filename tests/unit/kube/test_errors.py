@@ -47,6 +47,28 @@ def test_a_version_ahead_of_the_server(body: Json) -> None:
     assert error_from_answer(504, orjson.dumps(body), None).failure is Failure.AHEAD
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (500, 'Internal error occurred: failed calling webhook "a.b": Post "https://x": EOF'),
+        (500, 'Internal error occurred: failed calling admission webhook "a.b": timeout'),
+        (500, 'admission webhook "a.b" denied the request: no'),
+        (404, 'admission webhook "a.b" denied the request: no'),
+        (409, 'admission webhook "a.b" denied the request without explanation'),
+    ],
+)
+def test_a_webhook_is_asked_before_anything_is_stored(code: int, text: str) -> None:
+    """Whatever code it answers with itself."""
+    error = error_from_answer(code, orjson.dumps(status(code, "InternalError", text)), None)
+    assert (error.failure, error.unsure) == (Failure.ADMISSION, False)
+
+
+def test_other_words_about_webhooks_say_nothing() -> None:
+    text = 'Internal error occurred: storing "failed calling webhook"'
+    error = error_from_answer(500, orjson.dumps(status(500, "InternalError", text)), None)
+    assert (error.failure, error.unsure) == (Failure.SERVER, True)
+
+
 def test_other_timeouts_are_the_servers() -> None:
     body = status(504, "Timeout", causes=["odd", {"reason": "Other"}])
     assert error_from_answer(504, orjson.dumps(body), None).failure is Failure.SERVER

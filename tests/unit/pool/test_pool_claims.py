@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.model import PortRange
+from dnatctl.model import EntryStatus, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool import Pool, rows_of
 from dnatctl.pool.claims import Claim, Claims
 from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, pool_of, spec, take
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid
+
+AVAILABLE = EntryStatus.AVAILABLE
 
 
 class TestClaims:
@@ -198,6 +200,14 @@ class TestQuarantine:
         assert set(pool.quarantined(0.0)) == {endpoint(p) for p in range(600, 610)}
         pool.vacate(row("fwd-1", "2.2.2.2:Any", "10.0.0.1:Any", protocol=None), 0.0)
         assert len(pool.quarantined(0.0)) == 10
+
+    def test_a_range_wider_than_all_ports_is_walked_no_further_than_the_pool(self):
+        pool = pool_of()
+        endless = ForwardEntry(
+            "fwd-1", EIP, PortRange(1, 10**15), "10.0.0.1", PortRange(1, 1), TCP, "", AVAILABLE
+        )
+        pool.vacate(endless, 0.0)
+        assert set(pool.quarantined(0.0)) == {endpoint(p) for p in range(600, 610)}
 
     def test_it_is_over_when_it_is_over(self):
         pool = pool_of()

@@ -113,3 +113,35 @@ def test_every_port_is_in_line_once_unless_taken(history):
     free = [port for port in range(600, 610) if port not in taken]
     assert sorted(ports.pick(len(free), everything) or []) == free
     assert ports.pick(len(free) + 1, everything) is None
+
+
+def test_what_was_claimed_and_never_used_is_where_it_was():
+    ports = line()
+    before = ports.pick(5, everything)
+    for port in (600, 601, 602):
+        ports.take(port)
+    for port in (601, 600):
+        ports.put_back(port)
+    assert ports.pick(4, everything) == [600, 601, 603, 604]
+    assert ports.never_used == 4
+    assert ports.pick_run(2, everything) == [600, 601]
+    ports.put_back(602)
+    assert ports.pick(5, everything) == before
+
+
+def test_what_had_been_used_before_goes_to_the_head_of_those():
+    ports = line(600, 602)
+    for port in (600, 601, 602):
+        ports.take(port)
+        ports.give_back(port)
+    ports.take(600)
+    ports.put_back(600)
+    assert ports.pick(3, everything) == [600, 601, 602]
+    assert ports.never_used == 0
+
+
+def test_what_is_outside_the_range_has_no_place_in_line():
+    ports = line()
+    ports.take(99)
+    ports.put_back(99)
+    assert ports.pick(5, everything) == [600, 601, 602, 603, 604]

@@ -1,0 +1,49 @@
+"""Sending one write to a table: what has to hold right before, its token, the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dnatctl.cloud.api import CloudApi
+from dnatctl.control.wishes import Wish
+from dnatctl.control.world import World
+from dnatctl.model import Endpoint
+from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
+from dnatctl.table.marks import Marks
+
+
+def begin(world: World, wish: Wish) -> frozenset[Endpoint] | None:
+    """Begin to send; returns the endpoints that count as used only from here on.
+
+    None if, since the write was taken, it or what it carries is not wanted any more.
+    """
+    if isinstance(wish.write, DeleteRow):
+        return frozenset()
+    with world.lock:
+        if not wish.wanted and wish.lost_at is None:
+            return None
+        return world.about_to_send(wish.uid, wish.write.entry.endpoints())
+
+
+def token_of(marks: Marks, wish: Wish, attempt: int) -> str:
+    """The ClientToken of a write, of which so many tries have been answered."""
+    write = wish.write
+    if isinstance(write, DeleteRow):
+        return marks.token("delete", write.entry_id, attempt)
+    row = write.entry_id if isinstance(write, ModifyRow) else ""
+    return marks.token(row, wish.uid, write.intent, write.entry, attempt)
+
+
+def send(
+    cloud: CloudApi, table_id: str, write: Write, token: str, fence: Callable[[], bool]
+) -> str:
+    """Make the call; returns the ID of the row. Raises CloudError, and Stopped."""
+    match write:
+        case CreateRow():
+            return cloud.create_entry(table_id, write.entry, token, fence)
+        case ModifyRow():
+            cloud.modify_entry(table_id, write.entry_id, write.entry, token, fence)
+            return write.entry_id
+        case DeleteRow():
+            cloud.delete_entry(table_id, write.entry_id, token, fence)
+            return write.entry_id

@@ -1,0 +1,108 @@
+"""Claims that are refused: who tries again when."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.control.refusals import FIRST_S, LONGEST_S, MESSAGE_LIMIT, Refusals, is_refusal
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.objects import Key
+
+A, B, C = (Key("games", name) for name in "abc")
+OTHER = Key("other", "a")
+NO = KubeError(Failure.FORBIDDEN, "exceeded quota: objects")
+DOUBT = KubeError(Failure.SERVER, "etcd is slow")
+
+
+@pytest.fixture
+def refusals() -> Refusals:
+    return Refusals()
+
+
+def test_nobody_is_held_back_at_first(refusals):
+    assert refusals.hold(A, 0.0) is None
+
+
+def test_one_that_is_refused_waits_ever_longer_and_is_told(refusals):
+    now, waits = 0.0, []
+    for _ in range(12):
+        problem, wait = refusals.refused(A, NO, now)
+        assert "exceeded quota: objects" in problem.message
+        held = refusals.hold(A, now + wait - 0.01)
+        assert (held.left, held.problem) == (0, problem)
+        now += wait
+        assert refusals.hold(A, now) is None
+        waits.append(wait)
+    assert waits[:4] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S, 8 * FIRST_S]
+    assert waits[-1] == LONGEST_S
+
+
+def test_it_does_not_hold_up_its_neighbours(refusals):
+    for n in range(5):
+        refusals.refused(A, NO, float(n))
+    assert refusals.hold(B, 4.0) is None
+
+
+def test_a_second_one_means_the_namespace(refusals):
+    refusals.refused(A, NO, 0.0)
+    refusals.refused(B, NO, 0.0)
+    assert refusals.hold(C, 0.0).retry_in == FIRST_S
+    assert refusals.hold(OTHER, 0.0) is None
+
+
+def test_then_one_at_a_time_tries_ever_more_seldom(refusals):
+    refusals.refused(A, NO, 0.0)
+    refusals.refused(B, NO, 0.0)
+    now, names = 0.0, [Key("games", f"pod-{n}") for n in range(100)]
+    tries = []
+    while now < 100.0:
+        for name in names:
+            if refusals.hold(name, now) is None:
+                refusals.tries(name, now)
+                refusals.refused(name, NO, now)
+                tries.append(now)
+        now += FIRST_S
+    assert len(tries) <= 10
+    assert len(set(tries)) == len(tries), "one at a time"
+
+
+def test_a_success_frees_all_and_names_who_waited(refusals):
+    for name in (A, B):
+        refusals.refused(name, NO, 0.0)
+    refusals.waits(C)
+    assert refusals.accepted(A) == {C}
+    assert refusals.hold(C, 0.0) is None
+    assert refusals.hold(B, 0.0) is not None, "which was refused by itself"
+    assert refusals.accepted(A) == set(), "told once"
+
+
+def test_what_is_in_doubt_is_told_only_if_it_lasts(refusals):
+    told = [refusals.refused(A, DOUBT, float(n))[0] for n in range(3)]
+    assert told[:2] == [None, None]
+    assert "etcd is slow" in told[2].message
+
+
+def test_what_the_server_says_is_cut(refusals):
+    problem, _ = refusals.refused(A, KubeError(Failure.FORBIDDEN, "x" * 100_000), 0.0)
+    assert problem.message.count("x") <= MESSAGE_LIMIT + 10
+
+
+def test_nothing_is_kept_of_those_that_are_gone(refusals):
+    for name in (A, B, C, OTHER):
+        refusals.refused(name, NO, 0.0)
+        refusals.waits(name)
+    for name in (A, B, C):
+        refusals.forget(name)
+    refusals.accepted(OTHER)
+    assert (refusals._names, refusals._namespaces) == ({}, {})
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_what_is_about_the_way_to_the_server_is_no_refusal(failure):
+    way = {
+        Failure.UNREACHABLE,
+        Failure.UNKNOWN,
+        Failure.CANCELLED,
+        Failure.TOO_MANY_REQUESTS,
+    }
+    assert is_refusal(KubeError(failure, "")) == (failure not in way)
