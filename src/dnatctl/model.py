@@ -17,6 +17,13 @@ class Protocol(StrEnum):
     UDP = "udp"
 
 
+MOST_PORTS = 100
+"""Ports that one pod may claim: as many as a forward table holds rows by default."""
+
+USUAL_PORTS = 32
+"""Ports that one pod may ask for, unless the configuration says otherwise."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class PortRange:
     """Ports `first` to `last`, both inclusive."""

@@ -16,6 +16,9 @@ FINALIZER = "natgw-controller"
 READY = "Ready"
 """Type of the summary condition on a PodDNAT."""
 
+ENDPOINTS = "k8s.aliyun.com/pod-dnat-endpoints"
+"""Annotation with a pod's usable endpoints, if the configuration asks for it."""
+
 POD_READY = "k8s.aliyun.com/pod-dnat-ready"
 """Type of the condition on the pod; may be used as a readiness gate."""
 

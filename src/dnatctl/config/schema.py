@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    StrictInt,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -45,7 +46,7 @@ from dnatctl.config.types import (
     parse_duration,
     refusal,
 )
-from dnatctl.model import PortRange
+from dnatctl.model import MOST_PORTS, USUAL_PORTS, PortRange
 
 NATGW = "natgw"
 """The name under which `enableControllers` turns this program on."""
@@ -342,6 +343,12 @@ class Config(Section):
     ] = Field(default_factory=dict)
     """Most calls a second of an API of the cloud, such as `{CreateForwardEntry: 5}`. Throttling
     answers slow the calls down further."""
+
+    max_ports_per_pod: Annotated[
+        StrictInt, Field(ge=1, le=MOST_PORTS), Allowed(f"a whole number, 1 to {MOST_PORTS}")
+    ] = USUAL_PORTS
+    """Most ports that one pod may expose. One that has more already keeps what it has, and is told
+    so."""
 
     namespaces: Namespaces = Namespaces()
     publish: Publish = Publish()

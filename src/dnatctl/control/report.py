@@ -11,7 +11,17 @@ from dnatctl.clock import Clock
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi
-from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT, PodDNATSpec, StatusEntry
+from dnatctl.objects import (
+    ENDPOINTS,
+    POD_READY,
+    READY,
+    Condition,
+    Key,
+    Pod,
+    PodDNAT,
+    PodDNATSpec,
+    StatusEntry,
+)
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.values import (
@@ -27,9 +37,6 @@ from dnatctl.plan.values import (
 from dnatctl.times import format_time, parse_time
 
 log = structlog.get_logger(__name__)
-
-ENDPOINTS = "k8s.aliyun.com/pod-dnat-endpoints"
-"""Annotation with a pod's usable endpoints, if the configuration asks for it."""
 
 
 class Report:

@@ -65,6 +65,7 @@ class Settings:
             admits=self.config.namespaces.admits,
             networks=self.config.vpc_cidrs,
             stateful_kinds=frozenset({"StatefulSet", *self.config.custom_stateful_workload_kinds}),
+            max_ports=self.config.max_ports_per_pod,
         )
 
     def policy(

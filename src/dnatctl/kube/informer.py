@@ -43,6 +43,8 @@ _WHOLE_LASTS = 5
 """How many times as long as a page a list that comes in one piece may take."""
 _LARGEST_LIST = 1 << 30
 """Bytes of such a list."""
+_USUAL_PAGE = 8 << 20
+"""Bytes that a page of a list is to have at most, as far as the one before it tells."""
 _SHRINK = 4
 """By how much pages get smaller, for good, after one of more than LARGEST_PAGE bytes."""
 
@@ -233,6 +235,7 @@ class Informer(Cache[T]):
             query["limit"] = self._page_size
         items: list[T] = []
         unreadable: list[Key] = []
+        limit = self._page_size
         while True:
             self._thread.by(_WHOLE_LASTS * self._settings.list_timeout, "lists")
             body = self._client.request(
@@ -250,11 +253,16 @@ class Informer(Cache[T]):
             unreadable += page.unreadable
             if not page.next:
                 break
-            query = {"limit": self._page_size, "continue": page.next}
+            limit = self._fitting(limit, len(body))
+            query = {"limit": limit, "continue": page.next}
         self._filled(items, unreadable, page.version)
         for done in asked:
             self._refreshes.remove(done)
             done.set()
+
+    def _fitting(self, limit: int, size: int) -> int:
+        """How many to ask for after a page of so many bytes: memory is bounded, calls are few."""
+        return max(1, min(limit * _USUAL_PAGE // max(size, 1), self._page_size))
 
     def _filled(self, items: list[T], unreadable: list[Key], version: str) -> None:
         went_back = number(version) < self._reached

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dnatctl.kube.source import Known, Metadata, Model, Reader
-from dnatctl.model import Endpoint, Protocol
+from dnatctl.model import MOST_PORTS, Endpoint, Protocol
 from dnatctl.objects import (
     Condition,
     Owner,
@@ -20,6 +20,15 @@ from dnatctl.objects import (
     PortMapping,
     StatusEntry,
 )
+
+_LONGEST_TEXT = 253
+"""Of a text, in characters; what is longer names nothing there could be."""
+
+_LONGEST_MESSAGE = 32768
+"""Of the message of a condition: as long as Kubernetes lets one be."""
+
+_MOST_CONDITIONS = 16
+"""Ours are two."""
 
 _LEGACY = ("externalPort", "internalPort", "entryId")
 """Of v1beta1 before portMapping: one port an object."""
@@ -153,9 +162,16 @@ def _ports(
         listed = []
     read = [
         _port_mapping(entry, protocol, f"portMapping[{i}]", problems)
-        for i, entry in enumerate(listed)
+        for i, entry in enumerate(_few(listed, "portMapping", problems))
     ]
     return tuple(port for port in read if port is not None)
+
+
+def _few(listed: list[Any], where: str, problems: list[str]) -> list[Any]:
+    """As many as we would ever write: whoever may write PodDNATs is not to fill our memory."""
+    if len(listed) > MOST_PORTS:
+        problems.append(f"{where} has {len(listed)} items, and only the first {MOST_PORTS} count")
+    return listed[:MOST_PORTS]
 
 
 def _port_mapping(
@@ -175,8 +191,10 @@ def _status(status: dict[str, Any]) -> PodDNATStatus:
     conditions = status.get("conditions")
     observed = status.get("observedGeneration")
     return PodDNATStatus(
-        entries=tuple(map(_entry, entries if isinstance(entries, list) else ())),
-        conditions=tuple(map(_condition, conditions if isinstance(conditions, list) else ())),
+        entries=tuple(map(_entry, entries[: MOST_PORTS + 1] if isinstance(entries, list) else ())),
+        conditions=tuple(
+            map(_condition, conditions[:_MOST_CONDITIONS] if isinstance(conditions, list) else ())
+        ),
         observed_generation=observed if isinstance(observed, int) else 0,
     )
 
@@ -201,7 +219,7 @@ def _condition(condition: object) -> Condition:
         type=_text(read.get("type")),
         status=_text(read.get("status")),
         reason=_text(read.get("reason")),
-        message=_text(read.get("message")),
+        message=_text(read.get("message"), _LONGEST_MESSAGE),
         since=_text(read.get("lastTransitionTime")),
         observed_generation=observed if isinstance(observed, int) else 0,
     )
@@ -222,8 +240,8 @@ def _mapping(value: object, where: str, problems: list[str]) -> dict[str, Any]:
     return {}
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value).strip()
+def _text(value: object, most: int = _LONGEST_TEXT) -> str:
+    return "" if value is None else str(value)[:most].strip()
 
 
 def _port(value: object, where: str, problems: list[str]) -> int:

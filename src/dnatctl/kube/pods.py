@@ -12,12 +12,18 @@ from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import JSON, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import Event, Known, Metadata, Model, Page, Reader
-from dnatctl.objects import POD_READY, Condition, Key, Pod
+from dnatctl.objects import ENDPOINTS, POD_READY, Condition, Key, Pod
+from dnatctl.plan.exposure import FIXED, MAX_TEXT, PORTS, PROTOCOL, SWITCH
 
-PREFIX = "k8s.aliyun.com/pod-dnat"
-"""Annotations that start like this are ours."""
-
-_FINAL = frozenset({"Succeeded", "Failed"})
+_LONGEST = {
+    SWITCH: MAX_TEXT,
+    PORTS: MAX_TEXT,
+    PROTOCOL: MAX_TEXT,
+    FIXED: MAX_TEXT,
+    ENDPOINTS: 4 * MAX_TEXT,  # our own: 100 endpoints of 33 characters
+}
+"""The annotations that are ours, and how much of each is read. All pods' are held in memory, and
+whoever may create pods may write 256 KiB of them on each, under any name."""
 
 
 class PodSource:
@@ -114,9 +120,9 @@ class PodApi:
     def patch_annotation(self, pod: Pod, name: str, value: str | None) -> Pod:
         """Set an annotation on that very pod (by UID), or take it away with None.
 
-        Makes no request if `pod` is known to have it so, which only annotations below PREFIX are.
+        Makes no request if `pod` is known to have it so, which only annotations of ours are.
         """
-        if name.startswith(PREFIX) and pod.annotations.get(name) == value:
+        if name in _LONGEST and pod.annotations.get(name) == value:
             return pod
         body = {"metadata": {"uid": pod.uid, "annotations": {name: value}}}
         return self._patch(_path(pod.key.namespace, pod.key.name), body, MERGE_PATCH)
@@ -215,7 +221,12 @@ _READER: Reader[_Pod, Pod] = Reader(_Pod, _whole)
 
 
 def _ours(annotations: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in annotations.items() if name.startswith(PREFIX)}
+    """One character more than is read tells that there was more."""
+    return {
+        name: value[: most + 1]
+        for name, most in _LONGEST.items()
+        if (value := annotations.get(name)) is not None
+    }
 
 
 def _ips(status: _PodStatus) -> tuple[str, ...]:

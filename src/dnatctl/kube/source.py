@@ -93,6 +93,13 @@ METADATA_ONLY: Final = (
 https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
 
 
+_LONGEST_NAME = 318
+"""Of what an owner is called: 253 characters of a name, or a group, and 63 of a version. What
+is longer names nothing there could be."""
+
+_FINAL = frozenset({"Succeeded", "Failed"})
+
+
 class Metadata(Struct, rename="camel"):
     """The fields in use of any object's metadata."""
 
@@ -117,7 +124,8 @@ class Metadata(Struct, rename="camel"):
     def controller(self) -> Owner | None:
         """The owner that manages the object, if one does."""
         for ref in self.owner_references or ():
-            if ref.controller:
+            words = (ref.api_version, ref.kind, ref.name, ref.uid)
+            if ref.controller and all(len(word) <= _LONGEST_NAME for word in words):
                 return Owner(ref.api_version, ref.kind, ref.name, ref.uid, controller=True)
         return None
 

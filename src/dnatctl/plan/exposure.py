@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
-from dnatctl.model import Protocol
+from dnatctl.model import USUAL_PORTS, Protocol
 from dnatctl.objects import Owner, Pod
 
 SWITCH = "k8s.aliyun.com/pod-dnat"
@@ -15,8 +15,8 @@ PORTS = f"{SWITCH}-expose-port"
 PROTOCOL = f"{SWITCH}-expose-protocol"
 FIXED = f"{SWITCH}-fixed"
 
-MAX_PORTS = 100
-"""Ports a pod may expose: as many as a forward table holds rows by default."""
+MAX_TEXT = 1024
+"""Longest value of an annotation that is read, in characters."""
 
 
 class Ask(StrEnum):
@@ -66,12 +66,14 @@ class Exposure:
 class Rules:
     """What the configuration says about which pods may be exposed.
 
-    `admits` tells whether a namespace may expose pods. Empty `networks`: any address.
+    `admits` tells whether a namespace may expose pods. Empty `networks`: any address. `max_ports`:
+    ports that one pod may expose.
     """
 
     admits: Callable[[str], bool] = lambda _: True
     networks: tuple[IPv4Network, ...] = ()
     stateful_kinds: frozenset[str] = frozenset({"StatefulSet"})
+    max_ports: int = USUAL_PORTS
 
 
 class InvalidAnnotationError(ValueError):
@@ -106,7 +108,8 @@ def _read(pod: Pod, rules: Rules) -> Exposure:
         return Exposure(Ask.ENDED)
     if not _flag(pod, SWITCH):
         return Exposure(Ask.OFF)
-    ports = _ports(pod)
+    _check_lengths(pod)
+    ports = _ports(pod, rules.max_ports)
     fixed = _flag(pod, FIXED) and _is_stateful(pod, rules)
     ip = pod.ipv4
     if problem := _refusal(pod, ip, rules):
@@ -123,7 +126,13 @@ def _flag(pod: Pod, annotation: str) -> bool:
     raise InvalidAnnotationError(f'{annotation}: "{_cut(value)}" is neither "", "true" nor "false"')
 
 
-def _ports(pod: Pod) -> tuple[tuple[int, Protocol], ...]:
+def _check_lengths(pod: Pod) -> None:
+    for name in (PORTS, PROTOCOL, FIXED):
+        if len(pod.annotations.get(name, "")) > MAX_TEXT:
+            raise InvalidAnnotationError(f"{name} is longer than {MAX_TEXT} characters")
+
+
+def _ports(pod: Pod, most: int) -> tuple[tuple[int, Protocol], ...]:
     default = _protocol(pod.annotations.get(PROTOCOL) or Protocol.TCP, PROTOCOL)
     text = pod.annotations.get(PORTS, "").strip()
     if not text:
@@ -136,8 +145,11 @@ def _ports(pod: Pod) -> tuple[tuple[int, Protocol], ...]:
             if port in ports:
                 raise InvalidAnnotationError(f"{PORTS}: {port[0]}/{port[1]} is named twice")
             ports.append(port)
-            if len(ports) > MAX_PORTS:
-                raise InvalidAnnotationError(f"{PORTS}: more than {MAX_PORTS} ports")
+            if len(ports) > most:
+                raise InvalidAnnotationError(
+                    f"{PORTS}: more than {most} ports, the most that maxPortsPerPod in the"
+                    " controller's configuration allows"
+                )
     return tuple(ports)
 
 

@@ -37,7 +37,7 @@ INVALID = {
     "empty part": ({"expose-port": "80,,443"}, '"" is not a port'),
     "range backwards": ({"expose-port": "90-80"}, "ends before it begins"),
     "twice": ({"expose-port": "80,80/tcp"}, "named twice"),
-    "too many": ({"expose-port": "1000-2000"}, "more than 100 ports"),
+    "too many": ({"expose-port": "1000-2000"}, "more than 32 ports"),
     "protocol": ({"expose-port": "80/sctp"}, '"sctp" is neither tcp nor udp'),
     "default protocol": ({"expose-protocol": "icmp"}, '"icmp" is neither tcp nor udp'),
     "switch": ({"switch": "yes"}, '"yes" is neither'),

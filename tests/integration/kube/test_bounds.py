@@ -198,6 +198,32 @@ def test_pages_that_are_too_large_are_asked_for_smaller(
     assert informer.synced.is_set()
 
 
+def test_after_a_big_page_a_smaller_one_is_asked_for_and_no_more_calls_than_need_be(
+    server: ScriptedServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Big objects must not cost a page full of them in memory; small ones not a call each."""
+    monkeypatch.setattr("dnatctl.kube.informer._USUAL_PAGE", 100_000)
+    big = [pod(f"big-{n}", 1, annotations={"x": "y" * 5_000}) for n in range(600)]
+    everyone = big + [pod(f"small-{n}", 1, annotations={}) for n in range(600)]
+    sizes: list[int] = []
+
+    def script(exchange: Exchange) -> None:
+        query = exchange.asked.query
+        begin = int(query.get("continue", 0))
+        end = begin + int(query["limit"])
+        rest = str(end) if end < len(everyone) else ""
+        body = listing(*everyone[begin:end], version=5, next_page=rest)
+        sizes.append(len(body))
+        exchange.answer(200, body)
+
+    server.script(script)
+    informer = informer_of(client, PodSource())
+    informer.step()
+    assert informer.synced.is_set()
+    assert max(sizes[1:]) <= 200_000
+    assert len(sizes) < 40
+
+
 def test_one_object_that_is_nested_without_end_holds_up_no_other(
     server: ScriptedServer, client: KubeClient
 ) -> None:

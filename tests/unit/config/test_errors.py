@@ -121,6 +121,8 @@ def test_an_unknown_key_is_an_error_with_a_hint(line: str, key: str, found: str)
         ("vpcCIDRs: [2001:db8::/32]", '"2001:db8::/32"', "a list of IPv4 networks"),
         ("namespaces: {allow: [Games]}", '"Games"', "a list of namespaces"),
         ("namespaces: {quota: -1}", "-1", "a whole number"),
+        ("maxPortsPerPod: 0", "0", "a whole number, 1 to 100"),
+        ("maxPortsPerPod: 101", "101", "a whole number, 1 to 100"),
         ("namespaces: {quota: true}", "true", "a whole number"),
         ("namespaces: {quota: {games: many}}", '"many"', "a whole number"),
         ("customStatefulWorkloadKinds: [gameserversets]", '"gameserversets"', "a list of kinds"),

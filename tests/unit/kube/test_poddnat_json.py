@@ -291,3 +291,24 @@ def test_objects_are_read_in_lists_and_events() -> None:
     found = READER.event(event("ADDED", poddnat("c")), EVERY).object
     assert found is not None
     assert found.key.name == "c"
+
+
+def test_no_more_ports_are_read_than_we_would_ever_write() -> None:
+    ports = [{"externalPort": str(p), "internalPort": "80"} for p in range(1, 1001)]
+    found = read_spec({"portMapping": ports})
+    assert [port.external for port in found.spec.ports] == list(range(1, 101))
+    assert "portMapping has 1000 items, and only the first 100 count" in found.problem
+    whole = read_spec({"portMapping": ports[:100]})
+    assert (len(whole.spec.ports), whole.problem) == (100, "")
+
+
+def test_nor_anything_else_without_end() -> None:
+    status = {
+        "entries": [{"externalIP": "x" * 9999}] * 1000,
+        "conditions": [{"type": "x" * 9999, "message": "x" * 99_999}] * 1000,
+    }
+    found = read(poddnat(spec={"externalIP": "x" * 9999}, status=status))
+    assert len(found.spec.external_ip) < 300
+    assert len(found.status.entries) == 101, "that there are more than any of ours has can be told"
+    assert len(found.status.conditions) < 20
+    assert all(len(c.message) < 40_000 and len(c.type) < 300 for c in found.status.conditions)

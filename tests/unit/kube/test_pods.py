@@ -64,6 +64,38 @@ def test_the_fields_in_use() -> None:
     )
 
 
+def test_no_annotation_takes_more_memory_than_it_is_worth() -> None:
+    """Whoever may create pods may write 256 KiB of them on each, under any name that looks ours."""
+    known = ("", "-expose-port", "-expose-protocol", "-fixed", "-endpoints")
+    prefix = "k8s.aliyun.com/pod-dnat"
+    notes = {prefix + name: "x" * 50_000 for name in (*known, "-x", "-expose-portx")}
+    found = read(pod(annotations=notes)).annotations
+    assert found.keys() == {prefix + name for name in known}
+    assert sum(map(len, found.values())) < 10_000
+    assert len(found[f"{prefix}-expose-port"]) > 1024, "that it was longer can be told"
+
+
+def test_the_longest_annotation_of_our_own_is_read_whole() -> None:
+    endpoints = ",".join(["255.255.255.255:65535/tcp->65535"] * 100)
+    name = "k8s.aliyun.com/pod-dnat-endpoints"
+    assert read(pod(annotations={name: endpoints})).annotations == {name: endpoints}
+
+
+def test_a_pod_with_other_annotations_alone_is_none_of_ours() -> None:
+    notes = {"k8s.aliyun.com/pod-dnat-x": "y"}
+    assert PodSource().event(event("ADDED", pod(annotations=notes)), nobody).object is None
+
+
+@pytest.mark.parametrize("field", ["apiVersion", "kind", "name", "uid"])
+def test_an_owner_that_there_cannot_be_is_none(field: str) -> None:
+    owner = {"apiVersion": "v1", "kind": "K", "name": "n", "uid": "u", "controller": True}
+    notes = {"k8s.aliyun.com/pod-dnat": ""}
+    there = pod(annotations=notes, metadata={"ownerReferences": [owner]})
+    assert read(there).owner is not None
+    far = pod(annotations=notes, metadata={"ownerReferences": [owner | {field: "x" * 9999}]})
+    assert read(far).owner is None
+
+
 def test_the_condition_of_ours_is_found_among_others() -> None:
     obj = pod()
     obj["status"]["conditions"] = [

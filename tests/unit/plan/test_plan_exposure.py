@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dnatctl.objects import Key, Owner, Pod
 from dnatctl.plan.exposure import (
     FIXED,
-    MAX_PORTS,
+    MAX_TEXT,
     PORTS,
     PROTOCOL,
     SWITCH,
@@ -97,7 +97,7 @@ class TestPorts:
             ("7000-7003/udp", [(p, UDP) for p in range(7000, 7004)]),
             ("7000-7000", [(7000, TCP)]),
             ("80/tcp,7000-7001/udp", [(80, TCP), (7000, UDP), (7001, UDP)]),
-            ("1-100", [(p, TCP) for p in range(1, 101)]),
+            ("1-32", [(p, TCP) for p in range(1, 33)]),
         ],
     )
     def test_valid(self, text, read):
@@ -140,9 +140,25 @@ class TestPorts:
     def test_twice(self, text, twice):
         assert complaint({SWITCH: "", PORTS: text}) == f"{PORTS}: {twice} is named twice"
 
-    @pytest.mark.parametrize("text", ["1-101", "1-65535", "1-100,200", "1-60/tcp,1-60/udp"])
+    @pytest.mark.parametrize("text", ["1-33", "1-65535", "1-32,200", "1-20/tcp,1-20/udp"])
     def test_too_many(self, text):
-        assert complaint({SWITCH: "", PORTS: text}) == f"{PORTS}: more than {MAX_PORTS} ports"
+        """Who sets the number, and where, is said."""
+        assert complaint({SWITCH: "", PORTS: text}) == (
+            f"{PORTS}: more than 32 ports, the most that maxPortsPerPod in the controller's"
+            " configuration allows"
+        )
+
+    def test_how_many_are_too_many_is_configured(self):
+        many = pod({SWITCH: "", PORTS: "1-100"})
+        assert len(read_exposure(many, Rules(max_ports=100)).ports) == 100
+        exposure = read_exposure(many, Rules(max_ports=99))
+        assert (exposure.ask, exposure.ports) == (Ask.KEEP, ())
+        assert "more than 99 ports" in exposure.problem.message
+
+    @pytest.mark.parametrize("name", [PORTS, PROTOCOL, FIXED])
+    def test_too_long(self, name):
+        notes = {SWITCH: "", PORTS: "80", name: " " * MAX_TEXT + "8"}
+        assert complaint(notes) == f"{name} is longer than {MAX_TEXT} characters"
 
     @pytest.mark.parametrize("annotations", [{}, {PORTS: ""}, {PORTS: "  "}])
     def test_none_at_all(self, annotations):
@@ -157,7 +173,7 @@ class TestPorts:
     def test_whatever_is_written_is_understood_or_complained_about(self, text):
         exposure = read_exposure(pod({SWITCH: "", PORTS: text}), ANY)
         if exposure.ask is Ask.ON:
-            assert 1 <= len(exposure.ports) <= MAX_PORTS
+            assert 1 <= len(exposure.ports) <= ANY.max_ports
             assert len(set(exposure.ports)) == len(exposure.ports)
             assert all(1 <= port <= 65535 for port, _ in exposure.ports)
         else:
