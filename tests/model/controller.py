@@ -140,7 +140,6 @@ class Process:
             self.records,
             rules=RULES,
             policy=lambda: self.setup.policy,
-            quota=lambda _: None,
             nodes=dead_node(),
             lookups=self.server,
             gateways=lambda: gateways,

@@ -373,7 +373,8 @@ def load_pool(pool: Pool, image: Image) -> None:
         line._fresh = fresh
         line._unused, line._first_use = set(unused), set(first_use)
         line._returned.update(dict.fromkeys(returned))
-    pool._quarantine._until = dict(image.quarantine)
+    for endpoint, until in image.quarantine:
+        pool._quarantine._set(endpoint, until)
 
 
 def freeze_retired(world: World, now: float) -> tuple[tuple[Endpoint, float], ...]:

@@ -253,7 +253,7 @@ class Fixed(Section):
 
 
 class Namespaces(Section):
-    """Which namespaces may expose pods, and how many."""
+    """Which namespaces may expose pods, and how much."""
 
     allow: Annotated[tuple[NamespacePattern, ...], _NAMESPACES] = ()
     """Namespaces whose pods may be exposed. Empty: all."""
@@ -266,9 +266,10 @@ class Namespaces(Section):
         BeforeValidator(lambda value: {EVERY_NAMESPACE: value} if type(value) is int else value),
         Allowed("a whole number for every namespace, or a mapping of namespace to number"),
     ] = Field(default_factory=dict)
-    """Most pods that may be exposed at a time in one namespace, kept endpoints of fixed pods
-    included: a number for every namespace, or `{games: 50, "*": 5}`, where `*` is every other one
-    and no `*` means no limit."""
+    """Most endpoints that one namespace may have at a time, one for each exposed port: kept ones of
+    fixed pods and those that rest after use (see `quarantine`) included, so leave room for both. A
+    number for every namespace, or `{games: 50, "*": 5}`, where `*` is every other one and no `*`
+    means no limit. What is exposed already stays when the number is lowered."""
 
     def admits(self, namespace: str) -> bool:
         """Whether pods of that namespace may be exposed at all."""
@@ -277,7 +278,7 @@ class Namespaces(Section):
         return not self.allow or any(fnmatchcase(namespace, pattern) for pattern in self.allow)
 
     def limit(self, namespace: str) -> int | None:
-        """Most exposures that namespace may have; None: as many as it likes."""
+        """Most endpoints that namespace may have; None: as many as it likes."""
         return self.quota.get(namespace, self.quota.get(EVERY_NAMESPACE))
 
 

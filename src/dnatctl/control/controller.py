@@ -97,7 +97,8 @@ class Controller:
     def _make_views(self, version: str) -> None:
         config, clock, hearts = self._settings.config, self._clock, self._hearts
         marks = Marks(config.cluster_id)
-        self._world = World(marks, self._settings.offers(), config.quarantine, clock)
+        offers, quota = self._settings.offers(), config.namespaces.limit
+        self._world = World(marks, offers, config.quarantine, clock, quota)
         self._enis = EniCache(clock, self._eni_found)
         self._neighbours = Neighbours()
         pods = PodSource(neighbours=self._neighbours, concerns=self._world.is_stated)
@@ -157,7 +158,6 @@ class Controller:
             self._records,
             rules=settings.rules(),
             policy=self._policy,
-            quota=settings.config.namespaces.limit,
             nodes=self._node_index,
             lookups=self._lookups,
             gateways=lambda: self._gateways,

@@ -60,7 +60,6 @@ class Observer:
         *,
         rules: Rules,
         policy: Callable[[], Policy],
-        quota: Callable[[str], int | None],
         nodes: Nodes,
         lookups: Lookups,
         gateways: Callable[[], Gateways | None],
@@ -73,7 +72,6 @@ class Observer:
         self._records = records
         self._rules = rules
         self._policy = policy
-        self._quota = quota
         self._nodes = nodes
         self._lookups = lookups
         self._gateways = gateways
@@ -118,26 +116,16 @@ class Observer:
 
         Ask with the world locked, and claim so. `held_back`: why the name may take nothing now.
         """
+        record = seen.record
+        if record is not None:
+            self._world.admit(record.uid)
         return replace(
             seen,
-            denied=self._is_denied(seen),
-            durable=self._durable(seen.record),
+            denied=record is not None and self._world.pool.has_nothing(record.uid),
+            durable=self._durable(record),
             asked=self._world.asked(seen.key),
-            allowance=held_back,
+            allowance=held_back or self._world.quota_left(seen.key),
         )
-
-    def _is_denied(self, seen: Seen) -> bool:
-        """Whether the namespace has used up its quota.
-
-        A PodDNAT may have been written by hand, so those that are there are counted as well.
-        """
-        namespace = seen.key.namespace
-        limit = self._quota(namespace)
-        if limit is None:
-            return False
-        if seen.record is None:
-            return self._world.exposed_in(namespace) >= limit
-        return self._world.place_of(namespace, seen.record.uid) >= limit
 
     def _seen(self, key: Key, pod: Pod | None, record: PodDNAT | None) -> Seen:
         exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, self._rules))

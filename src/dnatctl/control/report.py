@@ -141,8 +141,8 @@ class Report:
             return
         self._told[seen.key] = problem
         self._metrics.problems.labels(problem.reason).inc()
-        log.warning("problem", key=str(seen.key), reason=problem.reason, error=problem.message)
-        self._event(seen, seen.record, "Warning", problem.reason, problem.message)
+        log.warning("problem", key=str(seen.key), reason=problem.reason, error=problem.text)
+        self._event(seen, seen.record, "Warning", problem.reason, problem.text)
 
     def _set_condition(self, seen: Seen, pod: Pod, problem: Problem | None) -> None:
         wanted = _pod_condition(seen, pod, problem)
@@ -205,9 +205,15 @@ def _pod_condition(seen: Seen, pod: Pod, problem: Problem | None) -> Condition |
         return None
     if has is not None and wanted is None:
         wanted = ("False", *_OTHERWISE.get(seen.exposure.ask, _MAKING))
-    if wanted is None or (has is not None and (has.status, has.reason, has.message) == wanted):
+    if wanted is None or (has is not None and _is_no_news(has, wanted, problem)):
         return None
     return Condition(POD_READY, *wanted)
+
+
+def _is_no_news(has: Condition, wanted: _Told, problem: Problem | None) -> bool:
+    if problem is not None and has.message.startswith(problem.message):
+        wanted = (*wanted[:2], has.message)  # a detail that changes by itself is none
+    return (has.status, has.reason, has.message) == wanted
 
 
 _Told = tuple[str, str, str]
@@ -228,10 +234,10 @@ def _standing(seen: Seen, problem: Problem | None) -> _Told | None:
     ready = seen.record.status.condition(READY) if seen.record else None
     if problem is not None:
         usable = ready is not None and ready.status == "True"
-        return str(usable), problem.reason, problem.message
+        return str(usable), problem.reason, problem.text
     return (ready.status, ready.reason, ready.message) if ready is not None else None
 
 
 def _ended(problem: Problem | None) -> _Told | None:
     """What holds up the end of a finished pod; whatever its PodDNAT may say is of no use to it."""
-    return ("False", problem.reason, problem.message) if problem else None
+    return ("False", problem.reason, problem.text) if problem else None

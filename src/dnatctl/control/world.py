@@ -19,12 +19,10 @@ from dnatctl.control.handover import decode, encode
 from dnatctl.control.outages import Outages
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
-from dnatctl.pool import GatewayPool, Pool
+from dnatctl.plan.values import Allowance, quota_used_up
+from dnatctl.pool import GatewayPool, Pool, Quota
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Change, Row, Table
-
-_NOT_YET = "~"
-"""When a PodDNAT was created that has not been yet: after all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +38,19 @@ class World:
     """Tables, pool and who is who."""
 
     def __init__(
-        self, marks: Marks, offers: Iterable[GatewayPool], quarantine_s: float, clock: Clock
+        self,
+        marks: Marks,
+        offers: Iterable[GatewayPool],
+        quarantine_s: float,
+        clock: Clock,
+        quota: Quota = lambda _namespace: None,
     ) -> None:
         self.lock = threading.RLock()
         self.marks = marks
         self.clock = clock
         self.quarantine_s = quarantine_s
         self.tables: dict[str, Table] = {}
-        self.pool = Pool(offers, self.tables, quarantine_s)
+        self.pool = Pool(offers, self.tables, quarantine_s, quota)
         self.gateways: dict[str, Gateway] = {}
         self.absent: frozenset[str] = frozenset()
         self.outages = Outages()
@@ -55,7 +58,6 @@ class World:
         self._keys: dict[str, Key] = {}
         self._made: set[str] = set()
         self._by_ip: dict[str, dict[Key, float]] = defaultdict(dict)
-        self._by_namespace: dict[str, dict[str, str]] = defaultdict(dict)
         self._waiting: set[Key] = set()
         self._awaiting_reading: dict[str, set[Key]] = defaultdict(set)
         self._retired: dict[Endpoint, float] = {}
@@ -74,7 +76,9 @@ class World:
     def _vacated(self, row: Row) -> None:
         """A row is gone. If it was an orphan's, no claim keeps its endpoints: they rest now."""
         if row.owner:
-            self.pool.vacate(row.entry, self.clock.monotonic())
+            key = self._keys.get(row.owner)
+            namespace = key.namespace if key else ""
+            self.pool.vacate(row.entry, self.clock.monotonic(), namespace)
 
     def owner_of(self, entry: ForwardEntry) -> str:
         """The UID of the PodDNAT a row belongs to: by its mark, or by the ledger."""
@@ -166,11 +170,10 @@ class World:
         with self.lock:
             if new is not None:
                 self._keys[new.uid] = new.key
-                self._by_namespace[new.key.namespace][new.uid] = new.created
                 if new.deleting and FINALIZER not in new.finalizers:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
-                self.pool.claim(new.uid, new.created, new.spec, now)
+                self.pool.claim(new.uid, new.created, new.spec, now, new.key.namespace)
                 asked = self.asked(new.key)
                 if asked and set(asked.endpoints()) <= set(new.spec.endpoints()):
                     self.end_claim(new.key)  # the same one twice would count double
@@ -183,10 +186,9 @@ class World:
                 return False
             self._keys.pop(old.uid, None)
             self._made.discard(old.uid)
-            counted = self._by_namespace[old.key.namespace].pop(old.uid, None) is not None
             for endpoint in old.spec.endpoints():
                 self._retired.pop(endpoint, None)
-            return self.pool.unclaim(old.uid, now) or counted
+            return self.pool.unclaim(old.uid, now)
 
     def begin_claim(self, key: Key, spec: PodDNATSpec, held: PodDNATSpec | None = None) -> None:
         """A PodDNAT is about to claim that: others count with it from now on.
@@ -195,15 +197,13 @@ class World:
         """
         uid = _provisional(key)
         with self.lock:
-            if held is None:
-                self._by_namespace[key.namespace][uid] = _NOT_YET
             new = set(spec.endpoints()) - set(held.endpoints() if held else ())
             fresh = tuple(port for port in spec.ports if spec.endpoint(port) in new)
             now = self.clock.monotonic()
             if held is not None and held.gateway_id and held.external_ip != spec.external_ip:
                 self.pool.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=True)
             if fresh or self.asked(key):
-                self.pool.claim(uid, "", replaced(spec, ports=fresh), now)
+                self.pool.claim(uid, "", replaced(spec, ports=fresh), now, key.namespace)
 
     def doubt_claim(self, key: Key) -> None:
         """Whether that was stored is not known: it may be yet.
@@ -216,10 +216,8 @@ class World:
 
     def end_claim(self, key: Key) -> None:
         """It is stored and stands for itself, or it is refused: what is not in doubt is free."""
-        uid = _provisional(key)
         with self.lock:
-            self._by_namespace[key.namespace].pop(uid, None)
-            self.pool.unclaim(uid, self.clock.monotonic())
+            self.pool.unclaim(_provisional(key), self.clock.monotonic())
 
     def asked(self, key: Key) -> PodDNATSpec | None:
         """The endpoints that the name has asked the API server for, with no answer so far."""
@@ -234,7 +232,7 @@ class World:
         with self.lock:
             claim = self.pool.claim_of(uid) or PodDNATSpec()
             wanted = frozenset(endpoints)
-            if not wanted <= set(claim.endpoints()):
+            if not wanted <= set(claim.endpoints()) - self.pool.beyond(uid):
                 return None
             begun = frozenset(e for e in wanted if self.pool.is_unused(e))
             self.pool.use(begun)
@@ -276,22 +274,23 @@ class World:
         with self.lock:
             return max(self._by_ip.get(ip, {}).values(), default=float("-inf"))
 
-    def exposed_in(self, namespace: str) -> int:
-        """How many PodDNATs the namespace has."""
-        return len(self._by_namespace.get(namespace, ()))
+    def admit(self, uid: str) -> None:
+        """Let a PodDNAT have what was beyond its namespace's quota, as far as there is room now."""
+        with self.lock:
+            self.pool.readmit(uid, self.clock.monotonic())
 
-    def place_of(self, namespace: str, uid: str) -> int:
-        """How many PodDNATs of the namespace come before that one: 0 for one that has a row.
+    def quota_left(self, key: Key) -> Allowance | None:
+        """How many endpoints the name may take besides those it has; None: any number.
 
-        What has rows keeps them, then the older come first.
+        What it has asked for already is its own to ask for again.
         """
         with self.lock:
-            if self.has_rows(uid):
-                return 0
-            made = self._by_namespace.get(namespace, {})
-            mine = (made.get(uid, _NOT_YET), uid)
-            others = ((created, other) for other, created in made.items() if other != uid)
-            return sum(o < mine or self.has_rows(o[1]) for o in others)
+            limit, claimed, resting = self.pool.use_of_quota(key.namespace, self.clock.monotonic())
+            if limit is None:
+                return None
+            asked = self.asked(key)
+            left = limit - claimed - resting + (len(asked.ports) if asked else 0)
+            return Allowance(max(left, 0), quota_used_up(key.namespace, limit, claimed, resting))
 
     def has_rows(self, uid: str) -> bool:
         """Whether any table has a row of that PodDNAT."""
@@ -361,8 +360,15 @@ class World:
                 e
                 for e in endpoints
                 if (e in self._retired and (e in self._noted or self._retired[e] <= now))
-                or (uid and (self.pool.is_unused(e) or self.pool.owner(e) not in ("", uid)))
+                or (uid and self._need_not_rest(e, uid))
             )
+
+    def _need_not_rest(self, endpoint: Endpoint, uid: str) -> bool:
+        return (
+            self.pool.is_unused(endpoint)
+            or self.pool.owner(endpoint) not in ("", uid)
+            or endpoint in self.pool.beyond(uid)
+        )
 
     def quarantined(self) -> dict[Endpoint, float]:
         """Endpoints in quarantine, with the seconds that remain."""

@@ -32,7 +32,7 @@ from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError, Status, error_of
-from dnatctl.kube.source import Event, Source
+from dnatctl.kube.source import Event, Source, fitting
 from dnatctl.objects import Key
 
 T = TypeVar("T", bound=Stored)
@@ -43,8 +43,6 @@ _WHOLE_LASTS = 5
 """How many times as long as a page a list that comes in one piece may take."""
 _LARGEST_LIST = 1 << 30
 """Bytes of such a list."""
-_USUAL_PAGE = 8 << 20
-"""Bytes that a page of a list is to have at most, as far as the one before it tells."""
 _SHRINK = 4
 """By how much pages get smaller, for good, after one of more than LARGEST_PAGE bytes."""
 
@@ -253,16 +251,12 @@ class Informer(Cache[T]):
             unreadable += page.unreadable
             if not page.next:
                 break
-            limit = self._fitting(limit, len(body))
+            limit = fitting(limit, len(body), self._page_size)
             query = {"limit": limit, "continue": page.next}
         self._filled(items, unreadable, page.version)
         for done in asked:
             self._refreshes.remove(done)
             done.set()
-
-    def _fitting(self, limit: int, size: int) -> int:
-        """How many to ask for after a page of so many bytes: memory is bounded, calls are few."""
-        return max(1, min(limit * _USUAL_PAGE // max(size, 1), self._page_size))
 
     def _filled(self, items: list[T], unreadable: list[Key], version: str) -> None:
         went_back = number(version) < self._reached

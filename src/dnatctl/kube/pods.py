@@ -25,6 +25,8 @@ _LONGEST = {
 """The annotations that are ours, and how much of each is read. All pods' are held in memory, and
 whoever may create pods may write 256 KiB of them on each, under any name."""
 
+_FINAL = frozenset({"Succeeded", "Failed"})
+
 
 class PodSource:
     """All pods of the cluster, or of one namespace; only those with annotations of ours are kept.

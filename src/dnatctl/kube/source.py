@@ -25,6 +25,10 @@ Known = Callable[[Key, str], bool]
 """Whether an object of that name and UID is held already: it is kept whatever it looks like now."""
 
 
+_USUAL_PAGE = 8 << 20
+"""Bytes that a page of a list is to have at most, as far as the one before it tells."""
+
+
 class Page(Struct, Generic[T]):
     """One page of a list: the wanted items, and the names of those that were not understood."""
 
@@ -33,6 +37,14 @@ class Page(Struct, Generic[T]):
     next: str = ""
     """The continue token; "" on the last page."""
     unreadable: tuple[Key, ...] = ()
+
+
+def fitting(limit: int, size: int, most: int) -> int:
+    """How many objects to ask for after a page of `limit` that had `size` bytes, `most` at most.
+
+    Big objects must not cost a page full of them in memory.
+    """
+    return max(1, min(limit * _USUAL_PAGE // max(size, 1), most))
 
 
 class Event(Struct, Generic[T]):
@@ -96,8 +108,6 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetch
 _LONGEST_NAME = 318
 """Of what an owner is called: 253 characters of a name, or a group, and 63 of a version. What
 is longer names nothing there could be."""
-
-_FINAL = frozenset({"Succeeded", "Failed"})
 
 
 class Metadata(Struct, rename="camel"):

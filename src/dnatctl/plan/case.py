@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec, PortMapping
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.rows import OwnRow, in_the_way, misled, own_rows, squatters
-from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write, quota_used_up
+from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write
 from dnatctl.pool import Allocation, Demand, Pool, Shortage, Wanted
 from dnatctl.table.view import Table
 
@@ -109,7 +109,7 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
     case = Case(seen, record, pool, table, own_rows(seen, record), wanted)
     case.problem = seen.exposure.problem
     if seen.denied:
-        case.problem = quota_used_up(seen.key.namespace)
+        case.problem = seen.withheld
     if _may_keep_claim(case) and not _must_move(case):
         good = _good_ports(case)
         case.good = () if _is_of_no_use(case, good) else good
@@ -223,6 +223,8 @@ def _is_good(case: Case, port: PortMapping) -> bool:
     if (port.internal, port.protocol) not in case.wanted:
         return False
     if case.pool.owner(endpoint) not in ("", case.record.uid):
+        return False
+    if endpoint in case.pool.beyond(case.record.uid) and not case.seen.exposure.fixed:
         return False
     if case.has_row(port):
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
@@ -36,10 +36,19 @@ class Ask(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong: a condition and event reason, and a sentence that says what to do."""
+    """What is wrong: a condition and event reason, and a sentence that says what to do.
+
+    `detail`: what may be told besides, once: it changes by itself, and that is no news.
+    """
 
     reason: str
     message: str
+    detail: str = field(default="", compare=False)
+
+    @property
+    def text(self) -> str:
+        """All that is to be told."""
+        return f"{self.message} ({self.detail})" if self.detail else self.message
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dnatctl.plan.mend import mend
 from dnatctl.plan.owners import fix_metadata
 from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
-from dnatctl.plan.values import Plan, Publish, Reclaim, Retire, Seen, quota_used_up
+from dnatctl.plan.values import Plan, Publish, Reclaim, Retire, Seen
 from dnatctl.pool import Pool, Shortage, Wanted
 from dnatctl.table.view import why_unread
 
@@ -51,8 +51,6 @@ def _begin(seen: Seen, pool: Pool) -> Plan:
     """A record that claims nothing anywhere, as somebody wrote it by hand, is filled in."""
     if seen.exposure.ask is not Ask.ON:
         return Plan(problem=seen.exposure.problem)
-    if seen.denied:
-        return Plan(problem=quota_used_up(seen.key.namespace))
     spec = allot(seen, pool)
     return spec if isinstance(spec, Plan) else Plan(Reclaim(spec))
 
@@ -154,7 +152,7 @@ def _aligned(case: Case, kept: tuple[PortMapping, ...]) -> PodDNATSpec:
     if not case.may_create:
         missing = ()
     if missing and (why := withheld(case.seen, len(missing))):
-        case.lacks(Shortage(why.problem.reason, why.problem.message, why.retry_in))
+        case.problem, case.retry_in = case.problem or why.problem, why.retry_in
     elif missing and not kept:
         spec = _elsewhere(case, spec)
     elif missing and not case.refused:

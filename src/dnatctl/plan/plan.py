@@ -31,7 +31,7 @@ from dnatctl.plan.exposure import Ask, owner_for
 from dnatctl.plan.hold import hold
 from dnatctl.plan.owners import is_fixed, is_for
 from dnatctl.plan.release import park, release
-from dnatctl.plan.values import CreateRecord, Plan, Seen, quota_used_up
+from dnatctl.plan.values import CreateRecord, Plan, Seen
 from dnatctl.pool import Pool
 
 
@@ -112,7 +112,5 @@ def _claim(seen: Seen, pool: Pool) -> Plan:
     pod, exposure = seen.pod, seen.exposure
     if pod is None or pod.deleting or exposure.ask is not Ask.ON:
         return Plan(problem=exposure.problem)
-    if seen.denied:
-        return Plan(problem=quota_used_up(seen.key.namespace))
     spec = allot(seen, pool)
     return spec if isinstance(spec, Plan) else Plan(CreateRecord(spec, owner_for(pod, exposure)))

@@ -133,7 +133,8 @@ class Seen:
     `refusals` are by the row they were for; `unanswered`: a write for this record is on its way, or
     its outcome is unknown. `durable`: retired endpoints whose quarantine is noted where
     the next leader will find it. `absent`: gateways that the cloud says do not exist. `made_here`:
-    this process created the record. `denied`: the namespace has used up its quota without this one.
+    this process created the record. `denied`: all that the record claims is beyond the quota of its
+    namespace.
     `no_interface`: the cloud goes on saying that no interface of the VPC has the pod's IP.
     `names`: namespace and name of every PodDNAT, by UID. `stated_for`: seconds for which the pod's
     IP has been its. `retry_in`: seconds after which it may be known whose it is, if that is open.
@@ -174,6 +175,11 @@ class Seen:
     asked: PodDNATSpec | None = None
     allowance: Allowance | None = None
 
+    @property
+    def withheld(self) -> Problem | None:
+        """Why the name may have no more endpoints, if there is a reason."""
+        return self.allowance.problem if self.allowance else None
+
 
 DELETION_HELD = Problem(
     "DeletionHeldByPolicy",
@@ -182,9 +188,13 @@ DELETION_HELD = Problem(
 """What is wrong where only the policy keeps rows from being deleted."""
 
 
-def quota_used_up(namespace: str) -> Problem:
-    """What is wrong where a namespace has as many exposed pods as it may have."""
-    return Problem("NamespaceQuota", f"namespace {namespace} has used up its quota of exposed pods")
+def quota_used_up(namespace: str, limit: int, claimed: int, resting: int) -> Problem:
+    """What is wrong where a namespace has as many endpoints as it may have."""
+    text = (
+        f"namespace {namespace} may have no more endpoints: namespaces.quota in the controller's"
+        f" configuration is {limit}"
+    )
+    return Problem("NamespaceQuota", text, f"{claimed} are claimed, {resting} rest after use")
 
 
 # --- output: writes to a forward table

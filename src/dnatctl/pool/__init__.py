@@ -1,5 +1,6 @@
 """The pool: which endpoints may be handed out, and which one is next."""
 
+from dnatctl.pool.holdings import Quota
 from dnatctl.pool.line import Line
 from dnatctl.pool.packing import Run, rows_of
 from dnatctl.pool.pool import Pool
@@ -12,6 +13,7 @@ __all__ = [
     "GatewayPool",
     "Line",
     "Pool",
+    "Quota",
     "Run",
     "Shortage",
     "Target",

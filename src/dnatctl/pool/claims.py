@@ -13,20 +13,33 @@ from dnatctl.objects import PodDNATSpec
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one PodDNAT claims, and how many rows that takes. `created` dates the PodDNAT."""
+    """What one PodDNAT claims, and how many rows that takes. `created` dates the PodDNAT.
+
+    `beyond`: endpoints that it names and does not have, as its namespace may have no more.
+    """
 
     uid: str
     created: str
     spec: PodDNATSpec
     rows: int
+    namespace: str = ""
+    beyond: frozenset[Endpoint] = frozenset()
+
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What it has: each once."""
+        named = dict.fromkeys(self.spec.endpoints())
+        return tuple(endpoint for endpoint in named if endpoint not in self.beyond)
 
 
 class Freed(NamedTuple):
-    """An endpoint of a gateway that nobody claims any more. `used`: there may have been a row."""
+    """An endpoint of a gateway that nobody claims any more. `used`: there may have been a row.
+    `namespace`: whom it was counted for.
+    """
 
     gateway_id: str
     endpoint: Endpoint
     used: bool
+    namespace: str = ""
 
 
 class Claims:
@@ -36,6 +49,9 @@ class Claims:
         self._by_uid: dict[str, Claim] = {}
         self._claimants: dict[Endpoint, set[str]] = {}
         self._rows: Counter[str] = Counter()
+        self._counted_for: dict[Endpoint, str] = {}
+        self._counts: Counter[str] = Counter()
+        """Claimed endpoints by namespace: one that several claim counts once."""
         self._since: dict[tuple[str, Endpoint], int] = {}
         self._used: set[Endpoint] = set()
         """Claimed endpoints that there is or was a row for, as far as anybody can know."""
@@ -44,6 +60,11 @@ class Claims:
     def open(self) -> None:
         """All that was claimed before is known: claims are dated from now on."""
         self._sequence = self._sequence or 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `open` was called."""
+        return self._sequence is not None
 
     def since(self, uid: str, endpoint: Endpoint) -> int:
         """Orders claims to an endpoint by when they were made; 0 for all of before `open`."""
@@ -81,8 +102,10 @@ class Claims:
         old = self._by_uid.get(claim.uid)
         self._by_uid[claim.uid] = claim
         self._rows[claim.spec.gateway_id] += claim.rows
-        claimed = claim.spec.endpoints()
+        claimed = claim.endpoints()
         for endpoint in claimed:
+            if endpoint not in self._claimants:
+                self._count(endpoint, claim.namespace)
             uids = self._claimants.setdefault(endpoint, set())
             if self._sequence is None:
                 self._used.add(endpoint)
@@ -97,6 +120,22 @@ class Claims:
         claim = self._by_uid.pop(uid, None)
         return self._withdraw(claim, kept=()) if claim else []
 
+    def count(self, namespace: str) -> int:
+        """How many endpoints the namespace claims."""
+        return self._counts[namespace]
+
+    def counted_for(self, endpoint: Endpoint) -> str | None:
+        """The namespace that a claimed endpoint is counted for; None if nobody claims it."""
+        return self._counted_for.get(endpoint)
+
+    def all(self) -> list[Claim]:
+        """All claims."""
+        return list(self._by_uid.values())
+
+    def is_sole(self, endpoint: Endpoint) -> bool:
+        """Whether just one PodDNAT claims the endpoint."""
+        return len(self._claimants.get(endpoint, ())) == 1
+
     def is_claimed(self, endpoint: Endpoint) -> bool:
         """Whether anybody claims the endpoint."""
         return endpoint in self._claimants
@@ -109,14 +148,28 @@ class Claims:
     def _withdraw(self, claim: Claim, kept: Collection[Endpoint]) -> list[Freed]:
         self._rows[claim.spec.gateway_id] -= claim.rows
         freed = []
-        for endpoint in dict.fromkeys(claim.spec.endpoints()):
+        for endpoint in claim.endpoints():
             if endpoint in kept:
                 continue
-            self._claimants[endpoint].discard(claim.uid)
+            others = self._claimants[endpoint]
+            others.discard(claim.uid)
             self._since.pop((claim.uid, endpoint), None)
-            if not self._claimants[endpoint]:
+            counted_for = self._counted_for[endpoint]
+            self._count(endpoint, next((self._by_uid[uid].namespace for uid in others), None))
+            if not others:
                 del self._claimants[endpoint]
                 used = endpoint in self._used
                 self._used.discard(endpoint)
-                freed.append(Freed(claim.spec.gateway_id, endpoint, used))
+                freed.append(Freed(claim.spec.gateway_id, endpoint, used, counted_for))
         return freed
+
+    def _count(self, endpoint: Endpoint, namespace: str | None) -> None:
+        """From now on the endpoint counts for that namespace, or for none."""
+        before = self._counted_for.pop(endpoint, None)
+        if before is not None:
+            self._counts[before] -= 1
+            if not self._counts[before]:
+                del self._counts[before]
+        if namespace is not None:
+            self._counted_for[endpoint] = namespace
+            self._counts[namespace] += 1

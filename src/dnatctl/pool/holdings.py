@@ -6,7 +6,7 @@ there may have been a row for rests first. Pure: times are handed in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from dnatctl.model import Endpoint, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec
@@ -18,6 +18,13 @@ from dnatctl.pool.trust import Trust
 from dnatctl.pool.values import GatewayPool
 from dnatctl.table.view import Table
 
+Quota = Callable[[str], int | None]
+"""How many endpoints a namespace may have, resting ones included; None: as many as it likes."""
+
+
+def _no_limit(_namespace: str) -> None:
+    return None
+
 
 class Holdings:
     """Claims and quarantines of the endpoints of some gateways."""
@@ -27,35 +34,133 @@ class Holdings:
         offers: Iterable[GatewayPool],
         tables: Mapping[str, Table],
         quarantine_s: float,
+        quota: Quota = _no_limit,
     ) -> None:
         self._gateways = {offer.gateway_id: OfferedGateway(offer) for offer in offers}
         self._tables = tables
         self._claims = Claims()
         self._quarantine = Quarantine(quarantine_s)
+        self._quota = quota
         self._held: dict[str, frozenset[Endpoint]] = {}
         self.trust = Trust()
 
     # --- claims
 
-    def claim(self, uid: str, created: str, spec: PodDNATSpec, now: float) -> None:
-        """Record what the PodDNAT with that UID claims now, in place of what it claimed before."""
+    def claim(
+        self, uid: str, created: str, spec: PodDNATSpec, now: float, namespace: str = ""
+    ) -> None:
+        """Record what the PodDNAT with that UID claims now, in place of what it claimed before.
+
+        What is beyond the quota of its namespace it does not have; asked again, it may.
+        """
         old = self._claims.get(uid)
-        if old is not None and old.spec == spec:
+        if old is not None and old.spec == spec and not old.beyond:
+            return
+        beyond = self._beyond(old, uid, spec, namespace, now)
+        if old is not None and (old.spec, old.beyond) == (spec, beyond):
             return
         gateway = self._gateways.get(spec.gateway_id)
-        pack = gateway is not None and gateway.offer.pack
-        rows = len(rows_of(spec.ports, pack=pack))
-        self._rest(self._claims.put(Claim(uid, created, spec, rows)), now)
+        self._rest(self._claims.put(self._made(uid, created, spec, namespace, beyond)), now)
         if old is None or _place(old.spec) != _place(spec):
             moved = old is not None and bool(old.spec.gateway_id)
             self.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=moved)
         for endpoint in spec.endpoints():
-            if gateway is not None:
+            if gateway is not None and endpoint not in beyond:
                 gateway.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
 
+    def _made(
+        self,
+        uid: str,
+        created: str,
+        spec: PodDNATSpec,
+        namespace: str,
+        beyond: frozenset[Endpoint],
+    ) -> Claim:
+        gateway = self._gateways.get(spec.gateway_id)
+        pack = gateway is not None and gateway.offer.pack
+        ports = [port for port in spec.ports if spec.endpoint(port) not in beyond]
+        return Claim(uid, created, spec, len(rows_of(ports, pack=pack)), namespace, beyond)
+
+    def _beyond(
+        self, old: Claim | None, uid: str, spec: PodDNATSpec, namespace: str, now: float
+    ) -> frozenset[Endpoint]:
+        """Endpoints of a claim that its namespace may not have."""
+        left = self.left(namespace, now)
+        if left is None or not self._claims.is_open:
+            return frozenset()
+        has = frozenset(old.endpoints() if old else ())
+        new = [
+            endpoint
+            for endpoint in dict.fromkeys(spec.endpoints())
+            if endpoint not in has
+            and self._claims.counted_for(endpoint) != namespace
+            and not self._is_proven(uid, spec.gateway_id, endpoint)
+        ]
+        return frozenset(new[max(left, 0) :])
+
+    def _is_proven(self, uid: str, gateway_id: str, endpoint: Endpoint) -> bool:
+        """Whether more than the word of whoever wrote the PodDNAT says that it has the endpoint."""
+        table = self._tables.get(gateway_id)
+        rows = table.covering(endpoint) if table else []
+        return any(row.owner == uid for row in rows) or self.holds(uid, [endpoint])
+
     def open(self) -> None:
-        """All claims of before are known; which came first counts from now on."""
+        """All claims of before are known, and all rows; which claim came first counts from now on.
+
+        Where a namespace has more than it may, the older claims stand.
+        """
         self._claims.open()
+        left = {claim.namespace: self._quota(claim.namespace) for claim in self._claims.all()}
+        for claim in sorted(self._claims.all(), key=self._by_standing):
+            limit = left[claim.namespace]
+            if limit is None:
+                continue
+            keeps = [e for e in claim.endpoints() if self._is_proven_claim(claim, e)]
+            others = [e for e in claim.endpoints() if e not in keeps]
+            beyond = frozenset(others[max(limit - len(keeps), 0) :])
+            left[claim.namespace] = limit - len(claim.endpoints()) + len(beyond)
+            if beyond:
+                self._give_up(claim, beyond)
+
+    def _by_standing(self, claim: Claim) -> tuple[bool, str, str]:
+        proven = any(self._is_proven_claim(claim, endpoint) for endpoint in claim.endpoints())
+        return not proven, claim.created, claim.uid
+
+    def _is_proven_claim(self, claim: Claim, endpoint: Endpoint) -> bool:
+        return self._is_proven(claim.uid, claim.spec.gateway_id, endpoint)
+
+    def _give_up(self, claim: Claim, beyond: frozenset[Endpoint]) -> None:
+        self._claims.unuse(e for e in beyond if self._claims.is_sole(e))
+        reduced = self._made(claim.uid, claim.created, claim.spec, claim.namespace, beyond)
+        self._rest(self._claims.put(reduced), 0.0)
+
+    def left(self, namespace: str, now: float) -> int | None:
+        """How many more endpoints the namespace may take; None: as many as it likes."""
+        limit = self._quota(namespace)
+        if limit is None:
+            return None
+        return limit - self._claims.count(namespace) - self._quarantine.count(namespace, now)
+
+    def use_of_quota(self, namespace: str, now: float) -> tuple[int | None, int, int]:
+        """What the namespace may have, what it claims, and what rests because of it."""
+        resting = self._quarantine.count(namespace, now)
+        return self._quota(namespace), self._claims.count(namespace), resting
+
+    def readmit(self, uid: str, now: float) -> None:
+        """Let a claim have what was beyond the quota, as far as there is room now."""
+        claim = self._claims.get(uid)
+        if claim is not None and claim.beyond:
+            self.claim(uid, claim.created, claim.spec, now, claim.namespace)
+
+    def beyond(self, uid: str) -> frozenset[Endpoint]:
+        """Endpoints that the PodDNAT claims and does not have."""
+        claim = self._claims.get(uid)
+        return claim.beyond if claim else frozenset()
+
+    def has_nothing(self, uid: str) -> bool:
+        """Whether all that the PodDNAT claims is beyond the quota."""
+        claim = self._claims.get(uid)
+        return claim is not None and bool(claim.beyond) and not claim.endpoints()
 
     def unclaim(self, uid: str, now: float) -> bool:
         """The PodDNAT is gone; returns whether it had claimed anything."""
@@ -124,12 +229,12 @@ class Holdings:
     def _rest(self, freed: Iterable[Freed], now: float) -> None:
         """What nobody can be talking to need not rest: it is as if it had never been claimed."""
         every = list(freed)
-        for gateway_id, endpoint, used in every:
+        for gateway_id, endpoint, used, namespace in every:
             if used and self.may_rest(endpoint):
-                self._quarantine.begin(endpoint, now)
+                self._quarantine.begin(endpoint, now, namespace)
             if used and (gateway := self._gateways.get(gateway_id)):
                 gateway.line(endpoint.ip, endpoint.protocol).give_back(endpoint.port)
-        for gateway_id, endpoint, used in reversed(every):
+        for gateway_id, endpoint, used, _ in reversed(every):
             if not used and (gateway := self._gateways.get(gateway_id)):
                 gateway.line(endpoint.ip, endpoint.protocol).put_back(endpoint.port)
 
@@ -140,8 +245,10 @@ class Holdings:
         for endpoint in filter(self.may_rest, endpoints):
             self._quarantine.begin(endpoint, now)
 
-    def vacate(self, entry: ForwardEntry, now: float) -> None:
+    def vacate(self, entry: ForwardEntry, now: float, namespace: str = "") -> None:
         """A row of ours is gone: what nobody claims of it rests from now on.
+
+        It counts for that namespace.
 
         What is claimed rests when the claim to it ends; what is never handed out need not rest (a
         row may have been made as wide as all ports by hand).
@@ -153,7 +260,7 @@ class Holdings:
             if self._claims.is_claimed(endpoint):
                 self._claims.use([endpoint])
             else:
-                self._quarantine.begin(endpoint, now)
+                self._quarantine.begin(endpoint, now, namespace)
 
     def _offered_ports(self, ports: PortRange) -> set[int]:
         """Those of the ports that any gateway offers, however wide the range is said to be."""

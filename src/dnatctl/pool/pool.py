@@ -267,7 +267,8 @@ class Pool(Holdings):
 
     def _changes(self, now: float) -> Iterator[float]:
         """Seconds until something may be had that is kept back now."""
-        yield from self._quarantine.remaining(now).values()
+        if (rest := self._quarantine.next_end(now)) is not None:
+            yield rest
         if (wait := self.trust.next_change(now)) is not None:
             yield wait
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Mapping
 
 from dnatctl.model import Endpoint
 
 
 class Quarantine:
-    """Endpoints that are not to be handed out yet. Times are seconds on the monotonic clock."""
+    """Endpoints that are not to be handed out yet. Times are seconds on the monotonic clock.
+
+    Each counts for the namespace that caused it to rest, where that is known.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._until: dict[Endpoint, float] = {}
         self._all_until = float("-inf")
+        self._ends: list[tuple[float, Endpoint]] = []
+        """A heap; what was begun anew since is in it with its old time as well."""
+        self._counted_for: dict[Endpoint, str] = {}
+        self._counts: Counter[str] = Counter()
 
-    def begin(self, endpoint: Endpoint, now: float) -> None:
+    def begin(self, endpoint: Endpoint, now: float, namespace: str = "") -> None:
         """The endpoint rests for the full time from now on."""
-        self._until[endpoint] = now + self._seconds
+        self._set(endpoint, now + self._seconds)
+        self._count(endpoint, namespace)
 
     def resume(self, remaining: Mapping[Endpoint, float], now: float) -> None:
         """Take over what an earlier run began: seconds that remain for each endpoint."""
         for endpoint, seconds in remaining.items():
             until = now + min(seconds, self._seconds)
-            self._until[endpoint] = max(until, self._until.get(endpoint, until))
+            self._set(endpoint, max(until, self._until.get(endpoint, until)))
 
     def resume_all(self, seconds: float, now: float) -> None:
         """An earlier run knows only that endpoints rest, not which: so all do."""
@@ -39,5 +49,40 @@ class Quarantine:
 
     def remaining(self, now: float) -> dict[Endpoint, float]:
         """Seconds that remain for each endpoint; those whose time is over are forgotten."""
-        self._until = {endpoint: until for endpoint, until in self._until.items() if until > now}
+        self._forget(now)
         return {endpoint: until - now for endpoint, until in self._until.items()}
+
+    def count(self, namespace: str, now: float) -> int:
+        """How many endpoints rest because of that namespace."""
+        self._forget(now)
+        return self._counts[namespace]
+
+    def next_end(self, now: float) -> float | None:
+        """Seconds until the first of those that rest does no more; None if none rests."""
+        self._forget(now)
+        return self._ends[0][0] - now if self._ends else None
+
+    def _set(self, endpoint: Endpoint, until: float) -> None:
+        if self._until.get(endpoint) != until:
+            self._until[endpoint] = until
+            heapq.heappush(self._ends, (until, endpoint))
+
+    def _forget(self, now: float) -> None:
+        while self._ends:
+            until, endpoint = self._ends[0]
+            if self._until.get(endpoint) == until:
+                if until > now:
+                    return
+                del self._until[endpoint]
+                self._count(endpoint, "")
+            heapq.heappop(self._ends)
+
+    def _count(self, endpoint: Endpoint, namespace: str) -> None:
+        before = self._counted_for.pop(endpoint, "")
+        if before:
+            self._counts[before] -= 1
+            if not self._counts[before]:
+                del self._counts[before]
+        if namespace:
+            self._counted_for[endpoint] = namespace
+            self._counts[namespace] += 1

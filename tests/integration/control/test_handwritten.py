@@ -16,7 +16,7 @@ GATEWAY = "ngw-bp1emulated0001"
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Stage]:
-    rules = {"deny": ["denied"], "quota": {"crowded": 1}}
+    rules = {"deny": ["denied"]}
     with stage(namespaces=rules, quarantine="60s") as running:
         running.start_controller()
         yield running
@@ -39,25 +39,6 @@ def write(it: Stage, name: str, ports: Iterable[tuple[int, int]] = (), **meta: A
             "spec": spec,
         },
     )
-
-
-def test_a_namespace_does_not_go_over_its_quota(it: Stage) -> None:
-    """The youngest lose, are told so, and have their turn when there is room."""
-    it.move_to("crowded")
-    it.pod("granted")
-    it.ready("granted")
-    for name, ports in (("empty", []), ("filled", [(900, 80)])):
-        it.pod(name)
-        it.told(name, "NamespaceQuota")
-        write(it, name, ports)
-    eventually(lambda: not claimed(it, "filled"), what="what it claimed is free for others")
-    it.quiet()
-    for name in ("empty", "filled"):
-        assert it.condition(name)["reason"] == "NamespaceQuota"
-        assert not it.own_rows(name)
-    assert it.entries("granted")
-    it.delete_pod("granted", grace=0)
-    eventually(lambda: len(it.entries("empty")) + len(it.entries("filled")) == 1)
 
 
 def claimed(it: Stage, name: str) -> list[Object]:

@@ -202,7 +202,7 @@ def test_after_a_big_page_a_smaller_one_is_asked_for_and_no_more_calls_than_need
     server: ScriptedServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Big objects must not cost a page full of them in memory; small ones not a call each."""
-    monkeypatch.setattr("dnatctl.kube.informer._USUAL_PAGE", 100_000)
+    monkeypatch.setattr("dnatctl.kube.source._USUAL_PAGE", 100_000)
     big = [pod(f"big-{n}", 1, annotations={"x": "y" * 5_000}) for n in range(600)]
     everyone = big + [pod(f"small-{n}", 1, annotations={}) for n in range(600)]
     sizes: list[int] = []

@@ -1,59 +1,178 @@
-"""Which PodDNATs of a namespace come first where it has more than it may have."""
+"""How many endpoints a namespace may have, and who has them where it asks for more."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import pytest
 from msgspec.structs import replace
 
 from dnatctl.control.world import World
-from dnatctl.objects import Key, PodDNAT, PodDNATSpec
+from dnatctl.objects import Key, PodDNAT
 from tests.support.clock import FakeClock
-from tests.unit.plan.made import spec
-from tests.unit.pool.made import QUARANTINE, offer
+from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, spec
 from tests.unit.table.made import GATEWAY, MARKS, reading, row, uid
 
-
-def record(number: int, created: str, namespace: str = "games") -> PodDNAT:
-    key = Key(namespace, f"pod-{number}")
-    return PodDNAT(key, uid(number), "1", spec=spec((600 + number, 80)), created=created)
-
-
-def places(world: World, numbers: Iterable[int] = (1, 2, 3)) -> list[int]:
-    return [world.place_of("games", uid(number)) for number in numbers]
+LIMIT = 3
 
 
 @pytest.fixture
-def world() -> World:
-    world = World(MARKS, [offer()], QUARANTINE, FakeClock())
-    world.record_changed(None, record(2, "2026-01-01T00:00:01Z"))
-    world.record_changed(None, record(3, "2026-01-01T00:00:02Z"))
-    world.record_changed(None, record(1, "2026-01-01T00:00:02Z"))
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def world(clock: FakeClock) -> World:
+    """Ten endpoints, of which `games` may have three."""
+    world = World(MARKS, [offer()], QUARANTINE, clock, {"games": LIMIT}.get)
+    world.pool.describe(GATEWAY, [eip()], "")
+    world.table(GATEWAY).merge(reading(0.0), 0.0)
     return world
 
 
-def test_the_older_come_first_then_the_uid_decides(world):
-    assert places(world, (2, 1, 3)) == [0, 1, 2]
+def record(number: int, *ports: int, created: str = "1", namespace: str = "games") -> PodDNAT:
+    key = Key(namespace, f"pod-{number}")
+    return PodDNAT(key, uid(number), "1", spec=spec(*ports), created=created)
 
 
-def test_what_has_a_row_keeps_it_and_counts_before_all_others(world):
-    world.table(GATEWAY).merge(reading(1.0, row("fwd-1", owner=uid(3))), 1.0)
-    assert places(world, (3, 2, 1)) == [0, 1, 2]
+def left(world: World, name: str = "new", namespace: str = "games") -> int | None:
+    allowance = world.quota_left(Key(namespace, name))
+    return allowance.left if allowance else None
 
 
-def test_other_namespaces_do_not_count(world):
-    world.record_changed(None, record(4, "2025-01-01T00:00:00Z", "other"))
-    assert places(world, (2, 1, 3)) == [0, 1, 2]
+def owners(world: World, *ports: int) -> list[str]:
+    return [world.pool.owner(endpoint(port)) for port in ports]
 
 
-def test_one_that_is_being_created_comes_last(world):
-    world.begin_claim(Key("games", "new"), spec((700, 80)))
-    assert places(world, (2, 1, 3)) == [0, 1, 2]
+class TestCounting:
+    def test_endpoints_count_not_pods(self, world):
+        world.record_changed(None, record(1, 600, 601))
+        assert left(world) == 1
+        assert left(world, namespace="other") is None
+
+    def test_what_is_being_created_counts_but_not_against_itself(self, world):
+        world.begin_claim(Key("games", "new"), spec(600, 601))
+        assert left(world, "another") == 1
+        assert left(world, "new") == LIMIT
+        world.record_changed(None, replace(record(1, 600, 601), key=Key("games", "new")))
+        assert left(world, "another") == 1
+
+    def test_what_rests_counts_for_who_caused_it(self, world, clock):
+        world.pool.open()
+        world.record_changed(None, record(1, 600, 601, 602))
+        world.about_to_send(uid(1), [endpoint(600), endpoint(601)])
+        world.record_changed(record(1, 600, 601, 602), None)
+        assert left(world) == 1, "what was never sent does not rest"
+        clock.advance(QUARANTINE)
+        assert left(world) == LIMIT
+
+    def test_so_does_what_a_row_leaves_that_its_claim_has_left_before(self, world):
+        world.record_changed(None, record(1, 600))
+        table = world.table(GATEWAY)
+        table.merge(reading(1.0, row("fwd-1", "1.1.1.1:605", "10.0.0.9:80", owner=uid(1))), 1.0)
+        table.merge(reading(2.0), 2.0)
+        assert left(world) == LIMIT - 2
+
+    def test_one_that_several_claim_counts_once(self, world):
+        world.record_changed(None, record(1, 600))
+        world.record_changed(None, record(2, 600))
+        assert left(world) == 2
+        world.record_changed(record(1, 600), None)
+        assert left(world) == 2
+        world.record_changed(record(2, 600), None)
+        assert left(world) == LIMIT - 1, "it rests"
+
+    def test_one_that_another_namespace_goes_on_claiming_counts_there(self, world):
+        world.record_changed(None, record(1, 600))
+        world.record_changed(None, record(2, 600, namespace="other"))
+        world.record_changed(record(1, 600), None)
+        assert left(world) == LIMIT
+        assert world.pool.use_of_quota("other", 0.0)[1] == 1
 
 
-def test_one_that_goes_makes_room_although_it_claimed_nothing(world):
-    empty = replace(record(2, "2026-01-01T00:00:01Z"), spec=PodDNATSpec())
-    world.record_changed(record(2, "2026-01-01T00:00:01Z"), empty)
-    assert world.record_changed(empty, None)
-    assert places(world, (1, 3)) == [0, 1]
+class TestBeyond:
+    """PodDNATs that somebody writes by hand reserve no more than their namespace may have."""
+
+    def test_who_comes_too_late_gets_nothing(self, world):
+        world.pool.open()
+        world.record_changed(None, record(1, 600, 601, 602))
+        world.record_changed(None, record(2, 603, 604))
+        assert owners(world, 602, 603, 604) == [uid(1), "", ""]
+        assert world.pool.has_nothing(uid(2))
+        assert world.pool.is_free(GATEWAY, endpoint(603), 0.0)
+        assert world.durable(spec(603, 604).endpoints(), uid(2)) == {endpoint(603), endpoint(604)}
+        assert world.pool.used(GATEWAY) == 3
+
+    def test_a_claim_that_grows_too_large_has_only_part(self, world):
+        world.pool.open()
+        world.record_changed(None, record(1, 600))
+        world.record_changed(record(1, 600), record(1, 600, 601, 602, 603, 604))
+        assert owners(world, 600, 602, 603) == [uid(1), uid(1), ""]
+        assert not world.pool.has_nothing(uid(1))
+        assert world.about_to_send(uid(1), [endpoint(604)]) is None
+
+    def test_when_there_is_room_it_gets_what_it_asked_for(self, world, clock):
+        world.pool.open()
+        world.record_changed(None, record(1, 600, 601, 602))
+        world.record_changed(None, record(2, 603))
+        world.admit(uid(2))
+        assert world.pool.has_nothing(uid(2))
+        world.record_changed(record(1, 600, 601, 602), None)
+        world.admit(uid(2))
+        assert owners(world, 603) == [uid(2)]
+        assert not world.pool.beyond(uid(2))
+
+    def test_what_has_a_row_is_kept(self, world):
+        world.pool.open()
+        world.record_changed(None, record(1, 600, 601, 602))
+        world.table(GATEWAY).merge(reading(1.0, row("fwd-1", "1.1.1.1:605", owner=uid(2))), 1.0)
+        world.record_changed(None, record(2, 605, 606))
+        assert owners(world, 605, 606) == [uid(2), ""]
+        assert left(world) == 0
+
+    def test_at_the_start_rows_come_first_then_the_older_ones(self, world):
+        world.record_changed(None, record(1, 600, 601, created="2026-01-01T00:00:03Z"))
+        world.record_changed(None, record(2, 602, 603, created="2026-01-01T00:00:02Z"))
+        world.record_changed(None, record(3, 604, 605, created="2026-01-01T00:00:01Z"))
+        assert owners(world, 600, 602, 604) == [uid(1), uid(2), uid(3)], "not all are known yet"
+        world.table(GATEWAY).merge(reading(1.0, row("fwd-1", "1.1.1.1:600", owner=uid(1))), 1.0)
+        world.pool.open()
+        assert owners(world, 600, 601, 602, 603, 604, 605) == [uid(1), uid(1), "", "", uid(3), ""]
+        assert world.quarantined() == {}, "and what is not theirs is free"
+
+    def test_what_the_ledger_holds_for_a_parked_pod_is_kept(self, world):
+        world.record_changed(None, record(1, 600, 601, 602, created="1"))
+        world.record_changed(None, record(2, 603, created="2"))
+        world.pool.hold(uid(2), [endpoint(603)])
+        world.pool.open()
+        assert owners(world, 600, 601, 602, 603) == [uid(1), uid(1), "", uid(2)]
+
+
+def test_counting_does_not_take_longer_with_more_pods():
+    """It is done under the lock that all threads share: steps are counted, not time."""
+    steps = []
+    for pods in (10, 1000):
+        world = World(MARKS, [offer()], QUARANTINE, FakeClock(), lambda _: 10_000)
+        world.pool.open()
+        for number in range(pods):
+            world.record_changed(None, record(number, number + 1, created=str(number)))
+        steps.append(_steps(lambda world=world: (left(world), world.admit(uid(5)))))
+    assert steps[0] == steps[1]
+
+
+def _steps(act) -> int:
+    """Lines of Python that `act` runs."""
+    import sys
+
+    count = 0
+
+    def trace(_frame, _event, _arg):
+        nonlocal count
+        count += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    return count

@@ -13,6 +13,7 @@ from dnatctl.plan.exposure import Problem, Rules
 from dnatctl.plan.owners import is_fixed
 from dnatctl.plan.plan import needs_fresh_look, plan
 from dnatctl.plan.values import (
+    Allowance,
     CreateRecord,
     DeleteRecord,
     DropFinalizer,
@@ -22,6 +23,7 @@ from dnatctl.plan.values import (
     Reclaim,
     Retire,
     Workload,
+    quota_used_up,
 )
 from tests.unit.plan.made import (
     ME,
@@ -184,12 +186,25 @@ class TestClaiming:
             "ngw-2"
         )
 
-    def test_a_namespace_without_quota_gets_nothing(self):
-        assert Scene(pod=pod()).plan(denied=True) == Plan(
-            problem=Problem(
-                "NamespaceQuota", "namespace games has used up its quota of exposed pods"
-            )
-        )
+    def test_a_namespace_gets_no_more_than_it_may_have(self):
+        full = quota_used_up("games", 3, 2, 1)
+        asks = Scene(pod=pod("80,443"))
+        assert asks.plan(allowance=Allowance(1, full, 5.0)) == Plan(problem=full, retry_in=5.0)
+        assert isinstance(asks.plan(allowance=Allowance(2, full)).step, CreateRecord)
+
+    def test_what_was_asked_for_in_doubt_is_asked_for_again(self):
+        asked = replace(spec((605, 80), (607, 443)), internal_ip="10.9.9.9")
+        made = Scene(pod=pod("443,80")).plan(asked=asked)
+        assert [p.external for p in made.step.spec.ports] == [607, 605]
+        assert made.step.spec.internal_ip == POD_IP
+
+    @pytest.mark.parametrize(
+        ("rows", "ports"), [((), "80,22"), ((mine("fwd-1", f"{EIP}:605", owner=""),), "80,443")]
+    )
+    def test_but_not_if_it_will_not_do_any_more(self, rows, ports):
+        asked = spec((605, 80), (607, 443))
+        made = Scene(*rows, pod=pod(ports)).plan(asked=asked)
+        assert 605 not in [p.external for p in made.step.spec.ports]
 
     def test_without_room_it_waits_for_the_next_quarantine_to_end(self):
         scene = Scene(pod=pod(), offers=(offer(ports="600/600"),))

@@ -1,0 +1,95 @@
+"""A namespace has as many endpoints as it may have, whatever its users do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from dnatctl_sim.cloud import Scenario
+from tests.support.stage import RECORDS, Object, Stage, eventually, fast, stage
+
+GATEWAY = "ngw-bp1emulated0001"
+LIMITS = {"crowded": 1, "restless": 20, "forgers": 1}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Stage]:
+    scenario = Scenario(knobs=fast(quota=2000))
+    with stage(scenario, namespaces={"quota": LIMITS}, quarantine="2s", maxPortsPerPod=100) as it:
+        it.start_controller()
+        yield it
+
+
+def write(it: Stage, name: str, ports: Iterable[tuple[int, int]]) -> Object:
+    """A PodDNAT as a user may write it, on the first EIP of the gateway."""
+    it.referee.forged.add((it.ns, name))
+    mapping = [{"externalPort": str(e), "internalPort": str(i)} for e, i in ports]
+    spec: Object = {"protocol": "tcp"}
+    if mapping:
+        place = {"tableId": GATEWAY, "externalIP": "203.0.113.1"}
+        spec |= place | {"portMapping": mapping}
+    return it.kube.store.create(
+        RECORDS,
+        {
+            "apiVersion": "alibabacloud.com/v1beta1",
+            "kind": "PodDNAT",
+            "metadata": {"name": name, "namespace": it.ns},
+            "spec": spec,
+        },
+    )
+
+
+def taken(it: Stage, namespace: str) -> int:
+    """Endpoints that the namespace claims or has resting."""
+    world = it.running[0].controller._world
+    with world.lock:
+        _, claimed, resting = world.pool.use_of_quota(namespace, world.clock.monotonic())
+    return claimed + resting
+
+
+def test_poddnats_written_by_hand_get_no_more_either(it: Stage) -> None:
+    """The youngest lose, are told so, and have their turn when there is room."""
+    it.move_to("crowded")
+    it.pod("granted")
+    it.ready("granted")
+    for name, ports in (("empty", []), ("filled", [(900, 80)])):
+        it.pod(name)
+        said = it.told(name, "NamespaceQuota")
+        assert "namespaces.quota" in said
+        assert "is 1" in said
+        write(it, name, ports)
+    it.quiet()
+    assert taken(it, "crowded") == 1
+    for name in ("empty", "filled"):
+        assert it.condition(name)["reason"] == "NamespaceQuota"
+        assert not it.own_rows(name)
+    assert it.entries("granted")
+    it.delete_pod("granted", grace=0)
+    eventually(lambda: len(it.entries("empty")) + len(it.entries("filled")) == 1)
+
+
+def test_no_more_is_taken_by_asking_for_other_ports_again_and_again(it: Stage) -> None:
+    """What rests counts for who caused it."""
+    it.move_to("restless")
+    it.pod("web", "1-10")
+    it.ready("web", 10)
+    most = 0
+    for turn in range(12):
+        first = 100 * (turn + 1)
+        it.annotate("web", **{"expose-port": f"{first}-{first + 9}"})
+        it.quiet(unless=lambda: taken(it, "restless") > 20)
+        most = max(most, taken(it, "restless"))
+    assert most <= 20
+    it.ready("web", 10, seconds=60)
+
+
+def test_what_is_written_for_pods_that_there_are_not_reserves_nothing(it: Stage) -> None:
+    it.move_to("forgers")
+    for n in range(6):
+        write(it, f"forged-{n}", [(512 + 80 * n + p, p + 1) for p in range(80)])
+    assert taken(it, "forgers") <= 1
+    it.move_to("neighbours")
+    it.pod("web", "1-100")
+    it.ready("web", 100)
+    eventually(lambda: not it.records("forgers"), seconds=60, what="they are released")
