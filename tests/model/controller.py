@@ -280,6 +280,12 @@ class Process:
     def changed(self, name: Key) -> None:
         """In small worlds everybody may act at any time."""
 
+    def room_made(self) -> None:
+        """See above."""
+
+    def served(self) -> None:
+        """See above."""
+
     # --- the worker
 
     def reconcile(self, name: str) -> str:

@@ -111,7 +111,7 @@ KEPT = {
         "gateways": FIXED,
         "absent": FIXED,
         "outages": FIXED,
-        "_waiting": UNUSED,
+        "waiting": UNUSED,
         "_awaiting_reading": UNUSED,
         "_awaiting_note": UNUSED,
     },

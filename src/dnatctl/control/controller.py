@@ -20,7 +20,7 @@ from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateways import Gateways
-from dnatctl.control.hub import Hub
+from dnatctl.control.hub import PULSE_S, Hub
 from dnatctl.control.identity import Identity, Permission, teller
 from dnatctl.control.inventory import Inventory, watch_counts
 from dnatctl.control.lookups import KubeLookups, known_uids
@@ -273,8 +273,8 @@ class Controller:
             return
         self._begin_leading()
         resync = self._settings.config.resync
-        while not self._pause(resync, "waits for the next resync"):
-            self._hub.resync()
+        while not self._pause(min(PULSE_S, resync), "waits for the next pulse"):
+            self._hub.pulse(resync)
 
     def _begin_leading(self) -> None:
         # The only replica has listed everything after the last one's end.

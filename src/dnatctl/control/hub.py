@@ -21,6 +21,9 @@ from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
 
 log = structlog.get_logger(__name__)
 
+PULSE_S = 1.0
+"""How often is looked after what comes with time alone."""
+
 OPERATION = {
     CreateRow: Operation.CREATE,
     ModifyRow: Operation.MODIFY,
@@ -51,6 +54,7 @@ class Hub:
         self._metrics = metrics
         self._ledger = ledger
         self._wanted: dict[str, set[str]] = {}
+        self._resynced = world.clock.monotonic()
         self.gateways: Gateways | None = None
         self.sweeper: Sweeper | None = None
         self.can_modify = True
@@ -60,6 +64,7 @@ class Hub:
     def attach(self, gateways: Gateways, sweeper: Sweeper) -> None:
         """The leader's threads exist now."""
         self.gateways, self.sweeper = gateways, sweeper
+        self._resynced = self._world.clock.monotonic()
 
     def resync(self) -> None:
         """Look at everything again, after what is more urgent."""
@@ -147,9 +152,23 @@ class Hub:
         self._add(key)
 
     def room_made(self) -> None:
-        """Something was freed: those who wait for an endpoint try again."""
-        for key in self._world.room_made():
+        """Something was freed: some of those who wait for an endpoint try again."""
+        for key in self._world.waiting.call():
             self._add(key)
+
+    def served(self) -> None:
+        """One got an endpoint: there may be more where that came from."""
+        for key in self._world.waiting.call(1):
+            self._add(key)
+
+    def pulse(self, resync: float) -> None:
+        """Time goes by: to be called every PULSE_S. `resync`: after so long all is looked at."""
+        for key in self._world.waiting.pulse():
+            self._add(key)
+        now = self._world.clock.monotonic()
+        if now - self._resynced >= resync:
+            self._resynced = now
+            self.resync()
 
     def rows_gone(self, entry_ids: Iterable[str]) -> None:
         """Take rows that are gone out of the ledger."""

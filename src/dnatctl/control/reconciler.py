@@ -15,6 +15,7 @@ from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import PodDNATApi
 from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATStatus, PodRef
+from dnatctl.plan.exposure import Problem
 from dnatctl.plan.plan import plan
 from dnatctl.plan.values import (
     Adopt,
@@ -35,6 +36,12 @@ log = structlog.get_logger(__name__)
 
 MOST_STEPS = 16
 """Steps taken for a pod before others get their turn."""
+
+ITS_TURN = Problem("PoolExhausted", "others have waited for an endpoint for longer")
+"""What is wrong where somebody else comes first: not told, it passes or turns out to be worse."""
+
+CALLED = ("PoolExhausted", "NamespaceQuota")
+"""Problems of which those are called whose turn it is, so that nobody has to look by himself."""
 
 WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota", "CloudRejected")
 """Problems that may be over as soon as somebody else gives something back, or is served."""
@@ -57,6 +64,14 @@ class Hands(Protocol):
 
     def changed(self, key: Key) -> None:
         """That name is to be looked at again."""
+        ...
+
+    def room_made(self) -> None:
+        """Some of those who wait for an endpoint are to try."""
+        ...
+
+    def served(self) -> None:
+        """One of those who waited got an endpoint."""
         ...
 
 
@@ -174,9 +189,10 @@ class Reconciler:
             held_back = self._refusals.hold(seen.key, now)
             seen = self._observer.settle(seen, held_back)
             made = plan(seen, self._world.pool)
-            if made.problem is not None and made.problem.reason in WAIT_FOR_ROOM:
-                # Under the same lock: room made from now on is heard of.
-                self._world.wait_for_room(seen.key)
+            if isinstance(made.step, CreateRecord) and self._world.waiting.comes_later(seen.key):
+                made = Plan(problem=ITS_TURN)
+            # Under the same lock: room made from now on is heard of.
+            self._queue_up(seen.key, made)
             if self._dry_run:
                 return made
             if held_back is not None and made.problem == held_back.problem:
@@ -188,6 +204,13 @@ class Reconciler:
             elif seen.asked is not None and held_back is None:
                 self._world.end_claim(seen.key)
         return made
+
+    def _queue_up(self, key: Key, made: Plan) -> None:
+        reason = made.problem.reason if made.problem else ""
+        if reason in WAIT_FOR_ROOM and not isinstance(made.step, CreateRecord):
+            self._world.waiting.begin(key, for_pool=reason == "PoolExhausted")
+        else:
+            self._world.waiting.end(key)
 
     def _hand_over(self, seen: Seen, made: Plan) -> None:
         if self._dry_run:
@@ -210,13 +233,17 @@ class Reconciler:
         return wait
 
     def _judge(self, seen: Seen, made: Plan) -> float | None:
+        if made.problem is ITS_TURN:
+            self._hands.room_made()
+            return None
         if not self._dry_run:
             self._reporter.judged(seen, made)
         if seen.record is None and seen.pod is None:
             self._observer.forget(seen.key)
             with self._world.lock:
                 self._refusals.forget(seen.key)
-        return made.retry_in
+        waits = made.problem is not None and made.problem.reason in CALLED
+        return None if waits else made.retry_in
 
     # --- steps
 
@@ -307,6 +334,7 @@ class Reconciler:
             waiting = self._refusals.accepted(seen.key)
         for key in waiting:
             self._hands.changed(key)
+        self._hands.served()
 
     def _retire(self, key: Key, step: Retire) -> bool:
         begun = self._world.retire(key, step.endpoints)

@@ -17,6 +17,7 @@ from msgspec.structs import replace as replaced
 from dnatctl.clock import Clock
 from dnatctl.control.handover import decode, encode
 from dnatctl.control.outages import Outages
+from dnatctl.control.turns import Waiting
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.plan.values import Allowance, quota_used_up
@@ -58,7 +59,7 @@ class World:
         self._keys: dict[str, Key] = {}
         self._made: set[str] = set()
         self._by_ip: dict[str, dict[Key, float]] = defaultdict(dict)
-        self._waiting: set[Key] = set()
+        self.waiting = Waiting(self.pool, self.lock, clock)
         self._awaiting_reading: dict[str, set[Key]] = defaultdict(set)
         self._retired: dict[Endpoint, float] = {}
         self._noted: set[Endpoint] = set()
@@ -311,17 +312,6 @@ class World:
         return keys
 
     # --- those who wait
-
-    def wait_for_room(self, key: Key) -> None:
-        """The key got no endpoint; it is to be told when something is freed."""
-        with self.lock:
-            self._waiting.add(key)
-
-    def room_made(self) -> set[Key]:
-        """Something was freed: who waits for it."""
-        with self.lock:
-            waiting, self._waiting = self._waiting, set()
-            return waiting
 
     def wait_for_reading(self, gateway_id: str, key: Key) -> None:
         """The key can only go on when the table has been read again."""

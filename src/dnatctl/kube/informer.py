@@ -32,7 +32,7 @@ from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError, Status, error_of
-from dnatctl.kube.source import Event, Source, fitting
+from dnatctl.kube.source import Event, Source, next_page
 from dnatctl.objects import Key
 
 T = TypeVar("T", bound=Stored)
@@ -233,7 +233,6 @@ class Informer(Cache[T]):
             query["limit"] = self._page_size
         items: list[T] = []
         unreadable: list[Key] = []
-        limit = self._page_size
         while True:
             self._thread.by(_WHOLE_LASTS * self._settings.list_timeout, "lists")
             body = self._client.request(
@@ -251,8 +250,7 @@ class Informer(Cache[T]):
             unreadable += page.unreadable
             if not page.next:
                 break
-            limit = fitting(limit, len(body), self._page_size)
-            query = {"limit": limit, "continue": page.next}
+            query = next_page(query, len(body), self._page_size, page.next)
         self._filled(items, unreadable, page.version)
         for done in asked:
             self._refreshes.remove(done)

@@ -7,7 +7,7 @@ from one that is not there, since the latter means that it was deleted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -39,12 +39,15 @@ class Page(Struct, Generic[T]):
     unreadable: tuple[Key, ...] = ()
 
 
-def fitting(limit: int, size: int, most: int) -> int:
-    """How many objects to ask for after a page of `limit` that had `size` bytes, `most` at most.
+def next_page(
+    query: Mapping[str, str | int], size: int, most: int, token: str
+) -> dict[str, str | int]:
+    """The query for the page after one that had `size` bytes: `most` objects, or fewer big ones.
 
     Big objects must not cost a page full of them in memory.
     """
-    return max(1, min(limit * _USUAL_PAGE // max(size, 1), most))
+    limit = int(query.get("limit", most)) * _USUAL_PAGE // max(size, 1)
+    return {"limit": max(1, min(limit, most)), "continue": token}
 
 
 class Event(Struct, Generic[T]):

@@ -286,6 +286,10 @@ class Holdings:
         """Whether the endpoint is in quarantine; a claim does not end that."""
         return self._quarantine.holds(endpoint, now)
 
+    def next_rested(self, now: float) -> float | None:
+        """Seconds until the next endpoint has rested; None if none rests."""
+        return self._quarantine.next_end(now)
+
     def quarantined(self, now: float) -> dict[Endpoint, float]:
         """Seconds that remain for each endpoint in quarantine."""
         return self._quarantine.remaining(now)

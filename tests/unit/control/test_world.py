@@ -282,12 +282,6 @@ class TestConcerned:
 
 
 class TestWaiting:
-    def test_for_room(self, world):
-        world.wait_for_room(LOBBY)
-        world.wait_for_room(ARENA)
-        assert world.room_made() == {LOBBY, ARENA}
-        assert world.room_made() == set(), "told once"
-
     def test_for_a_reading_of_one_table(self, world):
         world.wait_for_reading("ngw-1", LOBBY)
         world.wait_for_reading("ngw-2", ARENA)

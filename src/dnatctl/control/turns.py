@@ -1,0 +1,119 @@
+"""Who waits for endpoints, and whose turn it is: namespaces in turn, within one the longest first.
+
+Not everybody is woken when something is freed: as many as it may be enough for, and the next one as
+soon as one of those was served. Who is not called does not overtake those who wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from dnatctl.clock import Clock
+from dnatctl.objects import Key
+from dnatctl.pool import Pool
+
+CALLED_AT_ONCE = 16
+"""Of those who wait, so many try when something is freed; one more for each that is served."""
+
+
+class Turns:
+    """Lines of names, one for each namespace. A name is in line, called, or neither."""
+
+    def __init__(self) -> None:
+        self._lines: OrderedDict[str, OrderedDict[Key, None]] = OrderedDict()
+        """By namespace; the one whose last turn was longest ago is first. Kept while any waits."""
+        self._called: set[Key] = set()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def join(self, key: Key) -> None:
+        """The name waits. One that was called did not get what it waited for: it is last now."""
+        if key.namespace not in self._lines:
+            self._lines[key.namespace] = OrderedDict()
+            self._lines.move_to_end(key.namespace, last=False)
+        self._called.discard(key)
+        self._lines[key.namespace].setdefault(key)
+
+    def leave(self, key: Key) -> None:
+        """The name waits no more."""
+        self._called.discard(key)
+        if key.namespace in self._lines:
+            self._lines[key.namespace].pop(key, None)
+            if not any(self._lines.values()):
+                self._lines.clear()
+
+    def must_wait(self, key: Key) -> bool:
+        """Whether others have waited for longer, and the name was not called."""
+        return key not in self._called and any(
+            any(other != key for other in line) for line in self._lines.values()
+        )
+
+    def call(self, most: int, may: Callable[[str], bool] = lambda _: True) -> list[Key]:
+        """The next ones of namespaces that `may`, `most` of them; they are in line no more."""
+        called: list[Key] = []
+        while len(called) < most:
+            namespace = next((n for n, line in self._lines.items() if line and may(n)), None)
+            if namespace is None:
+                break
+            key, _ = self._lines[namespace].popitem(last=False)
+            self._lines.move_to_end(namespace)
+            called.append(key)
+        self._called.update(called)
+        return called
+
+
+class Waiting:
+    """Who waits for an endpoint: for the pool to have one, or for something else to change, such as
+    what is used of the quota of its namespace."""
+
+    def __init__(self, pool: Pool, lock: threading.RLock, clock: Clock) -> None:
+        self._pool = pool
+        self._lock = lock
+        self._clock = clock
+        self._for_room = Turns()
+        self._for_else = Turns()
+        self._rested_at = float("-inf")
+        """When the next endpoint has rested."""
+
+    def begin(self, key: Key, *, for_pool: bool) -> None:
+        """The key got no endpoint; it is called when it may get one.
+
+        `for_pool`: the pool has none for it.
+        """
+        with self._lock:
+            (self._for_else if for_pool else self._for_room).leave(key)
+            (self._for_room if for_pool else self._for_else).join(key)
+
+    def end(self, key: Key) -> None:
+        """The key got what it wanted, or wants nothing."""
+        with self._lock:
+            self._for_room.leave(key)
+            self._for_else.leave(key)
+
+    def comes_later(self, key: Key) -> bool:
+        """Whether others have waited for longer for the pool, and it is not the key's turn."""
+        with self._lock:
+            return self._for_room.must_wait(key)
+
+    def call(self, most: int = CALLED_AT_ONCE) -> list[Key]:
+        """Something was freed: whose turn it is to try."""
+        now = self._clock.monotonic()
+
+        def has_room(namespace: str) -> bool:
+            left = self._pool.left(namespace, now)
+            return left is None or left > 0
+
+        with self._lock:
+            return [*self._for_room.call(most), *self._for_else.call(most, has_room)]
+
+    def pulse(self) -> list[Key]:
+        """Whose turn it is as time goes by: endpoints have rested; or one, in case of doubt."""
+        now = self._clock.monotonic()
+        with self._lock:
+            rested = now >= self._rested_at
+            rest = self._pool.next_rested(now)
+            self._rested_at = float("inf") if rest is None else now + rest
+            return self.call(CALLED_AT_ONCE if rested else 1)

@@ -1,0 +1,144 @@
+"""Who is called of those who wait for endpoints."""
+
+from __future__ import annotations
+
+import threading
+from itertools import islice
+
+import pytest
+
+from dnatctl.control.turns import CALLED_AT_ONCE, Turns, Waiting
+from dnatctl.objects import Key
+from tests.support.clock import FakeClock
+from tests.unit.pool.made import QUARANTINE, endpoint, pool_of
+
+
+def names(namespace: str, count: int) -> list[Key]:
+    return [Key(namespace, f"pod-{n:04}") for n in range(count)]
+
+
+@pytest.fixture
+def turns() -> Turns:
+    return Turns()
+
+
+def joined(turns: Turns, *lines: list[Key]) -> None:
+    for line in lines:
+        for key in line:
+            turns.join(key)
+
+
+def test_within_a_namespace_who_waits_longest_is_first(turns):
+    a = names("a", 3)
+    joined(turns, a)
+    assert turns.call(2) == a[:2]
+    assert turns.call(2) == a[2:]
+    assert turns.call(2) == []
+
+
+def test_namespaces_take_turns_however_many_wait_in_one(turns):
+    a, b, c = names("a", 1000), names("b", 2), names("c", 1)
+    joined(turns, a, b, c)
+    assert sorted(key.namespace for key in turns.call(3)) == ["a", "b", "c"]
+    assert sorted(key.namespace for key in turns.call(4)) == ["a", "a", "a", "b"]
+
+
+def test_a_namespace_that_comes_late_is_served_within_a_turn(turns):
+    joined(turns, *(names(f"n{n}", 50) for n in range(5)))
+    turns.call(7)
+    late = Key("late", "x")
+    turns.join(late)
+    assert turns.call(1) == [late]
+
+
+def test_one_that_fails_again_and_again_does_not_take_the_turn_of_others(turns):
+    hopeless = [Key(f"n{n}", "x") for n in range(20)]
+    joined(turns, hopeless)
+    called = []
+    for _ in range(20):
+        (key,) = turns.call(1)
+        called.append(key)
+        turns.join(key)
+    assert sorted(called) == sorted(hopeless)
+
+
+def test_joining_again_keeps_the_place_unless_it_was_called(turns):
+    a = names("a", 3)
+    joined(turns, a, [a[0]])
+    assert turns.call(1) == [a[0]]
+    turns.join(a[0])
+    assert turns.call(3) == [a[1], a[2], a[0]]
+
+
+def test_who_is_not_called_does_not_overtake(turns):
+    first, new = Key("a", "first"), Key("b", "new")
+    assert not turns.must_wait(new), "nobody waits"
+    turns.join(first)
+    assert turns.must_wait(new)
+    assert not turns.must_wait(first), "alone"
+    turns.join(new)
+    assert new in turns.call(2)
+    assert not turns.must_wait(new), "called"
+    turns.leave(new)
+    turns.join(first)
+    assert turns.must_wait(new), "once"
+
+
+def test_only_namespaces_that_may_are_called(turns):
+    joined(turns, names("full", 5), names("free", 2))
+    assert turns.call(9, lambda namespace: namespace == "free") == names("free", 2)
+    assert len(turns) == 5
+
+
+def test_nothing_is_kept_of_those_who_are_gone(turns):
+    joined(turns, names("a", 2), names("b", 1))
+    turns.call(1)
+    for key in (*names("a", 2), *names("b", 1)):
+        turns.leave(key)
+    assert (len(turns._lines), turns._called) == (0, set())
+
+
+class TestWaiting:
+    @pytest.fixture
+    def clock(self):
+        return FakeClock()
+
+    @pytest.fixture
+    def pool(self):
+        return pool_of()
+
+    @pytest.fixture
+    def waiting(self, pool, clock):
+        return Waiting(pool, threading.RLock(), clock)
+
+    def test_a_release_does_not_wake_all(self, waiting):
+        for key in names("a", 1500):
+            waiting.begin(key, for_pool=True)
+        assert len(waiting.call()) == CALLED_AT_ONCE
+        assert len(waiting.call(1)) == 1
+
+    def test_who_waits_for_a_quota_is_called_while_it_has_room(self, waiting, pool):
+        pool._quota = {"full": 0, "free": 1}.get
+        for key in (*names("full", 3), *names("free", 3)):
+            waiting.begin(key, for_pool=False)
+        assert {key.namespace for key in waiting.call()} == {"free"}
+
+    def test_nobody_waits_twice(self, waiting):
+        (key,) = names("a", 1)
+        waiting.begin(key, for_pool=True)
+        waiting.begin(key, for_pool=False)
+        assert waiting.call() == [key]
+        waiting.begin(key, for_pool=False)
+        waiting.end(key)
+        assert waiting.call() == []
+
+    def test_time_alone_calls_when_endpoints_have_rested(self, waiting, pool, clock):
+        keys = names("a", 100)
+        for key in keys:
+            waiting.begin(key, for_pool=True)
+        pool.retire([endpoint(600)], clock.monotonic())
+        waiting.pulse()
+        assert len(waiting.pulse()) == 1, "in case of doubt"
+        clock.advance(QUARANTINE)
+        assert len(waiting.pulse()) == CALLED_AT_ONCE
+        assert len(list(islice(waiting.pulse(), 2))) == 1
