@@ -159,6 +159,7 @@ class Stage:
             "identity": f"test-{time.monotonic()}",
             "metrics_address": "127.0.0.1:0",
             "health_address": "127.0.0.1:0",
+            "changes_a_minute": 10_000,  # tests change their mind faster than people
             **settings,
         }
         controller = Controller(

@@ -217,6 +217,7 @@ class Controller:
             note_soon=self._elector.renew_soon,
             looking=self._hub.looking,
             dry_run=settings.dry_run,
+            changes_a_minute=settings.changes_a_minute,
             keeper=self._identity.parked,
         )
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import structlog
 
+from dnatctl.control.damping import CHANGES_A_MINUTE, Damper
 from dnatctl.control.observe import Observer
 from dnatctl.control.refusals import Refusals, is_refusal
 from dnatctl.control.world import World
@@ -14,7 +15,7 @@ from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import PodDNATApi
-from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATStatus, PodRef
+from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec, PodDNATStatus, PodRef
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.plan import plan
 from dnatctl.plan.values import (
@@ -135,6 +136,7 @@ class Reconciler:
         looking: Callable[[PodRef], bool] = _still,
         dry_run: bool = False,
         keeper: Keeper | None = None,
+        changes_a_minute: int = CHANGES_A_MINUTE,
     ) -> None:
         self._observer = observer
         self._world = world
@@ -148,6 +150,7 @@ class Reconciler:
         self._dry_run = dry_run
         self._keeper = keeper or _Keepless()
         self._refusals = Refusals()
+        self._damper = Damper(changes_a_minute)
         self._doubted: dict[Key, Seen] = {}
         """Names whose last write may have been carried out although it failed."""
 
@@ -186,7 +189,7 @@ class Reconciler:
         """Plan, and take the endpoints of a new claim out of the pool in the same breath."""
         with self._world.lock:
             now = self._world.clock.monotonic()
-            held_back = self._refusals.hold(seen.key, now)
+            held_back = self._refusals.hold(seen.key, now) or self._damper.hold(seen.key, now)
             seen = self._observer.settle(seen, held_back)
             made = plan(seen, self._world.pool)
             if isinstance(made.step, CreateRecord) and self._world.waiting.comes_later(seen.key):
@@ -330,7 +333,10 @@ class Reconciler:
             self._world.made(stored.uid)
         self._written(seen, step, stored)
         self._world.end_claim(seen.key)
+        had = seen.record.spec if seen.record else PodDNATSpec()
         with self._world.lock:
+            if not set(stored.spec.endpoints()) <= set(had.endpoints()):
+                self._damper.took(seen.key, self._world.clock.monotonic())
             waiting = self._refusals.accepted(seen.key)
         for key in waiting:
             self._hands.changed(key)

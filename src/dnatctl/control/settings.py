@@ -7,6 +7,7 @@ from datetime import datetime
 
 from dnatctl.config import Config
 from dnatctl.config import Policy as PolicySetting
+from dnatctl.control.damping import CHANGES_A_MINUTE
 from dnatctl.plan.exposure import Rules
 from dnatctl.plan.orphans import USUAL, Patience
 from dnatctl.plan.values import Policy, TakeOver
@@ -25,7 +26,7 @@ slow, has ended."""
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Addresses are `host:port` or `:port`. `orphans`, `sweep_s`: how sure the sweeper must be, and
-    how often it looks, in seconds.
+    how often it looks, in seconds. `changes_a_minute`: see `dnatctl.control.damping`.
     """
 
     config: Config
@@ -38,6 +39,7 @@ class Settings:
     dry_run: bool = False
     orphans: Patience = USUAL
     sweep_s: float = 5.0
+    changes_a_minute: int = CHANGES_A_MINUTE
 
     @property
     def idle_s(self) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec, PortMapping
+from dnatctl.plan.claim import lacking
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.rows import OwnRow, in_the_way, misled, own_rows, squatters
 from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write
@@ -86,7 +87,7 @@ class Case:
     def lacks(self, shortage: Shortage) -> None:
         """Something wanted cannot be had."""
         self.retry_in = shortage.retry_in
-        self.problem = self.problem or Problem(shortage.reason, shortage.message)
+        self.problem = self.problem or lacking(self.seen, shortage)
 
     def lasting(self) -> list[OwnRow]:
         """The rows that are not about to be deleted for leading astray in whole or in part."""

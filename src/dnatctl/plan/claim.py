@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from dnatctl.objects import PodDNATSpec
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Allowance, Plan, Seen
@@ -22,7 +24,7 @@ def allot(seen: Seen, pool: Pool) -> PodDNATSpec | Plan:
         Demand(seen.exposure.ports, seen.zone_id), seen.now
     )
     if isinstance(found, Shortage):
-        return Plan(problem=Problem(found.reason, found.message), retry_in=found.retry_in)
+        return Plan(problem=lacking(seen, found), retry_in=found.retry_in)
     return PodDNATSpec(
         gateway_id=found.gateway_id,
         external_ip=found.external_ip,
@@ -33,6 +35,15 @@ def allot(seen: Seen, pool: Pool) -> PodDNATSpec | Plan:
         vswitch=seen.eni.vswitch_id if seen.eni else "",
         zone_id=seen.eni.zone_id if seen.eni else seen.zone_id,
     )
+
+
+def lacking(seen: Seen, shortage: Shortage) -> Problem:
+    """What is wrong where the pool has nothing; what rests is told with the time of its end."""
+    detail = ""
+    if shortage.resting and shortage.retry_in is not None:
+        end = seen.wall + timedelta(seconds=shortage.retry_in)
+        detail = f"{shortage.resting} endpoints rest after use, the next until {end:%H:%M:%S} UTC"
+    return Problem(shortage.reason, shortage.message, detail)
 
 
 def asked_before(seen: Seen, pool: Pool, wanted: Wanted) -> Allocation | None:

@@ -86,8 +86,11 @@ class OfferedGateway:
         eip = self.eips[ip]
         return "" if eip.usable else eip.problem or "is not usable"
 
-    def why_no_ip(self, flaw: Callable[[str], str]) -> str:
-        """What is wrong if none of the external IPs has room; `flaw` says it of each."""
+    def why_no_ip(self, flaw: Callable[[str], str], need: int) -> str:
+        """What is wrong if none of the external IPs has room; `flaw` says it of each.
+
+        `need`: how many ports of one protocol are asked for.
+        """
         if not self.eips:
             return self._why_none_bound()
         bad = [f"{ip} {why}" for ip in self.eips if (why := flaw(ip))]
@@ -95,6 +98,13 @@ class OfferedGateway:
         if len(bad) >= len(self.offer.eips or self.eips):
             return "none of its EIPs is usable: " + "; ".join(bad)
         ports = self.offer.ports
+        if need > len(ports):
+            handed_out = (
+                f"only {len(ports)} of each EIP are handed out ({ports.first}-{ports.last})"
+            )
+            return f"{need} ports are asked for, and {handed_out}"
+        if need > 1:
+            return f"none of its EIPs has {need} free ports in {ports.first}-{ports.last}"
         return f"no free port is left in {ports.first}-{ports.last} on its EIPs"
 
     def _why_none_bound(self) -> str:

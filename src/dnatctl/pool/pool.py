@@ -7,6 +7,7 @@ quarantine is over. Pure: times are handed in, nothing is locked, nothing is wri
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
@@ -17,7 +18,7 @@ from dnatctl.pool.holdings import Holdings
 from dnatctl.pool.line import Line
 from dnatctl.pool.packing import runs_of
 from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted
-from dnatctl.table.view import Table, why_unread
+from dnatctl.table.view import why_unread
 
 
 class Pool(Holdings):
@@ -164,7 +165,11 @@ class Pool(Holdings):
         found = None if reason else self._ports_on(gateway, ip, demand, now)
         if found is not None:
             return found
-        return self._shortage({spec.gateway_id: reason or f"no free port is left on {ip}"}, now)
+        if not reason:
+            need = _most_of_one_protocol(ports)
+            what = f"no {need} free ports are" if need > 1 else "no free port is"
+            reason = f"{what} left on {ip}"
+        return self._shortage({spec.gateway_id: reason}, now)
 
     def _flaw(
         self, gateway: OfferedGateway, demand: Demand, now: float, ip: str, *, last_resort: bool
@@ -199,7 +204,7 @@ class Pool(Holdings):
         for ip in sorted(self._usable_ips(gateway, flaw), key=never_used, reverse=True):
             if (found := self._ports_on(gateway, ip, demand, now)) is not None:
                 return Allocation(gateway_id, ip, found)
-        return gateway.why_no_ip(flaw)
+        return gateway.why_no_ip(flaw, _most_of_one_protocol(demand.ports))
 
     def _why_closed(self, gateway: OfferedGateway, ports: Wanted, now: float) -> str:
         """Why nothing can be had on that gateway, whatever the IP; empty if something may."""
@@ -263,6 +268,7 @@ class Pool(Holdings):
             "PoolExhausted",
             message or "no gateway is left to try",
             self.all_rest(now) or min(self._changes(now), default=None),
+            self._quarantine.total(now),
         )
 
     def _changes(self, now: float) -> Iterator[float]:
@@ -276,3 +282,7 @@ class Pool(Holdings):
 def _pick_run(line: Line, count: int, free: Callable[[int], bool]) -> list[int] | None:
     run = line.pick_run(count, free) if count > 1 else None
     return run or line.pick(count, free)
+
+
+def _most_of_one_protocol(ports: Wanted) -> int:
+    return max(Counter(protocol for _, protocol in ports).values(), default=0)

@@ -57,6 +57,11 @@ class Quarantine:
         self._forget(now)
         return self._counts[namespace]
 
+    def total(self, now: float) -> int:
+        """How many endpoints rest."""
+        self._forget(now)
+        return len(self._until)
+
     def next_end(self, now: float) -> float | None:
         """Seconds until the first of those that rest does no more; None if none rests."""
         self._forget(now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dnatctl.model import PortRange, Protocol
 from dnatctl.objects import PortMapping
@@ -53,9 +53,11 @@ class Allocation:
 class Shortage:
     """Nothing fits. `reason` is a condition reason; `message` says why, gateway by gateway.
 
-    `retry_in`: seconds until the next quarantine ends, None if nothing is in quarantine.
+    `retry_in`: seconds until the next quarantine ends, None if nothing is in quarantine. `resting`:
+    endpoints that are.
     """
 
     reason: str
     message: str
     retry_in: float | None = None
+    resting: int = field(default=0, compare=False)

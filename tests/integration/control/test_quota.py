@@ -93,3 +93,18 @@ def test_what_is_written_for_pods_that_there_are_not_reserves_nothing(it: Stage)
     it.pod("web", "1-100")
     it.ready("web", 100)
     eventually(lambda: not it.records("forgers"), seconds=60, what="they are released")
+
+
+def test_a_name_that_changes_its_mind_too_often_is_told_to_wait() -> None:
+    with stage(quarantine="2s") as it:
+        it.start_controller(changes_a_minute=3)
+        it.pod("web", "80")
+        for port in ("81", "82"):
+            it.ready("web")
+            it.annotate("web", **{"expose-port": port})
+            eventually(lambda port=port: [e["internalPort"] for e in it.entries("web")] == [port])
+        it.annotate("web", **{"expose-port": "82,83"})
+        assert "3 times within a minute" in it.told("web", "ChangesTooOften")
+        assert len(it.entries("web")) == 1, "what it has it keeps"
+        it.annotate("web", **{"expose-port": "82"})
+        eventually(lambda: it.condition("web")["status"] == "True")

@@ -260,7 +260,7 @@ class TestSending:
         world.pool.open()
         world.record_changed(None, record(1))
         seen(world, row("fwd-1", owner=uid(1)))
-        seen(world, at=1.0)
+        world.table(GATEWAY).gone("fwd-1", 1.0)
         world.record_changed(record(1), None)
         assert set(world.quarantined()) == {endpoint(600)}
 

@@ -68,7 +68,7 @@ class TestCounting:
         world.record_changed(None, record(1, 600))
         table = world.table(GATEWAY)
         table.merge(reading(1.0, row("fwd-1", "1.1.1.1:605", "10.0.0.9:80", owner=uid(1))), 1.0)
-        table.merge(reading(2.0), 2.0)
+        table.gone("fwd-1", 2.0)
         assert left(world) == LIMIT - 2
 
     def test_one_that_several_claim_counts_once(self, world):

@@ -67,7 +67,7 @@ class TestOneAddress:
         take(pool, "a", 80)
         take(pool, "b", 80)
         assert take(pool, "c", 80, 443) == [
-            f"{GATEWAY}: no free port is left in 600-601 on its EIPs"
+            f"{GATEWAY}: none of its EIPs has 2 free ports in 600-601"
         ]
         pool.unclaim("b", 0.0)
         assert take(pool, "c", 80, 443, now=QUARANTINE) == ["2.2.2.2:601/tcp", "2.2.2.2:600/tcp"]
@@ -400,7 +400,7 @@ class TestExtending:
     def test_not_without_a_free_port(self):
         pool = pool_of(offer(ports="600/601"))
         pool.claim("a", "", spec(600), 0.0)
-        assert self.extend(pool, 443, 8080) == f"{GATEWAY}: no free port is left on {EIP}"
+        assert self.extend(pool, 443, 8080) == f"{GATEWAY}: no 2 free ports are left on {EIP}"
 
     @pytest.mark.parametrize(
         "eips", [[], [eip("2.2.2.2")], [eip(EIP, "is locked")]], ids=["none", "other", "locked"]
@@ -439,3 +439,29 @@ class TestExtending:
 
 def test_endpoints_are_written_as_people_write_them():
     assert str(Endpoint("1.1.1.1", 600, UDP)) == "1.1.1.1:600/udp"
+
+
+class TestWhatIsSaidOfAShortage:
+    """What is true: how many were asked for, and what there is."""
+
+    def test_of_more_ports_than_are_handed_out(self):
+        pool = pool_of(offer(ports="600/609"))
+        assert got(pool.pick(demand(*range(1, 51)), 0.0)) == [
+            f"{GATEWAY}: 50 ports are asked for, and only 10 of each EIP are handed out (600-609)"
+        ]
+
+    def test_of_more_ports_than_are_free(self):
+        pool = pool_of(offer(ports="600/609"))
+        take(pool, "a", *range(1, 9))
+        assert got(pool.pick(demand(1, 2, 3), 0.0)) == [
+            f"{GATEWAY}: none of its EIPs has 3 free ports in 600-609"
+        ]
+        assert got(pool.pick(demand((1, TCP), (2, TCP), (3, UDP)), 0.0)) != []
+
+    def test_what_rests_is_counted(self):
+        pool = pool_of(offer(ports="600/601"))
+        take(pool, "a", 1, 2)
+        pool.unclaim("a", 0.0)
+        short = pool.pick(demand(1), 20.0)
+        assert (short.resting, short.retry_in) == (2, QUARANTINE - 20.0)
+        assert isinstance(pool.pick(demand(1), QUARANTINE), Allocation)

@@ -1,0 +1,91 @@
+"""Many wait for few endpoints: nobody is starved, and waiting costs little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.stage import Stage, eventually, stage
+
+GATEWAY = "ngw-bp1emulated0001"
+POOL = {
+    "natGwPool": [
+        {
+            "natgwId": GATEWAY,
+            "portRangeStart": 600,
+            "portRangeEnd": 603,
+            "eips": ["203.0.113.1"],
+        }
+    ]
+}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Stage]:
+    """Four endpoints in all."""
+    with stage(networkController=POOL, quarantine="1s") as it:
+        it.start_controller()
+        yield it
+
+
+def holders(it: Stage, namespace: str) -> list[str]:
+    """Pods of the namespace that are exposed."""
+    return [
+        record["metadata"]["name"]
+        for record in it.records(namespace)
+        if record.get("status", {}).get("entries")
+    ]
+
+
+def reconciled(it: Stage) -> float:
+    """How often pods were looked at so far."""
+    metrics = it.running[0].controller._metrics
+    results = ("success", "error", "requeue", "requeue_after")
+    return sum(metrics.reconciles.labels("dnatctl", r)._value.get() for r in results)
+
+
+def test_a_latecomer_of_another_namespace_is_served_within_a_few_releases(it: Stage) -> None:
+    crowd = it.ns
+    for n in range(60):
+        it.pod(f"web-{n}")
+    eventually(lambda: len(holders(it, crowd)) == 4)
+    it.quiet()
+    it.move_to(f"{crowd}-late")
+    it.pod("late")
+    it.told("late", "PoolExhausted")
+    for _ in range(3):
+        if it.entries("late"):
+            break
+        before = holders(it, crowd)
+        it.delete_pod(before[0], crowd, grace=0)
+        eventually(
+            lambda before=before: (
+                it.entries("late") or len(set(holders(it, crowd)) - set(before)) == 1
+            )
+        )
+    assert it.entries("late"), "it came after 56 others, and is served before them"
+    for pod in it.kube.store.list("pods", crowd):
+        it.delete_pod(pod["metadata"]["name"], crowd, grace=0)
+    eventually(lambda: not it.records(crowd))
+
+
+def test_one_release_does_not_wake_all_who_wait(it: Stage) -> None:
+    for n in range(120):
+        it.pod(f"web-{n}")
+    eventually(lambda: len(holders(it, it.ns)) == 4)
+    it.quiet()
+    before, had = reconciled(it), holders(it, it.ns)
+    it.delete_pod(had[0], grace=0)
+    eventually(lambda: set(holders(it, it.ns)) - set(had))
+    assert reconciled(it) - before < 110, "all 116 would be more"
+
+
+def test_one_that_asks_for_more_than_there_is_holds_up_nobody(it: Stage) -> None:
+    it.pod("greedy", "1-20")
+    said = it.told("greedy", "PoolExhausted")
+    assert "20 ports are asked for" in said
+    for n in range(4):
+        it.pod(f"web-{n}")
+    for n in range(4):
+        it.ready(f"web-{n}")
