@@ -65,6 +65,10 @@ class Exchange:
         # Of the machine, not of an injected clock: it is compared with the waits of real sockets.
         self._until = time.monotonic() + seconds
 
+    def bound(self, most: int) -> None:
+        """Take no more than so many bytes from here on."""
+        self._most = self._taken + most
+
     def left(self) -> float:
         """Seconds left. Raises TimeoutError if there are none."""
         left = self._until - time.monotonic()

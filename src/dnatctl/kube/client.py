@@ -187,7 +187,7 @@ class KubeClient:
                     preload_content=False,
                 )
             code = str(response.status)
-            return response, exchange, _content(response, call.most)
+            return response, exchange, _content(response, exchange, call.most)
         except HTTPError as error:
             raise _no_answer(error, call) from error
         finally:
@@ -239,9 +239,10 @@ class _Call(NamedTuple):
     cancel: Canceller
 
 
-def _content(response: urllib3.BaseHTTPResponse, most: int | None) -> bytes:
+def _content(response: urllib3.BaseHTTPResponse, exchange: Exchange, most: int | None) -> bytes:
     """The body, "" of a stream that has begun. Raises KubeError for a refusal, and HTTPError."""
     if response.status >= 300:
+        exchange.bound(LARGEST_ANSWER)  # also where a stream was asked for
         explanation = read(response, LARGEST_ANSWER)
         raise error_from_answer(response.status, explanation, response.headers.get("Retry-After"))
     return b"" if most is None else read(response, most)

@@ -57,6 +57,17 @@ def test_an_answer_that_is_too_large_is_not_taken(
     assert client.request("GET", "/x") == b'{"next":true}'
 
 
+def test_a_watch_that_is_refused_at_length_is_bounded_too(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.wfile.write(b"HTTP/1.1 410 Gone\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
+        drip(exchange, b"x" * 100_000, 0.0)
+
+    server.script(script)
+    assert failure_of(lambda: client.stream("/x")).failure is Failure.TOO_LARGE
+
+
 @pytest.mark.parametrize("length", [b"-2", b"zz", b"", b"9" * 400], ids=repr)
 def test_chunks_of_no_sensible_length_are_no_answer(
     server: ScriptedServer, client: KubeClient, length: bytes
