@@ -20,7 +20,7 @@ from tests.e2e.kubelet import Kubelet
 from tests.e2e.meddler import meddling
 from tests.e2e.older import exposed_before
 from tests.e2e.oracle import entries_of
-from tests.e2e.workloads import pod, stateful_set
+from tests.e2e.workloads import deployment, pod, stateful_set
 
 Grant = tuple[str, str, str]
 """API group, resource (with its subresource) and verb."""
@@ -31,6 +31,7 @@ ROLE = f"{RBAC}/namespaces/dnatctl-system/roles/dnatctl"
 ANNOTATION = MANIFESTS.parents[1] / "components" / "publish-annotation" / "rbac.yaml"
 
 DNAT = "alibabacloud.com"
+CRDS = "customresourcedefinitions"
 OWNING = {("", "pods/finalizers", "update"), ("apps", "statefulsets/finalizers", "update")}
 """Asked for by an admission plugin, on behalf of a request for something else: never logged."""
 
@@ -71,6 +72,22 @@ def _live(arena: Arena, kubelet: Kubelet, namespace: str) -> None:
     arena.ready(namespace, "game-0")
     arena.api.patch(f"{statefulsets}/game", {"spec": {"replicas": 0}})
     eventually(lambda: not entries_of(arena.record(namespace, "game-0") or {}), within=30)
+    _delete_by_hand(arena, namespace)
+
+
+def _delete_by_hand(arena: Arena, namespace: str) -> None:
+    """A PodDNAT whose pod runs: everything around that is looked at."""
+    deployments = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    arena.api.create(deployments, deployment("site", 1, annotations=exposing("80")))
+    names = [pod["metadata"]["name"] for pod in eventually(lambda: _of_site(arena, namespace))]
+    arena.ready(namespace, names[0])
+    arena.api.delete(f"{arena.records_path(namespace)}/{names[0]}")
+    needed = {("apps", "deployments", "get"), ("apiextensions.k8s.io", CRDS, "get")}
+    eventually(lambda: needed <= _used(arena), within=30)
+
+
+def _of_site(arena: Arena, namespace: str) -> list[Object]:
+    return arena.api.items(pods_path(namespace), labelSelector="app=site")
 
 
 def _repair_twice(arena: Arena, namespace: str) -> None:
