@@ -101,7 +101,8 @@ def test_many_whose_pods_are_there_as_before_were_lost(it: Stage) -> None:
     with it.kube.store.raw.lock:
         for name in names:
             strip(it, name)
-    eventually(lambda: creates.hits > len(names))
+    # Not once a pod: where a namespace is refused, one of its pods tries at a time.
+    eventually(lambda: creates.hits > 2)
     it.running[0].controller._sweeper.sweep()
     it.quiet(unless=lambda: True)
     assert {row["entry_id"] for row in it.rows()} == before
