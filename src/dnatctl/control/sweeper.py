@@ -59,6 +59,10 @@ class _Forgetful:
         self.braked = braked
 
 
+FOLLOW_S = 2.0
+"""Seconds in which others follow where PodDNATs are lost together, while their pods live on."""
+
+
 class _Vanished(NamedTuple):
     """A PodDNAT that was seen to go: its name, and when (monotonic)."""
 
@@ -101,6 +105,7 @@ class Sweeper:
         self._told: Collection[str] = ()
         self._problems: tuple[str, ...] = ()
         self._vanished: dict[str, _Vanished] = {}
+        self._followed = False
         self._soon = threading.Event()
         self._stopping = threading.Event()
         hearts = hearts or Heartbeats(world.clock)
@@ -143,7 +148,7 @@ class Sweeper:
     def _waited(self) -> bool:
         """Wait for the next cycle; whether it is to stop."""
         self._thread.by(self._cycle_s, "waits")
-        self._soon.wait(self._cycle_s)
+        self._soon.wait(min(self._cycle_s, FOLLOW_S) if self._followed else self._cycle_s)
         self._soon.clear()
         return self._stopping.is_set()
 
@@ -201,7 +206,7 @@ class Sweeper:
         """With those known whose PodDNATs were seen to vanish.
 
         Where many vanish whose pods are there as before, PodDNATs were lost (a restored backup):
-        that is what the brake is for.
+        that is what the brake is for; whether many do is waited for.
         """
         owners = {orphan.uid for orphan in orphans}
         with self._lock:
@@ -210,9 +215,12 @@ class Sweeper:
                 for uid, gone in self._vanished.items()
                 if uid in owners or now - gone.at <= REMEMBERED_S
             }
-            gone = {uid: gone.key for uid, gone in self._vanished.items() if uid in owners}
-        served = {o.uid for o in orphans if o.uid in gone and gone[o.uid] in o.leads_to}
-        bereft = gone.keys() - (served if len(served) > self._sightings.patience.many else set())
+            gone = {uid: gone for uid, gone in self._vanished.items() if uid in owners}
+        served = {o.uid for o in orphans if o.uid in gone and gone[o.uid].key in o.leads_to}
+        fresh = {uid for uid in served if now - gone[uid].at < FOLLOW_S}
+        self._followed = bool(fresh)
+        lost = served if len(served) > self._sightings.patience.many else fresh
+        bereft = gone.keys() - lost
         return [replace(orphan, bereft=orphan.uid in bereft) for orphan in orphans]
 
     def find(self) -> list[Orphan]:
