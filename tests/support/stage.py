@@ -38,7 +38,7 @@ NAMESPACE = "dnatctl-system"
 CLUSTER_ID = "c11ba338192xxxxxxx"
 PREFIX = "k8s.aliyun.com/pod-dnat"
 POD_READY = "k8s.aliyun.com/pod-dnat-ready"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """How long what must come is waited for. Long, as the machine may be busy with something else; it
 says nothing about speed."""
 

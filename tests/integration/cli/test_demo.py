@@ -13,6 +13,7 @@ import yaml
 
 from dnatctl_sim.demo.story import STORY
 from tests.integration.cli.processes import Program, alive, running
+from tests.support.stage import PATIENCE_S
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def acts(output: str) -> dict[str, str]:
 
 
 def test_it_tells_the_whole_story_in_plain_lines_and_ends_with_0(demo: Program) -> None:
-    status = demo.process.wait(60)
+    status = demo.process.wait(PATIENCE_S)
     told = acts(demo.output)
 
     assert status == 0, demo.output + demo.errors

@@ -205,7 +205,7 @@ def test_threads_share_a_client(bench: Bench, cloud: Cloud) -> None:
     gate = threading.Barrier(16)
 
     def create(i: int) -> str:
-        gate.wait(10)
+        gate.wait(60)
         new = new_entry(port=600 + i, ip=f"172.16.2.{i + 1}")
         while True:
             try:

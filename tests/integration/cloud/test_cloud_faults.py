@@ -199,7 +199,7 @@ def test_a_call_that_waits_for_its_turn_is_not_made_when_the_program_stops(bench
     thread = threading.Thread(target=waiter)
     thread.start()
     stop.set()
-    thread.join(10)
+    thread.join(60)
     assert outcome == [Stopped]
     assert bench.calls(CREATE) == 2
 

@@ -81,7 +81,7 @@ def test_no_more_is_taken_by_asking_for_other_ports_again_and_again(it: Stage) -
         it.quiet(unless=lambda: taken(it, "restless") > 20)
         most = max(most, taken(it, "restless"))
     assert most <= 20
-    it.ready("web", 10, seconds=60)
+    it.ready("web", 10)
 
 
 def test_what_is_written_for_pods_that_there_are_not_reserves_nothing(it: Stage) -> None:

@@ -132,7 +132,7 @@ def test_neighbours_of_a_refused_namespace_are_served(it: Stage) -> None:
         it.delete_pod(name, refused, grace=0)
     it.kube.faults.clear()
     for name in names[:3]:
-        it.ready(name, 12, refused, seconds=60)
+        it.ready(name, 12, refused)
     for name in names[:3]:
         it.delete_pod(name, refused, grace=0)
         it.gone(name, refused)

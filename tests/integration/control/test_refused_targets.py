@@ -111,7 +111,7 @@ def test_where_all_refuse_alike_a_claim_stays_is_told_and_heals() -> None:
         assert moved <= 2, "one goes ahead, and the others wait for how it fares"
         it.heal()
         for name in names:
-            it.ready(name, seconds=40)
+            it.ready(name)
         it.assert_at_rest()
 
 

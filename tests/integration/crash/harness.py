@@ -23,7 +23,7 @@ from tests.support.gate import Passing
 from tests.support.referee import RECORDS
 from tests.support.stage import Stage, fast, stage
 
-PATIENCE_S = 45.0
+PATIENCE_S = 240.0
 """For one step, crash, restart and time-outs included."""
 
 

@@ -404,7 +404,7 @@ def running(server: ScriptedServer, client: KubeClient) -> Iterator[Rig]:
     rig.informer = Informer(client, PodSource(), clock=SystemClock())
     yield rig
     rig.informer.stop()
-    assert rig.informer.join(5)
+    assert rig.informer.join(60)
 
 
 def begin_and_hold(*lines: bytes) -> Callable[[Exchange], None]:
@@ -439,7 +439,7 @@ def test_stop_is_prompt(
     until(lambda: len(running.server.requests) == requests)
     started = time.monotonic()
     running.informer.stop()
-    assert running.informer.join(5)
+    assert running.informer.join(60)
     assert time.monotonic() - started < 2
     assert running.informer.join(0)
 

@@ -81,7 +81,7 @@ def copy(kube: KubeServer, wire: KubeClient) -> Iterator[Copy]:
     made = Copy(kube, wire)
     yield made
     made.informer.stop()
-    assert made.informer.join(5)
+    assert made.informer.join(60)
 
 
 def add(kube: KubeServer, name: str, **annotations: str) -> None:
@@ -257,4 +257,4 @@ def test_nodes_come_with_their_zones_only(kube: KubeServer, wire: KubeClient, un
         until(lambda: informer.get(Key("", name)).zone == "elsewhere")  # type: ignore[union-attr]
     finally:
         informer.stop()
-        assert informer.join(5)
+        assert informer.join(60)
