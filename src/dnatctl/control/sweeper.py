@@ -29,6 +29,9 @@ REMEMBERED_S = 600.0
 SWEEP_S = 300.0
 """Longest cycle, in which all PodDNATs may have to be listed."""
 
+FOLLOW_S = 2.0
+"""Seconds in which others follow where PodDNATs are lost together, while their pods live on."""
+
 HELD = (
     "{} entries carry this cluster's mark and no PodDNAT claims them: too many to be leftovers. "
     "None is deleted until a person has looked. If another cluster works with the same clusterID "
@@ -57,10 +60,6 @@ class _Forgetful:
     def note_braked(self, braked: bool) -> None:
         """See `Memory`."""
         self.braked = braked
-
-
-FOLLOW_S = 2.0
-"""Seconds in which others follow where PodDNATs are lost together, while their pods live on."""
 
 
 class _Vanished(NamedTuple):
