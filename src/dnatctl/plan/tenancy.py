@@ -30,21 +30,26 @@ class Claimant:
 def tenant(claimants: Sequence[Claimant], instance: str = "") -> Claimant:
     """Which of them has the IP; `instance`: that of its network interface, if the cloud told.
 
-    In this order: one whose node lives; one that is not being deleted; one whose machine has the
-    interface; the one with the latest sign of life.
+    In this order: one whose node lives; one whose machine has the interface; the one with the
+    latest sign of life, so that one that drains loses nothing to what is left of an earlier one;
+    one that is not being deleted.
     """
 
-    def rank(one: Claimant) -> tuple[bool, bool, bool, str, str]:
+    def rank(one: Claimant) -> tuple[bool, bool, str, bool, str]:
         pod, here = one.pod, bool(instance) and one.instance == instance
-        return not one.node, not pod.deleting, here, pod.alive, pod.uid
+        return not one.node, here, pod.alive, not pod.deleting, pod.uid
 
     return max(claimants, key=rank)
 
 
 def is_open(claimants: Sequence[Claimant]) -> bool:
-    """Whether the cloud's word may decide: living pods, on several machines that are known."""
-    living = [one for one in claimants if not one.node and not one.pod.deleting]
-    machines = {one.instance for one in living}
+    """Whether the cloud's word may decide: living pods, on several machines that are known.
+
+    One that is being deleted counts where it is the latest: the clock of its node may be ahead.
+    """
+    running = [one for one in claimants if not one.node]
+    drains = bool(running) and tenant(running).pod.deleting
+    machines = {one.instance for one in running if drains or not one.pod.deleting}
     return len(machines) > 1 and "" not in machines
 
 

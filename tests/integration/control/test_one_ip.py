@@ -173,6 +173,25 @@ def test_the_end_of_the_later_one_gives_the_ip_back(it: Stage) -> None:
     it.assert_at_rest()
 
 
+def test_the_later_one_has_the_ip_until_its_containers_have_ended(it: Stage) -> None:
+    """What a kubelet still says of an earlier pod cuts nobody off who plays on the later one."""
+    it.pod("later")
+    before = it.ready("later")
+    ip = ip_of(it, "later")
+    status = {"startTime": NEW}
+    it.kube.store.patch("pods", it.ns, "later", {"status": status}, "status")
+    state_ip(it, "earlier", ip, OLD)
+    lost(it, "earlier", "default/later")
+    it.kube.kubelet.hold(it.ns, "later")
+    it.delete_pod("later")
+    it.quiet()
+    assert it.entries("later") == before
+    assert only(it, ip, "later")
+    it.kube.kubelet.release(it.ns, "later")
+    it.gone("later")
+    it.ready("earlier")
+
+
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
 def test_a_finished_pod_that_keeps_its_ip_stands_in_nobodys_way(it: Stage, phase: str) -> None:
     state_ip(it, "old", "10.0.7.1", NEW)

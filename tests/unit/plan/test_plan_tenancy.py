@@ -24,7 +24,10 @@ def one(name: str = "a", *, node: str = "", instance: str = "", **pod: object) -
     [
         (one("b", alive=LATE), [one("a", alive=EARLY)], ""),
         (one("b", alive=LATE), [one("a", alive=EARLY), one("c", alive=EARLY)], ""),
-        (one("b", alive=EARLY), [one("a", alive=LATE, deleting=True)], ""),
+        (one("b", alive=LATE), [one("a", alive=EARLY, deleting=True)], ""),
+        (one("b", alive=EARLY), [one("z", alive=EARLY, deleting=True)], ""),
+        (one("b", alive=LATE, deleting=True), [one("a", alive=EARLY)], ""),
+        (one("b", instance="i-1"), [one("a", instance="i-2", alive=LATE, deleting=True)], "i-1"),
         (one("b", alive=EARLY), [one("a", alive=LATE, node=DOWN)], ""),
         (one("b", alive=EARLY, deleting=True), [one("a", alive=LATE, node=DOWN)], ""),
         (one("b", instance="i-1", alive=EARLY), [one("a", instance="i-2", alive=LATE)], "i-1"),
@@ -35,7 +38,10 @@ def one(name: str = "a", *, node: str = "", instance: str = "", **pod: object) -
     ids=[
         "the latest",
         "the latest of three",
-        "not one that goes",
+        "not an earlier one that goes",
+        "of two as late not the one that goes",
+        "one that drains keeps it from an earlier one",
+        "one that goes and is on another machine has not",
         "not one on a dead node",
         "rather one that goes than one on a dead node",
         "the one whose machine has the interface",
@@ -56,7 +62,8 @@ def test_who_has_it(has_it: Claimant, others: list[Claimant], instance: str) -> 
         ([one(instance="i-1"), one(instance="i-2")], True),
         ([one(instance="i-1"), one(instance="i-1")], False),
         ([one(instance="i-1"), one(instance="")], False),
-        ([one(instance="i-1"), one(instance="i-2", deleting=True)], False),
+        ([one(instance="i-1", alive=LATE), one(instance="i-2", deleting=True)], False),
+        ([one(instance="i-1"), one(instance="i-2", alive=LATE, deleting=True)], True),
         ([one(instance="i-1"), one(instance="i-2", node=DOWN)], False),
     ],
 )
