@@ -22,6 +22,9 @@ ENDPOINTS = "k8s.aliyun.com/pod-dnat-endpoints"
 POD_READY = "k8s.aliyun.com/pod-dnat-ready"
 """Type of the condition on the pod; may be used as a readiness gate."""
 
+NOT_EXPOSED = "NotExposed"
+"""Its reason where the pod does not ask to be exposed."""
+
 
 class Key(Struct, frozen=True, order=True):
     """Namespace and name, shared by a pod and its PodDNAT."""

@@ -13,6 +13,7 @@ from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi
 from dnatctl.objects import (
     ENDPOINTS,
+    NOT_EXPOSED,
     POD_READY,
     READY,
     Condition,
@@ -222,7 +223,7 @@ _Told = tuple[str, str, str]
 _MAKING = ("EntriesPending", "0 ports are reachable yet: the entries are being made")
 
 _OTHERWISE = {
-    Ask.OFF: ("NotExposed", "the pod does not ask to be exposed"),
+    Ask.OFF: (NOT_EXPOSED, "the pod does not ask to be exposed"),
     Ask.NO_ADDRESS: ("NoAddress", "the pod has no IP yet: its entries are made when it has one"),
     Ask.ENDED: ("PodEnded", "the pod's containers have ended: its entries are released"),
 }

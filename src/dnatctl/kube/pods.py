@@ -12,7 +12,7 @@ from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import JSON, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import Event, Known, Metadata, Model, Page, Reader
-from dnatctl.objects import ENDPOINTS, POD_READY, Condition, Key, Pod
+from dnatctl.objects import ENDPOINTS, NOT_EXPOSED, POD_READY, Condition, Key, Pod
 from dnatctl.plan.exposure import FIXED, MAX_TEXT, PORTS, PROTOCOL, SWITCH
 
 _LONGEST = {
@@ -32,7 +32,8 @@ class PodSource:
     """All pods of the cluster, or of one namespace; only those with annotations of ours are kept.
 
     A pod that is held and loses its annotations stays, with none, until it is deleted: its end
-    must be seen. Of the others, `neighbours` notes which has which IP; one that states an IP for
+    must be seen. One that lost them while nobody looked is kept if its condition of ours still says
+    something else. Of the others, `neighbours` notes which has which IP; one that states an IP for
     which `concerns` holds is kept as well, as the IP can be only one pod's.
     """
 
@@ -61,9 +62,9 @@ class PodSource:
     def _convert(self, read: _Pod, known: Known) -> Pod | None:
         meta = read.metadata
         ours = _ours(meta.annotations or {})
-        if not ours and not known(meta.key, meta.uid) and not self._neighbour(read):
-            return None
-        return _pod(read, ours)
+        if ours or known(meta.key, meta.uid) or _is_told_otherwise(read):
+            return _pod(read, ours)
+        return _pod(read, ours) if self._neighbour(read) else None
 
     def _neighbour(self, read: _Pod) -> bool:
         """Note the IP of a pod that asks for nothing; whether somebody else states it too."""
@@ -316,6 +317,12 @@ def _condition(conditions: Iterable[_PodCondition]) -> Condition | None:
                 observed_generation=entry.observed_generation or 0,
             )
     return None
+
+
+def _is_told_otherwise(read: _Pod) -> bool:
+    """Whether a pod that asks for nothing is still told something else than just that."""
+    condition = _condition(read.status.conditions or ())
+    return condition is not None and condition.reason != NOT_EXPOSED
 
 
 def _same(held: Condition, wanted: Condition) -> bool:

@@ -67,6 +67,18 @@ def test_a_mistake_that_was_mended_is_told_no_more_before_the_pod_is_reachable(o
     eventually(lambda: reason(one, "web") == "EntriesAvailable")
 
 
+@pytest.mark.parametrize("ports", ["80", "bad"])
+def test_who_asks_no_more_since_nobody_looked_is_told_just_that(one: Stage, ports: str) -> None:
+    one.pod("web", ports)
+    eventually(lambda: reason(one, "web") in ("EntriesAvailable", "InvalidAnnotation"))
+    one.stop_controllers()
+    one.annotate("web", switch=None, expose_port=None)
+    one.start_controller(leader_elect=False)
+    eventually(lambda: reason(one, "web") == "NotExposed")
+    one.gone("web")
+    one.assert_at_rest()
+
+
 # --- what forwards nothing
 
 

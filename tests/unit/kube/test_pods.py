@@ -274,3 +274,13 @@ def test_deleted_between_two_crashes() -> None:
         {"waiting": {"reason": "CrashLoopBackOff"}}, lastState=ENDED, restartCount=3
     )
     assert ended(container=[waiting])
+
+
+@pytest.mark.parametrize(("reason", "kept"), [("InvalidAnnotation", True), ("NotExposed", False)])
+def test_one_that_asks_no_more_is_kept_until_it_has_been_told(reason: str, kept: bool) -> None:
+    obj = pod(annotations=None)
+    obj["status"]["conditions"] = [
+        {"type": "k8s.aliyun.com/pod-dnat-ready", "status": "False", "reason": reason}
+    ]
+    found = PodSource().event(event("ADDED", obj), nobody).object
+    assert (found is not None) is kept
