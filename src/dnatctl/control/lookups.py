@@ -60,6 +60,8 @@ class KubeLookups:
     def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
         """Why the record is being deleted, while its pod lives. Raises KubeError."""
         around = self._surroundings.look(record, pod)
+        for leave in around.seen:
+            self._missing.pop(leave, None)
         if around.going:
             log.info("release held", key=str(record.key), uid=record.uid, going=around.going)
             if around.going == THE_DEFINITION:

@@ -28,11 +28,13 @@ HIGHEST: Final = 4
 
 class Around(Struct, frozen=True):
     """`going`: what is being deleted, or is gone, for people; empty if nothing is. `unseen`: the
-    leave that is missing to look at the rest; empty where all could be looked at.
+    leave that is missing to look at the rest; empty where all could be looked at. `seen`: those
+    that are not missing.
     """
 
     going: str = ""
     unseen: str = ""
+    seen: tuple[str, ...] = ()
 
 
 class Surroundings:
@@ -44,16 +46,19 @@ class Surroundings:
 
     def look(self, record: PodDNAT, pod: Pod) -> Around:
         """What is going around the pod; the pod itself has been looked at. Raises KubeError."""
-        unseen = ""
+        unseen, seen = "", []
         for leave, look in self._looks(record, pod):
             try:
-                if going := look():
-                    return Around(going)
+                going = look()
             except KubeError as error:
                 if error.failure is not Failure.FORBIDDEN:
                     raise
                 unseen = unseen or leave
-        return Around(unseen=unseen)
+                continue
+            seen.append(leave)
+            if going:
+                return Around(going, seen=tuple(seen))
+        return Around(unseen=unseen, seen=tuple(seen))
 
     def _looks(self, record: PodDNAT, pod: Pod) -> Iterator[tuple[str, Callable[[], str]]]:
         """What to look at, with the leave that it takes; empty where that may be missing."""

@@ -209,7 +209,11 @@ def test_a_definition_that_goes_is_nobodys_wish() -> None:
 
 
 @pytest.mark.parametrize("resource", [NAMESPACES, DEFINITIONS])
-def test_what_may_not_be_looked_at_cuts_nobody_off(it: Stage, resource: str) -> None:
+def test_what_may_not_be_looked_at_cuts_nobody_off(
+    it: Stage, resource: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("dnatctl.control.observe", "dnatctl.plan.deletion"):
+        monkeypatch.setattr(f"{place}.ASK_AGAIN_S", 0.3)
     it.pod("alone")
     it.ready("alone")
     forbidden = it.kube.faults.add(Fault(403), Match(resource=resource), None)
@@ -221,6 +225,9 @@ def test_what_may_not_be_looked_at_cuts_nobody_off(it: Stage, resource: str) -> 
             text.partition("may not ")[2][:14] in n for n in it.running[0].controller._notes()
         )
     forbidden.cancel()
+    notes = it.running[0].controller._notes
+    eventually(lambda: not any(resource in note for note in notes()), what="it is not missing")
+    it.ready("alone")
 
 
 def test_an_owner_that_may_not_be_read_cuts_nobody_off(it: Stage) -> None:
