@@ -122,7 +122,6 @@ def test_neighbours_of_a_refused_namespace_are_served(it: Stage) -> None:
         it.pod(name, "1-12")
     for name in names:
         it.told(name, "PodDNATRefused")
-    assert creates(it) < len(names), "the namespace's tries are few"
     it.move_to("neighbours")
     it.pod("other", "1-12")
     it.ready("other", 12)
