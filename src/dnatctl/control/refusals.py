@@ -57,7 +57,7 @@ class _Pause:
 @dataclass(slots=True)
 class _Namespace:
     """`names`: those with a pause of their own. `refused`: who was since the last success.
-    `waiting`: who has to wait for another's try. `said`: what those are told.
+    `waiting`: who has to wait for another's try. `said`: what those are told, and of which `kind`.
     """
 
     names: set[Key] = field(default_factory=set)
@@ -65,6 +65,7 @@ class _Namespace:
     waiting: set[Key] = field(default_factory=set)
     pause: _Pause = field(default_factory=_Pause)
     said: Problem | None = None
+    kind: Failure | None = None
 
 
 class Refusals:
@@ -99,13 +100,15 @@ class Refusals:
         own = self._names.setdefault(key, _Pause())
         own.begin(now)
         space = self._namespaces[key.namespace]
-        space.said = _problem(key, error)
+        problem = _problem(key, error)
+        if space.kind is not error.failure:  # else the same is told to all, not each other's names
+            space.said, space.kind = problem, error.failure
         space.names.add(key)
         space.refused.add(key)
         if len(space.refused) > 1 and space.pause.until <= now:
             space.pause.begin(now)
         quiet = error.unsure and own.failures <= DOUBTS_UNTOLD
-        return None if quiet else space.said, own.until - now
+        return None if quiet else problem, own.until - now
 
     def accepted(self, key: Key) -> set[Key]:
         """A claim was stored; returns who had to wait for that."""

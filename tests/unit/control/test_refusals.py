@@ -66,6 +66,17 @@ def test_then_one_at_a_time_tries_ever_more_seldom(refusals):
     assert len(set(tries)) == len(tries), "one at a time"
 
 
+def test_those_who_wait_are_told_the_same_whoever_tried_last(refusals):
+    """Else each try would be news for all of them: an event and a patch each."""
+    refusals.refused(A, NO, 0.0)
+    refusals.refused(B, KubeError(Failure.FORBIDDEN, "poddnats b is forbidden"), 0.0)
+    told = refusals.hold(C, 0.0).problem
+    refusals.refused(A, KubeError(Failure.FORBIDDEN, "poddnats a is forbidden"), 1.0)
+    assert refusals.hold(C, 1.0).problem == told
+    refusals.refused(A, KubeError(Failure.ADMISSION, "a webhook is down"), 2.0)
+    assert "a webhook is down" in refusals.hold(C, 2.0).problem.message
+
+
 def test_a_success_frees_all_and_names_who_waited(refusals):
     for name in (A, B):
         refusals.refused(name, NO, 0.0)
