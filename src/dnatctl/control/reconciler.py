@@ -9,7 +9,7 @@ import structlog
 
 from dnatctl.control.damping import CHANGES_A_MINUTE, Damper
 from dnatctl.control.observe import Observer
-from dnatctl.control.refusals import Refusals, is_refusal
+from dnatctl.control.refusals import Refusals, is_refusal, not_stored
 from dnatctl.control.world import World
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
@@ -180,9 +180,13 @@ class Reconciler:
                 if not self._take(seen, made.step):
                     return None
             except KubeError as error:
-                if not (isinstance(made.step, CreateRecord | Reclaim) and is_refusal(error)):
+                if not is_refusal(error):
                     raise
-                return self._refused(seen, error)
+                if isinstance(made.step, CreateRecord | Reclaim):
+                    return self._refused(seen, error)
+                if isinstance(made.step, FixMetadata):
+                    self._reporter.judged(seen, Plan(problem=not_stored(seen.key, error)))
+                raise
         return 0.0
 
     def _decide(self, seen: Seen) -> Plan:

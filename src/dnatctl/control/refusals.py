@@ -100,7 +100,7 @@ class Refusals:
         own = self._names.setdefault(key, _Pause())
         own.begin(now)
         space = self._namespaces[key.namespace]
-        problem = _problem(key, error)
+        problem = not_stored(key, error)
         if space.kind is not error.failure:  # else the same is told to all, not each other's names
             space.said, space.kind = problem, error.failure
         space.names.add(key)
@@ -133,7 +133,8 @@ class Refusals:
                 del self._namespaces[key.namespace]
 
 
-def _problem(key: Key, error: KubeError) -> Problem:
+def not_stored(key: Key, error: KubeError) -> Problem:
+    """What to tell of a PodDNAT that the API server refuses to store."""
     said = error.message[:MESSAGE_LIMIT]
     mend = _MEND.get(error.failure, _MEND_OTHERS)
     text = f"the API server does not store the PodDNAT {key}: {said}; {mend}"

@@ -186,3 +186,26 @@ def test_fixed_means_nothing_for_a_pod_of_no_stateful_workload(it: Stage) -> Non
     assert owner["kind"] == "Pod"
     it.delete_pod("web")
     it.gone("web")
+
+
+ENFORCED = "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set"
+LEAVE = "the controller lacks the verb update on the finalizers of StatefulSet (apps/v1)"
+
+
+def test_a_missing_verb_on_finalizers_is_told_to_a_pod_that_is_not_exposed(it: Stage) -> None:
+    rule = it.kube.faults.add(Fault(403, ENFORCED), Match(verb="create", resource=RECORDS), None)
+    it.kube.store.create(STATEFUL_SETS, stateful(it.ns))
+    assert LEAVE in it.told("db-0", "PodDNATRefused")
+    rule.cancel()
+    it.ready("db-0")
+
+
+def test_and_to_one_that_becomes_fixed(it: Stage) -> None:
+    set_up(it, fixed="false")
+    match = Match(verb="patch", resource=RECORDS, namespace=it.ns)
+    rule = it.kube.faults.add(Fault(403, ENFORCED), match, None)
+    it.annotate("db-0", fixed="true")
+    assert LEAVE in it.told("db-0", "PodDNATRefused")
+    rule.cancel()
+    eventually(lambda: it.record("db-0")["metadata"]["ownerReferences"][0]["kind"] == "StatefulSet")
+    it.assert_at_rest()
