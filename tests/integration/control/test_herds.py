@@ -54,7 +54,7 @@ def test_a_latecomer_of_another_namespace_is_served_within_a_few_releases(it: St
     it.move_to(f"{crowd}-late")
     it.pod("late")
     it.told("late", "PoolExhausted")
-    for _ in range(3):
+    for _ in range(6):
         if it.entries("late"):
             break
         before = holders(it, crowd)
