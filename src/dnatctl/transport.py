@@ -97,7 +97,7 @@ _current: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 def bounded(pools: PoolManager) -> PoolManager:
     """Have the connections of a pool manager keep to the active `Exchange`."""
-    pools.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+    pools.pool_classes_by_scheme = {"http": _Connections, "https": _TLSConnections}
     return pools
 
 
@@ -201,9 +201,9 @@ class _TLSConnection(HTTPSConnection):
         super().request(*args, **kwargs)
 
 
-class _Pool(HTTPConnectionPool):
+class _Connections(HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
-class _TLSPool(HTTPSConnectionPool):
+class _TLSConnections(HTTPSConnectionPool):
     ConnectionCls = _TLSConnection

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dnatctl.model import EntryStatus, ForwardEntry, NewEntry, PortRange, Protocol
 from dnatctl.objects import PortMapping
-from dnatctl.plan.values import Workload
+from dnatctl.plan.values import WorkloadAnswer
 from tests.model import kube as kubes
 from tests.model.image import EIP
 from tests.model.kube import PodState
@@ -215,7 +215,7 @@ def record_stripped(world: World) -> Acts:
             yield label, world._replace(kube=kube)
 
 
-def workload_is(*values: Workload) -> Act:
+def workload_is(*values: WorkloadAnswer) -> Act:
     """The workload is scaled, or deleted."""
 
     def act(world: World) -> Acts:
@@ -229,8 +229,8 @@ def workload_is(*values: Workload) -> Act:
 
 def workload_orphans(world: World) -> Acts:
     """The workload is deleted without its pods."""
-    if world.kube.workload is not Workload.GONE:
-        kube = world.kube._replace(workload=Workload.GONE, orphaning=True)
+    if world.kube.workload is not WorkloadAnswer.GONE:
+        kube = world.kube._replace(workload=WorkloadAnswer.GONE, orphaning=True)
         yield "the workload is deleted without its pods", world._replace(kube=kube)
 
 
@@ -246,7 +246,7 @@ def owned_by(name: str, *owners: str) -> Act:
 
     def act(world: World) -> Acts:
         pod = world.kube.pod(name)
-        gone = world.kube.workload is Workload.GONE
+        gone = world.kube.workload is WorkloadAnswer.GONE
         for owner in owners:
             if pod is not None and pod.owner != owner and not (owner == "set" and gone):
                 label = f"pod {name} belongs to {owner or 'nobody'}"

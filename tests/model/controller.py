@@ -29,7 +29,7 @@ from dnatctl.kube.nodes import Node
 from dnatctl.model import ForwardEntry, GatewayEip
 from dnatctl.objects import Key, PodDNAT, PodRef
 from dnatctl.plan.exposure import Rules
-from dnatctl.plan.values import Plan, Seen, Workload, Write
+from dnatctl.plan.values import Plan, Seen, WorkloadAnswer, Write
 from dnatctl.pool import GatewayPool
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Pass
@@ -224,7 +224,7 @@ class Process:
             frozen = frozen._replace(**img.freeze_sightings(self.sweeper, self.table))
         return frozen._replace(**changes) if changes else frozen
 
-    def _workloads(self) -> tuple[tuple[str, tuple[float, str, Workload]], ...]:
+    def _workloads(self) -> tuple[tuple[str, tuple[float, str, WorkloadAnswer]], ...]:
         known = self.observer._workloads.items()
         return tuple(sorted((k.name, v) for k, v in known if v[0] >= self.now))
 

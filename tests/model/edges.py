@@ -10,7 +10,7 @@ from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus
 from dnatctl.plan.deletion import WISHED, behind
-from dnatctl.plan.values import Deletion, Plan, Seen, Workload, Write
+from dnatctl.plan.values import Deletion, Plan, Seen, WorkloadAnswer, Write
 from tests.model.cloud import Call, Cloud
 from tests.model.kube import (
     LATER,
@@ -157,8 +157,8 @@ class Server:
         state = self.kube.pod(name.name)
         return as_pod(state) if state else None
 
-    def keeps(self, name: Key, owner: Owner) -> Workload:
-        return Workload.WANTS if owner == LATER else self.kube.workload
+    def keeps(self, name: Key, owner: Owner) -> WorkloadAnswer:
+        return WorkloadAnswer.WANTS if owner == LATER else self.kube.workload
 
     def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
         return behind("all", now) if is_going(self.kube, record.key.name) else WISHED

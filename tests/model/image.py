@@ -22,7 +22,7 @@ from dnatctl.objects import Key, PodDNAT, PodDNATSpec
 from dnatctl.plan.case import CONFLICTS_BELIEVED
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.orphans import Orphan, _Sighting
-from dnatctl.plan.values import Deletion, Refusal, Step, Workload, Write
+from dnatctl.plan.values import Deletion, Refusal, Step, WorkloadAnswer, Write
 from dnatctl.pool import Pool
 from dnatctl.table.past import AGREE, Doubt, Past
 from dnatctl.table.view import READ_LAG_S, RECALLS, GivenUp, Row, Table
@@ -82,7 +82,7 @@ class Pause(NamedTuple):
     unanswered: bool
     durable: frozenset[Endpoint]
     refusals: tuple[tuple[NewEntry, Refusal], ...]
-    workload: Workload
+    workload: WorkloadAnswer
     deletion: Deletion
     step: Step | None = None
 
@@ -129,7 +129,7 @@ class Image(NamedTuple):
     call: Call | None = None
     answer: Outcome | None = None
     looks: tuple[LookImage, ...] = ()
-    workloads: tuple[tuple[str, tuple[float, str, Workload]], ...] = ()
+    workloads: tuple[tuple[str, tuple[float, str, WorkloadAnswer]], ...] = ()
     deletions: tuple[tuple[str, tuple[float, str, Deletion]], ...] = ()
     served: tuple[tuple[str, tuple[str, str]], ...] = ()
     doubted: tuple[tuple[str, PodDNAT | None], ...] = ()

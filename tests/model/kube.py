@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
 from dnatctl.plan.exposure import FIXED, PORTS, SWITCH
-from dnatctl.plan.values import Workload
+from dnatctl.plan.values import WorkloadAnswer
 
 NAMESPACE = "games"
 TICK_S = 60.0
@@ -105,7 +105,7 @@ class Kube(NamedTuple):
     records: tuple[PodDNAT, ...] = ()
     ledger: tuple[tuple[str, str], ...] = ()
     lease: str = ""
-    workload: Workload = Workload.WANTS
+    workload: WorkloadAnswer = WorkloadAnswer.WANTS
     serial: int = 0
     namespace_goes: bool = False
     orphaning: bool = False
@@ -217,14 +217,14 @@ def delete(kube: Kube, name: str) -> tuple[Kube, PodDNAT | None]:
 
 def bereft(kube: Kube) -> list[PodState]:
     """Pods whose workload is gone, which the garbage collector deletes."""
-    gone = kube.workload is Workload.GONE and not kube.orphaning
+    gone = kube.workload is WorkloadAnswer.GONE and not kube.orphaning
     return [p for p in kube.pods if p.fixed and p.owner == "set" and gone and not p.deleting]
 
 
 def garbage(kube: Kube) -> list[str]:
     """Names of PodDNATs whose owners are gone, which the garbage collector deletes."""
     living = {LATER.uid, *(pod.uid for pod in kube.pods)}
-    if kube.workload is not Workload.GONE or kube.orphaning:
+    if kube.workload is not WorkloadAnswer.GONE or kube.orphaning:
         living.add(WORKLOAD.uid)
     return [
         record.key.name
@@ -241,5 +241,5 @@ def is_going(kube: Kube, name: str) -> bool:
     return (
         kube.namespace_goes
         or (pod is not None and pod.deleting)
-        or (owned and kube.workload is Workload.GONE)
+        or (owned and kube.workload is WorkloadAnswer.GONE)
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, PortRange, Protocol
 from dnatctl.objects import FINALIZER, READY, PodDNAT
-from dnatctl.plan.values import Workload
+from dnatctl.plan.values import WorkloadAnswer
 from tests.model.kube import LATER, Kube, PodState
 from tests.model.moves import Move, State, Worlds
 from tests.model.rules import broken
@@ -97,7 +97,7 @@ def _is_kept(kube: Kube, record: PodDNAT, pod: PodState | None) -> bool:
     if pod is not None and not pod.ended and not (displaced and pod.deleting):
         return pod.ports is not None
     fixed = any(owner.kind != "Pod" for owner in record.owners)
-    return fixed and (kube.workload is Workload.WANTS or LATER in record.owners)
+    return fixed and (kube.workload is WorkloadAnswer.WANTS or LATER in record.owners)
 
 
 def _row(world: World, row: ForwardEntry) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnatctl.model import PortRange, Protocol
 from dnatctl.objects import Owner, PodDNAT, PodDNATSpec, PodDNATStatus, PortMapping, StatusEntry
-from dnatctl.plan.values import Policy, Workload
+from dnatctl.plan.values import Policy, WorkloadAnswer
 from tests.model import acts
 from tests.model.image import EIP, GATEWAY
 from tests.model.kube import PodState, key, uid
@@ -147,7 +147,7 @@ FIXED = Scenario(
     {
         "a_goes": acts.deleted("a"),
         "a_comes": acts.born("a", THERE, fixed=True),
-        "scale": acts.workload_is(Workload.GONE, Workload.SHED),
+        "scale": acts.workload_is(WorkloadAnswer.GONE, WorkloadAnswer.SHED),
     },
     Setup(ports=PortRange(1, 2), policy=Policy(retain_s=60.0)),
 )
@@ -211,7 +211,7 @@ CLEANED = Scenario(
         {"namespace": 1, "workload": 1},
     ),
     {
-        "workload": acts.workload_is(Workload.GONE),
+        "workload": acts.workload_is(WorkloadAnswer.GONE),
         "delete": acts.record_removed,
         "a_goes": acts.deleted("a"),
         "namespace": acts.namespace_deleted,

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dnatctl.cloud.credentials import CredentialError, CredentialSource, choose
-from dnatctl.cloud.credentials import CredentialType as SourceType
+from dnatctl.cloud.credentials import CredentialError, CredentialSource, CredentialType, choose
 from dnatctl.cloud.operation import Operation
-from dnatctl.config import Config, ConfigErrors, CredentialType, load
+from dnatctl.config import Config, ConfigErrors, CredentialSetting, load
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     # Loaded by what needs them: the clients of cloud and cluster cost half a second.
     from dnatctl.cloud.client import Cloud
     from dnatctl.cloud.providers import Provider
-    from dnatctl.kube.client import KubeClient, Observer
+    from dnatctl.kube.client import KubeClient, OnRequest
 
 DEFAULT_CONFIG = "/etc/dnatctl/config.yaml"
 
@@ -52,11 +51,11 @@ USUAL_NAMESPACE = "dnatctl-system"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _TYPES = {
-    CredentialType.AUTO: None,
-    CredentialType.ACCESS_KEY: SourceType.ACCESS_KEY,
-    CredentialType.RAM_ROLE: SourceType.RAM_ROLE,
-    CredentialType.RRSA: SourceType.RRSA,
-    CredentialType.ADDON_TOKEN: SourceType.ADDON_TOKEN,
+    CredentialSetting.AUTO: None,
+    CredentialSetting.ACCESS_KEY: CredentialType.ACCESS_KEY,
+    CredentialSetting.RAM_ROLE: CredentialType.RAM_ROLE,
+    CredentialSetting.RRSA: CredentialType.RRSA,
+    CredentialSetting.ADDON_TOKEN: CredentialType.ADDON_TOKEN,
 }
 
 
@@ -141,7 +140,7 @@ def _exists(client: KubeClient, namespace: str) -> bool:
     return True
 
 
-def connect(kubeconfig: Path | None, size: int, observer: Observer | None = None) -> KubeClient:
+def connect(kubeconfig: Path | None, size: int, observer: OnRequest | None = None) -> KubeClient:
     """The cluster, with so many connections kept; ends the command if none is configured."""
     from dnatctl.kube.client import KubeClient
 

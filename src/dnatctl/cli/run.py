@@ -50,7 +50,7 @@ GC_THRESHOLDS = (50_000, 20, 100)
 takes a third of the CPU of parsing (measured)."""
 
 
-class _Address(click.ParamType[str]):
+class _BindAddress(click.ParamType[str]):
     """Where to listen."""
 
     name = "address"
@@ -73,7 +73,7 @@ class _Address(click.ParamType[str]):
     envvar="DNATCTL_METRICS_BIND_ADDRESS",
     default=":8080",
     show_default=True,
-    type=_Address(),
+    type=_BindAddress(),
     show_envvar=True,
     help="Where /metrics is served; 0: nowhere.",
 )
@@ -82,7 +82,7 @@ class _Address(click.ParamType[str]):
     envvar="DNATCTL_HEALTH_PROBE_BIND_ADDRESS",
     default=":8081",
     show_default=True,
-    type=_Address(),
+    type=_BindAddress(),
     show_envvar=True,
     help="Where /healthz, /livez and /readyz are served; 0: nowhere.",
 )

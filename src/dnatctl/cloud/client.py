@@ -15,7 +15,7 @@ from dnatctl.cloud.api import MAX_ENI_IPS, PAGE_SIZE, EntryPage, Guard
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
-from dnatctl.cloud.sdk import UNREADABLE, Endpoint, Observer, Sdk, Settings
+from dnatctl.cloud.sdk import UNREADABLE, ApiHost, OnCall, Sdk, SdkSettings
 from dnatctl.cloud.translate import unreadable
 from dnatctl.model import Eni, ForwardEntry, Gateway, NewEntry
 
@@ -68,7 +68,7 @@ class Cloud:
         ecs_endpoint: str = "",
         limits: Mapping[Operation, float] | None = None,
         wait: Callable[[float], bool] | None = None,
-        observe: Observer | None = None,
+        observe: OnCall | None = None,
         connect_timeout: float = 5,
         read_timeout: float = 10,
         user_agent: str = f"dnatctl/{dnatctl.__version__}",
@@ -80,10 +80,10 @@ class Cloud:
         meanwhile, as `threading.Event.wait` does. Timeouts in seconds. Raises ValueError for an
         endpoint that is none.
         """
-        settings = Settings(
+        settings = SdkSettings(
             region_id,
-            Endpoint.parse(vpc_endpoint),
-            Endpoint.parse(ecs_endpoint),
+            ApiHost.parse(vpc_endpoint),
+            ApiHost.parse(ecs_endpoint),
             user_agent,
             connect_timeout,
             read_timeout,

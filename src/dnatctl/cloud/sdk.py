@@ -34,7 +34,7 @@ from dnatctl.cloud.web import Web
 
 OK: Final = "ok"
 
-Observer = Callable[[Operation, str, float], None]
+OnCall = Callable[[Operation, str, float], None]
 """Told of every call: the operation, `OK` or an ErrorKind, and its seconds, waiting excluded."""
 
 _METHODS: Final = {
@@ -59,14 +59,14 @@ _LOGGERS: Final = ("darabonba-core", "alibabacloud-tea", "credentials")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ApiHost:
     """Where a product's API is: `host[:port]`, empty for the region's public one."""
 
     host: str = ""
     protocol: str = "https"
 
     @classmethod
-    def parse(cls, text: str) -> Endpoint:
+    def parse(cls, text: str) -> ApiHost:
         """Read `https://host`, `http://host:port` or `host`. Raises ValueError for the rest."""
         if not text:
             return cls()
@@ -81,14 +81,14 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SdkSettings:
     """How to reach the cloud. In seconds: for a connection, and for a wait in between; a call ends
     within both together.
     """
 
     region_id: str
-    vpc: Endpoint
-    ecs: Endpoint
+    vpc: ApiHost
+    ecs: ApiHost
     user_agent: str
     connect_timeout: float
     read_timeout: float
@@ -98,7 +98,7 @@ class Sdk:
     """The SDK's clients, shared by all threads, with the rate limits in front of them."""
 
     def __init__(
-        self, settings: Settings, provider: Provider, limits: Limits, observe: Observer
+        self, settings: SdkSettings, provider: Provider, limits: Limits, observe: OnCall
     ) -> None:
         self._settings = settings
         self._provider = provider
@@ -170,7 +170,7 @@ class Sdk:
                 self._ecs = self._opened(EcsClient, self._settings.ecs)
             return self._ecs
 
-    def _opened(self, client_class: Any, endpoint: Endpoint) -> Any:
+    def _opened(self, client_class: Any, endpoint: ApiHost) -> Any:
         credential = framed(self._provider)
         client = client_class(
             Config(

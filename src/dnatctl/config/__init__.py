@@ -4,20 +4,20 @@
 that the pure parts of the program may use it.
 """
 
-from dnatctl.config.errors import ConfigErrors, Problem
+from dnatctl.config.errors import ConfigErrors, Mistake
 from dnatctl.config.load import ENVIRONMENT, load, parse
 from dnatctl.config.schema import (
     NATGW,
     Config,
     Credential,
-    CredentialType,
+    CredentialSetting,
     Endpoints,
+    EntryPolicy,
     Fixed,
     GatewayConfig,
     Namespaces,
     NetworkController,
-    Policy,
-    Publish,
+    Publishing,
 )
 
 __all__ = [
@@ -26,15 +26,15 @@ __all__ = [
     "Config",
     "ConfigErrors",
     "Credential",
-    "CredentialType",
+    "CredentialSetting",
     "Endpoints",
+    "EntryPolicy",
     "Fixed",
     "GatewayConfig",
+    "Mistake",
     "Namespaces",
     "NetworkController",
-    "Policy",
-    "Problem",
-    "Publish",
+    "Publishing",
     "load",
     "parse",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from dnatctl.config.errors import ConfigErrors, Problem
+from dnatctl.config.errors import ConfigErrors, Mistake
 
 Path = tuple[str | int, ...]
 """Keys and list positions from the top of a document down to a value."""
@@ -38,7 +38,7 @@ class Document:
 
     values: Any = field(default_factory=dict)
     places: dict[Path, Place] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Mistake] = field(default_factory=list)
 
     def put(self, key: str, value: object, *, where: str) -> None:
         """Set a value, by dotted key, that something other than the file gives."""
@@ -74,7 +74,7 @@ def read(text: str, *, name: str) -> Document:
     except yaml.YAMLError as error:
         raise ConfigErrors((_syntax_problem(error, name),)) from None
     if node is not None and node.tag != f"{_TAG}null":
-        document.values = _Reader(name, loader, document).value(node, ())
+        document.values = _Walk(name, loader, document).value(node, ())
     return document
 
 
@@ -99,14 +99,14 @@ def _at(name: str, mark: yaml.Mark) -> str:
     return f"{name}:{mark.line + 1}:{mark.column + 1}"
 
 
-def _syntax_problem(error: yaml.YAMLError, name: str) -> Problem:
+def _syntax_problem(error: yaml.YAMLError, name: str) -> Mistake:
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "no YAML"
     # The parser may quote the name of an anchor or a tag, and that may be a secret that starts
     # with * or ! and was not put in quotes.
     reason = re.sub(r"'[\w!.-]{2,}'", "a name", reason)
     allowed = "YAML; a value with special characters goes in quotes"
-    return Problem(_at(name, mark) if mark else name, "", reason, allowed)
+    return Mistake(_at(name, mark) if mark else name, "", reason, allowed)
 
 
 class _Loader(yaml.SafeLoader):
@@ -127,7 +127,7 @@ class _Loader(yaml.SafeLoader):
 
 
 @dataclass(slots=True)
-class _Reader:
+class _Walk:
     """One walk over the nodes of a document."""
 
     name: str
@@ -177,7 +177,7 @@ class _Reader:
 
     def _refuse(self, node: yaml.Node, path: Path, found: str, allowed: str) -> None:
         where = _at(self.name, node.start_mark)
-        self.document.problems.append(Problem(where, dotted(path), found, allowed))
+        self.document.problems.append(Mistake(where, dotted(path), found, allowed))
 
 
 def _written(node: yaml.Node) -> str:

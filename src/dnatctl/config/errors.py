@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class Mistake:
     """One mistake. `key` is empty where the text is no YAML. Never holds a credential's value."""
 
     where: str
@@ -23,6 +23,6 @@ class Problem:
 class ConfigErrors(Exception):  # noqa: N818 - it holds all of them
     """The configuration cannot be used. Its text has a line for each problem, in file order."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Mistake, ...]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from dnatctl.config.document import Document, read
-from dnatctl.config.errors import ConfigErrors, Problem
+from dnatctl.config.errors import ConfigErrors, Mistake
 from dnatctl.config.problems import explain
 from dnatctl.config.schema import Config
 
@@ -59,7 +59,7 @@ def load(
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "no UTF-8 text"
-        problem = Problem(str(path), "", reason, "a readable file in YAML")
+        problem = Mistake(str(path), "", reason, "a readable file in YAML")
         raise ConfigErrors((problem,)) from error
     return parse(text, env, overrides, name=str(path))
 
@@ -95,7 +95,7 @@ def _validated(document: Document) -> Config:
     return config
 
 
-def _position(problem: Problem) -> tuple[int, ...]:
+def _position(problem: Mistake) -> tuple[int, ...]:
     """Sort key: as they stand in the file, and what comes from elsewhere first."""
     place = re.search(r":(\d+):(\d+)$", problem.where)
     return tuple(map(int, place.groups())) if place else ()

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dnatctl.config.document import Document, Path, dotted
-from dnatctl.config.errors import Problem
+from dnatctl.config.errors import Mistake
 from dnatctl.config.schema import Config
 from dnatctl.config.settings import SETTINGS, keys_of
 
@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(r'"\s*<.*')
 _TEXT_EXPECTED = {"string_type", "string_sub_type"}
 
 
-def explain(error: ValidationError, document: Document) -> Iterator[Problem]:
+def explain(error: ValidationError, document: Document) -> Iterator[Mistake]:
     """A problem for each thing that `error` has to say of `document`."""
     for detail in error.errors(include_url=False, include_input=False):
         path = detail["loc"]
@@ -26,15 +26,15 @@ def explain(error: ValidationError, document: Document) -> Iterator[Problem]:
             yield _unknown_key(path, document)
         elif path[-1:] == ("[key]",):
             where = document.place(path[:-1]).key
-            yield Problem(where, dotted(path[:-1]), "this key", _allowed(detail, path))
+            yield Mistake(where, dotted(path[:-1]), "this key", _allowed(detail, path))
         elif detail["type"] == "missing":
             where = document.place(path).value
-            yield Problem(where, dotted(path), "nothing", _allowed(detail, path))
+            yield Mistake(where, dotted(path), "nothing", _allowed(detail, path))
         else:
             yield _bad_value(detail, path, document)
 
 
-def _bad_value(detail: ErrorDetails, path: Path, document: Document) -> Problem:
+def _bad_value(detail: ErrorDetails, path: Path, document: Document) -> Mistake:
     place = document.place(path)
     allowed = _allowed(detail, path)
     if _PLACEHOLDER.match(place.text):
@@ -42,7 +42,7 @@ def _bad_value(detail: ErrorDetails, path: Path, document: Document) -> Problem:
     elif detail["type"] in _TEXT_EXPECTED:
         allowed = f"{allowed} (as text: put it in quotes)"
     found = "a value (not shown)" if path[:1] == ("credential",) else place.text
-    return Problem(place.value, dotted(path), found, allowed)
+    return Mistake(place.value, dotted(path), found, allowed)
 
 
 def _allowed(detail: ErrorDetails, path: Path) -> str:
@@ -57,11 +57,11 @@ def _allowed(detail: ErrorDetails, path: Path) -> str:
     return f"a mapping with the keys {', '.join(keys_of(Config))}"
 
 
-def _unknown_key(path: Path, document: Document) -> Problem:
+def _unknown_key(path: Path, document: Document) -> Mistake:
     section = SETTINGS[_general(path[:-1])].section if path[:-1] else Config
     known = keys_of(section or Config)
     found = "an unknown key" + _hint(str(path[-1]), known)
-    return Problem(document.place(path).key, dotted(path), found, f"one of {', '.join(known)}")
+    return Mistake(document.place(path).key, dotted(path), found, f"one of {', '.join(known)}")
 
 
 def _hint(key: str, known: tuple[str, ...]) -> str:

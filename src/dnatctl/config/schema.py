@@ -24,11 +24,11 @@ from pydantic.alias_generators import to_camel
 
 from dnatctl.config.types import (
     Allowed,
+    ApiAddress,
     ClusterID,
     Count,
     Duration,
     Eip,
-    Endpoint,
     GatewayID,
     Kind,
     NamespaceOrRest,
@@ -184,7 +184,7 @@ class NetworkController(Section):
         return value
 
 
-class CredentialType(StrEnum):
+class CredentialSetting(StrEnum):
     """Where the key for the cloud's API comes from."""
 
     AUTO = "auto"
@@ -197,8 +197,8 @@ class CredentialType(StrEnum):
 class Credential(Section):
     """How to sign in to the cloud. Empty: with a role, the recommended way."""
 
-    type: Annotated[CredentialType, Allowed("auto, accessKey, ramRole, rrsa or addonToken")] = (
-        CredentialType.AUTO
+    type: Annotated[CredentialSetting, Allowed("auto, accessKey, ramRole, rrsa or addonToken")] = (
+        CredentialSetting.AUTO
     )
     """`accessKey`: the pair below, or that in `keyFolder`. `rrsa`: the role of the service account
     (RAM Roles for Service Accounts). `addonToken`: the token that ACK mounts for its add-ons.
@@ -229,7 +229,7 @@ class Credential(Section):
         key, secret = map(bool, (self.access_key, self.access_secret))
         if key != secret:
             raise refusal("accessKey and accessSecret, both or neither")
-        if key and self.type not in {CredentialType.AUTO, CredentialType.ACCESS_KEY}:
+        if key and self.type not in {CredentialSetting.AUTO, CredentialSetting.ACCESS_KEY}:
             raise refusal(f"no accessKey and accessSecret, because the type is {self.type}")
         return self
 
@@ -237,10 +237,10 @@ class Credential(Section):
 class Endpoints(Section):
     """Where the cloud's API is, if not at its public addresses."""
 
-    vpc: Endpoint | None = None
+    vpc: ApiAddress | None = None
     """Address of the VPC API. Absent: the region's public one."""
 
-    ecs: Endpoint | None = None
+    ecs: ApiAddress | None = None
     """Address of the ECS API. Absent: the region's public one."""
 
 
@@ -282,7 +282,7 @@ class Namespaces(Section):
         return self.quota.get(namespace, self.quota.get(EVERY_NAMESPACE))
 
 
-class Publish(Section):
+class Publishing(Section):
     """Where else an exposure is told of, besides its PodDNAT."""
 
     condition: Switch = True
@@ -292,7 +292,7 @@ class Publish(Section):
     """Write the endpoints into an annotation of the pod. Needs leave to patch pods."""
 
 
-class Policy(StrEnum):
+class EntryPolicy(StrEnum):
     """What dnatctl may do to forward entries."""
 
     SYNC = "sync"
@@ -352,8 +352,8 @@ class Config(Section):
     so."""
 
     namespaces: Namespaces = Namespaces()
-    publish: Publish = Publish()
-    policy: Annotated[Policy, Allowed("sync or upsert-only")] = Policy.SYNC
+    publish: Publishing = Publishing()
+    policy: Annotated[EntryPolicy, Allowed("sync or upsert-only")] = EntryPolicy.SYNC
     """`sync`: make, change and delete own entries. `upsert-only`: never delete one."""
 
     take_over: Switch = False

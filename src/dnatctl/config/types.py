@@ -93,7 +93,7 @@ Duration = Annotated[
 Period = Annotated[Duration, Field(gt=0), Allowed("a duration above 0s, such as 30s, 5m or 1h")]
 Eip = Annotated[StrictStr, AfterValidator(_eip)]
 Network = Annotated[IPv4Network, BeforeValidator(_network)]
-Endpoint = Annotated[
+ApiAddress = Annotated[
     StrictStr,
     AfterValidator(_endpoint),
     Allowed("an address such as http://127.0.0.1:9100, or a host name, which is reached by https"),

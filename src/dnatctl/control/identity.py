@@ -45,15 +45,15 @@ ASK_AGAIN_S = 1.0
 """How often to look whether what speaks against working here is over, in seconds."""
 
 
-class _Metadata(msgspec.Struct):
+class _NamespaceMetadata(msgspec.Struct):
     uid: str
 
 
-class _Namespace(msgspec.Struct):
-    metadata: _Metadata
+class _NamespaceJson(msgspec.Struct):
+    metadata: _NamespaceMetadata
 
 
-_NAMESPACE = msgspec.json.Decoder(_Namespace)
+_NAMESPACE = msgspec.json.Decoder(_NamespaceJson)
 
 
 def cluster_uid(client: KubeClient) -> str:

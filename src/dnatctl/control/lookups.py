@@ -14,7 +14,7 @@ from dnatctl.kube.pods import PodApi
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
 from dnatctl.plan.deletion import WISHED, behind, unclear
-from dnatctl.plan.values import Deletion, Workload
+from dnatctl.plan.values import Deletion, WorkloadAnswer
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class KubeLookups:
         """The pod as it is now. Raises KubeError."""
         return self._pods.get(key)
 
-    def keeps(self, key: Key, owner: Owner) -> Workload:
+    def keeps(self, key: Key, owner: Owner) -> WorkloadAnswer:
         """What the workload says of the pod's name. Raises KubeError."""
         kind = f"{owner.kind} ({owner.api_version})"
         try:
@@ -50,12 +50,12 @@ class KubeLookups:
                 self._missing[kind] = (
                     f"may not get {kind}: claims of fixed pods of that kind are never given up"
                 )
-                return Workload.UNREADABLE
+                return WorkloadAnswer.UNREADABLE
             raise
         self._missing.pop(kind, None)
         if workload is None or workload.deleting:
-            return Workload.GONE
-        return Workload.WANTS if workload.keeps(key.name) else Workload.SHED
+            return WorkloadAnswer.GONE
+        return WorkloadAnswer.WANTS if workload.keeps(key.name) else WorkloadAnswer.SHED
 
     def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
         """Why the record is being deleted, while its pod lives. Raises KubeError."""

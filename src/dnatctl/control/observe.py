@@ -19,7 +19,7 @@ from dnatctl.plan.deletion import ASK_AGAIN_S, POD_IS_GOING
 from dnatctl.plan.exposure import Ask, Rules, read_exposure
 from dnatctl.plan.owners import is_fixed, was_let_go, workload_to_ask
 from dnatctl.plan.plan import needs_cause, needs_fresh_look
-from dnatctl.plan.values import UNASKED, Allowance, Deletion, Policy, Refusal, Seen, Workload
+from dnatctl.plan.values import UNASKED, Allowance, Deletion, Policy, Refusal, Seen, WorkloadAnswer
 
 WORKLOAD_BELIEVED_S = 15.0
 _NEVER_ASKED = (float("-inf"), "", UNASKED)
@@ -32,7 +32,7 @@ class Lookups(Protocol):
         """The pod as it is now."""
         ...
 
-    def keeps(self, key: Key, owner: Owner) -> Workload:
+    def keeps(self, key: Key, owner: Owner) -> WorkloadAnswer:
         """What the workload says of the pod's name."""
         ...
 
@@ -81,7 +81,7 @@ class Observer:
         )
         self._clock = clock
         self._looks: dict[Key, _Look] = {}
-        self._workloads: dict[Key, tuple[float, str, Workload]] = {}
+        self._workloads: dict[Key, tuple[float, str, WorkloadAnswer]] = {}
         self._deletions: dict[Key, tuple[float, str, Deletion]] = {}
         self._served: dict[Key, tuple[str, str]] = {}
 
@@ -234,9 +234,9 @@ class Observer:
         self._deletions[key] = (now, record.uid, answer)
         return answer
 
-    def _workload(self, key: Key, owner: Owner) -> Workload:
+    def _workload(self, key: Key, owner: Owner) -> WorkloadAnswer:
         now = self._clock.monotonic()
-        asked, uid, answer = self._workloads.get(key, (float("-inf"), "", Workload.UNKNOWN))
+        asked, uid, answer = self._workloads.get(key, (float("-inf"), "", WorkloadAnswer.UNKNOWN))
         if now - asked > WORKLOAD_BELIEVED_S or uid != owner.uid:
             answer = self._lookups.keeps(key, owner)
             self._workloads[key] = (now, owner.uid, answer)

@@ -55,7 +55,7 @@ class _Pause:
 
 
 @dataclass(slots=True)
-class _Namespace:
+class _NamespaceRefusals:
     """`names`: those with a pause of their own. `refused`: who was since the last success.
     `waiting`: who has to wait for another's try. `said`: what those are told, and of which `kind`.
     """
@@ -73,7 +73,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._names: dict[Key, _Pause] = {}
-        self._namespaces: dict[str, _Namespace] = defaultdict(_Namespace)
+        self._namespaces: dict[str, _NamespaceRefusals] = defaultdict(_NamespaceRefusals)
 
     def hold(self, key: Key, now: float) -> Allowance | None:
         """Why that name may not ask for endpoints now; None if it may."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from dnatctl.config import Config
-from dnatctl.config import Policy as PolicySetting
+from dnatctl.config import Config, EntryPolicy
 from dnatctl.control.damping import CHANGES_A_MINUTE
 from dnatctl.plan.exposure import Rules
 from dnatctl.plan.orphans import USUAL, Patience
@@ -76,7 +75,7 @@ class Settings:
         """What the program may do now. `migrating_since`: when a migration began that goes on."""
         offers = tuple(self.offers())
         return Policy(
-            upsert_only=self.config.policy is PolicySetting.UPSERT_ONLY,
+            upsert_only=self.config.policy is EntryPolicy.UPSERT_ONLY,
             take_over=TakeOver(migrating_since, offers) if migrating_since else None,
             can_modify=can_modify,
             keeps_conditions=keeps_conditions,

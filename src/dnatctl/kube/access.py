@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from dnatctl.kube import answers, paths
+from dnatctl.kube import answers, discovery, paths
 from dnatctl.kube.around import DEFINITION
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
@@ -75,17 +75,15 @@ def _of_kinds(client: KubeClient, kinds: set[str]) -> Iterator[Leave]:
 
 def _resources(client: KubeClient) -> Iterator[tuple[str, str, str]]:
     """Kind, group and plural of all that the cluster serves in groups."""
-    groups = answers.read(_GROUPS, client.request("GET", paths.path("apis"))).groups or ()
-    for group in groups:
+    for group in discovery.groups(client):
         try:
-            body = client.request("GET", paths.of_version(group.preferred_version.group_version))
+            served = discovery.resources(client, group.preferred_version.group_version)
         except KubeError as error:
             if error.failure in (Failure.NOT_FOUND, Failure.SERVER):
                 continue  # an aggregated API that is down says nothing of workloads
             raise
-        for resource in answers.read(_RESOURCES, body).resources or ():
-            if "/" not in resource.name:
-                yield resource.kind, group.name, resource.name
+        for resource in served:
+            yield resource.kind, group.name, resource.name
 
 
 def _may(client: KubeClient, leave: Leave) -> bool:
@@ -106,37 +104,13 @@ def _may(client: KubeClient, leave: Leave) -> bool:
     return answers.read(_REVIEW, answer).status.allowed
 
 
-class _Version(Struct, rename="camel"):
-    group_version: str
-
-
-class _Group(Struct, rename="camel"):
-    name: str
-    preferred_version: _Version
-
-
-class _Groups(Struct):
-    groups: list[_Group] | None = None
-
-
-class _Resource(Struct):
-    name: str
-    kind: str
-
-
-class _Resources(Struct):
-    resources: list[_Resource] | None = None
-
-
-class _Status(Struct):
+class _ReviewStatus(Struct):
     allowed: bool = False
 
 
 class _Review(Struct):
-    status: _Status
+    status: _ReviewStatus
 
 
 _REVIEWS: Final = paths.path("apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews")
-_GROUPS = msgspec.json.Decoder(_Groups)
-_RESOURCES = msgspec.json.Decoder(_Resources)
 _REVIEW = msgspec.json.Decoder(_Review)

@@ -36,7 +36,7 @@ from dnatctl.kube.errors import Failure, KubeConfigError, KubeError, error_from_
 from dnatctl.kube.lines import LineStream
 from dnatctl.transport import Exchange, TooLargeError, bounded, read
 
-Observer = Callable[[str, str, str, float], None]
+OnRequest = Callable[[str, str, str, float], None]
 """Told of every request: HTTP method, resource (`pods`, `poddnats/status`), code, seconds.
 
 The code is the HTTP status, or `<error>` where no answer came. It runs on the requesting thread.
@@ -72,7 +72,7 @@ class KubeClient:
         self,
         api: ApiClient,
         *,
-        observer: Observer | None = None,
+        observer: OnRequest | None = None,
         clock: Clock | None = None,
         may_write: Callable[[], bool] | None = None,
     ) -> None:
@@ -90,7 +90,7 @@ class KubeClient:
         pool_size: int,
         *,
         context: str | None = None,
-        observer: Observer | None = None,
+        observer: OnRequest | None = None,
         clock: Clock | None = None,
     ) -> KubeClient:
         """Read where and how to connect; no request is made yet.

@@ -36,7 +36,7 @@ class Fact(Struct, frozen=True):
         return self.regarding[1].namespace or "default"
 
 
-class Reporter(Struct, frozen=True):
+class EventSource(Struct, frozen=True):
     """Who says it; `api_versions` are those of the kinds events are about."""
 
     controller: str
@@ -45,7 +45,7 @@ class Reporter(Struct, frozen=True):
 
 
 def event_json(
-    fact: Fact, reporter: Reporter, name: str, first: datetime, series: dict[str, object] | None
+    fact: Fact, reporter: EventSource, name: str, first: datetime, series: dict[str, object] | None
 ) -> dict[str, object]:
     """The whole event, to be created."""
     body: dict[str, object] = {
@@ -83,7 +83,7 @@ def micro_time(when: datetime) -> str:
     return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _reference(ref: Ref, reporter: Reporter) -> dict[str, str]:
+def _reference(ref: Ref, reporter: EventSource) -> dict[str, str]:
     kind, key, uid = ref
     return {
         "apiVersion": reporter.api_versions.get(kind, ""),

@@ -18,7 +18,7 @@ from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.event_json import Fact, Ref, Reporter, event_json, event_name, series_json
+from dnatctl.kube.event_json import EventSource, Fact, Ref, event_json, event_name, series_json
 from dnatctl.objects import Key
 
 _log = structlog.get_logger()
@@ -69,7 +69,7 @@ class EventRecorder:
         """Events not written: queue full, budget spent, or refused by the server."""
         self._client = client
         self._clock = clock
-        self._reporter = Reporter(
+        self._reporter = EventSource(
             controller,
             instance,
             {

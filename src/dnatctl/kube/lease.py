@@ -24,7 +24,7 @@ from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.lease_record import Record
+from dnatctl.kube.lease_record import LeaseRecord
 from dnatctl.objects import Key
 
 _log = structlog.get_logger()
@@ -110,7 +110,7 @@ class LeaseElector:
         """Whether the server does not take the handover state."""
         self._ended = False
         """Stopped, or lost: nothing is taken or renewed any more."""
-        self._record = Record.new(lease.namespace, lease.name)
+        self._record = LeaseRecord.new(lease.namespace, lease.name)
         """As last seen, or last written."""
         self._seen_spec: dict[str, object] | None = None
         self._seen_at = 0.0
@@ -205,7 +205,7 @@ class LeaseElector:
         except KubeError as error:
             if error.failure is not Failure.NOT_FOUND:
                 raise
-            self._record = Record.new(self._lease.namespace, self._lease.name)
+            self._record = LeaseRecord.new(self._lease.namespace, self._lease.name)
         if not self._may_take():
             return
         inherited = self._record.state
@@ -264,7 +264,7 @@ class LeaseElector:
         except KubeError as error:
             if error.failure is not Failure.NOT_FOUND:
                 raise
-            self._record = Record.new(self._lease.namespace, self._lease.name, former.spec)
+            self._record = LeaseRecord.new(self._lease.namespace, self._lease.name, former.spec)
         return self._record.holder == self._identity
 
     def _held_since(self, sent: float) -> bool:
@@ -320,14 +320,14 @@ class LeaseElector:
     # --- the wire
 
     def _look(self) -> None:
-        self._record = Record.read(self._request("GET", self._path(self._lease.name)))
+        self._record = LeaseRecord.read(self._request("GET", self._path(self._lease.name)))
         if self._record.spec != self._seen_spec:
             self._seen_spec = self._record.spec
             self._seen_at = self._clock.monotonic()
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: LeaseRecord) -> None:
         method, names = ("PUT", (self._lease.name,)) if record.exists else ("POST", ())
-        self._record = Record.read(self._request(method, self._path(*names), record.body))
+        self._record = LeaseRecord.read(self._request(method, self._path(*names), record.body))
 
     def _release(self) -> None:
         self._cancel = Canceller()

@@ -24,7 +24,7 @@ _LEASE = msgspec.json.Decoder(_Lease)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LeaseRecord:
     """A Lease. What is in it besides our own fields is kept as it was.
 
     `spec` is all that its holder renews: a Lease that was only annotated has the same.
@@ -34,13 +34,13 @@ class Record:
     spec: dict[str, Any]
 
     @classmethod
-    def read(cls, answer: bytes) -> Record:
+    def read(cls, answer: bytes) -> LeaseRecord:
         """Read the server's answer. Raises ValueError if it is no Lease."""
         lease = decode(_LEASE, answer)
         return cls(lease.metadata, lease.spec or {})
 
     @classmethod
-    def new(cls, namespace: str, name: str, spec: dict[str, Any] | None = None) -> Record:
+    def new(cls, namespace: str, name: str, spec: dict[str, Any] | None = None) -> LeaseRecord:
         """A Lease that does not exist yet."""
         return cls({"namespace": namespace, "name": name}, spec or {})
 
@@ -75,7 +75,7 @@ class Record:
         annotations: dict[str, str] = self.metadata.get("annotations") or {}
         return annotations.get(HANDOVER, "")
 
-    def taken(self, identity: str, duration: float, now: datetime) -> Record:
+    def taken(self, identity: str, duration: float, now: datetime) -> LeaseRecord:
         """Held by `identity` from now on; the state of the one before stays to be read."""
         moved = self.exists and self.holder != identity
         return self._with_spec(
@@ -86,19 +86,19 @@ class Record:
             leaseTransitions=(self.spec.get("leaseTransitions") or 0) + moved,
         )
 
-    def renewed(self, state: str | None, now: datetime) -> Record:
+    def renewed(self, state: str | None, now: datetime) -> LeaseRecord:
         """Held on, with this state; None leaves that as it is."""
         renewed = self._with_spec(renewTime=_micro_time(now))
         return replace(renewed, metadata=self._annotated(state))
 
-    def released(self, state: str | None, now: datetime) -> Record:
+    def released(self, state: str | None, now: datetime) -> LeaseRecord:
         """Held by nobody, so that the next may take it at once; with state as in `renewed`."""
         released = self._with_spec(
             holderIdentity="", leaseDurationSeconds=1, renewTime=_micro_time(now)
         )
         return replace(released, metadata=self._annotated(state))
 
-    def _with_spec(self, **changes: object) -> Record:
+    def _with_spec(self, **changes: object) -> LeaseRecord:
         return replace(self, spec=self.spec | changes)
 
     def _annotated(self, state: str | None) -> dict[str, Any]:

@@ -48,31 +48,31 @@ class NodeSource:
         return _READER.event(line, known)
 
 
-class _Spec(Struct):
+class _NodeSpec(Struct):
     provider_id: str = msgspec.field(name="providerID", default="")
 
 
-class _Address(Struct):
+class _NodeAddress(Struct):
     type: str = ""
     address: str = ""
 
 
-class _Condition(Struct):
+class _NodeCondition(Struct):
     type: str = ""
     status: str = ""
 
 
-class _Status(Struct):
-    addresses: list[_Address] | None = None
-    conditions: list[_Condition] | None = None
+class _NodeStatus(Struct):
+    addresses: list[_NodeAddress] | None = None
+    conditions: list[_NodeCondition] | None = None
 
 
-class _Node(Model):
-    spec: _Spec = msgspec.field(default_factory=_Spec)
-    status: _Status = msgspec.field(default_factory=_Status)
+class _NodeJson(Model):
+    spec: _NodeSpec = msgspec.field(default_factory=_NodeSpec)
+    status: _NodeStatus = msgspec.field(default_factory=_NodeStatus)
 
 
-def _convert(read: _Node, _known: Known) -> Node:
+def _convert(read: _NodeJson, _known: Known) -> Node:
     meta = read.metadata
     labels = meta.labels or {}
     zone = next((labels[name] for name in _ZONE_LABELS if labels.get(name)), "")
@@ -95,4 +95,4 @@ def _instance(provider_id: str) -> str:
     return instance if instance.startswith("i-") else ""
 
 
-_READER: Reader[_Node, Node] = Reader(_Node, _convert)
+_READER: Reader[_NodeJson, Node] = Reader(_NodeJson, _convert)

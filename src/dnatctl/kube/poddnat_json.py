@@ -34,12 +34,12 @@ _LEGACY = ("externalPort", "internalPort", "entryId")
 """Of v1beta1 before portMapping: one port an object."""
 
 
-class _PodDNAT(Model):
+class _PodDNATJson(Model):
     spec: Any = None
     status: Any = None
 
 
-def _convert(read: _PodDNAT, _known: Known) -> PodDNAT:
+def _convert(read: _PodDNATJson, _known: Known) -> PodDNAT:
     meta = read.metadata
     problems: list[str] = []
     spec = _spec(_mapping(read.spec, "spec", problems), problems)
@@ -58,7 +58,7 @@ def _convert(read: _PodDNAT, _known: Known) -> PodDNAT:
     )
 
 
-READER: Reader[_PodDNAT, PodDNAT] = Reader(_PodDNAT, _convert)
+READER: Reader[_PodDNATJson, PodDNAT] = Reader(_PodDNATJson, _convert)
 """Reads pages, events and single objects."""
 
 

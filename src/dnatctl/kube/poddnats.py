@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from dnatctl.kube import answers, paths
+from dnatctl.kube import answers, discovery, paths
 from dnatctl.kube.client import JSON, MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnat_json import READER, owners_json, spec_json, spec_patch, status_json
@@ -18,14 +18,6 @@ GROUP = "alibabacloud.com"
 VERSIONS = ("v1", "v1beta1")
 """In order of preference."""
 KIND = "PodDNAT"
-
-
-class _Resource(msgspec.Struct):
-    name: str
-
-
-class _Resources(msgspec.Struct):
-    resources: list[_Resource] | None = None
 
 
 class _Kind(msgspec.Struct):
@@ -41,12 +33,11 @@ class _Shapes(msgspec.Struct):
     schemas: dict[str, _Shape]
 
 
-class _Document(msgspec.Struct):
+class _OpenAPI(msgspec.Struct):
     components: _Shapes
 
 
-_RESOURCES = msgspec.json.Decoder(_Resources)
-_DOCUMENT = msgspec.json.Decoder(_Document)
+_DOCUMENT = msgspec.json.Decoder(_OpenAPI)
 
 
 def served_version(client: KubeClient) -> str:
@@ -56,13 +47,12 @@ def served_version(client: KubeClient) -> str:
     """
     for version in VERSIONS:
         try:
-            body = client.request("GET", paths.of_version(f"{GROUP}/{version}"))
+            served = discovery.resources(client, f"{GROUP}/{version}")
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 continue
             raise
-        listed = answers.read(_RESOURCES, body).resources or ()
-        if any(resource.name == "poddnats" for resource in listed):
+        if any(resource.name == "poddnats" for resource in served):
             return version
     raise KubeError(Failure.NOT_FOUND, f"the cluster has no poddnats.{GROUP}: its CRD is missing")
 

@@ -49,7 +49,7 @@ class PodSource:
         self.path = _path(namespace) if namespace else paths.path("api", "v1", "pods")
         self._neighbours = neighbours if neighbours is not None else Neighbours()
         self._concerns = concerns
-        self._reader: Reader[_Pod, Pod] = Reader(_Pod, self._convert, self._neighbour_gone)
+        self._reader: Reader[_PodJson, Pod] = Reader(_PodJson, self._convert, self._neighbour_gone)
 
     def page(self, body: bytes, known: Known) -> Page[Pod]:
         """See `Source.page`."""
@@ -59,14 +59,14 @@ class PodSource:
         """See `Source.event`."""
         return self._reader.event(line, known)
 
-    def _convert(self, read: _Pod, known: Known) -> Pod | None:
+    def _convert(self, read: _PodJson, known: Known) -> Pod | None:
         meta = read.metadata
         ours = _ours(meta.annotations or {})
         if ours or known(meta.key, meta.uid) or _is_told_otherwise(read):
             return _pod(read, ours)
         return _pod(read, ours) if self._neighbour(read) else None
 
-    def _neighbour(self, read: _Pod) -> bool:
+    def _neighbour(self, read: _PodJson) -> bool:
         """Note the IP of a pod that asks for nothing; whether somebody else states it too."""
         ip = _ipv4(read.status)
         if read.spec.host_network or not ip:
@@ -77,7 +77,7 @@ class PodSource:
         self._neighbours.note(ip, read.metadata.key)
         return self._concerns(ip)
 
-    def _neighbour_gone(self, read: _Pod) -> None:
+    def _neighbour_gone(self, read: _PodJson) -> None:
         self._neighbours.drop(_ipv4(read.status), read.metadata.key)
 
 
@@ -190,16 +190,16 @@ class _PodStatus(Struct, rename="camel"):
     ephemeral_container_statuses: list[_ContainerStatus] | None = None
 
 
-class _Pod(Model):
+class _PodJson(Model):
     spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
     status: _PodStatus = msgspec.field(default_factory=_PodStatus)
 
 
-def _whole(read: _Pod, _known: Known) -> Pod:
+def _whole(read: _PodJson, _known: Known) -> Pod:
     return _pod(read, _ours(read.metadata.annotations or {}))
 
 
-def _pod(read: _Pod, ours: dict[str, str]) -> Pod:
+def _pod(read: _PodJson, ours: dict[str, str]) -> Pod:
     meta, spec, status = read.metadata, read.spec, read.status
     deleting = meta.deletion_timestamp is not None
     return Pod(
@@ -220,7 +220,7 @@ def _pod(read: _Pod, ours: dict[str, str]) -> Pod:
     )
 
 
-_READER: Reader[_Pod, Pod] = Reader(_Pod, _whole)
+_READER: Reader[_PodJson, Pod] = Reader(_PodJson, _whole)
 
 
 def _ours(annotations: dict[str, str]) -> dict[str, str]:
@@ -243,7 +243,7 @@ def _ipv4(status: _PodStatus) -> str:
     return next((ip for ip in _ips(status) if ":" not in ip), "")
 
 
-def _ended(pod: _Pod, *, deleting: bool) -> bool:
+def _ended(pod: _PodJson, *, deleting: bool) -> bool:
     """Whether no container of the pod runs, and none will.
 
     Outside of deletion only the phase says so: a container that has terminated may be restarted.
@@ -273,7 +273,7 @@ def _statuses(status: _PodStatus) -> Iterator[_ContainerStatus]:
     yield from status.ephemeral_container_statuses or ()
 
 
-def _signs_of_life(pod: _Pod) -> Iterator[str]:
+def _signs_of_life(pod: _PodJson) -> Iterator[str]:
     """Times as Kubernetes writes them, which sort as text."""
     yield pod.metadata.creation_timestamp or ""
     yield pod.status.start_time or ""
@@ -319,7 +319,7 @@ def _condition(conditions: Iterable[_PodCondition]) -> Condition | None:
     return None
 
 
-def _is_told_otherwise(read: _Pod) -> bool:
+def _is_told_otherwise(read: _PodJson) -> bool:
     """Whether a pod that asks for nothing is still told something else than just that."""
     condition = _condition(read.status.conditions or ())
     return condition is not None and condition.reason != NOT_EXPOSED

@@ -164,12 +164,12 @@ class _Envelope(Struct):
     object: Raw
 
 
-class _Change(Struct, Generic[M]):
+class _WatchLine(Struct, Generic[M]):
     type: str
     object: M
 
 
-class _Identity(Struct, rename="camel"):
+class _NamedMetadata(Struct, rename="camel"):
     name: str = ""
     namespace: str = ""
     uid: str = ""
@@ -177,7 +177,7 @@ class _Identity(Struct, rename="camel"):
 
 
 class _Named(Struct):
-    metadata: _Identity
+    metadata: _NamedMetadata
 
 
 _LIST = msgspec.json.Decoder(_List)
@@ -198,8 +198,8 @@ class Reader(Generic[M, T]):
         convert: Callable[[M, Known], T | None],
         deleted: Callable[[M], None] = lambda _: None,
     ) -> None:
-        self._event: msgspec.json.Decoder[_Change[M]] = msgspec.json.Decoder(
-            _Change[model]  # type: ignore[valid-type]
+        self._event: msgspec.json.Decoder[_WatchLine[M]] = msgspec.json.Decoder(
+            _WatchLine[model]  # type: ignore[valid-type]
         )
         self._item = msgspec.json.Decoder(model)
         self._convert = convert

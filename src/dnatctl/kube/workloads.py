@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 from msgspec import Struct
 
-from dnatctl.kube import answers, paths
+from dnatctl.kube import discovery, paths
 from dnatctl.kube.client import JSON, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import METADATA, METADATA_ONLY, Held, Known, Model, Reader
 from dnatctl.objects import Key, Owner
+
+T = TypeVar("T")
 
 
 class Workload(Struct, frozen=True):
@@ -86,11 +87,9 @@ class WorkloadApi:
         found = self._collection(owner.api_version, owner.kind)
         if found is None:
             return None
-        names = (found.plural, owner.name)
-        if found.namespaced:
-            body = self._get(paths.in_namespace, found.version, namespace, *names, accept=accept)
-        else:
-            body = self._get(paths.of_cluster, found.version, *names, accept=accept)
+        body = _if_there(
+            lambda: self._client.request("GET", found.path(namespace, owner.name), accept=accept)
+        )
         if body is None:
             # Gone, or the kind moved on to another version: ask anew next time.
             self._collections.pop((owner.api_version, owner.kind), None)
@@ -102,7 +101,7 @@ class WorkloadApi:
             return known
         for served in self._versions(api_version):
             for resource in self._resources(served):
-                if resource.kind == kind and "/" not in resource.name:
+                if resource.kind == kind:
                     found = _Collection(served, resource.name, resource.namespaced)
                     self._collections[api_version, kind] = found
                     return found
@@ -114,24 +113,23 @@ class WorkloadApi:
         group, slash, _ = api_version.rpartition("/")
         if not slash:
             return
-        body = self._get(paths.path, "apis", group)
-        served = answers.read(_GROUP, body).versions if body else None
-        for other in served or ():
+        found = _if_there(lambda: discovery.group(self._client, group))
+        for other in found.versions if found else ():
             if f"{group}/{other.version}" != api_version:
                 yield f"{group}/{other.version}"
 
-    def _resources(self, api_version: str) -> list[_Resource]:
-        body = self._get(paths.of_version, api_version)
-        return (answers.read(_RESOURCES, body).resources or []) if body else []
+    def _resources(self, api_version: str) -> list[discovery.Resource]:
+        return _if_there(lambda: discovery.resources(self._client, api_version)) or []
 
-    def _get(self, build: Callable[..., str], *names: str, accept: str = JSON) -> bytes | None:
-        """What is at the path that `build` makes of these names; None if there is nothing."""
-        try:
-            return self._client.request("GET", build(*names), accept=accept)
-        except KubeError as error:
-            if error.failure is Failure.NOT_FOUND:
-                return None
-            raise
+
+def _if_there(ask: Callable[[], T]) -> T | None:
+    """The answer; None where the API server finds nothing at that path."""
+    try:
+        return ask()
+    except KubeError as error:
+        if error.failure is Failure.NOT_FOUND:
+            return None
+        raise
 
 
 class _Collection(NamedTuple):
@@ -141,45 +139,29 @@ class _Collection(NamedTuple):
     plural: str
     namespaced: bool
 
-
-class _Version(Struct):
-    version: str
-
-
-class _Group(Struct):
-    versions: list[_Version] | None = None
-
-
-class _Resource(Struct):
-    name: str
-    kind: str
-    namespaced: bool = True
-
-
-class _Resources(Struct):
-    resources: list[_Resource] | None = None
-
-
-_GROUP = msgspec.json.Decoder(_Group)
-_RESOURCES = msgspec.json.Decoder(_Resources)
+    def path(self, namespace: str, name: str) -> str:
+        """Of one object. Raises KubeError (NOT_FOUND) where nothing can be called so."""
+        if self.namespaced:
+            return paths.in_namespace(self.version, namespace, self.plural, name)
+        return paths.of_cluster(self.version, self.plural, name)
 
 
 class _Ordinals(Struct):
     start: int = 0
 
 
-class _Spec(Struct, rename="camel"):
+class _WorkloadSpec(Struct, rename="camel"):
     replicas: int | None = None
     ordinals: _Ordinals | None = None
     reserve_ordinals: list[Any] | None = None
 
 
-class _Workload(Model):
-    spec: _Spec | None = None
+class _WorkloadJson(Model):
+    spec: _WorkloadSpec | None = None
 
 
-def _convert(read: _Workload, _known: Known) -> Workload:
-    meta, spec = read.metadata, read.spec or _Spec()
+def _convert(read: _WorkloadJson, _known: Known) -> Workload:
+    meta, spec = read.metadata, read.spec or _WorkloadSpec()
     return Workload(
         key=meta.key,
         uid=meta.uid,
@@ -216,4 +198,4 @@ def reserved_ordinals(entries: Iterable[object]) -> tuple[range, ...]:
     return tuple(merged)
 
 
-_READER: Reader[_Workload, Workload] = Reader(_Workload, _convert)
+_READER: Reader[_WorkloadJson, Workload] = Reader(_WorkloadJson, _convert)

@@ -113,7 +113,7 @@ def configure(level: str, form: str) -> LineWriter:
         cache_logger_on_first_use=True,
     )
     logging.raiseExceptions = False
-    logging.root.handlers = [_Handler(writer, Chain(*start, *end))]
+    logging.root.handlers = [_LibraryHandler(writer, Chain(*start, *end))]
     logging.root.setLevel(max(LEVELS[level], logging.WARNING))
     # urllib3 warns of each connection it drops, with the URL.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
@@ -195,7 +195,7 @@ class _Logger:
         self.debug = self.info = self.warning = self.error = self.critical = self.msg = writer.put
 
 
-class _Handler(logging.Handler):
+class _LibraryHandler(logging.Handler):
     """What libraries log, in our form."""
 
     def __init__(self, writer: LineWriter, chain: Chain) -> None:

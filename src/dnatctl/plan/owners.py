@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnatctl.objects import FINALIZER, Owner, Pod, PodDNAT
 from dnatctl.plan.exposure import Ask, owner_for, pod_itself
-from dnatctl.plan.values import FixMetadata, Seen, Workload
+from dnatctl.plan.values import FixMetadata, Seen, WorkloadAnswer
 
 
 def is_fixed(record: PodDNAT) -> bool:
@@ -64,9 +64,13 @@ def _rightful_owner(seen: Seen, record: PodDNAT, pod: Pod) -> Owner:
 
     What a living workload has let go of stays its own: the claim belongs to a name that it wants.
     """
-    if seen.exposure.fixed and seen.workload is Workload.GONE:
+    if seen.exposure.fixed and seen.workload is WorkloadAnswer.GONE:
         return pod_itself(pod)
-    if not seen.exposure.fixed and was_let_go(record, pod) and seen.workload is not Workload.GONE:
+    if (
+        not seen.exposure.fixed
+        and was_let_go(record, pod)
+        and seen.workload is not WorkloadAnswer.GONE
+    ):
         return record.owners[0]
     return owner_for(pod, seen.exposure)
 

@@ -20,7 +20,7 @@ from dnatctl.plan.values import (
     Publish,
     Retire,
     Seen,
-    Workload,
+    WorkloadAnswer,
 )
 from dnatctl.table.view import READ_LAG_S
 from dnatctl.times import parse_time
@@ -56,11 +56,11 @@ def park(seen: Seen, record: PodDNAT) -> Plan:
         return first
     if waiting := _until_rows_are_gone(seen, record, seen.exposure.displaced or AWAY):
         return waiting
-    if seen.exposure.ask is not Ask.ENDED or seen.workload is Workload.UNKNOWN:
+    if seen.exposure.ask is not Ask.ENDED or seen.workload is WorkloadAnswer.UNKNOWN:
         return Plan(problem=seen.exposure.problem)
-    if seen.workload is Workload.UNREADABLE:
+    if seen.workload is WorkloadAnswer.UNREADABLE:
         return _keep_unasked(seen, record)
-    if seen.workload is Workload.GONE:
+    if seen.workload is WorkloadAnswer.GONE:
         return Plan(DeleteRecord())
     return _retain(seen, record)
 
@@ -179,7 +179,7 @@ def _drop_finalizer(seen: Seen, record: PodDNAT) -> Plan:
 def _retain(seen: Seen, record: PodDNAT) -> Plan:
     why = seen.exposure.displaced or AWAY
     away = ready(seen, record, "False", why.reason, why.message)
-    if seen.workload is Workload.WANTS:
+    if seen.workload is WorkloadAnswer.WANTS:
         return Plan(publish(seen, record, (), away))
     if not seen.policy.keeps_conditions:
         return Plan()  # since when the name is unwanted cannot be noted: it goes with its workload

@@ -43,7 +43,7 @@ class Refusal:
     message: str
 
 
-class Workload(StrEnum):
+class WorkloadAnswer(StrEnum):
     """What the workload that owns a fixed claim says of the pod's name."""
 
     WANTS = "wants"
@@ -160,7 +160,7 @@ class Seen:
     durable: frozenset[Endpoint] = frozenset()
     absent: frozenset[str] = frozenset()
     made_here: bool = False
-    workload: Workload = Workload.UNKNOWN
+    workload: WorkloadAnswer = WorkloadAnswer.UNKNOWN
     deletion: Deletion = UNASKED
     served: str = ""
     eni: Eni | None = None

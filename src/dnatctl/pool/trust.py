@@ -41,7 +41,7 @@ class Target(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Mark:
+class _BadTarget:
     """A bad target. `firm`: the cloud says so itself, so that not even the last resort is there."""
 
     until: float
@@ -73,7 +73,7 @@ class Trust:
     """Marks on targets, and the refusals of each pod (by the UID of its PodDNAT)."""
 
     def __init__(self) -> None:
-        self._marks: dict[Target, _Mark] = {}
+        self._marks: dict[Target, _BadTarget] = {}
         self._rebuffs: dict[str, list[_Rebuff]] = defaultdict(list)
         self._accepted: dict[Target, float] = {}
         self._scouts: dict[Target, float] = {}
@@ -91,7 +91,7 @@ class Trust:
         failures = old.failures + 1 if old else 0
         first, longest = HOLD_S
         until = now + min(first * 2.0 ** min(failures, 16), longest)
-        self._marks[target] = _Mark(until, failures, why, firm)
+        self._marks[target] = _BadTarget(until, failures, why, firm)
         return True
 
     def refused(self, uid: str, gateway_id: str, endpoint: Endpoint, why: str, now: float) -> bool:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from dnatctl.kube.client import KubeClient, Observer
+from dnatctl.kube.client import KubeClient, OnRequest
 from dnatctl_sim.kube import KubeServer, Settings
 from tests.support.scripted import ScriptedServer
 
 
-def client_of(url: str, observer: Observer | None = None) -> KubeClient:
+def client_of(url: str, observer: OnRequest | None = None) -> KubeClient:
     settings = Configuration(host=url)
     settings.connection_pool_maxsize = 8
     return KubeClient(ApiClient(configuration=settings), observer=observer)

@@ -13,7 +13,7 @@ from alibabacloud_vpc20160428.models import (
 )
 
 from dnatctl.cloud import wire
-from dnatctl.cloud.sdk import Endpoint
+from dnatctl.cloud.sdk import ApiHost
 from dnatctl.model import (
     ALL_PORTS,
     Eni,
@@ -265,15 +265,15 @@ def test_an_interface_may_have_its_primary_address_only() -> None:
 @pytest.mark.parametrize(
     ("text", "endpoint"),
     [
-        ("", Endpoint()),
-        ("vpc.aliyuncs.com", Endpoint("vpc.aliyuncs.com", "https")),
-        ("https://vpc.aliyuncs.com/", Endpoint("vpc.aliyuncs.com", "https")),
-        ("http://127.0.0.1:9100", Endpoint("127.0.0.1:9100", "http")),
-        ("127.0.0.1:9100", Endpoint("127.0.0.1:9100", "https")),
+        ("", ApiHost()),
+        ("vpc.aliyuncs.com", ApiHost("vpc.aliyuncs.com", "https")),
+        ("https://vpc.aliyuncs.com/", ApiHost("vpc.aliyuncs.com", "https")),
+        ("http://127.0.0.1:9100", ApiHost("127.0.0.1:9100", "http")),
+        ("127.0.0.1:9100", ApiHost("127.0.0.1:9100", "https")),
     ],
 )
-def test_endpoints_are_read(text: str, endpoint: Endpoint) -> None:
-    assert Endpoint.parse(text) == endpoint
+def test_endpoints_are_read(text: str, endpoint: ApiHost) -> None:
+    assert ApiHost.parse(text) == endpoint
 
 
 @pytest.mark.parametrize(
@@ -281,4 +281,4 @@ def test_endpoints_are_read(text: str, endpoint: Endpoint) -> None:
 )
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="endpoint"):
-        Endpoint.parse(text)
+        ApiHost.parse(text)

@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnatctl.config import ConfigErrors, Problem, load, parse
+from dnatctl.config import ConfigErrors, Mistake, load, parse
 from dnatctl.config.document import dotted
 from tests.unit.config.samples import MINIMAL, PLACEHOLDERS
 
 LINES = MINIMAL.count("\n")
 
 
-def problems(text: str, env: dict[str, str] | None = None) -> tuple[Problem, ...]:
+def problems(text: str, env: dict[str, str] | None = None) -> tuple[Mistake, ...]:
     with pytest.raises(ConfigErrors) as caught:
         parse(text, env or {})
     assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
     return caught.value.problems
 
 
-def only_problem(text: str, env: dict[str, str] | None = None) -> Problem:
+def only_problem(text: str, env: dict[str, str] | None = None) -> Mistake:
     (problem,) = problems(text, env)
     return problem
 

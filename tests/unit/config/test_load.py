@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dnatctl.config import CredentialType, Policy, load, parse
+from dnatctl.config import CredentialSetting, EntryPolicy, load, parse
 from dnatctl.model import PortRange
 from tests.unit.config.samples import DOCUMENTED, MINIMAL
 
@@ -31,7 +31,7 @@ def test_what_is_left_out_has_a_default_that_suits_a_first_user() -> None:
     (gateway,) = config.gateways
     assert (gateway.zone_id, gateway.eips, gateway.max_entries) == (None, (), None)
     assert not gateway.pack_port_ranges
-    assert config.credential.type is CredentialType.AUTO
+    assert config.credential.type is CredentialSetting.AUTO
     assert (config.endpoints.vpc, config.endpoints.ecs) == (None, None)
     assert config.fixed.retain == 24 * 3600
     assert config.quarantine == 60
@@ -39,7 +39,7 @@ def test_what_is_left_out_has_a_default_that_suits_a_first_user() -> None:
     assert config.rate_limits == {}
     assert config.publish.condition
     assert not config.publish.annotation
-    assert config.policy is Policy.SYNC
+    assert config.policy is EntryPolicy.SYNC
     assert not config.take_over
     assert config.namespaces.admits("any")
     assert config.namespaces.limit("any") is None
@@ -83,9 +83,9 @@ credential: {type: ramRole, roleName: KubernetesWorkerRole-1}
     assert (config.fixed.retain, config.quarantine, config.resync) == (5400, 0, 90)
     assert config.rate_limits == {"CreateForwardEntry": 5, "DescribeNatGateways": 0.5}
     assert (config.publish.condition, config.publish.annotation) == (False, True)
-    assert config.policy is Policy.UPSERT_ONLY
+    assert config.policy is EntryPolicy.UPSERT_ONLY
     assert config.take_over
-    assert config.credential.type is CredentialType.RAM_ROLE
+    assert config.credential.type is CredentialSetting.RAM_ROLE
     assert config.credential.role_name == "KubernetesWorkerRole-1"
 
 
@@ -138,7 +138,7 @@ def test_the_environment_wins_over_the_file_and_the_command_line_over_both() -> 
     assert config.vpc_id == "vpc-flag"
     assert config.credential.access_secret.get_secret_value() == "secret"
     assert config.take_over
-    assert config.policy is Policy.UPSERT_ONLY
+    assert config.policy is EntryPolicy.UPSERT_ONLY
     assert (config.quarantine, config.resync) == (60, 300)
 
 
@@ -152,4 +152,4 @@ def test_a_config_is_frozen_and_keeps_its_secrets_when_printed() -> None:
     assert "hush" not in f"{config!r} {config} {config.model_dump_json()}"
     assert "LTAIabc" not in f"{config!r} {config} {config.model_dump_json()}"
     with pytest.raises(ValueError, match="frozen"):
-        config.policy = Policy.SYNC  # type: ignore[misc]
+        config.policy = EntryPolicy.SYNC  # type: ignore[misc]

@@ -22,7 +22,7 @@ from dnatctl.plan.values import (
     Publish,
     Reclaim,
     Retire,
-    Workload,
+    WorkloadAnswer,
     quota_used_up,
 )
 from tests.unit.plan.made import (
@@ -254,7 +254,7 @@ def test_a_pod_of_the_same_name_claims_anew_after_the_release():
 def test_a_poddnat_deleted_by_hand_is_claimed_anew_as_long_as_the_pod_asks():
     deleted = replace(HELD, deleting=True, finalizers=())
     scene = Scene(record=replace(deleted, status=replace(HELD.status, entries=())), pod=pod())
-    made = scene.plan(durable=frozenset(deleted.spec.endpoints()), workload=Workload.UNKNOWN)
+    made = scene.plan(durable=frozenset(deleted.spec.endpoints()), workload=WorkloadAnswer.UNKNOWN)
     assert kind(made) == "release", "Ready is True still"
     assert isinstance(Scene(pod=pod()).plan().step, CreateRecord)
 

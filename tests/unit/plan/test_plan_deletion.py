@@ -24,7 +24,7 @@ from dnatctl.plan.values import (
     FixMetadata,
     Plan,
     Publish,
-    Workload,
+    WorkloadAnswer,
 )
 from tests.unit.plan.made import (
     NOW,
@@ -158,27 +158,29 @@ class TestLettingGo:
         "a_pod", [let_go(), replace(pod(fixed=True), owner=LATER_SET), replace(pod(), owner=None)]
     )
     def test_costs_a_living_pod_nothing(self, a_pod):
-        made = Scene(WEB, record=FIXED, pod=a_pod).plan(workload=Workload.WANTS)
+        made = Scene(WEB, record=FIXED, pod=a_pod).plan(workload=WorkloadAnswer.WANTS)
         assert made.writes == ()
         assert made.step is None or isinstance(made.step, FixMetadata)
 
-    @pytest.mark.parametrize("workload", [Workload.WANTS, Workload.SHED, Workload.UNREADABLE])
+    @pytest.mark.parametrize(
+        "workload", [WorkloadAnswer.WANTS, WorkloadAnswer.SHED, WorkloadAnswer.UNREADABLE]
+    )
     def test_the_claim_stays_with_a_workload_that_lives(self, workload):
         assert Scene(WEB, record=FIXED, pod=let_go()).plan(workload=workload) == Plan()
 
     def test_what_is_left_of_a_workload_that_goes_is_the_pods(self):
-        made = Scene(WEB, record=FIXED, pod=let_go()).plan(workload=Workload.GONE)
+        made = Scene(WEB, record=FIXED, pod=let_go()).plan(workload=WorkloadAnswer.GONE)
         assert made.step == FixMetadata(POD_OWNER)
 
     def test_another_workload_takes_the_claim_with_the_pod(self):
         taken = replace(pod(fixed=True), owner=LATER_SET)
         for a_record in (FIXED, HELD, replace(HELD, owners=())):
-            made = Scene(WEB, record=a_record, pod=taken).plan(workload=Workload.WANTS)
+            made = Scene(WEB, record=a_record, pod=taken).plan(workload=WorkloadAnswer.WANTS)
             assert made.step == FixMetadata(LATER_SET)
 
     @pytest.mark.parametrize("a_record", [HELD, replace(HELD, owners=())])
     def test_no_record_is_given_to_a_workload_that_goes(self, a_record):
-        made = Scene(WEB, record=a_record, pod=pod(fixed=True)).plan(workload=Workload.GONE)
+        made = Scene(WEB, record=a_record, pod=pod(fixed=True)).plan(workload=WorkloadAnswer.GONE)
         assert made.step == (None if a_record is HELD else FixMetadata(POD_OWNER))
 
     @pytest.mark.parametrize(
@@ -209,5 +211,7 @@ class TestLettingGo:
     def test_another_pod_of_the_name_gets_nothing_of_it(self, served, ip, kept):
         a_pod = let_go(**({"ip": ip} if ip else {}))
         served = a_pod.uid if served == "uid-pod" else served
-        made = Scene(WEB, record=FIXED, pod=a_pod, served=served).plan(workload=Workload.WANTS)
+        made = Scene(WEB, record=FIXED, pod=a_pod, served=served).plan(
+            workload=WorkloadAnswer.WANTS
+        )
         assert (made.step is None or made.step.status.conditions[0].reason != "Releasing") is kept

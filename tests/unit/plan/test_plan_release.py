@@ -19,7 +19,7 @@ from dnatctl.plan.values import (
     Policy,
     Publish,
     Retire,
-    Workload,
+    WorkloadAnswer,
 )
 from tests.unit.plan.made import (
     OTHER,
@@ -334,7 +334,7 @@ class TestPark:
         assert self.plan(self.PARKED, mine(status=DELETING)) == Plan()
 
     def test_the_endpoint_is_not_retired(self):
-        made = self.plan(self.PARKED, workload=Workload.WANTS)
+        made = self.plan(self.PARKED, workload=WorkloadAnswer.WANTS)
         assert made == Plan()
 
     def test_a_pod_that_has_no_address_yet_is_waited_for(self):
@@ -345,7 +345,7 @@ class TestPark:
             assert self.plan(away, WEB, pod=a_pod) == Plan(writes=(delete("fwd-1"),))
 
     def test_a_living_pod_keeps_its_claim_whatever_its_workload_says(self):
-        for gone in (Workload.GONE, Workload.SHED):
+        for gone in (WorkloadAnswer.GONE, WorkloadAnswer.SHED):
             assert self.plan(self.PARKED, pod=pod(fixed=True, ip=""), workload=gone) == Plan()
 
     def test_what_is_wrong_with_it_is_told(self):
@@ -353,17 +353,17 @@ class TestPark:
         made = self.plan(self.PARKED, pod=nonsense)
         assert (made.step, made.problem.reason) == (None, "InvalidAnnotation")
 
-    @pytest.mark.parametrize("kept", [Workload.UNKNOWN, Workload.WANTS])
+    @pytest.mark.parametrize("kept", [WorkloadAnswer.UNKNOWN, WorkloadAnswer.WANTS])
     def test_a_claim_is_kept_for_who_may_come_back(self, kept):
         assert self.plan(self.PARKED, workload=kept) == Plan()
 
     def test_it_ends_with_its_workload(self):
-        assert self.plan(self.PARKED, workload=Workload.GONE) == Plan(DeleteRecord())
-        waiting = self.plan(self.PARKED, WEB, workload=Workload.GONE)
+        assert self.plan(self.PARKED, workload=WorkloadAnswer.GONE) == Plan(DeleteRecord())
+        waiting = self.plan(self.PARKED, WEB, workload=WorkloadAnswer.GONE)
         assert waiting == Plan(writes=(delete("fwd-1"),)), "rows first"
 
     def test_a_claim_never_used_says_that_it_is_parked(self):
-        made = self.plan(record((600, 80), fixed=True), workload=Workload.WANTS)
+        made = self.plan(record((600, 80), fixed=True), workload=WorkloadAnswer.WANTS)
         assert published(made) == ("False", "PodAway")
 
     @pytest.mark.parametrize("why", ["unanswered", "unread"])
@@ -371,14 +371,14 @@ class TestPark:
         scene = Scene(record=self.PARKED)
         if why == "unread":
             scene.tables[GATEWAY] = view(read=False)
-        made = scene.plan(workload=Workload.GONE, unanswered=why == "unanswered")
+        made = scene.plan(workload=WorkloadAnswer.GONE, unanswered=why == "unanswered")
         if why == "unread":
             assert published(made) == ("False", "GatewayUnusable")
         else:
             assert made.step is None
 
     def test_upsert_only_keeps_the_rows(self):
-        made = self.plan(self.PARKED, WEB, policy=UPSERT_ONLY, workload=Workload.GONE)
+        made = self.plan(self.PARKED, WEB, policy=UPSERT_ONLY, workload=WorkloadAnswer.GONE)
         assert published(made) == ("False", DELETION_HELD.reason)
         assert made.problem == DELETION_HELD
         assert made.writes == ()
@@ -397,7 +397,7 @@ class TestRetain:
 
     def shed(self, ago: float) -> PodDNAT:
         """A record that has said so for so long."""
-        made = Scene(record=self.PARKED).plan(workload=Workload.SHED)
+        made = Scene(record=self.PARKED).plan(workload=WorkloadAnswer.SHED)
         assert isinstance(made.step, Publish)
         conditions = tuple(
             replace(c, since=stamp(ago)) if c.type == RETAINED else c
@@ -406,7 +406,7 @@ class TestRetain:
         return replace(self.PARKED, status=replace(made.step.status, conditions=conditions))
 
     def test_begins_when_it_is_first_seen(self):
-        made = Scene(record=self.PARKED, policy=self.POLICY).plan(workload=Workload.SHED)
+        made = Scene(record=self.PARKED, policy=self.POLICY).plan(workload=WorkloadAnswer.SHED)
         assert published(made) == ("False", "PodAway")
         found = made.step.status.condition(RETAINED)
         assert (found.status, found.reason, found.since) == ("True", "NotAmongReplicas", stamp())
@@ -417,17 +417,19 @@ class TestRetain:
     def test_lasts_as_long_as_configured(self):
         for ago, left in ((600.0, 3000.0), (3599.0, 1.0)):
             scene = Scene(record=self.shed(ago), policy=self.POLICY)
-            assert scene.plan(workload=Workload.SHED) == Plan(retry_in=left)
+            assert scene.plan(workload=WorkloadAnswer.SHED) == Plan(retry_in=left)
 
     def test_and_ends(self):
         scene = Scene(record=self.shed(3600.0), policy=self.POLICY)
-        assert scene.plan(workload=Workload.SHED) == Plan(DeleteRecord())
+        assert scene.plan(workload=WorkloadAnswer.SHED) == Plan(DeleteRecord())
 
     def test_begins_anew_when_the_name_was_wanted_in_between(self):
-        wanted = Scene(record=self.shed(3599.0), policy=self.POLICY).plan(workload=Workload.WANTS)
+        wanted = Scene(record=self.shed(3599.0), policy=self.POLICY).plan(
+            workload=WorkloadAnswer.WANTS
+        )
         assert wanted.step.status.condition(RETAINED) is None
         again = replace(self.PARKED, status=wanted.step.status)
-        made = Scene(record=again, policy=self.POLICY).plan(workload=Workload.SHED)
+        made = Scene(record=again, policy=self.POLICY).plan(workload=WorkloadAnswer.SHED)
         assert made.step.status.condition(RETAINED).since == stamp()
 
     def test_is_over_when_the_pod_is_back(self):
@@ -440,8 +442,8 @@ class TestRetain:
     def test_without_conditions_the_claim_goes_with_its_workload(self):
         """An older CRD drops what dates the retain time."""
         policy = Policy(keeps_conditions=False, retain_s=1.0)
-        assert Scene(record=self.PARKED, policy=policy).plan(workload=Workload.SHED) == Plan()
-        gone = Scene(record=self.PARKED, policy=policy).plan(workload=Workload.GONE)
+        assert Scene(record=self.PARKED, policy=policy).plan(workload=WorkloadAnswer.SHED) == Plan()
+        gone = Scene(record=self.PARKED, policy=policy).plan(workload=WorkloadAnswer.GONE)
         assert gone == Plan(DeleteRecord())
 
 

@@ -19,7 +19,7 @@ from dnatctl.plan.values import (
     Refused,
     Retire,
     TakeOver,
-    Workload,
+    WorkloadAnswer,
 )
 from tests.unit.plan.made import (
     ME,
@@ -133,7 +133,7 @@ def scenes(draw: st.DrawFn) -> Scene:
         refusals=draw(REFUSALS),
         unanswered=draw(RARELY),
         durable=frozenset(durable),
-        workload=draw(st.sampled_from(Workload)),
+        workload=draw(st.sampled_from(WorkloadAnswer)),
     )
 
 
