@@ -70,11 +70,15 @@ class Resting:
         return Resting(tuple(s for s in spans if s.seconds > 0), max(self.everything - age, 0.0))
 
     def among(self, offered: Collection[PortRange]) -> dict[Endpoint, float] | None:
-        """Seconds for each endpoint whose port is offered; None where they are more than `MOST`."""
+        """Seconds for each endpoint whose port is offered; None where they are more than `MOST`,
+        those that are named again counted again: a short text can name the same ones for ever.
+        """
         found: dict[Endpoint, float] = {}
+        named = 0
         for span in self.spans:
-            for ports in _common(span.ports, offered):
-                if len(found) + len(ports) > MOST:
+            for ports in _common(span.ports, frozenset(offered)):
+                named += len(ports)
+                if named > MOST:
                     return None
                 for port in range(ports.first, ports.last + 1):
                     endpoint = Endpoint(span.ip, port, span.protocol)

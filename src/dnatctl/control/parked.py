@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import structlog
 
 from dnatctl.control.world import World
-from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import READY, PodDNAT, PodDNATStatus
@@ -22,7 +22,6 @@ from dnatctl.plan.release import AWAY
 log = structlog.get_logger(__name__)
 
 _ENDPOINT = re.compile(r"([0-9.]{7,15}):([0-9]{1,5})/(tcp|udp)")
-_REFUSED = frozenset({Failure.INVALID, Failure.FORBIDDEN})
 
 
 class Parked:
@@ -62,7 +61,7 @@ class Parked:
         try:
             self._ledger.note_parked({record.uid: ",".join(map(str, own))})
         except KubeError as error:
-            if error.failure not in _REFUSED:
+            if not error.refused:
                 with self._world.lock:
                     pool.hold(record.uid, ())
                 raise

@@ -83,12 +83,19 @@ class KubeError(Exception):
         """Whether a write may have been carried out although it failed."""
         return self.failure in _UNSURE
 
+    @property
+    def refused(self) -> bool:
+        """Whether an object is not taken as it is, by the server or by whom it asks first."""
+        return self.failure in _REFUSED
+
     def __str__(self) -> str:
         where = f" (HTTP {self.status})" if self.status else ""
         return f"{self.failure}{where}: {self.message}"
 
 
 _UNSURE = frozenset({Failure.SERVER, Failure.UNKNOWN, Failure.TOO_LARGE, Failure.CANCELLED})
+
+_REFUSED = frozenset({Failure.INVALID, Failure.FORBIDDEN, Failure.ADMISSION})
 
 
 class KubeConfigError(Exception):

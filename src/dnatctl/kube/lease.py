@@ -33,8 +33,9 @@ _SOONEST = 0.5
 """Seconds between renewals at least, however often they are hastened."""
 _JITTER = 0.2
 
-_REFUSED = frozenset({Failure.INVALID, Failure.FORBIDDEN})
-"""What an API server, or an admission webhook, answers to an object that it will not take."""
+_LONGEST_BELIEVED = 10
+"""Lease durations of its own that a follower waits at most, whatever the Lease says: one that was
+forged, or left by another program, would keep everybody from leading for years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,8 @@ class LeaseElector:
             return False
         if self._force or not record.exists or record.holder in ("", self._identity):
             return True
-        duration = record.duration or self._settings.duration
+        longest = _LONGEST_BELIEVED * self._settings.duration
+        duration = min(record.duration or self._settings.duration, longest)
         return self._clock.monotonic() - self._seen_at > duration
 
     def _renew(self) -> None:
@@ -246,7 +248,7 @@ class LeaseElector:
         try:
             self._write(self._record.renewed(state, self._clock.now()))
         except KubeError as error:
-            if error.failure not in _REFUSED:
+            if not error.refused:
                 raise
             if not self._refused:
                 _log.error("handover state refused", lease=str(self._lease), error=str(error))

@@ -11,6 +11,9 @@ import msgspec
 
 from dnatctl.kube.answers import decode
 
+_MOST_TRANSITIONS = 2**31 - 1
+"""What the field can hold: a Lease that says more is refused, whoever would take it."""
+
 HANDOVER = "dnatctl/handover"
 """The annotation with what the leader tells its successor."""
 
@@ -83,7 +86,9 @@ class LeaseRecord:
             leaseDurationSeconds=ceil(duration),
             acquireTime=_micro_time(now),
             renewTime=_micro_time(now),
-            leaseTransitions=(self.spec.get("leaseTransitions") or 0) + moved,
+            leaseTransitions=min(
+                (self.spec.get("leaseTransitions") or 0) + moved, _MOST_TRANSITIONS
+            ),
         )
 
     def renewed(self, state: str | None, now: datetime) -> LeaseRecord:

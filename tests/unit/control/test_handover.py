@@ -141,3 +141,16 @@ def test_only_what_is_offered_is_taken_over():
 def test_a_text_that_names_too_much_is_not_taken_over_one_by_one():
     lines = ";".join(f"{n}/tcp:1-65535=60" for n in range(2 * MOST // 65535 + 1))
     assert decode(lines).among(OFFERED) is None
+
+
+def test_nor_one_that_names_the_same_again_and_again():
+    """64 KiB of it would keep a new leader busy for minutes, until it has lost the Lease."""
+    line = "1.1.1.1/tcp:" + ",".join(["20000-60000=60"] * 4)
+    assert decode(line).among([PortRange(20000, 60000)]) is None
+
+
+def test_what_several_gateways_offer_is_counted_once():
+    run = {Endpoint("1.1.1.1", port, Protocol.TCP): 60.0 for port in range(1, 40001)}
+    found = decode(encode(run)).among([PortRange(1, 40000)] * 16)
+    assert found is not None
+    assert len(found) == len(run)

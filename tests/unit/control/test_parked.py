@@ -117,7 +117,7 @@ def test_what_is_left_of_one_that_is_gone_is_struck_at_the_next_start(ledger, no
     assert THIEF.uid in ledger.held
 
 
-@pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN])
+@pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN, Failure.ADMISSION])
 def test_a_ledger_that_takes_no_more_holds_up_nothing(ledger, failure):
     world, parked = start(ledger, VICTIM)
     ledger.failure = failure

@@ -16,6 +16,8 @@ from dnatctl.objects import Key
 from tests.support.clock import FakeClock
 from tests.unit.kube.leases import Json, Leases
 
+MOST_INT32 = 2**31 - 1
+
 
 class Replica:
     """An elector, and what it told."""
@@ -140,6 +142,29 @@ def test_the_second_takes_over_when_it_saw_no_change_for_the_lease_duration(
     assert second.told == [("started", "a's")]
     assert (leases.holder, leases.spec["leaseTransitions"]) == ("b", 1)
     assert leases.state == "a's", "kept until the new leader has one of its own"
+
+
+def test_a_duration_of_years_does_not_keep_others_from_leading_for_years(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    first.step()
+    leases.spec["leaseDurationSeconds"] = MOST_INT32
+    second.step()
+    clock.advance(151)
+    second.step()
+    assert second.leads
+
+
+def test_transitions_beyond_what_the_field_holds_keep_nobody_from_leading(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    first.step()
+    leases.spec["leaseTransitions"] = MOST_INT32
+    second.step()
+    clock.advance(16)
+    second.step()
+    assert second.leads
+    assert leases.spec["leaseTransitions"] == MOST_INT32
 
 
 def test_a_lease_that_is_only_annotated_is_not_renewed_by_that(
@@ -354,7 +379,7 @@ def test_nothing_is_taken_after_a_loss(leases: Leases, clock: FakeClock, first: 
     assert [what for what, _ in first.told] == ["started", "lost"]
 
 
-@pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN])
+@pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN, Failure.ADMISSION])
 def test_a_state_that_the_server_refuses_does_not_cost_the_lease(
     leases: Leases, clock: FakeClock, first: Replica, failure: Failure
 ) -> None:
