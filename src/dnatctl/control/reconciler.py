@@ -184,7 +184,9 @@ class Reconciler:
                     raise
                 if isinstance(made.step, CreateRecord | Reclaim):
                     return self._refused(seen, error)
-                if isinstance(made.step, FixMetadata):
+                if isinstance(made.step, FixMetadata) or (
+                    isinstance(made.step, Publish) and error.refused
+                ):
                     self._reporter.judged(seen, Plan(problem=not_stored(seen.key, error)))
                 raise
         return 0.0

@@ -13,6 +13,7 @@ import structlog
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
 from dnatctl.heartbeat import Heartbeats
+from dnatctl.kube.errors import KubeError
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Key
 from dnatctl.observe.metrics import Metrics
@@ -163,11 +164,18 @@ class Sweeper:
             braked = self._sightings.braked
         self._shout(held, self._world.rows_of_others())
         if braked != self._memory.braked:
-            self._memory.note_braked(braked)
+            self._note(braked=braked)
         if not due:
             return
         known = self._known_uids()
         self.sweep_out(orphan for orphan in due if orphan.uid not in known)
+
+    def _note(self, *, braked: bool) -> None:
+        """What cannot be noted holds here all the same, and nothing that is due waits for it."""
+        try:
+            self._memory.note_braked(braked)
+        except KubeError as error:
+            log.warning("ledger not updated", braked=braked, error=str(error))
 
     def _shout(self, held: Collection[Orphan], others: Collection[ForwardEntry]) -> None:
         """Tell of what only a person can put right, when it begins."""

@@ -11,7 +11,7 @@ import pytest
 from dnatctl.plan.orphans import Patience
 from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.stage import CLUSTER_ID, RECORDS, Stage, eventually, fast, stage
+from tests.support.stage import CLUSTER_ID, NAMESPACE, RECORDS, Stage, eventually, fast, stage
 
 QUICK: dict[str, Any] = {"orphans": Patience(age_s=0.4, urgent_s=0.1), "sweep_s": 0.1}
 NEVER: dict[str, Any] = {"orphans": Patience(age_s=1e9, urgent_s=0.1), "sweep_s": 0.1}
@@ -129,6 +129,20 @@ def test_an_orphan_on_a_living_pods_address_goes_first(it: Stage) -> None:
     it.ready("web")
     assert row not in {r["entry_id"] for r in it.rows()}
     it.assert_at_rest()
+
+
+def test_it_goes_too_while_the_ledger_does_not_take_that_there_are_many(it: Stage) -> None:
+    running = it.start_controller(**NEVER)
+    it.quiet()
+    for verb in ("patch", "create"):
+        match = Match(verb, "configmaps", namespace=NAMESPACE)
+        it.kube.faults.add(Fault(403, "not here"), match, times=None)
+    many = [orphan(it, n, ip="10.0.70.1") for n in range(12)]
+    eventually(lambda: running.controller._world.counts(TABLE).orphan == 12)
+    row = orphan(it, 12, ip="10.0.0.10")
+    it.pod("web", "92")
+    it.ready("web", seconds=30.0)
+    assert {r["entry_id"] for r in it.rows()} & {row, *many} == set(many)
 
 
 UID = "11111111-2222-4333-8444-555555555555"
