@@ -1,1 +1,1 @@
-"""The heart of the program: from what is asked, recorded and there, to the one next thing."""
+"""The heart of the program: from what is asked, recorded and there, to what is to be done now."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-from msgspec.structs import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec, PortMapping
-from dnatctl.plan.claim import lacking
-from dnatctl.plan.exposure import Ask, Problem
+from dnatctl.plan.exposure import Ask
 from dnatctl.plan.rows import OwnRow, in_the_way, misled, own_rows, squatters
-from dnatctl.plan.values import Plan, Refusal, Refused, Seen, Step, Write
+from dnatctl.plan.values import Refusal, Refused, Seen
 from dnatctl.pool import Allocation, Demand, Pool, Shortage, Wanted
-from dnatctl.table.view import Table
+from dnatctl.table.view import Row, Table
 
 CONFLICTS_BELIEVED = 3
 """After so many refusals in a row with nothing to be seen in the way, another endpoint is taken."""
@@ -27,13 +25,13 @@ ENDPOINTS_TRIED = 2
 row of another table, perhaps. No endpoint is any better, so the claim stays where it is."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class Case:
-    """A record whose pod asks for it, with what was found about it so far.
+    """A record whose pod asks for it, and what is found out about it before anything is decided.
 
     `wanted`: the ports asked for, or, of a pod that asks for nonsense, those it has. `good`: the
-    claimed ports that can stay. `avoid`: gateways that will not do. `refused`: why the claim has to
-    move, if it has. `retry_in`: seconds until there may be room for what could not be had.
+    claimed ports that can stay. `refused`: why the claim moves as a whole, if it does. `retry_in`:
+    seconds until there may be room for a claim that ought to move and cannot.
     """
 
     seen: Seen
@@ -43,10 +41,6 @@ class Case:
     rows: list[OwnRow]
     wanted: Wanted
     good: tuple[PortMapping, ...] = ()
-    problem: Problem | None = None
-    writes: list[Write] = field(default_factory=list)
-    blockers: set[str] = field(default_factory=set)
-    avoid: frozenset[str] = frozenset()
     refused: str = ""
     retry_in: float | None = None
 
@@ -78,28 +72,29 @@ class Case:
         endpoint = self.spec.endpoint(port)
         return any(own.row.entry.covers(endpoint) for own in self.rows)
 
+    def squatters(self, port: PortMapping) -> list[Row]:
+        """Rows of others that hold the pod's address and port."""
+        return squatters(self.table, self.ip, port, self.record.uid)
+
+    @cached_property
+    def astray(self) -> list[OwnRow]:
+        """The rows of the record that lead somewhere it is not to lead, in whole or in part."""
+        return misled(self.rows, self.spec, self.good, self.ip)
+
+    @cached_property
+    def rowless(self) -> tuple[PortMapping, ...]:
+        """The ports that can stay and have no row, where one may be created."""
+        return tuple(p for p in self.good if not self.has_row(p)) if self.may_create else ()
+
     def find(self) -> Allocation | Shortage:
         """Endpoints for all wanted ports, wherever they may be had."""
-        moving = bool(self.refused)
-        demand = Demand(self.wanted, self.seen.zone_id, self.record.uid, moving)
-        return self.pool.pick(demand, self.seen.now, self.avoid)
+        demand = Demand(self.wanted, self.seen.zone_id, self.record.uid, bool(self.refused))
+        return self.pool.pick(demand, self.seen.now, self._avoided())
 
-    def lacks(self, shortage: Shortage) -> None:
-        """Something wanted cannot be had."""
-        self.retry_in = shortage.retry_in
-        self.problem = self.problem or lacking(self.seen, shortage)
-
-    def lasting(self) -> list[OwnRow]:
-        """The rows that are not about to be deleted for leading astray in whole or in part."""
-        if self.seen.policy.upsert_only:
-            return self.rows
-        astray = misled(self.rows, replace(self.spec, ports=self.good), self.ip)
-        return [own for own in self.rows if own not in astray]
-
-    def answer(self, step: Step | None) -> Plan:
-        """The plan made of what was found, with this step."""
-        blockers = tuple(sorted(self.blockers))
-        return Plan(step, tuple(self.writes), self.problem, blockers, self.retry_in)
+    def _avoided(self) -> frozenset[str]:
+        """The gateway of a claim that was never usable, where that has no room for its rows."""
+        full = any(refusal.why is Refused.QUOTA for refusal in claim_refusals(self))
+        return frozenset({self.spec.gateway_id} if full and not self.record.status.entries else ())
 
 
 def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
@@ -108,13 +103,17 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
     if seen.exposure.ask is not Ask.ON:
         wanted = tuple((port.internal, port.protocol) for port in record.spec.ports)
     case = Case(seen, record, pool, table, own_rows(seen, record), wanted)
-    case.problem = seen.exposure.problem
-    if seen.denied:
-        case.problem = seen.withheld
-    if _may_keep_claim(case) and not _must_move(case):
-        good = _good_ports(case)
-        case.good = () if _is_of_no_use(case, good) else good
-    return case
+    if not _may_keep_claim(case):
+        return case
+    retry_in = None
+    if why := _why_move(case):
+        moving = replace(case, refused=why)
+        found = moving.find()
+        if isinstance(found, Allocation):
+            return moving
+        retry_in = found.retry_in
+    good = _good_ports(case)
+    return replace(case, good=() if _is_of_no_use(case, good) else good, retry_in=retry_in)
 
 
 def refusals_of(case: Case, port: PortMapping) -> Iterator[Refusal]:
@@ -128,27 +127,15 @@ def refusals_of(case: Case, port: PortMapping) -> Iterator[Refusal]:
             yield refusal
 
 
+def claim_refusals(case: Case) -> list[Refusal]:
+    """The standing refusals of rows that would carry any port of the claim."""
+    return [refusal for port in case.spec.ports for refusal in refusals_of(case, port)]
+
+
 def _may_keep_claim(case: Case) -> bool:
     """What is beyond the quota of its namespace holds nothing that others could have; but a fixed
     claim does not end because of that."""
     return not case.seen.denied or case.seen.exposure.fixed
-
-
-def _must_move(case: Case) -> bool:
-    """Whether the whole claim belongs elsewhere: refused where it is before it was ever usable."""
-    refusals = [r for port in case.spec.ports for r in refusals_of(case, port)]
-    if case.record.status.entries or not (refusals or not case.rows):
-        return False
-    case.refused = _why_move(case, refusals)
-    full = any(refusal.why is Refused.QUOTA for refusal in refusals)
-    case.avoid = frozenset({case.spec.gateway_id} if full else ())
-    found = case.find() if case.refused else None
-    if isinstance(found, Allocation):
-        return True
-    if found is not None:
-        case.retry_in = found.retry_in
-    case.refused = ""
-    return False
 
 
 def _is_of_no_use(case: Case, good: tuple[PortMapping, ...]) -> bool:
@@ -170,7 +157,11 @@ def _is_of_no_use(case: Case, good: tuple[PortMapping, ...]) -> bool:
     return lacks and case.pool.is_full(case.spec.gateway_id, missing, case.seen.now)
 
 
-def _why_move(case: Case, refusals: list[Refusal]) -> str:
+def _why_move(case: Case) -> str:
+    """Why the whole claim belongs elsewhere: refused where it is before it was ever usable."""
+    refusals = claim_refusals(case)
+    if case.record.status.entries or not (refusals or not case.rows):
+        return ""
     for refusal in refusals:
         if refusal.why in (Refused.QUOTA, Refused.UNUSABLE):
             return refusal.message
@@ -244,7 +235,7 @@ def _is_barred(case: Case, port: PortMapping) -> bool:
     """Whether somebody else's row has the endpoint, seen or, after refusals, presumed."""
     if in_the_way(case.table, case.spec, port, case.record.uid):
         return True
-    if squatters(case.table, case.ip, port, case.record.uid):
+    if case.squatters(port):
         return False
     here = any(_is_believed(refusal) for refusal in refusals_of(case, port))
     return (here and not is_refused_everywhere(case, port)) or _is_to_be_swapped(case, port)

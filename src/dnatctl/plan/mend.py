@@ -2,56 +2,44 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
+from collections.abc import Iterator
 
-from dnatctl.model import EntryStatus, NewEntry
+from dnatctl.model import NewEntry
 from dnatctl.objects import READY, PortMapping
 from dnatctl.plan.case import (
     UNFORESEEN_BELIEVED,
     Case,
-    distrust,
     is_refused_everywhere,
-    is_unforeseen,
     refusals_of,
 )
-from dnatctl.plan.exposure import Problem
-from dnatctl.plan.rows import OwnRow, misled, squatters, strangers
-from dnatctl.plan.values import DELETION_HELD, CreateRow, DeleteRow, ModifyRow, Refusal, Refused
+from dnatctl.plan.rows import OwnRow, strangers
+from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
 from dnatctl.pool import Run, rows_of
-from dnatctl.table.view import Row
-
-SQUATTED_FOR_S = 5.0
-"""An own row that holds a pod's address and port for longer is not just an earlier holder's."""
 
 READINGS_BETWEEN = 10
 """Readings of the table between two tries for an address that is refused on every endpoint."""
 
 
-def mend(case: Case) -> None:
-    """Add the writes the case needs, who stands in its way, and what is wrong if anything is."""
-    case.blockers.update(strangers(case.table, case.ip, case.record.uid))
-    _correct(case)
-    _create(case)
+def mend(case: Case) -> tuple[Write, ...]:
+    """The writes after which the claim is true, whatever the policy says to them."""
+    corrections = [_correct(case, own) for own in case.astray]
+    return (*corrections, *_creations(case))
 
 
-def _correct(case: Case) -> None:
-    """Rows of the record that lead astray: led back where possible, else deleted."""
-    for own in misled(case.rows, replace(case.spec, ports=case.good), case.ip):
-        ports = tuple(port for port in case.good if _covers(own, port))
-        target = _target(case, own, ports) if case.seen.policy.can_modify else None
-        # Where another row holds the pod's address this one cannot be led back, and it may lead to
-        # another pod meanwhile, whose way it may be in: so it goes.
-        if target is not None and not any(_is_squatted(case, port) for port in ports):
-            intent = _intent(case)
-            case.writes.append(ModifyRow(own.gateway_id, own.entry_id, target, intent))
-        elif case.seen.policy.upsert_only:
-            case.problem = case.problem or DELETION_HELD
-        else:
-            case.writes.append(DeleteRow(own.gateway_id, own.entry_id))
+def blockers(case: Case) -> tuple[str, ...]:
+    """UIDs of others whose rows lead to this pod's IP: they are to go first."""
+    return tuple(sorted(strangers(case.table, case.ip, case.record.uid)))
 
 
-def _covers(own: OwnRow, port: PortMapping) -> bool:
-    return own.row.entry.protocol == port.protocol and port.external in own.row.entry.external_ports
+def _correct(case: Case, own: OwnRow) -> Write:
+    """A row that leads astray is led back where possible, else deleted."""
+    ports = tuple(p for p in case.good if own.row.entry.covers(case.spec.endpoint(p)))
+    target = _target(case, own, ports) if case.seen.policy.can_modify else None
+    # Where another row holds the pod's address this one cannot be led back, and it may lead to
+    # another pod meanwhile, whose way it may be in: so it goes.
+    if target is None or any(case.squatters(port) for port in ports):
+        return DeleteRow(own.gateway_id, own.entry_id)
+    return ModifyRow(own.gateway_id, own.entry_id, target, _intent(case))
 
 
 def _target(case: Case, own: OwnRow, ports: tuple[PortMapping, ...]) -> NewEntry | None:
@@ -75,115 +63,45 @@ def _holders(case: Case, port: PortMapping) -> set[str]:
     return {row.entry.entry_id for row in rows if row.owner == case.record.uid}
 
 
-def _create(case: Case) -> None:
-    if not case.may_create:
-        return
-    missing = tuple(
-        port for port in case.good if not case.has_row(port) and not _is_held_back(case, port)
-    )
+def to_create(case: Case) -> tuple[PortMapping, ...]:
+    """The ports that a row is to be created for now."""
+    return tuple(port for port in case.rowless if not _is_held_back(case, port))
+
+
+def _creations(case: Case) -> Iterator[CreateRow]:
+    missing = to_create(case)
     offer = case.pool.offer(case.spec.gateway_id)
     for run in rows_of(missing, pack=offer is not None and offer.pack):
-        entry = _entry(case, run)
-        refusal = case.seen.refusals.get(entry)
+        refusal = case.seen.refusals.get(_entry(case, run))
         if refusal is not None and refusal.why is not Refused.QUOTA:
             # If not the range, then perhaps its ports one by one.
             ports = [p for p in missing if p.protocol == run[2] and p.external in run[0]]
             for single in rows_of(ports, pack=False):
-                _add(case, _entry(case, single))
+                yield _creation(case, single)
         else:
-            _add(case, entry)
-    if missing and (why := case.pool.problem(case.spec.gateway_id)):
-        text = f"{case.spec.gateway_id}: {why}"
-        case.problem = case.problem or Problem("GatewayUnusable", text)
-    if missing and (why := distrust(case)):
-        text = f"{case.spec.external_ip} on {case.spec.gateway_id} is refused by the cloud: {why}"
-        case.problem = case.problem or Problem("CloudRejected", text)
+            yield _creation(case, run)
 
 
-def _add(case: Case, entry: NewEntry) -> None:
-    case.writes.append(CreateRow(case.spec.gateway_id, entry, _intent(case)))
+def _creation(case: Case, run: Run) -> CreateRow:
+    return CreateRow(case.spec.gateway_id, _entry(case, run), _intent(case))
 
 
 def _is_held_back(case: Case, port: PortMapping) -> bool:
     """Whether a row for the port would be refused, or was and nothing has changed since."""
-    held = _is_squatted(case, port) or bool(_holders(case, port))
+    if case.squatters(port) or _holders(case, port):
+        return True
     everywhere = is_refused_everywhere(case, port)
-    for refusal in refusals_of(case, port):
-        if refusal.why is Refused.CONFLICT:
-            readings = READINGS_BETWEEN if everywhere else 1
-            held = held or case.table.generation < refusal.generation + readings
-            if everywhere:
-                case.problem = case.problem or _taken(case, port, refusal)
-        elif refusal.why is Refused.UNFORESEEN:
-            # It may be the vendor's word for an address that is taken: the table tells.
-            doubted = refusal.count <= UNFORESEEN_BELIEVED
-            held = held or (doubted and case.table.generation <= refusal.generation)
-            if is_unforeseen(refusal):
-                case.problem = case.problem or _unforeseen(case, port, refusal)
-        else:
-            reason = "QuotaExceeded" if refusal.why is Refused.QUOTA else "CloudRejected"
-            case.problem = case.problem or Problem(reason, refusal.message)
-    return held
+    return any(_stands(case, refusal, everywhere) for refusal in refusals_of(case, port))
 
 
-def _taken(case: Case, port: PortMapping, refusal: Refusal) -> Problem:
-    text = (
-        f"{case.ip}:{port.internal}/{port.protocol} is refused on every endpoint, and no entry of "
-        f"this gateway is in the way; another gateway of the VPC may have one: {refusal.message}"
-    )
-    return Problem("TupleConflict", text)
-
-
-def _unforeseen(case: Case, port: PortMapping, refusal: Refusal) -> Problem:
-    tried = case.pool.trust.tried(case.record.uid)
-    where = f"{case.spec.endpoint(port)} on {case.spec.gateway_id}"
-    alike = (
-        f"refused alike on {tried.endpoints} endpoints of {tried.ips} external IPs and "
-        f"{tried.gateways} gateways; "
-        if tried.endpoints > 1
-        else ""
-    )
-    text = (
-        f"{where}: the cloud refuses the entry: {refusal.message}; nothing that dnatctl knows of "
-        f"is in its way; {alike}nothing better is left to try, it is tried again now and then"
-    )
-    return Problem("CloudRejected", text)
-
-
-def _is_squatted(case: Case, port: PortMapping) -> bool:
-    rows = squatters(case.table, case.ip, port, case.record.uid)
-    foreign = [row.entry for row in rows if not row.owner]
-    if foreign:
-        text = (
-            f"{case.ip}:{port.internal}/{port.protocol} already has a DNAT entry that is not "
-            f"dnatctl's: {foreign[0].entry_id} ({foreign[0].external_ip}:"
-            f"{foreign[0].external_ports}); delete it or stop exposing the port"
-        )
-        case.problem = case.problem or Problem("TupleConflict", text)
-    for row in rows:
-        if row.owner and row.entry.status is not EntryStatus.DELETING:
-            _wait_for(case, port, row)
-    return bool(rows)
-
-
-def _wait_for(case: Case, port: PortMapping, row: Row) -> None:
-    """The row of an earlier holder of the IP goes by itself; told is only what takes too long."""
-    wait = SQUATTED_FOR_S - case.seen.stated_for
-    if wait > 0:
-        case.retry_in = wait
-    else:
-        case.problem = case.problem or _held(case, port, row)
-
-
-def _held(case: Case, port: PortMapping, row: Row) -> Problem:
-    entry, holder = row.entry, case.seen.names.get(row.owner)
-    whose = f"PodDNAT {holder}" if holder else "a PodDNAT that is gone"
-    text = (
-        f"{case.ip}:{port.internal}/{port.protocol} still has a DNAT entry of {whose}: "
-        f"{entry.entry_id} ({entry.external_ip}:{entry.external_ports}); this one comes when that "
-        "one is deleted"
-    )
-    return Problem("TupleConflict", text)
+def _stands(case: Case, refusal: Refusal, everywhere: bool) -> bool:
+    """Whether the table has not been read often enough since to ask again."""
+    read = case.table.generation - refusal.generation
+    if refusal.why is Refused.CONFLICT:
+        return read < (READINGS_BETWEEN if everywhere else 1)
+    # What is unforeseen may be the vendor's word for an address that is taken: the table tells.
+    unforeseen = refusal.why is Refused.UNFORESEEN
+    return unforeseen and refusal.count <= UNFORESEEN_BELIEVED and read <= 0
 
 
 def _entry(case: Case, run: Run) -> NewEntry:

@@ -1,4 +1,4 @@
-"""plan: desired, recorded, actual, pool -> the one next thing.
+"""plan: desired, recorded, actual, pool -> the next step, and what the tables are to be written.
 
 What a pod asks for (desired), what its PodDNAT says (recorded) and the rows of the forward tables
 (actual) are compared, and the first difference decides:
@@ -25,30 +25,29 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from dnatctl.objects import PodDNAT
-from dnatctl.plan.claim import allot
+from dnatctl.plan.claim import claim
 from dnatctl.plan.deletion import serves, told
-from dnatctl.plan.exposure import Ask, owner_for
+from dnatctl.plan.exposure import Ask
 from dnatctl.plan.hold import hold
 from dnatctl.plan.owners import is_fixed, is_for
 from dnatctl.plan.release import park, release
-from dnatctl.plan.values import CreateRecord, Plan, Seen
+from dnatctl.plan.values import Plan, Seen, soonest
 from dnatctl.pool import Pool
 
 
 def plan(seen: Seen, pool: Pool) -> Plan:
-    """The next thing to do for one namespace and name. Pure: nothing is changed by asking."""
+    """What to do now for one namespace and name. Pure: nothing is changed by asking."""
     made = _next(seen, pool)
-    waits = [wait for wait in (made.retry_in, seen.retry_in) if wait is not None]
     return replace(
         made,
         problem=made.problem or seen.exposure.displaced,
-        retry_in=min(waits, default=None),
+        retry_in=soonest(made.retry_in, seen.retry_in),
     )
 
 
 def _next(seen: Seen, pool: Pool) -> Plan:
     if seen.record is None:
-        return _claim(seen, pool)
+        return claim(seen, pool)
     standing = _standing(seen, seen.record)
     if standing is _Standing.HOLD:
         return _hold(seen, seen.record, pool)
@@ -88,8 +87,7 @@ def _hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
         return hold(seen, record, pool)
     seen, again = told(seen)
     made = hold(seen, record, pool)
-    waits = [wait for wait in (made.retry_in, again) if wait is not None]
-    return replace(made, retry_in=min(waits, default=None))
+    return replace(made, retry_in=soonest(made.retry_in, again))
 
 
 def _standing(seen: Seen, record: PodDNAT) -> _Standing:
@@ -106,11 +104,3 @@ def _to_pod(seen: Seen, record: PodDNAT) -> _Standing:
     if exposure.ask is Ask.OFF or not is_for(seen, record, pod):
         return _Standing.RELEASE
     return _Standing.HOLD if exposure.ip else _Standing.PARK
-
-
-def _claim(seen: Seen, pool: Pool) -> Plan:
-    pod, exposure = seen.pod, seen.exposure
-    if pod is None or pod.deleting or exposure.ask is not Ask.ON:
-        return Plan(problem=exposure.problem)
-    spec = allot(seen, pool)
-    return spec if isinstance(spec, Plan) else Plan(CreateRecord(spec, owner_for(pod, exposure)))

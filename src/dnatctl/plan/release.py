@@ -9,10 +9,10 @@ from __future__ import annotations
 from dnatctl.objects import FINALIZER, READY, PodDNAT
 from dnatctl.plan.adoption import adopt
 from dnatctl.plan.exposure import Ask, Problem
+from dnatctl.plan.policy import DELETION_HELD, permitted
 from dnatctl.plan.rows import OwnRow, own_rows
 from dnatctl.plan.status import RETAINED, publish, ready, retained
 from dnatctl.plan.values import (
-    DELETION_HELD,
     DeleteRecord,
     DeleteRow,
     DropFinalizer,
@@ -82,13 +82,13 @@ def _until_rows_are_gone(seen: Seen, record: PodDNAT, otherwise: Problem) -> Pla
     Status says why, `otherwise` if nothing holds them; and it goes before the rows.
     """
     rows = own_rows(seen, record)
-    held = _held(seen, record, rows)
+    writes, held = permitted(seen.policy, _deletions(rows))
+    held = held or _held(seen, record, rows)
     if step := _withdraw(seen, record, held or otherwise):
         return Plan(step)
     condition = record.status.condition(READY)
     told = condition is not None and condition.reason in HELD
     step = _tell(seen, record, held or otherwise) if held or told else None
-    writes = () if held is DELETION_HELD else _deletions(rows)
     if step or rows or held:
         return Plan(step, writes, held)
     return Plan() if seen.unanswered else _unlisted(seen, record)
@@ -106,8 +106,6 @@ def _tell(seen: Seen, record: PodDNAT, why: Problem) -> Publish | None:
 
 def _held(seen: Seen, record: PodDNAT, rows: list[OwnRow]) -> Problem | None:
     """What keeps rows from being taken away, or it from being known whether any are left."""
-    if rows and seen.policy.upsert_only:
-        return DELETION_HELD
     for own in rows:
         if not own.deleting and (answer := seen.hindrances.get(own.entry_id)):
             text = f"{len(rows)} entries on {own.gateway_id} cannot be deleted: {answer}"

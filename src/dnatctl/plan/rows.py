@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dnatctl.model import EntryStatus
@@ -67,15 +66,16 @@ def usable_entries(
     )
 
 
-def misled(rows: list[OwnRow], spec: PodDNATSpec, ip: str) -> list[OwnRow]:
-    """Rows that lead somewhere the claim does not say, in whole or in part."""
-    return [own for own in rows if not own.deleting and not _all_carried(own, spec, ip)]
+def misled(
+    rows: list[OwnRow], spec: PodDNATSpec, ports: tuple[PortMapping, ...], ip: str
+) -> list[OwnRow]:
+    """Rows that lead somewhere these of the claimed ports do not say, in whole or in part."""
+    return [own for own in rows if not own.deleting and not _all_carried(own, spec, ports, ip)]
 
 
-def _all_carried(own: OwnRow, spec: PodDNATSpec, ip: str) -> bool:
-    entry = own.row.entry
-    carried = sum(1 for port in spec.ports if own.carries(spec, port, ip))
-    return carried == len(entry.external_ports)
+def _all_carried(own: OwnRow, spec: PodDNATSpec, ports: tuple[PortMapping, ...], ip: str) -> bool:
+    carried = sum(1 for port in ports if own.carries(spec, port, ip))
+    return carried == len(own.row.entry.external_ports)
 
 
 def in_the_way(table: Table, spec: PodDNATSpec, port: PortMapping, uid: str) -> list[Row]:
@@ -88,9 +88,9 @@ def squatters(table: Table, ip: str, port: PortMapping, uid: str) -> list[Row]:
     return [row for row in table.holding(ip, port.internal, port.protocol) if row.owner != uid]
 
 
-def strangers(table: Table, ip: str, uid: str) -> Iterator[str]:
+def strangers(table: Table, ip: str, uid: str) -> set[str]:
     """UIDs of other records whose rows lead to this pod's IP: remains of an earlier holder."""
-    yield from {
+    return {
         row.owner
         for row in table.leading_to(ip)
         if row.owner not in ("", uid) and row.entry.status is not EntryStatus.DELETING

@@ -32,7 +32,7 @@ class Refused(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The last refusal of a row: how often in a row, and at which generation of the table.
+    """The last refusal of a row: how many times running, and at which generation of the table.
 
     `message`: the vendor's code and words, with the ID of the first such request.
     """
@@ -181,13 +181,6 @@ class Seen:
         return self.allowance.problem if self.allowance else None
 
 
-DELETION_HELD = Problem(
-    "DeletionHeldByPolicy",
-    "policy upsert-only keeps entries that are to be deleted; set policy: sync to let go of them",
-)
-"""What is wrong where only the policy keeps rows from being deleted."""
-
-
 def quota_used_up(namespace: str, limit: int, claimed: int, resting: int) -> Problem:
     """What is wrong where a namespace has as many endpoints as it may have."""
     text = (
@@ -298,11 +291,13 @@ Step = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The one next thing.
+    """What to do now: one step, and all writes to tables.
 
-    `writes`: what the tables should be written for this record now; it replaces what was asked for
-    it before. `blockers`: UIDs whose rows stand in this pod's way. `retry_in`: seconds after which
-    to look again even if nothing is heard.
+    A step is taken once, and the world looked at again before there is another. `writes` are how it
+    stands: all that the tables should be written for this record, in place of what was asked for it
+    before. So a plan without writes takes back those that have not been sent.
+    `blockers`: UIDs whose rows stand in this pod's way. `retry_in`: seconds after which to look
+    again even if nothing is heard.
     """
 
     step: Step | None = None
@@ -310,3 +305,8 @@ class Plan:
     problem: Problem | None = None
     blockers: tuple[str, ...] = ()
     retry_in: float | None = None
+
+
+def soonest(*waits: float | None) -> float | None:
+    """The shortest of several waits (seconds); None where nothing is waited for."""
+    return min((wait for wait in waits if wait is not None), default=None)

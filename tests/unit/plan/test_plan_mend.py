@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from dnatctl.objects import Key, PodDNAT
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.mend import READINGS_BETWEEN, SQUATTED_FOR_S
+from dnatctl.plan.mend import READINGS_BETWEEN
+from dnatctl.plan.policy import DELETION_HELD
+from dnatctl.plan.problems import SQUATTED_FOR_S
 from dnatctl.plan.values import (
-    DELETION_HELD,
     CreateRow,
     Plan,
     Policy,

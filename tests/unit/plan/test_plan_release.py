@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec
 from dnatctl.plan.exposure import Problem
+from dnatctl.plan.policy import DELETION_HELD
 from dnatctl.plan.status import RETAINED
 from dnatctl.plan.values import (
-    DELETION_HELD,
     DeleteRecord,
     DropFinalizer,
     Plan,
@@ -382,6 +382,11 @@ class TestPark:
         assert published(made) == ("False", DELETION_HELD.reason)
         assert made.problem == DELETION_HELD
         assert made.writes == ()
+
+    def test_but_what_somebody_else_deletes_is_not_kept_by_it(self):
+        going = mine(status=DELETING)
+        made = self.plan(self.PARKED, going, policy=UPSERT_ONLY, workload=WorkloadAnswer.GONE)
+        assert (made.problem, made.writes) == (None, ())
 
     def test_when_the_pod_comes_back_it_has_its_endpoint_again(self):
         back = pod(fixed=True, ip="10.0.0.7")
