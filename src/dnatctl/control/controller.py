@@ -151,7 +151,7 @@ class Controller:
             hearts=hearts,
         )
         self._permission = Permission(self._stop, teller(self._events, settings.namespace))
-        self._lookups = KubeLookups(self._client, pod_api, self._permission.tell)
+        self._lookups = KubeLookups(self._client, pod_api, self._permission.tell, self._records)
         observer = Observer(
             self._world,
             self._pods,

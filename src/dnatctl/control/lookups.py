@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 
 from dnatctl.kube.around import THE_DEFINITION, Surroundings
+from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import PodDNATSource
@@ -25,16 +27,36 @@ DEFINITION_GOES = (
 )
 
 
-class KubeLookups:
-    """Asks the API server. `tell` is given a reason and a text for whoever looks after it all."""
+class _Missing(NamedTuple):
+    """A leave that is missing: what it costs, and a PodDNAT that it was missing for."""
 
-    def __init__(self, client: KubeClient, pods: PodApi, tell: Callable[[str, str], None]) -> None:
+    text: str
+    key: Key
+    uid: str
+
+
+class KubeLookups:
+    """Asks the API server. `tell` is given a reason and a text for whoever looks after it all.
+
+    What is noted for a person ends with the PodDNATs that it is about.
+    """
+
+    def __init__(
+        self,
+        client: KubeClient,
+        pods: PodApi,
+        tell: Callable[[str, str], None],
+        records: Cache[PodDNAT],
+    ) -> None:
         self._pods = pods
         self._workloads = WorkloadApi(client)
         self._surroundings = Surroundings(client, self._workloads)
         self._tell = tell
-        self._missing: dict[str, str] = {}
-        self._definition_goes = False
+        self._records = records
+        self._missing: dict[str, _Missing] = {}
+        """By leave, with the last PodDNAT that lacked it: all of them ask again and again."""
+        self._going: dict[Key, str] = {}
+        """UIDs of PodDNATs that are deleted along with their definition."""
 
     def pod(self, key: Key) -> Pod | None:
         """The pod as it is now. Raises KubeError."""
@@ -47,9 +69,8 @@ class KubeLookups:
             workload = self._workloads.get(key.namespace, owner)
         except KubeError as error:
             if error.failure is Failure.FORBIDDEN:
-                self._missing[kind] = (
-                    f"may not get {kind}: claims of fixed pods of that kind are never given up"
-                )
+                text = f"may not get {kind}: claims of fixed pods of that kind are never given up"
+                self._missing[kind] = _Missing(text, key, self._uid_of(key))
                 return WorkloadAnswer.UNREADABLE
             raise
         self._missing.pop(kind, None)
@@ -65,25 +86,34 @@ class KubeLookups:
         if around.going:
             log.info("release held", key=str(record.key), uid=record.uid, going=around.going)
             if around.going == THE_DEFINITION:
-                self._shout()
+                self._shout(record)
             return behind(around.going, now)
         if around.unseen:
-            self._missing[around.unseen] = (
-                f"may not {around.unseen}: deleted PodDNATs are kept until their pods end"
-            )
+            text = f"may not {around.unseen}: deleted PodDNATs are kept until their pods end"
+            self._missing[around.unseen] = _Missing(text, record.key, record.uid)
             return unclear(around.unseen)
         return WISHED
 
     def notes(self) -> list[str]:
         """A line for all that a person has to see to, for `/readyz?verbose`."""
-        missing = [f"[!]permissions {text}" for text in self._missing.values()]
-        return [*missing, f"[!]{DEFINITION_GOES}"] if self._definition_goes else missing
+        missing = [m for m in self._missing.copy().values() if self._uid_of(m.key) == m.uid]
+        notes = [f"[!]permissions {m.text}" for m in missing]
+        return [*notes, f"[!]{DEFINITION_GOES}"] if self._definition_goes() else notes
 
-    def _shout(self) -> None:
-        if not self._definition_goes:
-            self._definition_goes = True
+    def _definition_goes(self) -> bool:
+        """It goes with the last of the PodDNATs that are deleted along with it."""
+        return any(self._uid_of(key) == uid for key, uid in self._going.copy().items())
+
+    def _uid_of(self, key: Key) -> str:
+        record = self._records.get(key)
+        return record.uid if record is not None else ""
+
+    def _shout(self, record: PodDNAT) -> None:
+        if not self._definition_goes():
+            self._going.clear()
             log.error("the definition of PodDNATs is being deleted", error=DEFINITION_GOES)
             self._tell("DefinitionGoes", DEFINITION_GOES)
+        self._going[record.key] = record.uid
 
 
 def known_uids(client: KubeClient, version: str) -> set[str]:

@@ -134,6 +134,18 @@ def test_a_kept_claim_deleted_by_hand_is_gone(it: Stage) -> None:
     it.gone("db-1")
 
 
+def test_that_a_workload_may_not_be_read_is_noted_until_the_claim_is_gone(it: Stage) -> None:
+    set_up(it, replicas=2)
+    rule = it.kube.faults.add(Fault(403), Match(verb="get", resource=STATEFUL_SETS), None)
+    scale(it, 1)
+    notes = it.running[0].controller._notes
+    eventually(lambda: any("may not get StatefulSet" in n for n in notes()))
+    it.kube.store.delete(RECORDS, it.ns, "db-1")
+    it.gone("db-1")
+    rule.cancel()
+    eventually(lambda: not any("may not get StatefulSet" in n for n in notes()))
+
+
 def test_a_kept_claim_whose_workload_may_not_be_read_is_told(it: Stage) -> None:
     set_up(it, replicas=2)
     rule = it.kube.faults.add(Fault(403), Match(verb="get", resource=STATEFUL_SETS), None)

@@ -206,6 +206,7 @@ def test_a_definition_that_goes_is_nobodys_wish() -> None:
         it.delete_pod("alone")
         eventually(lambda: it.kube.store.get(DEFINITIONS, "", RECORDS) is None)
         assert it.own_rows() == []
+        eventually(lambda: not any("the definition of PodDNATs" in note for note in notes()))
 
 
 @pytest.mark.parametrize("resource", [NAMESPACES, DEFINITIONS])
