@@ -1,6 +1,6 @@
 """A controller process that does one thing at a time, made of the program's own parts.
 
-Observer, plan, reconciler, pool, table, wishes, writer and sweeper are the real ones; only threads,
+Observer, plan, reconciler, pool, table, backlog, writer, sweeper are the real ones; only threads,
 network and clock are missing. Every step starts from an image of the process's memory and ends with
 one, so that an explorer can branch at every step.
 """
@@ -19,7 +19,6 @@ from dnatctl.control.observe import Observer
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.tenancy import Nodes
-from dnatctl.control.wishes import LOWER_CLASS_EVERY, Wish, Wishes
 from dnatctl.control.world import World
 from dnatctl.control.writer import TableWriter
 from dnatctl.kube.addresses import Neighbours
@@ -29,10 +28,13 @@ from dnatctl.kube.nodes import Node
 from dnatctl.model import ForwardEntry, GatewayEip
 from dnatctl.objects import Key, PodDNAT, PodRef
 from dnatctl.plan.exposure import Rules
-from dnatctl.plan.values import Plan, Seen, WorkloadAnswer, Write
+from dnatctl.plan.values import Plan, Seen, WorkloadAnswer
 from dnatctl.pool import GatewayPool
+from dnatctl.table.backlog import Backlog
 from dnatctl.table.marks import Marks
+from dnatctl.table.turns import LOWER_CLASS_EVERY
 from dnatctl.table.view import Pass
+from dnatctl.table.writes import PendingWrite, Write
 from tests.model import image as img
 from tests.model.cloud import Call, Cloud, Outcome
 from tests.model.edges import (
@@ -119,7 +121,7 @@ class Process:
         self.table = self.world.table(GATEWAY)
         self.pods: Any = PodCache(image.pods)
         self.records: Any = RecordCache(self.record_changed)
-        self.wishes = Wishes()
+        self.backlog = Backlog()
         self.setup = setup
         self._cloud = cloud
         self._load(all_due=all_due)
@@ -128,9 +130,9 @@ class Process:
     def observer(self) -> Observer:
         """What a worker looks with."""
         writer = SimpleNamespace(
-            refusals=self.wishes.refusals,
-            unanswered=self.wishes.unanswered,
-            hindrances=self.wishes.hindrances,
+            refusals=self.backlog.refusals,
+            unanswered=self.backlog.unanswered,
+            hindrances=self.backlog.hindrances,
         )
         gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])
         enis: Any = _ENIS
@@ -183,7 +185,7 @@ class Process:
         world._made = set(image.made)
         world._retired = dict(image.retired)
         world._noted = set(image.noted)
-        img.load_wishes(self.wishes, image.wishes, all_due=all_due)
+        img.load_backlog(self.backlog, image.backlog, all_due=all_due)
 
     def freeze(self, **changes: Any) -> Image:
         """The image of the memory as it is now."""
@@ -208,7 +210,7 @@ class Process:
             retired=retired,
             noted=frozenset(world._noted & {endpoint for endpoint, _ in retired}),
             adopted=tuple(sorted(world._adopted.items())),
-            wishes=img.freeze_wishes(self.wishes, self.table, self.now),
+            backlog=img.freeze_backlog(self.backlog, self.table, self.now),
         )
         if "observer" in self.__dict__:
             looks = img.freeze_looks(self.observer, self.records.held, self.pods.states)
@@ -235,12 +237,17 @@ class Process:
 
     @cached_property
     def writer(self) -> TableWriter:
-        """The writer of the table, with the wishes there are."""
+        """The writer of the table, with the backlog there is."""
         listener: Any = SILENT
         port: Any = CloudPort(self._cloud)
-        writer = TableWriter(GATEWAY, self.world, port, listener=listener, fence=lambda: True)
-        writer._wishes = self.wishes
-        return writer
+        return TableWriter(
+            GATEWAY,
+            self.world,
+            port,
+            listener=listener,
+            fence=lambda: True,
+            backlog=self.backlog,
+        )
 
     @cached_property
     def sweeper(self) -> Sweeper:
@@ -261,21 +268,21 @@ class Process:
     def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
         self.world.record_changed(old, new)
         if old is not None and new is None:
-            if self.world.has_rows(old.uid) or self.wishes.unanswered(old.uid):
+            if self.world.has_rows(old.uid) or self.backlog.unanswered(old.uid):
                 self.sweeper.vanished(old.uid, old.key)
-            self.wishes.forget(old.uid)
+            self.backlog.forget(old.uid)
 
     def want(self, uid: str, name: Key, writes: tuple[Write, ...]) -> None:
-        self.wishes.want(uid, name.namespace, writes)
+        self.backlog.want(uid, name.namespace, writes)
 
     def expedite(self, uid: str) -> None:
         if self.world.key_of(uid) is None:
             self.sweeper.expedite(uid)
         else:
-            self.wishes.expedite(uid)
+            self.backlog.expedite(uid)
 
     def forget(self, uid: str) -> None:
-        self.wishes.forget(uid)
+        self.backlog.forget(uid)
 
     def changed(self, name: Key) -> None:
         """In small worlds everybody may act at any time."""
@@ -366,26 +373,26 @@ class Process:
 
         `turn` 0: the highest class has its turn, else one of the lower ones.
         """
-        wishes = self.wishes
-        wishes._sent = LOWER_CLASS_EVERY * turn - 1 if turn else 0
-        wish = wishes.take(self.now)
-        if wish is None:
+        backlog = self.backlog
+        backlog._turns._taken = LOWER_CLASS_EVERY * turn - 1 if turn else 0
+        pending = backlog.take(self.now)
+        if pending is None:
             return None
         try:
-            self.writer._write(wish)
+            self.writer._write(pending)
         except Dispatched as dispatched:
             return dispatched.call
         return None
 
     def hear(self, call: Call, outcome: Outcome) -> None:
         """The answer to the write under way."""
-        wish = self.wishes.sending
-        assert isinstance(wish, Wish)
+        pending = self.backlog.sending
+        assert isinstance(pending, PendingWrite)
         if isinstance(outcome, ErrorKind):
             error = CloudError(_OPERATION[call.verb], outcome)
-            self.writer._failed(wish, error, self.now)
+            self.writer._outcomes.failed(pending, error, self.now)
         else:
-            self.writer._accepted(wish, outcome, self.now)
+            self.writer._outcomes.accepted(pending, outcome, self.now)
 
     # --- the poller
 

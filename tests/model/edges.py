@@ -10,7 +10,8 @@ from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus
 from dnatctl.plan.deletion import WISHED, behind
-from dnatctl.plan.values import Deletion, Plan, Seen, WorkloadAnswer, Write
+from dnatctl.plan.values import Deletion, Plan, Seen, WorkloadAnswer
+from dnatctl.table.writes import Write
 from tests.model.cloud import Call, Cloud
 from tests.model.kube import (
     LATER,

@@ -15,17 +15,18 @@ from typing import Any, NamedTuple
 from dnatctl.control.observe import Observer, _Look
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.sweeper import Sweeper, _Vanished
-from dnatctl.control.wishes import Wish, Wishes, _Record
 from dnatctl.control.world import World
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
 from dnatctl.objects import Key, PodDNAT, PodDNATSpec
 from dnatctl.plan.case import CONFLICTS_BELIEVED
 from dnatctl.plan.mend import READINGS_BETWEEN
-from dnatctl.plan.orphans import Orphan, _Sighting
-from dnatctl.plan.values import Deletion, Refusal, Step, WorkloadAnswer, Write
+from dnatctl.plan.values import Deletion, Step, WorkloadAnswer
 from dnatctl.pool import Pool
+from dnatctl.table.backlog import Backlog, _Record
+from dnatctl.table.orphans import Orphan, _Sighting
 from dnatctl.table.past import AGREE, Doubt, Past
 from dnatctl.table.view import READ_LAG_S, RECALLS, GivenUp, Row, Table
+from dnatctl.table.writes import PendingWrite, Refusal, Write
 from tests.model.cloud import Call, Outcome
 from tests.model.kube import PodState, as_pod, key
 
@@ -43,7 +44,7 @@ READ_AGO_S = 1.0
 """When a write that a listing may lag behind was answered, and when a reading under way began."""
 
 
-class WishImage(NamedTuple):
+class PendingImage(NamedTuple):
     uid: str
     namespace: str
     write: Write
@@ -58,18 +59,18 @@ class WishImage(NamedTuple):
 
 class RememberedImage(NamedTuple):
     uid: str
-    wishes: tuple[WishImage, ...]
+    pending: tuple[PendingImage, ...]
     attempts: tuple[tuple[NewEntry | str, int], ...]
     refusals: tuple[tuple[NewEntry, Refusal], ...]
     forgotten: bool
 
 
-class WishesImage(NamedTuple):
-    """What `Wishes` remembers. `sending`: UID and place of a wish, or a wish that has no place."""
+class BacklogImage(NamedTuple):
+    """What `Backlog` remembers. `sending`: UID and place of a write, or one that has no place."""
 
     records: tuple[RememberedImage, ...] = ()
     expedited: tuple[str, ...] = ()
-    sending: tuple[str, int] | WishImage | None = None
+    sending: tuple[str, int] | PendingImage | None = None
 
 
 class Pause(NamedTuple):
@@ -125,7 +126,7 @@ class Image(NamedTuple):
     noted: frozenset[Endpoint] = frozenset()
     adopted: tuple[tuple[str, str], ...] = ()
     made: frozenset[str] = frozenset()
-    wishes: WishesImage = WishesImage()
+    backlog: BacklogImage = BacklogImage()
     call: Call | None = None
     answer: Outcome | None = None
     looks: tuple[LookImage, ...] = ()
@@ -228,37 +229,37 @@ def generation(value: int, table: Table, memory: int = 1) -> int:
     return LATEST - min(max(table.generation - value, 0), memory)
 
 
-# --- wishes
+# --- backlog
 
 
-def freeze_wishes(wishes: Wishes, table: Table, now: float) -> WishesImage:
-    """All wishes, with the order they are in."""
+def freeze_backlog(backlog: Backlog, table: Table, now: float) -> BacklogImage:
+    """All pending writes, with the order they are in."""
     records = tuple(
         RememberedImage(
             uid,
-            tuple(_freeze_wish(wish, table, now) for wish in record.wishes),
+            tuple(_freeze_pending(pending, table, now) for pending in record.pending),
             tuple((entry, count) for entry, count in record.attempts.items() if count),
             tuple((e, _freeze_refusal(r, table)) for e, r in record.refusals.items()),
             record.forgotten,
         )
-        for uid, record in wishes._records.items()
-        if record.wishes or record.refusals or any(record.attempts.values())
+        for uid, record in backlog._records.items()
+        if record.pending or record.refusals or any(record.attempts.values())
     )
-    return WishesImage(records, tuple(sorted(wishes._expedited)), _sending(wishes, table, now))
+    return BacklogImage(records, tuple(sorted(backlog._expedited)), _sending(backlog, table, now))
 
 
-def _freeze_wish(wish: Wish, table: Table, now: float) -> WishImage:
-    return WishImage(
-        uid=wish.uid,
-        namespace=wish.namespace,
-        write=wish.write,
-        orphan=wish.orphan,
-        postponed=wish.not_before > now,
-        failures=wish.failures,
-        turned_away=wish.turned_away,
-        lost_at=wish.lost_at,
-        wanted=wish.wanted,
-        doubted=None if wish.doubted is None else generation(wish.doubted, table),
+def _freeze_pending(pending: PendingWrite, table: Table, now: float) -> PendingImage:
+    return PendingImage(
+        uid=pending.uid,
+        namespace=pending.namespace,
+        write=pending.write,
+        orphan=pending.orphan,
+        postponed=pending.not_before > now,
+        failures=pending.failures,
+        turned_away=pending.turned_away,
+        lost_at=pending.lost_at,
+        wanted=pending.wanted,
+        doubted=None if pending.doubted is None else generation(pending.doubted, table),
     )
 
 
@@ -268,37 +269,37 @@ def _freeze_refusal(refusal: Refusal, table: Table) -> Refusal:
     return Refusal(refusal.why, refusal.count, read, refusal.message)
 
 
-def _sending(wishes: Wishes, table: Table, now: float) -> tuple[str, int] | WishImage | None:
-    wish = wishes.sending
-    if wish is None:
+def _sending(backlog: Backlog, table: Table, now: float) -> tuple[str, int] | PendingImage | None:
+    pending = backlog.sending
+    if pending is None:
         return None
-    record = wishes._records.get(wish.uid)
+    record = backlog._records.get(pending.uid)
     if record is not None:
-        for place, other in enumerate(record.wishes):
-            if other is wish:
-                return wish.uid, place
-    return _freeze_wish(wish, table, now)
+        for place, other in enumerate(record.pending):
+            if other is pending:
+                return pending.uid, place
+    return _freeze_pending(pending, table, now)
 
 
-def load_wishes(wishes: Wishes, image: WishesImage, *, all_due: bool) -> None:
-    """The reverse of `freeze_wishes`. `all_due`: the pauses of all postponed wishes are over."""
+def load_backlog(backlog: Backlog, image: BacklogImage, *, all_due: bool) -> None:
+    """The reverse of `freeze_backlog`. `all_due`: the pauses of all postponed writes are over."""
     for frozen in image.records:
-        wishes._records[frozen.uid] = _Record(
-            wishes=[_load_wish(wish, all_due=all_due) for wish in frozen.wishes],
+        backlog._records[frozen.uid] = _Record(
+            pending=[_load_pending(pending, all_due=all_due) for pending in frozen.pending],
             attempts=Counter(dict(frozen.attempts)),
             refusals=dict(frozen.refusals),
             forgotten=frozen.forgotten,
         )
-    wishes._expedited = set(image.expedited)
+    backlog._expedited = set(image.expedited)
     sending = image.sending
-    if isinstance(sending, WishImage):
-        wishes.sending = _load_wish(sending, all_due=all_due)
+    if isinstance(sending, PendingImage):
+        backlog.sending = _load_pending(sending, all_due=all_due)
     elif sending is not None:
-        wishes.sending = wishes._records[sending[0]].wishes[sending[1]]
+        backlog.sending = backlog._records[sending[0]].pending[sending[1]]
 
 
-def _load_wish(image: WishImage, *, all_due: bool) -> Wish:
-    return Wish(
+def _load_pending(image: PendingImage, *, all_due: bool) -> PendingWrite:
+    return PendingWrite(
         uid=image.uid,
         namespace=image.namespace,
         write=image.write,

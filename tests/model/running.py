@@ -16,7 +16,7 @@ from tests.model.setup import Setup
 from tests.model.world import Effect, Next, Sent, Stored, World, changed
 
 CLASSES = 4
-"""Classes of wishes that take turns."""
+"""Classes of writes that take turns."""
 
 FAULTS = {"": "", "lost": ", no answer to its write", "late": ", its write is still on its way"}
 
@@ -186,10 +186,10 @@ class Running:
             yield self.hears(world, image.answer, label)
 
     def sends(self, world: World, image: Image, how: str = "") -> Iterator[Next]:
-        """Each wish that may be next: some pauses may be over, a lower class may have its turn."""
-        wishes = [wish for record in image.wishes.records for wish in record.wishes]
-        pauses = sorted({wish.postponed for wish in wishes})
-        turns = range(CLASSES) if len(wishes) > 1 else (0,)
+        """Each write that may be next: some pauses may be over, a lower class may have its turn."""
+        waiting = [pending for record in image.backlog.records for pending in record.pending]
+        pauses = sorted({pending.postponed for pending in waiting})
+        turns = range(CLASSES) if len(waiting) > 1 else (0,)
         told = set()
         for all_due, turn in itertools.product(pauses, turns):
 

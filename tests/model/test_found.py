@@ -8,7 +8,8 @@ from dataclasses import replace
 from dnatctl.control.world import World
 from dnatctl.model import NewEntry
 from dnatctl.plan.mend import READINGS_BETWEEN
-from dnatctl.plan.values import Plan, Publish, Refusal, Refused, Retire
+from dnatctl.plan.values import Plan, Publish, Retire
+from dnatctl.table.writes import Refusal, Refused
 from tests.support.clock import FakeClock
 from tests.unit.plan.made import Scene, create, listed, mine, new_row, pod, record
 from tests.unit.pool.made import QUARANTINE, endpoint, offer

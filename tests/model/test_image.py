@@ -9,16 +9,17 @@ import pytest
 
 from dnatctl.control.observe import Observer
 from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.wishes import Wish, Wishes, _Record
 from dnatctl.control.world import World
-from dnatctl.plan.orphans import _Sighting
 from dnatctl.pool.claims import Claims
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.line import Line
 from dnatctl.pool.pool import Pool
 from dnatctl.pool.quarantine import Quarantine
+from dnatctl.table.backlog import Backlog, _Record
+from dnatctl.table.orphans import _Sighting
 from dnatctl.table.view import Row, Table
-from tests.model.image import Image, RememberedImage, WishImage
+from dnatctl.table.writes import PendingWrite
+from tests.model.image import Image, PendingImage, RememberedImage
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import offer
 from tests.unit.table.made import EIP, GATEWAY, MARKS, TCP
@@ -157,12 +158,11 @@ KEPT = {
             CONSTANT,
         ),
     },
-    Wishes: {
-        "_records": "wishes",
-        "_expedited": "wishes",
-        "sending": "wishes",
+    Backlog: {
+        "_records": "backlog",
+        "_expedited": "backlog",
+        "sending": "backlog",
         "_turns": FIXED,
-        "_sent": UNUSED,
         "_held": NEVER_REFUSED,
     },
 }
@@ -181,7 +181,7 @@ def _made() -> list[object]:
         pool._quarantine,
         gateway,
         line,
-        Wishes(),
+        Backlog(),
     ]
 
 
@@ -193,7 +193,7 @@ def test_every_attribute_is_accounted_for(made: object) -> None:
 @pytest.mark.parametrize(
     ("kept", "fields"),
     [
-        (Wish, WishImage._fields),
+        (PendingWrite, PendingImage._fields),
         (_Record, (*RememberedImage._fields, "hindrances")),  # NEVER_REFUSED
         (Row, Row.__dataclass_fields__),
         (_Sighting, ("orphan", "first", "generation")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.control.wishes import Wishes
 from dnatctl.control.world import World
 from dnatctl.plan import adoption, release
 from dnatctl.plan import plan as planning
@@ -12,6 +11,7 @@ from dnatctl.plan.owners import was_let_go
 from dnatctl.pool import Pool
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.table import view
+from dnatctl.table.backlog import Backlog
 from dnatctl.table.marks import Marks
 from tests.model import scenarios
 from tests.model.conftest import Explore
@@ -65,7 +65,7 @@ def test_quarantine_not_noted_for_the_next_leader(explore, monkeypatch):
 
 
 def test_lost_answers_forgotten(explore, monkeypatch):
-    monkeypatch.setattr(Wishes, "unanswered", lambda *_: False)
+    monkeypatch.setattr(Backlog, "unanswered", lambda *_: False)
     story = _story(explore, scenarios.LOST, {"a_goes": 1, "request_lost": 1})
     assert "Rule 3: the finalizer goes only after the rows." in story
 

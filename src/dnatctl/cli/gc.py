@@ -24,8 +24,8 @@ from dnatctl.kube.errors import KubeError
 from dnatctl.kube.poddnats import served_version
 from dnatctl.model import ForwardEntry
 from dnatctl.observe.logs import configure
-from dnatctl.plan.orphans import Orphan
 from dnatctl.table.marks import is_tag
+from dnatctl.table.orphans import Orphan
 
 DELETE_S = 15.0
 """Seconds allowed for the deletion of one entry."""

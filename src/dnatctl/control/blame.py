@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dnatctl.cloud.errors import CloudError
 from dnatctl.control.listener import Listener
-from dnatctl.control.wishes import Wish
 from dnatctl.control.world import World
 from dnatctl.model import Endpoint, NewEntry
-from dnatctl.plan.values import CreateRow
 from dnatctl.pool import Target
+from dnatctl.table.writes import CreateRow, PendingWrite
 
 
 class Blame:
@@ -47,13 +46,13 @@ class Blame:
             news = trust.refused(uid, self._gateway_id, endpoint, words(error), now)
         self._tell(news=news)
 
-    def is_own(self, wish: Wish) -> bool:
+    def is_own(self, pending: PendingWrite) -> bool:
         """Whether what has the address is a row of the same PodDNAT that readings lack still."""
-        if not isinstance(wish.write, CreateRow):
+        if not isinstance(pending.write, CreateRow):
             return False
         with self._world.lock:
             now, table = self._world.clock.monotonic(), self._world.table(self._gateway_id)
-            return table.recall(wish.uid, wish.write.entry, now)
+            return table.recall(pending.uid, pending.write.entry, now)
 
     def _is_taken(self, entry: NewEntry) -> bool:
         """Whether the table, as last read, has a row for one of the addresses."""

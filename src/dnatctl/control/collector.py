@@ -31,8 +31,8 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Key, PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
-from dnatctl.plan.orphans import Orphan
 from dnatctl.table.marks import Marks
+from dnatctl.table.orphans import Orphan
 
 POLL_S = 0.1
 

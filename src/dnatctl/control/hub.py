@@ -17,7 +17,7 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.nodes import Node
 from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.metrics import Metrics
-from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
+from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Write
 
 log = structlog.get_logger(__name__)
 

@@ -24,8 +24,8 @@ from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.ledger import FACTS, PREFIX, Ledger
 from dnatctl.objects import Key
 from dnatctl.observe.metrics import CONTROLLER
-from dnatctl.plan.orphans import MANY
 from dnatctl.table.marks import tag_of
+from dnatctl.table.orphans import MANY
 from dnatctl.times import format_time, parse_time
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from dnatctl.objects import Key
-from dnatctl.plan.values import Write
+from dnatctl.table.writes import Write
 
 
 class Listener(Protocol):

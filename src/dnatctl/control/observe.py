@@ -19,7 +19,8 @@ from dnatctl.plan.deletion import ASK_AGAIN_S, POD_IS_GOING
 from dnatctl.plan.exposure import Ask, Rules, read_exposure
 from dnatctl.plan.owners import is_fixed, was_let_go, workload_to_ask
 from dnatctl.plan.plan import needs_cause, needs_fresh_look
-from dnatctl.plan.values import UNASKED, Allowance, Deletion, Policy, Refusal, Seen, WorkloadAnswer
+from dnatctl.plan.values import UNASKED, Allowance, Deletion, Policy, Seen, WorkloadAnswer
+from dnatctl.table.writes import Refusal
 
 WORKLOAD_BELIEVED_S = 15.0
 _NEVER_ASKED = (float("-inf"), "", UNASKED)

@@ -14,9 +14,9 @@ from dnatctl.control.listener import Listener
 from dnatctl.control.world import World
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.model import EntryStatus, ForwardEntry
+from dnatctl.table.read_pace import CREDIT_LIMIT, Facts, earn, next_read, whole_due
 from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
 from dnatctl.table.view import Change, Pass
-from dnatctl.table.watching import CREDIT_LIMIT, Facts, earn, next_read, whole_due
 
 log = structlog.get_logger(__name__)
 

@@ -30,8 +30,8 @@ from dnatctl.plan.values import (
     Retire,
     Seen,
     Step,
-    Write,
 )
+from dnatctl.table.writes import Write
 
 log = structlog.get_logger(__name__)
 

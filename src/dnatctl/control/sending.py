@@ -5,33 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dnatctl.cloud.api import CloudApi
-from dnatctl.control.wishes import Wish
 from dnatctl.control.world import World
 from dnatctl.model import Endpoint
-from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Write
 from dnatctl.table.marks import Marks
+from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, PendingWrite, Write
 
 
-def begin(world: World, wish: Wish) -> frozenset[Endpoint] | None:
+def begin(world: World, pending: PendingWrite) -> frozenset[Endpoint] | None:
     """Begin to send; returns the endpoints that count as used only from here on.
 
     None if, since the write was taken, it or what it carries is not wanted any more.
     """
-    if isinstance(wish.write, DeleteRow):
+    if isinstance(pending.write, DeleteRow):
         return frozenset()
     with world.lock:
-        if not wish.wanted and wish.lost_at is None:
+        if not pending.wanted and pending.lost_at is None:
             return None
-        return world.about_to_send(wish.uid, wish.write.entry.endpoints())
+        return world.about_to_send(pending.uid, pending.write.entry.endpoints())
 
 
-def token_of(marks: Marks, wish: Wish, attempt: int) -> str:
+def token_of(marks: Marks, pending: PendingWrite, attempt: int) -> str:
     """The ClientToken of a write, of which so many tries have been answered."""
-    write = wish.write
+    write = pending.write
     if isinstance(write, DeleteRow):
         return marks.token("delete", write.entry_id, attempt)
     row = write.entry_id if isinstance(write, ModifyRow) else ""
-    return marks.token(row, wish.uid, write.intent, write.entry, attempt)
+    return marks.token(row, pending.uid, write.intent, write.entry, attempt)
 
 
 def send(

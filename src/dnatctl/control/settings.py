@@ -8,9 +8,9 @@ from datetime import datetime
 from dnatctl.config import Config, EntryPolicy
 from dnatctl.control.damping import CHANGES_A_MINUTE
 from dnatctl.plan.exposure import Rules
-from dnatctl.plan.orphans import USUAL, Patience
 from dnatctl.plan.values import Policy, TakeOver
 from dnatctl.pool import GatewayPool
+from dnatctl.table.orphans import USUAL, Patience
 
 IDLE_SHARE = 10
 IDLE_BOUNDS_S = (5.0, 30.0)

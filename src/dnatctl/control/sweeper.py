@@ -17,9 +17,9 @@ from dnatctl.kube.errors import KubeError
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Key
 from dnatctl.observe.metrics import Metrics
-from dnatctl.plan.orphans import USUAL, Orphan, Patience, Sightings
-from dnatctl.plan.values import DeleteRow
 from dnatctl.table.marks import Marks
+from dnatctl.table.orphans import USUAL, Orphan, Patience, Sightings
+from dnatctl.table.writes import DeleteRow
 
 log = structlog.get_logger(__name__)
 

@@ -9,9 +9,10 @@ from functools import cached_property
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec, PortMapping
 from dnatctl.plan.exposure import Ask
 from dnatctl.plan.rows import OwnRow, in_the_way, misled, own_rows, squatters
-from dnatctl.plan.values import Refusal, Refused, Seen
+from dnatctl.plan.values import Seen
 from dnatctl.pool import Allocation, Demand, Pool, Shortage, Wanted
 from dnatctl.table.view import Row, Table
+from dnatctl.table.writes import Refusal, Refused
 
 CONFLICTS_BELIEVED = 3
 """After so many refusals in a row with nothing to be seen in the way, another endpoint is taken."""

@@ -14,9 +14,10 @@ from dnatctl.plan.policy import permitted
 from dnatctl.plan.problems import look_again_in, outside, problem_of
 from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
-from dnatctl.plan.values import CreateRow, Plan, Publish, Reclaim, Seen, Write
+from dnatctl.plan.values import Plan, Publish, Reclaim, Seen
 from dnatctl.pool import Pool
 from dnatctl.table.view import why_unread
+from dnatctl.table.writes import CreateRow, Write
 
 PASSING = ("EntriesPending", "EntriesChanged", "AddressChanged", "PortsChanged")
 """Reasons of a pod that is being served: they hold until it is reachable. Any other one is of a

@@ -13,8 +13,8 @@ from dnatctl.plan.case import (
     refusals_of,
 )
 from dnatctl.plan.rows import OwnRow, strangers
-from dnatctl.plan.values import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
 from dnatctl.pool import Run, rows_of
+from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
 
 READINGS_BETWEEN = 10
 """Readings of the table between two tries for an address that is refused on every endpoint."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.values import DeleteRow, Policy, Write
+from dnatctl.plan.values import Policy
+from dnatctl.table.writes import DeleteRow, Write
 
 DELETION_HELD = Problem(
     "DeletionHeldByPolicy",

@@ -10,8 +10,9 @@ from dnatctl.plan.case import Case, distrust, is_refused_everywhere, is_unforese
 from dnatctl.plan.claim import Lack
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.mend import to_create
-from dnatctl.plan.values import Refusal, Refused, soonest
+from dnatctl.plan.values import soonest
 from dnatctl.table.view import Row
+from dnatctl.table.writes import Refusal, Refused
 
 SQUATTED_FOR_S = 5.0
 """An own row that holds a pod's address and port for longer is not just an earlier holder's."""

@@ -14,7 +14,6 @@ from dnatctl.plan.rows import OwnRow, own_rows
 from dnatctl.plan.status import RETAINED, publish, ready, retained
 from dnatctl.plan.values import (
     DeleteRecord,
-    DeleteRow,
     DropFinalizer,
     Plan,
     Publish,
@@ -23,6 +22,7 @@ from dnatctl.plan.values import (
     WorkloadAnswer,
 )
 from dnatctl.table.view import READ_LAG_S
+from dnatctl.table.writes import DeleteRow
 from dnatctl.times import parse_time
 
 CLOCKS_DIFFER_S = 300.0

@@ -13,34 +13,10 @@ from dnatctl.plan.exposure import Exposure, Problem
 from dnatctl.pool import GatewayPool
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
+from dnatctl.table.writes import Refusal, Write
 from dnatctl.times import parse_time
 
 # --- input
-
-
-class Refused(StrEnum):
-    """Why the cloud refused a row, as far as it changes what to do next."""
-
-    CONFLICT = "conflict"
-    QUOTA = "quota"
-    UNUSABLE = "unusable"
-    """The gateway or the EIP cannot be used; another one may do."""
-    REJECTED = "rejected"
-    UNFORESEEN = "unforeseen"
-    """With a code of no table: of the row, the EIP, the gateway or the account, nobody knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The last refusal of a row: how many times running, and at which generation of the table.
-
-    `message`: the vendor's code and words, with the ID of the first such request.
-    """
-
-    why: Refused
-    count: int
-    generation: int
-    message: str
 
 
 class WorkloadAnswer(StrEnum):
@@ -189,38 +165,6 @@ def quota_used_up(namespace: str, limit: int, claimed: int, resting: int) -> Pro
     )
     return Problem("NamespaceQuota", text, f"{claimed} are claimed, {resting} rest after use")
 
-
-# --- output: writes to a forward table
-
-
-@dataclass(frozen=True, slots=True)
-class CreateRow:
-    """Create this row; `intent` tells this wish from an earlier one for the same row."""
-
-    gateway_id: str
-    entry: NewEntry
-    intent: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModifyRow:
-    """Make the row with that ID lead where `entry` says."""
-
-    gateway_id: str
-    entry_id: str
-    entry: NewEntry
-    intent: str
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteRow:
-    """Delete the row with that ID."""
-
-    gateway_id: str
-    entry_id: str
-
-
-Write = CreateRow | ModifyRow | DeleteRow
 
 # --- output: one step on the Kubernetes side
 

@@ -1,1 +1,1 @@
-"""Forward tables as values: whose a row is, what is known of a table, when to write to it next."""
+"""Forward tables as values: whose a row is, what is known of a table, what it is to be written."""

@@ -9,8 +9,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from dnatctl.plan.orphans import Patience
 from dnatctl.table.marks import Marks
+from dnatctl.table.orphans import Patience
 from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import CLUSTER_ID, NAMESPACE, Running, Stage, eventually, stage
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.plan.orphans import Patience
+from dnatctl.table.orphans import Patience
 from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import CLUSTER_ID, NAMESPACE, RECORDS, Stage, eventually, fast, stage

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnatctl.plan.orphans import Patience
+from dnatctl.table.orphans import Patience
 from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import RECORDS, Stage, eventually, stage
 

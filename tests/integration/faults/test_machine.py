@@ -14,7 +14,7 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from dnatctl.plan.orphans import Patience
+from dnatctl.table.orphans import Patience
 from dnatctl_sim.cloud import Fault as CloudFault
 from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.core.errors import ApiError

@@ -23,19 +23,9 @@ from dnatctl.objects import (
 )
 from dnatctl.plan.exposure import FIXED, PORTS, SWITCH, Rules, read_exposure
 from dnatctl.plan.plan import plan
-from dnatctl.plan.values import (
-    CreateRow,
-    DeleteRow,
-    ModifyRow,
-    Plan,
-    Policy,
-    Publish,
-    Reclaim,
-    Refusal,
-    Retire,
-    Seen,
-)
+from dnatctl.plan.values import Plan, Policy, Publish, Reclaim, Retire, Seen
 from dnatctl.pool import GatewayPool, Pool
+from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Refusal
 from tests.unit.pool.made import QUARANTINE, eip, offer
 from tests.unit.table.made import EIP, GATEWAY, MARKS, POD_IP, TCP, row, uid, view
 

@@ -17,15 +17,8 @@ from dnatctl.plan.deletion import (
 )
 from dnatctl.plan.owners import workload_to_ask
 from dnatctl.plan.plan import needs_cause
-from dnatctl.plan.values import (
-    UNASKED,
-    DeleteRow,
-    DropFinalizer,
-    FixMetadata,
-    Plan,
-    Publish,
-    WorkloadAnswer,
-)
+from dnatctl.plan.values import UNASKED, DropFinalizer, FixMetadata, Plan, Publish, WorkloadAnswer
+from dnatctl.table.writes import DeleteRow
 from tests.unit.plan.made import (
     NOW,
     POD_OWNER,

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from dnatctl.model import Eni
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.values import Plan, Policy, Reclaim, Refused, Retire
+from dnatctl.plan.values import Plan, Policy, Reclaim, Retire
 from dnatctl.pool import GatewayPool
+from dnatctl.table.writes import Refused
 from tests.unit.plan.made import (
     BOTH,
     ME,

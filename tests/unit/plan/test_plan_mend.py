@@ -10,15 +10,8 @@ from dnatctl.plan.exposure import Problem
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.policy import DELETION_HELD
 from dnatctl.plan.problems import SQUATTED_FOR_S
-from dnatctl.plan.values import (
-    CreateRow,
-    Plan,
-    Policy,
-    Reclaim,
-    Refusal,
-    Refused,
-    Retire,
-)
+from dnatctl.plan.values import Plan, Policy, Reclaim, Retire
+from dnatctl.table.writes import CreateRow, Refusal, Refused
 from tests.unit.plan.made import (
     OTHER,
     Scene,

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.values import DeleteRow, Plan, Reclaim, Refused, Retire
+from dnatctl.plan.values import Plan, Reclaim, Retire
 from dnatctl.pool import Target
+from dnatctl.table.writes import DeleteRow, Refused
 from tests.unit.plan.made import (
     BOTH,
     ME,

@@ -4,7 +4,8 @@ import pytest
 
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.policy import DELETION_HELD
-from dnatctl.plan.values import Allowance, Policy, Refused
+from dnatctl.plan.values import Allowance, Policy
+from dnatctl.table.writes import Refused
 from tests.unit.plan.made import EIP, OTHER, POD_IP, Scene, mine, new_row, pod, record, refused, row
 
 TWO = record((600, 80), (601, 443))

@@ -10,17 +10,15 @@ from dnatctl.model import ForwardEntry
 from dnatctl.objects import PodDNAT, StatusEntry
 from dnatctl.plan.values import (
     Adopt,
-    CreateRow,
     DropFinalizer,
     Policy,
     Publish,
     Reclaim,
-    Refusal,
-    Refused,
     Retire,
     TakeOver,
     WorkloadAnswer,
 )
+from dnatctl.table.writes import CreateRow, Refusal, Refused
 from tests.unit.plan.made import (
     ME,
     NOW,

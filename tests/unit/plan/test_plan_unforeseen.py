@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dnatctl.model import Endpoint
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
-from dnatctl.plan.values import Reclaim, Refusal, Refused
+from dnatctl.plan.values import Reclaim
 from dnatctl.pool import Target
+from dnatctl.table.writes import Refusal, Refused
 from tests.unit.plan.made import (
     GATEWAY,
     ME,

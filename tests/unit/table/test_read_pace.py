@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dnatctl.table.watching import (
+from dnatctl.table.read_pace import (
     CREDIT_LIMIT,
     FIRST_GUESS_S,
     KICK_SPACING_S,

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from dnatctl.table.pacing import EXPLORE_EVERY, FIRST_GAP_S, MAX_STEP_S, Busy, Pacer, plan_gaps
+from dnatctl.table.write_pace import EXPLORE_EVERY, FIRST_GAP_S, MAX_STEP_S, Busy, Pacer, plan_gaps
 
 ROUND_TRIP = 0.03
 BusyFor = Callable[[], float]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from dnatctl.plan.orphans import (
+from dnatctl.table.orphans import (
     BUDGET,
     FEW_OWNERS,
     MANY,

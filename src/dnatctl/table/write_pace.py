@@ -21,6 +21,8 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
 
+from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Write
+
 WINDOW = 16
 """How many writes are remembered: enough to know a distribution, few enough to follow a change."""
 
@@ -43,6 +45,11 @@ be held up."""
 OUTAGE_S = 15.0
 MAX_STEP_S = 5.0
 """A table that stays busy beyond all experience is tried again at least this often."""
+
+LATE = 0.5
+LATE_S = 0.01
+"""A write sent this much later than it could have been, as a share of the gap and in seconds, still
+tells something."""
 
 _GRID = 40
 _EARLY = (0.0, 0.9, 0.5)
@@ -212,3 +219,66 @@ def _cheapest(grid: list[float], share: list[float], price: float) -> list[float
     while chosen[-1] != last:
         chosen.append(after[chosen[-1]])
     return [grid[k] for k in chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """The last write: its kind, when it was answered, and whether it surely took effect."""
+
+    kind: type[Write]
+    answered: float
+    certain: bool
+
+
+class TablePace:
+    """Creates, changes and deletes may keep a table busy for different times: a pacer for each."""
+
+    def __init__(self, now: float) -> None:
+        self._pacers = {kind: Pacer() for kind in (CreateRow, ModifyRow, DeleteRow)}
+        self._last = _Last(CreateRow, now, certain=False)
+        self._free_to_try = now
+        self._paused_until = float("-inf")
+        self.writes = 0
+        """How many were accepted."""
+
+    @property
+    def next(self) -> float:
+        """When the next write may be sent (monotonic clock)."""
+        return max(self._settled, self._paused_until)
+
+    @property
+    def _settled(self) -> float:
+        return self._last.answered + self._pacer.gap
+
+    def pause(self, until: float) -> None:
+        """Nothing is to be written before that time, whatever the table's pace."""
+        self._paused_until = until
+
+    @property
+    def typical(self) -> float:
+        """Seconds after which the last write has usually settled; 0 while nothing is known."""
+        return self._pacer.typical
+
+    def accepted(self, kind: type[Write], sent: float, now: float) -> None:
+        """A write sent at `sent` was accepted."""
+        # The answer to a refused try may have come after the time of the next one.
+        late = sent - max(self._settled, self._free_to_try)
+        if self._last.certain and late < self._pacer.gap * LATE + LATE_S:
+            self._pacer.accepted(sent - self._last.answered)
+        else:
+            self._pacer.accepted_late()
+        self._last = _Last(kind, now, certain=True)
+        self.writes += 1
+
+    def refused(self, sent: float, now: float) -> None:
+        """A write sent at `sent` was refused, at `now`, because the table was busy."""
+        self._pacer.refused(sent - self._last.answered)
+        self._free_to_try = now
+
+    def lost(self, kind: type[Write], now: float) -> None:
+        """A write was not answered: it may have taken effect, and then the table is busy."""
+        self._last = _Last(kind, now, certain=False)
+
+    @property
+    def _pacer(self) -> Pacer:
+        return self._pacers[self._last.kind]

@@ -1,0 +1,282 @@
+"""What the answer to a write means: for the backlog, the view of the table, and everybody else."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from dnatctl.cloud.api import CloudApi
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.blame import Blame
+from dnatctl.control.listener import Listener
+from dnatctl.control.mends import hindrance, is_passing, told
+from dnatctl.control.world import World
+from dnatctl.plan.case import UNFORESEEN_BELIEVED
+from dnatctl.table.backlog import Backlog, Doubt
+from dnatctl.table.write_pace import TablePace
+from dnatctl.table.writes import (
+    CreateRow,
+    DeleteRow,
+    ModifyRow,
+    PendingWrite,
+    Refusal,
+    Refused,
+    is_done,
+)
+
+log = structlog.get_logger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+QUOTA_BELIEVED_S = 60.0
+"""How long a table is taken for full after a refusal for quota: it may be raised any time."""
+
+BARRED_PAUSE_S = 5.0
+"""Pause of a whole table while the credentials are refused."""
+
+
+class Outcomes:
+    """Translates answers for the backlog of one table. Only the writer's thread calls it; `lock`
+    guards the backlog.
+    """
+
+    def __init__(
+        self,
+        gateway_id: str,
+        world: World,
+        cloud: CloudApi,
+        backlog: Backlog,
+        lock: threading.Condition,
+        pace: TablePace,
+        listener: Listener,
+    ) -> None:
+        self.gateway_id = gateway_id
+        self._world = world
+        self._clock = world.clock
+        self._cloud = cloud
+        self._backlog = backlog
+        self._lock = lock
+        self._pace = pace
+        self._listener = listener
+        self._blame = Blame(gateway_id, world, listener)
+        self._table = world.table(gateway_id)
+
+    def is_resolved(self, pending: PendingWrite) -> bool:
+        """Whether a write whose answer was lost needs no further try (now)."""
+        with self._world.lock:
+            done = is_done(self._table, pending.uid, pending.write)
+        if done:
+            self._settled(pending)
+            return True
+        if pending.wanted:
+            return False
+        now, generation = self._clock.monotonic(), self._table.generation
+        match self._end(self._backlog.doubted, pending, generation, now):
+            case Doubt.READ:
+                self._listener.read_soon(self.gateway_id)
+            case Doubt.OVER:
+                self._tell(pending)
+        return True
+
+    def unsent(self, pending: PendingWrite) -> None:
+        """The process is to stop: nothing was sent."""
+        self._end(self._backlog.unsent, pending)
+
+    def withdrawn(self, pending: PendingWrite) -> None:
+        """It was not sent: it, or what it carries, is not wanted any more."""
+        self._end(self._backlog.withdrawn, pending, self._clock.monotonic())
+        self._tell(pending)
+
+    def broken(self, pending: PendingWrite) -> None:
+        """Something is wrong with this program."""
+        self._end(self._backlog.failed, pending, self._clock.monotonic())
+
+    def _end(self, outcome: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Tell the backlog how a try ended."""
+        with self._lock:
+            return outcome(*args, **kwargs)
+
+    def _settled(self, pending: PendingWrite) -> None:
+        self._end(self._backlog.settled, pending)
+        self._tell(pending)
+
+    def _tell(self, pending: PendingWrite) -> None:
+        if (key := self._world.key_of(pending.uid)) is not None:
+            self._listener.changed(key)
+
+    def accepted(self, pending: PendingWrite, entry_id: str, sent: float) -> None:
+        """It was carried out; it was sent at `sent`, and its row has that ID."""
+        now = self._clock.monotonic()
+        with self._world.lock:
+            before = self._table.row(entry_id)
+            match pending.write:
+                case CreateRow(entry=entry):
+                    self._table.created(entry.as_row(entry_id), now)
+                case ModifyRow(entry=entry):
+                    self._table.modified(entry.as_row(entry_id), now)
+                case DeleteRow():
+                    self._table.deleting(entry_id, now)
+        self._pace.accepted(type(pending.write), sent, now)
+        self._end(self._backlog.accepted, pending)
+        self._tell(pending)
+        if isinstance(pending.write, CreateRow):
+            self._blame.accepted(pending.uid, pending.write.entry.external_ip)
+        if before is not None and isinstance(pending.write, ModifyRow):
+            # Whoever has the address that the row led to may have waited for that.
+            for key in self._world.keys_at(before.entry.internal_ip):
+                self._listener.changed(key)
+
+    def failed(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
+        """It was refused, or no answer came."""
+        log.info(
+            "write refused",
+            gateway=self.gateway_id,
+            operation=error.operation,
+            kind=error.kind,
+            error_code=error.code,
+            error=error.message,
+            request_id=error.request_id,
+            uid=pending.uid,
+        )
+        with self._lock:
+            if not error.kind.keeps_token:
+                self._backlog.answered(pending)
+            hinders = not is_passing(error.kind, pending.failures)
+            news = hinders and self._backlog.hinder(pending, hindrance(error))
+        if news:
+            self._tell(pending)
+        match error.kind:
+            case ErrorKind.BUSY | ErrorKind.RETRY:
+                self._busy(pending, sent)
+            case ErrorKind.THROTTLED:
+                self._end(self._backlog.busy, pending)
+            case ErrorKind.UNKNOWN:
+                self._lost(pending)
+            case ErrorKind.GONE:
+                self._gone(pending)
+            case ErrorKind.GONE_OR_BUSY:
+                self._look(pending, sent)
+            case ErrorKind.AUTH | ErrorKind.DENIED | ErrorKind.GATEWAY:
+                self._barred(pending, error)
+            case _:
+                self._refused(pending, error)
+
+    def _busy(self, pending: PendingWrite, sent: float) -> None:
+        self._pace.refused(sent, self._clock.monotonic())
+        self._end(self._backlog.busy, pending)
+
+    def _lost(self, pending: PendingWrite) -> None:
+        now = self._clock.monotonic()
+        self._pace.lost(type(pending.write), now)
+        self._end(self._backlog.lost, pending, now)
+        self._listener.read_soon(self.gateway_id)
+
+    def _gone(self, pending: PendingWrite) -> None:
+        now = self._clock.monotonic()
+        if isinstance(pending.write, CreateRow):
+            self._listener.gateway_in_doubt(self.gateway_id)
+            self._end(self._backlog.failed, pending, now)
+            return
+        with self._world.lock:
+            self._table.gone(pending.write.entry_id, now)
+        self._settled(pending)
+
+    def _look(self, pending: PendingWrite, sent: float) -> None:
+        """The one code that means busy and gone alike: the table tells which."""
+        if isinstance(pending.write, CreateRow):
+            self._busy(pending, sent)
+            return
+        entry_id, asked = pending.write.entry_id, self._clock.monotonic()
+        try:
+            entry = self._cloud.read_entry(self._table.table_id, entry_id)
+        except CloudError:
+            self._end(self._backlog.failed, pending, self._clock.monotonic())
+            return
+        with self._world.lock:
+            changes = self._table.answered(entry_id, entry, asked)
+        if any(change.after is None for change in changes):
+            self._settled(pending)
+        else:
+            self._busy(pending, sent)
+
+    def _barred(self, pending: PendingWrite, error: CloudError) -> None:
+        """Nothing can be written with these credentials, or on this gateway, for now."""
+        if error.kind is ErrorKind.DENIED and isinstance(pending.write, ModifyRow):
+            self._listener.modify_denied()
+            self._settled(pending)
+            return
+        now, why = self._clock.monotonic(), Refused.REJECTED
+        created = pending.write.entry if isinstance(pending.write, CreateRow) else None
+        match error.kind:
+            case ErrorKind.GATEWAY:
+                why = Refused.UNUSABLE
+                if created:
+                    self._blame.everything(created.external_ip, error, firm=True)
+                self._listener.gateway_in_doubt(self.gateway_id)
+            case ErrorKind.DENIED:
+                # The credentials work, and may be good for other tables and other kinds of writes.
+                if created:
+                    self._blame.everything("", error)
+            case _:
+                self._pace.pause(now + BARRED_PAUSE_S)
+        denied = error.kind is ErrorKind.DENIED
+        refusal = self._refusal(pending, why, error)
+        self._end(self._backlog.barred, pending, refusal, now, kind=denied)
+        self._tell(pending)
+
+    def _refused(self, pending: PendingWrite, error: CloudError) -> None:
+        """The row itself was refused: that changes what to do next."""
+        match error.kind:
+            case ErrorKind.QUOTA:
+                until = self._clock.monotonic() + QUOTA_BELIEVED_S
+                with self._world.lock:
+                    self._world.pool.learn_limit(self.gateway_id, len(self._table), until)
+                self._wait_long(pending, Refused.QUOTA, error)
+            case ErrorKind.CONFLICT | ErrorKind.UNCLASSIFIED if self._blame.is_own(pending):
+                self._settled(pending)
+            case ErrorKind.CONFLICT | ErrorKind.MISMATCH:
+                self._contested(pending, Refused.CONFLICT, error)
+            case ErrorKind.UNCLASSIFIED:
+                self._unforeseen(pending, error)
+            case _:
+                self._wait_long(pending, Refused.REJECTED, error)
+
+    def _unforeseen(self, pending: PendingWrite, error: CloudError) -> None:
+        """A code of no table. It may be the word for an address that is taken: the table tells.
+
+        If it does not, it is held against the endpoint, and then step by step against more.
+        """
+        refusal = self._refusal(pending, Refused.UNFORESEEN, error)
+        count = refusal.after(self._last_refusal(pending)).count
+        if not isinstance(pending.write, CreateRow) or count > UNFORESEEN_BELIEVED:
+            self._wait_long(pending, Refused.UNFORESEEN, error)
+            return
+        if count == UNFORESEEN_BELIEVED:
+            self._blame.unforeseen(pending.uid, pending.write.entry, error)
+        self._contested(pending, Refused.UNFORESEEN, error)
+
+    def _wait_long(self, pending: PendingWrite, why: Refused, error: CloudError) -> None:
+        refusal = self._refusal(pending, why, error)
+        self._end(self._backlog.refused, pending, refusal, self._clock.monotonic())
+        self._tell(pending)
+
+    def _contested(self, pending: PendingWrite, why: Refused, error: CloudError) -> None:
+        """Somebody has the address, or it is not clear what is wrong: read the table first."""
+        if (key := self._world.key_of(pending.uid)) is not None:
+            self._world.wait_for_reading(self.gateway_id, key)
+        self._end(self._backlog.contested, pending, self._refusal(pending, why, error))
+        self._listener.read_soon(self.gateway_id)
+        self._tell(pending)
+
+    def _refusal(self, pending: PendingWrite, why: Refused, error: CloudError) -> Refusal:
+        before = self._last_refusal(pending)
+        text = told(error, before.message if before else "", self.gateway_id, len(self._table))
+        return Refusal(why, 1, self._table.generation, text)
+
+    def _last_refusal(self, pending: PendingWrite) -> Refusal | None:
+        with self._lock:
+            return self._backlog.refusal(pending)
