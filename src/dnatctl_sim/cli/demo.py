@@ -19,8 +19,8 @@ from dnatctl_sim.demo.story import play
 from dnatctl_sim.kube import KubeletSettings
 from dnatctl_sim.stage import Stage, StageSettings
 
-PATIENCE_S = 20.0
-"""Longest wait for anything in the story."""
+PATIENCE_S = 120.0
+"""Longest wait for anything in the story: the machine may be busy with something else."""
 
 
 @click.command()

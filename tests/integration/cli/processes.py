@@ -38,7 +38,7 @@ class Program:
         self._out, self._err = folder / "out", folder / "err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-m", "dnatctl", *arguments],
+                [sys.executable, "-X", "faulthandler", "-m", "dnatctl", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -68,7 +68,17 @@ class Program:
             assert text in out or self.process.poll() is None, f"ended: {out}\n{self.errors}"
             return out if text in out else ""
 
-        return eventually(printed, seconds=seconds, what=f"{text!r} in the output")
+        try:
+            return eventually(printed, seconds=seconds, what=f"{text!r} in the output")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self._last_words()}") from error
+
+    def _last_words(self) -> str:
+        """What it has printed, and where each of its threads was; it does not outlive that."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait()
+        return f"{self.output}\n{self.errors}"
 
     def end(self, number: int = signal.SIGTERM, seconds: float = PATIENCE_S) -> int:
         """Send a signal; the exit status."""
