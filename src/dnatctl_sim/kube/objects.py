@@ -45,9 +45,11 @@ class Objects:
         return [version.load() for version in self._api.store.list(type_, namespace).items]
 
     def create(self, resource: str, obj: Object) -> Object:
-        """Create an object as a client would; the object as it is stored."""
+        """Create an object as a client would, kind and version filled in; the object as stored."""
         target = self._target(resource, metadata(obj).get("namespace", ""))
-        return self._api.create(target, copy.deepcopy(obj), WriteOptions()).load()
+        type_ = target.type
+        named = {"apiVersion": type_.api_version(), "kind": type_.kind, **copy.deepcopy(obj)}
+        return self._api.create(target, named, WriteOptions()).load()
 
     def create_many(self, resource: str, objects: Iterable[Object]) -> int:
         """Store objects as they are, status included, with no defaults and no checks; how many.

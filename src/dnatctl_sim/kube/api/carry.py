@@ -21,23 +21,31 @@ _SERVER_OWNED = (
 def check_identity(target: Target, old: Object, obj: Object) -> None:
     """The body must be of the object that the URL names, and not of an older state of it.
 
-    Raises ApiError 400 for another name, 409 for another UID or resourceVersion.
+    Raises ApiError 400 for another name, 409 for another UID or resourceVersion, 500 for a
+    resourceVersion that is no number.
     """
     meta, was = obj["metadata"], old["metadata"]
-    for field in ("name", "namespace"):
-        if meta.setdefault(field, was.get(field)) != was.get(field):
-            raise errors.bad_request(
-                f"the {field} of the object ({meta[field]}) does not match the {field} on the URL "
-                f"({was.get(field)})"
-            )
+    check_name(target, meta)
     if meta.get("uid") and meta["uid"] != was["uid"]:
         why = (
             f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
             f"{was['uid']}"
         )
         raise errors.conflict(target.type, was["name"], why)
+    if not (meta.get("resourceVersion") or "0").isdigit():
+        raise errors.internal(f"parsing {meta['resourceVersion']!r}: invalid syntax")
     if meta.get("resourceVersion") and meta["resourceVersion"] != was["resourceVersion"]:
         raise errors.conflict(target.type, was["name"])
+
+
+def check_name(target: Target, meta: Object) -> None:
+    """The body must be of the name and namespace of the URL, or name none. Raises ApiError 400."""
+    for field, wanted in (("name", target.name), ("namespace", target.namespace or None)):
+        if meta.setdefault(field, wanted) != wanted:
+            raise errors.bad_request(
+                f"the {field} of the object ({meta[field]}) does not match the {field} on the URL "
+                f"({wanted})"
+            )
 
 
 def check_patched_identity(target: Target, old: Object, obj: Object) -> None:

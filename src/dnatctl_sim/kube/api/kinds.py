@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,7 +11,12 @@ from itertools import count
 
 from dnatctl_sim.kube.api.crdkind import CRDStrategy
 from dnatctl_sim.kube.api.eventkind import EventStrategy
-from dnatctl_sim.kube.api.podkind import PodStrategy, default_pod_spec, validate_pod_spec
+from dnatctl_sim.kube.api.podkind import (
+    PodStrategy,
+    default_pod_spec,
+    port_causes,
+    validate_pod_spec,
+)
 from dnatctl_sim.kube.api.strategy import CustomStrategy, Strategy
 from dnatctl_sim.kube.core import builtin, selectors
 from dnatctl_sim.kube.core.causes import Cause
@@ -111,13 +117,46 @@ class ServiceStrategy(Strategy):
         headless = spec.get("clusterIP") == "None" or spec["type"] == "ExternalName"
         if not spec.get("ports") and not headless:
             yield Cause.required("spec.ports")
+        for index, port in enumerate(spec.get("ports") or ()):
+            for field in ("port", "targetPort"):
+                yield from port_causes(f"spec.ports[{index}].{field}", port.get(field))
         was = dig(old or {}, "spec", "clusterIP")
         if was and spec.get("clusterIP") not in (was, None) and spec["type"] == "ClusterIP":
             why = "may not change once set"
             yield Cause.invalid("spec.clusterIP", spec.get("clusterIP"), why)
 
 
-class SecretStrategy(Strategy):
+class LeaseStrategy(Strategy):
+    """Leases: a PUT makes one that is gone (AllowCreateOnUpdate of registry/coordination)."""
+
+    creates_on_update = True
+
+    def validate(self, obj: Object, old: Object | None) -> Iterator[Cause]:
+        """See `Strategy.validate`."""
+        del old
+        spec = obj.get("spec") or {}
+        seconds, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
+        if seconds is not None and seconds <= 0:
+            yield Cause.invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")
+        if transitions is not None and transitions < 0:
+            why = "must be greater than or equal to 0"
+            yield Cause.invalid("spec.leaseTransitions", transitions, why)
+
+
+class ConfigMapStrategy(Strategy):
+    """ConfigMaps: keys that can be file names."""
+
+    def validate(self, obj: Object, old: Object | None) -> Iterator[Cause]:
+        """See `Strategy.validate`."""
+        del old
+        for field in ("data", "binaryData"):
+            for key in obj.get(field) or {}:
+                if not _FILE_NAME.fullmatch(key) or key in (".", ".."):
+                    why = "a valid config key must consist of alphanumeric characters, '-', '_' or"
+                    yield Cause.invalid(f"{field}[{key}]", key, f"{why} '.'")
+
+
+class SecretStrategy(ConfigMapStrategy):
     """Secrets: `stringData` is written into `data`."""
 
     def default(self, obj: Object) -> None:
@@ -137,6 +176,7 @@ class BudgetStrategy(Strategy):
         obj["status"] = dict.fromkeys(numbers, 0)
 
 
+_FILE_NAME = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _ROLLING = {"maxUnavailable": "25%", "maxSurge": "25%"}
 _DEPLOYMENT_DEFAULTS: Object = {
     "strategy": {"type": "RollingUpdate", "rollingUpdate": _ROLLING},
@@ -160,7 +200,9 @@ class Strategies:
             builtin.PODS.key: PodStrategy(),
             builtin.NAMESPACES.key: NamespaceStrategy(),
             builtin.SERVICES.key: ServiceStrategy(),
+            builtin.CONFIG_MAPS.key: ConfigMapStrategy(),
             builtin.SECRETS.key: SecretStrategy(),
+            builtin.LEASES.key: LeaseStrategy(),
             builtin.BUDGETS.key: BudgetStrategy(),
             builtin.CRDS.key: CRDStrategy(),
             builtin.EVENTS.key: EventStrategy(),

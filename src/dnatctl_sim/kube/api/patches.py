@@ -49,13 +49,17 @@ def merge(target: Any, patch: Object) -> Object:
 
 
 def _json_patch(obj: Object, patch: Any) -> Object:
+    if not isinstance(patch, list):
+        raise bad_request("error decoding patch: it is no list of operations")
     try:
-        operations = jsonpatch.JsonPatch(patch)
-    except (jsonpatch.JsonPatchException, TypeError, AttributeError, KeyError) as error:
-        raise bad_request(f"error decoding patch: {error}") from error
-    try:
-        patched = operations.apply(copy.deepcopy(obj))
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException) as error:
+        patched = jsonpatch.JsonPatch(patch).apply(copy.deepcopy(obj))
+    except (
+        jsonpatch.JsonPatchException,
+        jsonpatch.JsonPointerException,
+        TypeError,
+        AttributeError,
+        KeyError,
+    ) as error:
         raise _not_applicable(str(error)) from error
     if not isinstance(patched, dict):
         raise _not_applicable("the result is no object")

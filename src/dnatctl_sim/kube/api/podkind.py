@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from dnatctl_sim.kube.api.strategy import Strategy
 from dnatctl_sim.kube.core.causes import Cause
@@ -25,6 +26,7 @@ _CONTAINER_DEFAULTS: Object = {
     "terminationMessagePolicy": "File",
 }
 _MUTABLE = ("activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "nodeName")
+_PROTOCOLS = ("SCTP", "TCP", "UDP")
 FINAL_PHASES = frozenset({"Succeeded", "Failed"})
 """Phases that a pod never leaves."""
 
@@ -87,9 +89,27 @@ def validate_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
         if container.get("name") in seen:
             yield Cause.duplicate(f"{where}.name", container["name"])
         seen.add(container.get("name", ""))
+        for number, port in enumerate(container.get("ports") or ()):
+            yield from _port_causes(f"{where}.ports[{number}]", port)
     if spec.get("restartPolicy") not in (None, "Always", "OnFailure", "Never"):
         allowed = ("Always", "OnFailure", "Never")
         yield Cause.unsupported(f"{path}.restartPolicy", spec["restartPolicy"], allowed)
+
+
+def port_causes(path: str, value: Any) -> Iterator[Cause]:
+    """What is wrong with the number of a port; a name may be anything here."""
+    if isinstance(value, int) and not 1 <= value <= 65535:
+        yield Cause.invalid(path, value, "must be between 1 and 65535, inclusive")
+
+
+def _port_causes(path: str, port: Object) -> Iterator[Cause]:
+    if not port.get("containerPort"):
+        yield Cause.required(f"{path}.containerPort")
+    for field in ("containerPort", "hostPort"):
+        if port.get(field):
+            yield from port_causes(f"{path}.{field}", port[field])
+    if port["protocol"] not in _PROTOCOLS:
+        yield Cause.unsupported(f"{path}.protocol", port["protocol"], _PROTOCOLS)
 
 
 def _containers(spec: Object) -> list[Object]:

@@ -188,8 +188,17 @@ def _fits(schema: Object, value: Any) -> bool:
     return next(validate(schema, value), None) is None
 
 
+def _micro_time(text: str) -> None:
+    """Check a time as metav1.MicroTime is read: RFC 3339 with six digits after the second."""
+    if not _MICRO_TIME.fullmatch(text):
+        raise ValueError(text)
+    datetime.fromisoformat(text)
+
+
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _FORMATS: dict[str, Callable[[str], object]] = {
     "date-time": datetime.fromisoformat,
+    "micro-time": _micro_time,
     "ipv4": ipaddress.IPv4Address,
     "ipv6": ipaddress.IPv6Address,
     "cidr": ipaddress.IPv4Network,

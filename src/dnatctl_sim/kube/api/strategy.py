@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 from dnatctl_sim.kube.api import schema as schemas
 from dnatctl_sim.kube.core.causes import Cause
-from dnatctl_sim.kube.core.errors import bad_request
 from dnatctl_sim.kube.core.objects import Object, dig
 from dnatctl_sim.kube.core.resources import ResourceType
 
 
 class Strategy:
-    """How a kind without rules of its own is written; others override what differs."""
+    """How a kind without rules of its own is written; others override what differs.
+
+    `creates_on_update`: whether a PUT makes what is not there.
+    """
+
+    creates_on_update = False
 
     def default(self, obj: Object) -> None:
         """Fill in what the user may leave out. Runs before every write."""
@@ -58,15 +61,3 @@ class CustomStrategy(Strategy):
     def prune(self, obj: Object) -> list[str]:
         """Drop unknown fields; the paths of what was dropped."""
         return [] if self._schema is None else schemas.prune(self._schema, obj)
-
-
-def check_string_maps(obj: Object) -> None:
-    """Raise ApiError 400 where labels or annotations hold anything but strings."""
-    for name in ("labels", "annotations"):
-        found: Any = dig(obj, "metadata", name) or {}
-        if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
-            kind = obj.get("kind", "")
-            raise bad_request(
-                f"{kind} in version {obj.get('apiVersion', '')!r} cannot be handled as a {kind}: "
-                f"metadata.{name}: values must be strings"
-            )

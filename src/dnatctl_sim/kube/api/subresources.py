@@ -57,7 +57,7 @@ class Subresources:
             "kind": "Scale",
             "apiVersion": "autoscaling/v1",
             "metadata": {field: meta[field] for field in kept if field in meta},
-            "spec": {"replicas": replicas[0] if replicas else 0},
+            "spec": {"replicas": replicas[0]} if replicas and replicas[0] else {},
             "status": {"replicas": current[0] if current else 0, "selector": text},
         }
 

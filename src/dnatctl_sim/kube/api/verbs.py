@@ -12,14 +12,15 @@ from typing import Any
 
 from dnatctl.clock import Clock
 from dnatctl_sim.kube.api import carry
+from dnatctl_sim.kube.api.decoding import decode
 from dnatctl_sim.kube.api.deletion import Deletion, is_finished
 from dnatctl_sim.kube.api.kinds import Strategies
 from dnatctl_sim.kube.api.options import FieldValidation, Target, WriteOptions
 from dnatctl_sim.kube.api.patches import apply_patch
-from dnatctl_sim.kube.api.strategy import CustomStrategy, check_string_maps
+from dnatctl_sim.kube.api.strategy import CustomStrategy
 from dnatctl_sim.kube.core import builtin, errors
 from dnatctl_sim.kube.core.collection import Version
-from dnatctl_sim.kube.core.names import finalizer_causes, name_causes
+from dnatctl_sim.kube.core.names import metadata_causes, name_causes
 from dnatctl_sim.kube.core.objects import Object, dig, metadata, timestamp
 from dnatctl_sim.kube.core.registry import Registry
 from dnatctl_sim.kube.core.resources import ResourceType
@@ -62,7 +63,7 @@ class Api:
             self._check_namespace(target, meta)
             if meta.pop("resourceVersion", None):
                 text = "resourceVersion should not be set on objects to be created"
-                raise errors.ApiError(500, "InternalError", text)
+                raise errors.internal(text)
             self._stamp(type_, obj)
             strategy = self._strategies.of(type_)
             strategy.default(obj)
@@ -77,8 +78,13 @@ class Api:
             return self.store.put(type_, obj)
 
     def update(self, target: Target, body: Object, options: WriteOptions) -> Version:
-        """Replace an object, or its status. Raises ApiError 409 for an old resourceVersion."""
+        """Replace an object, or its status; make it where its kind allows that.
+
+        Raises ApiError 409 for an old resourceVersion, or for a UID where nothing is there.
+        """
         with self.store.lock:
+            if self._is_to_be_made(target):
+                return self._make(target, self._read(target, body, options), options)
             old = self.get(target)
             return self._replace(target, old, self._read(target, body, options), options)
 
@@ -88,7 +94,7 @@ class Api:
             old = self.get(target)
             before = to_version(target.type, old.load(), target.version)
             body = apply_patch(target.type, before, patch, media_type)
-            obj = self._read(target, body, options)
+            obj = self._read(target, body, options, patched=True)
             carry.check_patched_identity(target, before, obj)
             return self._replace(target, old, obj, options)
 
@@ -101,6 +107,20 @@ class Api:
             if is_finished(type_, obj):
                 return self.store.remove(type_, old)
             return self.store.put(type_, obj, old)
+
+    def _is_to_be_made(self, target: Target) -> bool:
+        if not self._strategies.of(target.type).creates_on_update:
+            return False
+        return self.store.get(target.type, target.namespace, target.name) is None
+
+    def _make(self, target: Target, obj: Object, options: WriteOptions) -> Version:
+        meta = obj["metadata"]
+        if meta.get("uid"):
+            why = f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: "
+            raise errors.conflict(target.type, target.name, why)
+        meta.pop("resourceVersion", None)
+        carry.check_name(target, meta)
+        return self._insert(target, obj, options)
 
     def _replace(self, target: Target, old: Version, obj: Object, options: WriteOptions) -> Version:
         type_, was = target.type, old.load()
@@ -120,18 +140,22 @@ class Api:
             return draft(type_, obj, old.revision)
         return self.store.put(type_, obj, old)
 
-    def _read(self, target: Target, body: Any, options: WriteOptions) -> Object:
+    def _read(
+        self, target: Target, body: Any, options: WriteOptions, *, patched: bool = False
+    ) -> Object:
         """The body as a stored object: checked for kind, decoded, pruned."""
         type_ = target.type
         if not isinstance(body, dict):
             raise errors.bad_request("the body must be a JSON object")
+        if type_.custom and not (body.get("kind") and body.get("apiVersion")):
+            raise errors.bad_request("Object 'Kind' or 'apiVersion' is missing")
         kind, version = body.get("kind", type_.kind), body.get("apiVersion")
         if kind != type_.kind or version not in (None, type_.api_version(target.version)):
             found = f"{version}, Kind={kind}"
             wanted = f"{type_.api_version(target.version)}, Kind={type_.kind}"
             raise errors.bad_request(f"the object provided is unrecognized: {found}, not {wanted}")
         obj = {**body, "metadata": dict(body.get("metadata") or {})}
-        check_string_maps(obj)
+        decode(type_, obj, patched=patched)
         if type_.shape:
             obj = type_.shape.decode(obj)
         obj = {**obj, "apiVersion": type_.base.api_version(), "kind": type_.kind}
@@ -190,7 +214,7 @@ class Api:
             meta["generation"] = 1
 
     def _validate(self, type_: ResourceType, obj: Object, old: Object | None) -> None:
-        causes = finalizer_causes(type_, obj["metadata"])
+        causes = list(metadata_causes(type_, obj["metadata"]))
         if old is None:
             causes += name_causes(type_, obj["metadata"])
             causes += type_.shape.check(obj) if type_.shape else []

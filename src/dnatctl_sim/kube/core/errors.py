@@ -46,8 +46,9 @@ class ApiError(Exception):
             "metadata": {"continue": self.next_page} if self.next_page else {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
         }
+        if self.reason:
+            body["reason"] = self.reason
         if self.details:
             body["details"] = self.details
         return {**body, "code": self.code}
@@ -97,6 +98,21 @@ def invalid(type_: ResourceType, name: str, causes: list[Cause]) -> ApiError:
         "causes": [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes],
     }
     return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {what}', details)
+
+
+def invalid_request(causes: list[Cause], kind: str = "") -> ApiError:
+    """422 for what is wrong with the request itself: `kind` is that of its options."""
+    texts = ", ".join(f"{cause.field}: {cause.message}" for cause in causes)
+    listed = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    details: Object = {"group": "meta.k8s.io", "kind": kind} if kind else {}
+    name = f"{kind}.meta.k8s.io" if kind else ""
+    text = f'{name} "" is invalid: {texts}'
+    return ApiError(422, "Invalid", text, {**details, "causes": listed})
+
+
+def internal(message: str) -> ApiError:
+    """500 for what the server stumbles over; such an answer has no reason."""
+    return ApiError(500, "", message)
 
 
 def bad_request(message: str) -> ApiError:

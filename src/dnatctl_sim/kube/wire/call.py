@@ -13,11 +13,13 @@ from dnatctl_sim.kube.api.options import DeleteOptions, FieldValidation, Target,
 from dnatctl_sim.kube.core.errors import (
     ApiError,
     bad_request,
+    internal,
     method_not_allowed,
     unsupported_media_type,
 )
 from dnatctl_sim.kube.core.objects import Object, dig
 from dnatctl_sim.kube.core.registry import Registry
+from dnatctl_sim.kube.wire.queries import check_delete, check_write
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _READABLE = ("application/json", "application/yaml")
@@ -64,12 +66,20 @@ class Call:
         except ValueError as error:
             raise bad_request(f"invalid value for {name}: {text!r}") from error
 
+    def version(self) -> int:
+        """The resourceVersion asked for; 0 for none. Raises ApiError 500 as the real one does."""
+        text = self.query.get("resourceVersion") or "0"
+        if not text.isdigit():
+            raise internal(f"resourceVersion: Invalid value: {text!r}: invalid syntax")
+        return int(text)
+
     def flag(self, name: str) -> bool:
         """A query parameter that is a yes or no."""
         return self.query.get(name, "") in ("1", "true", "True")
 
     def write_options(self) -> WriteOptions:
-        """How the write wants to be carried out."""
+        """How the write wants to be carried out. Raises ApiError 422."""
+        check_write(self.verb, self.query)
         return WriteOptions(
             dry_run=self.query.get("dryRun") == "All",
             validation=FieldValidation(self.query.get("fieldValidation") or "Warn"),
@@ -78,12 +88,18 @@ class Call:
         )
 
     def delete_options(self) -> DeleteOptions:
-        """How the deletion wants to be carried out: from the body, or from the query."""
+        """How the deletion wants to be carried out: from the body, or from the query.
+
+        Raises ApiError 422, and 400 or 415 for a body that cannot be read.
+        """
         body: Object = self.document() or {}
         grace = body.get("gracePeriodSeconds")
         if grace is None and "gracePeriodSeconds" in self.query:
             grace = self.number("gracePeriodSeconds")
         policy = body.get("propagationPolicy") or self.query.get("propagationPolicy", "")
+        orphan = body.get("orphanDependents") is not None or "orphanDependents" in self.query
+        dry_run = body.get("dryRun") or list(filter(None, [self.query.get("dryRun")]))
+        check_delete(dry_run, policy, orphan=orphan)
         if body.get("orphanDependents") or self.flag("orphanDependents"):
             policy = "Orphan"
         return DeleteOptions(
@@ -91,7 +107,7 @@ class Call:
             uid=dig(body, "preconditions", "uid") or "",
             resource_version=dig(body, "preconditions", "resourceVersion") or "",
             policy=policy,
-            dry_run=self.query.get("dryRun") == "All" or body.get("dryRun") == ["All"],
+            dry_run=bool(dry_run),
         )
 
 

@@ -20,6 +20,7 @@ from dnatctl_sim.kube.wire.call import WRITE_VERBS, Answer, Call, error_answer, 
 from dnatctl_sim.kube.wire.faults import Fault, Faults, Stage, hooked
 from dnatctl_sim.kube.wire.general import General
 from dnatctl_sim.kube.wire.present import form_for
+from dnatctl_sim.kube.wire.queries import check_list
 from dnatctl_sim.kube.wire.reads import Reads, selector_of
 from dnatctl_sim.kube.wire.requestlog import Request, RequestLog
 from dnatctl_sim.kube.wire.streams import Streams
@@ -140,8 +141,9 @@ class Handler:
         self, request: web.BaseRequest, call: Call, entry: Request
     ) -> web.StreamResponse:
         target = call.target
+        check_list(call.query, watch=True)
         if self._faults.expired_over_http and self._faults.takes_watch(target.type.key):
-            raise errors.gone_version(call.number("resourceVersion"), self._api.store.revision)
+            raise errors.gone_version(call.version(), self._api.store.revision)
         watch = Watch(
             self._api.store,
             target.type,
@@ -162,7 +164,7 @@ class Handler:
         return response
 
     def _check_watchable(self, call: Call) -> None:
-        wanted, current = call.number("resourceVersion"), self._api.store.revision
+        wanted, current = call.version(), self._api.store.revision
         if wanted > current and self._faults.refuse_future_watches:
             raise errors.too_large_version(wanted, current)
 
@@ -212,7 +214,7 @@ class Handler:
 
     def _begin(self, watch: Watch, call: Call) -> bytes:
         """What a new watch hears first: the state, or what it missed. Raises ApiError 410."""
-        revision = call.number("resourceVersion")
+        revision = call.version()
         if self._faults.takes_watch(call.target.type.key):
             raise errors.gone_version(revision, self._api.store.revision)
         if call.flag("sendInitialEvents"):

@@ -18,6 +18,7 @@ from dnatctl_sim.kube.core.store import Placed
 from dnatctl_sim.kube.wire.call import Answer, Call
 from dnatctl_sim.kube.wire.faults import Faults
 from dnatctl_sim.kube.wire.present import form_for
+from dnatctl_sim.kube.wire.queries import check_list
 from dnatctl_sim.kube.wire.tables import Tables
 
 _TOO_OLD = (
@@ -39,13 +40,15 @@ class Reads:
 
     def get(self, call: Call) -> Answer:
         """One object. Raises ApiError 404, 504 for a revision yet to come."""
-        wanted = call.number("resourceVersion")
+        wanted = call.version()
         if wanted > self._api.store.revision:
             raise errors.too_large_version(wanted, self._api.store.revision)
         return Answer(200, form_for(call, self._tables).one(self._api.get(call.target)))
 
     def list(self, call: Call) -> Answer:
         """Objects of one type, in key order. Raises ApiError 410, 504, 400."""
+        check_list(call.query, watch=False)
+        call.number("timeoutSeconds")  # lists are not cut short, but nonsense is refused
         selector = selector_of(call)
         limit = call.number("limit")
         token = call.query.get("continue", "")
@@ -66,7 +69,7 @@ class Reads:
     def _first(self, call: Call) -> Placed:
         """The state that a list without a continue token shows."""
         type_, namespace = call.target.type, call.target.namespace
-        wanted = call.number("resourceVersion")
+        wanted = call.version()
         if call.query.get("resourceVersion") == "0":
             pinned = self._faults.watches.pinned(type_.collection)
             if pinned is not None:

@@ -53,14 +53,17 @@ class Writes:
 
     def _update(self, call: Call) -> Answer:
         options = call.write_options()
-        return self._answer(call, self._api.update(call.target, call.document(), options), options)
+        code = 200 if self._exists(call.target) else 201
+        version = self._api.update(call.target, call.document(), options)
+        return self._answer(call, version, options, code)
 
     def _patch(self, call: Call) -> Answer:
         options = call.write_options()
-        target = call.target
-        existed = self._api.store.get(target.type, target.namespace, target.name) is not None
         version = self._api.patch(call.target, call.document(), call.media_type, options)
-        return self._answer(call, version, options, 200 if existed else 201)
+        return self._answer(call, version, options)
+
+    def _exists(self, target: Target) -> bool:
+        return self._api.store.get(target.type, target.namespace, target.name) is not None
 
     def _delete(self, call: Call) -> Answer:
         version, gone = self._api.deletion.delete(call.target, call.delete_options())
