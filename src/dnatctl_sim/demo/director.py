@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+import orjson
 import urllib3
 import yaml
 
 from dnatctl_sim.demo.controller import ControllerProcess, Samples
+from dnatctl_sim.demo.kubectl import Command, KubectlError, find_kubectl
 from dnatctl_sim.demo.scene import Exposure, Scene
 from dnatctl_sim.demo.screen import Screen
 from dnatctl_sim.stage import Stage
@@ -34,7 +36,9 @@ class Director:
     """Plays on a stage with a running controller.
 
     `stop` ends every wait with InterruptError; a wait that takes longer than `patience` seconds
-    ends with NotHeldError, as does a check that does not hold.
+    ends with NotHeldError, as does a check that does not hold. What users do is done by kubectl,
+    which is at work while the story waits for what ought to follow; where there is none, the same
+    is done without and shown as a comment.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class Director:
         self.scene = Scene(stage)
         self._stop = stop
         self._patience = patience
+        self._kubectl = find_kubectl(stage.kubeconfig)
+        self._running: Command | None = None
         self.lies: list[str] = []
         self.looks = 0
 
@@ -96,8 +102,18 @@ class Director:
         return self.scene.look()
 
     def _wait(self, what: str, until: Callable[[], bool], meanwhile: Callable[[], None]) -> float:
+        try:
+            return self._wait_for(what, until, meanwhile)
+        finally:
+            if self._running is not None:
+                self._running.kill()
+                self._running = None
+
+    def _wait_for(
+        self, what: str, until: Callable[[], bool], meanwhile: Callable[[], None]
+    ) -> float:
         started = time.monotonic()
-        while not until():
+        while not (self._at_rest() and until()):
             meanwhile()
             if self._stop.wait(LOOK_S):
                 raise InterruptError
@@ -117,53 +133,93 @@ class Director:
 
     def apply(self) -> None:
         """Create the example's Deployment."""
-        self._kubectl("apply", "-f", str(self.stage.example))
-        deployment: dict[str, Any] = yaml.safe_load(self.stage.example.read_text("utf-8"))
-        deployment["metadata"]["namespace"] = NAMESPACE
-        self.stage.kube.store.create("deployments.apps", deployment)
+        if not self._begin("apply", "-f", str(self.stage.example)):
+            deployment: dict[str, Any] = yaml.safe_load(self.stage.example.read_text("utf-8"))
+            deployment["metadata"]["namespace"] = NAMESPACE
+            self.stage.kube.store.create("deployments.apps", deployment)
 
     def scale(self, replicas: int) -> None:
         """Ask for so many pods."""
-        self._kubectl("scale", "deployment", DEPLOYMENT, f"--replicas={replicas}")
-        patch = {"spec": {"replicas": replicas}}
-        self.stage.kube.store.patch("deployments.apps", NAMESPACE, DEPLOYMENT, patch)
+        if not self._begin("scale", "deployment", DEPLOYMENT, f"--replicas={replicas}"):
+            patch = {"spec": {"replicas": replicas}}
+            self.stage.kube.store.patch("deployments.apps", NAMESPACE, DEPLOYMENT, patch)
 
     def delete_pod(self, name: str, *, force: bool = False) -> None:
         """Delete a pod, or let it vanish with no time to end."""
-        self._kubectl("delete", "pod", name, *(("--force", "--grace-period=0") if force else ()))
-        self.stage.kube.store.delete("pods", NAMESPACE, name, grace=0 if force else None)
+        at_once = ("--force", "--grace-period=0") if force else ()
+        if not self._begin("delete", "pod", name, "--wait=false", *at_once):
+            self.stage.kube.store.delete("pods", NAMESPACE, name, grace=0 if force else None)
 
     def delete_deployment(self) -> None:
         """Delete the Deployment and with it all pods."""
-        self._kubectl("delete", "deployment", DEPLOYMENT)
-        self.stage.kube.store.delete("deployments.apps", NAMESPACE, DEPLOYMENT)
+        if not self._begin("delete", "deployment", DEPLOYMENT, "--wait=false"):
+            self.stage.kube.store.delete("deployments.apps", NAMESPACE, DEPLOYMENT)
 
-    def show_poddnats(self) -> list[Any]:
-        """Print the PodDNATs as the API serves them; the objects."""
-        self._kubectl("get", "poddnats", "-o", "yaml")
-        url = f"{self.stage.kube.url}/apis/alibabacloud.com/v1/namespaces/{NAMESPACE}/poddnats"
-        found: list[Any] = urllib3.request("GET", url, retries=False).json()["items"]
-        for obj in found:
-            obj["metadata"].pop("managedFields", None)  # kubectl leaves them out
-            self.screen.say(yaml.safe_dump(obj).rstrip())
-        return found
+    def show_poddnat(self, name: str) -> Any:
+        """Print a PodDNAT as the API serves it; the object as it was printed."""
+        shown = self._look_up("get", "poddnat", name, "-o", "yaml")
+        if shown is None:
+            path = f"apis/alibabacloud.com/v1/namespaces/{NAMESPACE}/poddnats/{name}"
+            found = urllib3.request("GET", f"{self.stage.kube.url}/{path}", retries=False).json()
+            shown = yaml.safe_dump(found).rstrip()
+        self.screen.say(shown)
+        return yaml.safe_load(shown)
 
-    def _kubectl(self, *words: str) -> None:
-        self.screen.command(shlex.join(["kubectl", *words]))
+    def show_events(self, reason: str) -> None:
+        """Print the events of a reason."""
+        shown = self._look_up("get", "events", "--field-selector", f"reason={reason}")
+        if shown is None:
+            told = self.scene.events(reason)
+            shown = "\n".join(f"Warning   {reason}   {message}" for message in told)
+        self.screen.say(shown)
+
+    def _begin(self, *words: str) -> bool:
+        """Show a command and let kubectl begin with it; whether there is a kubectl."""
+        command = shlex.join(["kubectl", *words])
+        if self._kubectl is None:
+            self.screen.comment(command)
+            return False
+        self.screen.command(command)
+        try:
+            self._running = self._kubectl.start(*words)
+        except KubectlError as error:
+            raise NotHeldError(str(error)) from error
+        return True
+
+    def _look_up(self, *words: str) -> str | None:
+        """Show a command; what kubectl prints, None where there is none."""
+        if not self._begin(*words):
+            return None
+        return self._outcome()
+
+    def _at_rest(self) -> bool:
+        """Whether kubectl is done; what it printed is shown."""
+        if self._running is not None and self._running.ended:
+            self.screen.say(self._outcome())
+        return self._running is None
+
+    def _outcome(self) -> str:
+        running, self._running = self._running, None
+        assert running is not None, "callers have begun a command"
+        try:
+            return running.result()
+        except KubectlError as error:
+            raise NotHeldError(str(error)) from error
 
     # --- what others do to the account
 
     def edit_entry(self, entry_id: str, **changes: str) -> None:
         """Change a forward entry, as somebody might in the console."""
-        self._curl("edit_entry", {"entry_id": entry_id, **changes})
-        self.stage.acts.edit_entry(entry_id, **changes)
+        self._act("edit_entry", entry_id=entry_id, **changes)
 
     def delete_entry(self, entry_id: str) -> None:
         """Delete a forward entry, as somebody might in the console."""
-        self._curl("delete_entry", {"entry_id": entry_id})
-        self.stage.acts.delete_entry(entry_id)
+        self._act("delete_entry", entry_id=entry_id)
 
-    def _curl(self, act: str, arguments: Mapping[str, str]) -> None:
-        body = yaml.safe_dump(dict(arguments), default_flow_style=True, width=1000).strip()
+    def _act(self, act: str, **arguments: str) -> None:
         url = f"{self.stage.cloud_server.endpoint}/_sim/act/{act}"
+        body = orjson.dumps(arguments).decode()
         self.screen.command(shlex.join(["curl", url, "-d", body]))
+        answer = urllib3.request("POST", url, body=body, retries=False)
+        if answer.status != 200:
+            raise NotHeldError(f"{act}: {answer.data.decode()}")

@@ -18,6 +18,8 @@ Show = Callable[[Sequence[PodLine]], None]
 
 _COLUMNS = ("POD", "IP", "PHASE", "ENDPOINT", "ENTRY", "READY")
 _WIDTHS = (23, 14, 11, 18, 17, 5)
+_LEAST_WIDTHS = (8, 12, 11, 15, 9, 5)
+"""In a terminal, where columns are as wide as need be, so that 80 characters hold all of them."""
 _FRAMES_PER_SECOND = 10
 
 
@@ -40,6 +42,10 @@ class Screen:
     def command(self, text: str) -> None:
         """What a person would type to do, or see, the same."""
         self._print(f"$ {text}", "bright_black")
+
+    def comment(self, text: str) -> None:
+        """A command that is not run: what it would do is done without it."""
+        self._print(f"# {text}", "bright_black")
 
     def say(self, text: str) -> None:
         """Plain text."""
@@ -67,7 +73,8 @@ class Screen:
             now = time.monotonic()
             if lines != shown or now - at > 1 / _FRAMES_PER_SECOND:
                 shown, at = lines, now
-                live.update(_table(lines, now - self._started), refresh=True)
+                table = _table(lines, now - self._started, self._console.width)
+                live.update(table, refresh=True)
 
         return show
 
@@ -101,11 +108,25 @@ def _row(cells: Sequence[str]) -> str:
     return "  ".join(padded).rstrip()
 
 
-def _table(lines: Sequence[PodLine], seconds: float) -> Table:
-    table = Table(box=None, caption=f"{seconds:.1f} s", caption_justify="left")
-    for name, width in zip(_COLUMNS, _WIDTHS, strict=True):
-        table.add_column(name, no_wrap=True, min_width=width)
-    for line in lines:
+def _table(lines: Sequence[PodLine], seconds: float, width: int) -> Table:
+    """The pods, in `width` characters: where they do not suffice, names lose their beginning."""
+    table = Table(
+        box=None,
+        caption=f"{seconds:.1f} s",
+        caption_justify="left",
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
+    rows = [tuple(cell or "-" for cell in _cells(line)) for line in lines]
+    widths = [
+        max(least, *(len(row[column]) for row in rows), 0)
+        for column, least in enumerate(_LEAST_WIDTHS)
+    ]
+    widths[0] = max(_LEAST_WIDTHS[0], min(widths[0], width - sum(widths[1:]) - len(widths) + 1))
+    for name, room in zip(_COLUMNS, widths, strict=True):
+        table.add_column(name, no_wrap=True, width=room)
+    for line, (name, *cells) in zip(lines, rows, strict=True):
+        shown = name if len(name) <= widths[0] else f"…{name[1 - widths[0] :]}"
         style = "green" if line.settled else "yellow"
-        table.add_row(*(Text(cell or "-") for cell in _cells(line)), style=style)
+        table.add_row(*map(Text, (shown, *cells)), style=style)
     return table

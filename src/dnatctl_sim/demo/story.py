@@ -74,7 +74,7 @@ def read(director: Director) -> None:
     director.wait(
         "the network interface is known", lambda: "eni" in director.scene.find(pod.name).spec
     )
-    (record,) = director.show_poddnats()
+    record = director.show_poddnat(pod.name)
     missing = missing_fields(record)
     lacks = f"; missing: {', '.join(missing)}" if missing else ""
     director.check(f"it has every field of the vendor's page{lacks}", held=not missing)
@@ -114,9 +114,7 @@ def mend(director: Director) -> None:
     )
     same = [pod.endpoints for pod in director.pods()] == [changed.endpoints, deleted.endpoints]
     director.check(f"both as before, {seconds:.1f} s later", held=same)
-    director.screen.command("kubectl get events --field-selector reason=EntryRepaired")
-    for message in director.scene.events("EntryRepaired")[told:]:
-        director.screen.say(f"Warning  EntryRepaired  {message}")
+    director.show_events("EntryRepaired")
 
 
 def recycle(director: Director) -> None:
