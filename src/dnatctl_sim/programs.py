@@ -13,9 +13,14 @@ def beside_python(name: str) -> Path | None:
     return path if path.exists() else None
 
 
-def word_for(name: str) -> str:
-    """What to type in a shell to run `name`: its path where the bare name would not find it."""
+def own_command(name: str) -> str:
+    """What runs our own `name` in a shell: its path where the bare name would not find it."""
     own, found = beside_python(name), shutil.which(name)
     if own is None or (found and Path(found).samefile(own)):
         return name
-    return name if found and name != "dnatctl" else str(own)
+    return str(own)
+
+
+def any_command(name: str) -> str:
+    """What runs some `name` in a shell: our own only where PATH has none."""
+    return name if shutil.which(name) else own_command(name)

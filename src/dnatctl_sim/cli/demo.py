@@ -14,9 +14,11 @@ from dnatctl_sim.cli.sim import folder_option, open_stage, state_folder, stop_ev
 from dnatctl_sim.cloud import Knobs, Scenario, Settle
 from dnatctl_sim.demo.controller import ControllerProcess
 from dnatctl_sim.demo.director import Director, InterruptError
+from dnatctl_sim.demo.kubectl import find_kubectl
 from dnatctl_sim.demo.screen import Screen
 from dnatctl_sim.demo.story import play
 from dnatctl_sim.kube import KubeletSettings
+from dnatctl_sim.programs import any_command
 from dnatctl_sim.stage import Stage, StageSettings
 
 PATIENCE_S = 120.0
@@ -38,7 +40,8 @@ def demo(*, serve: bool, fast: bool, folder: Path | None) -> None:
         files = stack.enter_context(state_folder(folder))
         stage = stack.enter_context(open_stage(_settings(files, fast=fast)))
         controller = ControllerProcess(stage.run_command(), files / "controller.log")
-        director = Director(stage, controller, screen, stop, PATIENCE_S)
+        kubectl = find_kubectl(stage.kubeconfig)
+        director = Director(stage, controller, kubectl, screen, stop, PATIENCE_S)
         stack.enter_context(controller)
         good = _play(director)
         if not good and not stop.is_set():
@@ -75,7 +78,7 @@ def _play(director: Director) -> bool:
 def _serve(stage: Stage, controller: ControllerProcess, screen: Screen) -> None:
     screen.say("\nAll of it goes on running; Ctrl-C ends it. In another shell:")
     screen.command(f"export KUBECONFIG={shlex.quote(str(stage.kubeconfig))}")
-    screen.command(f"kubectl apply -f {shlex.quote(str(stage.example))}")
+    screen.command(shlex.join([any_command("kubectl"), "apply", "-f", str(stage.example)]))
     screen.command(f"curl {controller.metrics_url}")
     screen.command(f"curl {stage.cloud_server.endpoint}/_sim/truth")
     screen.command(f"tail -f {shlex.quote(str(controller.log))}")

@@ -19,7 +19,7 @@ import yaml
 from dnatctl_sim.cloud import Knobs, Scenario, Settle
 from dnatctl_sim.cloud.errors import ApiError
 from dnatctl_sim.kube import KubeletSettings
-from dnatctl_sim.programs import word_for
+from dnatctl_sim.programs import any_command, own_command
 from dnatctl_sim.stage import Stage, StageSettings
 
 folder_option = click.option(
@@ -145,7 +145,7 @@ def run_line(stage: Stage) -> str:
     # The cloud's SDK takes a proxy from the environment even for 127.0.0.1.
     proxies = [name for name in os.environ if name.upper() in _PROXIES]
     without = ["env", *(word for name in proxies for word in ("-u", name))] if proxies else []
-    return shlex.join([*without, word_for("dnatctl"), *stage.run_command()])
+    return shlex.join([*without, own_command("dnatctl"), *stage.run_command()])
 
 
 def _scenario(path: Path | None, gateways: int | None, eips: int | None) -> Scenario:
@@ -160,7 +160,7 @@ def _scenario(path: Path | None, gateways: int | None, eips: int | None) -> Scen
 
 
 def _text(stage: Stage) -> str:
-    kubectl = word_for("kubectl")
+    kubectl = shlex.quote(any_command("kubectl"))
     return f"""\
 export KUBECONFIG={shlex.quote(str(stage.kubeconfig))}
 
@@ -168,8 +168,8 @@ export KUBECONFIG={shlex.quote(str(stage.kubeconfig))}
 {run_line(stage)}
 
 # Then expose a pod, and look:
-{shlex.quote(kubectl)} apply -f {shlex.quote(str(stage.example))}
-{shlex.quote(kubectl)} get poddnats -o yaml
+{kubectl} apply -f {shlex.quote(str(stage.example))}
+{kubectl} get poddnats -o yaml
 
 # The cloud as it is:
 curl {stage.cloud_server.endpoint}/_sim/truth
@@ -184,6 +184,6 @@ def _json(stage: Stage) -> str:
         "example": str(stage.example),
         "kubernetes": stage.kube.url,
         "cloud": stage.cloud_server.endpoint,
-        "run": [word_for("dnatctl"), *stage.run_command()],
+        "run": [own_command("dnatctl"), *stage.run_command()],
     }
     return orjson.dumps(found).decode()

@@ -13,7 +13,7 @@ import urllib3
 import yaml
 
 from dnatctl_sim.demo.controller import ControllerProcess, Samples
-from dnatctl_sim.demo.kubectl import Command, KubectlError, find_kubectl
+from dnatctl_sim.demo.kubectl import Command, Kubectl, KubectlError
 from dnatctl_sim.demo.scene import Exposure, Scene
 from dnatctl_sim.demo.screen import Screen
 from dnatctl_sim.stage import Stage
@@ -36,15 +36,16 @@ class Director:
     """Plays on a stage with a running controller.
 
     `stop` ends every wait with InterruptError; a wait that takes longer than `patience` seconds
-    ends with NotHeldError, as does a check that does not hold. What users do is done by kubectl,
-    which is at work while the story waits for what ought to follow; where there is none, the same
-    is done without and shown as a comment.
+    ends with NotHeldError, as does a check that does not hold. What users do is done by `kubectl`,
+    which is at work while the story waits for what ought to follow; where that is None, the same is
+    done without and shown as a comment.
     """
 
     def __init__(
         self,
         stage: Stage,
         controller: ControllerProcess,
+        kubectl: Kubectl | None,
         screen: Screen,
         stop: threading.Event,
         patience: float,
@@ -55,7 +56,7 @@ class Director:
         self.scene = Scene(stage)
         self._stop = stop
         self._patience = patience
-        self._kubectl = find_kubectl(stage.kubeconfig)
+        self._kubectl = kubectl
         self._running: Command | None = None
         self.lies: list[str] = []
         self.looks = 0

@@ -55,7 +55,10 @@ class Kubectl:
         self._environment = os.environ | own
 
     def start(self, *words: str) -> Command:
-        """Begin a command. Raises KubectlError where the program cannot be run."""
+        """Begin a command, in a process group of its own: Ctrl-C is for us to act upon.
+
+        Raises KubectlError where the program cannot be run.
+        """
         try:
             process = subprocess.Popen(
                 [self._program, *words],
@@ -64,6 +67,7 @@ class Kubectl:
                 stderr=subprocess.PIPE,
                 text=True,
                 env=self._environment,
+                process_group=0,
             )
         except OSError as error:
             raise KubectlError(f"{self._program}: {error.strerror}") from error

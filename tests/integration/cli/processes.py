@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +33,9 @@ def eventually(look: Callable[[], T], *, seconds: float = PATIENCE_S, what: str 
 class Program:
     """A running dnatctl whose output goes to files."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._out, self._err = folder / "out", folder / "err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
@@ -42,6 +44,7 @@ class Program:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
+                env=environment,
             )
 
     @property
@@ -87,9 +90,11 @@ class Program:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[Program]:
+def running(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Program]:
     """A program, and nothing of it left afterwards."""
-    program = Program(folder, *arguments)
+    program = Program(folder, *arguments, environment=environment)
     try:
         yield program
     finally:

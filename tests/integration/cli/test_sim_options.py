@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_a_scenario_says_itself_what_gateways_there_are(tmp_path: Path) -> None:
     file = tmp_path / "scenario.yaml"
     file.write_text("{}")
     assert refuse("--scenario", str(file), "--gateways", "2").exit_code == 2
+
+
+def test_what_it_prints_can_be_pasted_into_a_shell_that_knows_no_dnatctl(tmp_path: Path) -> None:
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    with running(tmp_path / "out", "sim", environment=bare) as sim:
+        text = sim.wait_for("_sim/truth")
+        (line,) = [line for line in text.splitlines() if " run --config " in line]
+        pasted = ["bash", "-c", f"{line.replace(' run ', ' check ').split(' --kubeconfig')[0]}"]
+        done = subprocess.run(pasted, env=bare, capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_port_that_is_taken_is_a_failure() -> None:

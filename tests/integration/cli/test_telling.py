@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,35 @@ def test_a_pipe_gets_a_line_for_each_change() -> None:
         ["game", "172.16.0.10", "Running", f"{EIP}:512", "Available", "yes"],
         ["game", "-", "released", "-", "-", "-"],
     ]
+
+
+class Terminal(io.StringIO):
+    """One that looks as if it were on a desk."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_terminal_shows_whole_columns_however_long_names_are(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    name = "a-deployment-of-a-long-name-62f6b2jnx-qjkkb"
+    ip, endpoint = "172.16.255.250", "203.0.113.254:65535"
+    line = PodLine(name, ip, "Terminating", endpoint, f"to {ip}", ready=True)
+    out = Terminal()
+    with Screen(out).pods() as show:
+        show([line])
+
+    text = re.sub(r"\x1b\[[\d?;]*[A-Za-z]", "", out.getvalue())
+    header, row = [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()][:2]
+    assert header.split() == ["POD", "IP", "PHASE", "ENDPOINT", "ENTRY", "READY"]
+    assert row.split()[1:] == [ip, "Terminating", endpoint, "to", ip, "yes"]
+    assert row.split()[0].endswith("-qjkkb" if width == 80 else name)
+    assert max(len(header), len(row)) <= width
 
 
 def test_a_pipe_gets_no_colours_even_where_they_are_asked_for(
