@@ -42,15 +42,15 @@ class Replica:
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "dnatctl.log"
-        self._config = folder / "config.yaml"
-        self._config.write_text(yaml.safe_dump(dict(config)))
+        self.config = folder / "config.yaml"
+        self.config.write_text(yaml.safe_dump(dict(config)))
         self._metrics_port, self._health_port = free_ports(2)
         self.key = str(config.get("credential", {}).get("accessKey", ""))
         """The AccessKey that signs its calls to the cloud."""
         self._command = [
             *(program or _program(tuning or {})),
             "run",
-            f"--config={self._config}",
+            f"--config={self.config}",
             f"--kubeconfig={kubeconfig}",
             f"--namespace={CONTROLLER_NAMESPACE}",
             f"--metrics-bind-address={self.address}",
@@ -172,6 +172,10 @@ class Replica:
         """Whether it says that it is the leader and has read everything."""
         answer = self._says("readyz?verbose")
         return answer.status == 200 and b"role leader" in answer.data
+
+    def verbose(self) -> str:
+        """What /readyz says of each part, and for people to see to."""
+        return self._says("readyz?verbose").data.decode()
 
     def wait_leading(self, *, within: float = 30) -> Self:
         """Wait until it leads, has read everything and so is at work.

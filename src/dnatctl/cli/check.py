@@ -23,6 +23,8 @@ from dnatctl.config import Config
 from dnatctl.kube.errors import KubeError
 from dnatctl.model import Gateway
 
+KEEP = "kubectl annotate crd poddnats.alibabacloud.com helm.sh/resource-policy=keep"
+
 if TYPE_CHECKING:
     from dnatctl.cloud.api import CloudApi
     from dnatctl.kube.client import KubeClient
@@ -106,9 +108,32 @@ def _cluster(config: Config, kubeconfig: Path | None) -> Iterator[Finding]:
         return
     yield True, f"cluster: PodDNATs are served as {version}"
     try:
+        yield from _definition(client)
         yield from _permissions(client, config.custom_stateful_workload_kinds)
     except KubeError as error:
         yield False, f"cluster: permissions: {error}"
+
+
+def _definition(client: KubeClient) -> Iterator[Finding]:
+    """The live CRD beside ours."""
+    from dnatctl.kube import definition
+    from dnatctl.kube.errors import Failure
+
+    try:
+        found = definition.look(client)
+    except KubeError as error:
+        if error.failure is Failure.FORBIDDEN:
+            return  # told with the other permissions
+        raise
+    mend = f"put dnatctl's in its place, no PodDNAT is lost: {definition.MEND}"
+    if found.going:
+        yield False, "cluster: the CRD is being deleted: once it is gone, install it again"
+    if found.lacks:
+        yield False, f"cluster: the CRD is not dnatctl's, it lacks {', '.join(found.lacks)}: {mend}"
+    if not found.kept:
+        yield False, f"cluster: a chart that drops the CRD deletes all PodDNATs: {KEEP}"
+    if found.fine:
+        yield True, "cluster: the CRD is as dnatctl needs it"
 
 
 def _permissions(client: KubeClient, kinds: Collection[str]) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.poddnats import Served
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Key, PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
@@ -55,7 +56,7 @@ class Collector:
     ) -> None:
         self._clock = clock or SystemClock()
         config = settings.config
-        self._known_uids = partial(known_uids, client, version)
+        self._known_uids = partial(known_uids, client, Served(client, version))
         self._world = World(
             Marks(config.cluster_id), settings.offers(), config.quarantine, self._clock
         )

@@ -19,6 +19,7 @@ from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.deadline import Deadline
+from dnatctl.control.definition import DefinitionKeeper
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.hub import PULSE_S, Hub
 from dnatctl.control.identity import Identity, Permission, teller
@@ -43,11 +44,11 @@ from dnatctl.kube.informer import Informer
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.nodes import Node, NodeSource
-from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource
+from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served
 from dnatctl.kube.pods import PodApi, PodSource
 from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.health import HealthServer
-from dnatctl.observe.metrics import CONTROLLER, QUEUE, Metrics, QueueObserver
+from dnatctl.observe.metrics import CONTROLLER, Metrics, QueueObserver
 from dnatctl.observe.pool import PoolCollector
 from dnatctl.observe.watches import WatchCollector
 from dnatctl.plan.values import Policy
@@ -88,13 +89,32 @@ class Controller:
         self._watchdog = Watchdog(self._hearts, self._clock, self._failed)
         self._leading = threading.Event()
         self._working = False
-        self._make_views(version)
-        self._make_leader_parts(version)
+        self._make_voice(version)
+        self._make_views()
+        self._make_leader_parts()
         self._make_server()
 
     # --- parts
 
-    def _make_views(self, version: str) -> None:
+    def _make_voice(self, version: str) -> None:
+        """What tells people, and the definition of PodDNATs, that all of them depend on."""
+        client, settings = self._client, self._settings
+        self._events = EventRecorder(
+            client,
+            controller=CONTROLLER,
+            instance=settings.identity,
+            clock=self._clock,
+            dnat_version=version,
+            hearts=self._hearts,
+        )
+        self._permission = Permission(self._stop, teller(self._events, settings.namespace))
+        self._writing = client.fenced(self._may_write)
+        self._record_api = PodDNATApi(self._writing, Served(client, version))
+        self._definition = DefinitionKeeper(
+            client, self._record_api, self._metrics, self._permission.tell, self._clock
+        )
+
+    def _make_views(self) -> None:
         config, clock, hearts = self._settings.config, self._clock, self._hearts
         marks = Marks(config.cluster_id)
         offers, quota = self._settings.offers(), config.namespaces.limit
@@ -102,16 +122,12 @@ class Controller:
         self._enis = EniCache(clock, self._eni_found)
         self._neighbours = Neighbours()
         pods = PodSource(neighbours=self._neighbours, concerns=self._world.is_stated)
-        self._pods: Informer[Pod] = Informer(self._client, pods, clock=clock, hearts=hearts)
-        self._records: Informer[PodDNAT] = Informer(
-            self._client, PodDNATSource(version), clock=clock, hearts=hearts
-        )
-        self._nodes: Informer[Node] = Informer(
-            self._client, NodeSource(), clock=clock, hearts=hearts
-        )
+        informer = partial(Informer, self._client, clock=clock, hearts=hearts)
+        self._pods: Informer[Pod] = informer(pods)
+        records = PodDNATSource(self._record_api.served)
+        self._records: Informer[PodDNAT] = informer(records, unserved=self._definition.lost)
+        self._nodes: Informer[Node] = informer(NodeSource())
         self._informers = (self._pods, self._records, self._nodes)
-        self._writing = self._client.fenced(self._may_write)
-        self._record_api = PodDNATApi(self._writing, version)
         self._ledger = Ledger(self._writing, self._settings.namespace)
         self._identity = Identity(self._client, self._ledger, self._world, self._settings)
         self._queue: WorkQueue[PodRef] = WorkQueue(
@@ -129,7 +145,7 @@ class Controller:
         self._node_index = Nodes(self._nodes, listed=self._nodes.synced.is_set)
         self._nodes.on_change(self._hub.node_changed)
 
-    def _make_leader_parts(self, version: str) -> None:
+    def _make_leader_parts(self) -> None:
         settings, clock, hearts = self._settings, self._clock, self._hearts
         self._gateways = Gateways(
             self._world,
@@ -142,16 +158,7 @@ class Controller:
         )
         self._resolver = EniResolver(self._enis, self._cloud, self._stop, hearts)
         pod_api = PodApi(self._writing)
-        self._events = EventRecorder(
-            self._client,
-            controller=CONTROLLER,
-            instance=settings.identity,
-            clock=clock,
-            dnat_version=version,
-            hearts=hearts,
-        )
-        self._permission = Permission(self._stop, teller(self._events, settings.namespace))
-        self._lookups = KubeLookups(self._client, pod_api, self._permission.tell, self._records)
+        self._lookups = KubeLookups(self._client, pod_api, self._definition.doubt, self._records)
         observer = Observer(
             self._world,
             self._pods,
@@ -169,7 +176,7 @@ class Controller:
             self._world,
             self._gateways,
             self._metrics,
-            known_uids=partial(known_uids, self._client, version),
+            known_uids=partial(known_uids, self._client, self._record_api.served),
             delete=not (self._policy().upsert_only or settings.dry_run),
             patience=settings.orphans,
             cycle_s=settings.sweep_s,
@@ -186,14 +193,9 @@ class Controller:
             force=not settings.leader_elect,
             hearts=hearts,
         )
+        reconcile, metrics = self._make_reconciler(observer, pod_api).reconcile, self._metrics
         self._workers = Workers(
-            self._queue,
-            self._make_reconciler(observer, pod_api).reconcile,
-            self._hub.successor,
-            self._metrics,
-            clock,
-            settings.workers,
-            hearts,
+            self._queue, reconcile, self._hub.successor, metrics, clock, settings.workers, hearts
         )
 
     def _make_reconciler(self, observer: Observer, pod_api: PodApi) -> Reconciler:
@@ -222,11 +224,8 @@ class Controller:
         )
 
     def _make_server(self) -> None:
-        registry, queue = self._metrics.registry, self._queue
-        labels = (QUEUE, CONTROLLER)
-        self._metrics.queue_depth.labels(*labels).set_function(lambda: len(queue))
-        self._metrics.queue_unfinished.labels(*labels).set_function(queue.unfinished_seconds)
-        self._metrics.queue_longest.labels(*labels).set_function(queue.longest_running_seconds)
+        registry = self._metrics.registry
+        self._metrics.follow(self._queue)
         self._metrics.events_dropped.set_function(lambda: self._events.dropped)
         inventory = Inventory(self._world, self._gateways)
         registry.register(PoolCollector(inventory.ips, inventory.tables))
@@ -276,13 +275,14 @@ class Controller:
         resync = self._settings.config.resync
         while not self._pause(min(PULSE_S, resync), "waits for the next pulse"):
             self._hub.pulse(resync)
+            self._definition.pulse(resync)
 
     def _begin_leading(self) -> None:
         # The only replica has listed everything after the last one's end.
         if self._settings.leader_elect and not self._catch_up():
             return
-        self._main.by(CALL_S, "reads the schema of PodDNATs")
-        self._record_api.read_schema()
+        self._main.by(CALL_S, "looks at the definition of PodDNATs")
+        self._definition.look()
         if not self._permitted(self._identity.learn):
             return
         self._hub.attach(self._gateways, self._sweeper)
@@ -396,5 +396,5 @@ class Controller:
 
     def _notes(self) -> list[str]:
         role = "leader" if self._leading.is_set() else "standby"
-        told = (*self._sweeper.notes(), *self._lookups.notes(), *self._gateways.notes())
-        return [f"[ ]role {role}", *told]
+        of_the_cluster = (*self._definition.notes(), *self._lookups.notes())
+        return [f"[ ]role {role}", *of_the_cluster, *self._sweeper.notes(), *self._gateways.notes()]

@@ -11,7 +11,7 @@ from dnatctl.kube.around import THE_DEFINITION, Surroundings
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.poddnats import PodDNATSource
+from dnatctl.kube.poddnats import PodDNATSource, Served
 from dnatctl.kube.pods import PodApi
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
@@ -19,12 +19,6 @@ from dnatctl.plan.deletion import WISHED, behind, unclear
 from dnatctl.plan.values import Deletion, WorkloadAnswer
 
 log = structlog.get_logger(__name__)
-
-
-DEFINITION_GOES = (
-    f"{THE_DEFINITION} is being deleted, and all PodDNATs with it: no pod that runs is cut off, "
-    "and none is exposed anew. It goes when the last of these pods has ended: install it again then"
-)
 
 
 class _Missing(NamedTuple):
@@ -36,7 +30,7 @@ class _Missing(NamedTuple):
 
 
 class KubeLookups:
-    """Asks the API server. `tell` is given a reason and a text for whoever looks after it all.
+    """Asks the API server. `going`: told that the definition of PodDNATs is being deleted.
 
     What is noted for a person ends with the PodDNATs that it is about.
     """
@@ -45,18 +39,16 @@ class KubeLookups:
         self,
         client: KubeClient,
         pods: PodApi,
-        tell: Callable[[str, str], None],
+        going: Callable[[], None],
         records: Cache[PodDNAT],
     ) -> None:
         self._pods = pods
         self._workloads = WorkloadApi(client)
         self._surroundings = Surroundings(client, self._workloads)
-        self._tell = tell
+        self._going = going
         self._records = records
         self._missing: dict[str, _Missing] = {}
         """By leave, with the last PodDNAT that lacked it: all of them ask again and again."""
-        self._going: dict[Key, str] = {}
-        """UIDs of PodDNATs that are deleted along with their definition."""
 
     def pod(self, key: Key) -> Pod | None:
         """The pod as it is now. Raises KubeError."""
@@ -86,7 +78,7 @@ class KubeLookups:
         if around.going:
             log.info("release held", key=str(record.key), uid=record.uid, going=around.going)
             if around.going == THE_DEFINITION:
-                self._shout(record)
+                self._going()
             return behind(around.going, now)
         if around.unseen:
             text = f"may not {around.unseen}: deleted PodDNATs are kept until their pods end"
@@ -97,32 +89,21 @@ class KubeLookups:
     def notes(self) -> list[str]:
         """A line for all that a person has to see to, for `/readyz?verbose`."""
         missing = [m for m in self._missing.copy().values() if self._uid_of(m.key) == m.uid]
-        notes = [f"[!]permissions {m.text}" for m in missing]
-        return [*notes, f"[!]{DEFINITION_GOES}"] if self._definition_goes() else notes
-
-    def _definition_goes(self) -> bool:
-        """It goes with the last of the PodDNATs that are deleted along with it."""
-        return any(self._uid_of(key) == uid for key, uid in self._going.copy().items())
+        return [f"[!]permissions {m.text}" for m in missing]
 
     def _uid_of(self, key: Key) -> str:
         record = self._records.get(key)
         return record.uid if record is not None else ""
 
-    def _shout(self, record: PodDNAT) -> None:
-        if not self._definition_goes():
-            self._going.clear()
-            log.error("the definition of PodDNATs is being deleted", error=DEFINITION_GOES)
-            self._tell("DefinitionGoes", DEFINITION_GOES)
-        self._going[record.key] = record.uid
 
-
-def known_uids(client: KubeClient, version: str) -> set[str]:
+def known_uids(client: KubeClient, served: Served) -> set[str]:
     """The UIDs of all PodDNATs, as the API server's majority has them now. Raises KubeError."""
-    source = PodDNATSource(version)
+    source = PodDNATSource(served)
     uids: set[str] = set()
     query: dict[str, str | int] = {"limit": 500}
     while True:
-        body = client.request("GET", source.path, query=query, timeout=60.0, most=LARGEST_PAGE)
+        with served.asking():
+            body = client.request("GET", source.path, query=query, timeout=60.0, most=LARGEST_PAGE)
         page = source.page(body, lambda _key, _uid: True)
         uids.update(item.uid for item in page.items)
         if page.unreadable:

@@ -27,7 +27,8 @@ DOUBTS_UNTOLD = 2
 _MEND = {
     Failure.FORBIDDEN: "raise or free what it names (a ResourceQuota), or allow what it forbids",
     Failure.UNAUTHORIZED: "give the controller a valid account",
-    Failure.NOT_FOUND: "install the CRD of PodDNAT; a namespace that is gone needs nothing",
+    Failure.NOT_FOUND: "a namespace that is gone needs nothing",
+    Failure.UNSERVED: "install the CRD of PodDNAT",
     Failure.ADMISSION: "put the webhook right, or let it leave poddnats.alibabacloud.com alone",
     Failure.INVALID: "put right what it names",
 }

@@ -8,8 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from dnatctl.kube import answers, discovery, paths
-from dnatctl.kube.around import DEFINITION
+from dnatctl.kube import answers, definition, discovery, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 
@@ -35,7 +34,7 @@ _HELD: Final = "a PodDNAT deleted by hand is not released before its pod has end
 _KEPT: Final = "claims of fixed pods that are away are never given up"
 _BASIC: Final = (
     Leave("get", "", "namespaces", _HELD),
-    Leave("get", "apiextensions.k8s.io", "customresourcedefinitions", _HELD, DEFINITION),
+    Leave("get", "apiextensions.k8s.io", "customresourcedefinitions", _HELD, definition.NAME),
     Leave(
         "update",
         "",

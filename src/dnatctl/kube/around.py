@@ -8,16 +8,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from dnatctl.kube import paths
+from dnatctl.kube import definition, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.poddnats import GROUP
 from dnatctl.kube.source import METADATA, METADATA_ONLY
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Owner, Pod, PodDNAT
-
-DEFINITION: Final = f"poddnats.{GROUP}"
-"""The name of the CustomResourceDefinition."""
 
 THE_DEFINITION: Final = "the definition of PodDNATs"
 """What is going where the CustomResourceDefinition is: nothing worse can be deleted by mistake."""
@@ -73,8 +69,8 @@ class Surroundings:
             # Not what the garbage collector goes by: it is as well not to know.
             yield "", partial(self._owner, namespace, pod.owner)
         yield (
-            f"get {_CRDS} {DEFINITION}",
-            partial(self._object, "the definition of PodDNATs", _DEFINITION),
+            f"get {_CRDS} {definition.NAME}",
+            partial(self._object, THE_DEFINITION, definition.PATH),
         )
 
     def _object(self, what: str, path: str) -> str:
@@ -105,6 +101,3 @@ class Surroundings:
 
 
 _CRDS: Final = "customresourcedefinitions.apiextensions.k8s.io"
-_DEFINITION: Final = paths.path(
-    "apis", "apiextensions.k8s.io", "v1", "customresourcedefinitions", DEFINITION
-)

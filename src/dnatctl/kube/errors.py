@@ -18,6 +18,8 @@ class Failure(StrEnum):
     """The kinds of failure that callers treat differently."""
 
     NOT_FOUND = "NotFound"
+    UNSERVED = "Unserved"
+    """The resource is not served as it was asked for: that says nothing of the object."""
     CONFLICT = "Conflict"
     ALREADY_EXISTS = "AlreadyExists"
     EXPIRED = "Expired"
@@ -188,6 +190,21 @@ def error_from_answer(code: int, body: bytes, retry_after: str | None) -> KubeEr
     status.code = code
     header = retry_after.strip() if retry_after else ""
     return error_of(status, float(header[:9]) if header.isdecimal() else None)
+
+
+class _ErrorEvent(Struct):
+    object: Status
+
+
+_ERROR_EVENT = msgspec.json.Decoder(_ErrorEvent)
+
+
+def error_in_event(line: bytes) -> KubeError:
+    """The error that an ERROR event of a watch stands for."""
+    try:
+        return error_of(_ERROR_EVENT.decode(line).object)
+    except msgspec.DecodeError:
+        return KubeError(Failure.SERVER, "an ERROR event that is no Status")
 
 
 def _shown(message: str) -> str:

@@ -31,7 +31,7 @@ from dnatctl.kube.backoff import Backoff
 from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
-from dnatctl.kube.errors import Failure, KubeError, Status, error_of
+from dnatctl.kube.errors import Failure, KubeError, error_in_event
 from dnatctl.kube.source import Event, Source, next_page
 from dnatctl.objects import Key
 
@@ -46,7 +46,7 @@ _LARGEST_LIST = 1 << 30
 _SHRINK = 4
 """By how much pages get smaller, for good, after one of more than LARGEST_PAGE bytes."""
 
-_RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD, Failure.TOO_LARGE})
+_RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD, Failure.TOO_LARGE, Failure.NOT_FOUND})
 _AWAY = frozenset({Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER})
 """After these the server may be another than before."""
 
@@ -106,13 +106,18 @@ class Informer(Cache[T]):
         random: Random | None = None,
         settings: InformerSettings | None = None,
         hearts: Heartbeats | None = None,
+        unserved: Callable[[], None] = lambda: None,
     ) -> None:
+        """`unserved` is called, on the thread, where nothing is found at the source's path: it may
+        lead elsewhere afterwards.
+        """
         super().__init__()
         self.synced = threading.Event()
         self.stats = InformerStats(last_contact=clock.monotonic())
         self.resource = source.resource
         self._client = client
         self._source = source
+        self._unserved = unserved
         self._clock = clock
         self._random = random or Random()
         self._settings = settings = settings or InformerSettings()
@@ -214,6 +219,8 @@ class Informer(Cache[T]):
         if error.failure is Failure.CANCELLED:
             return delay
         _log.warning("list failed", resource=self.resource, error=str(error))
+        if error.failure is Failure.NOT_FOUND:
+            self._unserved()
         if error.failure is Failure.EXPIRED:
             self._whole = True
         if error.failure is Failure.TOO_LARGE:
@@ -289,6 +296,8 @@ class Informer(Cache[T]):
             )
             version = self._source.page(body, self.holds).version
         except KubeError as error:
+            if error.failure is Failure.NOT_FOUND:
+                self._version = None  # the list tells
             return max(self._backoff.next(), error.retry_after or 0.0)
         except msgspec.DecodeError:
             return self._backoff.next()
@@ -350,7 +359,7 @@ class Informer(Cache[T]):
             return
         if event.type == "ERROR":
             self.stats.events["ERROR"] += 1
-            raise _error_in(line)
+            raise error_in_event(line)
         self._advance(event.version)
         self._heed(event)
 
@@ -384,17 +393,3 @@ class Informer(Cache[T]):
                 _log.warning("unknown watch event", resource=self.resource, type=event.type)
                 return
         self.stats.events[event.type] += 1
-
-
-class _Error(msgspec.Struct):
-    object: Status
-
-
-_ERROR = msgspec.json.Decoder(_Error)
-
-
-def _error_in(line: bytes) -> KubeError:
-    try:
-        return error_of(_ERROR.decode(line).object)
-    except msgspec.DecodeError:
-        return KubeError(Failure.SERVER, "an ERROR event that is no Status")

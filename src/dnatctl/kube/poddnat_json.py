@@ -30,6 +30,10 @@ _LONGEST_MESSAGE = 32768
 _MOST_CONDITIONS = 16
 """Ours are two."""
 
+PROTOCOLS = "dnatctl/protocols"
+"""The annotation with what an older CRD drops from the spec: ports and their protocols in order, as
+`512:53/tcp,512:53/udp`. It counts for ports that are still listed so and name no protocol."""
+
 _LEGACY = ("externalPort", "internalPort", "entryId")
 """Of v1beta1 before portMapping: one port an object."""
 
@@ -42,7 +46,8 @@ class _PodDNATJson(Model):
 def _convert(read: _PodDNATJson, _known: Known) -> PodDNAT:
     meta = read.metadata
     problems: list[str] = []
-    spec = _spec(_mapping(read.spec, "spec", problems), problems)
+    noted = (meta.annotations or {}).get(PROTOCOLS, "")
+    spec = _spec(_with_protocols(_mapping(read.spec, "spec", problems), noted), problems)
     return PodDNAT(
         key=meta.key,
         uid=meta.uid,
@@ -75,6 +80,13 @@ def spec_json(spec: PodDNATSpec) -> dict[str, object]:
     }
     given: dict[str, object] = {name: text for name, text in texts.items() if text}
     return given | {"portMapping": [_port_json(port, spec.protocol) for port in spec.ports]}
+
+
+def protocols_json(spec: PodDNATSpec) -> str | None:
+    """The value of PROTOCOLS; None where every port has the protocol of the spec."""
+    if all(port.protocol is spec.protocol for port in spec.ports):
+        return None
+    return ",".join(f"{port.external}:{port.internal}/{port.protocol}" for port in spec.ports)
 
 
 def spec_patch(spec: PodDNATSpec) -> dict[str, object]:
@@ -165,6 +177,23 @@ def _ports(
         for i, entry in enumerate(_few(listed, "portMapping", problems))
     ]
     return tuple(port for port in read if port is not None)
+
+
+def _with_protocols(spec: dict[str, Any], noted: str) -> dict[str, Any]:
+    """The spec with the protocols that an older CRD dropped from its ports."""
+    listed = spec.get("portMapping")
+    pairs = [each.partition("/")[::2] for each in noted.split(",")] if noted else []
+    if not isinstance(listed, list) or [ports for ports, _ in pairs] != [*map(_pair, listed)]:
+        return spec
+    named = [
+        {"protocol": protocol} | port for port, (_, protocol) in zip(listed, pairs, strict=True)
+    ]
+    return spec | {"portMapping": named}
+
+
+def _pair(port: object) -> str:
+    read = _mapping(port, "", [])
+    return f"{_text(read.get('externalPort'))}:{_text(read.get('internalPort'))}"
 
 
 def _few(listed: list[Any], where: str, problems: list[str]) -> list[Any]:

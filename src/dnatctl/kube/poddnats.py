@@ -6,13 +6,24 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
+import structlog
 
 from dnatctl.kube import answers, discovery, paths
 from dnatctl.kube.client import JSON, MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.poddnat_json import READER, owners_json, spec_json, spec_patch, status_json
+from dnatctl.kube.poddnat_json import (
+    PROTOCOLS,
+    READER,
+    owners_json,
+    protocols_json,
+    spec_json,
+    spec_patch,
+    status_json,
+)
 from dnatctl.kube.source import Event, Known, Page
 from dnatctl.objects import Key, Owner, PodDNAT, PodDNATSpec, PodDNATStatus
+
+log = structlog.get_logger(__name__)
 
 GROUP = "alibabacloud.com"
 VERSIONS = ("v1", "v1beta1")
@@ -57,19 +68,73 @@ def served_version(client: KubeClient) -> str:
     raise KubeError(Failure.NOT_FOUND, f"the cluster has no poddnats.{GROUP}: its CRD is missing")
 
 
+class Served:
+    """The version in which the cluster serves PodDNATs, looked up anew where it is gone.
+
+    Other charts put back older definitions, which know v1beta1 alone, and ours comes back after
+    them, while the controller runs. Thread-safe.
+    """
+
+    def __init__(self, client: KubeClient, version: str) -> None:
+        self._client = client
+        self.version = version
+
+    @property
+    def api_version(self) -> str:
+        """What objects call it."""
+        return f"{GROUP}/{self.version}"
+
+    def look(self) -> None:
+        """Look the version up; where none is served it stays. Raises KubeError."""
+        found = served_version(self._client)
+        if found != self.version:
+            log.warning("PodDNATs are served in another version", was=self.version, now=found)
+        self.version = found
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """For each request: one that finds nothing at its path is not one whose object is gone.
+
+        Raises KubeError: UNSERVED where PodDNATs are not served as they were asked for.
+        """
+        asked = self.version
+        try:
+            yield
+        except KubeError as error:
+            if error.failure is Failure.NOT_FOUND and not error.details.get("name"):
+                self._judge(asked, error)
+            raise
+
+    def _judge(self, asked: str, error: KubeError) -> None:
+        """Whether that was said of the version. An answer without a reason is no API's."""
+        try:
+            self.look()
+        except KubeError as unserved:
+            if unserved.failure is not Failure.NOT_FOUND:
+                raise
+            raise KubeError(Failure.UNSERVED, unserved.message) from error
+        if self.version != asked or not error.reason:
+            message = f"PodDNATs were asked for as {asked}, and are served as {self.version}"
+            raise KubeError(Failure.UNSERVED, message) from error
+
+
 class PodDNATSource:
     """All PodDNATs of the cluster, or of one namespace."""
 
     resource = "poddnats"
     accept = (JSON, JSON)
 
-    def __init__(self, version: str, namespace: str = "") -> None:
-        served = f"{GROUP}/{version}"
-        self.path = (
-            paths.in_namespace(served, namespace, "poddnats")
-            if namespace
-            else paths.of_version(served) + paths.path("poddnats")
-        )
+    def __init__(self, served: Served, namespace: str = "") -> None:
+        self._served = served
+        self._namespace = namespace
+
+    @property
+    def path(self) -> str:
+        """See `Source.path`; another one where the version has changed."""
+        served = self._served.api_version
+        if self._namespace:
+            return paths.in_namespace(served, self._namespace, "poddnats")
+        return paths.of_cluster(served, "poddnats")
 
     def page(self, body: bytes, known: Known) -> Page[PodDNAT]:
         """See `Source.page`."""
@@ -88,10 +153,9 @@ class PodDNATApi:
     KubeError. Give the result to `Cache.note_written`.
     """
 
-    def __init__(self, client: KubeClient, version: str) -> None:
+    def __init__(self, client: KubeClient, served: Served) -> None:
         self._client = client
-        self._version = version
-        self._served = f"{GROUP}/{version}"
+        self.served = served
         self.prunes_conditions = False
         """Whether the cluster's CRD is an older one, without conditions: known after a write, or
         from its schema.
@@ -104,7 +168,7 @@ class PodDNATApi:
         """
         try:
             body = self._client.request(
-                "GET", paths.path("openapi", "v3", "apis", GROUP, self._version)
+                "GET", paths.path("openapi", "v3", "apis", GROUP, self.served.version)
             )
             self.prunes_conditions = _lacks_conditions(body)
         except (KubeError, msgspec.MsgspecError):
@@ -113,7 +177,7 @@ class PodDNATApi:
     def get(self, key: Key) -> PodDNAT | None:
         """The object as the API server's majority has it now; None if it is gone."""
         try:
-            return READER.answer(self._client.request("GET", self._path(key)))
+            return READER.answer(self._request("GET", key))
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 return None
@@ -124,31 +188,34 @@ class PodDNATApi:
 
         Raises KubeError: ALREADY_EXISTS; INVALID as `replace_spec`.
         """
+        mixed = protocols_json(obj.spec)
         body = {
-            "apiVersion": self._served,
+            "apiVersion": self.served.api_version,
             "kind": KIND,
             "metadata": {
                 "name": obj.key.name,
                 "namespace": obj.key.namespace,
                 "finalizers": list(obj.finalizers),
                 "ownerReferences": owners_json(obj.owners),
+                **({"annotations": {PROTOCOLS: mixed}} if mixed else {}),
             },
             "spec": spec_json(obj.spec),
         }
-        path = paths.in_namespace(self._served, obj.key.namespace, "poddnats")
-        with _naming_leave(obj.owners):
+        path = paths.in_namespace(self.served.api_version, obj.key.namespace, "poddnats")
+        with _naming_leave(obj.owners), self.served.asking():
             answer = self._client.request("POST", path, body=body)
         return _kept(READER.answer(answer), obj.spec)
 
     def replace_spec(self, obj: PodDNAT, spec: PodDNATSpec) -> PodDNAT:
         """Write the whole spec in place of what is there. No request if it is the same.
 
-        Raises KubeError: INVALID where the cluster has an older CRD that drops what tells the
-        protocols of the ports apart; what is stored then is not the claim that was meant.
+        Raises KubeError: INVALID where a CRD or a webhook drops ports; what is stored then is not
+        the claim that was meant.
         """
         if obj.spec == spec and not obj.problem:
             return obj
-        return _kept(self._patch(obj, {"spec": spec_patch(spec)}), spec)
+        noted: dict[str, object] = {"annotations": {PROTOCOLS: protocols_json(spec)}}
+        return _kept(self._patch(obj, {"spec": spec_patch(spec), "metadata": noted}), spec)
 
     def patch_finalizers(self, obj: PodDNAT, finalizers: tuple[str, ...]) -> PodDNAT:
         """Write the list of finalizers. An object being deleted is gone once the last one is."""
@@ -186,7 +253,7 @@ class PodDNATApi:
             "preconditions": {"uid": obj.uid},
         }
         try:
-            self._client.request("DELETE", self._path(obj.key), body=options)
+            self._request("DELETE", obj.key, body=options)
         except KubeError as error:
             # CONFLICT: the name belongs to another UID now.
             if error.failure not in (Failure.NOT_FOUND, Failure.CONFLICT):
@@ -202,12 +269,15 @@ class PodDNATApi:
     ) -> PodDNAT:
         identity = {"uid": obj.uid, "resourceVersion": obj.resource_version}
         body["metadata"] = body.get("metadata", {}) | identity
-        path = self._path(obj.key, *subresource)
-        answer = self._client.request("PATCH", path, body=body, content_type=MERGE_PATCH)
+        answer = self._request("PATCH", obj.key, *subresource, body=body)
         return READER.answer(answer)
 
-    def _path(self, key: Key, *subresource: str) -> str:
-        return paths.in_namespace(self._served, key.namespace, "poddnats", key.name, *subresource)
+    def _request(self, method: str, key: Key, *subresource: str, body: object = None) -> bytes:
+        served = self.served.api_version
+        path = paths.in_namespace(served, key.namespace, "poddnats", key.name, *subresource)
+        content_type = MERGE_PATCH if method == "PATCH" else JSON
+        with self.served.asking():
+            return self._client.request(method, path, body=body, content_type=content_type)
 
 
 @contextmanager
@@ -243,7 +313,7 @@ def _kept(written: PodDNAT, meant: PodDNATSpec) -> PodDNAT:
     if written.spec.ports != meant.ports:
         raise KubeError(
             Failure.INVALID,
-            f"the CRD of {KIND} in this cluster drops portMapping[].protocol:"
-            " install dnatctl's to expose a pod's ports on several protocols",
+            f"the ports of the {KIND} are not stored as they were written:"
+            " its CRD is not dnatctl's, or a webhook changes them",
         )
     return written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import CounterMetricFamily
@@ -28,6 +29,23 @@ OPERATIONS = (
 )
 RESULTS = ("success", "error", "requeue", "requeue_after")
 DRIFT = ("deleted", "changed")
+DEFINITION_TROUBLE = ("going", "gone", "older")
+
+
+class Queue(Protocol):
+    """What is asked of a work queue; times in seconds."""
+
+    def __len__(self) -> int:
+        """Keys that are due."""
+        ...
+
+    def unfinished_seconds(self) -> float:
+        """Time spent on keys in work, summed."""
+        ...
+
+    def longest_running_seconds(self) -> float:
+        """Time spent on the key that is longest in work."""
+        ...
 
 
 class Metrics:
@@ -135,6 +153,13 @@ class Metrics:
         ):
             metric.labels(QUEUE, CONTROLLER)
 
+    def follow(self, queue: Queue) -> None:
+        """Ask the queue at each scrape."""
+        labels = (QUEUE, CONTROLLER)
+        self.queue_depth.labels(*labels).set_function(lambda: len(queue))
+        self.queue_unfinished.labels(*labels).set_function(queue.unfinished_seconds)
+        self.queue_longest.labels(*labels).set_function(queue.longest_running_seconds)
+
     def _cloud(self) -> None:
         self.cloud_requests = self._counter(
             "dnatctl_cloud_requests",
@@ -185,6 +210,13 @@ class Metrics:
             "dnatctl_other_cluster_entries",
             "Entries that another cluster with the same clusterID made.",
         )
+        self.definition_trouble = self._gauge(
+            "dnatctl_definition_trouble",
+            "1 where the CRD of PodDNATs is being deleted (going), gone, or lacks fields (older).",
+            ("kind",),
+        )
+        for kind in DEFINITION_TROUBLE:
+            self.definition_trouble.labels(kind)
         for kind in DRIFT:
             self.drift_repaired.labels(kind)
 

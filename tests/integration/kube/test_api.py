@@ -14,7 +14,7 @@ import yaml
 from dnatctl.kube.access import needed, unserved
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, served_version
+from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served, served_version
 from dnatctl.kube.pods import PodApi
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.model import Endpoint, Protocol
@@ -51,7 +51,7 @@ def pods(wire: KubeClient) -> PodApi:
 @pytest.fixture
 def records(kube: KubeServer, wire: KubeClient) -> PodDNATApi:
     kube.store.create("customresourcedefinitions.apiextensions.k8s.io", CRD)
-    return PodDNATApi(wire, served_version(wire))
+    return PodDNATApi(wire, Served(wire, served_version(wire)))
 
 
 def failure_of(call: Any, *args: Any, **kwargs: Any) -> Failure:
@@ -193,7 +193,7 @@ def test_a_claim_is_created_with_finalizer_and_owner(records: PodDNATApi) -> Non
 
 def test_both_versions_show_the_same_object(records: PodDNATApi, wire: KubeClient) -> None:
     made = records.create(new_record())
-    assert PodDNATApi(wire, "v1beta1").get(KEY) == made
+    assert PodDNATApi(wire, Served(wire, "v1beta1")).get(KEY) == made
 
 
 def test_a_spec_is_replaced_as_a_whole(records: PodDNATApi) -> None:
@@ -286,18 +286,52 @@ def older_crd() -> dict[str, Any]:
 @pytest.fixture
 def older(kube: KubeServer, wire: KubeClient) -> PodDNATApi:
     kube.store.create("customresourcedefinitions.apiextensions.k8s.io", older_crd())
-    return PodDNATApi(wire, served_version(wire))
+    return PodDNATApi(wire, Served(wire, served_version(wire)))
 
 
-def test_an_older_crd_that_cannot_hold_a_claim_is_told(older: PodDNATApi) -> None:
-    assert failure_of(older.create, new_record()) is Failure.INVALID
+def test_an_older_crd_holds_ports_of_several_protocols(older: PodDNATApi) -> None:
+    made = older.create(new_record())
+    assert made.spec == SPEC
     single = PodDNATSpec("ngw-1", "47.0.0.1", ports=(PortMapping(512, 80, TCP),))
+    assert older.replace_spec(made, single).spec == single
     held = older.get(KEY)
     assert held is not None
-    assert older.replace_spec(held, single).spec == single
+    assert older.replace_spec(held, SPEC).spec == SPEC
     held = older.get(KEY)
     assert held is not None
-    assert failure_of(older.replace_spec, held, SPEC) is Failure.INVALID
+    assert held.spec == SPEC
+
+
+def test_a_claim_that_is_not_stored_as_it_was_meant_is_told(
+    kube: KubeServer, wire: KubeClient
+) -> None:
+    crd = older_crd()
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+    del schema["spec"]["properties"]["portMapping"]
+    kube.store.create("customresourcedefinitions.apiextensions.k8s.io", crd)
+    assert failure_of(PodDNATApi(wire, Served(wire, "v1beta1")).create, new_record()) is (
+        Failure.INVALID
+    )
+
+
+def test_a_version_that_is_served_no_more_says_nothing_of_an_object(
+    kube: KubeServer, records: PodDNATApi
+) -> None:
+    made = records.create(new_record())
+    name = "customresourcedefinitions.apiextensions.k8s.io"
+    crd = copy.deepcopy(CRD)
+    crd["spec"]["versions"] = [v for v in crd["spec"]["versions"] if v["name"] == "v1beta1"]
+    kube.store.patch(name, "", RECORDS, {"spec": {"versions": crd["spec"]["versions"]}})
+    assert failure_of(records.get, KEY) is Failure.UNSERVED
+    held = records.get(KEY)
+    assert held is not None
+    assert held.uid == made.uid
+    kube.store.patch(name, "", RECORDS, {"spec": {"versions": CRD["spec"]["versions"]}})
+    records.served.look()
+    assert records.served.version == "v1"
+    records.delete(made)
+    records.patch_finalizers(records.get(KEY) or made, ())
+    assert records.get(KEY) is None
 
 
 def test_an_older_crd_without_conditions_is_not_written_to_again_and_again(
@@ -314,7 +348,7 @@ def test_an_older_crd_without_conditions_is_not_written_to_again_and_again(
 
 def test_lists_and_watches_of_one_namespace(records: PodDNATApi, wire: KubeClient) -> None:
     made = records.create(new_record())
-    source = PodDNATSource("v1", "default")
+    source = PodDNATSource(Served(wire, "v1"), "default")
     page = source.page(wire.request("GET", source.path), lambda key, uid: False)
     assert page.items == [made]
 

@@ -14,7 +14,7 @@ from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.informer import Informer, InformerSettings
 from dnatctl.kube.lines import LONGEST_LINE
-from dnatctl.kube.poddnats import PodDNATSource
+from dnatctl.kube.poddnats import PodDNATSource, Served
 from dnatctl.kube.pods import PodSource
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Owner
@@ -253,7 +253,7 @@ def test_one_object_that_is_nested_without_end_holds_up_no_other(
             exchange.answer(200, whole.replace(b'"items":[', b'"items":[%s,' % poison))
 
     server.script(script)
-    informer = informer_of(client, PodDNATSource("v1"))
+    informer = informer_of(client, PodDNATSource(Served(client, "v1")))
     informer.step()
     informer.step()
     held = {value.key.name for value in informer.values()}

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dnatctl.kube.client import KubeClient
-from dnatctl.kube.poddnats import PodDNATApi
+from dnatctl.kube.poddnats import PodDNATApi, Served
 from dnatctl_sim.kube import KubeServer
 from tests.support.stage import CRD as MANIFEST
 
@@ -24,7 +24,7 @@ def drops_conditions(kube: KubeServer, wire: KubeClient, version: str, **status:
         for served in crd["spec"]["versions"]:
             served["schema"]["openAPIV3Schema"]["properties"]["status"] = status
     kube.store.create(CRDS, crd)
-    api = PodDNATApi(wire, version)
+    api = PodDNATApi(wire, Served(wire, version))
     api.read_schema()
     return api.prunes_conditions
 
@@ -44,6 +44,6 @@ class TestSchema:
         assert not drops_conditions(kube, wire, version, **open_ended)
 
     def test_without_an_answer_nothing_is_believed(self, wire, version):
-        api = PodDNATApi(wire, version)
+        api = PodDNATApi(wire, Served(wire, version))
         api.read_schema()
         assert not api.prunes_conditions

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnatctl.kube.poddnat_json import READER, owners_json, spec_json, spec_patch, status_json
+from dnatctl.kube.poddnat_json import (
+    READER,
+    owners_json,
+    protocols_json,
+    spec_json,
+    spec_patch,
+    status_json,
+)
 from dnatctl.kube.source import Known
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import (
@@ -173,8 +180,18 @@ def test_what_makes_sense_is_read_beside_nonsense() -> None:
     assert found.spec.ports == (PortMapping(5, 6, Protocol.TCP),)
 
 
+def annotated(obj: Json, noted: str | None) -> Json:
+    """With that note of the protocols."""
+    obj["metadata"]["annotations"] = {"dnatctl/protocols": noted} if noted else None
+    return obj
+
+
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False)
+    | st.text(),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -189,9 +206,9 @@ JUNK = st.recursive(
 )
 
 
-@given(spec=JUNK, status=JUNK)
-def test_no_junk_is_an_error(spec: Any, status: Any) -> None:
-    found = read(poddnat(spec=spec, status=status))
+@given(spec=JUNK, status=JUNK, noted=st.text() | st.sampled_from([":", ":/x", "5:6/udp", ":/,:/"]))
+def test_no_junk_is_an_error(spec: Any, status: Any, noted: str) -> None:
+    found = read(annotated(poddnat(spec=spec, status=status), noted))
     assert found.key == Key("default", "web-0")
 
 
@@ -253,6 +270,25 @@ def test_a_patched_spec_is_the_one_meant(before: PodDNATSpec, after: PodDNATSpec
     merged = merge(spec_json(before) | legacy, spec_patch(after))
     assert merged["unknown"] == "kept"
     assert read(poddnat(spec=merged)).spec == after
+
+
+@given(spec=SPECS)
+def test_what_an_older_definition_drops_is_read_from_the_note(spec: PodDNATSpec) -> None:
+    stored: Any = spec_json(spec)
+    for port in stored["portMapping"]:
+        port.pop("protocol", None)
+    assert read(annotated(poddnat(spec=stored), protocols_json(spec))).spec == spec
+
+
+def test_a_note_that_does_not_fit_the_ports_says_nothing() -> None:
+    ports = [{"externalPort": "512", "internalPort": "53"}]
+    for noted in ("512:54/udp", "512:53/udp,513:54/udp", "512:53", ","):
+        found = read(annotated(poddnat(spec={"portMapping": ports}), noted))
+        assert found.spec.ports == (PortMapping(512, 53, Protocol.TCP),)
+        assert found.problem == ""
+    stated = [{"externalPort": "512", "internalPort": "53", "protocol": "tcp"}]
+    found = read(annotated(poddnat(spec={"portMapping": stated}), "512:53/udp"))
+    assert found.spec.ports == (PortMapping(512, 53, Protocol.TCP),)
 
 
 @given(before=STATUSES, after=STATUSES)

@@ -1,0 +1,154 @@
+"""What other programs do to the definition of PodDNATs costs nobody an endpoint."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hack.controlplane.files import CONTROLLER_NAMESPACE
+from tests.e2e.arena import Arena, exposing, pods_path
+from tests.e2e.conftest import MANIFESTS
+from tests.e2e.control_plane import ControlPlane
+from tests.e2e.eventually import eventually
+from tests.e2e.kubeapi import Object
+from tests.e2e.kubelet import Kubelet
+from tests.e2e.older import older_crd
+from tests.e2e.oracle import Row, entries_of
+from tests.e2e.replica import Replica
+from tests.e2e.workloads import pod, stateful_set
+
+DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/poddnats.alibabacloud.com"
+OURS = Path(__file__).parents[2] / "manifests" / "crd"
+EVENTS = f"/api/v1/namespaces/{CONTROLLER_NAMESPACE}/events"
+
+
+@pytest.fixture
+def arena(installed: ControlPlane, tmp_path: Path) -> Iterator[Arena]:
+    """As everywhere; at the end the definition is ours again."""
+    with Arena(installed, tmp_path, version="v1beta1") as arena:
+        yield arena
+    if installed.api.find(DEFINITION):
+        installed.api.delete(DEFINITION)
+        eventually(lambda: installed.api.find(DEFINITION) is None)
+    installed.install(MANIFESTS)
+
+
+def expose(arena: Arena, namespace: str, name: str, ports: str) -> None:
+    arena.api.create(pods_path(namespace), pod(name, annotations=exposing(ports)))
+
+
+def state(arena: Arena) -> tuple[list[Row], dict[str, list[Object]]]:
+    """The rows, and what each PodDNAT lists."""
+    listed = {record["metadata"]["name"]: entries_of(record) for record in arena.records()}
+    return sorted(arena.own_rows(), key=lambda row: str(row["entry_id"])), listed
+
+
+def replace(arena: Arena, crd: Object) -> None:
+    """What `helm upgrade` of a chart with this definition comes to."""
+    metadata = arena.api.get(DEFINITION)["metadata"]
+    arena.api.replace(DEFINITION, crd | {"metadata": metadata})
+    served = {version["name"] for version in crd["spec"]["versions"]}
+    eventually(lambda: _discovered(arena) == served)
+
+
+def _discovered(arena: Arena) -> set[str]:
+    group = arena.api.find("/apis/alibabacloud.com") or {"versions": []}
+    return {version["version"] for version in group["versions"]}
+
+
+def told(arena: Arena, reason: str) -> bool:
+    return any(event["reason"] == reason for event in arena.api.items(EVENTS))
+
+
+def notes(replica: Replica) -> str:
+    return replica.verbose()
+
+
+def check(arena: Arena, replica: Replica) -> str:
+    """What `dnatctl check --online` says."""
+    command = [sys.executable, "-m", "dnatctl", "check", "--online", "--config", replica.config]
+    cluster = ("--kubeconfig", arena.control_plane.dnatctl_kubeconfig)
+    done = subprocess.run([*command, *cluster], capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    return done.stdout
+
+
+def test_a_definition_put_back_by_another_chart_costs_nothing(
+    arena: Arena, kubelet: Kubelet, namespace: str
+) -> None:
+    replica = arena.start()
+    ours = arena.api.get(DEFINITION)
+    game = stateful_set("game", 1, annotations=exposing("80", fixed=""))
+    arena.api.create(f"/apis/apps/v1/namespaces/{namespace}/statefulsets", game)
+    expose(arena, namespace, "mixed", "80/tcp,90/udp,91/tcp")
+    expose(arena, namespace, "plain", "7777/udp")
+    for name in ("game-0", "mixed", "plain"):
+        arena.ready(namespace, name)
+    before = state(arena)
+
+    replace(arena, older_crd())
+    eventually(lambda: "lacks" in notes(replica), within=20)
+    arena.at_rest()
+    assert state(arena) == before
+    print(
+        arena.record(namespace, "mixed"), arena.api.get(pods_path(namespace) + "/mixed")["status"]
+    )
+    assert "lacks spec.portMapping[].protocol" in (said := check(arena, replica)), said
+    assert "kubectl apply --server-side --force-conflicts -f" in said
+    assert replica.stop() == 0
+    replica.start()
+    replica.wait_leading()
+    arena.at_rest()
+    print(
+        arena.record(namespace, "mixed"), arena.api.get(pods_path(namespace) + "/mixed")["status"]
+    )
+    assert state(arena) == before
+    expose(arena, namespace, "later", "80,81")
+    arena.ready(namespace, "later")
+    assert replica.total("dnatctl_definition_trouble", kind="older") == 1
+    assert told(arena, "DefinitionOlder")
+    before = state(arena)
+
+    replace(arena, ours)
+    eventually(lambda: replica.total("dnatctl_definition_trouble") == 0, within=20)
+    eventually(lambda: (arena.record(namespace, "later") or {})["status"].get("conditions"))
+    arena.at_rest()
+    assert state(arena) == before
+    expose(arena, namespace, "last", "80/tcp,81/udp")
+    arena.ready(namespace, "last")
+    for name in ("plain", "mixed", "later", "last"):
+        arena.api.delete(f"{pods_path(namespace)}/{name}")
+        arena.gone(namespace, name)
+    assert {row["entry_id"] for row in arena.own_rows()} < {row["entry_id"] for row in before[0]}
+
+
+def test_a_definition_that_is_deleted_costs_nothing_and_is_told(
+    arena: Arena, kubelet: Kubelet, namespace: str
+) -> None:
+    replica = arena.start()
+    for name in ("one", "two"):
+        expose(arena, namespace, name, "80")
+        arena.ready(namespace, name)
+    before = state(arena)
+
+    arena.api.delete(DEFINITION)
+    eventually(lambda: replica.total("dnatctl_definition_trouble", kind="going") == 1, within=20)
+    eventually(lambda: told(arena, "DefinitionGoes"), within=20)
+    assert "is being deleted" in notes(replica)
+    arena.at_rest()
+    assert state(arena) == before
+    arena.api.delete(f"{pods_path(namespace)}/one")
+    arena.gone(namespace, "one")
+    assert len(arena.own_rows()) == 1
+
+    arena.api.delete(f"{pods_path(namespace)}/two")
+    eventually(lambda: arena.api.find(DEFINITION) is None, within=40)
+    assert arena.own_rows() == []
+    arena.control_plane.install(OURS)
+    expose(arena, namespace, "again", "80")
+    arena.ready(namespace, "again", within=60)
+    eventually(lambda: replica.total("dnatctl_definition_trouble") == 0, within=20)
