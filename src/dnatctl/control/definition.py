@@ -23,6 +23,9 @@ AGAIN_S: Final = 5.0
 """How often is looked while something is wrong."""
 
 
+OLDER: Final = "older"
+
+
 class _Trouble(NamedTuple):
     """`kind`: of DEFINITION_TROUBLE; `reason`: of the event; `text`: what is wrong, what to do."""
 
@@ -68,6 +71,8 @@ class DefinitionKeeper:
         self._looked = float("-inf")
         self._due = threading.Event()
         self._trouble: _Trouble | None = None
+        self._known = False
+        """Whether it was looked at before."""
 
     def doubt(self) -> None:
         """Something about the definition is not as it was: look soon. From any thread."""
@@ -120,19 +125,21 @@ class DefinitionKeeper:
             self._metrics.definition_trouble.labels(kind).set(
                 trouble is not None and trouble.kind == kind
             )
-        if trouble == self._trouble:
+        changed, known = trouble != self._trouble, self._known
+        self._trouble, self._known = trouble, True
+        if not changed:
             return
-        self._trouble = trouble
         if trouble is None:
             log.info("the definition of PodDNATs is as it should be")
-        else:
-            log.error(trouble.text, reason=trouble.reason)
+            return
+        log.error(trouble.text, reason=trouble.reason)
+        if known or trouble.kind != OLDER:  # a start where it was older before writes nothing
             self._tell(trouble.reason, trouble.text)
 
 
 def _older(lacks: tuple[str, ...]) -> _Trouble:
     return _Trouble(
-        "older",
+        OLDER,
         "DefinitionOlder",
         f"{THE_DEFINITION} is not dnatctl's and lacks {', '.join(lacks)}: pods stay "
         f"exposed, but what it lacks is lost. Put ours back: {definition.MEND}",

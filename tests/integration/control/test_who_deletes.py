@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import yaml
 
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.stage import RECORDS, Stage, eventually, stage
+from tests.support.stage import CRD, RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
 DEPLOYMENTS, REPLICA_SETS = "deployments.apps", "replicasets.apps"
@@ -206,7 +207,11 @@ def test_a_definition_that_goes_is_nobodys_wish() -> None:
         it.delete_pod("alone")
         eventually(lambda: it.kube.store.get(DEFINITIONS, "", RECORDS) is None)
         assert it.own_rows() == []
+        eventually(lambda: any("the definition of PodDNATs is gone" in note for note in notes()))
+        it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
         eventually(lambda: not any("the definition of PodDNATs" in note for note in notes()))
+        it.pod("again")
+        it.ready("again")
 
 
 @pytest.mark.parametrize("resource", [NAMESPACES, DEFINITIONS])
