@@ -1,6 +1,6 @@
 """A controller process that does one thing at a time, made of the program's own parts.
 
-Observer, plan, reconciler, pool, table, backlog, writer, sweeper are the real ones; only threads,
+Lookout, plan, reconciler, pool, table, backlog, writer, sweeper are the real ones; only threads,
 network and clock are missing. Every step starts from an image of the process's memory and ends with
 one, so that an explorer can branch at every step.
 """
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control import reconciler as reconciling
-from dnatctl.control.observe import Observer
+from dnatctl.control.look import Lookout, _Answers
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.tenancy import Nodes
@@ -127,7 +127,7 @@ class Process:
         self._load(all_due=all_due)
 
     @cached_property
-    def observer(self) -> Observer:
+    def lookout(self) -> Lookout:
         """What a worker looks with."""
         writer = SimpleNamespace(
             refusals=self.backlog.refusals,
@@ -136,7 +136,7 @@ class Process:
         )
         gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])
         enis: Any = _ENIS
-        observer = Observer(
+        lookout = Lookout(
             self.world,
             self.pods,
             self.records,
@@ -149,15 +149,15 @@ class Process:
             neighbours=Neighbours(),
             clock=self.clock,
         )
-        img.load_looks(observer, self.image)
-        return observer
+        img.load_looks(lookout, self.image)
+        return lookout
 
     @cached_property
     def reconciler(self) -> OneStep:
         """What a worker acts with."""
         reporter: Any = SILENT
         reconciler = OneStep(
-            self.observer,
+            self.lookout,
             self.world,
             self.records,
             self.server,
@@ -212,13 +212,13 @@ class Process:
             adopted=tuple(sorted(world._adopted.items())),
             backlog=img.freeze_backlog(self.backlog, self.table, self.now),
         )
-        if "observer" in self.__dict__:
-            looks = img.freeze_looks(self.observer, self.records.held, self.pods.states)
+        if "lookout" in self.__dict__:
+            looks = img.freeze_looks(self.lookout)
             frozen = frozen._replace(
                 looks=looks,
                 workloads=self._workloads(),
-                deletions=img.freeze_deletions(self.observer, self.records.held, self.now),
-                served=img.freeze_served(self.observer, self.records.held),
+                deletions=img.freeze_deletions(self.lookout, self.records.held, self.now),
+                served=img.freeze_served(self.lookout, self.records.held),
             )
         if "reconciler" in self.__dict__:
             frozen = frozen._replace(doubted=img.freeze_doubted(self.reconciler))
@@ -227,7 +227,7 @@ class Process:
         return frozen._replace(**changes) if changes else frozen
 
     def _workloads(self) -> tuple[tuple[str, tuple[float, str, WorkloadAnswer]], ...]:
-        known = self.observer._workloads.items()
+        known = self.lookout._workloads.items()
         return tuple(sorted((k.name, v) for k, v in known if v[0] >= self.now))
 
     def done(self, told: str = "", **changes: Any) -> Done:
@@ -308,56 +308,43 @@ class Process:
         return self.reconciler.told
 
     def look(self, name: str) -> Pause | None:
-        """Look, and be held up before deciding; None where a look takes more than a look."""
+        """Ask for a pod that the watch has not told of, and be held up; None where that is not so.
+
+        All else that is looked at is of the moment of the decision.
+        """
         if key(name) in self.reconciler._doubted:
             return None
-        seen = self.observer.look(key(name))
-        pod: Any = seen.pod
-        return Pause(
-            name,
-            pod.state if pod else None,
-            seen.record,
-            seen.now,
-            seen.unanswered,
-            seen.durable,
-            tuple(seen.refusals.items()),
-            seen.workload,
-            seen.deletion,
-        )
+        answers = _Answers()
+        seen = self.lookout._look(key(name), _as_it_is, answers)
+        if seen is None or answers.pod is None or key(name) in self.lookout._confirmed:
+            return None
+        basis, pod = answers.pod
+        return Pause(name, _state(pod), seen.record, basis)
 
     def decide(self, name: str) -> Pause | None:
         """Look and decide, and be held up before the write to Kubernetes; None if there is none."""
-        pause = self.look(name)
-        if pause is None:
+        if key(name) in self.reconciler._doubted:
             return None
-        step = self._decide(self._recall(pause)).step
-        return pause._replace(step=step) if step is not None else None
+        seen, made = self._decide(name, _Answers())
+        return Pause(name, _state(seen.pod), seen.record, step=made.step) if made.step else None
 
     def resume(self, pause: Pause) -> str:
         """Go on after a pause."""
-        seen = self._recall(pause)
-        step = pause.step or self._decide(seen).step
-        if step is not None:
-            self._take(seen, step)
-        return self.reconciler.told if pause.step is None else describe(step)
-
-    def _recall(self, pause: Pause) -> Seen:
         pod = as_pod(pause.pod) if pause.pod else None
-        seen = self.observer._seen(key(pause.name), pod, pause.record)
-        return changed(
-            seen,
-            now=pause.now,
-            unanswered=pause.unanswered,
-            durable=pause.durable,
-            refusals=dict(pause.refusals),
-            workload=pause.workload,
-            deletion=pause.deletion,
-        )
+        if pause.step is None:
+            answers = _Answers((pause.basis, pod))
+            seen, made = self._decide(pause.name, answers)
+            if made.step is not None:
+                self._take(seen, made.step)
+            return self.reconciler.told
+        seen = self.lookout._see(key(pause.name), _Answers())
+        self._take(changed(seen, pod=pod, record=pause.record), pause.step)
+        return describe(pause.step)
 
-    def _decide(self, seen: Seen) -> Plan:
-        made = self.reconciler._decide(seen)
-        self.reconciler._hand_over(seen, made)
-        return made
+    def _decide(self, name: str, answers: _Answers) -> tuple[Seen, Plan]:
+        decided = self.lookout._look(key(name), self.reconciler._in_one_breath, answers)
+        assert decided is not None
+        return decided
 
     def _take(self, seen: Seen, step: Any) -> None:
         try:
@@ -421,6 +408,14 @@ class Process:
     def noted(self, text: str) -> None:
         """The lease has been written."""
         self.world.noted(text)
+
+
+def _as_it_is(seen: Seen) -> Seen:
+    return seen
+
+
+def _state(pod: Any) -> Any:
+    return pod.state if pod else None
 
 
 def describe(step: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from dnatctl.control.observe import Observer, _Look
+from dnatctl.control.look import Basis, Lookout
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.sweeper import Sweeper, _Vanished
 from dnatctl.control.world import World
@@ -28,7 +28,7 @@ from dnatctl.table.past import AGREE, Doubt, Past
 from dnatctl.table.view import READ_LAG_S, RECALLS, GivenUp, Row, Table
 from dnatctl.table.writes import PendingWrite, Refusal, Write
 from tests.model.cloud import Call, Outcome
-from tests.model.kube import PodState, as_pod, key
+from tests.model.kube import PodState, key
 
 GATEWAY = "ngw-1"
 EIP = "47.0.0.1"
@@ -74,22 +74,20 @@ class BacklogImage(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """A worker in the middle of its work: it has looked (and not decided), or decided."""
+    """A worker in the middle of its work: it has asked for a pod, or decided.
+
+    `basis`: what the caches held when it asked.
+    """
 
     name: str
     pod: PodState | None
     record: PodDNAT | None
-    now: float
-    unanswered: bool
-    durable: frozenset[Endpoint]
-    refusals: tuple[tuple[NewEntry, Refusal], ...]
-    workload: WorkloadAnswer
-    deletion: Deletion
+    basis: Basis = ("", "", "")
     step: Step | None = None
 
 
 LineImage = tuple[tuple[str, Protocol], int, tuple[int, ...], frozenset[int], frozenset[int]]
-LookImage = tuple[str, tuple[str, str, str], PodState | None]
+LookImage = tuple[str, Basis]
 
 
 class TableImage(NamedTuple):
@@ -383,34 +381,22 @@ def freeze_retired(world: World, now: float) -> tuple[tuple[Endpoint, float], ..
     return tuple(sorted((e, until if until > now else 0.0) for e, until in world._retired.items()))
 
 
-# --- what the observer and the sweeper remember
+# --- what the lookout and the sweeper remember
 
 
-def freeze_looks(
-    observer: Observer, records: Mapping[Key, PodDNAT], pods: Mapping[Key, PodState]
-) -> tuple[LookImage, ...]:
-    """Fresh looks at pods that still count: those made when the caches held what they hold now."""
-    looks: list[LookImage] = []
-    for name, look in sorted(observer._looks.items()):
-        record, pod = records.get(name), pods.get(name)
-        basis = (
-            record.uid if record else "",
-            pod.uid if pod else "",
-            str(pod.version) if pod else "",
-        )
-        if look.basis == basis:
-            found: Any = look.pod
-            looks.append((name.name, look.basis, found.state if found else None))
-    return tuple(looks)
+def freeze_looks(lookout: Lookout) -> tuple[LookImage, ...]:
+    """Pods that are confirmed for as long as the caches hold what they hold now."""
+    confirmed = sorted(lookout._confirmed.items())
+    return tuple((name.name, basis) for name, basis in confirmed if basis == lookout._basis(name))
 
 
 def freeze_deletions(
-    observer: Observer, records: Mapping[Key, PodDNAT], now: float
+    lookout: Lookout, records: Mapping[Key, PodDNAT], now: float
 ) -> tuple[tuple[str, tuple[float, str, Deletion]], ...]:
     """Why records that there are were deleted; when it was asked matters to nobody any more."""
     return tuple(
         (name.name, (NEVER, uid, _untimed(deletion, now)))
-        for name, (_, uid, deletion) in sorted(observer._deletions.items())
+        for name, (_, uid, deletion) in sorted(lookout._deletions.items())
         if name in records and records[name].uid == uid
     )
 
@@ -421,23 +407,22 @@ def _untimed(deletion: Deletion, now: float) -> Deletion:
 
 
 def freeze_served(
-    observer: Observer, records: Mapping[Key, PodDNAT]
+    lookout: Lookout, records: Mapping[Key, PodDNAT]
 ) -> tuple[tuple[str, tuple[str, str]], ...]:
     """Which pods fixed records were for."""
     return tuple(
         (name.name, served)
-        for name, served in sorted(observer._served.items())
+        for name, served in sorted(lookout._served.items())
         if name in records and records[name].uid == served[0]
     )
 
 
-def load_looks(observer: Observer, image: Image) -> None:
+def load_looks(lookout: Lookout, image: Image) -> None:
     """The reverse of `freeze_looks`."""
-    for name, basis, pod in image.looks:
-        observer._looks[key(name)] = _Look(basis, as_pod(pod) if pod else None)
-    observer._workloads = {key(name): known for name, known in image.workloads}
-    observer._deletions = {key(name): known for name, known in image.deletions}
-    observer._served = {key(name): known for name, known in image.served}
+    lookout._confirmed = {key(name): basis for name, basis in image.looks}
+    lookout._workloads = {key(name): known for name, known in image.workloads}
+    lookout._deletions = {key(name): known for name, known in image.deletions}
+    lookout._served = {key(name): known for name, known in image.served}
 
 
 def freeze_doubted(reconciler: Reconciler) -> tuple[tuple[str, PodDNAT | None], ...]:

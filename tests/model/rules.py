@@ -131,7 +131,6 @@ def _published(before: World, request: Request) -> Iterator[str]:
     pods = [before.kube.pod(request.record.key.name)]
     if before.image is not None:
         pods += [p for p in before.image.pods if p.name == request.record.key.name]
-        pods += [pod for name, _, pod in before.image.looks if name == request.record.key.name]
         pods += [before.image.pause.pod] if before.image.pause else []
     ips = {pod.ip for pod in pods if pod is not None and not pod.ended}
     seen = [row.entry for row in before.image.rows] if before.image else []

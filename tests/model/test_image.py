@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from dnatctl.control.observe import Observer
+from dnatctl.control.look import Lookout
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.world import World
 from dnatctl.pool.claims import Claims
@@ -117,8 +117,8 @@ KEPT = {
         "_awaiting_reading": UNUSED,
         "_awaiting_note": UNUSED,
     },
-    Observer: {
-        "_looks": "looks",
+    Lookout: {
+        "_confirmed": "looks",
         "_workloads": "workloads",
         **dict.fromkeys(
             (
@@ -143,7 +143,7 @@ KEPT = {
         "_damper": FEW_CHANGES,
         **dict.fromkeys(
             (
-                "_observer",
+                "_lookout",
                 "_world",
                 "_records",
                 "_api",

@@ -19,7 +19,6 @@ from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.hub import Hub
 from dnatctl.control.identity import Identity
-from dnatctl.control.lookups import known_uids
 from dnatctl.control.queue import WorkQueue
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
 from dnatctl.control.sweeper import Sweeper
@@ -28,7 +27,7 @@ from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
-from dnatctl.kube.poddnats import Served
+from dnatctl.kube.poddnats import Served, known_uids
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Key, PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics

@@ -24,8 +24,8 @@ from dnatctl.control.gateways import Gateways
 from dnatctl.control.hub import PULSE_S, Hub
 from dnatctl.control.identity import Identity, Permission, teller
 from dnatctl.control.inventory import Inventory, watch_counts
-from dnatctl.control.lookups import KubeLookups, known_uids
-from dnatctl.control.observe import Observer
+from dnatctl.control.look import Lookout
+from dnatctl.control.lookups import KubeLookups
 from dnatctl.control.queue import WorkQueue
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.report import Report
@@ -44,7 +44,7 @@ from dnatctl.kube.informer import Informer
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.nodes import Node, NodeSource
-from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served
+from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served, known_uids
 from dnatctl.kube.pods import PodApi, PodSource
 from dnatctl.objects import Key, Pod, PodDNAT, PodRef
 from dnatctl.observe.health import HealthServer
@@ -159,7 +159,7 @@ class Controller:
         self._resolver = EniResolver(self._enis, self._cloud, self._stop, hearts)
         pod_api = PodApi(self._writing)
         self._lookups = KubeLookups(self._client, pod_api, self._definition.doubt, self._records)
-        observer = Observer(
+        lookout = Lookout(
             self._world,
             self._pods,
             self._records,
@@ -193,15 +193,15 @@ class Controller:
             force=not settings.leader_elect,
             hearts=hearts,
         )
-        reconcile, metrics = self._make_reconciler(observer, pod_api).reconcile, self._metrics
+        reconcile, metrics = self._make_reconciler(lookout, pod_api).reconcile, self._metrics
         self._workers = Workers(
             self._queue, reconcile, self._hub.successor, metrics, clock, settings.workers, hearts
         )
 
-    def _make_reconciler(self, observer: Observer, pod_api: PodApi) -> Reconciler:
+    def _make_reconciler(self, lookout: Lookout, pod_api: PodApi) -> Reconciler:
         settings = self._settings
         return Reconciler(
-            observer,
+            lookout,
             self._world,
             self._records,
             self._record_api,

@@ -9,9 +9,8 @@ import structlog
 
 from dnatctl.kube.around import THE_DEFINITION, Surroundings
 from dnatctl.kube.cache import Cache
-from dnatctl.kube.client import LARGEST_PAGE, KubeClient
+from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.poddnats import PodDNATSource, Served
 from dnatctl.kube.pods import PodApi
 from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
@@ -94,21 +93,3 @@ class KubeLookups:
     def _uid_of(self, key: Key) -> str:
         record = self._records.get(key)
         return record.uid if record is not None else ""
-
-
-def known_uids(client: KubeClient, served: Served) -> set[str]:
-    """The UIDs of all PodDNATs, as the API server's majority has them now. Raises KubeError."""
-    source = PodDNATSource(served)
-    uids: set[str] = set()
-    query: dict[str, str | int] = {"limit": 500}
-    while True:
-        with served.asking():
-            body = client.request("GET", source.path, query=query, timeout=60.0, most=LARGEST_PAGE)
-        page = source.page(body, lambda _key, _uid: True)
-        uids.update(item.uid for item in page.items)
-        if page.unreadable:
-            names = ", ".join(map(str, page.unreadable))
-            raise ValueError(f"PodDNATs that cannot be read may own any row: {names}")
-        if not page.next:
-            return uids
-        query["continue"] = page.next

@@ -1,14 +1,15 @@
-"""One pod at a time: look, plan, do the one next thing, and look again while there is one."""
+"""One pod at a time: look, plan, take the next step, and look again while there is one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
 from dnatctl.control.damping import CHANGES_A_MINUTE, Damper
-from dnatctl.control.observe import Observer
+from dnatctl.control.look import Lookout
 from dnatctl.control.refusals import Refusals, is_refusal, not_stored
 from dnatctl.control.world import World
 from dnatctl.kube.cache import Cache
@@ -124,7 +125,7 @@ class Reconciler:
 
     def __init__(
         self,
-        observer: Observer,
+        lookout: Lookout,
         world: World,
         records: Cache[PodDNAT],
         api: PodDNATApi,
@@ -138,7 +139,7 @@ class Reconciler:
         keeper: Keeper | None = None,
         changes_a_minute: int = CHANGES_A_MINUTE,
     ) -> None:
-        self._observer = observer
+        self._lookout = lookout
         self._world = world
         self._records = records
         self._api = api
@@ -167,12 +168,10 @@ class Reconciler:
         for _ in range(MOST_STEPS):
             if not self._looking(ref):
                 return 0.0
-            seen = self._observer.look(key)
-            with self._world.lock:
-                # In one breath: between a plan and its writes no writer may carry out what an
-                # earlier plan wanted, or it would be wanted once more.
-                made = self._decide(seen)
-                self._hand_over(seen, made)
+            decided = self._lookout.look(key, self._in_one_breath)
+            if decided is None:
+                return 0.0
+            seen, made = decided
             if made.step is None or self._dry_run:
                 return self._judge(seen, made)
             log.debug("step", key=str(key), step=type(made.step).__name__)
@@ -191,27 +190,36 @@ class Reconciler:
                 raise
         return 0.0
 
+    def _in_one_breath(self, seen: Seen) -> tuple[Seen, Plan]:
+        """Decide, and hand over what is to be written to tables, while nothing can change.
+
+        Between a plan and its writes no writer may carry out what an earlier plan wanted, or it
+        would be wanted once more.
+        """
+        made = self._decide(seen)
+        self._hand_over(seen, made)
+        return seen, made
+
     def _decide(self, seen: Seen) -> Plan:
-        """Plan, and take the endpoints of a new claim out of the pool in the same breath."""
-        with self._world.lock:
-            now = self._world.clock.monotonic()
-            held_back = self._refusals.hold(seen.key, now) or self._damper.hold(seen.key, now)
-            seen = self._observer.settle(seen, held_back)
-            made = plan(seen, self._world.pool)
-            if isinstance(made.step, CreateRecord) and self._world.waiting.comes_later(seen.key):
-                made = Plan(problem=ITS_TURN)
-            # Under the same lock: room made from now on is heard of.
-            self._queue_up(seen.key, made)
-            if self._dry_run:
-                return made
-            if held_back is not None and made.problem == held_back.problem:
-                self._refusals.waits(seen.key)
-            if isinstance(made.step, CreateRecord | Reclaim):
-                self._refusals.tries(seen.key, now)
-                held = seen.record.spec if seen.record else None
-                self._world.begin_claim(seen.key, made.step.spec, held)
-            elif seen.asked is not None and held_back is None:
-                self._world.end_claim(seen.key)
+        """Plan, and take the endpoints of a new claim out of the pool. The world is locked."""
+        held_back = self._refusals.hold(seen.key, seen.now) or self._damper.hold(seen.key, seen.now)
+        if held_back is not None:
+            seen = replace(seen, allowance=held_back)
+        made = plan(seen, self._world.pool)
+        if isinstance(made.step, CreateRecord) and self._world.waiting.comes_later(seen.key):
+            made = Plan(problem=ITS_TURN)
+        # Room that is made from now on is heard of.
+        self._queue_up(seen.key, made)
+        if self._dry_run:
+            return made
+        if held_back is not None and made.problem == held_back.problem:
+            self._refusals.waits(seen.key)
+        if isinstance(made.step, CreateRecord | Reclaim):
+            self._refusals.tries(seen.key, seen.now)
+            held = seen.record.spec if seen.record else None
+            self._world.begin_claim(seen.key, made.step.spec, held)
+        elif seen.asked is not None and held_back is None:
+            self._world.end_claim(seen.key)
         return made
 
     def _queue_up(self, key: Key, made: Plan) -> None:
@@ -248,7 +256,7 @@ class Reconciler:
         if not self._dry_run:
             self._reporter.judged(seen, made)
         if seen.record is None and seen.pod is None:
-            self._observer.forget(seen.key)
+            self._lookout.forget(seen.key)
             with self._world.lock:
                 self._refusals.forget(seen.key)
         waits = made.problem is not None and made.problem.reason in CALLED

@@ -88,7 +88,7 @@ class Tenancy:
         self._clock = clock
 
     def judge(self, pod: Pod | None, exposure: Exposure) -> Verdict:
-        """What the pod may ask for. Raises KubeError where another pod has to be looked up."""
+        """What the pod may ask for, as far as is known: see `unknown`."""
         if pod is None or not exposure.ip or pod.host_network:
             return Verdict(exposure)
         if node := self._nodes.at(exposure.ip):
@@ -111,23 +111,18 @@ class Tenancy:
         winner = tenant(claimants, instance)
         return Verdict(exposure if winner is me else led_nowhere(exposure, me, winner))
 
-    def _others(self, pod: Pod, ip: str) -> list[Pod]:
-        """Other pods that state the IP and may be alive."""
-        self._call_on_neighbour(pod, ip)
-        held = (self._pods.get(key) for key in self._world.keys_at(ip) if key != pod.key)
-        return [
-            other
-            for other in held
-            if other is not None and other.ipv4 == ip and not other.ended and not other.host_network
-        ]
-
-    def _call_on_neighbour(self, pod: Pod, ip: str) -> None:
-        """Hold the pod that asks for nothing and states this IP, if it still does."""
+    def unknown(self, pod: Pod | None, ip: str) -> Key | None:
+        """The pod that is said to state the IP as well, and that is not held: look it up first."""
         key = self._neighbours.at(ip)
-        if key is None or key == pod.key:
-            return
-        if self._pods.get(key) is not None:
-            return
+        if pod is None or key is None or key == pod.key or pod.host_network:
+            return None
+        return key if self._pods.get(key) is None else None
+
+    def call_on(self, key: Key, ip: str) -> None:
+        """Hold the pod that asks for nothing and is said to state the IP, if it still does.
+
+        Raises KubeError.
+        """
         found = self._pod_now(key)
         if found is None or found.ipv4 != ip or found.ended:
             self._neighbours.drop(ip, key)
@@ -136,3 +131,12 @@ class Tenancy:
         if self._neighbours.at(ip) != key:
             # Its end was told between the look and now, when it was not held yet.
             self._pods.note_deleted(key, found.uid)
+
+    def _others(self, pod: Pod, ip: str) -> list[Pod]:
+        """Other pods that state the IP and may be alive."""
+        held = (self._pods.get(key) for key in self._world.keys_at(ip) if key != pod.key)
+        return [
+            other
+            for other in held
+            if other is not None and other.ipv4 == ip and not other.ended and not other.host_network
+        ]

@@ -1,0 +1,295 @@
+"""Look: everything that concerns one namespace and name, in one value that is of one moment.
+
+What only the API server can say is asked first. Then, with the world locked, all that a decision
+rests on is read together, and decided on before anything can change. If by then something else has
+to be asked, it is asked, and all is read anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Protocol, TypeVar
+
+from dnatctl.clock import Clock
+from dnatctl.cloud.eni import EniCache
+from dnatctl.control.gateways import Gateways
+from dnatctl.control.tenancy import Nodes, Tenancy
+from dnatctl.control.world import World
+from dnatctl.kube.addresses import Neighbours
+from dnatctl.kube.cache import Cache
+from dnatctl.model import Endpoint, Eni, NewEntry
+from dnatctl.objects import Key, Owner, Pod, PodDNAT
+from dnatctl.plan.deletion import ASK_AGAIN_S, POD_IS_GOING
+from dnatctl.plan.exposure import Ask, Rules, read_exposure
+from dnatctl.plan.owners import is_fixed, was_let_go, workload_to_ask
+from dnatctl.plan.plan import needs_cause, needs_fresh_look
+from dnatctl.plan.values import UNASKED, Deletion, Policy, Seen, WorkloadAnswer
+from dnatctl.table.writes import Refusal
+
+WORKLOAD_BELIEVED_S = 15.0
+
+MOST_QUESTIONS = 8
+"""Asked for one look: more where the world changes faster than the API server answers."""
+
+_NEVER_ASKED = (float("-inf"), "", UNASKED)
+
+Made = TypeVar("Made")
+Basis = tuple[str, str, str]
+"""What the caches held when a pod was looked up: the UID of the record, UID and version of the
+pod."""
+
+
+class Lookups(Protocol):
+    """Reads of single objects, past every cache."""
+
+    def pod(self, key: Key) -> Pod | None:
+        """The pod as it is now."""
+        ...
+
+    def keeps(self, key: Key, owner: Owner) -> WorkloadAnswer:
+        """What the workload says of the pod's name."""
+        ...
+
+    def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
+        """Why the record is being deleted, while its pod lives."""
+        ...
+
+
+@dataclass(slots=True)
+class _Answers:
+    """What was asked during one look, and counts for that one only.
+
+    `pod`: the pod past the cache, and what the caches held then. `called_on`: other pods that were
+    looked up because they are said to state the same IP.
+    """
+
+    pod: tuple[Basis, Pod | None] | None = None
+    called_on: set[Key] = field(default_factory=set)
+
+
+class Lookout:
+    """Makes `Seen` values."""
+
+    def __init__(
+        self,
+        world: World,
+        pods: Cache[Pod],
+        records: Cache[PodDNAT],
+        *,
+        rules: Rules,
+        policy: Callable[[], Policy],
+        nodes: Nodes,
+        lookups: Lookups,
+        gateways: Callable[[], Gateways | None],
+        enis: EniCache,
+        neighbours: Neighbours,
+        clock: Clock,
+    ) -> None:
+        self._world = world
+        self._pods = pods
+        self._records = records
+        self._rules = rules
+        self._policy = policy
+        self._nodes = nodes
+        self._lookups = lookups
+        self._gateways = gateways
+        self._enis = enis
+        self._tenancy = Tenancy(
+            world, pods, nodes, neighbours, pod_now=lookups.pod, enis=enis, clock=clock
+        )
+        self._clock = clock
+        self._confirmed: dict[Key, Basis] = {}
+        """Pods that were looked up, and found to be what the cache holds."""
+        self._workloads: dict[Key, tuple[float, str, WorkloadAnswer]] = {}
+        self._deletions: dict[Key, tuple[float, str, Deletion]] = {}
+        self._served: dict[Key, tuple[str, str]] = {}
+
+    def look(self, key: Key, then: Callable[[Seen], Made]) -> Made | None:
+        """What `then` makes of all that is known of the name, which is so while it is called: the
+        world is locked. Raises KubeError where the API server does not say what has to be known.
+
+        None where that cannot be known now, as it changes all the time: try again.
+        """
+        return self._look(key, then, _Answers())
+
+    def _look(self, key: Key, then: Callable[[Seen], Made], answers: _Answers) -> Made | None:
+        for _ in range(MOST_QUESTIONS):
+            with self._world.lock:
+                seen = self._see(key, answers)
+                question = self._question(seen, answers)
+                if question is None:
+                    return then(seen)
+            question()
+        return None
+
+    def forget(self, key: Key) -> None:
+        """There is no record and no pod of that name any more."""
+        self._confirmed.pop(key, None)
+        self._workloads.pop(key, None)
+        self._deletions.pop(key, None)
+        self._served.pop(key, None)
+
+    # --- what has to be asked
+
+    def _question(self, seen: Seen, answers: _Answers) -> Callable[[], None] | None:
+        """What has to be asked before anything may rest on this; None if nothing has."""
+        neighbour = self._tenancy.unknown(seen.pod, seen.exposure.ip)
+        if neighbour is not None and neighbour not in answers.called_on:
+            answers.called_on.add(neighbour)
+            return partial(self._tenancy.call_on, neighbour, seen.exposure.ip)
+        if not needs_fresh_look(seen):
+            self._confirmed.pop(seen.key, None)
+        elif not self._is_confirmed(seen.key, answers):
+            return partial(self._ask_pod, seen.key, answers)
+        if needs_cause(seen) and not self._is_told_why(seen):
+            return partial(self._ask_deletion, seen)
+        owner = workload_to_ask(seen)
+        if owner is not None and self._workload(seen.key, owner, seen.now) is None:
+            return partial(self._ask_workload, seen.key, owner)
+        return None
+
+    def _is_confirmed(self, key: Key, answers: _Answers) -> bool:
+        """Whether the pod was looked up since the caches are in the state that they are in."""
+        basis = self._basis(key)
+        asked_now = answers.pod is not None and answers.pod[0] == basis
+        return asked_now or self._confirmed.get(key) == basis
+
+    def _ask_pod(self, key: Key, answers: _Answers) -> None:
+        """Look the pod up past the cache: once for each state that the caches have been in.
+
+        What the cache has not heard of yet is looked up again next time: it may come and go between
+        two looks, and the cache be as it was.
+        """
+        basis = self._basis(key)
+        found = self._lookups.pod(key)
+        answers.pod = (basis, found)
+        self._confirmed.pop(key, None)
+        if _version(found) == basis[1:]:
+            self._confirmed[key] = basis
+
+    def _ask_deletion(self, seen: Seen) -> None:
+        record, pod = seen.record, seen.pod
+        if record is None or pod is None:
+            return
+        now = self._clock.monotonic()
+        answer = POD_IS_GOING if pod.deleting else self._lookups.deletion(record, pod, now)
+        self._deletions[seen.key] = (now, record.uid, answer)
+
+    def _ask_workload(self, key: Key, owner: Owner) -> None:
+        answer = self._lookups.keeps(key, owner)
+        self._workloads[key] = (self._clock.monotonic(), owner.uid, answer)
+
+    def _is_told_why(self, seen: Seen) -> bool:
+        """Whether it was asked lately why the record is being deleted."""
+        record, pod = seen.record, seen.pod
+        if record is None or pod is None:
+            return True
+        asked, uid, _ = self._deletions.get(seen.key, _NEVER_ASKED)
+        return uid == record.uid and not pod.deleting and seen.now - asked < ASK_AGAIN_S
+
+    # --- what is known
+
+    def _basis(self, key: Key) -> Basis:
+        record = self._records.get(key)
+        return (record.uid if record else "", *_version(self._pods.get(key)))
+
+    def _pod(self, key: Key, answers: _Answers) -> Pod | None:
+        if answers.pod is not None and answers.pod[0] == self._basis(key):
+            return answers.pod[1]
+        return self._pods.get(key)
+
+    def _see(self, key: Key, answers: _Answers) -> Seen:
+        pod, record, now = self._pod(key, answers), self._records.get(key), self._clock.monotonic()
+        if record is not None:
+            self._world.admit(record.uid)
+        exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, self._rules))
+        wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip
+        seen = Seen(
+            key=key,
+            exposure=exposure,
+            pod=pod,
+            record=record,
+            tables=self._world.tables,
+            marks=self._world.marks,
+            policy=self._policy(),
+            now=now,
+            wall=self._clock.now(),
+            refusals=self._refusals(record),
+            unanswered=self._unanswered(record),
+            durable=self._durable(record),
+            absent=self._world.absent,
+            made_here=record is not None and self._world.made_here(record.uid),
+            eni=self._eni(exposure.ip, record) if wants_address else None,
+            no_interface=bool(wants_address) and self._enis.missing(exposure.ip),
+            zone_id=self._nodes.zone_of(pod.node) if pod else "",
+            names=self._world.names,
+            stated_for=now - self._world.stated_since(exposure.ip),
+            retry_in=retry_in,
+            deletion=self._deletion(key, record),
+            served=self._served_by(key, record, pod),
+            hindrances=self._hindrances(record),
+            outage=self._world.outage(record.spec) if record else "",
+            denied=record is not None and self._world.pool.has_nothing(record.uid),
+            asked=self._world.asked(key),
+            allowance=self._world.quota_left(key),
+        )
+        owner = workload_to_ask(seen)
+        known = self._workload(key, owner, now) if owner is not None else None
+        return replace(seen, workload=known) if known is not None else seen
+
+    def _served_by(self, key: Key, record: PodDNAT | None, pod: Pod | None) -> str:
+        """Which pod a fixed record is for, or was when its workload still had it."""
+        if record is None or not is_fixed(record):
+            return ""
+        if pod is not None and not was_let_go(record, pod):
+            self._served[key] = (record.uid, pod.uid)
+        uid, served = self._served.get(key, ("", ""))
+        return served if uid == record.uid else ""
+
+    def _durable(self, record: PodDNAT | None) -> frozenset[Endpoint]:
+        if record is None:
+            return frozenset()
+        return self._world.durable(record.spec.endpoints(), record.uid)
+
+    def _eni(self, ip: str, record: PodDNAT | None) -> Eni | None:
+        """Asked for only while the record lacks it: interfaces do not change under a pod."""
+        if record is not None and record.spec.eni and record.spec.internal_ip == ip:
+            return None
+        return self._enis.want(ip)
+
+    def _refusals(self, record: PodDNAT | None) -> Mapping[NewEntry, Refusal]:
+        gateways = self._gateways()
+        writer = gateways.writer(record.spec.gateway_id) if gateways and record else None
+        return writer.refusals(record.uid) if writer and record else {}
+
+    def _hindrances(self, record: PodDNAT | None) -> Mapping[str, str]:
+        gateways = self._gateways()
+        found: dict[str, str] = {}
+        for writer in gateways.writers() if gateways and record else ():
+            found.update(writer.hindrances(record.uid) if record else {})
+        return found
+
+    def _unanswered(self, record: PodDNAT | None) -> bool:
+        gateways = self._gateways()
+        if gateways is None or record is None:
+            return False
+        return any(writer.unanswered(record.uid) for writer in gateways.writers())
+
+    def _deletion(self, key: Key, record: PodDNAT | None) -> Deletion:
+        """What was found out before: once it is known it stays, whatever goes afterwards."""
+        if record is None or not record.deleting:
+            return UNASKED
+        _, uid, answer = self._deletions.get(key, _NEVER_ASKED)
+        return answer if uid == record.uid else UNASKED
+
+    def _workload(self, key: Key, owner: Owner, now: float) -> WorkloadAnswer | None:
+        """What the workload said lately; None if it has to be asked."""
+        asked, uid, answer = self._workloads.get(key, (float("-inf"), "", None))
+        believed = uid == owner.uid and now - asked <= WORKLOAD_BELIEVED_S
+        return answer if believed else None
+
+
+def _version(pod: Pod | None) -> tuple[str, str]:
+    return (pod.uid, pod.resource_version) if pod else ("", "")
