@@ -1,0 +1,222 @@
+"""What a decision rests on is of one moment, whatever happens while the API server is asked."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from dnatctl.cloud.eni import EniCache
+from dnatctl.control.look import MOST_QUESTIONS, Lookout
+from dnatctl.control.tenancy import Nodes
+from dnatctl.control.world import World
+from dnatctl.kube.addresses import Neighbours
+from dnatctl.kube.cache import Cache
+from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.plan.exposure import Rules
+from dnatctl.plan.values import Deletion, Policy, Seen, WorkloadAnswer
+from tests.support.clock import FakeClock
+from tests.unit.plan.made import KEY, ME, POD_IP, pod, record, spec
+from tests.unit.pool.made import offer
+from tests.unit.table.made import MARKS
+
+
+def nothing() -> None:
+    """Nothing happens meanwhile."""
+
+
+@dataclass
+class ApiServer:
+    """Answers as it is told; `meanwhile` happens while it is asked."""
+
+    pods: dict[Key, Pod] = field(default_factory=dict)
+    workload: WorkloadAnswer = WorkloadAnswer.WANTS
+    meanwhile: Callable[[], None] = nothing
+    asked: list[str] = field(default_factory=list)
+
+    def pod(self, key: Key) -> Pod | None:
+        self.asked.append(f"pod {key.name}")
+        found = self.pods.get(key)
+        self.meanwhile()
+        return found
+
+    def keeps(self, key: Key, owner: Any) -> WorkloadAnswer:
+        self.asked.append(f"workload {owner.name}")
+        self.meanwhile()
+        return self.workload
+
+    def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
+        self.asked.append(f"why {record.key.name}")
+        self.meanwhile()
+        return Deletion(wished=True, settled=True)
+
+
+class Place:
+    """Caches, world and a lookout over them."""
+
+    def __init__(self) -> None:
+        clock = FakeClock()
+        self.world = World(MARKS, [offer()], 60.0, clock)
+        self.pods: Cache[Pod] = Cache()
+        self.records: Cache[PodDNAT] = Cache()
+        self.pods.on_change(self.world.pod_changed)
+        self.records.on_change(lambda old, new: (self.world.record_changed(old, new), None)[1])
+        self.server = ApiServer()
+        self.neighbours = Neighbours()
+        self.unanswered = False
+        writer = SimpleNamespace(
+            refusals=lambda uid: {},
+            hindrances=lambda uid: {},
+            unanswered=lambda uid: self.unanswered,
+        )
+        gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])
+        self.lookout = Lookout(
+            self.world,
+            self.pods,
+            self.records,
+            rules=Rules(),
+            policy=Policy,
+            nodes=Nodes(Cache()),
+            lookups=self.server,
+            gateways=lambda: gateways,
+            enis=EniCache(clock, lambda ip: None),
+            neighbours=self.neighbours,
+            clock=clock,
+        )
+
+    def look(self) -> Seen:
+        seen = self.lookout.look(KEY, lambda seen: seen)
+        assert seen is not None
+        return seen
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def test_what_changes_while_a_pod_is_looked_up_is_seen_as_it_is_then(place: Place):
+    place.records.apply(record((600, 80)))
+
+    def meanwhile() -> None:
+        place.unanswered = True
+        changed = replace(record(claim=spec((601, 80))), resource_version="2")
+        place.records.apply(changed)
+
+    place.server.meanwhile = meanwhile
+    seen = place.look()
+    assert seen.pod is None
+    assert seen.unanswered
+    assert seen.record is not None
+    assert [port.external for port in seen.record.spec.ports] == [601]
+
+
+def test_a_pod_that_comes_while_it_is_looked_up_is_seen(place: Place):
+    place.records.apply(record((600, 80)))
+    place.server.meanwhile = lambda: place.pods.apply(pod())
+    seen = place.look()
+    assert seen.pod == pod()
+    assert place.server.asked == ["pod lobby-0"], "the cache knows of it"
+
+
+def test_a_pod_that_goes_meanwhile_is_looked_up_before_anything_rests_on_that(place: Place):
+    place.pods.apply(pod(ended=True))
+    place.server.pods[KEY] = pod(ended=True)
+    place.records.apply(record((600, 80)))
+
+    def meanwhile() -> None:
+        place.server.meanwhile = nothing
+        place.pods.remove(KEY, "uid-pod", "5")
+        place.server.pods[KEY] = replace(pod(), uid="another", resource_version="9")
+
+    place.server.meanwhile = meanwhile
+    seen = place.look()
+    assert seen.pod is not None
+    assert seen.pod.uid == "another"
+    assert place.server.asked == ["pod lobby-0"] * 2
+
+
+def test_a_pod_is_looked_up_once_for_as_long_as_the_caches_do_not_change(place: Place):
+    place.records.apply(record((600, 80)))
+    place.look()
+    place.look()
+    assert place.server.asked == ["pod lobby-0"]
+
+
+def test_but_again_where_the_cache_does_not_hold_what_was_found(place: Place):
+    place.records.apply(record((600, 80)))
+    place.server.pods[KEY] = pod()
+    assert place.look().pod == pod()
+    assert place.look().pod == pod()
+    assert place.server.asked == ["pod lobby-0"] * 2
+
+
+def test_where_all_changes_all_the_time_nothing_is_decided(place: Place):
+    place.records.apply(record((600, 80)))
+    versions = iter(range(2, 100))
+
+    def meanwhile() -> None:
+        place.pods.apply(replace(pod(ended=True), resource_version=str(next(versions))))
+
+    place.server.meanwhile = meanwhile
+    decided: list[Seen] = []
+    assert place.lookout.look(KEY, decided.append) is None
+    assert decided == []
+    assert len(place.server.asked) == MOST_QUESTIONS
+
+
+def is_free(world: World) -> bool:
+    """Whether another thread could have the world now."""
+    found: list[bool] = []
+
+    def other() -> None:
+        found.append(world.lock.acquire(blocking=False))
+        if found[0]:
+            world.lock.release()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_nobody_changes_the_world_while_it_is_decided(place: Place):
+    place.records.apply(record((600, 80)))
+    assert place.lookout.look(KEY, lambda _seen: is_free(place.world)) is False
+
+
+def test_and_nobody_waits_for_the_world_while_the_api_server_is_asked(place: Place):
+    free: list[bool] = []
+    place.server.meanwhile = lambda: free.append(is_free(place.world))
+    place.records.apply(record((600, 80)))
+    place.look()
+    assert free == [True]
+
+
+def test_a_workload_is_asked_and_believed_for_a_while(place: Place):
+    place.records.apply(record((600, 80), fixed=True))
+    place.server.workload = WorkloadAnswer.SHED
+    assert place.look().workload is WorkloadAnswer.SHED
+    place.server.workload = WorkloadAnswer.WANTS
+    assert place.look().workload is WorkloadAnswer.SHED
+    place.world.clock.advance(20.0)
+    assert place.look().workload is WorkloadAnswer.WANTS
+
+
+def test_a_neighbour_is_called_on_once_a_look(place: Place):
+    """One that is not to be held: it has the IP no more, or another one came."""
+    place.pods.apply(pod())
+    other = Key("games", "other")
+    place.neighbours.note(POD_IP, other)
+    place.server.meanwhile = lambda: place.neighbours.note(POD_IP, other)
+    assert place.look().pod == pod()
+    assert place.server.asked == ["pod other"]
+
+
+def test_who_made_the_record_is_seen_as_it_is_then(place: Place):
+    place.records.apply(record((600, 80)))
+    place.server.meanwhile = lambda: place.world.made(ME)
+    assert place.look().made_here
