@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import time
 from contextlib import ExitStack
@@ -85,6 +86,9 @@ def _serve(stage: Stage, controller: ControllerProcess, screen: Screen) -> None:
 
 
 def _end(controller: ControllerProcess, screen: Screen) -> bool:
+    begun = controller.ready
     status = controller.stop()
-    screen.check(f"the controller ended when told to, with status {status}", held=status == 0)
-    return status == 0
+    # One that has not yet begun to listen to signals ends by the signal itself.
+    held = status == 0 or (not begun and status == -signal.SIGTERM)
+    screen.check(f"the controller ended when told to, with status {status}", held=held)
+    return held

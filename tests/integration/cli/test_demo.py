@@ -110,6 +110,14 @@ def test_where_the_controller_dies_it_says_so_and_serves_what_is_left(tmp_path: 
         assert not Path(folder[1]).exists()
 
 
+def test_ctrl_c_before_the_controller_has_begun_is_no_failure_of_it(demo: Program) -> None:
+    demo.wait_for("export KUBECONFIG")
+
+    assert demo.end(signal.SIGINT) == 1
+    assert "FAIL" not in demo.output
+    assert demo.errors == ""
+
+
 def test_ctrl_c_ends_it_with_its_controller(demo: Program) -> None:
     demo.wait_for("== 1.")
     controller = controller_of(demo)
