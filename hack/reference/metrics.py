@@ -6,7 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.metrics import MetricWrapperBase
 
 from dnatctl.observe.metrics import Metrics
-from dnatctl.observe.pool import IpCount, PoolCollector, TableCount
+from dnatctl.observe.pool import IpCount, PoolCollector, QuotaCount, TableCount
 from dnatctl.observe.watches import WatchCollector, WatchCount
 from reference.markdown import code, page, table
 
@@ -20,6 +20,7 @@ SOME_IP = IpCount("ngw-1", "192.0.2.1", "tcp", free=0, used=0, quarantined=0, fo
 SOME_TABLE = TableCount(
     "ngw-1", own=0, foreign=0, orphan=0, backlog=0, limit=0, usable=True, read_at=0
 )
+SOME_QUOTA = QuotaCount("games", used=0, limit=0)
 SOME_WATCH = WatchCount(
     "pods", lists={"ok": 1}, watches={"closed": 1}, events={"ADDED": 1}, unreadable=0, contact_at=0
 )
@@ -28,7 +29,9 @@ SOME_WATCH = WatchCount(
 def render() -> str:
     """The page."""
     metrics = Metrics()
-    metrics.registry.register(PoolCollector(lambda: [SOME_IP], lambda: [SOME_TABLE]))
+    metrics.registry.register(
+        PoolCollector(lambda: [SOME_IP], lambda: [SOME_TABLE], lambda: [SOME_QUOTA])
+    )
     metrics.registry.register(WatchCollector(lambda: [SOME_WATCH]))
     families = {family.name: family for family in metrics.registry.collect()}
     labels = {

@@ -24,8 +24,9 @@ from dnatctl.cli.options import (
     namespace_option,
     own_namespace,
 )
-from dnatctl.cli.rotation import KeyWatcher
-from dnatctl.cloud.providers import StaticProvider, open_provider
+from dnatctl.cli.rotation import ConfigWatcher
+from dnatctl.clock import SystemClock
+from dnatctl.cloud.providers import open_provider
 from dnatctl.control.controller import Controller
 from dnatctl.control.settings import CALL_CONNECT_S, CALL_READ_S, Settings
 from dnatctl.heartbeat import Heartbeats
@@ -145,6 +146,7 @@ def run(
     gc.set_threshold(*GC_THRESHOLDS)
     config = load_config(config_file)
     ending, metrics = Ending(), Metrics()
+    metrics.config_read(good=True, at=SystemClock().now().timestamp())
     ending.watch()
     logs = configure(log_level, log_format)
     adopt_strays()
@@ -190,8 +192,8 @@ def _serve(
     """Run until told to stop; what made it end otherwise, "" if nothing."""
     stop, hearts = ending.stop, Heartbeats()
     provider = open_provider(credential_source(settings.config))
-    if isinstance(provider, StaticProvider):
-        KeyWatcher(config_file, provider, stop, hearts).start()
+    metrics.credentials_expire.read = provider.expires_at
+    ConfigWatcher(config_file, provider, stop, hearts, tell=metrics.config_read).start()
     cloud = connect_cloud(
         settings.config,
         provider,

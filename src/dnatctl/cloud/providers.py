@@ -56,6 +56,11 @@ class Provider(Protocol):
         """The cloud has refused the present ones: get others; whether that changed anything."""
         ...
 
+    def expires_at(self) -> float | None:
+        """When the credentials that were last used expire, in POSIX seconds; None: never, or none
+        were used so far."""
+        ...
+
 
 def open_provider(source: CredentialSource, clock: Clock | None = None) -> Provider:
     """The provider for a chosen source. Nothing is fetched before the first use."""
@@ -75,6 +80,10 @@ def open_provider(source: CredentialSource, clock: Clock | None = None) -> Provi
 
 def _good(keys: Keys, now: float) -> bool:
     return keys.expires_at is None or now < keys.expires_at
+
+
+def _expiry(keys: Keys | None) -> float | None:
+    return keys.expires_at if keys else None
 
 
 class StaticProvider:
@@ -98,6 +107,10 @@ class StaticProvider:
     def renew(self) -> bool:
         """See `Provider.renew`: there is nowhere to get others from."""
         return False
+
+    def expires_at(self) -> float | None:
+        """See `Provider.expires_at`."""
+        return None
 
 
 class LentProvider:
@@ -138,6 +151,10 @@ class LentProvider:
             before = self._keys
             self._attempt(now)
             return self._keys is not before
+
+    def expires_at(self) -> float | None:
+        """See `Provider.expires_at`."""
+        return _expiry(self._keys)
 
     def _renew_ahead(self) -> None:
         """Renew, unless another thread is at it: the present credentials will do until then."""
@@ -214,6 +231,10 @@ class FileProvider:
             before = self._keys
             self._look()
             return self._keys != before
+
+    def expires_at(self) -> float | None:
+        """See `Provider.expires_at`."""
+        return _expiry(self._keys)
 
     def _look(self) -> None:
         """Read the files if one is another than last time; keep what was good otherwise."""

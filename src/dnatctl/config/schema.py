@@ -281,6 +281,10 @@ class Namespaces(Section):
         """Most endpoints that namespace may have; None: as many as it likes."""
         return self.quota.get(namespace, self.quota.get(EVERY_NAMESPACE))
 
+    def with_own_quota(self) -> frozenset[str]:
+        """Namespaces that are given a quota by name."""
+        return frozenset(self.quota) - {EVERY_NAMESPACE}
+
 
 class Publishing(Section):
     """Where else an exposure is told of, besides its PodDNAT."""

@@ -227,8 +227,8 @@ class Controller:
         registry = self._metrics.registry
         self._metrics.follow(self._queue)
         self._metrics.events_dropped.set_function(lambda: self._events.dropped)
-        inventory = Inventory(self._world, self._gateways)
-        registry.register(PoolCollector(inventory.ips, inventory.tables))
+        inventory = Inventory(self._world, self._gateways, self._settings.config.namespaces)
+        registry.register(PoolCollector(inventory.ips, inventory.tables, inventory.quotas))
         counts = partial(watch_counts, self._informers, self._clock)
         registry.register(WatchCollector(counts))
         live = {"threads": self._hearts.complaint}

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dnatctl.clock import Clock
+from dnatctl.config import Namespaces
 from dnatctl.control.gateways import Gateways
 from dnatctl.control.world import World
 from dnatctl.kube.informer import Informer
 from dnatctl.model import Protocol
-from dnatctl.observe.pool import IpCount, TableCount
+from dnatctl.observe.pool import IpCount, QuotaCount, TableCount
 from dnatctl.observe.watches import WatchCount
 from dnatctl.pool import GatewayPool
 
@@ -21,9 +22,10 @@ IpKey = tuple[str, str, Protocol]
 class Inventory:
     """Counts on demand."""
 
-    def __init__(self, world: World, gateways: Gateways) -> None:
+    def __init__(self, world: World, gateways: Gateways, namespaces: Namespaces) -> None:
         self._world = world
         self._gateways = gateways
+        self._named = namespaces.with_own_quota()
 
     def ips(self) -> list[IpCount]:
         """Ports by state, for each external IP and protocol of the pool."""
@@ -84,10 +86,22 @@ class Inventory:
                 foreign=counts.foreign,
                 orphan=counts.orphan,
                 backlog=writer.backlog() if writer else 0,
-                limit=-1 if limit is None else limit,
+                limit=limit,
                 usable=not self._world.pool.problem(gateway_id),
                 read_at=wall - (mono - read) if read > 0 else 0.0,
+                written_at=writer.written_at if writer else 0.0,
             )
+
+    def quotas(self) -> Iterator[QuotaCount]:
+        """One count for each namespace that has a quota and endpoints, or a quota of its own."""
+        now = self._world.clock.monotonic()
+        with self._world.lock:
+            pool = self._world.pool
+            namespaces = pool.claiming_namespaces() | self._named
+            uses = {name: pool.use_of_quota(name, now) for name in sorted(namespaces)}
+        for name, (limit, claimed, resting) in uses.items():
+            if limit is not None:
+                yield QuotaCount(name, claimed + resting, limit)
 
 
 def watch_counts(informers: Iterable[Informer[Any]], clock: Clock) -> Iterator[WatchCount]:

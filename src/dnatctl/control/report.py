@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 
 import structlog
 from msgspec.structs import replace
@@ -62,6 +63,8 @@ class Report:
         self._condition = condition
         self._annotation = annotation
         self._told: dict[Key, Problem] = {}
+        self._reached: dict[Key, tuple[str, str]] = {}
+        """Which pod, by UID, and at which IP was last seen reachable under that name."""
 
     # --- steps
 
@@ -97,6 +100,7 @@ class Report:
         if record is None or seen.record is None:
             return
         was, now = seen.record.status.condition(READY), record.status.condition(READY)
+        self._measure(seen, record)
         if now is not None and now.status == "True" and (was is None or was.status != "True"):
             self._became_ready(seen, record, first=was is None)
         elif drifted:
@@ -113,15 +117,32 @@ class Report:
         spec = record.spec
         self._log("ready", seen, record, spec)
         self._event(seen, record, "Normal", "EntryReady", f"{describe(spec)} reachable")
-        if first and (created := parse_time(record.created)):
-            seconds = (self._clock.now() - created).total_seconds()
-            self._metrics.ready_seconds.observe(max(seconds, 0.0))
+        if first and record.created:
+            self._metrics.ready_seconds.observe(max(self._age(record), 0.0))
+
+    def _measure(self, seen: Seen, record: PodDNAT) -> None:
+        """Take the time that a pod had to wait for its endpoints, once for each IP it has."""
+        pod = seen.pod
+        if pod is None or not _is_ready(record) or self._reached.get(seen.key) == _place(pod):
+            return
+        self._reached[seen.key] = _place(pod)
+        waited = seen.stated_for + self._clock.monotonic() - seen.now
+        if seen.record and seen.record.status.condition(READY) is None:
+            # Another process may have seen the IP long before; dates are cut to whole seconds.
+            waited = max(waited, self._age(record) - 1.0)
+        if isfinite(waited):  # else the pod has gone meanwhile
+            self._metrics.reachable_seconds.observe(waited)
+
+    def _age(self, record: PodDNAT) -> float:
+        created = parse_time(record.created)
+        return (self._clock.now() - created).total_seconds() if created else 0.0
 
     # --- how it stands
 
     def judged(self, seen: Seen, made: Plan) -> None:
         """See `reconciler.Reporter`."""
         self._tell_problem(seen, made.problem)
+        self._note_reached(seen)
         if seen.pod is None:
             return
         try:
@@ -133,6 +154,13 @@ class Report:
             if error.failure in (Failure.NOT_FOUND, Failure.CONFLICT):
                 return  # another pod, or none, has the name now: it is told by its own plan
             log.warning("telling the pod failed", key=str(seen.key), error=str(error))
+
+    def _note_reached(self, seen: Seen) -> None:
+        """What an earlier process has made reachable is not measured when it is put right."""
+        if seen.record is None:
+            self._reached.pop(seen.key, None)
+        elif seen.pod is not None and _is_ready(seen.record):
+            self._reached.setdefault(seen.key, _place(seen.pod))
 
     def _tell_problem(self, seen: Seen, problem: Problem | None) -> None:
         if self._told.get(seen.key) == problem:
@@ -192,6 +220,15 @@ def describe(spec: PodDNATSpec) -> str:
 
 def _left(seen: Seen) -> str:
     return describe(seen.record.spec) if seen.record else "what it had"
+
+
+def _is_ready(record: PodDNAT) -> bool:
+    ready = record.status.condition(READY)
+    return ready is not None and ready.status == "True"
+
+
+def _place(pod: Pod) -> tuple[str, str]:
+    return pod.uid, pod.ipv4
 
 
 def _exists(seen: Seen, entry_id: str) -> bool:

@@ -52,6 +52,8 @@ class TableWriter:
         backlog: Backlog | None = None,
     ) -> None:
         self.gateway_id = gateway_id
+        self.written_at = 0.0
+        """When a write was last accepted: a Unix time, 0 for never."""
         self._world = world
         self._clock = world.clock
         self._cloud = cloud
@@ -197,6 +199,7 @@ class TableWriter:
                 self._world.never_sent(begun)
             self._outcomes.failed(pending, error, sent)
             return
+        self.written_at = self._clock.now().timestamp()
         self._listener.written(self.gateway_id, pending.write, "ok")
         self._outcomes.accepted(pending, entry_id, sent)
 

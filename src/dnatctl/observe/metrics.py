@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from dnatctl import __version__
@@ -17,6 +17,7 @@ _NAMES = ("name", "controller")
 _SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _QUEUE_SECONDS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10, 100, 1000)
 _READY_SECONDS = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800)
+_REACHABLE_SECONDS = (0.025, 0.05, *_READY_SECONDS, 3600)
 
 OPERATIONS = (
     "CreateForwardEntry",
@@ -187,6 +188,12 @@ class Metrics:
             "Time from the claim of a pod's endpoints until all its entries were usable.",
             _READY_SECONDS,
         )
+        self.reachable_seconds = self._histogram(
+            "dnatctl_pod_reachable_seconds",
+            "Time from when a pod's IP was known until all its entries were usable, the first time "
+            "for that pod and IP.",
+            _REACHABLE_SECONDS,
+        )
         self.drift_repaired = self._counter(
             "dnatctl_drift_repaired",
             "Entries that somebody else deleted or changed and that were put right.",
@@ -221,6 +228,21 @@ class Metrics:
             self.drift_repaired.labels(kind)
 
     def _process(self) -> None:
+        self.config_good = self._gauge(
+            "dnatctl_config_last_reload_successful",
+            "1 if the configuration file, as it was last read, is good; 0 if it was refused and "
+            "what was read before is still in use.",
+        )
+        self.config_good_at = self._gauge(
+            "dnatctl_config_last_reload_success_timestamp_seconds",
+            "When the configuration file was last read and good.",
+        )
+        self.credentials_expire = MaybeGauge(
+            "dnatctl_credentials_expire_timestamp_seconds",
+            "When the credentials in use expire. No series for keys that do not, and where none "
+            "have been used yet, as on a standby.",
+            self.registry,
+        )
         self.log_lines_dropped = Counted(
             "dnatctl_log_lines_dropped",
             "Log lines not written: standard error is blocked, gone or too slow.",
@@ -237,10 +259,30 @@ class Metrics:
             "Threads that have died or give no sign of life: the process is about to end.",
         )
 
+    def config_read(self, *, good: bool, at: float) -> None:
+        """The configuration file was read at a Unix time, and was good or refused."""
+        self.config_good.set(good)
+        if good:
+            self.config_good_at.set(at)
+
     def observe_cloud(self, operation: str, kind: str, seconds: float) -> None:
         """A call to the cloud has ended; `kind` is `ok` or the class of the error."""
         self.cloud_requests.labels(operation, kind).inc()
         self.cloud_seconds.labels(operation).observe(seconds)
+
+
+class MaybeGauge(Collector):
+    """A gauge that is kept elsewhere, and that has a value only at times."""
+
+    def __init__(self, name: str, text: str, registry: CollectorRegistry) -> None:
+        self.read: Callable[[], float | None] = lambda: None
+        """What it stands at; None: there is nothing to tell."""
+        self._name, self._text = name, text
+        registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """See prometheus_client."""
+        yield GaugeMetricFamily(self._name, self._text, value=self.read())
 
 
 class Counted(Collector):

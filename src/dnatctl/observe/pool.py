@@ -26,7 +26,7 @@ class IpCount:
 class TableCount:
     """Rows of one gateway's table, and what is going on there.
 
-    `limit` is -1 where the quota is not known. `read_at` is a Unix time, 0 for never.
+    `limit` is None where the quota is not known. `read_at`, `written_at`: Unix times, 0 for never.
     """
 
     gateway: str
@@ -34,24 +34,39 @@ class TableCount:
     foreign: int
     orphan: int
     backlog: int
-    limit: int
+    limit: int | None
     usable: bool
     read_at: float
+    written_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaCount:
+    """Endpoints that count for a namespace with a quota: claimed, or resting because of it."""
+
+    namespace: str
+    used: int
+    limit: int
 
 
 class PoolCollector(Collector):
     """Asks for the counts at each scrape."""
 
     def __init__(
-        self, ips: Callable[[], Iterable[IpCount]], tables: Callable[[], Iterable[TableCount]]
+        self,
+        ips: Callable[[], Iterable[IpCount]],
+        tables: Callable[[], Iterable[TableCount]],
+        quotas: Callable[[], Iterable[QuotaCount]] = tuple,
     ) -> None:
         self._ips = ips
         self._tables = tables
+        self._quotas = quotas
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """See prometheus_client."""
         yield self._ports()
         yield from self._table_gauges()
+        yield from self._namespace_gauges()
 
     def _ports(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
@@ -74,7 +89,8 @@ class PoolCollector(Collector):
         )
         limit = GaugeMetricFamily(
             "dnatctl_table_entries_limit",
-            "Rows a table may hold; -1 while the quota is not known.",
+            "Rows a table may hold: maxEntries, or what a refusal for quota has shown in the last "
+            "minutes. No series while neither is known.",
             labels=("gateway",),
         )
         usable = GaugeMetricFamily(
@@ -85,11 +101,35 @@ class PoolCollector(Collector):
             "When a table was last read whole; 0 for never.",
             labels=("gateway",),
         )
+        written = GaugeMetricFamily(
+            "dnatctl_last_write_timestamp_seconds",
+            "When a write to a table was last accepted; 0 for never.",
+            labels=("gateway",),
+        )
         for count in self._tables():
             for owner in ("own", "foreign", "orphan"):
                 entries.add_metric((count.gateway, owner), getattr(count, owner))
             backlog.add_metric((count.gateway,), count.backlog)
-            limit.add_metric((count.gateway,), count.limit)
+            if count.limit is not None:
+                limit.add_metric((count.gateway,), count.limit)
             usable.add_metric((count.gateway,), float(count.usable))
             read.add_metric((count.gateway,), count.read_at)
-        yield from (entries, backlog, limit, usable, read)
+            written.add_metric((count.gateway,), count.written_at)
+        yield from (entries, backlog, limit, usable, read, written)
+
+    def _namespace_gauges(self) -> Iterator[GaugeMetricFamily]:
+        """The label is not `namespace`: Prometheus puts the scraped pod's own there."""
+        used = GaugeMetricFamily(
+            "dnatctl_namespace_endpoints_used",
+            "Endpoints that count against a namespace's quota; no series without a quota.",
+            labels=("resource_namespace",),
+        )
+        limit = GaugeMetricFamily(
+            "dnatctl_namespace_endpoints_limit",
+            "A namespace's quota of endpoints; no series without a quota.",
+            labels=("resource_namespace",),
+        )
+        for count in self._quotas():
+            used.add_metric((count.namespace,), count.used)
+            limit.add_metric((count.namespace,), count.limit)
+        yield from (used, limit)

@@ -124,6 +124,10 @@ class Claims:
         """How many endpoints the namespace claims."""
         return self._counts[namespace]
 
+    def namespaces(self) -> frozenset[str]:
+        """The namespaces that claim endpoints."""
+        return frozenset(self._counts)
+
     def counted_for(self, endpoint: Endpoint) -> str | None:
         """The namespace that a claimed endpoint is counted for; None if nobody claims it."""
         return self._counted_for.get(endpoint)

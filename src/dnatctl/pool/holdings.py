@@ -146,6 +146,10 @@ class Holdings:
         resting = self._quarantine.count(namespace, now)
         return self._quota(namespace), self._claims.count(namespace), resting
 
+    def claiming_namespaces(self) -> frozenset[str]:
+        """The namespaces that claim endpoints."""
+        return self._claims.namespaces()
+
     def readmit(self, uid: str, now: float) -> None:
         """Let a claim have what was beyond the quota, as far as there is room now."""
         claim = self._claims.get(uid)

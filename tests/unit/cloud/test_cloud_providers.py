@@ -288,3 +288,32 @@ def test_a_pair_that_is_none_is_refused_without_its_text(content: bytes) -> None
     with pytest.raises(CredentialError) as caught:
         read_key_pair(b"SECRET-ID", content)
     assert "SECRET" not in str(caught.value)
+
+
+class TestWhenTheyExpire:
+    """Told as of the credentials that were last used; asking fetches nothing."""
+
+    def test_a_fixed_pair_never_does(self) -> None:
+        assert StaticProvider(Keys("id", "secret")).expires_at() is None
+
+    def test_lent_ones_do_and_are_not_lent_to_tell(
+        self, lent: LentProvider, lender: Lender, clock: FakeClock
+    ) -> None:
+        assert lent.expires_at() is None
+        assert lender.asked == 0
+        lent.keys()
+        assert lent.expires_at() == clock.now().timestamp() + HOUR
+        lender.down = True
+        clock.advance(2 * HOUR)
+        with pytest.raises(CredentialError):
+            lent.keys()
+        assert lent.expires_at() == clock.now().timestamp() - HOUR
+
+    def test_those_of_a_file_that_does_not_say_do_not(
+        self, tmp_path: Path, clock: FakeClock
+    ) -> None:
+        for name in ("accessKey", "accessSecret"):
+            (tmp_path / name).write_text("text", encoding="utf-8")
+        provider = open_provider(KeyFiles(str(tmp_path)), clock)
+        provider.keys()
+        assert provider.expires_at() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Plan, Publish
 from tests.support.clock import FakeClock
-from tests.unit.plan.made import ONE, TLS, WEB, Scene, listed, pod, ready, record
+from tests.unit.plan.made import ONE, TLS, WALL, WEB, Scene, listed, pod, ready, record, stamp
 
 OLD = Condition(POD_READY, "False", "InvalidAnnotation", '"bad" is not a port', "t")
 REACHED = Condition(POD_READY, "True", "EntriesAvailable", "1 of 1 ports are reachable", "t")
@@ -46,14 +47,14 @@ def told() -> Told:
     return Told()
 
 
-def report(told: Told, metrics: Metrics | None = None) -> Report:
+def report(told: Told, metrics: Metrics | None = None, clock: FakeClock | None = None) -> Report:
     takes: Any = told
     return Report(
         metrics or Metrics(),
         takes,
         takes,
         note_pod=lambda _: None,
-        clock=FakeClock(),
+        clock=clock or FakeClock(),
         condition=True,
         annotation=True,
     )
@@ -115,6 +116,68 @@ class TestFinishedPods:
         marked = {ENDPOINTS: "1.1.1.1:600/tcp->80"}
         says(told, pod(ended=True, annotations=marked), None)
         assert told.annotations == {ENDPOINTS: None}
+
+
+class TestTheTimeToBeReachable:
+    """Counted once for each pod and IP, from when the IP was known."""
+
+    MADE = record((600, 80), entries=[WEB], created=stamp(10))
+
+    @pytest.fixture
+    def metrics(self) -> Metrics:
+        return Metrics()
+
+    def published(
+        self, reporter: Report, status: str, *, before: tuple[Condition, ...] = (), **seen: Any
+    ) -> None:
+        """The pod's PodDNAT, with conditions `before`, is written with that status."""
+        held = replace(self.MADE, status=replace(self.MADE.status, conditions=before))
+        now = replace(held.status, conditions=(ready(status, "Any"),))
+        a_pod = seen.pop("pod", pod())
+        sight = Scene(WEB, record=held, pod=a_pod, **seen).seen
+        reporter.stepped(sight, Publish(now), replace(held, status=now))
+
+    def waits(self, metrics: Metrics) -> tuple[float, float]:
+        """How many, and how long in sum."""
+        name = "dnatctl_pod_reachable_seconds"
+        read = metrics.registry.get_sample_value
+        return read(f"{name}_count") or 0.0, read(f"{name}_sum") or 0.0
+
+    def test_is_that_since_the_ip_was_stated(self, told: Told, metrics: Metrics) -> None:
+        reporter = report(told, metrics)
+        self.published(reporter, "False", stated_for=0.5, before=(ready("False"),))
+        assert self.waits(metrics)[0] == 0
+        self.published(reporter, "True", stated_for=2.5, before=(ready("False"),))
+        assert self.waits(metrics) == (1, pytest.approx(2.5))
+
+    def test_what_is_put_right_later_does_not_count(self, told: Told, metrics: Metrics) -> None:
+        reporter = report(told, metrics)
+        self.published(reporter, "True", stated_for=1.0)
+        self.published(reporter, "True", stated_for=9000.0, before=(ready("False"),))
+        assert self.waits(metrics)[0] == 1
+
+    def test_nor_does_what_an_earlier_process_had_reached(
+        self, told: Told, metrics: Metrics
+    ) -> None:
+        reporter = report(told, metrics)
+        reached = replace(self.MADE, status=replace(self.MADE.status, conditions=(ready(),)))
+        reporter.judged(Scene(WEB, record=reached, pod=pod()).seen, Plan())
+        self.published(reporter, "True", stated_for=60.0, before=(ready("False"),))
+        assert self.waits(metrics)[0] == 0
+
+    def test_another_ip_counts_anew(self, told: Told, metrics: Metrics) -> None:
+        reporter = report(told, metrics)
+        self.published(reporter, "True", stated_for=1.0)
+        moved = {"pod": pod(ip="10.0.0.99"), "before": (ready("False"),)}
+        self.published(reporter, "True", stated_for=1.0, **moved)
+        assert self.waits(metrics)[0] == 2
+
+    def test_one_that_waited_for_an_earlier_process_is_not_measured_from_its_start(
+        self, told: Told, metrics: Metrics
+    ) -> None:
+        reporter = report(told, metrics, FakeClock(now=WALL + timedelta(hours=1)))
+        self.published(reporter, "True", stated_for=1.0)
+        assert self.waits(metrics)[1] > 1800
 
 
 class TestDrift:

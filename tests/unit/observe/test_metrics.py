@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client import Metric, generate_latest
 
@@ -15,19 +17,20 @@ from dnatctl.observe.metrics import (
     Metrics,
     QueueObserver,
 )
-from dnatctl.observe.pool import IpCount, PoolCollector, TableCount
+from dnatctl.observe.pool import IpCount, PoolCollector, QuotaCount, TableCount
 
 SECONDS = "_seconds"
 IP = IpCount("ngw-1", "1.1.1.1", "tcp", free=7, used=5, quarantined=2, foreign=1)
 TABLE = TableCount(
-    "ngw-1", own=5, foreign=1, orphan=2, backlog=3, limit=-1, usable=True, read_at=1.7e9
+    "ngw-1", own=5, foreign=1, orphan=2, backlog=3, limit=100, usable=True, read_at=1.7e9
 )
+QUOTA = QuotaCount("games", used=4, limit=5)
 
 
 @pytest.fixture
 def metrics() -> Metrics:
     metrics = Metrics()
-    metrics.registry.register(PoolCollector(lambda: [IP], lambda: [TABLE]))
+    metrics.registry.register(PoolCollector(lambda: [IP], lambda: [TABLE], lambda: [QUOTA]))
     return metrics
 
 
@@ -195,13 +198,26 @@ class TestThePool:
         ("name", "is_now"),
         [
             ("dnatctl_table_backlog", 3),
-            ("dnatctl_table_entries_limit", -1),
+            ("dnatctl_table_entries_limit", 100),
             ("dnatctl_gateway_usable", 1),
             ("dnatctl_last_full_sync_timestamp_seconds", 1.7e9),
+            ("dnatctl_last_write_timestamp_seconds", 0),
         ],
     )
     def test_tables(self, metrics, name, is_now):
         assert value(metrics, name, gateway="ngw-1") == is_now
+
+    def test_a_limit_that_nobody_knows_has_no_series(self):
+        """Of -1 every ratio would be wrong, and of the usual 100 where the quota was raised."""
+        metrics = Metrics()
+        table = replace(TABLE, limit=None)
+        metrics.registry.register(PoolCollector(list, lambda: [table]))
+        assert families(metrics)["dnatctl_table_entries_limit"].samples == []
+        assert families(metrics)["dnatctl_table_backlog"].samples
+
+    def test_namespaces_with_a_quota(self, metrics):
+        assert value(metrics, "dnatctl_namespace_endpoints_used", resource_namespace="games") == 4
+        assert value(metrics, "dnatctl_namespace_endpoints_limit", resource_namespace="games") == 5
 
     def test_they_are_asked_at_each_scrape(self):
         metrics, counts = Metrics(), [IP]
@@ -210,3 +226,22 @@ class TestThePool:
         counts.clear()
         assert families(metrics)["dnatctl_pool_ports"].samples == []
         assert families(metrics)["dnatctl_forward_entries"].documentation
+
+
+class TestTheConfiguration:
+    def test_a_refused_file_leaves_the_date_of_the_good_one(self, metrics):
+        metrics.config_read(good=True, at=1000)
+        metrics.config_read(good=False, at=2000)
+        assert value(metrics, "dnatctl_config_last_reload_successful") == 0
+        assert value(metrics, "dnatctl_config_last_reload_success_timestamp_seconds") == 1000
+
+
+class TestCredentials:
+    NAME = "dnatctl_credentials_expire_timestamp_seconds"
+
+    def test_that_do_not_expire_have_no_series(self, metrics):
+        assert families(metrics)[self.NAME].samples == []
+
+    def test_that_do_tell_when(self, metrics):
+        metrics.credentials_expire.read = lambda: 1.7e9
+        assert value(metrics, self.NAME) == 1.7e9

@@ -1,0 +1,90 @@
+"""The configuration file is followed, whoever signs: a bad one is told while all is still well."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dnatctl.cli.rotation import ConfigWatcher
+from dnatctl.cloud.credentials import Keys
+from dnatctl.cloud.fetch import read_addon_token
+from dnatctl.cloud.providers import FileProvider, Provider, StaticProvider
+from dnatctl.heartbeat import Heartbeats
+from dnatctl.observe.metrics import Metrics
+from tests.support.clock import FakeClock
+from tests.unit.config.samples import MINIMAL
+
+GOOD = "dnatctl_config_last_reload_successful"
+GOOD_AT = "dnatctl_config_last_reload_success_timestamp_seconds"
+WITH_KEYS = MINIMAL + "credential: {accessKey: LTAI-new, accessSecret: new}\n"
+OLD = Keys("LTAI-old", "old")
+
+
+class Followed:
+    """A configuration file, its watcher, and what that tells."""
+
+    def __init__(self, path: Path, provider: Provider) -> None:
+        self.path = path
+        self.clock = FakeClock()
+        self.metrics = Metrics()
+        self.metrics.config_read(good=True, at=0)
+        self.write(MINIMAL)
+        self.watcher = ConfigWatcher(
+            path,
+            provider,
+            threading.Event(),
+            Heartbeats(self.clock),
+            tell=self.metrics.config_read,
+            clock=self.clock,
+        )
+
+    def write(self, text: str) -> None:
+        """Swap the file, as a mounted ConfigMap is swapped."""
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        os.replace(fresh, self.path)
+
+    def look(self) -> Any:
+        """Whether the file counts as good after a look, and since when."""
+        self.watcher.look()
+        read = self.metrics.registry.get_sample_value
+        return read(GOOD), read(GOOD_AT)
+
+
+@pytest.fixture(params=["its own keys", "a role"])
+def followed(request: Any, tmp_path: Path) -> Followed:
+    lent = FileProvider(("token",), read_addon_token, FakeClock())
+    provider = StaticProvider(OLD) if request.param == "its own keys" else lent
+    return Followed(tmp_path / "config.yaml", provider)
+
+
+def test_a_bad_file_is_told_and_so_is_its_mend(followed: Followed) -> None:
+    followed.write(MINIMAL.replace("512", "five"))
+    assert followed.look() == (0, 0)
+    followed.write(MINIMAL)
+    followed.clock.advance(60)
+    assert followed.look() == (1, followed.clock.now().timestamp())
+
+
+def test_so_is_one_that_is_gone(followed: Followed) -> None:
+    followed.path.unlink()
+    assert followed.look() == (0, 0)
+
+
+def test_one_that_has_not_changed_is_not_read(followed: Followed) -> None:
+    assert followed.look() == (1, 0)
+
+
+def test_keys_are_taken_from_a_good_file_only(tmp_path: Path) -> None:
+    provider = StaticProvider(OLD)
+    followed = Followed(tmp_path / "config.yaml", provider)
+    followed.write(WITH_KEYS.replace("512", "five"))
+    followed.look()
+    assert provider.keys() == OLD
+    followed.write(WITH_KEYS)
+    followed.look()
+    assert provider.keys() == Keys("LTAI-new", "new")
