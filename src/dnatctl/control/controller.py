@@ -11,7 +11,6 @@ import gc
 import threading
 from collections.abc import Callable
 from functools import partial
-from operator import attrgetter
 
 import structlog
 
@@ -26,7 +25,6 @@ from dnatctl.control.identity import Identity, Permission, teller
 from dnatctl.control.inventory import Inventory, watch_counts
 from dnatctl.control.look import Lookout
 from dnatctl.control.lookups import KubeLookups
-from dnatctl.control.queue import WorkQueue
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.report import Report
 from dnatctl.control.resolver import EniResolver
@@ -34,7 +32,7 @@ from dnatctl.control.settings import LONGEST_CALL_S, Settings
 from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.tenancy import Nodes
 from dnatctl.control.watchdog import Watchdog
-from dnatctl.control.workers import Workers
+from dnatctl.control.workers import Workers, pod_queue
 from dnatctl.control.world import World
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.addresses import Neighbours
@@ -46,7 +44,7 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.nodes import Node, NodeSource
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served, known_uids
 from dnatctl.kube.pods import PodApi, PodSource
-from dnatctl.objects import Key, Pod, PodDNAT, PodRef
+from dnatctl.objects import Key, Pod, PodDNAT
 from dnatctl.observe.health import HealthServer
 from dnatctl.observe.metrics import CONTROLLER, Metrics, QueueObserver
 from dnatctl.observe.pool import PoolCollector
@@ -130,9 +128,7 @@ class Controller:
         self._informers = (self._pods, self._records, self._nodes)
         self._ledger = Ledger(self._writing, self._settings.namespace)
         self._identity = Identity(self._client, self._ledger, self._world, self._settings)
-        self._queue: WorkQueue[PodRef] = WorkQueue(
-            clock=clock, lane=attrgetter("key"), metrics=QueueObserver(self._metrics)
-        )
+        self._queue = pod_queue(clock, QueueObserver(self._metrics))
         self._hub = Hub(
             self._world,
             self._queue,

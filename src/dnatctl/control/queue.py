@@ -80,6 +80,9 @@ class WorkQueue(Generic[K]):
     a lane only one is with a worker at a time, the others wait until that worker is done. What
     always holds: each key is in at most one of due and waiting for its lane, and no two keys that
     workers have are of one lane.
+
+    Keys are given out oldest first, and where `share` tells them apart, shares in turn: however
+    many keys of one are due, and however long each takes, those of another wait for one worker.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class WorkQueue(Generic[K]):
         *,
         clock: Clock,
         lane: Callable[[K], Hashable] = lambda key: key,
+        share: Callable[[K], Hashable] = lambda _: None,
         metrics: QueueMetrics | None = None,
         random: Random | None = None,
         backoff_base: float = 0.005,
@@ -99,8 +103,8 @@ class WorkQueue(Generic[K]):
         self._backoff_base = backoff_base
         self._backoff_cap = backoff_cap
         self._wake = threading.Condition(threading.Lock())
-        self._due: tuple[OrderedDict[K, float], ...] = tuple(OrderedDict() for _ in Priority)
-        """Keys to be taken, oldest first, and since when they are due."""
+        self._due: tuple[_Due[K], ...] = tuple(_Due(share) for _ in Priority)
+        """Keys to be taken."""
         self._blocked: dict[Hashable, dict[K, Priority]] = {}
         """Keys that are to be due when the worker that has their lane is done, by lane."""
         self._taken: dict[Hashable, tuple[K, float]] = {}
@@ -223,13 +227,13 @@ class WorkQueue(Generic[K]):
         high, low = self._due
         if key in high or (key in low and priority is Priority.LOW):
             return
-        since = low.pop(key, None)
+        since = low.pop(key)
         if since is None:
             since = self._clock.monotonic()
             self._metrics.added()
             if wake:
                 self._wake.notify()
-        self._due[priority][key] = since
+        self._due[priority].add(key, since)
 
     def _block(self, key: K, priority: Priority) -> bool:
         """Have the key wait for its lane, if a worker has that; whether it does."""
@@ -246,7 +250,7 @@ class WorkQueue(Generic[K]):
             high, low = self._due
             low_first = bool(low) and (not high or self._turns % _LOW_SHARE == 0)
             priority = Priority.LOW if low_first else Priority.HIGH
-            key, since = self._due[priority].popitem(last=False)
+            key, since = self._due[priority].next()
             if self._block(key, priority):
                 continue
             self._taken[self._lane(key)] = (key, now)
@@ -263,6 +267,47 @@ class WorkQueue(Generic[K]):
                 # Each waiting worker has to know of the new first time: the one told of it alone
                 # may be busy with something else by then.
                 self._wake.notify_all()
+
+
+class _Due(Generic[K]):
+    """Keys, and since when they are due: shares in turn, within one the oldest first."""
+
+    def __init__(self, share: Callable[[K], Hashable]) -> None:
+        self._share = share
+        self._lines: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
+        """By share; the one whose last turn was longest ago is first. None is empty."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._lines.values()))
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._lines.get(self._share(key), ())
+
+    def add(self, key: K, since: float) -> None:
+        self._lines.setdefault(self._share(key), OrderedDict())[key] = since
+
+    def pop(self, key: K) -> float | None:
+        """Take that key out; since when it has been due, None if it is not."""
+        share = self._share(key)
+        line = self._lines.get(share, OrderedDict())
+        since = line.pop(key, None)
+        if since is not None and not line:
+            del self._lines[share]
+        return since
+
+    def next(self) -> tuple[K, float]:
+        """Take out the key whose turn it is."""
+        share, line = self._lines.popitem(last=False)
+        taken = line.popitem(last=False)
+        if line:
+            self._lines[share] = line
+        return taken
+
+    def clear(self) -> None:
+        self._lines.clear()
 
 
 class _Delays(Generic[K]):

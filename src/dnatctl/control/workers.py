@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 
 import structlog
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.api import Stopped
 from dnatctl.control.deadline import Deadline
-from dnatctl.control.queue import WorkQueue
+from dnatctl.control.queue import QueueMetrics, WorkQueue
 from dnatctl.heartbeat import Heartbeats, Life
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import PodRef
@@ -25,6 +26,13 @@ EXPECTED = (Failure.CONFLICT, Failure.TOO_MANY_REQUESTS, Failure.UNREACHABLE, Fa
 
 WORK_S = 90.0
 """Longest work for one pod: a dozen requests, of which some wait for a slow API server."""
+
+
+def pod_queue(clock: Clock, metrics: QueueMetrics) -> WorkQueue[PodRef]:
+    """The pods that want work: of one name one at a time, and namespaces in turn."""
+    return WorkQueue(
+        clock=clock, lane=attrgetter("key"), share=attrgetter("key.namespace"), metrics=metrics
+    )
 
 
 class Workers:

@@ -127,6 +127,35 @@ def test_done_needs_the_key_and_not_just_its_lane(lanes: WorkQueue[str]) -> None
     lanes.done("a1")
 
 
+@pytest.fixture
+def shares(clock: FakeClock) -> WorkQueue[str]:
+    """Keys of one first letter are of one share."""
+    return WorkQueue(clock=clock, share=lambda key: key[0], random=Random(1))
+
+
+def test_shares_come_in_turn_however_many_keys_of_one_are_due(shares: WorkQueue[str]) -> None:
+    for key in ("a1", "a2", "a3", "a4", "b1", "c1", "b2"):
+        shares.add(key)
+    assert len(shares) == 7
+    assert take_all(shares) == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
+
+
+def test_who_comes_late_waits_for_one_key_of_another_share(shares: WorkQueue[str]) -> None:
+    for key in ("a1", "a2", "a3"):
+        shares.add(key)
+    assert shares.get(0) == "a1"
+    shares.add("b1")
+    assert [shares.get(0), shares.get(0), shares.get(0)] == ["a2", "b1", "a3"]
+
+
+def test_within_a_share_what_changed_just_now_goes_first(shares: WorkQueue[str]) -> None:
+    shares.add("a1", Priority.LOW)
+    shares.add("a2")
+    shares.add("b1", Priority.LOW)
+    shares.add("a1")
+    assert take_all(shares) == ["a2", "a1", "b1"]
+
+
 def test_a_dropped_key_waits_for_nothing(queue: WorkQueue[str], clock: FakeClock) -> None:
     queue.add_after("a", 1.0)
     for _ in range(5):

@@ -20,6 +20,11 @@ def lane(key: str) -> str:
     return key[0]
 
 
+def share(key: str) -> bool:
+    """They are given out in turn with the others."""
+    return key in ("a", "c1", "c2")
+
+
 class QueueMachine(RuleBasedStateMachine):
     """The model: for each key whether a run is owed now, and at which times one will be."""
 
@@ -27,7 +32,12 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.clock = FakeClock()
         self.queue: WorkQueue[str] = WorkQueue(
-            clock=self.clock, lane=lane, random=Random(0), backoff_base=1.0, backoff_cap=4.0
+            clock=self.clock,
+            lane=lane,
+            share=share,
+            random=Random(0),
+            backoff_base=1.0,
+            backoff_cap=4.0,
         )
         self.owed: set[str] = set()
         self.at: dict[str, float] = {}
