@@ -43,7 +43,7 @@ class Parked:
             else:
                 self._world.pool.hold(uid, _read(text))
         if stale and self._note:
-            self._ledger.note_parked(dict.fromkeys(stale))
+            self._strike(*stale)
 
     def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
         """That status is about to be written: if it says that the pod is away, note whose the
@@ -72,11 +72,14 @@ class Parked:
         with self._world.lock:
             known = self._world.pool.hold(uid, ())
         if known:
-            try:
-                self._ledger.note_parked({uid: None})
-            except KubeError as error:
-                # What is left is struck at the next start.
-                log.warning("ledger not updated", uid=uid, error=str(error))
+            self._strike(uid)
+
+    def _strike(self, *uids: str) -> None:
+        """Take them out of the ledger. Nothing waits for it: the next start tries again."""
+        try:
+            self._ledger.note_parked(dict.fromkeys(uids))
+        except KubeError as error:
+            log.warning("ledger not updated", uids=uids, error=str(error))
 
 
 def _read(text: str) -> Iterable[Endpoint]:

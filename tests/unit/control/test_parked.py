@@ -117,6 +117,15 @@ def test_what_is_left_of_one_that_is_gone_is_struck_at_the_next_start(ledger, no
     assert THIEF.uid in ledger.held
 
 
+@pytest.mark.parametrize("failure", [Failure.FORBIDDEN, Failure.UNKNOWN])
+def test_that_it_cannot_be_struck_keeps_nobody_from_working(ledger, failure):
+    ledger.held = {VICTIM.uid: "1.1.1.1:600/tcp", THIEF.uid: "1.1.1.1:609/tcp"}
+    ledger.failure = failure
+    world, _ = start(ledger, THIEF)
+    assert ledger.writes == 1
+    assert world.pool.holds(THIEF.uid, [endpoint(609)])
+
+
 @pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN, Failure.ADMISSION])
 def test_a_ledger_that_takes_no_more_holds_up_nothing(ledger, failure):
     world, parked = start(ledger, VICTIM)
