@@ -140,6 +140,7 @@ KEPT = {
     Reconciler: {
         "_doubted": "doubted",
         "_refusals": NEVER_REFUSED,
+        "_mute": NEVER_REFUSED,
         "_damper": FEW_CHANGES,
         **dict.fromkeys(
             (

@@ -26,7 +26,8 @@ class Referee:
     `forged`: names of PodDNATs that a test wrote itself, which may claim what they like. `meddled`:
     IDs of rows that somebody else changed: what status says of them may be old for a moment.
     `adopted`: unmarked rows that may be written to. `neighbours`: names of rows that another
-    cluster writes.
+    cluster writes. `mute`: names of PodDNATs whose status the API server does not store: what it
+    says of a pod that has left the address is not waited for.
     """
 
     def __init__(self, marks: Marks, kube: KubeServer, cloud: Cloud, quarantine_s: float) -> None:
@@ -34,6 +35,7 @@ class Referee:
         self.meddled: set[str] = set()
         self.adopted: set[str] = set()
         self.neighbours = ""
+        self.mute: set[tuple[str, str]] = set()
         self.forged: set[tuple[str, str]] = set()
         self._marks = marks
         self._kube = kube
@@ -84,6 +86,7 @@ class Referee:
         listed = any(
             entry["forwardEntryId"] == call.entry_id
             for record in self._records()
+            if not (_key(record) in self.mute and self._has_left(record, row))
             for entry in record.get("status", {}).get("entries", [])
         )
         if listed:
@@ -141,6 +144,11 @@ class Referee:
     def _note(self, text: str) -> None:
         with self._lock:
             self.violations.append(text)
+
+    def _has_left(self, record: Object, row: Object) -> bool:
+        """Whether the pod of the record's name does not have the address that the row leads to."""
+        pod = self._kube.store.get("pods", *_key(record)) or {}
+        return bool(pod.get("status", {}).get("podIP") != row["internal_ip"])
 
     def _records(self) -> list[Object]:
         return self._kube.store.list(RECORDS)

@@ -154,6 +154,8 @@ class Reconciler:
         self._damper = Damper(changes_a_minute)
         self._doubted: dict[Key, Seen] = {}
         """Names whose last write may have been carried out although it failed."""
+        self._mute: set[str] = set()
+        """UIDs of records whose status the API server refused to store, the last time."""
 
     def reconcile(self, ref: PodRef) -> float | None:
         """Bring one pod, with the record of its name, as far as it goes now.
@@ -183,9 +185,12 @@ class Reconciler:
                     raise
                 if isinstance(made.step, CreateRecord | Reclaim):
                     return self._refused(seen, error)
-                if isinstance(made.step, FixMetadata) or (
-                    isinstance(made.step, Publish) and error.refused
-                ):
+                # The PodDNAT is there, or `_take` had seen that it is not: it has no status.
+                missing = error.failure is Failure.NOT_FOUND
+                untold = isinstance(made.step, Publish) and (error.refused or missing)
+                if untold and seen.record is not None:
+                    self._mute.add(seen.record.uid)
+                if untold or isinstance(made.step, FixMetadata):
                     self._reporter.judged(seen, Plan(problem=not_stored(seen.key, error)))
                 raise
         return 0.0
@@ -196,6 +201,7 @@ class Reconciler:
         Between a plan and its writes no writer may carry out what an earlier plan wanted, or it
         would be wanted once more.
         """
+        seen = replace(seen, mute=seen.record is not None and seen.record.uid in self._mute)
         made = self._decide(seen)
         self._hand_over(seen, made)
         return seen, made
@@ -299,6 +305,7 @@ class Reconciler:
             case Publish(status):
                 self._keeper.keep(record, status)
                 self._written(seen, step, self._api.patch_status(record, status))
+                self._mute.discard(record.uid)
             case FixMetadata(owner):
                 finalizers = tuple(dict.fromkeys((*record.finalizers, FINALIZER)))
                 fixed = self._api.patch_metadata(record, finalizers=finalizers, owners=(owner,))
@@ -366,6 +373,7 @@ class Reconciler:
         left = tuple(name for name in record.finalizers if name != FINALIZER)
         patched = self._api.patch_finalizers(record, left)
         self._hands.forget(record.uid)
+        self._mute.discard(record.uid)
         self._keeper.forget(record.uid)
         self._reporter.stepped(seen, step, patched)
         if left:

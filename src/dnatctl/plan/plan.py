@@ -30,9 +30,12 @@ from dnatctl.plan.deletion import serves, told
 from dnatctl.plan.exposure import Ask
 from dnatctl.plan.hold import hold
 from dnatctl.plan.owners import is_fixed, is_for
+from dnatctl.plan.policy import permitted
 from dnatctl.plan.release import park, release
-from dnatctl.plan.values import Plan, Seen, soonest
+from dnatctl.plan.rows import astray
+from dnatctl.plan.values import Plan, Publish, Seen, soonest
 from dnatctl.pool import Pool
+from dnatctl.table.writes import CreateRow, DeleteRow, Write
 
 
 def plan(seen: Seen, pool: Pool) -> Plan:
@@ -40,9 +43,21 @@ def plan(seen: Seen, pool: Pool) -> Plan:
     made = _next(seen, pool)
     return replace(
         made,
+        writes=(*made.writes, *_unannounced(seen, made)),
         problem=made.problem or seen.exposure.displaced,
         retry_in=soonest(made.retry_in, seen.retry_in),
     )
+
+
+def _unannounced(seen: Seen, made: Plan) -> tuple[Write, ...]:
+    """Deletes that cannot wait for the status to be written where it is refused: what it lists
+    reaches the pod no more in any case, and would reach whoever has the IP now."""
+    if seen.record is None or not (seen.mute and isinstance(made.step, Publish)):
+        return ()
+    known = {write.entry_id for write in made.writes if not isinstance(write, CreateRow)}
+    rows = [own for own in astray(seen, seen.record) if own.entry_id not in known]
+    deletes = tuple(DeleteRow(own.gateway_id, own.entry_id) for own in rows)
+    return permitted(seen.policy, deletes)[0]
 
 
 def _next(seen: Seen, pool: Pool) -> Plan:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dnatctl.model import EntryStatus
 from dnatctl.objects import PodDNAT, PodDNATSpec, PortMapping, StatusEntry
+from dnatctl.plan.exposure import Ask
 from dnatctl.plan.values import Seen
 from dnatctl.table.view import Row, Table
 
@@ -47,6 +48,17 @@ def own_rows(seen: Seen, record: PodDNAT) -> list[OwnRow]:
         OwnRow(gateway_id, row)
         for gateway_id, table in seen.tables.items()
         for row in table.owned_by(record.uid)
+    ]
+
+
+def astray(seen: Seen, record: PodDNAT) -> list[OwnRow]:
+    """Rows that lead to an IP which is not the pod's, or no more: another's any moment."""
+    own = seen.pod is not None and seen.exposure.ask not in (Ask.ENDED, Ask.NO_ADDRESS)
+    ip = seen.pod.ipv4 if seen.pod is not None and own else ""
+    return [
+        row
+        for row in own_rows(seen, record)
+        if not row.deleting and row.row.entry.internal_ip != ip
     ]
 
 

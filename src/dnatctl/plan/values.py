@@ -119,7 +119,8 @@ class Seen:
     `hindrances`: by row ID, what the cloud answers to its delete where that is no. `outage`: why
     the external IP of the record's claim forwards nothing, empty if it does as far as is known.
     `asked`: new endpoints that were asked for before, with no certain answer. `allowance`: None
-    where any number may be taken.
+    where any number may be taken. `mute`: the record's status was refused the last time, so that
+    what it lists cannot be withdrawn for now.
     """
 
     key: Key
@@ -150,6 +151,7 @@ class Seen:
     outage: str = ""
     asked: PodDNATSpec | None = None
     allowance: Allowance | None = None
+    mute: bool = False
 
     @property
     def withheld(self) -> Problem | None:

@@ -1,11 +1,14 @@
-"""A status that the API server does not store, and what people are told of it."""
+"""A status that the API server does not store: what people are told, and where rows lead then."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.stage import RECORDS, Stage, eventually
+from tests.support.stage import RECORDS, Stage, eventually, stage
+from tests.support.workloads import stateful
 
 REFUSALS = {
     "a webhook that is down": Fault(
@@ -15,7 +18,56 @@ REFUSALS = {
         403, 'admission webhook "policy.example.com" denied the request: not here'
     ),
     "a leave that is missing": Fault(403, "cannot patch resource poddnats/status"),
+    "a definition without status": Fault(404, "the server could not find the requested resource"),
 }
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Stage]:
+    with stage(quarantine="1s") as running:
+        running.start_controller()
+        yield running
+
+
+def refuse(it: Stage, name: str, fault: Fault) -> None:
+    it.referee.mute.add((it.ns, name))
+    it.kube.faults.add(fault, Match("patch", RECORDS, "status", namespace=it.ns), times=None)
+
+
+@pytest.mark.parametrize("why", REFUSALS)
+def test_the_next_holder_of_the_ip_is_not_reached_by_the_old_endpoint(it: Stage, why: str) -> None:
+    it.pod("web")
+    it.ready("web")
+    refuse(it, "web", REFUSALS[why])
+    it.delete_pod("web", grace=0)
+    eventually(lambda: not it.own_rows("web"), what="the row goes")
+    assert it.record("web"), "and the claim is kept until its end can be told"
+    it.kube.faults.clear()
+    it.gone("web")
+
+
+def test_neither_is_that_of_a_fixed_pod_that_is_away(it: Stage) -> None:
+    it.kube.store.create("statefulsets.apps", stateful(it.ns))
+    before = it.ready("db-0")
+    refuse(it, "db-0", REFUSALS["a webhook that is down"])
+    it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 0}})
+    eventually(lambda: not it.own_rows("db-0"), what="the row goes")
+    it.kube.faults.clear()
+    eventually(lambda: not it.entries("db-0"))
+    it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 1}})
+    after = it.ready("db-0")
+    assert [e["externalPort"] for e in after] == [e["externalPort"] for e in before]
+
+
+def test_a_pod_that_has_its_ip_keeps_what_is_listed_until_that_can_be_withdrawn(it: Stage) -> None:
+    it.pod("web")
+    it.ready("web")
+    refuse(it, "web", REFUSALS["a webhook that says no"])
+    it.annotate("web", switch="false")
+    it.told("web", "PodDNATRefused")
+    assert it.own_rows("web")
+    it.kube.faults.clear()
+    it.gone("web")
 
 
 @pytest.mark.parametrize("why", REFUSALS)
