@@ -22,8 +22,14 @@ class Turns:
     """Lines of names, one for each namespace. A name is in line, called, or neither."""
 
     def __init__(self) -> None:
-        self._lines: OrderedDict[str, OrderedDict[Key, None]] = OrderedDict()
-        """By namespace; the one whose last turn was longest ago is first. Kept while any waits."""
+        self._lines: dict[str, OrderedDict[Key, None]] = {}
+        """By namespace. Kept while any waits."""
+        self._turns: OrderedDict[str, None] = OrderedDict()
+        """The namespaces: the one whose last turn was longest ago, or that got something longest
+        ago, is first."""
+        self._doubts: OrderedDict[str, None] = OrderedDict()
+        """The same for calls of one: most are in vain, and to take the turn with them would keep a
+        namespace from being first when there is something to be had, time after time."""
         self._called: set[Key] = set()
 
     def __len__(self) -> int:
@@ -33,17 +39,23 @@ class Turns:
         """The name waits. One that was called did not get what it waited for: it is last now."""
         if key.namespace not in self._lines:
             self._lines[key.namespace] = OrderedDict()
-            self._lines.move_to_end(key.namespace, last=False)
+            for order in (self._turns, self._doubts):
+                order[key.namespace] = None
+                order.move_to_end(key.namespace, last=False)
         self._called.discard(key)
         self._lines[key.namespace].setdefault(key)
 
     def leave(self, key: Key) -> None:
-        """The name waits no more."""
+        """The name waits no more. One that was called got what it waited for."""
+        served = key in self._called
         self._called.discard(key)
         if key.namespace in self._lines:
+            if served:
+                self._turns.move_to_end(key.namespace)
             self._lines[key.namespace].pop(key, None)
-            if not any(self._lines.values()):
-                self._lines.clear()
+            if not (self._called or any(self._lines.values())):
+                for kept in (self._lines, self._turns, self._doubts):
+                    kept.clear()
 
     def must_wait(self, key: Key) -> bool:
         """Whether others have waited for longer, and the name was not called."""
@@ -54,12 +66,13 @@ class Turns:
     def call(self, most: int, may: Callable[[str], bool] = lambda _: True) -> list[Key]:
         """The next ones of namespaces that `may`, `most` of them; they are in line no more."""
         called: list[Key] = []
+        order = self._turns if most > 1 else self._doubts
         while len(called) < most:
-            namespace = next((n for n, line in self._lines.items() if line and may(n)), None)
+            namespace = next((n for n in order if self._lines[n] and may(n)), None)
             if namespace is None:
                 break
             key, _ = self._lines[namespace].popitem(last=False)
-            self._lines.move_to_end(namespace)
+            order.move_to_end(namespace)
             called.append(key)
         self._called.update(called)
         return called

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
@@ -60,6 +60,31 @@ def test_one_that_fails_again_and_again_does_not_take_the_turn_of_others(turns):
         called.append(key)
         turns.join(key)
     assert sorted(called) == sorted(hopeless)
+
+
+def test_a_call_of_one_that_is_in_vain_takes_no_turn(turns):
+    crowd, late = names("crowd", 60), Key("late", "x")
+    joined(turns, crowd, [late])
+    for _ in range(8):
+        for most in (16, 16, 1):
+            for key in turns.call(most):
+                turns.join(key)
+        called = turns.call(16)
+        assert called[0] == late, "something is to be had, and it has got nothing so far"
+        turns.leave(called[1])
+        for key in (*called[:1], *called[2:]):
+            turns.join(key)
+        turns.call(1)
+
+
+def test_who_got_something_comes_after_who_did_not(turns):
+    new, late = names("crowd", 8), Key("late", "x")
+    joined(turns, [late], new[:1])
+    for before, after in pairwise(new):
+        turns.call(16)
+        turns.leave(before)
+        joined(turns, [late], [after])
+        assert next(iter(turns._turns)) == "late"
 
 
 def test_joining_again_keeps_the_place_unless_it_was_called(turns):
