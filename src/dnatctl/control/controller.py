@@ -27,7 +27,7 @@ from dnatctl.control.look import Lookout
 from dnatctl.control.lookups import KubeLookups
 from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.report import Report
-from dnatctl.control.resolver import EniResolver
+from dnatctl.control.resolver import EniResolver, forgetting
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
 from dnatctl.control.sweeper import Sweeper
 from dnatctl.control.tenancy import Nodes
@@ -114,9 +114,8 @@ class Controller:
 
     def _make_views(self) -> None:
         config, clock, hearts = self._settings.config, self._clock, self._hearts
-        marks = Marks(config.cluster_id)
-        offers, quota = self._settings.offers(), config.namespaces.limit
-        self._world = World(marks, offers, config.quarantine, clock, quota)
+        marks, offers = Marks(config.cluster_id), self._settings.offers()
+        self._world = World(marks, offers, config.quarantine, clock, config.namespaces.limit)
         self._enis = EniCache(clock, self._eni_found)
         self._neighbours = Neighbours()
         pods = PodSource(neighbours=self._neighbours, concerns=self._world.is_stated)
@@ -125,6 +124,7 @@ class Controller:
         records = PodDNATSource(self._record_api.served)
         self._records: Informer[PodDNAT] = informer(records, unserved=self._definition.lost)
         self._nodes: Informer[Node] = informer(NodeSource())
+        self._pods.on_change(forgetting(self._enis))
         self._informers = (self._pods, self._records, self._nodes)
         self._ledger = Ledger(self._writing, self._settings.namespace)
         self._identity = Identity(self._client, self._ledger, self._world, self._settings)

@@ -254,10 +254,13 @@ class Lookout:
         return self._world.durable(record.spec.endpoints(), record.uid)
 
     def _eni(self, ip: str, record: PodDNAT | None) -> Eni | None:
-        """Asked for only while the record lacks it: interfaces do not change under a pod."""
+        """Asked for only while the record lacks it: interfaces do not change under a pod.
+
+        What was learned before this pod stated the IP is of an earlier pod.
+        """
         if record is not None and record.spec.eni and record.spec.internal_ip == ip:
             return None
-        return self._enis.want(ip)
+        return self._enis.want(ip, self._world.stated_since(ip))
 
     def _refusals(self, record: PodDNAT | None) -> Mapping[NewEntry, Refusal]:
         gateways = self._gateways()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
 
@@ -10,11 +11,26 @@ from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.eni import EniCache
 from dnatctl.cloud.errors import CloudError
 from dnatctl.heartbeat import CALL_S, Heartbeats
+from dnatctl.objects import Pod
 
 log = structlog.get_logger(__name__)
 
 PAUSE_S = 1.0
 """Longest wait for work, and the pause after a failure."""
+
+
+def forgetting(enis: EniCache) -> Callable[[Pod | None, Pod | None], None]:
+    """For the pods' cache: when a pod ends or loses its IP, what is known of that goes as well."""
+
+    def pod_changed(old: Pod | None, new: Pod | None) -> None:
+        for ip in _addresses(old) - _addresses(new):
+            enis.forget(ip)
+
+    return pod_changed
+
+
+def _addresses(pod: Pod | None) -> set[str]:
+    return set() if pod is None or pod.ended else set(pod.ips)
 
 
 class EniResolver:

@@ -11,10 +11,12 @@ from msgspec.structs import replace
 
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.look import MOST_QUESTIONS, Lookout
+from dnatctl.control.resolver import forgetting
 from dnatctl.control.tenancy import Nodes
 from dnatctl.control.world import World
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
+from dnatctl.model import Eni
 from dnatctl.objects import Key, Pod, PodDNAT
 from dnatctl.plan.exposure import Rules
 from dnatctl.plan.values import Deletion, Policy, Seen, WorkloadAnswer
@@ -64,6 +66,8 @@ class Place:
         self.records: Cache[PodDNAT] = Cache()
         self.pods.on_change(self.world.pod_changed)
         self.records.on_change(lambda old, new: (self.world.record_changed(old, new), None)[1])
+        self.enis = EniCache(clock, lambda ip: None)
+        self.pods.on_change(forgetting(self.enis))
         self.server = ApiServer()
         self.neighbours = Neighbours()
         self.unanswered = False
@@ -82,7 +86,7 @@ class Place:
             nodes=Nodes(Cache()),
             lookups=self.server,
             gateways=lambda: gateways,
-            enis=EniCache(clock, lambda ip: None),
+            enis=self.enis,
             neighbours=self.neighbours,
             clock=clock,
         )
@@ -220,3 +224,44 @@ def test_who_made_the_record_is_seen_as_it_is_then(place: Place):
     place.records.apply(record((600, 80)))
     place.server.meanwhile = lambda: place.world.made(ME)
     assert place.look().made_here
+
+
+def interface(eni_id: str) -> Any:
+    """A cloud where every address is of that network interface."""
+
+    def find(ips: list[str]) -> dict[str, Eni]:
+        return {ip: Eni(eni_id, "vsw-1", "zone-1", (ip,)) for ip in ips}
+
+    return SimpleNamespace(find_enis=find)
+
+
+def test_the_interface_of_an_earlier_holder_of_the_ip_is_not_the_pods(place: Place):
+    """The earlier one's end may not have been heard of yet."""
+    earlier = replace(pod(), key=Key("games", "earlier"), uid="uid-earlier")
+    place.pods.apply(earlier)
+    place.enis.want(POD_IP)
+    place.enis.resolve_pending(interface("eni-earlier"))
+    place.world.clock.advance(100.0)
+    place.pods.apply(replace(pod(), resource_version="2"))
+    assert place.look().eni is None
+    place.enis.resolve_pending(interface("eni-now"))
+    found = place.look().eni
+    assert found is not None
+    assert found.eni_id == "eni-now"
+
+
+@pytest.mark.parametrize("change", [{"ended": True}, {"ips": ()}, {"ips": ("10.0.0.9",)}])
+def test_what_is_known_of_an_ip_ends_with_the_pod_that_has_it(place: Place, change: dict[str, Any]):
+    place.pods.apply(pod())
+    place.enis.want(POD_IP)
+    place.enis.resolve_pending(interface("eni-1"))
+    place.pods.apply(replace(pod(), resource_version="2", **change))
+    assert place.enis.want(POD_IP) is None
+
+
+def test_and_stays_while_the_pod_lives(place: Place):
+    place.pods.apply(pod())
+    place.enis.want(POD_IP)
+    place.enis.resolve_pending(interface("eni-1"))
+    place.pods.apply(replace(pod(), resource_version="2", node="node-1"))
+    assert place.enis.want(POD_IP) is not None
