@@ -22,6 +22,12 @@ HIGHEST: Final = 4
 """Owners of owners looked at: a pod's ReplicaSet, its Deployment, and what programs put above."""
 
 
+MOST: Final = 8
+"""Owners looked at: ours is one. Whoever may write a PodDNAT can give it as many as they like, and
+each is asked for, which would keep a worker busy for minutes. What is cleaned up behind owners has
+lost all of them, so that a few tell as much."""
+
+
 class Around(Struct, frozen=True):
     """`going`: what is being deleted, or is gone, for people; empty if nothing is. `unseen`: the
     leave that is missing to look at the rest; empty where all could be looked at. `seen`: those
@@ -61,7 +67,7 @@ class Surroundings:
         namespace = pod.key.namespace
         path = paths.path("api", "v1", "namespaces", namespace)
         yield "get namespaces", partial(self._object, f"the namespace {namespace}", path)
-        for owner in record.owners:
+        for owner in record.owners[:MOST]:
             if owner.kind != "Pod":
                 leave = f"get {owner.kind} ({owner.api_version})"
                 yield leave, partial(self._owner, namespace, owner)

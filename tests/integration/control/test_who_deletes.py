@@ -194,6 +194,32 @@ def test_the_garbage_collector_deletes_the_record_of_a_pod_that_lives_on(it: Sta
     it.gone(pod)
 
 
+def test_of_a_crowd_of_owners_only_some_are_asked_for(it: Stage) -> None:
+    owner = {"apiVersion": "v1", "kind": "ConfigMap"}
+    crowd = []
+    for n in range(40):
+        made = it.kube.store.create(
+            "configmaps", {"metadata": {"name": f"o-{n}", "namespace": it.ns}}
+        )
+        crowd.append(owner | {"name": f"o-{n}", "uid": made["metadata"]["uid"]})
+    asked = Match("get", "configmaps", namespace=it.ns)
+    rule = it.kube.faults.add(Fault(), asked, times=None)
+    it.pod("alone")
+    before = it.ready("alone")
+    meta = it.record("alone")["metadata"]
+    with it.kube.store.raw.lock:
+        patch = {"metadata": {"ownerReferences": meta["ownerReferences"] + crowd}}
+        it.kube.store.patch(RECORDS, it.ns, "alone", patch)
+        it.kube.store.delete(RECORDS, it.ns, "alone")
+    eventually(
+        lambda: (
+            (it.record("alone") or {}).get("metadata", {}).get("uid", "") not in ("", meta["uid"])
+        )
+    )
+    assert it.ready("alone") != before
+    assert 0 < rule.hits < 20
+
+
 def test_a_definition_that_goes_is_nobodys_wish() -> None:
     with stage() as it:
         it.start_controller()
