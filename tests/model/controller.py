@@ -15,18 +15,21 @@ from typing import Any, NamedTuple
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control import reconciler as reconciling
+from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.gateway.sweeper import Sweeper
+from dnatctl.control.gateway.threads import TableThreads
+from dnatctl.control.gateway.writer import TableWriter
 from dnatctl.control.look import Lookout, _Answers
 from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.signals import Signals
 from dnatctl.control.tenancy import Nodes
-from dnatctl.control.world import World
-from dnatctl.control.writer import TableWriter
+from dnatctl.control.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.nodes import Node
 from dnatctl.model import ForwardEntry, GatewayEip
-from dnatctl.objects import Key, PodDNAT, PodRef
+from dnatctl.objects import Key, PodDNAT
 from dnatctl.plan.exposure import Rules
 from dnatctl.plan.values import Plan, Seen, WorkloadAnswer
 from dnatctl.pool import GatewayPool
@@ -34,7 +37,7 @@ from dnatctl.table.backlog import Backlog
 from dnatctl.table.marks import Marks
 from dnatctl.table.turns import LOWER_CLASS_EVERY
 from dnatctl.table.view import Pass
-from dnatctl.table.writes import PendingWrite, Write
+from dnatctl.table.writes import PendingWrite
 from tests.model import image as img
 from tests.model.cloud import Call, Cloud, Outcome
 from tests.model.edges import (
@@ -117,34 +120,31 @@ class Process:
         self.now = self.clock.monotonic()
         self.server: Any = Server(kube, tick, fault)
         offer = GatewayPool(GATEWAY, setup.ports)
-        self.world = World(MARKS, [offer], setup.quarantine_s, self.clock)
-        self.table = self.world.table(GATEWAY)
+        self.views = Views(MARKS, [offer], setup.quarantine_s, self.clock)
+        self.table = self.views.table(GATEWAY)
         self.pods: Any = PodCache(image.pods)
-        self.records: Any = RecordCache(self.record_changed)
+        self.records: Any = RecordCache()
         self.backlog = Backlog()
         self.setup = setup
         self._cloud = cloud
         self._load(all_due=all_due)
+        queue: Any = SILENT
+        self.signals = Signals(self.views, queue, self.pods, self.records)
+        self.records.on_change(self._record_changed)
 
     @cached_property
     def lookout(self) -> Lookout:
         """What a worker looks with."""
-        writer = SimpleNamespace(
-            refusals=self.backlog.refusals,
-            unanswered=self.backlog.unanswered,
-            hindrances=self.backlog.hindrances,
-        )
-        gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])
         enis: Any = _ENIS
         lookout = Lookout(
-            self.world,
+            self.views,
             self.pods,
             self.records,
             rules=RULES,
             policy=lambda: self.setup.policy,
             nodes=dead_node(),
             lookups=self.server,
-            gateways=lambda: gateways,
+            gateways=lambda: self.gateways,
             enis=enis,
             neighbours=Neighbours(),
             clock=self.clock,
@@ -158,11 +158,12 @@ class Process:
         reporter: Any = SILENT
         reconciler = OneStep(
             self.lookout,
-            self.world,
+            self.views,
             self.records,
             self.server,
             ledger=self.server,
-            hands=self,
+            hands=self.gateways,
+            signals=self.signals,
             reporter=reporter,
             note_soon=lambda: None,
         )
@@ -172,26 +173,26 @@ class Process:
     # --- image
 
     def _load(self, *, all_due: bool) -> None:
-        image, world = self.image, self.world
-        world.pool.describe(GATEWAY, [GatewayEip(EIP, usable=True)], "")
-        world._adopted.update(image.adopted)
+        image, views = self.image, self.views
+        views.pool.describe(GATEWAY, [GatewayEip(EIP, usable=True)], "")
+        views._adopted.update(image.adopted)
         img.load_table(self.table, image, self.now)
-        img.load_pool(world.pool, image)
+        img.load_pool(views.pool, image)
         for state in image.pods:
-            world.pod_changed(None, as_pod(state))
+            views.pod_changed(None, as_pod(state))
         for record in image.records:
             self.records.held[record.key] = record
-            world._keys[record.uid] = record.key
-        world._made = set(image.made)
-        world._retired = dict(image.retired)
-        world._noted = set(image.noted)
+            views._keys[record.uid] = record.key
+        views._made = set(image.made)
+        views._retired = dict(image.retired)
+        views._noted = set(image.noted)
         img.load_backlog(self.backlog, image.backlog, all_due=all_due)
 
     def freeze(self, **changes: Any) -> Image:
         """The image of the memory as it is now."""
-        world, reading = self.world, self.image.reading
+        views, reading = self.views, self.image.reading
         reading = changes.get("reading", reading)
-        retired = img.freeze_retired(world, self.now)
+        retired = img.freeze_retired(views, self.now)
         first_read = img.freeze_first_read(self.table, self.now)
         frozen = self.image._replace(
             pods=tuple(sorted(self.pods.states.values())),
@@ -201,15 +202,15 @@ class Process:
             table=img.freeze_pasts(self.table, self.now, (*self._cloud.rows, *(reading or ()))),
             read=self.table.read_once,
             first_read=first_read,
-            made=img.freeze_made(world, first_read),
-            claims=img.freeze_claims(world.pool),
-            contests=img.freeze_contests(world.pool),
-            used=img.freeze_used(world.pool),
-            quarantine=img.freeze_quarantine(world.pool, self.now),
-            lines=img.freeze_lines(world.pool),
+            made=img.freeze_made(views, first_read),
+            claims=img.freeze_claims(views.pool),
+            contests=img.freeze_contests(views.pool),
+            used=img.freeze_used(views.pool),
+            quarantine=img.freeze_quarantine(views.pool, self.now),
+            lines=img.freeze_lines(views.pool),
             retired=retired,
-            noted=frozenset(world._noted & {endpoint for endpoint, _ in retired}),
-            adopted=tuple(sorted(world._adopted.items())),
+            noted=frozenset(views._noted & {endpoint for endpoint, _ in retired}),
+            adopted=tuple(sorted(views._adopted.items())),
             backlog=img.freeze_backlog(self.backlog, self.table, self.now),
         )
         if "lookout" in self.__dict__:
@@ -236,62 +237,59 @@ class Process:
         return Done(self.freeze(**changes), server.stored, server.late, told)
 
     @cached_property
-    def writer(self) -> TableWriter:
-        """The writer of the table, with the backlog there is."""
-        listener: Any = SILENT
+    def gateways(self) -> Gateways:
+        """The gateway at work, with the backlog there is; its threads are never started."""
         port: Any = CloudPort(self._cloud)
-        return TableWriter(
-            GATEWAY,
-            self.world,
+        gateways = Gateways(
+            self.views,
             port,
-            listener=listener,
+            self.signals,
+            _METRICS,
             fence=lambda: True,
+            adopted=self.server.load,
+            idle_s=60.0,
+        )
+        gateways._threads[GATEWAY] = TableThreads(
+            GATEWAY,
+            self.views,
+            port,
+            listener=self.signals,
+            remains=gateways.remains,
+            metrics=_METRICS,
+            in_doubt=lambda: None,
+            fence=lambda: True,
+            idle_s=60.0,
             backlog=self.backlog,
         )
+        gateways._wanted = {
+            uid: {GATEWAY}
+            for uid, record in self.backlog._records.items()
+            if any(pending.wanted for pending in record.pending)
+        }
+        return gateways
+
+    @property
+    def writer(self) -> TableWriter:
+        """The writer of the table."""
+        return self.gateways._threads[GATEWAY].writer
 
     @cached_property
     def sweeper(self) -> Sweeper:
         """Made when needed, which is seldom."""
-        gateways: Any = SimpleNamespace(writer=lambda _id: self.writer)
         sweeper = Sweeper(
-            self.world,
-            gateways,
+            self.views,
+            self.gateways,
             _METRICS,
+            ledger=self.server,
             known_uids=lambda: {record.uid for record in self.server.kube.records},
             delete=True,
         )
         img.load_sightings(sweeper, self.image)
         return sweeper
 
-    # --- what the hub does in the program
-
-    def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
-        self.world.record_changed(old, new)
+    def _record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
         if old is not None and new is None:
-            if self.world.has_rows(old.uid) or self.backlog.unanswered(old.uid):
-                self.sweeper.vanished(old.uid, old.key)
-            self.backlog.forget(old.uid)
-
-    def want(self, uid: str, name: Key, writes: tuple[Write, ...]) -> None:
-        self.backlog.want(uid, name.namespace, writes)
-
-    def expedite(self, uid: str) -> None:
-        if self.world.key_of(uid) is None:
-            self.sweeper.expedite(uid)
-        else:
-            self.backlog.expedite(uid)
-
-    def forget(self, uid: str) -> None:
-        self.backlog.forget(uid)
-
-    def changed(self, name: Key) -> None:
-        """In small worlds everybody may act at any time."""
-
-    def room_made(self) -> None:
-        """See above."""
-
-    def served(self) -> None:
-        """See above."""
+            self.gateways.record_changed(old, new)
 
     # --- the worker
 
@@ -299,7 +297,7 @@ class Process:
         """Look, decide, and take one step; returns what the step was."""
         usual, reconciling.MOST_STEPS = reconciling.MOST_STEPS, 1
         try:
-            self.reconciler.reconcile(PodRef("", key(name)))
+            self.reconciler.reconcile(self.signals.ref(key(name)))
         except KubeError as error:
             if not error.unsure:
                 raise
@@ -391,23 +389,23 @@ class Process:
             row = self._cloud.row(entry_id) if entry_id not in self._cloud.hidden else None
             changes += self.table.answered(entry_id, row, self.now)
         if not self.image.read:
-            self.world.pool.open()
+            self.views.pool.open()
         gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]
-        return self.world.disown(gone)
+        return self.views.disown(gone)
 
     # --- the lease
 
     def inherit(self, text: str) -> None:
         """Take over what the last leader left."""
-        self.world.inherit(text, 0.0)
+        self.views.inherit(text, 0.0)
 
     def handover(self) -> str:
         """What the lease says for the next leader."""
-        return self.world.handover()
+        return self.views.handover()
 
     def noted(self, text: str) -> None:
         """The lease has been written."""
-        self.world.noted(text)
+        self.views.noted(text)
 
 
 def _as_it_is(seen: Seen) -> Seen:

@@ -8,10 +8,9 @@ from typing import NoReturn
 
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry, NewEntry
-from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus
+from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus, PodRef
 from dnatctl.plan.deletion import WISHED, behind
 from dnatctl.plan.values import Deletion, Plan, Seen, WorkloadAnswer
-from dnatctl.table.writes import Write
 from tests.model.cloud import Call, Cloud
 from tests.model.kube import (
     LATER,
@@ -54,7 +53,7 @@ class TickClock:
 
 
 class PodCache:
-    """The pods as the watch has told of them."""
+    """The pods as the watch has told of them. The explorer tells the views of changes."""
 
     def __init__(self, pods: tuple[PodState, ...]) -> None:
         self.states = {key(pod.name): pod for pod in pods}
@@ -63,6 +62,8 @@ class PodCache:
         state = self.states.get(name)
         return as_pod(state) if state else None
 
+    def on_change(self, told: object) -> None: ...
+
 
 RecordChanged = Callable[[PodDNAT | None, PodDNAT | None], None]
 
@@ -70,9 +71,15 @@ RecordChanged = Callable[[PodDNAT | None, PodDNAT | None], None]
 class RecordCache:
     """The PodDNATs as the watch and own writes have told of them."""
 
-    def __init__(self, told: RecordChanged) -> None:
-        self._told = told
+    def __init__(self) -> None:
+        self._told: list[RecordChanged] = []
         self.held: dict[Key, PodDNAT] = {}
+
+    def on_change(self, told: RecordChanged) -> None:
+        self._told.append(told)
+
+    def values(self) -> list[PodDNAT]:
+        return list(self.held.values())
 
     def get(self, name: Key) -> PodDNAT | None:
         return self.held.get(name)
@@ -94,7 +101,8 @@ class RecordCache:
         else:
             self.held[name] = new
         if (old, new) != (None, None):
-            self._told(old, new)
+            for told in self._told:
+                told(old, new)
 
 
 class Server:
@@ -191,13 +199,9 @@ class CloudPort:
 
 
 class Silent:
-    """Listener and reporter whom nobody hears: the explorer looks at everything anyway."""
+    """Queue and reporter whom nobody hears: the explorer looks at everything anyway."""
 
-    def changed(self, name: Key) -> None: ...
-    def read_soon(self, gateway_id: str) -> None: ...
-    def gateway_in_doubt(self, gateway_id: str) -> None: ...
-    def gateway_changed(self, gateway_id: str) -> None: ...
-    def modify_denied(self) -> None: ...
-    def written(self, gateway_id: str, write: Write, outcome: str) -> None: ...
+    def add(self, ref: PodRef, priority: object = None) -> None: ...
+    def looking(self, ref: PodRef) -> None: ...
     def stepped(self, seen: Seen, step: object, record: PodDNAT | None) -> None: ...
     def judged(self, seen: Seen, made: Plan) -> None: ...

@@ -12,10 +12,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from dnatctl.control.gateway.remains import Vanished
+from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.control.look import Basis, Lookout
 from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.sweeper import Sweeper, _Vanished
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
 from dnatctl.objects import Key, PodDNAT, PodDNATSpec
 from dnatctl.plan.case import CONFLICTS_BELIEVED
@@ -206,9 +207,9 @@ def freeze_first_read(table: Table, now: float) -> float:
     return table.first_read if now - table.first_read <= READ_LAG_S else NEVER
 
 
-def freeze_made(world: World, first_read: float) -> frozenset[str]:
+def freeze_made(views: Views, first_read: float) -> frozenset[str]:
     """PodDNATs that this process created, as long as that makes a difference."""
-    return frozenset(world._made if first_read > NEVER else ())
+    return frozenset(views._made if first_read > NEVER else ())
 
 
 def load_table(table: Table, image: Image, now: float) -> None:
@@ -376,9 +377,9 @@ def load_pool(pool: Pool, image: Image) -> None:
         pool._quarantine._set(endpoint, until)
 
 
-def freeze_retired(world: World, now: float) -> tuple[tuple[Endpoint, float], ...]:
+def freeze_retired(views: Views, now: float) -> tuple[tuple[Endpoint, float], ...]:
     """Retired endpoints; a quarantine that is over ended long ago."""
-    return tuple(sorted((e, until if until > now else 0.0) for e, until in world._retired.items()))
+    return tuple(sorted((e, until if until > now else 0.0) for e, until in views._retired.items()))
 
 
 # --- what the lookout and the sweeper remember
@@ -440,6 +441,7 @@ def load_doubted(reconciler: Reconciler, image: Image) -> None:
 
 def freeze_sightings(sweeper: Sweeper, table: Table) -> dict[str, Any]:
     """Orphans seen so far: the parts of an image."""
+    sweeper.take_in()
     sightings = tuple(
         (
             Orphan(s.orphan.gateway_id, s.orphan.entry_id, s.orphan.uid, EARLIER),
@@ -460,4 +462,4 @@ def load_sightings(sweeper: Sweeper, image: Image) -> None:
     for orphan, first, seen in image.sightings:
         sweeper._sightings._seen[orphan.entry_id] = _Sighting(orphan, first, seen)
     sweeper._sightings._urgent = set(image.urgent)
-    sweeper._vanished = {uid: _Vanished(name, NEVER) for uid, name in image.vanished}
+    sweeper._vanished = {uid: Vanished(name, NEVER) for uid, name in image.vanished}

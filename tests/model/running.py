@@ -53,7 +53,7 @@ class Running:
         )
         process = self.process(world, image)
         for record in image.records:
-            process.world.record_changed(None, record)
+            process.views.record_changed(None, record)
         process.inherit(world.kube.lease)
         view = f", with an old view of {' and '.join(stale)}" if stale else ""
         return Next(f"a controller starts{view}", world._replace(image=process.freeze()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.model import NewEntry
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.values import Plan, Publish, Retire
@@ -37,7 +37,7 @@ def test_what_is_listed_stays_so_while_another_port_is_being_made():
 def test_the_endpoint_of_an_orphan_rests_when_its_row_is_gone():
     """A write of a leader that died had made the row after the claim for it was let go of."""
     clock = FakeClock()
-    world = World(MARKS, [offer()], QUARANTINE, clock)
+    world = Views(MARKS, [offer()], QUARANTINE, clock)
     table = world.table(GATEWAY)
     ours, foreign = row("fwd-1", f"{EIP}:600", owner=uid(1)), row("fwd-2", f"{EIP}:601")
     table.merge(reading(1.0, ours, foreign), 1.0)

@@ -9,7 +9,7 @@ import pytest
 
 from dnatctl.control.look import Lookout
 from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.pool.claims import Claims
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.line import Line
@@ -97,7 +97,7 @@ KEPT = {
         "_learned_limit": NEVER_REFUSED,
         "_learned_until": NEVER_REFUSED,
     },
-    World: {
+    Views: {
         "pool": "claims",
         "tables": "rows",
         "_adopted": "adopted",
@@ -107,6 +107,7 @@ KEPT = {
         "_keys": DERIVED,
         "_by_ip": DERIVED,
         "marks": CONSTANT,
+        "can_modify": CONSTANT,
         "clock": CONSTANT,
         "lock": CONSTANT,
         "quarantine_s": CONSTANT,
@@ -152,7 +153,7 @@ KEPT = {
                 "_hands",
                 "_reporter",
                 "_note_soon",
-                "_looking",
+                "_signals",
                 "_dry_run",
                 "_keeper",
             ),
@@ -170,7 +171,7 @@ KEPT = {
 
 
 def _made() -> list[object]:
-    world = World(MARKS, [offer()], 60.0, FakeClock())
+    world = Views(MARKS, [offer()], 60.0, FakeClock())
     pool = world.pool
     gateway = pool._gateways[GATEWAY]
     line = gateway.line(EIP, TCP)

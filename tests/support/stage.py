@@ -322,7 +322,7 @@ class Stage:
 
     def controller_eips(self, gateway_id: str) -> set[str]:
         """The EIPs of a gateway that the controller takes for usable; none if it cannot use it."""
-        gateway = self.running[0].controller._world.gateways.get(gateway_id)
+        gateway = self.running[0].controller._views.gateways.get(gateway_id)
         if gateway is None or gateway.problem:
             return set()
         return {eip.ip for eip in gateway.eips if eip.usable}
@@ -433,7 +433,7 @@ def _is_starting(pod: Object) -> bool:
 
 
 def _busy(controller: Controller) -> bool:
-    world, queue = controller._world, controller._queue
+    world, queue = controller._views, controller._queue
     return (
         queue.unfinished_seconds() > 0
         or len(queue) > 0
@@ -457,7 +457,7 @@ def _look_again(controller: Controller) -> None:
         lambda: all(it.poller.last_pass >= began or it.poller.failing for it in threads),
         what="tables read anew",
     )
-    controller._hub.resync()
+    controller._signals.resync()
     controller._sweeper.sweep()
 
 

@@ -16,13 +16,13 @@ from functools import partial
 from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud.api import CloudApi
 from dnatctl.control.deadline import Deadline
-from dnatctl.control.gateways import Gateways
-from dnatctl.control.hub import Hub
+from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.control.identity import Identity
 from dnatctl.control.queue import WorkQueue
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
-from dnatctl.control.sweeper import Sweeper
-from dnatctl.control.world import World
+from dnatctl.control.signals import Signals
+from dnatctl.control.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
@@ -56,18 +56,18 @@ class Collector:
         self._clock = clock or SystemClock()
         config = settings.config
         self._known_uids = partial(known_uids, client, Served(client, version))
-        self._world = World(
+        self._views = Views(
             Marks(config.cluster_id), settings.offers(), config.quarantine, self._clock
         )
         metrics, ledger = Metrics(), Ledger(client, settings.namespace)
         queue: WorkQueue[PodRef] = WorkQueue(clock=self._clock)
-        hub = Hub(self._world, queue, Cache(), Cache(), metrics=metrics, ledger=ledger)
-        identity = Identity(client, ledger, self._world, replace(settings, dry_run=True))
+        signals = Signals(self._views, queue, Cache(), Cache())
+        identity = Identity(client, ledger, self._views, replace(settings, dry_run=True))
         if problem := identity.learn():
             raise ValueError(problem)
         self._of = of
         if of:
-            self._world.identify(of)
+            self._views.identify(of)
         self._leading, self._lost = threading.Event(), threading.Event()
         self._inherited = ""
         self._elector = LeaseElector(
@@ -80,17 +80,22 @@ class Collector:
             clock=self._clock,
         )
         self._gateways = Gateways(
-            self._world,
+            self._views,
             cloud,
-            hub,
+            signals,
+            metrics,
             fence=lambda: self._elector.is_leader(spare=LONGEST_CALL_S),
             adopted=ledger.load,
             idle_s=settings.idle_s,
         )
         self._sweeper = Sweeper(
-            self._world, self._gateways, metrics, known_uids=self._known_uids, delete=True
+            self._views,
+            self._gateways,
+            metrics,
+            ledger=ledger,
+            known_uids=self._known_uids,
+            delete=True,
         )
-        hub.attach(self._gateways, self._sweeper)
 
     def __enter__(self) -> Collector:
         self._gateways.start()
@@ -108,7 +113,7 @@ class Collector:
         """
         self._until(self._gateways.ready, timeout, self._why_unread)
         first = {orphan.entry_id for orphan in self._unclaimed()}
-        generations = {g: table.generation for g, table in self._world.tables.items()}
+        generations = {g: table.generation for g, table in self._views.tables.items()}
         for gateway_id in generations:
             if (poller := self._gateways.poller(gateway_id)) is not None:
                 poller.read_soon()
@@ -117,7 +122,7 @@ class Collector:
             (orphan, row.entry)
             for orphan in self._unclaimed()
             if orphan.entry_id in first
-            and (row := self._world.table(orphan.gateway_id).row(orphan.entry_id)) is not None
+            and (row := self._views.table(orphan.gateway_id).row(orphan.entry_id)) is not None
         ]
 
     def lead(self, timeout: float) -> str:
@@ -135,7 +140,7 @@ class Collector:
         self._sweeper.sweep_out(orphan for orphan in orphans if orphan.entry_id in still)
 
         def left() -> list[Orphan]:
-            return [o for o in orphans if self._world.table(o.gateway_id).row(o.entry_id)]
+            return [o for o in orphans if self._views.table(o.gateway_id).row(o.entry_id)]
 
         with contextlib.suppress(TimeoutError):
             self._until(lambda: not left(), timeout, str)
@@ -155,7 +160,7 @@ class Collector:
 
     def _read_since(self, generations: dict[str, int]) -> bool:
         return all(
-            self._world.table(gateway_id).generation > before
+            self._views.table(gateway_id).generation > before
             for gateway_id, before in generations.items()
             if self._gateways.poller(gateway_id) is not None
         )

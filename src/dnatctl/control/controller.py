@@ -19,8 +19,8 @@ from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.definition import DefinitionKeeper
-from dnatctl.control.gateways import Gateways
-from dnatctl.control.hub import PULSE_S, Hub
+from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.control.identity import Identity, Permission, teller
 from dnatctl.control.inventory import Inventory, watch_counts
 from dnatctl.control.look import Lookout
@@ -29,11 +29,11 @@ from dnatctl.control.reconciler import Reconciler
 from dnatctl.control.report import Report
 from dnatctl.control.resolver import EniResolver, forgetting
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
-from dnatctl.control.sweeper import Sweeper
+from dnatctl.control.signals import PULSE_S, Signals
 from dnatctl.control.tenancy import Nodes
+from dnatctl.control.views import Views
 from dnatctl.control.watchdog import Watchdog
 from dnatctl.control.workers import Workers, pod_queue
-from dnatctl.control.world import World
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import KubeClient
@@ -115,10 +115,10 @@ class Controller:
     def _make_views(self) -> None:
         config, clock, hearts = self._settings.config, self._clock, self._hearts
         marks, offers = Marks(config.cluster_id), self._settings.offers()
-        self._world = World(marks, offers, config.quarantine, clock, config.namespaces.limit)
+        self._views = Views(marks, offers, config.quarantine, clock, config.namespaces.limit)
         self._enis = EniCache(clock, self._eni_found)
         self._neighbours = Neighbours()
-        pods = PodSource(neighbours=self._neighbours, concerns=self._world.is_stated)
+        pods = PodSource(neighbours=self._neighbours, concerns=self._views.is_stated)
         informer = partial(Informer, self._client, clock=clock, hearts=hearts)
         self._pods: Informer[Pod] = informer(pods)
         records = PodDNATSource(self._record_api.served)
@@ -127,36 +127,31 @@ class Controller:
         self._pods.on_change(forgetting(self._enis))
         self._informers = (self._pods, self._records, self._nodes)
         self._ledger = Ledger(self._writing, self._settings.namespace)
-        self._identity = Identity(self._client, self._ledger, self._world, self._settings)
+        self._identity = Identity(self._client, self._ledger, self._views, self._settings)
         self._queue = pod_queue(clock, QueueObserver(self._metrics))
-        self._hub = Hub(
-            self._world,
-            self._queue,
-            self._pods,
-            self._records,
-            metrics=self._metrics,
-            ledger=self._ledger,
-        )
+        self._signals = Signals(self._views, self._queue, self._pods, self._records)
         # In this order: whoever is told of a node finds its addresses.
         self._node_index = Nodes(self._nodes, listed=self._nodes.synced.is_set)
-        self._nodes.on_change(self._hub.node_changed)
+        self._nodes.on_change(self._signals.node_changed)
 
     def _make_leader_parts(self) -> None:
         settings, clock, hearts = self._settings, self._clock, self._hearts
         self._gateways = Gateways(
-            self._world,
+            self._views,
             self._cloud,
-            self._hub,
+            self._signals,
+            self._metrics,
             fence=self._may_write,
             adopted=self._ledger.load,
             idle_s=settings.idle_s,
             hearts=hearts,
         )
+        self._records.on_change(self._gateways.record_changed)
         self._resolver = EniResolver(self._enis, self._cloud, self._stop, hearts)
         pod_api = PodApi(self._writing)
         self._lookups = KubeLookups(self._client, pod_api, self._definition.doubt, self._records)
         lookout = Lookout(
-            self._world,
+            self._views,
             self._pods,
             self._records,
             rules=settings.rules(),
@@ -169,9 +164,10 @@ class Controller:
             clock=clock,
         )
         self._sweeper = Sweeper(
-            self._world,
+            self._views,
             self._gateways,
             self._metrics,
+            ledger=self._ledger,
             known_uids=partial(known_uids, self._client, self._record_api.served),
             delete=not (self._policy().upsert_only or settings.dry_run),
             patience=settings.orphans,
@@ -184,25 +180,31 @@ class Controller:
             self._client,
             Key(settings.namespace, CONTROLLER),
             settings.identity,
-            LeaseCallbacks(self._started, self._lost, self._world.handover, self._noted),
+            LeaseCallbacks(self._started, self._lost, self._views.handover, self._signals.noted),
             clock=clock,
             force=not settings.leader_elect,
             hearts=hearts,
         )
-        reconcile, metrics = self._make_reconciler(lookout, pod_api).reconcile, self._metrics
         self._workers = Workers(
-            self._queue, reconcile, self._hub.successor, metrics, clock, settings.workers, hearts
+            self._queue,
+            self._make_reconciler(lookout, pod_api).reconcile,
+            self._signals.successor,
+            self._metrics,
+            clock,
+            settings.workers,
+            hearts,
         )
 
     def _make_reconciler(self, lookout: Lookout, pod_api: PodApi) -> Reconciler:
         settings = self._settings
         return Reconciler(
             lookout,
-            self._world,
+            self._views,
             self._records,
             self._record_api,
             ledger=self._ledger,
-            hands=self._hub,
+            hands=self._gateways,
+            signals=self._signals,
             reporter=Report(
                 self._metrics,
                 self._events,
@@ -213,7 +215,6 @@ class Controller:
                 annotation=settings.config.publish.annotation,
             ),
             note_soon=self._elector.renew_soon,
-            looking=self._hub.looking,
             dry_run=settings.dry_run,
             changes_a_minute=settings.changes_a_minute,
             keeper=self._identity.parked,
@@ -223,7 +224,7 @@ class Controller:
         registry = self._metrics.registry
         self._metrics.follow(self._queue)
         self._metrics.events_dropped.set_function(lambda: self._events.dropped)
-        inventory = Inventory(self._world, self._gateways, self._settings.config.namespaces)
+        inventory = Inventory(self._views, self._gateways, self._settings.config.namespaces)
         registry.register(PoolCollector(inventory.ips, inventory.tables, inventory.quotas))
         counts = partial(watch_counts, self._informers, self._clock)
         registry.register(WatchCollector(counts))
@@ -270,7 +271,7 @@ class Controller:
         self._begin_leading()
         resync = self._settings.config.resync
         while not self._pause(min(PULSE_S, resync), "waits for the next pulse"):
-            self._hub.pulse(resync)
+            self._signals.pulse(resync)
             self._definition.pulse(resync)
 
     def _begin_leading(self) -> None:
@@ -281,12 +282,12 @@ class Controller:
         self._definition.look()
         if not self._permitted(self._identity.learn):
             return
-        self._hub.attach(self._gateways, self._sweeper)
+        self._signals.begin()
         self._gateways.start()
         self._resolver.start()
         if self._wait_for(self._gateways.ready) and self._permitted(self._identity.settle):
-            with self._world.lock:
-                self._world.pool.open()
+            with self._views.lock:
+                self._views.pool.open()
             self._working = True
             log.info("working", pods=len(self._pods), records=len(self._records))
             self._workers.start()
@@ -340,7 +341,7 @@ class Controller:
 
     def _started(self, inherited: str, age: float) -> None:
         log.info("leading", identity=self._settings.identity)
-        self._world.inherit(inherited, age)
+        self._views.inherit(inherited, age)
         self._metrics.leading.labels(CONTROLLER).set(1)
         self._leading.set()
 
@@ -352,10 +353,6 @@ class Controller:
     def _may_write(self) -> bool:
         return self._elector.is_leader(spare=LONGEST_CALL_S) and not self._settings.dry_run
 
-    def _noted(self, state: str) -> None:
-        for key in self._world.noted(state):
-            self._hub.changed(key)
-
     def _failed(self, what: str) -> None:
         log.error("ending, as a part of the process does not work", failure=what)
         self.failure = what
@@ -365,14 +362,13 @@ class Controller:
 
     def _policy(self) -> Policy:
         return self._settings.policy(
-            can_modify=self._hub.can_modify,
+            can_modify=self._views.can_modify,
             keeps_conditions=not self._record_api.prunes_conditions,
             migrating_since=self._identity.migrating_since(),
         )
 
     def _eni_found(self, ip: str) -> None:
-        for key in self._world.keys_at(ip):
-            self._hub.changed(key)
+        self._signals.interface_found(ip)
 
     # --- health
 

@@ -1,6 +1,6 @@
 """What a leader leaves to the next one: which endpoints are in quarantine, and for how long.
 
-Nothing else in the world says so once a row and its PodDNAT are gone. It travels in an annotation
+Nothing else anywhere says so once a row and its PodDNAT are gone. It travels in an annotation
 of the leader's Lease, which is renewed every few seconds anyway: no write is added. What is said is
 the time that remained when the Lease was renewed, so that no clock of another machine counts; the
 next leader takes off what it saw pass by itself.

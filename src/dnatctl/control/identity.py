@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from dnatctl.control.gateway.sweeper import shared
 from dnatctl.control.parked import Parked
 from dnatctl.control.settings import Settings
-from dnatctl.control.sweeper import shared
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.kube import answers, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
@@ -81,14 +81,14 @@ class Identity:
     """What is known of this cluster. In a dry run nothing is written to the ledger."""
 
     def __init__(
-        self, client: KubeClient, ledger: Ledger, world: World, settings: Settings
+        self, client: KubeClient, ledger: Ledger, views: Views, settings: Settings
     ) -> None:
         self._client = client
         self._ledger = ledger
-        self._world = world
+        self._views = views
         self._note = not settings.dry_run
         self._take_over = settings.config.take_over
-        self.parked = Parked(ledger, world, note=self._note)
+        self.parked = Parked(ledger, views, note=self._note)
         self._migrating: datetime | None = None
         self._facts: dict[str, str] = {}
         self.known = True
@@ -114,7 +114,7 @@ class Identity:
             )
         self._facts[CLUSTER] = uid or noted
         self.known = bool(self._facts[CLUSTER])
-        self._world.identify(tag_of(self._facts[CLUSTER]))
+        self._views.identify(tag_of(self._facts[CLUSTER]))
         self.parked.load()
         if not self.known:
             log.warning(
@@ -129,11 +129,11 @@ class Identity:
         A cluster that has never worked under its cluster ID does not begin beside another that
         does. One that has goes on: the rows of the other are left alone. Raises KubeError.
         """
-        marks = self._world.marks
-        if self._facts.get(WORKED_AS) != marks.cluster_id and not self._world.claimed_rows():
-            if others := self._world.rows_of_others():
+        marks = self._views.marks
+        if self._facts.get(WORKED_AS) != marks.cluster_id and not self._views.claimed_rows():
+            if others := self._views.rows_of_others():
                 return shared(marks, others)
-            if (orphans := self._world.orphans()) > MANY:
+            if (orphans := self._views.orphans()) > MANY:
                 return (
                     f"{orphans} entries carry the clusterID {marks.cluster_id}, and this cluster "
                     "has made none of them: give it a clusterID of its own, or, if nobody needs "
@@ -146,7 +146,7 @@ class Identity:
     def migrating_since(self) -> datetime | None:
         """When the migration began that `takeOver` asks for; None if it is over, or none is."""
         since = self._migrating
-        if since is None or (self._world.clock.now() - since).total_seconds() > MIGRATION_S:
+        if since is None or (self._views.clock.now() - since).total_seconds() > MIGRATION_S:
             return None
         return since
 
@@ -154,7 +154,7 @@ class Identity:
         if not self._take_over:
             self._remember({MIGRATING: None})
             return
-        now = self._world.clock.now()
+        now = self._views.clock.now()
         self._migrating = min(parse_time(self._facts.get(MIGRATING, "")) or now, now)
         self._remember({MIGRATING: format_time(self._migrating)})
         until = format_time(self._migrating + timedelta(seconds=MIGRATION_S))

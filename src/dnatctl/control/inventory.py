@@ -8,8 +8,8 @@ from typing import Any
 
 from dnatctl.clock import Clock
 from dnatctl.config import Namespaces
-from dnatctl.control.gateways import Gateways
-from dnatctl.control.world import World
+from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.views import Views
 from dnatctl.kube.informer import Informer
 from dnatctl.model import Protocol
 from dnatctl.observe.pool import IpCount, QuotaCount, TableCount
@@ -22,25 +22,25 @@ IpKey = tuple[str, str, Protocol]
 class Inventory:
     """Counts on demand."""
 
-    def __init__(self, world: World, gateways: Gateways, namespaces: Namespaces) -> None:
-        self._world = world
+    def __init__(self, views: Views, gateways: Gateways, namespaces: Namespaces) -> None:
+        self._views = views
         self._gateways = gateways
         self._named = namespaces.with_own_quota()
 
     def ips(self) -> list[IpCount]:
         """Ports by state, for each external IP and protocol of the pool."""
-        with self._world.lock:
+        with self._views.lock:
             used: Counter[IpKey] = Counter()
-            for spec in self._world.pool.claims().values():
+            for spec in self._views.pool.claims().values():
                 for endpoint in spec.endpoints():
                     used[spec.gateway_id, endpoint.ip, endpoint.protocol] += 1
             resting: Counter[tuple[str, Protocol]] = Counter()
-            for endpoint in self._world.quarantined():
+            for endpoint in self._views.quarantined():
                 resting[endpoint.ip, endpoint.protocol] += 1
             return [
                 self._ip_count(offer, ip, protocol, used, resting)
-                for offer in self._world.pool.offers()
-                for ip in sorted(eip.ip for eip in self._world.pool.eips(offer.gateway_id))
+                for offer in self._views.pool.offers()
+                for ip in sorted(eip.ip for eip in self._views.pool.eips(offer.gateway_id))
                 for protocol in Protocol
             ]
 
@@ -61,7 +61,7 @@ class Inventory:
     def _foreign(self, offer: GatewayPool, ip: str, protocol: Protocol) -> int:
         """Ports of the pool that rows of others cover."""
         total = 0
-        for row in self._world.table(offer.gateway_id).rows():
+        for row in self._views.table(offer.gateway_id).rows():
             entry = row.entry
             if row.owner or entry.external_ip != ip or entry.protocol not in (None, protocol):
                 continue
@@ -72,13 +72,13 @@ class Inventory:
 
     def tables(self) -> Iterator[TableCount]:
         """One count a gateway of the configuration."""
-        wall = self._world.clock.now().timestamp()
-        mono = self._world.clock.monotonic()
-        for offer in self._world.pool.offers():
+        wall = self._views.clock.now().timestamp()
+        mono = self._views.clock.monotonic()
+        for offer in self._views.pool.offers():
             gateway_id = offer.gateway_id
-            counts = self._world.counts(gateway_id)
+            counts = self._views.counts(gateway_id)
             writer, poller = self._gateways.writer(gateway_id), self._gateways.poller(gateway_id)
-            limit = self._world.pool.limit(gateway_id, mono)
+            limit = self._views.pool.limit(gateway_id, mono)
             read = poller.last_pass if poller else float("-inf")
             yield TableCount(
                 gateway=gateway_id,
@@ -87,16 +87,16 @@ class Inventory:
                 orphan=counts.orphan,
                 backlog=writer.backlog() if writer else 0,
                 limit=limit,
-                usable=not self._world.pool.problem(gateway_id),
+                usable=not self._views.pool.problem(gateway_id),
                 read_at=wall - (mono - read) if read > 0 else 0.0,
                 written_at=writer.written_at if writer else 0.0,
             )
 
     def quotas(self) -> Iterator[QuotaCount]:
         """One count for each namespace that has a quota and endpoints, or a quota of its own."""
-        now = self._world.clock.monotonic()
-        with self._world.lock:
-            pool = self._world.pool
+        now = self._views.clock.monotonic()
+        with self._views.lock:
+            pool = self._views.pool
             namespaces = pool.claiming_namespaces() | self._named
             uses = {name: pool.use_of_quota(name, now) for name in sorted(namespaces)}
         for name, (limit, claimed, resting) in uses.items():

@@ -1,6 +1,6 @@
 """Look: everything that concerns one namespace and name, in one value that is of one moment.
 
-What only the API server can say is asked first. Then, with the world locked, all that a decision
+What only the API server can say is asked first. Then, with the views locked, all that a decision
 rests on is read together, and decided on before anything can change. If by then something else has
 to be asked, it is asked, and all is read anew.
 """
@@ -14,9 +14,9 @@ from typing import Protocol, TypeVar
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
-from dnatctl.control.gateways import Gateways
+from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.tenancy import Nodes, Tenancy
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.model import Endpoint, Eni, NewEntry
@@ -31,7 +31,7 @@ from dnatctl.table.writes import Refusal
 WORKLOAD_BELIEVED_S = 15.0
 
 MOST_QUESTIONS = 8
-"""Asked for one look: more where the world changes faster than the API server answers."""
+"""Asked for one look: more where the views changes faster than the API server answers."""
 
 _NEVER_ASKED = (float("-inf"), "", UNASKED)
 
@@ -74,7 +74,7 @@ class Lookout:
 
     def __init__(
         self,
-        world: World,
+        views: Views,
         pods: Cache[Pod],
         records: Cache[PodDNAT],
         *,
@@ -87,7 +87,7 @@ class Lookout:
         neighbours: Neighbours,
         clock: Clock,
     ) -> None:
-        self._world = world
+        self._views = views
         self._pods = pods
         self._records = records
         self._rules = rules
@@ -97,7 +97,7 @@ class Lookout:
         self._gateways = gateways
         self._enis = enis
         self._tenancy = Tenancy(
-            world, pods, nodes, neighbours, pod_now=lookups.pod, enis=enis, clock=clock
+            views, pods, nodes, neighbours, pod_now=lookups.pod, enis=enis, clock=clock
         )
         self._clock = clock
         self._confirmed: dict[Key, Basis] = {}
@@ -108,7 +108,7 @@ class Lookout:
 
     def look(self, key: Key, then: Callable[[Seen], Made]) -> Made | None:
         """What `then` makes of all that is known of the name, which is so while it is called: the
-        world is locked. Raises KubeError where the API server does not say what has to be known.
+        views are locked. Raises KubeError where the API server does not say what has to be known.
 
         None where that cannot be known now, as it changes all the time: try again.
         """
@@ -116,7 +116,7 @@ class Lookout:
 
     def _look(self, key: Key, then: Callable[[Seen], Made], answers: _Answers) -> Made | None:
         for _ in range(MOST_QUESTIONS):
-            with self._world.lock:
+            with self._views.lock:
                 seen = self._see(key, answers)
                 question = self._question(seen, answers)
                 if question is None:
@@ -203,7 +203,7 @@ class Lookout:
     def _see(self, key: Key, answers: _Answers) -> Seen:
         pod, record, now = self._pod(key, answers), self._records.get(key), self._clock.monotonic()
         if record is not None:
-            self._world.admit(record.uid)
+            self._views.admit(record.uid)
         exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, self._rules))
         wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip
         seen = Seen(
@@ -211,29 +211,29 @@ class Lookout:
             exposure=exposure,
             pod=pod,
             record=record,
-            tables=self._world.tables,
-            marks=self._world.marks,
+            tables=self._views.tables,
+            marks=self._views.marks,
             policy=self._policy(),
             now=now,
             wall=self._clock.now(),
             refusals=self._refusals(record),
             unanswered=self._unanswered(record),
             durable=self._durable(record),
-            absent=self._world.absent,
-            made_here=record is not None and self._world.made_here(record.uid),
+            absent=self._views.absent,
+            made_here=record is not None and self._views.made_here(record.uid),
             eni=self._eni(exposure.ip, record) if wants_address else None,
             no_interface=bool(wants_address) and self._enis.missing(exposure.ip),
             zone_id=self._nodes.zone_of(pod.node) if pod else "",
-            names=self._world.names,
-            stated_for=now - self._world.stated_since(exposure.ip),
+            names=self._views.names,
+            stated_for=now - self._views.stated_since(exposure.ip),
             retry_in=retry_in,
             deletion=self._deletion(key, record),
             served=self._served_by(key, record, pod),
             hindrances=self._hindrances(record),
-            outage=self._world.outage(record.spec) if record else "",
-            denied=record is not None and self._world.pool.has_nothing(record.uid),
-            asked=self._world.asked(key),
-            allowance=self._world.quota_left(key),
+            outage=self._views.outage(record.spec) if record else "",
+            denied=record is not None and self._views.pool.has_nothing(record.uid),
+            asked=self._views.asked(key),
+            allowance=self._views.quota_left(key),
         )
         owner = workload_to_ask(seen)
         known = self._workload(key, owner, now) if owner is not None else None
@@ -251,7 +251,7 @@ class Lookout:
     def _durable(self, record: PodDNAT | None) -> frozenset[Endpoint]:
         if record is None:
             return frozenset()
-        return self._world.durable(record.spec.endpoints(), record.uid)
+        return self._views.durable(record.spec.endpoints(), record.uid)
 
     def _eni(self, ip: str, record: PodDNAT | None) -> Eni | None:
         """Asked for only while the record lacks it: interfaces do not change under a pod.
@@ -260,7 +260,7 @@ class Lookout:
         """
         if record is not None and record.spec.eni and record.spec.internal_ip == ip:
             return None
-        return self._enis.want(ip, self._world.stated_since(ip))
+        return self._enis.want(ip, self._views.stated_since(ip))
 
     def _refusals(self, record: PodDNAT | None) -> Mapping[NewEntry, Refusal]:
         gateways = self._gateways()

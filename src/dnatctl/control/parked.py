@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import structlog
 
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.model import Endpoint, Protocol
@@ -27,9 +27,9 @@ _ENDPOINT = re.compile(r"([0-9.]{7,15}):([0-9]{1,5})/(tcp|udp)")
 class Parked:
     """Keeps parked claims in the ledger. With `note` False nothing is written."""
 
-    def __init__(self, ledger: Ledger, world: World, *, note: bool = True) -> None:
+    def __init__(self, ledger: Ledger, views: Views, *, note: bool = True) -> None:
         self._ledger = ledger
-        self._world = world
+        self._views = views
         self._note = note
 
     def load(self) -> None:
@@ -38,10 +38,10 @@ class Parked:
         """
         stale = []
         for uid, text in self._ledger.parked().items():
-            if self._world.key_of(uid) is None:
+            if self._views.key_of(uid) is None:
                 stale.append(uid)
             else:
-                self._world.pool.hold(uid, _read(text))
+                self._views.pool.hold(uid, _read(text))
         if stale and self._note:
             self._strike(*stale)
 
@@ -52,8 +52,8 @@ class Parked:
         ready = status.condition(READY)
         if ready is None or ready.reason != AWAY.reason:
             return
-        with self._world.lock:
-            pool = self._world.pool
+        with self._views.lock:
+            pool = self._views.pool
             own = tuple(e for e in record.spec.endpoints() if pool.owner(e) == record.uid)
             if not own or pool.holds(record.uid, own):
                 return
@@ -62,15 +62,15 @@ class Parked:
             self._ledger.note_parked({record.uid: ",".join(map(str, own))})
         except KubeError as error:
             if not error.refused:
-                with self._world.lock:
+                with self._views.lock:
                     pool.hold(record.uid, ())
                 raise
             log.warning("parked claim not noted", key=str(record.key), error=str(error))
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
-        with self._world.lock:
-            known = self._world.pool.hold(uid, ())
+        with self._views.lock:
+            known = self._views.pool.hold(uid, ())
         if known:
             self._strike(uid)
 

@@ -11,7 +11,8 @@ import structlog
 from dnatctl.control.damping import CHANGES_A_MINUTE, Damper
 from dnatctl.control.look import Lookout
 from dnatctl.control.refusals import Refusals, is_refusal, not_stored
-from dnatctl.control.world import World
+from dnatctl.control.signals import Signals
+from dnatctl.control.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
@@ -64,18 +65,6 @@ class Hands(Protocol):
         """The PodDNAT is gone."""
         ...
 
-    def changed(self, key: Key) -> None:
-        """That name is to be looked at again."""
-        ...
-
-    def room_made(self) -> None:
-        """Some of those who wait for an endpoint are to try."""
-        ...
-
-    def served(self) -> None:
-        """One of those who waited got an endpoint."""
-        ...
-
 
 class Keeper(Protocol):
     """Who notes parked claims."""
@@ -111,43 +100,38 @@ class Reporter(Protocol):
         ...
 
 
-def _still(_ref: PodRef) -> bool:
-    """No name is ever another pod's."""
-    return True
-
-
 class Reconciler:
     """Turns plans into requests.
 
-    `looking` is told of each look at a pod: what has been heard of it until then is settled by it.
-    It answers False where the name is another pod's by now: that one's own turn will come.
+    Signals are told of each look at a pod: what has been heard of it until then is settled by it.
+    They answer False where the name is another pod's by now: that one's own turn will come.
     """
 
     def __init__(
         self,
         lookout: Lookout,
-        world: World,
+        views: Views,
         records: Cache[PodDNAT],
         api: PodDNATApi,
         *,
         ledger: Ledger,
         hands: Hands,
+        signals: Signals,
         reporter: Reporter,
         note_soon: Callable[[], None],
-        looking: Callable[[PodRef], bool] = _still,
         dry_run: bool = False,
         keeper: Keeper | None = None,
         changes_a_minute: int = CHANGES_A_MINUTE,
     ) -> None:
         self._lookout = lookout
-        self._world = world
+        self._views = views
         self._records = records
         self._api = api
         self._ledger = ledger
         self._hands = hands
+        self._signals = signals
         self._reporter = reporter
         self._note_soon = note_soon
-        self._looking = looking
         self._dry_run = dry_run
         self._keeper = keeper or _Keepless()
         self._refusals = Refusals()
@@ -168,7 +152,7 @@ class Reconciler:
             self._recheck(doubted)
             del self._doubted[key]
         for _ in range(MOST_STEPS):
-            if not self._looking(ref):
+            if not self._signals.looking(ref):
                 return 0.0
             decided = self._lookout.look(key, self._in_one_breath)
             if decided is None:
@@ -207,12 +191,12 @@ class Reconciler:
         return seen, made
 
     def _decide(self, seen: Seen) -> Plan:
-        """Plan, and take the endpoints of a new claim out of the pool. The world is locked."""
+        """Plan, and take the endpoints of a new claim out of the pool. The views are locked."""
         held_back = self._refusals.hold(seen.key, seen.now) or self._damper.hold(seen.key, seen.now)
         if held_back is not None:
             seen = replace(seen, allowance=held_back)
-        made = plan(seen, self._world.pool)
-        if isinstance(made.step, CreateRecord) and self._world.waiting.comes_later(seen.key):
+        made = plan(seen, self._views.pool)
+        if isinstance(made.step, CreateRecord) and self._views.waiting.comes_later(seen.key):
             made = Plan(problem=ITS_TURN)
         # Room that is made from now on is heard of.
         self._queue_up(seen.key, made)
@@ -223,17 +207,17 @@ class Reconciler:
         if isinstance(made.step, CreateRecord | Reclaim):
             self._refusals.tries(seen.key, seen.now)
             held = seen.record.spec if seen.record else None
-            self._world.begin_claim(seen.key, made.step.spec, held)
+            self._views.begin_claim(seen.key, made.step.spec, held)
         elif seen.asked is not None and held_back is None:
-            self._world.end_claim(seen.key)
+            self._views.end_claim(seen.key)
         return made
 
     def _queue_up(self, key: Key, made: Plan) -> None:
         reason = made.problem.reason if made.problem else ""
         if reason in WAIT_FOR_ROOM and not isinstance(made.step, CreateRecord):
-            self._world.waiting.begin(key, for_pool=reason == "PoolExhausted")
+            self._views.waiting.begin(key, for_pool=reason == "PoolExhausted")
         else:
-            self._world.waiting.end(key)
+            self._views.waiting.end(key)
 
     def _hand_over(self, seen: Seen, made: Plan) -> None:
         if self._dry_run:
@@ -248,8 +232,8 @@ class Reconciler:
     def _refused(self, seen: Seen, error: KubeError) -> float:
         """A claim was not stored: whoever it is for is told, and tries again later."""
         log.warning("claim not stored", key=str(seen.key), error=str(error))
-        now = self._world.clock.monotonic()
-        with self._world.lock:
+        now = self._views.clock.monotonic()
+        with self._views.lock:
             problem, wait = self._refusals.refused(seen.key, error, now)
         if problem is not None:
             self._reporter.judged(seen, Plan(problem=problem))
@@ -257,13 +241,13 @@ class Reconciler:
 
     def _judge(self, seen: Seen, made: Plan) -> float | None:
         if made.problem is ITS_TURN:
-            self._hands.room_made()
+            self._signals.room_made()
             return None
         if not self._dry_run:
             self._reporter.judged(seen, made)
         if seen.record is None and seen.pod is None:
             self._lookout.forget(seen.key)
-            with self._world.lock:
+            with self._views.lock:
                 self._refusals.forget(seen.key)
         waits = made.problem is not None and made.problem.reason in CALLED
         return None if waits else made.retry_in
@@ -313,7 +297,7 @@ class Reconciler:
             case Adopt(gateway_id, entry_ids):
                 adopted = dict.fromkeys(entry_ids, record.uid)
                 self._ledger.note(gateway_id, adopted)
-                self._world.adopt(adopted)
+                self._views.adopt(adopted)
                 self._reporter.stepped(seen, step, record)
             case Retire():
                 return self._retire(seen.key, step)
@@ -342,32 +326,32 @@ class Reconciler:
             stored = write()
         except KubeError as error:
             if not error.unsure:
-                self._world.end_claim(seen.key)
+                self._views.end_claim(seen.key)
                 raise
-            self._world.doubt_claim(seen.key)
+            self._views.doubt_claim(seen.key)
             self._refresh(seen)
             raise
         except BaseException:
-            self._world.doubt_claim(seen.key)
+            self._views.doubt_claim(seen.key)
             raise
         if seen.record is None:
-            self._world.made(stored.uid)
+            self._views.made(stored.uid)
         self._written(seen, step, stored)
-        self._world.end_claim(seen.key)
+        self._views.end_claim(seen.key)
         had = seen.record.spec if seen.record else PodDNATSpec()
-        with self._world.lock:
+        with self._views.lock:
             if not set(stored.spec.endpoints()) <= set(had.endpoints()):
-                self._damper.took(seen.key, self._world.clock.monotonic())
+                self._damper.took(seen.key, self._views.clock.monotonic())
             waiting = self._refusals.accepted(seen.key)
         for key in waiting:
-            self._hands.changed(key)
-        self._hands.served()
+            self._signals.changed(key)
+        self._signals.served()
 
     def _retire(self, key: Key, step: Retire) -> bool:
-        begun = self._world.retire(key, step.endpoints)
+        begun = self._views.retire(key, step.endpoints)
         if begun:
             self._note_soon()
-        return bool(self._world.durable(step.endpoints)) and begun
+        return bool(self._views.durable(step.endpoints)) and begun
 
     def _drop_finalizer(self, seen: Seen, record: PodDNAT, step: DropFinalizer) -> None:
         left = tuple(name for name in record.finalizers if name != FINALIZER)
@@ -389,7 +373,7 @@ class Reconciler:
         """Nothing may rest on a view that lacks a write of our own."""
         self._refresh(seen)
         if seen.record is not None and (gateway_id := seen.record.spec.gateway_id):
-            self._world.adopt(self._ledger.load(gateway_id))
+            self._views.adopt(self._ledger.load(gateway_id))
 
     def _refresh(self, seen: Seen) -> None:
         held = self._api.get(seen.key)

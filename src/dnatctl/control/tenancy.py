@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node
@@ -70,7 +70,7 @@ class Tenancy:
 
     def __init__(
         self,
-        world: World,
+        views: Views,
         pods: Cache[Pod],
         nodes: Nodes,
         neighbours: Neighbours,
@@ -79,7 +79,7 @@ class Tenancy:
         enis: EniCache,
         clock: Clock,
     ) -> None:
-        self._world = world
+        self._views = views
         self._pods = pods
         self._nodes = nodes
         self._neighbours = neighbours
@@ -102,7 +102,7 @@ class Tenancy:
         claimants = [me, *map(self._nodes.claimant, others)]
         instance = ""
         if is_open(claimants):
-            since = self._world.stated_since(exposure.ip)
+            since = self._views.stated_since(exposure.ip)
             eni = self._enis.latest(exposure.ip, since)
             wait = since + CLOUD_WAITED_FOR_S - self._clock.monotonic()
             if eni is None and wait > 0:
@@ -134,7 +134,7 @@ class Tenancy:
 
     def _others(self, pod: Pod, ip: str) -> list[Pod]:
         """Other pods that state the IP and may be alive."""
-        held = (self._pods.get(key) for key in self._world.keys_at(ip) if key != pod.key)
+        held = (self._pods.get(key) for key in self._views.keys_at(ip) if key != pod.key)
         return [
             other
             for other in held

@@ -82,7 +82,8 @@ class Ledger:
         except KubeError as error:
             if error.failure is not Failure.NOT_FOUND:
                 raise
-            self._create(name, {k: v for k, v in data.items() if v is not None})
+            if kept := {k: v for k, v in data.items() if v is not None}:
+                self._create(name, kept)
 
     def _create(self, name: str, data: Mapping[str, str]) -> None:
         body = {

@@ -168,7 +168,7 @@ def test_a_port_outside_the_pool_is_not_had_while_the_gateway_is_in_trouble() ->
         it.referee.forged.add((it.ns, "web"))
         it.acts.set_gateway(GATEWAY, status="Modifying")
         running.controller._gateways.describe_soon()
-        eventually(lambda: running.controller._world.pool.problem(GATEWAY))
+        eventually(lambda: running.controller._views.pool.problem(GATEWAY))
         ports = [{"externalPort": "22", "internalPort": "80"}]
         spec = {"spec": {"portMapping": ports}}
         it.kube.store.patch("poddnats.alibabacloud.com", it.ns, "web", spec)

@@ -70,9 +70,9 @@ def swept(running: Running, times: int = 3) -> None:
     """Wait until the table was read and orphans were looked for so many times."""
     controller = running.controller
     for _ in range(times):
-        before = controller._world.table(TABLE).generation
+        before = controller._views.table(TABLE).generation
         controller._gateways.poller(TABLE).read_soon()
-        eventually(lambda b=before: controller._world.table(TABLE).generation > b)
+        eventually(lambda b=before: controller._views.table(TABLE).generation > b)
         controller._sweeper.sweep()
 
 

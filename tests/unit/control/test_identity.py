@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnatctl.control.identity import MIGRATING, MIGRATION_S, WORKED_AS, Identity
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.table.marks import Marks
 from dnatctl.times import format_time
 from tests.support.clock import FakeClock
@@ -43,7 +43,7 @@ def begun(
     client: Any = SimpleNamespace(request=body)
     stored: Any = ledger
     settings: Any = SimpleNamespace(dry_run=dry, config=SimpleNamespace(take_over=take_over))
-    identity = Identity(client, stored, World(Marks("c1"), [], 60.0, clock), settings)
+    identity = Identity(client, stored, Views(Marks("c1"), [], 60.0, clock), settings)
     assert identity.learn() == ""
     assert identity.migrating_since() is None, "not before there is work"
     assert identity.settle() == ""

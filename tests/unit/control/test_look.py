@@ -13,7 +13,7 @@ from dnatctl.cloud.eni import EniCache
 from dnatctl.control.look import MOST_QUESTIONS, Lookout
 from dnatctl.control.resolver import forgetting
 from dnatctl.control.tenancy import Nodes
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.model import Eni
@@ -57,15 +57,15 @@ class ApiServer:
 
 
 class Place:
-    """Caches, world and a lookout over them."""
+    """Caches, views and a lookout over them."""
 
     def __init__(self) -> None:
         clock = FakeClock()
-        self.world = World(MARKS, [offer()], 60.0, clock)
+        self.views = Views(MARKS, [offer()], 60.0, clock)
         self.pods: Cache[Pod] = Cache()
         self.records: Cache[PodDNAT] = Cache()
-        self.pods.on_change(self.world.pod_changed)
-        self.records.on_change(lambda old, new: (self.world.record_changed(old, new), None)[1])
+        self.pods.on_change(self.views.pod_changed)
+        self.records.on_change(lambda old, new: (self.views.record_changed(old, new), None)[1])
         self.enis = EniCache(clock, lambda ip: None)
         self.pods.on_change(forgetting(self.enis))
         self.server = ApiServer()
@@ -78,7 +78,7 @@ class Place:
         )
         gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])
         self.lookout = Lookout(
-            self.world,
+            self.views,
             self.pods,
             self.records,
             rules=Rules(),
@@ -172,14 +172,14 @@ def test_where_all_changes_all_the_time_nothing_is_decided(place: Place):
     assert len(place.server.asked) == MOST_QUESTIONS
 
 
-def is_free(world: World) -> bool:
-    """Whether another thread could have the world now."""
+def is_free(views: Views) -> bool:
+    """Whether another thread could have the views now."""
     found: list[bool] = []
 
     def other() -> None:
-        found.append(world.lock.acquire(blocking=False))
+        found.append(views.lock.acquire(blocking=False))
         if found[0]:
-            world.lock.release()
+            views.lock.release()
 
     thread = threading.Thread(target=other)
     thread.start()
@@ -189,12 +189,12 @@ def is_free(world: World) -> bool:
 
 def test_nobody_changes_the_world_while_it_is_decided(place: Place):
     place.records.apply(record((600, 80)))
-    assert place.lookout.look(KEY, lambda _seen: is_free(place.world)) is False
+    assert place.lookout.look(KEY, lambda _seen: is_free(place.views)) is False
 
 
 def test_and_nobody_waits_for_the_world_while_the_api_server_is_asked(place: Place):
     free: list[bool] = []
-    place.server.meanwhile = lambda: free.append(is_free(place.world))
+    place.server.meanwhile = lambda: free.append(is_free(place.views))
     place.records.apply(record((600, 80)))
     place.look()
     assert free == [True]
@@ -206,7 +206,7 @@ def test_a_workload_is_asked_and_believed_for_a_while(place: Place):
     assert place.look().workload is WorkloadAnswer.SHED
     place.server.workload = WorkloadAnswer.WANTS
     assert place.look().workload is WorkloadAnswer.SHED
-    place.world.clock.advance(20.0)
+    place.views.clock.advance(20.0)
     assert place.look().workload is WorkloadAnswer.WANTS
 
 
@@ -222,7 +222,7 @@ def test_a_neighbour_is_called_on_once_a_look(place: Place):
 
 def test_who_made_the_record_is_seen_as_it_is_then(place: Place):
     place.records.apply(record((600, 80)))
-    place.server.meanwhile = lambda: place.world.made(ME)
+    place.server.meanwhile = lambda: place.views.made(ME)
     assert place.look().made_here
 
 
@@ -241,7 +241,7 @@ def test_the_interface_of_an_earlier_holder_of_the_ip_is_not_the_pods(place: Pla
     place.pods.apply(earlier)
     place.enis.want(POD_IP)
     place.enis.resolve_pending(interface("eni-earlier"))
-    place.world.clock.advance(100.0)
+    place.views.clock.advance(100.0)
     place.pods.apply(replace(pod(), resource_version="2"))
     assert place.look().eni is None
     place.enis.resolve_pending(interface("eni-now"))

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.control.parked import Parked
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Condition, Key, PodDNAT, PodDNATStatus
 from tests.support.clock import FakeClock
@@ -42,15 +42,15 @@ def ledger() -> Stored:
     return Stored()
 
 
-def start(ledger, *records: PodDNAT, note: bool = True) -> tuple[World, Parked]:
+def start(ledger, *records: PodDNAT, note: bool = True) -> tuple[Views, Parked]:
     """A process that knows these PodDNATs and what the ledger says."""
-    world = World(MARKS, [offer()], 60.0, FakeClock())
+    views = Views(MARKS, [offer()], 60.0, FakeClock())
     for record in records:
-        world.record_changed(None, record)
-    parked = Parked(ledger, world, note=note)
+        views.record_changed(None, record)
+    parked = Parked(ledger, views, note=note)
     parked.load()
-    world.pool.open()
-    return world, parked
+    views.pool.open()
+    return views, parked
 
 
 def record(number: int, *ports: int) -> PodDNAT:
@@ -65,26 +65,26 @@ VICTIM, THIEF = record(2, 600, 601), record(1, 609)
 def test_what_was_parked_wins_over_an_older_poddnat_after_a_restart(ledger):
     _, parked = start(ledger, VICTIM, THIEF)
     parked.keep(VICTIM, AWAY)
-    world, _ = start(ledger, VICTIM, replace(THIEF, spec=spec(601)))
-    assert world.pool.owner(endpoint(601)) == VICTIM.uid
-    assert world.pool.owner(endpoint(600)) == VICTIM.uid
+    views, _ = start(ledger, VICTIM, replace(THIEF, spec=spec(601)))
+    assert views.pool.owner(endpoint(601)) == VICTIM.uid
+    assert views.pool.owner(endpoint(600)) == VICTIM.uid
 
 
 def test_without_a_note_the_older_one_would(ledger):
-    world, _ = start(ledger, VICTIM, replace(THIEF, spec=spec(601)))
-    assert world.pool.owner(endpoint(601)) == THIEF.uid
+    views, _ = start(ledger, VICTIM, replace(THIEF, spec=spec(601)))
+    assert views.pool.owner(endpoint(601)) == THIEF.uid
 
 
 def test_nobody_parks_what_is_anothers(ledger):
     """A fixed pod of the thief's goes away, with the victim's endpoint in its PodDNAT."""
-    world, parked = start(ledger, VICTIM)
+    views, parked = start(ledger, VICTIM)
     parked.keep(VICTIM, AWAY)
     thief = replace(THIEF, spec=spec(601))
-    world.record_changed(None, thief)
+    views.record_changed(None, thief)
     parked.keep(thief, AWAY)
     assert thief.uid not in ledger.held
-    world, _ = start(ledger, VICTIM, thief)
-    assert world.pool.owner(endpoint(601)) == VICTIM.uid
+    views, _ = start(ledger, VICTIM, thief)
+    assert views.pool.owner(endpoint(601)) == VICTIM.uid
 
 
 def test_it_is_noted_once_and_only_when_the_pod_is_away(ledger):
@@ -121,19 +121,19 @@ def test_what_is_left_of_one_that_is_gone_is_struck_at_the_next_start(ledger, no
 def test_that_it_cannot_be_struck_keeps_nobody_from_working(ledger, failure):
     ledger.held = {VICTIM.uid: "1.1.1.1:600/tcp", THIEF.uid: "1.1.1.1:609/tcp"}
     ledger.failure = failure
-    world, _ = start(ledger, THIEF)
+    views, _ = start(ledger, THIEF)
     assert ledger.writes == 1
-    assert world.pool.holds(THIEF.uid, [endpoint(609)])
+    assert views.pool.holds(THIEF.uid, [endpoint(609)])
 
 
 @pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN, Failure.ADMISSION])
 def test_a_ledger_that_takes_no_more_holds_up_nothing(ledger, failure):
-    world, parked = start(ledger, VICTIM)
+    views, parked = start(ledger, VICTIM)
     ledger.failure = failure
     parked.keep(VICTIM, AWAY)
     parked.keep(VICTIM, AWAY)
     assert ledger.writes == 1
-    assert world.pool.holds(VICTIM.uid, [endpoint(600)])
+    assert views.pool.holds(VICTIM.uid, [endpoint(600)])
     parked.forget(VICTIM.uid)
 
 

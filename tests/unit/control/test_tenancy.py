@@ -6,7 +6,7 @@ from typing import Any
 
 from dnatctl.cloud.eni import TTL, EniCache
 from dnatctl.control.tenancy import CLOUD_WAITED_FOR_S, Nodes, Tenancy
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node
@@ -41,17 +41,17 @@ class Stated:
         self.clock = FakeClock()
         self.holder = holder
         self.enis = EniCache(self.clock, lambda ip: None)
-        world = World(Marks("c1"), [], 60.0, self.clock)
+        views = Views(Marks("c1"), [], 60.0, self.clock)
         nodes: Cache[Node] = Cache()
         self.pods: Cache[Pod] = Cache()
-        self.pods.on_change(world.pod_changed)
+        self.pods.on_change(views.pod_changed)
         for number, name in enumerate(("early", "late"), 1):
             nodes.apply(node(f"node-{name}", instance=f"i-{name}", version=str(number)))
             key, alive = Key("games", name), f"2026-01-01T0{number}:00:00Z"
             pod = Pod(key, name, str(number), {}, (IP,), node=f"node-{name}", alive=alive)
             self.pods.apply(pod)
         self.tenancy = Tenancy(
-            world,
+            views,
             self.pods,
             Nodes(nodes),
             Neighbours(),

@@ -1,4 +1,4 @@
-"""The views of the world that all threads share: what is recorded, what is there, what is free.
+"""The views that all threads share: what is recorded, what is there, what is free.
 
 One lock guards the tables, the pool and the indexes over them: they answer together, and each
 question takes microseconds. Kubernetes objects live in stores with locks of their own. A store's
@@ -35,7 +35,7 @@ class Counts:
     orphan: int
 
 
-class World:
+class Views:
     """Tables, pool and who is who."""
 
     def __init__(
@@ -55,6 +55,8 @@ class World:
         self.gateways: dict[str, Gateway] = {}
         self.absent: frozenset[str] = frozenset()
         self.outages = Outages()
+        self.can_modify = True
+        """Whether the credentials allow ModifyForwardEntry, as far as is known."""
         self._adopted: dict[str, str] = {}
         self._keys: dict[str, Key] = {}
         self._made: set[str] = set()

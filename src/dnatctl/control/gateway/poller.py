@@ -10,8 +10,9 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
-from dnatctl.control.listener import Listener
-from dnatctl.control.world import World
+from dnatctl.control.gateway.listener import Listener
+from dnatctl.control.gateway.remains import Remains
+from dnatctl.control.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.read_pace import CREDIT_LIMIT, Facts, earn, next_read, whole_due
@@ -69,30 +70,32 @@ class TablePoller:
     def __init__(
         self,
         gateway_id: str,
-        world: World,
+        views: Views,
         cloud: CloudApi,
         *,
         writer: Pace,
         listener: Listener,
+        remains: Remains,
         idle_s: float,
         hearts: Heartbeats | None = None,
     ) -> None:
         self.gateway_id = gateway_id
         self.missing = False
         """Whether the last try to read the table was answered that there is no such table."""
-        self._world = world
+        self._views = views
         self._cloud = cloud
-        self._clock = world.clock
+        self._clock = views.clock
         self._writer = writer
         self._listener = listener
+        self._remains = remains
         self._idle_s = idle_s
-        self._table = world.table(gateway_id)
+        self._table = views.table(gateway_id)
         self._times = _Times()
         self._hint: str = "last"
         self._asked = True
         self._changed = threading.Condition()
         self._stopping = False
-        hearts = hearts or Heartbeats(world.clock)
+        hearts = hearts or Heartbeats(views.clock)
         self._thread = hearts.thread(f"dnatctl-poller-{gateway_id}", self._run)
 
     def start(self) -> None:
@@ -165,7 +168,7 @@ class TablePoller:
             return asked or facts.in_doubt
 
     def _facts(self) -> Facts:
-        with self._world.lock:
+        with self._views.lock:
             flux = self._table.in_flux()
             rows = len(self._table)
             doubts = self._table.doubts_due()
@@ -190,7 +193,7 @@ class TablePoller:
 
     def _unreadable(self, why: str) -> None:
         """Note why the table cannot be read; those who wait for it are told when that changes."""
-        with self._world.lock:
+        with self._views.lock:
             changed = self._table.unreadable != why
             self._table.unreadable = why
         if changed and not self._table.read_once:
@@ -221,7 +224,7 @@ class TablePoller:
         self._times.looks = self._times.looks + 1 if self._flux() else 0
 
     def _flux(self) -> dict[str, EntryStatus]:
-        with self._world.lock:
+        with self._views.lock:
             return {row.entry.entry_id: row.entry.status for row in self._table.in_flux()}
 
     def _glance(self, flux: dict[str, EntryStatus], started: float) -> bool:
@@ -233,7 +236,7 @@ class TablePoller:
             return False
         last = -(-len(self._table) // PAGE_SIZE)
         _, entries = self._read_page(last if self._hint == "last" else 1)
-        with self._world.lock:
+        with self._views.lock:
             changes = self._table.merge_part(entries, started)
         self._tell(changes)
         found = flux.keys() & {entry.entry_id for entry in entries}
@@ -251,7 +254,7 @@ class TablePoller:
         self._look_up(reading)
         self._learn_hint(collected, flux)
         self._times.last_pass = started
-        for key in self._world.reading_done(self.gateway_id):
+        for key in self._views.reading_done(self.gateway_id):
             self._listener.changed(key)
 
     def _collect(self) -> Collect:
@@ -282,25 +285,25 @@ class TablePoller:
         """Whether the reading proves absence; read again if something seems absent, or is asked."""
         if collected.whole:
             return True
-        with self._world.lock:
+        with self._views.lock:
             missing = self._table.unproven(as_pass(started, collected, atomic=False))
         return bool(missing or asked) and self._collect().same_rows(collected)
 
     def _look_up(self, reading: Pass) -> None:
         """Settle the case of a few missing rows one by one: one answer each is atomic."""
-        with self._world.lock:
+        with self._views.lock:
             missing = [] if reading.atomic else self._table.unproven(reading)
             missing += [i for i in self._table.unlisted(reading) if i not in missing]
         for entry_id in missing[:SINGLE_LOOKS]:
             self._thread.by(CALL_S, "looks up a row")
             started = self._clock.monotonic()
             entry = self._cloud.read_entry(self._table.table_id, entry_id)
-            with self._world.lock:
+            with self._views.lock:
                 changes = self._table.answered(entry_id, entry, started)
             self._tell(changes)
 
     def _merge(self, reading: Pass) -> None:
-        with self._world.lock:
+        with self._views.lock:
             changes = self._table.merge(reading, self._clock.monotonic())
         self._tell(changes)
 
@@ -313,8 +316,8 @@ class TablePoller:
     def _tell(self, changes: list[Change]) -> None:
         gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]
         if gone:
-            self._listener.rows_gone(gone)
+            self._remains.unlisted(self.gateway_id, self._views.disown(gone))
             self._listener.room_made()
             self._writer.room_made(len(gone))
-        for key in self._world.keys_for(changes):
+        for key in self._views.keys_for(changes):
             self._listener.changed(key)

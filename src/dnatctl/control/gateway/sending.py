@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dnatctl.cloud.api import CloudApi
-from dnatctl.control.world import World
+from dnatctl.control.views import Views
 from dnatctl.model import Endpoint
 from dnatctl.table.marks import Marks
 from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, PendingWrite, Write
 
 
-def begin(world: World, pending: PendingWrite) -> frozenset[Endpoint] | None:
+def begin(views: Views, pending: PendingWrite) -> frozenset[Endpoint] | None:
     """Begin to send; returns the endpoints that count as used only from here on.
 
     None if, since the write was taken, it or what it carries is not wanted any more.
     """
     if isinstance(pending.write, DeleteRow):
         return frozenset()
-    with world.lock:
+    with views.lock:
         if not pending.wanted and pending.lost_at is None:
             return None
-        return world.about_to_send(pending.uid, pending.write.entry.endpoints())
+        return views.about_to_send(pending.uid, pending.write.entry.endpoints())
 
 
 def token_of(marks: Marks, pending: PendingWrite, attempt: int) -> str:

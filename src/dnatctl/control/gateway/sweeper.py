@@ -1,4 +1,7 @@
-"""The sweeper: finds orphans and has them deleted, slowly, only when sure, and only a few."""
+"""The sweeper: finds orphans and has them deleted, slowly, only when sure, and only a few.
+
+It also sees to what others leave to it (`dnatctl.control.gateway.remains`).
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import structlog
 
-from dnatctl.control.gateways import Gateways
-from dnatctl.control.world import World
+from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.gateway.remains import Vanished
+from dnatctl.control.views import Views
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import KubeError
+from dnatctl.kube.ledger import Ledger
 from dnatctl.model import ForwardEntry
-from dnatctl.objects import Key
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.marks import Marks
 from dnatctl.table.orphans import USUAL, Orphan, Patience, Sightings
@@ -63,13 +67,6 @@ class _Forgetful:
         self.braked = braked
 
 
-class _Vanished(NamedTuple):
-    """A PodDNAT that was seen to go: its name, and when (monotonic)."""
-
-    key: Key
-    at: float
-
-
 class Sweeper:
     """Looks for orphans in the views of the tables every `cycle_s` seconds.
 
@@ -80,10 +77,11 @@ class Sweeper:
 
     def __init__(
         self,
-        world: World,
+        views: Views,
         gateways: Gateways,
         metrics: Metrics,
         *,
+        ledger: Ledger,
         known_uids: Callable[[], set[str]],
         delete: bool,
         patience: Patience = USUAL,
@@ -92,23 +90,25 @@ class Sweeper:
         memory: Memory | None = None,
         hearts: Heartbeats | None = None,
     ) -> None:
-        self._world = world
+        self._views = views
         self._gateways = gateways
+        self._remains = gateways.remains
+        self._ledger = ledger
         self._metrics = metrics
         self._known_uids = known_uids
         self._delete = delete
         self._cycle_s = cycle_s
-        self._lock = threading.Lock()
+        self._sweeping = threading.Lock()
         self._sightings = Sightings(patience)
         self._tell = tell
         self._memory = memory or _Forgetful()
         self._told: Collection[str] = ()
         self._problems: tuple[str, ...] = ()
-        self._vanished: dict[str, _Vanished] = {}
+        self._vanished: dict[str, Vanished] = {}
         self._followed = False
-        self._soon = threading.Event()
+        self._due = views.clock.monotonic() + cycle_s
         self._stopping = threading.Event()
-        hearts = hearts or Heartbeats(world.clock)
+        hearts = hearts or Heartbeats(views.clock)
         self._thread = hearts.thread("dnatctl-sweeper", self._run)
 
     def start(self) -> None:
@@ -118,57 +118,68 @@ class Sweeper:
     def stop(self, timeout: float) -> None:
         """Stop looking."""
         self._stopping.set()
-        self._soon.set()
+        self._remains.soon.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
 
-    def expedite(self, uid: str) -> None:
-        """Rows of that PodDNAT, if orphaned, stand in a living pod's way."""
-        with self._lock:
-            self._sightings.expedite(uid)
-
-    def vanished(self, uid: str, key: Key) -> None:
-        """A PodDNAT is gone that had rows, or was to get some."""
-        with self._lock:
-            self._vanished[uid] = _Vanished(key, self._world.clock.monotonic())
-        self._soon.set()
-
     def _run(self) -> None:
-        while not self._waited():
+        while not self._stopping.is_set():
+            self._remains.soon.clear()
             self._thread.by(SWEEP_S, "looks for orphans")
-            try:
+            pause = self.step()
+            self._thread.by(self._cycle_s, "waits")
+            self._remains.soon.wait(pause)
+
+    def step(self) -> float:
+        """See to what was told, and sweep if it is time to; returns seconds to the next step."""
+        now = self._views.clock.monotonic()
+        try:
+            if self.take_in() or now >= self._due:
+                self._due = now + self._cycle_s
                 self.sweep()
-            except Exception:
-                log.exception("sweeping failed")
+                if self._followed:
+                    self._due = now + min(self._cycle_s, FOLLOW_S)
+        except Exception:
+            log.exception("sweeping failed")
+        return max(self._due - self._views.clock.monotonic(), 0.0)
 
     def notes(self) -> list[str]:
         """A line for everything that a person has to see to, for `/readyz?verbose`."""
         return [f"[!]{problem}" for problem in self._problems]
 
-    def _waited(self) -> bool:
-        """Wait for the next cycle; whether it is to stop."""
-        self._thread.by(self._cycle_s, "waits")
-        self._soon.wait(min(self._cycle_s, FOLLOW_S) if self._followed else self._cycle_s)
-        self._soon.clear()
-        return self._stopping.is_set()
-
     def sweep(self) -> None:
-        """One cycle."""
-        now = self._world.clock.monotonic()
-        orphans, claimed = self._mark_bereft(self.find(), now), self._world.claimed_rows()
-        with self._lock:
-            self._sightings.braked |= self._memory.braked
-            self._sightings.update(orphans, claimed, now)
-            due = self._sightings.due(now) if self._delete else []
-            held = self._sightings.held(now)
-            braked = self._sightings.braked
-        self._shout(held, self._world.rows_of_others())
-        if braked != self._memory.braked:
-            self._note(braked=braked)
+        """One cycle; one at a time, whoever asks for it."""
+        with self._sweeping:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self.take_in()
+        now = self._views.clock.monotonic()
+        orphans, claimed = self._mark_bereft(self.find(), now), self._views.claimed_rows()
+        self._sightings.braked |= self._memory.braked
+        self._sightings.update(orphans, claimed, now)
+        due = self._sightings.due(now) if self._delete else []
+        self._shout(self._sightings.held(now), self._views.rows_of_others())
+        if self._sightings.braked != self._memory.braked:
+            self._note(braked=self._sightings.braked)
         if not due:
             return
         known = self._known_uids()
         self.sweep_out(orphan for orphan in due if orphan.uid not in known)
+
+    def take_in(self) -> bool:
+        """See to what was told of remains; whether a PodDNAT has vanished since the last time."""
+        told = self._remains.take()
+        for uid in told.in_the_way:
+            self._sightings.expedite(uid)
+        self._vanished = {**self._vanished, **told.vanished}
+        for gateway_id, entry_ids in told.unlisted.items():
+            try:
+                self._ledger.strike(gateway_id, entry_ids)
+            except KubeError as error:
+                # What is left in the ledger is an ID that the cloud never gives again.
+                log.warning("ledger not updated", gateway=gateway_id, error=str(error))
+        return bool(told.vanished)
 
     def _note(self, *, braked: bool) -> None:
         """What cannot be noted holds here all the same, and nothing that is due waits for it."""
@@ -183,9 +194,9 @@ class Sweeper:
         self._metrics.strangers.set(len(others))
         found = {}
         if held:
-            found["OrphansHeld"] = HELD.format(len(held), self._world.marks.cluster_id)
+            found["OrphansHeld"] = HELD.format(len(held), self._views.marks.cluster_id)
         if others:
-            found["ClusterIDShared"] = shared(self._world.marks, others)
+            found["ClusterIDShared"] = shared(self._views.marks, others)
         for reason in found.keys() - self._told:
             log.error(found[reason], reason=reason)
             self._tell(reason, found[reason])
@@ -216,13 +227,12 @@ class Sweeper:
         that is what the brake is for; whether many do is waited for.
         """
         owners = {orphan.uid for orphan in orphans}
-        with self._lock:
-            self._vanished = {
-                uid: gone
-                for uid, gone in self._vanished.items()
-                if uid in owners or now - gone.at <= REMEMBERED_S
-            }
-            gone = {uid: gone for uid, gone in self._vanished.items() if uid in owners}
+        self._vanished = {
+            uid: gone
+            for uid, gone in self._vanished.items()
+            if uid in owners or now - gone.at <= REMEMBERED_S
+        }
+        gone = {uid: gone for uid, gone in self._vanished.items() if uid in owners}
         served = {o.uid for o in orphans if o.uid in gone and gone[o.uid].key in o.leads_to}
         fresh = {uid for uid in served if now - gone[uid].at < FOLLOW_S}
         self._followed = bool(fresh)
@@ -233,22 +243,22 @@ class Sweeper:
     def find(self) -> list[Orphan]:
         """All orphans in the tables as they were last read."""
         orphans = []
-        with self._world.lock:
-            for gateway_id, table in self._world.tables.items():
+        with self._views.lock:
+            for gateway_id, table in self._views.tables.items():
                 found = [
                     Orphan(
                         gateway_id,
                         row.entry.entry_id,
                         uid,
                         table.generation,
-                        proven=self._world.made_by_us(row.entry),
-                        leads_to=frozenset(self._world.keys_at(row.entry.internal_ip)),
+                        proven=self._views.made_by_us(row.entry),
+                        leads_to=frozenset(self._views.keys_at(row.entry.internal_ip)),
                     )
                     for uid in table.owners()
-                    if self._world.key_of(uid) is None
+                    if self._views.key_of(uid) is None
                     for row in table.owned_by(uid)
                 ]
-                self._world.pool.count_orphans(gateway_id, len(found))
+                self._views.pool.count_orphans(gateway_id, len(found))
                 orphans += found
         return orphans
 

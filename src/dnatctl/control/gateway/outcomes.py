@@ -10,10 +10,10 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.errors import CloudError, ErrorKind
-from dnatctl.control.blame import Blame
-from dnatctl.control.listener import Listener
-from dnatctl.control.mends import hindrance, is_passing, told
-from dnatctl.control.world import World
+from dnatctl.control.gateway.blame import Blame
+from dnatctl.control.gateway.listener import Listener, NextDoor
+from dnatctl.control.gateway.mends import hindrance, is_passing, told
+from dnatctl.control.views import Views
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.table.backlog import Backlog, Doubt
 from dnatctl.table.write_pace import TablePace
@@ -47,27 +47,30 @@ class Outcomes:
     def __init__(
         self,
         gateway_id: str,
-        world: World,
+        views: Views,
         cloud: CloudApi,
         backlog: Backlog,
+        *,
         lock: threading.Condition,
         pace: TablePace,
         listener: Listener,
+        next_door: NextDoor,
     ) -> None:
         self.gateway_id = gateway_id
-        self._world = world
-        self._clock = world.clock
+        self._views = views
+        self._clock = views.clock
         self._cloud = cloud
         self._backlog = backlog
         self._lock = lock
         self._pace = pace
         self._listener = listener
-        self._blame = Blame(gateway_id, world, listener)
-        self._table = world.table(gateway_id)
+        self._next_door = next_door
+        self._blame = Blame(gateway_id, views, listener)
+        self._table = views.table(gateway_id)
 
     def is_resolved(self, pending: PendingWrite) -> bool:
         """Whether a write whose answer was lost needs no further try (now)."""
-        with self._world.lock:
+        with self._views.lock:
             done = is_done(self._table, pending.uid, pending.write)
         if done:
             self._settled(pending)
@@ -77,7 +80,7 @@ class Outcomes:
         now, generation = self._clock.monotonic(), self._table.generation
         match self._end(self._backlog.doubted, pending, generation, now):
             case Doubt.READ:
-                self._listener.read_soon(self.gateway_id)
+                self._next_door.read_soon()
             case Doubt.OVER:
                 self._tell(pending)
         return True
@@ -105,13 +108,13 @@ class Outcomes:
         self._tell(pending)
 
     def _tell(self, pending: PendingWrite) -> None:
-        if (key := self._world.key_of(pending.uid)) is not None:
+        if (key := self._views.key_of(pending.uid)) is not None:
             self._listener.changed(key)
 
     def accepted(self, pending: PendingWrite, entry_id: str, sent: float) -> None:
         """It was carried out; it was sent at `sent`, and its row has that ID."""
         now = self._clock.monotonic()
-        with self._world.lock:
+        with self._views.lock:
             before = self._table.row(entry_id)
             match pending.write:
                 case CreateRow(entry=entry):
@@ -127,7 +130,7 @@ class Outcomes:
             self._blame.accepted(pending.uid, pending.write.entry.external_ip)
         if before is not None and isinstance(pending.write, ModifyRow):
             # Whoever has the address that the row led to may have waited for that.
-            for key in self._world.keys_at(before.entry.internal_ip):
+            for key in self._views.keys_at(before.entry.internal_ip):
                 self._listener.changed(key)
 
     def failed(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
@@ -173,15 +176,15 @@ class Outcomes:
         now = self._clock.monotonic()
         self._pace.lost(type(pending.write), now)
         self._end(self._backlog.lost, pending, now)
-        self._listener.read_soon(self.gateway_id)
+        self._next_door.read_soon()
 
     def _gone(self, pending: PendingWrite) -> None:
         now = self._clock.monotonic()
         if isinstance(pending.write, CreateRow):
-            self._listener.gateway_in_doubt(self.gateway_id)
+            self._next_door.in_doubt()
             self._end(self._backlog.failed, pending, now)
             return
-        with self._world.lock:
+        with self._views.lock:
             self._table.gone(pending.write.entry_id, now)
         self._settled(pending)
 
@@ -196,7 +199,7 @@ class Outcomes:
         except CloudError:
             self._end(self._backlog.failed, pending, self._clock.monotonic())
             return
-        with self._world.lock:
+        with self._views.lock:
             changes = self._table.answered(entry_id, entry, asked)
         if any(change.after is None for change in changes):
             self._settled(pending)
@@ -206,7 +209,8 @@ class Outcomes:
     def _barred(self, pending: PendingWrite, error: CloudError) -> None:
         """Nothing can be written with these credentials, or on this gateway, for now."""
         if error.kind is ErrorKind.DENIED and isinstance(pending.write, ModifyRow):
-            self._listener.modify_denied()
+            log.warning("vpc:ModifyForwardEntry is not granted; entries are replaced instead")
+            self._views.can_modify = False
             self._settled(pending)
             return
         now, why = self._clock.monotonic(), Refused.REJECTED
@@ -216,7 +220,7 @@ class Outcomes:
                 why = Refused.UNUSABLE
                 if created:
                     self._blame.everything(created.external_ip, error, firm=True)
-                self._listener.gateway_in_doubt(self.gateway_id)
+                self._next_door.in_doubt()
             case ErrorKind.DENIED:
                 # The credentials work, and may be good for other tables and other kinds of writes.
                 if created:
@@ -233,8 +237,8 @@ class Outcomes:
         match error.kind:
             case ErrorKind.QUOTA:
                 until = self._clock.monotonic() + QUOTA_BELIEVED_S
-                with self._world.lock:
-                    self._world.pool.learn_limit(self.gateway_id, len(self._table), until)
+                with self._views.lock:
+                    self._views.pool.learn_limit(self.gateway_id, len(self._table), until)
                 self._wait_long(pending, Refused.QUOTA, error)
             case ErrorKind.CONFLICT | ErrorKind.UNCLASSIFIED if self._blame.is_own(pending):
                 self._settled(pending)
@@ -266,10 +270,10 @@ class Outcomes:
 
     def _contested(self, pending: PendingWrite, why: Refused, error: CloudError) -> None:
         """Somebody has the address, or it is not clear what is wrong: read the table first."""
-        if (key := self._world.key_of(pending.uid)) is not None:
-            self._world.wait_for_reading(self.gateway_id, key)
+        if (key := self._views.key_of(pending.uid)) is not None:
+            self._views.wait_for_reading(self.gateway_id, key)
         self._end(self._backlog.contested, pending, self._refusal(pending, why, error))
-        self._listener.read_soon(self.gateway_id)
+        self._next_door.read_soon()
         self._tell(pending)
 
     def _refusal(self, pending: PendingWrite, why: Refused, error: CloudError) -> Refusal:

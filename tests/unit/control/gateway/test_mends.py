@@ -6,7 +6,7 @@ import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
-from dnatctl.control.mends import LOSSES_UNTOLD, hindrance, is_passing, told
+from dnatctl.control.gateway.mends import LOSSES_UNTOLD, hindrance, is_passing, told
 
 
 def error(

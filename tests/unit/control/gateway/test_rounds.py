@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnatctl.control.rounds import (
+from dnatctl.control.gateway.rounds import (
     DOUBTED_S,
     STRANGERS,
     STRANGERS_LOOKS,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.listener import Listener
-from dnatctl.control.world import World
+from dnatctl.control.gateway.listener import Listener
+from dnatctl.control.views import Views
 from dnatctl.model import Endpoint, NewEntry
 from dnatctl.pool import Target
 from dnatctl.table.writes import CreateRow, PendingWrite
@@ -13,16 +13,16 @@ from dnatctl.table.writes import CreateRow, PendingWrite
 class Blame:
     """Tells the pool of one gateway's refusals, and everybody concerned if that changes a thing."""
 
-    def __init__(self, gateway_id: str, world: World, listener: Listener) -> None:
+    def __init__(self, gateway_id: str, views: Views, listener: Listener) -> None:
         self._gateway_id = gateway_id
-        self._world = world
+        self._views = views
         self._listener = listener
 
     def accepted(self, uid: str, ip: str) -> None:
         """A row was made on that IP."""
-        with self._world.lock:
-            now = self._world.clock.monotonic()
-            news = self._world.pool.trust.accepted(uid, self._gateway_id, ip, now)
+        with self._views.lock:
+            now = self._views.clock.monotonic()
+            news = self._views.pool.trust.accepted(uid, self._gateway_id, ip, now)
         self._tell(news=news)
 
     def everything(self, ip: str, error: CloudError, *, firm: bool = False) -> None:
@@ -30,19 +30,19 @@ class Blame:
 
         `firm`: the code says so, so that it is not even tried where there is nothing else.
         """
-        with self._world.lock:
-            now = self._world.clock.monotonic()
+        with self._views.lock:
+            now = self._views.clock.monotonic()
             target = Target(self._gateway_id, ip)
-            news = self._world.pool.trust.mark(target, words(error), now, firm=firm)
+            news = self._views.pool.trust.mark(target, words(error), now, firm=firm)
         self._tell(news=news)
 
     def unforeseen(self, uid: str, entry: NewEntry, error: CloudError) -> None:
         """The code does not say what is wrong. If the table does, nobody else is to blame."""
         endpoint = Endpoint(entry.external_ip, entry.external_ports.first, entry.protocol)
-        with self._world.lock:
+        with self._views.lock:
             if self._is_taken(entry):
                 return
-            now, trust = self._world.clock.monotonic(), self._world.pool.trust
+            now, trust = self._views.clock.monotonic(), self._views.pool.trust
             news = trust.refused(uid, self._gateway_id, endpoint, words(error), now)
         self._tell(news=news)
 
@@ -50,13 +50,13 @@ class Blame:
         """Whether what has the address is a row of the same PodDNAT that readings lack still."""
         if not isinstance(pending.write, CreateRow):
             return False
-        with self._world.lock:
-            now, table = self._world.clock.monotonic(), self._world.table(self._gateway_id)
+        with self._views.lock:
+            now, table = self._views.clock.monotonic(), self._views.table(self._gateway_id)
             return table.recall(pending.uid, pending.write.entry, now)
 
     def _is_taken(self, entry: NewEntry) -> bool:
         """Whether the table, as last read, has a row for one of the addresses."""
-        table, protocol = self._world.table(self._gateway_id), entry.protocol
+        table, protocol = self._views.table(self._gateway_id), entry.protocol
         return any(
             table.covering(Endpoint(entry.external_ip, external, protocol))
             or table.holding(entry.internal_ip, internal, protocol)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
-from dnatctl.control.blame import said, words
+from dnatctl.control.gateway.blame import said, words
 
 LOSSES_UNTOLD = 3
 """Unanswered writes in a row that nobody is told of."""

@@ -15,10 +15,10 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.listener import Listener
-from dnatctl.control.outcomes import Outcomes
-from dnatctl.control.sending import begin, send, token_of
-from dnatctl.control.world import World
+from dnatctl.control.gateway.listener import Listener, NextDoor
+from dnatctl.control.gateway.outcomes import Outcomes
+from dnatctl.control.gateway.sending import begin, send, token_of
+from dnatctl.control.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.model import NewEntry
 from dnatctl.table.backlog import Backlog
@@ -43,10 +43,11 @@ class TableWriter:
     def __init__(
         self,
         gateway_id: str,
-        world: World,
+        views: Views,
         cloud: CloudApi,
         *,
         listener: Listener,
+        next_door: NextDoor,
         fence: Callable[[], bool],
         hearts: Heartbeats | None = None,
         backlog: Backlog | None = None,
@@ -54,20 +55,27 @@ class TableWriter:
         self.gateway_id = gateway_id
         self.written_at = 0.0
         """When a write was last accepted: a Unix time, 0 for never."""
-        self._world = world
-        self._clock = world.clock
+        self._views = views
+        self._clock = views.clock
         self._cloud = cloud
-        self._listener = listener
+        self._next_door = next_door
         self._fence = fence
-        self._table = world.table(gateway_id)
+        self._table = views.table(gateway_id)
         self._backlog = Backlog() if backlog is None else backlog
         self._changed = threading.Condition()
-        self._pace = TablePace(world.clock.monotonic())
+        self._pace = TablePace(views.clock.monotonic())
         self._outcomes = Outcomes(
-            gateway_id, world, cloud, self._backlog, self._changed, self._pace, listener
+            gateway_id,
+            views,
+            cloud,
+            self._backlog,
+            lock=self._changed,
+            pace=self._pace,
+            listener=listener,
+            next_door=next_door,
         )
         self._stopping = False
-        hearts = hearts or Heartbeats(world.clock)
+        hearts = hearts or Heartbeats(views.clock)
         self._thread = hearts.thread(f"dnatctl-writer-{gateway_id}", self._run)
 
     # --- for workers
@@ -186,7 +194,7 @@ class TableWriter:
     def _write(self, pending: PendingWrite) -> None:
         if pending.lost_at is not None and self._outcomes.is_resolved(pending):
             return
-        begun = begin(self._world, pending)
+        begun = begin(self._views, pending)
         if begun is None:
             self._outcomes.withdrawn(pending)
             return
@@ -194,17 +202,17 @@ class TableWriter:
         try:
             entry_id = self._send(pending)
         except CloudError as error:
-            self._listener.written(self.gateway_id, pending.write, error.kind)
+            self._next_door.written(pending.write, error.kind)
             if not error.kind.leaves_doubt and pending.lost_at is None:
-                self._world.never_sent(begun)
+                self._views.never_sent(begun)
             self._outcomes.failed(pending, error, sent)
             return
         self.written_at = self._clock.now().timestamp()
-        self._listener.written(self.gateway_id, pending.write, "ok")
+        self._next_door.written(pending.write, "ok")
         self._outcomes.accepted(pending, entry_id, sent)
 
     def _send(self, pending: PendingWrite) -> str:
         with self._changed:
             attempt = self._backlog.attempt(pending)
-        token = token_of(self._world.marks, pending, attempt)
+        token = token_of(self._views.marks, pending, attempt)
         return send(self._cloud, self._table.table_id, pending.write, token, self._fence)

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError
 from dnatctl.control.deadline import Deadline
-from dnatctl.control.listener import Listener
-from dnatctl.control.poller import TablePoller
-from dnatctl.control.rounds import Rounds
-from dnatctl.control.world import World
-from dnatctl.control.writer import TableWriter
+from dnatctl.control.gateway.listener import Listener
+from dnatctl.control.gateway.poller import TablePoller
+from dnatctl.control.gateway.remains import Remains
+from dnatctl.control.gateway.rounds import Rounds
+from dnatctl.control.gateway.threads import TableThreads
+from dnatctl.control.gateway.writer import TableWriter
+from dnatctl.control.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.model import ForwardEntry, Gateway
+from dnatctl.objects import Key, PodDNAT
+from dnatctl.observe.metrics import Metrics
 from dnatctl.table.reading import as_pass, collect
 from dnatctl.table.view import Table
+from dnatctl.table.writes import Write
 
 log = structlog.get_logger(__name__)
 
@@ -32,41 +37,38 @@ UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Threads:
-    """The two threads of one gateway."""
-
-    poller: TablePoller
-    writer: TableWriter
-
-
 class Gateways:
-    """Describes gateways and runs their threads."""
+    """Describes gateways, runs their threads, and hands writes to them."""
 
     def __init__(
         self,
-        world: World,
+        views: Views,
         cloud: CloudApi,
         listener: Listener,
+        metrics: Metrics,
         *,
         fence: Callable[[], bool],
         adopted: Callable[[str], dict[str, str]],
         idle_s: float,
         hearts: Heartbeats | None = None,
     ) -> None:
-        self._world = world
+        self._views = views
         self._cloud = cloud
         self._listener = listener
+        self.remains = Remains(views.clock)
+        self._metrics = metrics
         self._fence = fence
         self._adopted = adopted
         self._idle_s = idle_s
-        self._threads: dict[str, Threads] = {}
+        self._threads: dict[str, TableThreads] = {}
+        self._wanted: dict[str, set[str]] = {}
+        """Gateways on which something is wanted, by the UID of the PodDNAT."""
         self._rounds = Rounds(idle_s)
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._described = False
         self._missing: set[str] = set()
-        self._hearts = hearts or Heartbeats(world.clock)
+        self._hearts = hearts or Heartbeats(views.clock)
         self._thread = self._hearts.thread("dnatctl-gateways", self._run)
         self.error = "not described yet"
 
@@ -94,7 +96,7 @@ class Gateways:
 
     def describe_soon(self, gateway_id: str = "") -> None:
         """That gateway or one of its EIPs is not as it was described; without an ID, any may be."""
-        with self._world.lock:
+        with self._views.lock:
             if gateway_id:
                 self._rounds.doubt(gateway_id)
             else:
@@ -124,9 +126,57 @@ class Gateways:
         return [
             gateway_id
             for gateway_id, threads in list(self._threads.items())
-            if not self._world.table(gateway_id).read_once
+            if not self._views.table(gateway_id).read_once
             and threads.poller.failing < UNREADABLE_AFTER
         ]
+
+    # --- what workers want
+
+    def want(self, uid: str, key: Key, writes: tuple[Write, ...]) -> None:
+        """Hand the writes for a PodDNAT to the writers of their tables: all that it is to get."""
+        by_gateway: dict[str, tuple[Write, ...]] = {}
+        for write in writes:
+            by_gateway[write.gateway_id] = (*by_gateway.get(write.gateway_id, ()), write)
+        with self._views.lock:
+            if self._views.key_of(uid) is None:
+                return  # gone since it was looked at: nobody would ever take this back
+            for gateway_id in self._wanted.pop(uid, set()) | by_gateway.keys():
+                writer = self.writer(gateway_id)
+                if writer is not None:
+                    writer.want(uid, key.namespace, by_gateway.get(gateway_id, ()))
+            if by_gateway:
+                self._wanted[uid] = set(by_gateway)
+
+    def expedite(self, uid: str) -> None:
+        """Rows of that PodDNAT stand in another pod's way."""
+        key = self._views.key_of(uid)
+        if key is None:
+            self.remains.in_the_way(uid)
+            return
+        for writer in self.writers():
+            writer.expedite(uid)
+        self._listener.changed(key)
+
+    def forget(self, uid: str) -> None:
+        """The PodDNAT is gone."""
+        with self._views.lock:
+            self._wanted.pop(uid, None)
+            for writer in self.writers():
+                writer.forget(uid)
+
+    def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
+        """To be told of PodDNATs after the views were: what is wanted for one ends with it."""
+        if old is None or new is not None:
+            return
+        if self._may_have_rows(old.uid):
+            self.remains.vanished(old.uid, old.key)
+        self.forget(old.uid)
+
+    def _may_have_rows(self, uid: str) -> bool:
+        """Whether that PodDNAT has rows, is to get some, or may be getting one just now."""
+        if uid in self._wanted or self._views.has_rows(uid):
+            return True
+        return any(writer.unanswered(uid) for writer in self.writers())
 
     # --- the thread
 
@@ -149,35 +199,35 @@ class Gateways:
             self._wake.clear()
 
     def _pause(self) -> float:
-        with self._world.lock:
-            return min(max(self._rounds.pause(self._world.clock.monotonic()), 0.0), self._idle_s)
+        with self._views.lock:
+            return min(max(self._rounds.pause(self._views.clock.monotonic()), 0.0), self._idle_s)
 
     def _failed(self, error: str) -> None:
         self.error = error
-        with self._world.lock:
-            self._rounds.failed(self._world.clock.monotonic())
+        with self._views.lock:
+            self._rounds.failed(self._views.clock.monotonic())
 
-    def _wanted(self) -> tuple[set[str], set[str]]:
+    def _concerned(self) -> tuple[set[str], set[str]]:
         """Gateways that are offered or have threads, and those that only PodDNATs name."""
-        with self._world.lock:
-            offered = {offer.gateway_id for offer in self._world.pool.offers()}
-            claimed = {spec.gateway_id for spec in self._world.pool.claims().values()} - {""}
+        with self._views.lock:
+            offered = {offer.gateway_id for offer in self._views.pool.offers()}
+            claimed = {spec.gateway_id for spec in self._views.pool.claims().values()} - {""}
         known = offered | (claimed & self._threads.keys())
         return known, claimed - known
 
     def _forget(self, wanted: set[str]) -> None:
         """Let go of what nobody names any more, and of which nothing is left."""
-        with self._world.lock:
-            for gateway_id in self._world.gateways.keys() - wanted - self._threads.keys():
-                del self._world.gateways[gateway_id]
-                self._world.tables.pop(gateway_id, None)
+        with self._views.lock:
+            for gateway_id in self._views.gateways.keys() - wanted - self._threads.keys():
+                del self._views.gateways[gateway_id]
+                self._views.tables.pop(gateway_id, None)
 
     def _describe(self) -> None:
-        known, strangers = self._wanted()
+        known, strangers = self._concerned()
         wanted = known | strangers
         self._forget(wanted)
-        started = self._world.clock.monotonic()
-        with self._world.lock:
+        started = self._views.clock.monotonic()
+        with self._views.lock:
             asked = self._rounds.due(known, started, strangers)
         if not asked:
             return
@@ -189,14 +239,16 @@ class Gateways:
         # account, must not cost a thousand pods their addresses.
         absent = {i for i in missing & self._missing if self._has_no_table(i)}
         self._missing = (self._missing & wanted) - asked | missing
+        lost = absent - self._views.absent
+        with self._views.lock:  # before anybody is told, so that who then looks sees it
+            self._views.absent = (self._views.absent & wanted) - asked | absent
         for gateway_id in sorted(described):
             self._thread.by(CALL_S, "takes in what was described")
             self._take_in(described[gateway_id])
-        for gateway_id in sorted(absent - self._world.absent):
+        for gateway_id in sorted(lost):
             self._lose(gateway_id)
-        self._world.absent = (self._world.absent & wanted) - asked | absent
-        with self._world.lock:
-            dark = self._world.outages.suspected
+        with self._views.lock:
+            dark = self._views.outages.suspected
             troubled = ((i, bool(g.problem) or dark(i)) for i, g in described.items())
             self._rounds.described(troubled, started)
             if asked >= known:
@@ -214,24 +266,24 @@ class Gateways:
     def _lose(self, gateway_id: str) -> None:
         """The gateway is gone, and with it its table."""
         log.warning("gateway is gone", gateway=gateway_id)
-        with self._world.lock:
-            self._world.absent |= {gateway_id}
-            rows = self._world.table(gateway_id).vanished()
-        self._listener.rows_gone(row.entry.entry_id for row in rows)
+        with self._views.lock:
+            rows = self._views.table(gateway_id).vanished()
+        gone = self._views.disown(row.entry.entry_id for row in rows)
+        self.remains.unlisted(gateway_id, gone)
         self._listener.gateway_changed(gateway_id)
 
     def _take_in(self, gateway: Gateway) -> None:
-        before = self._world.gateways.get(gateway.gateway_id)
-        with self._world.lock:
-            self._world.gateways[gateway.gateway_id] = gateway
+        before = self._views.gateways.get(gateway.gateway_id)
+        with self._views.lock:
+            self._views.gateways[gateway.gateway_id] = gateway
             if gateway.table_id:
-                self._world.table(gateway.gateway_id).table_id = gateway.table_id
-            self._world.pool.describe(
+                self._views.table(gateway.gateway_id).table_id = gateway.table_id
+            self._views.pool.describe(
                 gateway.gateway_id, gateway.eips, gateway.problem, gateway.zone_id
             )
         if gateway.table_id and gateway.gateway_id not in self._threads and self._is_ours(gateway):
             self._begin(gateway.gateway_id)
-        outages = self._world.take_outages(gateway)
+        outages = self._views.take_outages(gateway)
         if before != gateway or outages:
             log.info(
                 "gateway",
@@ -246,8 +298,8 @@ class Gateways:
 
         Anybody may write the ID of any gateway into a PodDNAT: the table is read once to see.
         """
-        table = self._world.table(gateway.gateway_id)
-        if self._world.pool.offer(gateway.gateway_id) is not None or table.owners():
+        table = self._views.table(gateway.gateway_id)
+        if self._views.pool.offer(gateway.gateway_id) is not None or table.owners():
             return True
         if not table.read_once:
             self._look_into(gateway, table)
@@ -261,46 +313,39 @@ class Gateways:
             page = self._cloud.read_page(gateway.table_id, number)
             return page.total, page.entries
 
-        started = self._world.clock.monotonic()
+        started = self._views.clock.monotonic()
         try:
-            self._world.adopt(self._adopted(gateway.gateway_id))
+            self._views.adopt(self._adopted(gateway.gateway_id))
             collected = collect(read_page)
             whole = collected.whole or collect(read_page).same_rows(collected)
         except (CloudError, KubeError) as error:
             log.warning("table not read", gateway=gateway.gateway_id, error=str(error))
             return
         if whole:
-            with self._world.lock:
+            with self._views.lock:
                 table.merge(as_pass(started, collected, atomic=True), started)
             self._listener.gateway_changed(gateway.gateway_id)
 
     def notes(self) -> list[str]:
         """A line for each of our gateways that cannot be used, for `/readyz?verbose`."""
-        known, _ = self._wanted()
-        with self._world.lock:
-            found = [g for g in self._world.gateways.values() if g.gateway_id in known]
+        known, _ = self._concerned()
+        with self._views.lock:
+            found = [g for g in self._views.gateways.values() if g.gateway_id in known]
         return [f"[!]gateway {g.gateway_id}: {g.problem}" for g in found if g.problem]
 
     def _begin(self, gateway_id: str) -> None:
         """Adopted rows are known before the table is read, so that none looks foreign."""
-        self._world.adopt(self._adopted(gateway_id))
-        writer = TableWriter(
+        self._views.adopt(self._adopted(gateway_id))
+        self._threads[gateway_id] = TableThreads(
             gateway_id,
-            self._world,
+            self._views,
             self._cloud,
             listener=self._listener,
+            remains=self.remains,
+            metrics=self._metrics,
+            in_doubt=partial(self.describe_soon, gateway_id),
             fence=self._fence,
-            hearts=self._hearts,
-        )
-        poller = TablePoller(
-            gateway_id,
-            self._world,
-            self._cloud,
-            writer=writer,
-            listener=self._listener,
             idle_s=self._idle_s,
             hearts=self._hearts,
         )
-        self._threads[gateway_id] = Threads(poller, writer)
-        poller.start()
-        writer.start()
+        self._threads[gateway_id].start()

@@ -1,0 +1,73 @@
+"""What is left behind, as those tell who notice it; the sweeper sees to it in its own time."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from dnatctl.clock import Clock
+from dnatctl.objects import Key
+
+
+class Vanished(NamedTuple):
+    """A PodDNAT that was seen to go: its name, and when (monotonic)."""
+
+    key: Key
+    at: float
+
+
+class Told(NamedTuple):
+    """What was told since it was last asked for.
+
+    `in_the_way`: UIDs of PodDNATs whose rows stand in a living pod's way. `vanished`: PodDNATs that
+    are gone and had rows, or were to get some, by UID. `unlisted`: adopted rows that are gone, by
+    gateway: they are to leave the ledger.
+    """
+
+    in_the_way: frozenset[str]
+    vanished: Mapping[str, Vanished]
+    unlisted: Mapping[str, set[str]]
+
+
+class Remains:
+    """Every method is quick and may be called from any thread. `soon` is set where the sweeper
+    should look at once.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.soon = threading.Event()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._reset()
+
+    def in_the_way(self, uid: str) -> None:
+        """Rows of that PodDNAT, if orphaned, stand in a living pod's way."""
+        with self._lock:
+            self._in_the_way.add(uid)
+
+    def vanished(self, uid: str, key: Key) -> None:
+        """A PodDNAT is gone that had rows, or was to get some."""
+        with self._lock:
+            self._vanished[uid] = Vanished(key, self._clock.monotonic())
+        self.soon.set()
+
+    def unlisted(self, gateway_id: str, entry_ids: Iterable[str]) -> None:
+        """These adopted rows of that gateway are gone."""
+        if gone := set(entry_ids):
+            with self._lock:
+                self._unlisted[gateway_id] |= gone
+            self.soon.set()
+
+    def take(self) -> Told:
+        """All that was told since the last time."""
+        with self._lock:
+            told = Told(frozenset(self._in_the_way), self._vanished, self._unlisted)
+            self._reset()
+            return told
+
+    def _reset(self) -> None:
+        self._in_the_way: set[str] = set()
+        self._vanished: dict[str, Vanished] = {}
+        self._unlisted: defaultdict[str, set[str]] = defaultdict(set)

@@ -1,0 +1,85 @@
+"""The two threads of one gateway's table, next door to each other: one reads it, one writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dnatctl.cloud.api import CloudApi
+from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.listener import Listener
+from dnatctl.control.gateway.poller import TablePoller
+from dnatctl.control.gateway.remains import Remains
+from dnatctl.control.gateway.writer import TableWriter
+from dnatctl.control.views import Views
+from dnatctl.heartbeat import Heartbeats
+from dnatctl.observe.metrics import Metrics
+from dnatctl.table.backlog import Backlog
+from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Write
+
+OPERATION = {
+    CreateRow: Operation.CREATE,
+    ModifyRow: Operation.MODIFY,
+    DeleteRow: Operation.DELETE,
+}
+
+
+class TableThreads:
+    """Reads and writes one table. `in_doubt` is called where its gateway, or an EIP of it, is not
+    as it was described.
+    """
+
+    def __init__(
+        self,
+        gateway_id: str,
+        views: Views,
+        cloud: CloudApi,
+        *,
+        listener: Listener,
+        remains: Remains,
+        metrics: Metrics,
+        in_doubt: Callable[[], None],
+        fence: Callable[[], bool],
+        idle_s: float,
+        hearts: Heartbeats | None = None,
+        backlog: Backlog | None = None,
+    ) -> None:
+        self._gateway_id = gateway_id
+        self._metrics = metrics
+        self.in_doubt = in_doubt
+        self.writer = TableWriter(
+            gateway_id,
+            views,
+            cloud,
+            listener=listener,
+            next_door=self,
+            fence=fence,
+            hearts=hearts,
+            backlog=backlog,
+        )
+        self.poller = TablePoller(
+            gateway_id,
+            views,
+            cloud,
+            writer=self.writer,
+            listener=listener,
+            remains=remains,
+            idle_s=idle_s,
+            hearts=hearts,
+        )
+
+    def start(self) -> None:
+        """Start reading and writing."""
+        self.poller.start()
+        self.writer.start()
+
+    # --- what the writer tells
+
+    def written(self, write: Write, outcome: str) -> None:
+        """A write was answered; the outcome is `ok` or an error kind."""
+        self._metrics.table_writes.labels(self._gateway_id, OPERATION[type(write)], outcome).inc()
+        if outcome == "ok":
+            self.poller.nudge()
+
+    def read_soon(self) -> None:
+        """The view of the table is in doubt."""
+        self.poller.read_soon()

@@ -1,0 +1,161 @@
+"""Signals: from those who see that something has changed to the work queue."""
+
+from __future__ import annotations
+
+import structlog
+
+from dnatctl.control.queue import Priority, WorkQueue
+from dnatctl.control.views import Views
+from dnatctl.kube.cache import Cache
+from dnatctl.kube.nodes import Node
+from dnatctl.objects import Key, Pod, PodDNAT, PodRef
+
+log = structlog.get_logger(__name__)
+
+PULSE_S = 1.0
+"""How often is looked after what comes with time alone."""
+
+
+class Signals:
+    """Listens to caches, pollers, writers and gateways. Until `begin` nothing is urgent: it keeps
+    the indexes of the views, and what is put on the queue can wait.
+    """
+
+    def __init__(
+        self,
+        views: Views,
+        queue: WorkQueue[PodRef],
+        pods: Cache[Pod],
+        records: Cache[PodDNAT],
+    ) -> None:
+        self._views = views
+        self._queue = queue
+        self._pods = pods
+        self._records = records
+        self._resynced = views.clock.monotonic()
+        self._urgent = False
+        pods.on_change(self._pod_changed)
+        records.on_change(self._record_changed)
+
+    def begin(self) -> None:
+        """This replica leads from now on."""
+        self._urgent = True
+        self._resynced = self._views.clock.monotonic()
+
+    def resync(self) -> None:
+        """Look at everything again, after what is more urgent."""
+        pods, records = self._pods.values(), self._records.values()
+        for key in {*(pod.key for pod in pods), *(record.key for record in records)}:
+            self._add(key, Priority.LOW)
+
+    def ref(self, key: Key) -> PodRef:
+        """Who stands for a name now: its pod; else the pod that its PodDNAT was made for; else the
+        PodDNAT itself (a fixed claim whose pod is away)."""
+        if (pod := self._pods.get(key)) is not None:
+            return PodRef(pod.uid, key)
+        record = self._records.get(key)
+        if record is None:
+            return PodRef("", key)
+        made_for = (owner.uid for owner in record.owners if owner.kind == "Pod")
+        return PodRef(next(made_for, record.uid), key)
+
+    def successor(self, ref: PodRef) -> PodRef | None:
+        """Who stands for the name of that pod instead of it; None while it does itself, and where
+        nobody does any more."""
+        now = self.ref(ref.key)
+        return now if now.uid and now != ref else None
+
+    def looking(self, ref: PodRef) -> bool:
+        """A worker looks at the pod from here on: what was heard of it until now is settled.
+
+        False where its name is another pod's by now, who is on the queue.
+        """
+        if self.successor(ref) is not None:
+            return False
+        self._queue.looking(ref)
+        return True
+
+    def _add(self, key: Key, priority: Priority = Priority.HIGH) -> None:
+        self._queue.add(self.ref(key), priority)
+
+    # --- caches
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        self._views.pod_changed(old, new)
+        self._enqueue(old or new)
+        for ip in {ip for pod in (old, new) if pod is not None for ip in pod.ips}:
+            self.address_in_doubt(ip)
+
+    def _record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
+        if self._views.record_changed(old, new):
+            self.room_made()
+        self._enqueue(old or new)
+
+    def _enqueue(self, obj: Pod | PodDNAT | None) -> None:
+        if obj is not None:
+            self._add(obj.key, Priority.HIGH if self._urgent else Priority.LOW)
+
+    def interface_found(self, ip: str) -> None:
+        """Which network interface has that IP, or that none has, is known now."""
+        for key in self._views.keys_at(ip):
+            self._add(key)
+
+    def noted(self, state: str) -> None:
+        """What the next leader is to be told is stored: those who waited for it go on."""
+        for key in self._views.noted(state):
+            self._add(key)
+
+    def address_in_doubt(self, ip: str) -> None:
+        """Whose an IP is may be different: look again at all who state it, if there are several."""
+        keys = self._views.keys_at(ip)
+        for key in keys if len(keys) > 1 else ():
+            self._add(key)
+
+    def node_changed(self, old: Node | None, new: Node | None) -> None:
+        """A node came, went, died or came back to life, or has other addresses."""
+        if old is not None and new is not None and _is_alike(old, new):
+            return
+        both = [node for node in (old, new) if node is not None]
+        for pod in self._pods.values():
+            if any(pod.node == node.key.name for node in both):
+                self.address_in_doubt(pod.ipv4)
+        for ip in {ip for node in both for ip in node.addresses}:
+            for key in self._views.keys_at(ip):
+                self._add(key)
+
+    # --- pollers, writers, gateways
+
+    def changed(self, key: Key) -> None:
+        """Look at this record again."""
+        self._add(key)
+
+    def room_made(self) -> None:
+        """Something was freed: some of those who wait for an endpoint try again."""
+        for key in self._views.waiting.call():
+            self._add(key)
+
+    def served(self) -> None:
+        """One got an endpoint: there may be more where that came from."""
+        for key in self._views.waiting.call(1):
+            self._add(key)
+
+    def pulse(self, resync: float) -> None:
+        """Time goes by: to be called every PULSE_S. `resync`: after so long all is looked at."""
+        for key in self._views.waiting.pulse():
+            self._add(key)
+        now = self._views.clock.monotonic()
+        if now - self._resynced >= resync:
+            self._resynced = now
+            self.resync()
+
+    def gateway_changed(self, gateway_id: str) -> None:
+        """A gateway or its EIPs are different: look at all that claims it, and who waits."""
+        log.debug("gateway changed", gateway=gateway_id)
+        self.room_made()
+        for record in self._records.values():
+            if record.spec.gateway_id == gateway_id:
+                self._add(record.key, Priority.LOW)
+
+
+def _is_alike(old: Node, new: Node) -> bool:
+    return (old.ready, old.addresses, old.instance) == (new.ready, new.addresses, new.instance)

@@ -1,0 +1,105 @@
+"""What workers want of gateways, what ends with a PodDNAT, and who is told of a gateway's end."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
+from dnatctl.model import Gateway
+from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
+from tests.unit.pool.made import eip
+from tests.unit.table.made import GATEWAY, reading, row, uid
+
+NO_ANSWER = CloudError(Operation.CREATE, ErrorKind.UNKNOWN)
+
+
+@pytest.fixture
+def it() -> AtWork:
+    return AtWork()
+
+
+class TestWanting:
+    def test_what_is_wanted_waits_at_its_gateway(self, it):
+        record = it.stored(it.record())
+        it.gateways.want(record.uid, LOBBY, (create(600), create(601)))
+        assert it.writer.backlog() == 2
+        it.gateways.want(record.uid, LOBBY, ())
+        assert it.writer.backlog() == 0
+
+    def test_a_plan_made_on_an_old_look_does_not_revive_what_is_gone(self, it):
+        """Nobody would ever take it back."""
+        record = it.stored(it.record())
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        it.gone(record)
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        assert it.writer.backlog() == 0
+
+    def test_a_gateway_that_is_not_at_work_wants_nothing(self, it):
+        record = it.stored(it.record())
+        it.gateways._threads.clear()
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        assert it.writer.backlog() == 0
+
+
+class TestWhatStandsInTheWay:
+    def test_the_rows_of_a_poddnat_that_is_there_go_first(self, it):
+        record = it.stored(it.record())
+        it.gateways.expedite(record.uid)
+        assert it.heard.changes == [LOBBY]
+        assert not it.gateways.remains.take().in_the_way
+
+    def test_those_of_one_that_is_not_are_left_to_the_sweeper(self, it):
+        it.gateways.expedite(uid(9))
+        assert it.gateways.remains.take().in_the_way == {uid(9)}
+        assert it.heard.changes == []
+
+
+class TestVanished:
+    """A PodDNAT whose finalizer was taken off by force: what it leaves is told of at once."""
+
+    def vanished(self, it: AtWork) -> set[str]:
+        return set(it.gateways.remains.take().vanished)
+
+    def test_one_with_rows(self, it):
+        record = it.stored(it.record())
+        it.views.table(GATEWAY).merge(reading(1.0, row("fwd-1", owner=record.uid)), 1.0)
+        it.gone(record)
+        assert self.vanished(it) == {record.uid}
+        assert it.gateways.remains.soon.is_set()
+
+    def test_one_that_was_to_get_one(self, it):
+        record = it.stored(it.record())
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        it.gone(record)
+        assert self.vanished(it) == {record.uid}
+
+    def test_one_whose_create_was_not_answered_before_it_was_wanted_no_more(self, it):
+        """Its row may be there yet, and lead to an IP that is another pod's."""
+        record = it.stored(it.record())
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        it.cloud.answers = [NO_ANSWER]
+        it.writer._write(it.writer._next())
+        it.gateways.want(record.uid, LOBBY, ())
+        it.gone(record)
+        assert self.vanished(it) == {record.uid}
+
+    def test_one_with_nothing_leaves_nothing(self, it):
+        record = it.stored(it.record())
+        it.gateways.want(record.uid, LOBBY, (delete(),))
+        it.gateways.want(record.uid, LOBBY, ())
+        it.gone(record)
+        assert self.vanished(it) == set()
+
+
+class TestDescribed:
+    def test_who_is_told_that_a_gateway_is_there_again_sees_it(self, it):
+        """In the moment of being told: what it looks at may not be from before."""
+        there = Gateway(GATEWAY, "ftb-1", "zone", "vpc", (eip(),))
+        seen: list[bool] = []
+        it.heard.gateway_changed = lambda _id: seen.append(GATEWAY in it.views.absent)
+        it.views.absent = frozenset({GATEWAY})
+        it.cloud.described = [there]
+        it.gateways._describe()
+        assert seen
+        assert not any(seen)

@@ -1,0 +1,99 @@
+"""What the sweeper does with what is left to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from dnatctl.control.gateway.sweeper import Sweeper
+from dnatctl.kube.errors import Failure, KubeError
+from tests.unit.control.gateway.made import AtWork
+from tests.unit.table.made import GATEWAY, reading, row, uid
+
+
+class Ledger:
+    """A ledger that keeps what was struck, or does not answer."""
+
+    def __init__(self) -> None:
+        self.struck: list[tuple[str, set[str]]] = []
+        self.down = False
+
+    def strike(self, gateway_id: str, entry_ids: Iterable[str]) -> None:
+        if self.down:
+            raise KubeError(Failure.UNREACHABLE, "away")
+        self.struck.append((gateway_id, set(entry_ids)))
+
+
+@pytest.fixture
+def it() -> AtWork:
+    return AtWork()
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+@pytest.fixture
+def sweeper(it: AtWork, ledger: Any) -> Sweeper:
+    return Sweeper(
+        it.views, it.gateways, it.metrics, ledger=ledger, known_uids=set, delete=True, cycle_s=5.0
+    )
+
+
+class TestLedger:
+    """Adopted rows that are gone leave the ledger, that of their gateway alone."""
+
+    def lose(self, it: AtWork, *adopted: str) -> None:
+        """Rows of which these are adopted are there in one reading and not in the next."""
+        it.views.adopt(dict.fromkeys(adopted, uid(1)))
+        it.views.table("ngw-other")
+        it.cloud.rows = {i: row(i) for i in (*adopted, "fwd-foreign")}
+        self.read(it)
+        it.cloud.rows = {}
+        for _ in range(3):  # what one takes back is believed when another agrees
+            self.read(it)
+
+    def read(self, it: AtWork) -> None:
+        it.clock.advance(1.0)
+        it.poller._read(asked=True)
+
+    def test_the_poller_asks_nobody(self, it, sweeper, ledger):
+        """It reads the table: the API server may take seconds to answer, or not answer at all."""
+        self.lose(it, "fwd-1")
+        assert ledger.struck == []
+        sweeper.step()
+        assert ledger.struck == [(GATEWAY, {"fwd-1"})]
+        sweeper.step()
+        assert len(ledger.struck) == 1, "once"
+
+    def test_rows_that_were_not_adopted_are_no_news(self, it, sweeper, ledger):
+        self.lose(it)
+        sweeper.step()
+        assert ledger.struck == []
+        assert not it.gateways.remains.soon.is_set()
+
+    def test_a_ledger_that_does_not_answer_holds_nothing_up(self, it, sweeper, ledger):
+        self.lose(it, "fwd-1")
+        ledger.down = True
+        assert sweeper.step() > 0
+
+
+class TestVanished:
+    def test_what_it_leaves_goes_before_the_cycle_is_over(self, it, sweeper):
+        record = it.stored(it.record())
+        it.views.table(GATEWAY).merge(reading(1.0, row("fwd-1", owner=record.uid)), 1.0)
+        assert sweeper.step() == pytest.approx(5.0)
+        assert it.writer.backlog() == 0
+        it.gone(record)
+        sweeper.step()
+        assert it.writer.backlog() == 1
+
+    def test_rows_that_leave_the_ledger_are_no_reason_to_sweep(self, it, sweeper):
+        """So many orphans are deleted in one cycle, not in the time that rows take to go."""
+        sweeper.step()
+        it.clock.advance(1.0)
+        it.gateways.remains.unlisted(GATEWAY, ["fwd-1"])
+        assert sweeper.step() == pytest.approx(4.0)
