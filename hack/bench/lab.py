@@ -107,7 +107,7 @@ class Lab:
                 "-m", "dnatctl", "run", "--config", str(config),
                 "--kubeconfig", str(self.kubeconfig), "--no-leader-elect",
                 "--health-probe-bind-address", f"127.0.0.1:{health}",
-                "--metrics-bind-address", "127.0.0.1:0",
+                "--metrics-bind-address", "127.0.0.1:0", "--status-bind-address", "0",
             ],
             "dnatctl",
         )  # fmt: skip

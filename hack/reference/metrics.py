@@ -6,6 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.metrics import MetricWrapperBase
 
 from dnatctl.observe.metrics import Metrics
+from dnatctl.observe.pods import PodCollector, PodCounts
 from dnatctl.observe.pool import IpCount, PoolCollector, QuotaCount, TableCount
 from dnatctl.observe.watches import WatchCollector, WatchCount
 from reference.markdown import code, page, table
@@ -21,6 +22,7 @@ SOME_TABLE = TableCount(
     "ngw-1", own=0, foreign=0, orphan=0, backlog=0, limit=0, usable=True, read_at=0
 )
 SOME_QUOTA = QuotaCount("games", used=0, limit=0)
+SOME_PODS = PodCounts(waiting={("waiting", "PoolExhausted"): 1})
 SOME_WATCH = WatchCount(
     "pods", lists={"ok": 1}, watches={"closed": 1}, events={"ADDED": 1}, unreadable=0, contact_at=0
 )
@@ -33,6 +35,7 @@ def render() -> str:
         PoolCollector(lambda: [SOME_IP], lambda: [SOME_TABLE], lambda: [SOME_QUOTA])
     )
     metrics.registry.register(WatchCollector(lambda: [SOME_WATCH]))
+    metrics.registry.register(PodCollector(lambda: SOME_PODS))
     families = {family.name: family for family in metrics.registry.collect()}
     labels = {
         collector._name: collector._labelnames  # noqa: SLF001 - the client has no public way

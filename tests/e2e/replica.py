@@ -44,7 +44,7 @@ class Replica:
         self.log = folder / "dnatctl.log"
         self.config = folder / "config.yaml"
         self.config.write_text(yaml.safe_dump(dict(config)))
-        self._metrics_port, self._health_port = free_ports(2)
+        self._metrics_port, self._health_port, self._status_port = free_ports(3)
         self.key = str(config.get("credential", {}).get("accessKey", ""))
         """The AccessKey that signs its calls to the cloud."""
         self._command = [
@@ -55,6 +55,7 @@ class Replica:
             f"--namespace={CONTROLLER_NAMESPACE}",
             f"--metrics-bind-address={self.address}",
             f"--health-probe-bind-address={LOOPBACK}:{self._health_port}",
+            f"--status-bind-address={LOOPBACK}:{self._status_port}",
             "--log-level=debug",
             *arguments,
         ]

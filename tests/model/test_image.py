@@ -62,6 +62,7 @@ KEPT = {
         "_tables": CONSTANT,
         "_held": UNUSED,
         "trust": NEVER_REFUSED,
+        "orders": UNUSED,
     },
     Claims: {
         "_by_uid": "claims",
@@ -117,6 +118,8 @@ KEPT = {
         "waiting": UNUSED,
         "_awaiting_reading": UNUSED,
         "_awaiting_note": UNUSED,
+        "history": UNUSED,
+        "orders": UNUSED,
     },
     Lookout: {
         "_confirmed": "looks",

@@ -109,6 +109,7 @@ class Program:
             self._elect,
             *("--metrics-bind-address", NOWHERE),
             *("--health-probe-bind-address", NOWHERE),
+            *("--status-bind-address", NOWHERE),
             *self._arguments,
         ]
 

@@ -159,6 +159,7 @@ class Stage:
             "identity": f"test-{time.monotonic()}",
             "metrics_address": "127.0.0.1:0",
             "health_address": "127.0.0.1:0",
+            "status_address": "127.0.0.1:0",
             "changes_a_minute": 10_000,  # tests change their mind faster than people
             **settings,
         }
@@ -176,7 +177,7 @@ class Stage:
         running = Running(controller, stop, thread)
         self.running.append(running)
         if wait:
-            eventually(lambda: controller._working, what="the controller works")
+            eventually(lambda: controller.parts.standing.working, what="the controller works")
         return running
 
     def stop_controllers(self) -> None:
@@ -322,7 +323,7 @@ class Stage:
 
     def controller_eips(self, gateway_id: str) -> set[str]:
         """The EIPs of a gateway that the controller takes for usable; none if it cannot use it."""
-        gateway = self.running[0].controller._views.gateways.get(gateway_id)
+        gateway = self.running[0].controller.parts.views.gateways.get(gateway_id)
         if gateway is None or gateway.problem:
             return set()
         return {eip.ip for eip in gateway.eips if eip.usable}
@@ -433,32 +434,19 @@ def _is_starting(pod: Object) -> bool:
 
 
 def _busy(controller: Controller) -> bool:
-    world, queue = controller._views, controller._queue
-    return (
-        queue.unfinished_seconds() > 0
-        or len(queue) > 0
-        or bool(world._awaiting_note)
-        or controller._enis._next_due() < 0.5
-        or controller._events._pending > 0
-        or any(writer.busy() for writer in controller._gateways.writers())
-        or any(table.in_flux() for table in list(world.tables.values()))
-    )
+    return bool(controller.parts.busy())
 
 
 def _look_again(controller: Controller) -> None:
     """Read every table anew, look at every key, and for orphans."""
-    if not controller._working:
+    if not controller.parts.standing.working:
         return
-    began = controller._clock.monotonic()
-    threads = list(controller._gateways._threads.values())
-    for it in threads:
-        it.poller.read_soon()
-    eventually(
-        lambda: all(it.poller.last_pass >= began or it.poller.failing for it in threads),
-        what="tables read anew",
-    )
-    controller._signals.resync()
-    controller._sweeper.sweep()
+    began = controller.parts.clock.monotonic()
+    gateways = controller.parts.gateways
+    gateways.read_soon()
+    eventually(lambda: gateways.read_since(began), what="tables read anew")
+    controller.parts.signals.resync()
+    controller.parts.sweeper.sweep()
 
 
 def _notes(annotations: Any) -> dict[str, Any]:

@@ -14,6 +14,14 @@ from dnatctl import __version__
 COMMANDS = {
     "run": ("dnatctl.cli.run:run", "Run the controller."),
     "check": ("dnatctl.cli.check:check", "Check the configuration, offline or against the world."),
+    "status": ("dnatctl.cli.status:status", "Show gateways, ports, backlogs, and who waits."),
+    "list": ("dnatctl.cli.list_:list_", "List pods with their endpoints."),
+    "who": ("dnatctl.cli.who:who", "Show whose an endpoint is, and whose it was."),
+    "explain": ("dnatctl.cli.explain:explain_", "Say why a pod is, or is not, reachable."),
+    "drain": ("dnatctl.cli.orders:drain", "Put nothing new on an EIP or a gateway."),
+    "undrain": ("dnatctl.cli.orders:undrain", "Take back a drain."),
+    "pause": ("dnatctl.cli.orders:pause", "Change nothing of a pod, on a gateway, or at all."),
+    "resume": ("dnatctl.cli.orders:resume", "End a pause."),
     "gc": ("dnatctl.cli.gc:gc", "Show entries of this cluster that nothing claims; delete them."),
     "version": ("dnatctl.cli.version:version", "Print the version."),
 }

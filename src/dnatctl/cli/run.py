@@ -13,6 +13,7 @@ import click
 import structlog
 
 from dnatctl import __version__
+from dnatctl.cli.asking import STATUS_PORT
 from dnatctl.cli.ending import Ending
 from dnatctl.cli.options import (
     config_option,
@@ -88,6 +89,16 @@ class _BindAddress(click.ParamType[str]):
     help="Where /healthz, /livez and /readyz are served; 0: nowhere.",
 )
 @click.option(
+    "--status-bind-address",
+    envvar="DNATCTL_STATUS_BIND_ADDRESS",
+    default=f"127.0.0.1:{STATUS_PORT}",
+    show_default=True,
+    type=_BindAddress(),
+    show_envvar=True,
+    help="Where /status is served, which names pods: commands reach it by a port-forward; 0: "
+    "nowhere.",
+)
+@click.option(
     "--leader-elect/--no-leader-elect",
     envvar="DNATCTL_LEADER_ELECT",
     default=True,
@@ -136,6 +147,7 @@ def run(
     namespace: str | None,
     metrics_bind_address: str,
     health_probe_bind_address: str,
+    status_bind_address: str,
     leader_elect: bool,
     concurrent_syncs: int,
     log_level: str,
@@ -160,6 +172,7 @@ def run(
         identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
         metrics_address=metrics_bind_address,
         health_address=health_probe_bind_address,
+        status_address=status_bind_address,
         leader_elect=leader_elect,
         workers=concurrent_syncs,
         dry_run=dry_run,

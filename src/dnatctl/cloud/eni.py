@@ -99,7 +99,7 @@ class EniCache:
         """Wait up to `timeout` seconds until `resolve_pending` would ask for something."""
         with self._changed:
             if not self._due():
-                self._changed.wait(min(timeout, self._next_due()))
+                self._changed.wait(min(timeout, self.due_in()))
             return bool(self._due())
 
     def resolve_pending(self, cloud: CloudApi) -> int:
@@ -127,7 +127,7 @@ class EniCache:
         due = (ip for ip, want in self._wanted.items() if want.due_at <= now)
         return list(islice(due, MAX_ENI_IPS))
 
-    def _next_due(self) -> float:
+    def due_in(self) -> float:
         """Seconds until the first queued address is due; for ever if none is queued."""
         now = self._clock.monotonic()
         return min((want.due_at - now for want in self._wanted.values()), default=float("inf"))

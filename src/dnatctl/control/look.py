@@ -135,6 +135,8 @@ class Lookout:
 
     def _question(self, seen: Seen, answers: _Answers) -> Callable[[], None] | None:
         """What has to be asked before anything may rest on this; None if nothing has."""
+        if seen.paused:
+            return None
         neighbour = self._tenancy.unknown(seen.pod, seen.exposure.ip)
         if neighbour is not None and neighbour not in answers.called_on:
             answers.called_on.add(neighbour)
@@ -232,12 +234,18 @@ class Lookout:
             hindrances=self._hindrances(record),
             outage=self._views.outage(record.spec) if record else "",
             denied=record is not None and self._views.pool.has_nothing(record.uid),
+            paused=self._paused(key, record),
             asked=self._views.asked(key),
             allowance=self._views.quota_left(key),
         )
         owner = workload_to_ask(seen)
         known = self._workload(key, owner, now) if owner is not None else None
         return replace(seen, workload=known) if known is not None else seen
+
+    def _paused(self, key: Key, record: PodDNAT | None) -> str:
+        gateway_id = record.spec.gateway_id if record else ""
+        order = self._views.orders.paused(gateway_id, key)
+        return str(order) if order else ""
 
     def _served_by(self, key: Key, record: PodDNAT | None, pod: Pod | None) -> str:
         """Which pod a fixed record is for, or was when its workload still had it."""

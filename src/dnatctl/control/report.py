@@ -62,7 +62,7 @@ class Report:
         self._clock = clock
         self._condition = condition
         self._annotation = annotation
-        self._told: dict[Key, Problem] = {}
+        self._told: dict[Key, tuple[Problem, str]] = {}
         self._reached: dict[Key, tuple[str, str]] = {}
         """Which pod, by UID, and at which IP was last seen reachable under that name."""
 
@@ -139,6 +139,10 @@ class Report:
 
     # --- how it stands
 
+    def told(self) -> dict[Key, tuple[Problem, str]]:
+        """What each name was told is wrong with it, and since when, as long as it is."""
+        return dict(self._told)
+
     def judged(self, seen: Seen, made: Plan) -> None:
         """See `reconciler.Reporter`."""
         self._tell_problem(seen, made.problem)
@@ -163,12 +167,13 @@ class Report:
             self._reached.setdefault(seen.key, _place(seen.pod))
 
     def _tell_problem(self, seen: Seen, problem: Problem | None) -> None:
-        if self._told.get(seen.key) == problem:
+        known = self._told.get(seen.key)
+        if (known[0] if known else None) == problem:
             return
         if problem is None:
             self._told.pop(seen.key, None)
             return
-        self._told[seen.key] = problem
+        self._told[seen.key] = problem, format_time(self._clock.now())
         self._metrics.problems.labels(problem.reason).inc()
         log.warning("problem", key=str(seen.key), reason=problem.reason, error=problem.text)
         self._event(seen, seen.record, "Warning", problem.reason, problem.text)

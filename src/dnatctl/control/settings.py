@@ -33,6 +33,7 @@ class Settings:
     identity: str
     metrics_address: str = ":8080"
     health_address: str = ":8081"
+    status_address: str = "127.0.0.1:8082"
     leader_elect: bool = True
     workers: int = 4
     dry_run: bool = False

@@ -20,8 +20,10 @@ from dnatctl.control.outages import Outages
 from dnatctl.control.turns import Waiting
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.orders import Orders
 from dnatctl.plan.values import Allowance, quota_used_up
 from dnatctl.pool import GatewayPool, Pool, Quota
+from dnatctl.pool.history import History
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Change, Row, Table
 
@@ -66,6 +68,9 @@ class Views:
         self._retired: dict[Endpoint, float] = {}
         self._noted: set[Endpoint] = set()
         self._awaiting_note: set[Key] = set()
+        self.orders = Orders()
+        self.history = History()
+        """Who had an endpoint before, for people."""
 
     # --- tables and rows
 
@@ -171,6 +176,7 @@ class Views:
         """Keep the claims; returns whether something was freed."""
         now = self.clock.monotonic()
         with self.lock:
+            self.history.changed(old, new, self.clock.now())
             if new is not None:
                 self._keys[new.uid] = new.key
                 if new.deleting and FINALIZER not in new.finalizers:
@@ -313,6 +319,13 @@ class Views:
                     keys.update(self._by_ip.get(row.entry.internal_ip, ()))
         return keys
 
+    def order(self, orders: Orders) -> bool:
+        """Heed these from now on; whether they are others than before."""
+        with self.lock:
+            known, self.orders = self.orders, orders
+            self.pool.orders = orders
+            return known != orders
+
     # --- those who wait
 
     def wait_for_reading(self, gateway_id: str, key: Key) -> None:
@@ -361,6 +374,10 @@ class Views:
             or self.pool.owner(endpoint) not in ("", uid)
             or endpoint in self.pool.beyond(uid)
         )
+
+    def waits_for_note(self) -> bool:
+        """Whether anybody waits for a quarantine to be noted for the next leader."""
+        return bool(self._awaiting_note)
 
     def quarantined(self) -> dict[Endpoint, float]:
         """Endpoints in quarantine, with the seconds that remain."""

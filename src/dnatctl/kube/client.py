@@ -76,7 +76,8 @@ class KubeClient:
         clock: Clock | None = None,
         may_write: Callable[[], bool] | None = None,
     ) -> None:
-        self._api = api
+        self.api = api
+        """The official client, for what needs more than requests."""
         self._pools = bounded(api.rest_client.pool_manager)
         self._observer = observer
         self._clock = clock or SystemClock()
@@ -110,9 +111,7 @@ class KubeClient:
         Where the answer is no, nothing is sent and the write raises KubeError (UNREACHABLE). Reads
         are not asked about.
         """
-        return KubeClient(
-            self._api, observer=self._observer, clock=self._clock, may_write=may_write
-        )
+        return KubeClient(self.api, observer=self._observer, clock=self._clock, may_write=may_write)
 
     def request(
         self,
@@ -217,7 +216,7 @@ class KubeClient:
             headers["Content-Type"] = call.content_type
         try:
             # Asks for the token anew each time: it is rotated about hourly.
-            self._api.update_params_for_auth(
+            self.api.update_params_for_auth(
                 headers, [], ["BearerToken"], call.path, call.method, None
             )
         except (config.ConfigException, OSError) as error:
@@ -286,6 +285,20 @@ def _failure(error: HTTPError) -> Failure:
     return Failure.UNKNOWN
 
 
+def usual_namespace(kubeconfig: Path | None, context: str | None) -> str:
+    """The namespace of the kubeconfig's context, as kubectl has it; `default` if it names none."""
+    try:
+        contexts, active = config.list_kube_config_contexts(_file(kubeconfig))
+    except (config.ConfigException, OSError, yaml.YAMLError, ValueError, TypeError):
+        return "default"
+    chosen = next((each for each in contexts if each["name"] == context), active)
+    return str((chosen.get("context") or {}).get("namespace") or "default")
+
+
+def _file(kubeconfig: Path | None) -> str:
+    return str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
+
+
 def _load(kubeconfig: Path | None, context: str | None) -> Any:
     settings = Configuration()
     tried = "the service account of this pod"
@@ -298,7 +311,7 @@ def _load(kubeconfig: Path | None, context: str | None) -> Any:
             return settings
     else:
         tried = ""
-    name = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
+    name = _file(kubeconfig)
     try:
         config.load_kube_config(name, context=context, client_configuration=settings)
     except (

@@ -84,7 +84,8 @@ class EventRecorder:
         self._queue: queue.Queue[_Series | None] = queue.Queue(_QUEUE_SIZE)
         self._number = 0
         self._idle = threading.Condition()
-        self._pending = 0
+        self.pending = 0
+        """Events that have not been written yet."""
         self._stopping = threading.Event()
         self._cancel = Canceller()
         self._thread = (hearts or Heartbeats(clock)).thread("dnatctl-events", self._run)
@@ -132,7 +133,7 @@ class EventRecorder:
     def flush(self, timeout: float) -> bool:
         """Wait until all that was recorded is written or dropped; whether that was in time."""
         with self._idle:
-            return self._idle.wait_for(lambda: not self._pending, timeout)
+            return self._idle.wait_for(lambda: not self.pending, timeout)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Write what there is, counts of series as well, for so long at most; end the thread."""
@@ -153,7 +154,7 @@ class EventRecorder:
             except queue.Full:
                 self.dropped += 1
                 return False
-            self._pending += 1
+            self.pending += 1
             return True
 
     def _run(self) -> None:
@@ -178,7 +179,7 @@ class EventRecorder:
             self.dropped += 1
         finally:
             with self._idle:
-                self._pending -= 1
+                self.pending -= 1
                 self._idle.notify_all()
 
     def _refresh(self, *, idle_after: float) -> None:

@@ -16,6 +16,8 @@ from dnatctl.observe.http import TEXT, Answer, HttpServer, listen, parse_address
 Check = Callable[[], str]
 """Answers what is wrong, for people; the empty string if all is well."""
 
+JSON = "application/json"
+
 SCRAPE_S = 1.0
 """How long an answer to a scrape is good for the next ones: making it takes the locks of others."""
 
@@ -24,7 +26,8 @@ class HealthServer:
     """Serves checks and, if given a registry, metrics, on one address.
 
     `address` is `host:port`, `[host]:port` or `:port`; `0` turns the server off. `notes` are lines
-    shown by `?verbose` that do not decide anything. Raises ValueError for another kind of address,
+    shown by `?verbose` that do not decide anything. `pages` are JSON documents by name, each good
+    for a second once made. Raises ValueError for another kind of address,
     ListenError (an OSError) for one that cannot be listened on.
     """
 
@@ -35,15 +38,17 @@ class HealthServer:
         registry: CollectorRegistry | None = None,
         notes: Callable[[], list[str]] = list,
         *,
+        pages: Mapping[str, Callable[[], bytes]] | None = None,
         hearts: Heartbeats | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._checks = checks
         self._registry = registry
+        self._pages = pages or {}
         self._notes = notes
         self._clock = clock or SystemClock()
-        self._scraped: dict[str, tuple[float, bytes]] = {}
-        """The last answers, by content type, and when they were made."""
+        self._made: dict[str, tuple[float, bytes]] = {}
+        """The last answers, by content type or name of the page, and when they were made."""
         self._server: HttpServer | None = None
         self.port = 0
         """The port it listens on; 0 if it is turned off."""
@@ -74,6 +79,8 @@ class HealthServer:
         name, _, check = url.path.strip("/").partition("/")
         if name == "metrics" and self._registry is not None:
             return self._scrape(self._registry, accept)
+        if name in self._pages and not check:
+            return HTTPStatus.OK, JSON, self._made_lately(name, self._pages[name])
         if name not in self._checks:
             return HTTPStatus.NOT_FOUND, TEXT, b"404 page not found\n"
         checks = dict(self._checks[name])
@@ -88,12 +95,16 @@ class HealthServer:
     def _scrape(self, registry: CollectorRegistry, accept: str) -> Answer:
         """All metrics, as they were a moment ago if somebody has just asked for them."""
         encode, kind = choose_encoder(accept)
+        return HTTPStatus.OK, kind, self._made_lately(kind, lambda: encode(registry))
+
+    def _made_lately(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """An answer of a moment ago, else a new one."""
         now = self._clock.monotonic()
-        fresh = {k: made for k, made in self._scraped.items() if now - made[0] < SCRAPE_S}
-        if kind not in fresh:
-            fresh[kind] = (now, encode(registry))
-        self._scraped = fresh
-        return HTTPStatus.OK, kind, fresh[kind][1]
+        fresh = {k: made for k, made in self._made.items() if now - made[0] < SCRAPE_S}
+        if name not in fresh:
+            fresh[name] = (now, make())
+        self._made = fresh
+        return fresh[name][1]
 
     def _report(self, checks: Mapping[str, Check], *, verbose: bool, name: str) -> Answer:
         found = {key: check() for key, check in checks.items()}

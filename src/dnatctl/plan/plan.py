@@ -27,7 +27,7 @@ from enum import Enum, auto
 from dnatctl.objects import PodDNAT
 from dnatctl.plan.claim import claim
 from dnatctl.plan.deletion import serves, told
-from dnatctl.plan.exposure import Ask
+from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.hold import hold
 from dnatctl.plan.owners import is_fixed, is_for
 from dnatctl.plan.policy import permitted
@@ -40,6 +40,8 @@ from dnatctl.table.writes import CreateRow, DeleteRow, Write
 
 def plan(seen: Seen, pool: Pool) -> Plan:
     """What to do now for one namespace and name. Pure: nothing is changed by asking."""
+    if seen.paused and (seen.record is not None or seen.exposure.ask not in _ASKS_NOTHING):
+        return Plan(problem=Problem("Paused", f"nothing is changed: {seen.paused}"))
     made = _next(seen, pool)
     return replace(
         made,
@@ -58,6 +60,9 @@ def _unannounced(seen: Seen, made: Plan) -> tuple[Write, ...]:
     rows = [own for own in astray(seen, seen.record) if own.entry_id not in known]
     deletes = tuple(DeleteRow(own.gateway_id, own.entry_id) for own in rows)
     return permitted(seen.policy, deletes)[0]
+
+
+_ASKS_NOTHING = (Ask.OFF, Ask.ENDED)
 
 
 def _next(seen: Seen, pool: Pool) -> Plan:

@@ -118,6 +118,7 @@ class Seen:
     pod of its workload that a fixed record was last seen to be for; empty if none was seen.
     `hindrances`: by row ID, what the cloud answers to its delete where that is no. `outage`: why
     the external IP of the record's claim forwards nothing, empty if it does as far as is known.
+    `paused`: by whose order nothing may be changed, empty if it may.
     `asked`: new endpoints that were asked for before, with no certain answer. `allowance`: None
     where any number may be taken. `mute`: the record's status was refused the last time, so that
     what it lists cannot be withdrawn for now.
@@ -149,6 +150,7 @@ class Seen:
     retry_in: float | None = None
     hindrances: Mapping[str, str] = field(default_factory=dict)
     outage: str = ""
+    paused: str = ""
     asked: PodDNATSpec | None = None
     allowance: Allowance | None = None
     mute: bool = False

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from dnatctl.model import Endpoint, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec
+from dnatctl.orders import Orders
 from dnatctl.pool.claims import Claim, Claims, Freed
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.packing import rows_of
@@ -43,6 +44,8 @@ class Holdings:
         self._quota = quota
         self._held: dict[str, frozenset[Endpoint]] = {}
         self.trust = Trust()
+        self.orders = Orders()
+        """What people have ordered: nothing new is put on what is drained or paused."""
 
     # --- claims
 

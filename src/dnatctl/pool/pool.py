@@ -126,7 +126,7 @@ class Pool(Holdings):
             gateway_id = gateway.offer.gateway_id
             if gateway_id in avoid:
                 continue
-            flaw = partial(self._flaw, gateway, demand, now, last_resort=last_resort)
+            flaw = partial(self._flaw_of_new, gateway, demand, now, last_resort=last_resort)
             found = self._pick_on(gateway, demand, now, flaw)
             if isinstance(found, Allocation):
                 return found
@@ -171,6 +171,14 @@ class Pool(Holdings):
             reason = f"{what} left on {ip}"
         return self._shortage({spec.gateway_id: reason}, now)
 
+    def _flaw_of_new(
+        self, gateway: OfferedGateway, demand: Demand, now: float, ip: str, *, last_resort: bool
+    ) -> str:
+        """As `_flaw`, for what is not there yet."""
+        if order := self.orders.drained(gateway.offer.gateway_id, ip):
+            return order.what
+        return self._flaw(gateway, demand, now, ip, last_resort=last_resort)
+
     def _flaw(
         self, gateway: OfferedGateway, demand: Demand, now: float, ip: str, *, last_resort: bool
     ) -> str:
@@ -193,9 +201,12 @@ class Pool(Holdings):
         self, gateway: OfferedGateway, demand: Demand, now: float, flaw: Callable[[str], str]
     ) -> Allocation | str:
         """An allocation on that gateway, or why there is none."""
+        gateway_id = gateway.offer.gateway_id
+        if order := self.orders.drained(gateway_id) or self.orders.paused(gateway_id):
+            return order.what
         if reason := self._why_closed(gateway, demand.ports, now):
             return reason
-        gateway_id, protocol = gateway.offer.gateway_id, demand.ports[0][1]
+        protocol = demand.ports[0][1]
 
         def never_used(ip: str) -> int:
             return gateway.line(ip, protocol).never_used

@@ -118,6 +118,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
             *where["run"][1:],
             *("--metrics-bind-address", "127.0.0.1:0"),
             *("--health-probe-bind-address", "127.0.0.1:0"),
+            *("--status-bind-address", "127.0.0.1:0"),
         ]
         with running(tmp_path / "run", *arguments) as controller:
             yield Site(sim, controller, where, CloudAdmin(where["cloud"]))

@@ -22,7 +22,7 @@ def cluster() -> Iterator[Stage]:
 
 def value(it: Stage, name: str, **labels: str) -> float | None:
     """A sample of the running controller; None where there is no such series."""
-    return it.running[0].controller._metrics.registry.get_sample_value(name, labels)
+    return it.running[0].controller.parts.metrics.registry.get_sample_value(name, labels)
 
 
 def quota(it: Stage, namespace: str) -> tuple[float | None, float | None]:
@@ -48,7 +48,7 @@ def test_endpoints_count_against_quotas_where_there_are_some(it: Stage) -> None:
 
 def test_the_last_write_and_the_wait_are_measured(it: Stage) -> None:
     reached = value(it, "dnatctl_pod_reachable_seconds_count") or 0
-    started = it.running[0].controller._clock.now().timestamp()
+    started = it.running[0].controller.parts.clock.now().timestamp()
     it.pod("measured")
     it.ready("measured")
     written = value(it, "dnatctl_last_write_timestamp_seconds", gateway=GATEWAY)

@@ -138,7 +138,7 @@ def test_that_a_workload_may_not_be_read_is_noted_until_the_claim_is_gone(it: St
     set_up(it, replicas=2)
     rule = it.kube.faults.add(Fault(403), Match(verb="get", resource=STATEFUL_SETS), None)
     scale(it, 1)
-    notes = it.running[0].controller._notes
+    notes = it.running[0].controller.parts.standing.notes
     eventually(lambda: any("may not get StatefulSet" in n for n in notes()))
     it.kube.store.delete(RECORDS, it.ns, "db-1")
     it.gone("db-1")
@@ -154,7 +154,9 @@ def test_a_kept_claim_whose_workload_may_not_be_read_is_told(it: Stage) -> None:
     assert "the verb get on that kind (apps/v1)" in it.events("db-1")["WorkloadUnreadable"]
     (ready,) = it.record("db-1")["status"]["conditions"]
     assert (ready["status"], ready["reason"]) == ("False", "WorkloadUnreadable")
-    assert any("may not get StatefulSet" in n for n in it.running[0].controller._notes())
+    assert any(
+        "may not get StatefulSet" in n for n in it.running[0].controller.parts.standing.notes()
+    )
     it.assert_at_rest(but=[(it.ns, "db-1")])
     rule.cancel()
     it.kube.store.patch(RECORDS, it.ns, "db-1", {"metadata": {"labels": {"look": "again"}}})

@@ -492,7 +492,7 @@ def test_one_gateway_in_trouble_costs_no_calls_about_the_others() -> None:
         before = len(it.calls("DescribeNatGateways"))
         eventually(lambda: len(it.calls("DescribeNatGateways")) > before)
         it.acts.set_gateway(FIRST, status="Available")
-        eventually(lambda: not it.running[0].controller._views.pool.problem(FIRST))
+        eventually(lambda: not it.running[0].controller.parts.views.pool.problem(FIRST))
         looks = len(it.calls("DescribeNatGateways"))
         assert len(it.calls("DescribeEipAddresses")) == 5 + (looks - 1)
 
@@ -526,8 +526,8 @@ def test_gateways_that_somebody_invents_cost_little_and_hold_up_nobody() -> None
         it.pod("web")
         it.ready("web")
         eventually(lambda: not [r for r in it.records() if r["metadata"]["name"] in names])
-        gateways = running.controller._gateways
+        gateways = running.controller.parts.gateways
         assert gateways.writer(foreign) is None
         assert not [note for note in gateways.notes() if "invented" in note]
-        eventually(lambda: set(running.controller._views.gateways) == {pool[0]["natgwId"]})
+        eventually(lambda: set(running.controller.parts.views.gateways) == {pool[0]["natgwId"]})
         assert row in {r["entry_id"] for r in it.rows()}

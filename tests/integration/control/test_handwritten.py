@@ -141,7 +141,7 @@ def parked(it: Stage) -> set[str]:
 
 def test_somebody_elses_finalizer_does_not_hold_the_pool(it: Stage) -> None:
     """Released it is all the same, and then its endpoints are nobody's claim any more."""
-    world = it.running[0].controller._views
+    world = it.running[0].controller.parts.views
     write(it, "held", [(port, 80) for port in range(700, 720)], finalizers=["example.com/hold"])
     uid = it.record("held")["metadata"]["uid"]  # type: ignore[index]
     eventually(lambda: uid in world.pool.claims())

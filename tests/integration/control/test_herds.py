@@ -40,7 +40,7 @@ def holders(it: Stage, namespace: str) -> list[str]:
 
 def reconciled(it: Stage) -> float:
     """How often pods were looked at so far."""
-    metrics = it.running[0].controller._metrics
+    metrics = it.running[0].controller.parts.metrics
     results = ("success", "error", "requeue", "requeue_after")
     return sum(metrics.reconciles.labels("dnatctl", r)._value.get() for r in results)
 

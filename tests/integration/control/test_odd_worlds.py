@@ -113,9 +113,9 @@ def test_gateways_that_are_not_described_for_a_while_keep_their_entries(it: Stag
 
     controller = it.running[0].controller
     with around(it, "DescribeNatGateways", hidden):
-        controller._gateways.describe_soon()
+        controller.parts.gateways.describe_soon()
         eventually(lambda: len(answers) >= 3)
-    controller._gateways.describe_soon()
+    controller.parts.gateways.describe_soon()
     it.pod("later")
     it.ready("later")
     assert {name: it.entries(name) for name in "abc"} == before
@@ -167,8 +167,8 @@ def test_a_port_outside_the_pool_is_not_had_while_the_gateway_is_in_trouble() ->
         it.ready("web")
         it.referee.forged.add((it.ns, "web"))
         it.acts.set_gateway(GATEWAY, status="Modifying")
-        running.controller._gateways.describe_soon()
-        eventually(lambda: running.controller._views.pool.problem(GATEWAY))
+        running.controller.parts.gateways.describe_soon()
+        eventually(lambda: running.controller.parts.views.pool.problem(GATEWAY))
         ports = [{"externalPort": "22", "internalPort": "80"}]
         spec = {"spec": {"portMapping": ports}}
         it.kube.store.patch("poddnats.alibabacloud.com", it.ns, "web", spec)

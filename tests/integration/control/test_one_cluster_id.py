@@ -56,7 +56,7 @@ def ids(it: Stage) -> set[str]:
 
 def readyz(running: Running) -> str:
     """What is said of the controller's state."""
-    port = running.controller._servers[0].port
+    port = running.controller.parts.doors.health_port
     with urlopen(f"http://127.0.0.1:{port}/readyz?verbose&exclude=pool") as answer:
         return str(answer.read().decode())
 
@@ -70,10 +70,10 @@ def swept(running: Running, times: int = 3) -> None:
     """Wait until the table was read and orphans were looked for so many times."""
     controller = running.controller
     for _ in range(times):
-        before = controller._views.table(TABLE).generation
-        controller._gateways.poller(TABLE).read_soon()
-        eventually(lambda b=before: controller._views.table(TABLE).generation > b)
-        controller._sweeper.sweep()
+        before = controller.parts.views.table(TABLE).generation
+        controller.parts.gateways.poller(TABLE).read_soon()
+        eventually(lambda b=before: controller.parts.views.table(TABLE).generation > b)
+        controller.parts.sweeper.sweep()
 
 
 def test_both_at_work_leave_each_other_alone(ours: Stage, theirs: Stage) -> None:
@@ -106,7 +106,7 @@ def test_a_copy_does_not_begin_beside_the_original(ours: Stage, theirs: Stage) -
     copy = theirs.start_controller(wait=False, **EAGER)
     theirs.pod("web")
     assert "clusterID of its own" in told(theirs, "NotWorking")
-    assert "clusterID of its own" in copy.controller._check_pool()
+    assert "clusterID of its own" in copy.controller.parts.standing.check_pool()
     assert ids(ours) == before
     assert not theirs.records()
     ours.delete_pod("web")
@@ -152,7 +152,7 @@ def test_many_orphans_stop_the_sweeper_across_restarts(ours: Stage, knows_itself
     assert theirs <= ids(ours)
     for row in theirs:
         ours.acts.delete_entry(row)
-    eventually(lambda: not ours.running[0].controller._sweeper.notes())
+    eventually(lambda: not ours.running[0].controller.parts.sweeper.notes())
 
 
 def test_a_few_leftovers_among_many_rows_go(ours: Stage) -> None:

@@ -42,7 +42,7 @@ def test_an_orphan_is_deleted_when_it_has_been_one_for_long_enough(it: Stage) ->
 def test_a_young_orphan_is_left_alone_and_counted(it: Stage) -> None:
     orphan(it)
     running = it.start_controller(**NEVER)
-    world = running.controller._views
+    world = running.controller.parts.views
     eventually(lambda: world.counts(TABLE).orphan == 1)
     it.quiet()
     assert len(it.rows()) == 1
@@ -89,10 +89,10 @@ def test_a_cycle_deletes_no_more_than_its_budget() -> None:
             orphan(it, n, name)
         running = it.start_controller(orphans=Patience(age_s=0.0, budget=3), sweep_s=1e6)
         controller = running.controller
-        controller._sweeper.sweep()
+        controller.parts.sweeper.sweep()
         for left in (4, 1, 0):
-            read_again(controller._views, controller._gateways.poller(TABLE))
-            controller._sweeper.sweep()
+            read_again(controller.parts.views, controller.parts.gateways.poller(TABLE))
+            controller.parts.sweeper.sweep()
             eventually(lambda left=left: len(it.rows()) <= left)
             it.quiet()
             assert len(it.rows()) == left
@@ -138,7 +138,7 @@ def test_it_goes_too_while_the_ledger_does_not_take_that_there_are_many(it: Stag
         match = Match(verb, "configmaps", namespace=NAMESPACE)
         it.kube.faults.add(Fault(403, "not here"), match, times=None)
     many = [orphan(it, n, ip="10.0.70.1") for n in range(12)]
-    eventually(lambda: running.controller._views.counts(TABLE).orphan == 12)
+    eventually(lambda: running.controller.parts.views.counts(TABLE).orphan == 12)
     row = orphan(it, 12, ip="10.0.0.10")
     it.pod("web", "92")
     it.ready("web", seconds=30.0)

@@ -78,7 +78,7 @@ def test_back_off_and_timers_end_with_their_pod(it: Stage, lines: list[Line]) ->
     it.assert_at_rest()
     seen = len(lines)
     for running in it.running:
-        running.controller._signals.resync()
+        running.controller.parts.signals.resync()
     it.quiet()
     later = {line["pod_uid"] for line in of(lines[seen:], it, "web")}
     assert later

@@ -44,7 +44,7 @@ def write(
 
 def taken(it: Stage, namespace: str) -> int:
     """Endpoints that the namespace claims or has resting."""
-    world = it.running[0].controller._views
+    world = it.running[0].controller.parts.views
     with world.lock:
         _, claimed, resting = world.pool.use_of_quota(namespace, world.clock.monotonic())
     return claimed + resting
@@ -95,7 +95,7 @@ def test_what_is_written_for_pods_that_there_are_not_reserves_nothing(it: Stage)
             ports = range(first, min(first + 100, 1025))
             claim = [(port, port - first + 1) for port in ports]
             write(it, f"forged-{ip}-{first}", claim, ip)
-    world = it.running[0].controller._views
+    world = it.running[0].controller.parts.views
     eventually(lambda: sum(key.namespace == "forgers" for key in world._keys.values()) == 12)
     assert taken(it, "forgers") == 1
     it.move_to("neighbours")

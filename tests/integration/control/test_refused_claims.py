@@ -38,12 +38,12 @@ REFUSALS = {
 
 
 def resting(it: Stage) -> int:
-    return len(it.running[0].controller._views.quarantined())
+    return len(it.running[0].controller.parts.views.quarantined())
 
 
 def claimed(it: Stage) -> int:
     """Endpoints that are taken, asked for included."""
-    specs = it.running[0].controller._views.pool.claims().values()
+    specs = it.running[0].controller.parts.views.pool.claims().values()
     return sum(len(spec.ports) for spec in specs)
 
 

@@ -31,7 +31,7 @@ def test_nonsense_costs_nothing(text: str) -> None:
         it.pod("web")
         it.ready("web")
         eventually(lambda: handed_over(it) == "")
-        assert running.controller._elector.is_leader()
+        assert running.controller.parts.elector.is_leader()
 
 
 def test_what_poddnats_claim_does_not_swell_it() -> None:
@@ -59,4 +59,4 @@ def test_what_poddnats_claim_does_not_swell_it() -> None:
         assert "203.0.113." in handed_over(it), "what is of the pool rests"
         assert "100.64." not in handed_over(it)
         assert len(handed_over(it)) < LIMIT
-        assert running.controller._elector.is_leader()
+        assert running.controller.parts.elector.is_leader()

@@ -22,7 +22,7 @@ def one() -> Iterator[Stage]:
 
 
 def drift(it: Stage) -> float:
-    counter = it.running[0].controller._metrics.drift_repaired
+    counter = it.running[0].controller.parts.metrics.drift_repaired
     return float(sum(counter.labels(kind)._value.get() for kind in ("changed", "deleted")))
 
 

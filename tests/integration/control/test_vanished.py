@@ -66,9 +66,9 @@ def test_one_that_a_fresh_list_still_knows_keeps_its_rows(it: Stage) -> None:
     it.ready("web")
     rows = it.rows()
     controller = it.running[0].controller
-    (held,) = controller._records.values()
-    controller._records.note_deleted(held.key, held.uid)
-    controller._sweeper.sweep()
+    (held,) = controller.parts.records.values()
+    controller.parts.records.note_deleted(held.key, held.uid)
+    controller.parts.sweeper.sweep()
     fresh = it.kube.requests.all(lambda r: r.resource == RECORDS and r.query == "limit=500")
     assert fresh, "it was asked"
     assert not it.calls("DeleteForwardEntry")
@@ -85,7 +85,7 @@ def test_nothing_goes_while_kubernetes_does_not_answer(it: Stage) -> None:
     eventually(lambda: rule.hits)
     assert len(it.rows()) == 1
     rule.cancel()
-    it.running[0].controller._sweeper.sweep()
+    it.running[0].controller.parts.sweeper.sweep()
     eventually(lambda: it.rows() == [])
 
 
@@ -103,6 +103,6 @@ def test_many_whose_pods_are_there_as_before_were_lost(it: Stage) -> None:
             strip(it, name)
     # Not once a pod: where a namespace is refused, one of its pods tries at a time.
     eventually(lambda: creates.hits > 2)
-    it.running[0].controller._sweeper.sweep()
+    it.running[0].controller.parts.sweeper.sweep()
     it.quiet(unless=lambda: True)
     assert {row["entry_id"] for row in it.rows()} == before

@@ -228,7 +228,7 @@ def test_a_definition_that_goes_is_nobodys_wish() -> None:
         with players(it, "alone"):
             it.kube.store.delete(DEFINITIONS, "", RECORDS)
             eventually(lambda: is_going(it, "alone"))
-            notes = it.running[0].controller._notes
+            notes = it.running[0].controller.parts.standing.notes
             eventually(lambda: any("the definition of PodDNATs" in note for note in notes()))
         it.delete_pod("alone")
         eventually(lambda: it.kube.store.get(DEFINITIONS, "", RECORDS) is None)
@@ -254,10 +254,11 @@ def test_what_may_not_be_looked_at_cuts_nobody_off(
         text = it.told("alone", "ReleaseHeld")
         assert f"may not get {resource}" in text
         assert any(
-            text.partition("may not ")[2][:14] in n for n in it.running[0].controller._notes()
+            text.partition("may not ")[2][:14] in n
+            for n in it.running[0].controller.parts.standing.notes()
         )
     forbidden.cancel()
-    notes = it.running[0].controller._notes
+    notes = it.running[0].controller.parts.standing.notes
     eventually(lambda: not any(resource in note for note in notes()), what="it is not missing")
     it.ready("alone")
 

@@ -160,7 +160,7 @@ def test_pages_that_shift_while_they_are_read_never_read_as_deleted() -> None:
             it.ready(f"web-{n}")
         it.quiet()
         before = it.writes()
-        poller = running.controller._gateways.poller(GATEWAY)
+        poller = running.controller.parts.gateways.poller(GATEWAY)
         until = time.monotonic() + 3.0
         ids = [str(row["entry_id"]) for row in it.rows() if row["name"] == "terraform"]
         n = 0
@@ -198,7 +198,7 @@ def test_an_entry_edited_by_hand_is_put_right(it: Stage, change: dict[str, str])
     (after,) = it.ready("web")
     assert after["externalPort"] == before["externalPort"]
     it.assert_at_rest()
-    drift = it.running[0].controller._metrics.drift_repaired
+    drift = it.running[0].controller.parts.metrics.drift_repaired
     assert sum(drift.labels(kind)._value.get() for kind in ("changed", "deleted")) == 1
 
 

@@ -114,7 +114,7 @@ def test_conflicts_are_decided_anew_and_are_no_errors(it: Stage) -> None:
     for n in range(4):
         it.ready(f"web-{n}", 2)
     it.assert_at_rest()
-    metrics = it.running[0].controller._metrics
+    metrics = it.running[0].controller.parts.metrics
     assert metrics.reconcile_errors.labels("dnatctl")._value.get() == 0
 
 
@@ -197,7 +197,7 @@ def test_stale_poddnats_after_a_restart_are_not_claimed_twice(it: Stage) -> None
 
 def test_a_worker_that_raises_harms_nobody_else(it: Stage) -> None:
     """A bug for one pod: counted, backed off, the others are served, the program stays live."""
-    workers = it.running[0].controller._workers
+    workers = it.running[0].controller.parts.workers
     real = workers._reconcile
 
     def buggy(ref):  # type: ignore[no-untyped-def]
@@ -212,10 +212,10 @@ def test_a_worker_that_raises_harms_nobody_else(it: Stage) -> None:
     for n in range(6):
         it.ready(f"web-{n}")
     controller = it.running[0].controller
-    panics = controller._metrics.reconcile_panics.labels("dnatctl")._value
+    panics = controller.parts.metrics.reconcile_panics.labels("dnatctl")._value
     eventually(lambda: panics.get() >= 1)
     assert panics.get() <= 10, "it is backed off"
-    assert controller._hearts.complaint() == ""
+    assert controller.parts.hearts.complaint() == ""
     workers._reconcile = real
     it.ready("cursed")
 

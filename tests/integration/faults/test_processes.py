@@ -83,9 +83,9 @@ def test_a_standby_takes_over_at_once_when_the_leader_stops() -> None:
         second = it.start_controller(wait=False)
         it.pod("web")
         it.ready("web")
-        assert not second.controller._working
+        assert not second.controller.parts.standing.working
         first.stop.set()
-        eventually(lambda: second.controller._working)
+        eventually(lambda: second.controller.parts.standing.working)
         it.pod("next")
         it.ready("next")
         it.running.remove(first)
@@ -102,13 +102,13 @@ def test_a_leader_that_cannot_renew_stops_before_another_starts() -> None:
         it.ready("web")
         cut = Match(verb="update", resource=LEASES)
         it.kube.faults.add(Fault(code=500), cut, times=None)
-        eventually(lambda: not first.controller._may_write())
+        eventually(lambda: not first.controller.parts.may_write())
         it.pod("in-between")
         eventually(first.stop.is_set)
         assert it.record("in-between") is None  # nor has it claimed anything in these seconds
         it.kube.faults.clear()
         it.heal()
-        eventually(lambda: second.controller._working)
+        eventually(lambda: second.controller.parts.standing.working)
         it.ready("in-between")
         first.thread.join(PATIENCE_S)
         it.running.remove(first)
@@ -127,7 +127,7 @@ def test_a_leader_suspended_beyond_its_lease_writes_nothing_when_it_wakes() -> N
             it.ready("web")
             program.suspend()
             it.start_controller(wait=False)
-            eventually(lambda: it.running[0].controller._working)
+            eventually(lambda: it.running[0].controller.parts.standing.working)
             for n in range(20):
                 it.pod(f"web-{n}")
             program.resume()

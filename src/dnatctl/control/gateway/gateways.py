@@ -117,6 +117,24 @@ class Gateways:
         """All writers."""
         return [threads.writer for threads in list(self._threads.values())]
 
+    def busy(self) -> str:
+        """What is being done to tables now; "" at rest."""
+        if any(writer.busy() for writer in self.writers()):
+            return "writes are sent"
+        if any(table.in_flux() for table in list(self._views.tables.values())):
+            return "tables are settling"
+        return ""
+
+    def read_soon(self) -> None:
+        """Read every table anew."""
+        for threads in list(self._threads.values()):
+            threads.poller.read_soon()
+
+    def read_since(self, then: float) -> bool:
+        """Whether every table that can be read has been read since then (monotonic)."""
+        pollers = [threads.poller for threads in list(self._threads.values())]
+        return all(poller.last_pass >= then or poller.failing for poller in pollers)
+
     def ready(self) -> bool:
         """Whether every table that can be read has been read once."""
         return self._described and not self.unread()
@@ -344,7 +362,7 @@ class Gateways:
             remains=self.remains,
             metrics=self._metrics,
             in_doubt=partial(self.describe_soon, gateway_id),
-            fence=self._fence,
+            fence=lambda: self._fence() and not self._views.orders.paused(gateway_id),
             idle_s=self._idle_s,
             hearts=self._hearts,
         )

@@ -9,13 +9,16 @@ import struct
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import cast
 
 from aiohttp import web
 
+from dnatctl_sim.kube.api.options import Target
 from dnatctl_sim.kube.api.verbs import Api
 from dnatctl_sim.kube.core import errors
 from dnatctl_sim.kube.core.errors import ApiError
+from dnatctl_sim.kube.wire import forwarding
 from dnatctl_sim.kube.wire.call import WRITE_VERBS, Answer, Call, error_answer, parse_call
 from dnatctl_sim.kube.wire.faults import Fault, Faults, Stage, hooked
 from dnatctl_sim.kube.wire.general import General
@@ -82,6 +85,8 @@ class Handler:
 
     async def _answer(self, request: web.BaseRequest, entry: Request) -> web.StreamResponse:
         try:
+            if "Upgrade" in request.headers and (pod := forwarding.PATH.fullmatch(request.path)):
+                return await self._forward(request, entry, *pod.groups())
             call = await self._call(request, entry)
             if call is None:
                 answer = self._general.answer(request.method, request.path, request.host)
@@ -94,6 +99,15 @@ class Handler:
             answer = error_answer(error)
         entry.code = answer.code
         return _respond(answer)
+
+    async def _forward(
+        self, request: web.BaseRequest, entry: Request, namespace: str, name: str
+    ) -> web.StreamResponse:
+        entry.verb, entry.resource = "create", "pods/portforward"
+        entry.namespace, entry.name = namespace, name
+        self._api.get(Target(self._api.registry.by_key("pods"), namespace, name))
+        entry.code = HTTPStatus.SWITCHING_PROTOCOLS
+        return await forwarding.forward(request)
 
     async def _call(self, request: web.BaseRequest, entry: Request) -> Call | None:
         """The request as a call for a resource; None where it is for something else."""

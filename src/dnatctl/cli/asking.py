@@ -1,0 +1,230 @@
+"""What the commands that ask share: options as kubectl has them, the leader's word, the output."""
+
+from __future__ import annotations
+
+import functools
+import http.client
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import yaml
+
+from dnatctl.kube import paths
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.status.table import columns
+
+if TYPE_CHECKING:
+    from dnatctl.kube.client import KubeClient
+    from dnatctl.kube.lease_record import LeaseRecord
+    from dnatctl.objects import PodDNAT
+    from dnatctl.status.document import Status
+
+LEASE = "dnatctl"
+"""The controller's Lease."""
+
+STATUS_PORT = 8082
+"""Where a controller serves /status, if its flag says nothing else."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The cluster that is asked, and how the answer is to look.
+
+    `namespace`: whose pods; "" for all. `controller`: where the controller's Lease is, "" to look.
+    """
+
+    client: KubeClient
+    namespace: str
+    output: str
+    server: str
+    port: int
+    controller: str
+
+    @property
+    def wide(self) -> bool:
+        """Whether more columns are wanted."""
+        return self.output == "wide"
+
+    def records(self) -> list[PodDNAT]:
+        """The PodDNATs of the namespace, or of all. Raises KubeError."""
+        from dnatctl.kube.listing import read_all
+        from dnatctl.kube.poddnats import PodDNATSource, Served, served_version
+
+        served = Served(self.client, served_version(self.client))
+        source = PodDNATSource(served, self.namespace)
+        items, unreadable = read_all(self.client, source)
+        for name in unreadable:
+            aside(f"{name} cannot be read")
+        return sorted(items, key=lambda record: record.key)
+
+    def all_records(self) -> list[PodDNAT]:
+        """The PodDNATs of all namespaces. Raises KubeError."""
+        return replace(self, namespace="").records()
+
+    def lease(self) -> tuple[str, LeaseRecord | None]:
+        """The namespace that the controller's Lease is in, and the Lease. Raises KubeError."""
+        from dnatctl.kube.lease_record import LeaseRecord
+
+        for namespace in (self.controller,) if self.controller else LIKELY:
+            path = paths.in_namespace("coordination.k8s.io/v1", namespace, "leases", LEASE)
+            try:
+                return namespace, LeaseRecord.read(self.client.request("GET", path))
+            except KubeError as error:
+                if error.failure is not Failure.NOT_FOUND:
+                    raise
+        return "", None
+
+    def status(self) -> Status:
+        """The leader's word. Raises KubeError, with what to do, where it cannot be had."""
+        from dnatctl.status.document import decode
+
+        try:
+            return decode(self._fetch())
+        except ValueError as error:
+            raise KubeError(Failure.UNKNOWN, f"/status cannot be read: {error}") from error
+
+    def _fetch(self) -> bytes:
+        if self.server:
+            return _here(self.server)
+        namespace, lease = self.lease()
+        if lease is None or not lease.holder:
+            raise KubeError(Failure.UNREACHABLE, "no controller leads")
+        pod = lease.holder.rpartition("_")[0]
+        if pod == socket.gethostname():
+            return _here(f"127.0.0.1:{self.port}")
+        from dnatctl.kube import forward
+
+        return forward.get(self.client.api, namespace, pod, self.port, "/status")
+
+
+LIKELY = ("dnatctl-system", "kube-system")
+"""Namespaces in which the controller usually is."""
+
+
+def _here(address: str) -> bytes:
+    from dnatctl.kube import forward
+
+    host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
+    try:
+        with closing(http.client.HTTPConnection(host, int(port), timeout=10.0)) as connection:
+            connection.request("GET", "/status")
+            return forward.body_of(connection.getresponse(), "/status")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise KubeError(Failure.UNREACHABLE, f"{address}: {error}") from error
+
+
+def asking(*, all_namespaces: bool = True) -> Callable[[F], F]:
+    """Options of a command that asks; it is called with an `Asking` first."""
+    options: list[Callable[[Any], Any]] = [
+        click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+        click.option("--context", help="Context of the kubeconfig file."),
+        click.option("-n", "--namespace", default="", help="Namespace of the pods."),
+        click.option(
+            "-o",
+            "--output",
+            type=click.Choice(["table", "wide", "json", "yaml"]),
+            default="table",
+            show_default=True,
+            help="Form of the answer.",
+        ),
+        click.option(
+            "--server",
+            envvar="DNATCTL_SERVER",
+            default="",
+            metavar="HOST:PORT",
+            help="Where the leader serves /status. Default: the pod that holds the Lease, by a "
+            "port-forward, or this machine if the leader runs on it.",
+        ),
+        click.option("--status-port", default=STATUS_PORT, show_default=True, hidden=True),
+        click.option(
+            "--controller-namespace",
+            default="",
+            help=f"Where the controller runs. Default: {' or '.join(LIKELY)}.",
+        ),
+    ]
+    if all_namespaces:
+        options.append(click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces."))
+
+    def decorate(command: F) -> F:
+        @functools.wraps(command)
+        def asked(
+            kubeconfig: Path | None,
+            context: str | None,
+            namespace: str,
+            output: str,
+            server: str,
+            status_port: int,
+            controller_namespace: str,
+            all_namespaces: bool = False,
+            **more: Any,
+        ) -> Any:
+            client, usual = _connect(kubeconfig, context)
+            chosen = "" if all_namespaces else namespace or usual
+            it = Asking(client, chosen, output, server, status_port, controller_namespace)
+            try:
+                return command(it, **more)
+            except KubeError as error:
+                raise click.ClickException(str(error)) from error
+            finally:
+                client.close()
+
+        wrapped: Any = asked
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def _connect(kubeconfig: Path | None, context: str | None) -> tuple[KubeClient, str]:
+    from dnatctl.kube.client import KubeClient, usual_namespace
+    from dnatctl.kube.errors import KubeConfigError
+
+    try:
+        client = KubeClient.connect(kubeconfig, 2, context=context)
+    except KubeConfigError as error:
+        raise click.ClickException(str(error)) from error
+    return client, usual_namespace(kubeconfig, context)
+
+
+def give(output: str, document: object, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print the answer in the form that was asked for."""
+    if output in ("json", "yaml"):
+        give_document(output, document)
+        return
+    for line in columns(head, rows):
+        click.echo(line)
+
+
+def give_document(output: str, document: object) -> None:
+    """Print as JSON or YAML."""
+    if output == "json":
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def now() -> datetime:
+    """The time, for ages."""
+    return datetime.now(UTC)
+
+
+def aside(text: str) -> None:
+    """A word to the person, that is no part of the answer."""
+    click.echo(text, err=True)
+
+
+def colours() -> bool:
+    """Whether this goes to a terminal of somebody who wants colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

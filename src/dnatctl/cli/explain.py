@@ -1,0 +1,120 @@
+"""`dnatctl explain`: why a pod is, or is not, reachable."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from dnatctl.cli.asking import Asking, aside, asking, colours, give_document, now
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.objects import Key
+from dnatctl.status.explain import Explanation, Facts, Lead, Link, Standing, explain, rules_of
+
+if TYPE_CHECKING:
+    from dnatctl.objects import PodDNAT
+    from dnatctl.status.document import Status
+
+SIGNS = {Standing.GOOD: "✓", Standing.WAITS: "…", Standing.WRONG: "✗", Standing.UNKNOWN: "?"}
+COLOURS = {
+    Standing.GOOD: "green",
+    Standing.WAITS: "yellow",
+    Standing.WRONG: "red",
+    Standing.UNKNOWN: "blue",
+}
+
+
+@click.command("explain")
+@click.argument("pod")
+@asking(all_namespaces=False)
+def explain_(it: Asking, pod: str) -> None:
+    """Follow POD from its annotations to the public address, and say what it hangs on.
+
+    POD is a name, or NAMESPACE/NAME. It works for pods that dnatctl never heard of. Exits with 1 if
+    the pod is not reachable.
+    """
+    namespace, _, name = pod.rpartition("/")
+    found = explain(_facts(it, Key(namespace or it.namespace, name)))
+    if it.output in ("json", "yaml"):
+        links = [asdict(link) for link in found.links]
+        document = {"pod": pod, "reachable": found.reachable, "links": links}
+        give_document(it.output, document | {"sentence": found.sentence})
+    else:
+        click.echo("\n".join(_lines(found)))
+    sys.exit(0 if found.reachable else 1)
+
+
+def _lines(found: Explanation) -> Iterator[str]:
+    wide = max(len(link.name) for link in found.links)
+    for link in found.links:
+        yield f"{_sign(link)} {link.name.ljust(wide)}  {link.text}{_since(link)}"
+    yield ""
+    yield found.sentence
+
+
+def _since(link: Link) -> str:
+    return f"  (since {link.since})" if link.since else ""
+
+
+def _sign(link: Link) -> str:
+    sign = SIGNS[link.standing]
+    return click.style(sign, fg=COLOURS[link.standing]) if colours() else sign
+
+
+def _facts(it: Asking, key: Key) -> Facts:
+    from dnatctl.kube.around_pod import look
+
+    around = look(it.client, key)
+    status = _status(it)
+    served, record = _record(it, key)
+    lead, problem = _lead(it)
+    return Facts(
+        key=key,
+        now=now(),
+        pod=around.pod,
+        annotations=around.annotations,
+        labels=around.labels,
+        owners=around.owners,
+        record=record,
+        served=served,
+        lead=lead,
+        lead_problem=problem,
+        status=status,
+        rules=rules_of(status),
+    )
+
+
+def _record(it: Asking, key: Key) -> tuple[bool, PodDNAT | None]:
+    """Whether the cluster serves PodDNATs, and the pod's."""
+    from dnatctl.kube.poddnats import PodDNATApi, Served, served_version
+
+    try:
+        version = served_version(it.client)
+    except KubeError as error:
+        if error.failure is Failure.NOT_FOUND:
+            return False, None
+        raise
+    return True, PodDNATApi(it.client, Served(it.client, version)).get(key)
+
+
+def _lead(it: Asking) -> tuple[Lead | None, str]:
+    """The Lease as it stands, and why it cannot be seen."""
+    try:
+        _, lease = it.lease()
+    except KubeError as error:
+        return None, str(error)
+    if lease is None:
+        return None, ""
+    renewed = str(lease.spec.get("renewTime") or "")
+    return Lead(lease.holder, renewed, float(lease.duration or 15)), ""
+
+
+def _status(it: Asking) -> Status | None:
+    try:
+        return it.status()
+    except KubeError as error:
+        aside(f"the leader does not answer ({error}): from the cluster's objects alone")
+        return None

@@ -1,0 +1,169 @@
+"""`dnatctl drain`, `undrain`, `pause`, `resume`: orders to the controller that is at work."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from dnatctl.cli.asking import LIKELY, Asking, aside, asking, now
+from dnatctl.config.types import parse_duration
+from dnatctl.orders import ALL, EIP, GATEWAY, POD, Kind, Order, target_of
+from dnatctl.times import format_time
+
+if TYPE_CHECKING:
+    from dnatctl.kube.orders import OrdersApi
+    from dnatctl.objects import PodDNAT
+
+LOOK_S = 2.0
+"""Between two looks at who is still there."""
+
+
+class _Target(click.ParamType[str]):
+    name = "target"
+
+    def __init__(self, *kinds: str) -> None:
+        self._kinds = kinds
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See click. A pod keeps an empty namespace until it is known."""
+        try:
+            target = target_of(value, "")
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if target.partition("/")[0] not in self._kinds:
+            self.fail(f"{value!r} is none of {', '.join(self._kinds)}", param, ctx)
+        return target
+
+
+class _Period(click.ParamType[float]):
+    name = "duration"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """See click."""
+        try:
+            return parse_duration(value) if isinstance(value, str) else value
+        except ValueError:
+            self.fail(f"{value!r}: write a duration such as 30s, 5m or 1h30m", param, ctx)
+
+
+@click.command()
+@click.argument("target", type=_Target(EIP, GATEWAY))
+@click.option("--wait/--no-wait", default=True, help="Wait until nobody is there any more.")
+@asking(all_namespaces=False)
+def drain(it: Asking, target: str, wait: bool) -> None:
+    """Put no new endpoint on an EIP or a gateway (TARGET: its IP, or ngw-...).
+
+    Who is there stays until the pods end. It says who, and ends when there is nobody; Ctrl-C ends
+    the waiting alone. `dnatctl undrain` takes the order back.
+    """
+    _give(it, Order(Kind.DRAIN, target, format_time(now()), by=_me()))
+    click.echo(f"{target}: nothing new is put there")
+    try:
+        _watch(it, target, wait=wait)
+    except KeyboardInterrupt:
+        aside("it goes on being drained")
+        sys.exit(130)
+
+
+@click.command()
+@click.argument("target", type=_Target(EIP, GATEWAY))
+@asking(all_namespaces=False)
+def undrain(it: Asking, target: str) -> None:
+    """Take back a drain: new endpoints may be put there again."""
+    _api(it).take_back(Order(Kind.DRAIN, target))
+    click.echo(f"{target}: in use again")
+
+
+@click.command()
+@click.argument("target", type=_Target(GATEWAY, POD), required=False)
+@click.option("--all", "everything", is_flag=True, help="All that the controller does.")
+@click.option(
+    "--for",
+    "seconds",
+    type=_Period(),
+    default="1h",
+    show_default=True,
+    help="For how long, such as 30m; at most 24h. It goes on by itself afterwards.",
+)
+@asking(all_namespaces=False)
+def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> None:
+    """Change nothing of a pod's (TARGET: its name), on a gateway (ngw-...), or at all (--all).
+
+    What is there stays as it is, also where it is wrong by now: an entry of a pod that has ended
+    leads to whoever gets its IP. So it has an end. `dnatctl resume` ends it sooner.
+    """
+    order = Order(
+        Kind.PAUSE,
+        _one_of(it, target, everything=everything),
+        format_time(now()),
+        format_time(now() + timedelta(seconds=min(seconds, 86400.0))),
+        _me(),
+    )
+    _give(it, order)
+    click.echo(str(order))
+
+
+@click.command()
+@click.argument("target", type=_Target(GATEWAY, POD), required=False)
+@click.option("--all", "everything", is_flag=True, help="End the pause of everything.")
+@asking(all_namespaces=False)
+def resume(it: Asking, target: str | None, everything: bool) -> None:
+    """End a pause."""
+    chosen = _one_of(it, target, everything=everything)
+    _api(it).take_back(Order(Kind.PAUSE, chosen))
+    click.echo(f"{chosen}: goes on")
+
+
+def _one_of(it: Asking, target: str | None, *, everything: bool) -> str:
+    if everything is (target is not None):
+        raise click.UsageError("name one pod or one gateway, or give --all")
+    if target is None:
+        return ALL
+    kind, _, rest = target.partition("/")
+    return f"{POD}/{it.namespace}{rest}" if kind == POD and rest.startswith("/") else target
+
+
+def _watch(it: Asking, target: str, *, wait: bool) -> None:
+    """Say who is still there, each time that it changes."""
+    last = -1
+    while True:
+        there = [str(record.key) for record in _there(it, target)]
+        if len(there) != last:
+            shown = ", ".join(there[:5]) + (" ..." if len(there) > 5 else "")
+            click.echo(f"{len(there)} still there: {shown}" if there else "nobody is there")
+        if not there or not wait:
+            return
+        last = len(there)
+        time.sleep(LOOK_S)
+
+
+def _there(it: Asking, target: str) -> Iterator[PodDNAT]:
+    kind, _, name = target.partition("/")
+    place: Callable[[PodDNAT], str] = (
+        (lambda r: r.spec.external_ip) if kind == EIP else (lambda r: r.spec.gateway_id)
+    )
+    return (record for record in it.all_records() if place(record) == name)
+
+
+def _give(it: Asking, order: Order) -> None:
+    _api(it).give(order)
+
+
+def _api(it: Asking) -> OrdersApi:
+    from dnatctl.kube.orders import OrdersApi
+
+    namespace, _ = it.lease()
+    return OrdersApi(it.client, namespace or it.controller or LIKELY[0])
+
+
+def _me() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"

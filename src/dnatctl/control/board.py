@@ -1,0 +1,263 @@
+"""What this replica shows of itself: the status document, made when it is asked for."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+
+from dnatctl import __version__
+from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.settings import Settings
+from dnatctl.control.standing import Standing
+from dnatctl.control.views import Views
+from dnatctl.kube.informer import Informer
+from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, PortRange, Protocol
+from dnatctl.objects import READY, Key, Pod, PodDNAT
+from dnatctl.observe.pods import PodCounts
+from dnatctl.plan.exposure import Ask, Problem, Rules, read_exposure
+from dnatctl.pool import GatewayPool
+from dnatctl.status import document
+from dnatctl.status.document import Eip, Gateway, Past, Port, State, Status, Waiter
+from dnatctl.table.view import Row
+from dnatctl.times import format_time, parse_time
+
+RELEASING = frozenset({"Releasing", "ReleaseHeld", "Released"})
+"""Reasons of PodDNATs whose entries are going."""
+
+Told = Callable[[], Mapping[Key, tuple[Problem, str]]]
+"""What each name was last told is wrong, and since when."""
+
+
+class Board:
+    """Makes the document. `told`: see `Told`."""
+
+    def __init__(
+        self,
+        views: Views,
+        gateways: Gateways,
+        pods: Informer[Pod],
+        records: Informer[PodDNAT],
+        settings: Settings,
+        *,
+        standing: Standing,
+        told: Told,
+    ) -> None:
+        self._views = views
+        self._gateways = gateways
+        self._pods = pods
+        self._records = records
+        self._settings = settings
+        self._standing = standing
+        self._told = told
+        self._since = format_time(views.clock.now())
+
+    def page(self) -> bytes:
+        """The document as it is served."""
+        return document.encode(self.status())
+
+    def status(self) -> Status:
+        """The document as of now."""
+        lease, waits_for = self._standing.lease(), tuple(self._standing.waits_for())
+        status = Status(
+            at=format_time(self._views.clock.now()),
+            version=__version__,
+            cluster=self._settings.config.cluster_id,
+            lease=lease,
+            ready=not waits_for,
+            waits_for=waits_for,
+            notes=tuple(self._standing.troubles()),
+            rules=self._rules(),
+        )
+        if not lease.leading:
+            return status
+        # Not under the lock of the views: caches have locks of their own, which come first.
+        waiting = tuple(self._waiting())
+        with self._views.lock:
+            offers = self._views.pool.offers()
+            gateways = tuple(self._gateway(offer) for offer in offers)
+            history = tuple(self._history())
+        return document.with_content(status, gateways, waiting, history, self._since)
+
+    def pods(self) -> PodCounts:
+        """How many wait, by reason, and for how long."""
+        if not self._standing.leading.is_set():
+            return PodCounts()
+        now, oldest = self._views.clock.now(), dict[str, float]()
+        waiting = Counter[tuple[str, str]]()
+        for waiter in self._waiting():
+            state = "releasing" if waiter.reason in RELEASING else "waiting"
+            waiting[state, waiter.reason] += 1
+            if since := parse_time(waiter.since):
+                oldest[state] = max(oldest.get(state, 0.0), (now - since).total_seconds())
+        return PodCounts(len(self._records) - sum(waiting.values()), waiting, oldest)
+
+    def _rules(self) -> document.Rules:
+        config, rules = self._settings.config, self._settings.rules()
+        return document.Rules(
+            allow=config.namespaces.allow,
+            deny=config.namespaces.deny,
+            vpc_cidrs=tuple(map(str, rules.networks)),
+            stateful_kinds=tuple(sorted(rules.stateful_kinds)),
+            max_ports_per_pod=rules.max_ports,
+        )
+
+    # --- gateways
+
+    def _gateway(self, offer: GatewayPool) -> Gateway:
+        gateway_id, pool = offer.gateway_id, self._views.pool
+        described = self._views.gateways.get(gateway_id)
+        ports = self._ports(offer)
+        return Gateway(
+            id=gateway_id,
+            first=offer.ports.first,
+            last=offer.ports.last,
+            zone=described.zone_id if described else offer.zone_id,
+            table=self._table(gateway_id),
+            eips=tuple(
+                self._eip(offer, eip.ip, eip.problem, ports.get(eip.ip, []))
+                for eip in sorted(pool.eips(gateway_id), key=lambda eip: eip.ip)
+            ),
+            problem=pool.problem(gateway_id),
+        )
+
+    def _table(self, gateway_id: str) -> document.Table:
+        counts, clock = self._views.counts(gateway_id), self._views.clock
+        writer, poller = self._gateways.writer(gateway_id), self._gateways.poller(gateway_id)
+        read = poller.last_pass if poller else float("-inf")
+        return document.Table(
+            own=counts.own,
+            foreign=counts.foreign,
+            orphans=counts.orphan,
+            limit=self._views.pool.limit(gateway_id, clock.monotonic()),
+            backlog=writer.backlog() if writer else 0,
+            busy_s=round(writer.typical_settle(), 3) if writer else None,
+            read_at=self._at(read - clock.monotonic()) if read > 0 else "",
+        )
+
+    def _at(self, seconds: float) -> str:
+        """The time so many seconds from now."""
+        return format_time(self._views.clock.now() + timedelta(seconds=seconds))
+
+    def _eip(self, offer: GatewayPool, ip: str, problem: str, ports: list[Port]) -> Eip:
+        taken = {
+            protocol: {
+                number
+                for port in ports
+                if port.protocol == protocol
+                for number in PortRange(port.first, port.last).common(offer.ports)
+            }
+            for protocol in Protocol
+        }
+        free = {str(p): len(offer.ports) - len(numbers) for p, numbers in taken.items()}
+        why = problem or self._views.outages.why(offer.gateway_id, ip)
+        return Eip(ip, tuple(sorted(ports, key=_place)), free, why)
+
+    def _ports(self, offer: GatewayPool) -> dict[str, list[Port]]:
+        """All that is not free of a gateway, by external IP."""
+        found: dict[str, list[Port]] = defaultdict(list)
+        claimed: set[Endpoint] = set()
+        for uid, spec in self._views.pool.claims().items():
+            if spec.gateway_id == offer.gateway_id:
+                for endpoint, internal in zip(spec.endpoints(), spec.ports, strict=True):
+                    claimed.add(endpoint)
+                    port = self._claimed(uid, endpoint, f"{spec.internal_ip}:{internal.internal}")
+                    found[endpoint.ip].append(port)
+        for row in self._views.table(offer.gateway_id).rows():
+            for port in self._unclaimed(row, claimed, offer.ports):
+                found[row.entry.external_ip].append(port)
+        for endpoint, seconds in self._views.quarantined().items():
+            if endpoint not in claimed and endpoint.port in offer.ports:
+                number, until = endpoint.port, self._at(seconds)
+                rests = Port(number, number, endpoint.protocol, State.RESTING, until=until)
+                found[endpoint.ip].append(rests)
+        return found
+
+    def _claimed(self, uid: str, endpoint: Endpoint, internal: str) -> Port:
+        key = self._views.key_of(uid)
+        record = self._records.get(key) if key else None
+        usable = {e.endpoint: e for e in record.status.entries} if record else {}
+        entry = usable.get(endpoint)
+        return Port(
+            endpoint.port,
+            endpoint.port,
+            endpoint.protocol,
+            State.USED if entry else State.PENDING,
+            pod=str(key) if key else "",
+            uid=uid,
+            internal=internal,
+            entry=entry.entry_id if entry else "",
+            since=record.created if record else "",
+        )
+
+    def _unclaimed(self, row: Row, claimed: set[Endpoint], offered: PortRange) -> Iterator[Port]:
+        """What a row covers of the pool that no claim accounts for."""
+        entry = row.entry
+        within = entry.external_ports.common(offered)
+        if not within:
+            return
+        state = State.ORPHAN if row.owner else State.FOREIGN
+        for protocol in (entry.protocol,) if entry.protocol else Protocol:
+            if Endpoint(entry.external_ip, within[0], protocol) in claimed:
+                continue
+            yield Port(
+                within[0],
+                within[-1],
+                protocol,
+                state,
+                uid=row.owner,
+                internal=_internal(entry),
+                entry=entry.entry_id,
+                problem="" if entry.status is EntryStatus.AVAILABLE else str(entry.status),
+            )
+
+    # --- who waits, and who had what
+
+    def _waiting(self) -> Iterator[Waiter]:
+        rules, told = self._settings.rules(), self._told()
+        for record in self._records.values():
+            if waiter := _of_record(record, self._pods.get(record.key), told):
+                yield waiter
+        for pod in self._pods.values():
+            if self._records.get(pod.key) is None and (waiter := _of_pod(pod, rules, told)):
+                yield waiter
+
+    def _history(self) -> Iterator[Past]:
+        for endpoint, (holder, uid, since, until) in self._views.history:
+            yield Past(str(endpoint), holder, uid, since, until)
+
+
+def _of_record(
+    record: PodDNAT, pod: Pod | None, told: Mapping[Key, tuple[Problem, str]]
+) -> Waiter | None:
+    uid = pod.uid if pod else ""
+    if record.key in told:
+        problem, since = told[record.key]
+        return Waiter(str(record.key), problem.reason, problem.text, since, uid)
+    ready = record.status.condition(READY)
+    if ready is not None and ready.status == "True" and not record.deleting:
+        return None
+    if ready is None:
+        text = "claimed; its entries are being made"
+        return Waiter(str(record.key), "EntriesPending", text, record.created, uid)
+    return Waiter(str(record.key), ready.reason, ready.message, ready.since, uid)
+
+
+def _of_pod(pod: Pod, rules: Rules, told: Mapping[Key, tuple[Problem, str]]) -> Waiter | None:
+    if pod.key in told:
+        problem, since = told[pod.key]
+        return Waiter(str(pod.key), problem.reason, problem.text, since, pod.uid)
+    ask = read_exposure(pod, rules).ask
+    if ask is Ask.NO_ADDRESS:
+        return Waiter(str(pod.key), "NoAddress", "the pod has no IP yet", "", pod.uid)
+    if ask is Ask.ON:
+        return Waiter(str(pod.key), "Queued", "it has not been looked at yet", "", pod.uid)
+    return None
+
+
+def _place(port: Port) -> tuple[str, int]:
+    return port.protocol, port.first
+
+
+def _internal(entry: ForwardEntry) -> str:
+    return f"{entry.internal_ip}:{entry.internal_ports}"

@@ -1,0 +1,70 @@
+"""The thread that reads what people have ordered, and sees to it that it is heeded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from dnatctl.control.views import Views
+from dnatctl.heartbeat import CALL_S, Heartbeats
+from dnatctl.kube.errors import KubeError
+from dnatctl.kube.orders import OrdersApi
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 5.0
+"""Between two readings: so long after it was given at most an order is heeded."""
+
+
+class OrderKeeper:
+    """Keeps the orders in the views. `changed` is called when there are others than before."""
+
+    def __init__(
+        self,
+        views: Views,
+        api: OrdersApi,
+        stop: threading.Event,
+        hearts: Heartbeats,
+        changed: Callable[[], None],
+    ) -> None:
+        self._views = views
+        self._api = api
+        self._stop = stop
+        self._changed = changed
+        self._trouble = ""
+        self._thread = hearts.thread("dnatctl-orders", self._run)
+
+    def start(self) -> None:
+        """Start reading them again and again."""
+        self._thread.start()
+
+    def notes(self) -> list[str]:
+        """Lines for `/readyz?verbose`: what is ordered, and what cannot be read."""
+        given = [f"[ ]{order}" for order in self._views.orders.each]
+        return [*given, f"[!]orders: {self._trouble}"] if self._trouble else given
+
+    def look(self) -> None:
+        """Read them once. Where that fails, those known before stand."""
+        try:
+            orders, unreadable = self._api.read(self._views.clock.now())
+        except KubeError as error:
+            self._tell(f"they cannot be read: {error}")
+            return
+        self._tell(f"{unreadable} cannot be understood" if unreadable else "")
+        if self._views.order(orders):
+            log.info("orders", orders=[str(order) for order in orders.each])
+            self._changed()
+
+    def _tell(self, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            log.warning("orders", error=trouble)
+        self._trouble = trouble
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._thread.by(CALL_S, "reads orders")
+            self.look()
+            self._thread.by(LOOK_S, "waits to read orders again")
+            self._stop.wait(LOOK_S)

@@ -1,0 +1,301 @@
+"""The parts of one replica: made here and wired to each other, and started by nobody here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from dnatctl.clock import Clock
+from dnatctl.cloud.api import CloudApi
+from dnatctl.cloud.eni import EniCache
+from dnatctl.control.board import Board
+from dnatctl.control.definition import DefinitionKeeper
+from dnatctl.control.doors import Doors
+from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.gateway.sweeper import Sweeper
+from dnatctl.control.identity import Identity, Permission, teller
+from dnatctl.control.inventory import Inventory, watch_counts
+from dnatctl.control.look import Lookout
+from dnatctl.control.lookups import KubeLookups
+from dnatctl.control.ordering import OrderKeeper
+from dnatctl.control.reconciler import Reconciler
+from dnatctl.control.report import Report
+from dnatctl.control.resolver import EniResolver, forgetting
+from dnatctl.control.settings import LONGEST_CALL_S, Settings
+from dnatctl.control.signals import Signals
+from dnatctl.control.standing import Standing
+from dnatctl.control.tenancy import Nodes
+from dnatctl.control.views import Views
+from dnatctl.control.workers import Workers, pod_queue
+from dnatctl.heartbeat import Heartbeats
+from dnatctl.kube.addresses import Neighbours
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.events import EventRecorder
+from dnatctl.kube.informer import Informer
+from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
+from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.nodes import Node, NodeSource
+from dnatctl.kube.orders import OrdersApi
+from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served, known_uids
+from dnatctl.kube.pods import PodApi, PodSource
+from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.observe.metrics import CONTROLLER, Metrics, QueueObserver
+from dnatctl.observe.pods import PodCollector
+from dnatctl.observe.pool import PoolCollector
+from dnatctl.observe.watches import WatchCollector
+from dnatctl.plan.values import Policy
+from dnatctl.table.marks import Marks
+
+SOON_S = 0.5
+"""What is due within this many seconds is as good as begun."""
+
+
+class Parts:
+    """Every part, by name. `started` and `lost` are called when the lease is taken and lost."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: KubeClient,
+        cloud: CloudApi,
+        version: str,
+        *,
+        metrics: Metrics,
+        stop: threading.Event,
+        started: Callable[[str, float], None],
+        lost: Callable[[], None],
+        clock: Clock,
+        hearts: Heartbeats,
+    ) -> None:
+        self.settings = settings
+        self.client = client
+        self.cloud = cloud
+        self.metrics = metrics
+        self.stop = stop
+        self.clock = clock
+        self.hearts = hearts
+        self._make_voice(version)
+        self._make_views()
+        handover, noted = self.views.handover, self.signals.noted
+        self._make_leader_parts(LeaseCallbacks(started, lost, handover, noted))
+        self._make_doors()
+
+    def may_write(self) -> bool:
+        """Whether this replica leads, for long enough to send one call more."""
+        return self.elector.is_leader(spare=LONGEST_CALL_S) and not self.settings.dry_run
+
+    def busy(self) -> str:
+        """What is being done now, or about to be; "" at rest."""
+        if self.queue.unfinished_seconds() > 0 or len(self.queue) > 0:
+            return "keys are in the queue or at work"
+        if self.views.waits_for_note():
+            return "quarantines are being noted for the next leader"
+        if self.enis.due_in() < SOON_S:
+            return "network interfaces are being looked up"
+        if self.events.pending > 0:
+            return "events are being written"
+        return self.gateways.busy()
+
+    def _make_voice(self, version: str) -> None:
+        """What tells people, and the definition of PodDNATs, that all of them depend on."""
+        client, settings = self.client, self.settings
+        self.events = EventRecorder(
+            client,
+            controller=CONTROLLER,
+            instance=settings.identity,
+            clock=self.clock,
+            dnat_version=version,
+            hearts=self.hearts,
+        )
+        self.permission = Permission(self.stop, teller(self.events, settings.namespace))
+        self.writing = client.fenced(self.may_write)
+        self.record_api = PodDNATApi(self.writing, Served(client, version))
+        self.definition = DefinitionKeeper(
+            client, self.record_api, self.metrics, self.permission.tell, self.clock
+        )
+
+    def _make_views(self) -> None:
+        config, clock, hearts = self.settings.config, self.clock, self.hearts
+        marks, offers = Marks(config.cluster_id), self.settings.offers()
+        self.views = Views(marks, offers, config.quarantine, clock, config.namespaces.limit)
+        self.enis = EniCache(clock, self._interface_found)
+        self.neighbours = Neighbours()
+        pods = PodSource(neighbours=self.neighbours, concerns=self.views.is_stated)
+        informer = partial(Informer, self.client, clock=clock, hearts=hearts)
+        self.pods: Informer[Pod] = informer(pods)
+        records = PodDNATSource(self.record_api.served)
+        self.records: Informer[PodDNAT] = informer(records, unserved=self.definition.lost)
+        self.nodes: Informer[Node] = informer(NodeSource())
+        self.pods.on_change(forgetting(self.enis))
+        self.informers = (self.pods, self.records, self.nodes)
+        self.ledger = Ledger(self.writing, self.settings.namespace)
+        self.identity = Identity(self.client, self.ledger, self.views, self.settings)
+        self.queue = pod_queue(clock, QueueObserver(self.metrics))
+        self.signals = Signals(self.views, self.queue, self.pods, self.records)
+        # In this order: whoever is told of a node finds its addresses.
+        self.node_index = Nodes(self.nodes, listed=self.nodes.synced.is_set)
+        self.nodes.on_change(self.signals.node_changed)
+
+    def _make_leader_parts(self, callbacks: LeaseCallbacks) -> None:
+        settings, clock, hearts = self.settings, self.clock, self.hearts
+        self.gateways = Gateways(
+            self.views,
+            self.cloud,
+            self.signals,
+            self.metrics,
+            fence=self.may_write,
+            adopted=self.ledger.load,
+            idle_s=settings.idle_s,
+            hearts=hearts,
+        )
+        self.records.on_change(self.gateways.record_changed)
+        orders_api = OrdersApi(self.client, settings.namespace)
+        resync = self.signals.resync
+        self.orders = OrderKeeper(self.views, orders_api, self.stop, hearts, resync)
+        self.resolver = EniResolver(self.enis, self.cloud, self.stop, hearts)
+        pod_api = PodApi(self.writing)
+        self.lookups = KubeLookups(self.client, pod_api, self.definition.doubt, self.records)
+        lookout = Lookout(
+            self.views,
+            self.pods,
+            self.records,
+            rules=settings.rules(),
+            policy=self.policy,
+            nodes=self.node_index,
+            lookups=self.lookups,
+            gateways=lambda: self.gateways,
+            enis=self.enis,
+            neighbours=self.neighbours,
+            clock=clock,
+        )
+        self.sweeper = Sweeper(
+            self.views,
+            self.gateways,
+            self.metrics,
+            ledger=self.ledger,
+            known_uids=partial(known_uids, self.client, self.record_api.served),
+            delete=not (self.policy().upsert_only or settings.dry_run),
+            patience=settings.orphans,
+            cycle_s=settings.sweep_s,
+            tell=self.permission.tell,
+            memory=self.identity,
+            hearts=hearts,
+        )
+        self.elector = LeaseElector(
+            self.client,
+            Key(settings.namespace, CONTROLLER),
+            settings.identity,
+            callbacks,
+            clock=clock,
+            force=not settings.leader_elect,
+            hearts=hearts,
+        )
+        self.report = self._make_report(pod_api)
+        self.workers = Workers(
+            self.queue,
+            self._make_reconciler(lookout).reconcile,
+            self.signals.successor,
+            self.metrics,
+            clock,
+            settings.workers,
+            hearts,
+        )
+
+    def _make_report(self, pod_api: PodApi) -> Report:
+        publish = self.settings.config.publish
+        return Report(
+            self.metrics,
+            self.events,
+            pod_api,
+            note_pod=self.pods.note_written,
+            clock=self.clock,
+            condition=publish.condition,
+            annotation=publish.annotation,
+        )
+
+    def _make_reconciler(self, lookout: Lookout) -> Reconciler:
+        settings = self.settings
+        return Reconciler(
+            lookout,
+            self.views,
+            self.records,
+            self.record_api,
+            ledger=self.ledger,
+            hands=self.gateways,
+            signals=self.signals,
+            reporter=self.report,
+            note_soon=self.elector.renew_soon,
+            dry_run=settings.dry_run,
+            changes_a_minute=settings.changes_a_minute,
+            keeper=self.identity.parked,
+        )
+
+    def _make_doors(self) -> None:
+        self.standing = Standing(
+            self.settings.identity,
+            self.pods,
+            self.records,
+            self.stop,
+            self.clock,
+            obstacle=self._obstacle,
+            notes=self._notes,
+            holder=self.elector.leader,
+        )
+        self.board = Board(
+            self.views,
+            self.gateways,
+            self.pods,
+            self.records,
+            self.settings,
+            standing=self.standing,
+            told=self.report.told,
+        )
+        self._register_gauges()
+        live = {"threads": self.hearts.complaint}
+        caches, pool = self.standing.check_caches, self.standing.check_pool
+        checks = {
+            "healthz": live,
+            "livez": live,
+            "readyz": {**live, "caches": caches, "pool": pool},
+        }
+        self.doors = Doors(
+            self.settings,
+            self.metrics,
+            self.hearts,
+            checks=checks,
+            notes=self.standing.notes,
+            status=self.board.page,
+        )
+
+    def _register_gauges(self) -> None:
+        registry = self.metrics.registry
+        self.metrics.follow(self.queue)
+        self.metrics.events_dropped.set_function(lambda: self.events.dropped)
+        self.metrics.threads_late.set_function(lambda: len(self.hearts.in_trouble()))
+        inventory = Inventory(self.views, self.gateways, self.settings.config.namespaces)
+        registry.register(PoolCollector(inventory.ips, inventory.tables, inventory.quotas))
+        registry.register(WatchCollector(partial(watch_counts, self.informers, self.clock)))
+        registry.register(PodCollector(self.board.pods))
+
+    def _interface_found(self, ip: str) -> None:
+        self.signals.interface_found(ip)  # which is made later than the cache
+
+    def _obstacle(self) -> str:
+        if self.permission.refused:
+            return self.permission.refused
+        if self.gateways.error:
+            return f"gateways: {self.gateways.error}"
+        return f"tables not read yet: {', '.join(self.gateways.unread())}"
+
+    def _notes(self) -> list[str]:
+        told = (self.orders, self.definition, self.lookups, self.sweeper, self.gateways)
+        return [note for each in told for note in each.notes()]
+
+    def policy(self) -> Policy:
+        """What decisions rest on now, besides what is seen."""
+        return self.settings.policy(
+            can_modify=self.views.can_modify,
+            keeps_conditions=not self.record_api.prunes_conditions,
+            migrating_since=self.identity.migrating_since(),
+        )

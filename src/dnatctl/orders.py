@@ -1,0 +1,130 @@
+"""What people have ordered besides the configuration: drains and pauses. Values only.
+
+An order stands in a ConfigMap beside the controller until it is taken back or its time is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Address
+
+import msgspec
+from msgspec import Struct
+
+from dnatctl.objects import Key
+from dnatctl.times import parse_time
+
+ALL = "all"
+EIP = "eip"
+GATEWAY = "gateway"
+POD = "pod"
+
+
+class Kind(StrEnum):
+    """What is ordered."""
+
+    DRAIN = "drain"
+    """Put nothing new on an EIP or a gateway; who is there stays."""
+    PAUSE = "pause"
+    """Change nothing of a pod's, on a gateway, or at all."""
+
+
+class Order(Struct, frozen=True, omit_defaults=True):
+    """One order. `target`: `all`, `gateway/ID`, `eip/IP` or `pod/NAMESPACE/NAME`.
+
+    `since` and `until` are RFC 3339; no `until`: until it is taken back. `by`: who gave it.
+    """
+
+    kind: Kind
+    target: str
+    since: str = ""
+    until: str = ""
+    by: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is stored under: one order of a kind for a target."""
+        return f"{self.kind}.{self.target.replace('/', '.')}"
+
+    def stands(self, now: datetime) -> bool:
+        """Whether its time is not over. One whose end makes no sense is over."""
+        if not self.until:
+            return True
+        end = parse_time(self.until)
+        return end is not None and now < end
+
+    @property
+    def what(self) -> str:
+        """What is so of its target, as a sentence goes on, with who ordered it and how it ends."""
+        paused = self.kind is Kind.PAUSE
+        end = f" until {self.until}" if self.until else ""
+        by = f"by {self.by}; " if self.by else ""
+        back = f"dnatctl {'resume' if paused else 'undrain'} ends it"
+        return f"is {'paused' if paused else 'being drained'}{end} ({by}{back})"
+
+    def __str__(self) -> str:
+        return f"{self.target} {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """Those that stand."""
+
+    each: tuple[Order, ...] = ()
+
+    def drained(self, gateway_id: str, ip: str = "") -> Order | None:
+        """The order to put nothing new on that gateway, or on that external IP of it."""
+        targets = {f"{GATEWAY}/{gateway_id}"} | ({f"{EIP}/{ip}"} if ip else set())
+        return self._find(Kind.DRAIN, targets)
+
+    def paused(self, gateway_id: str = "", key: Key | None = None) -> Order | None:
+        """The order to change nothing: of that pod, on that gateway, or at all."""
+        targets = {ALL}
+        if gateway_id:
+            targets.add(f"{GATEWAY}/{gateway_id}")
+        if key is not None:
+            targets.add(f"{POD}/{key.namespace}/{key.name}")
+        return self._find(Kind.PAUSE, targets)
+
+    def _find(self, kind: Kind, targets: set[str]) -> Order | None:
+        return next((o for o in self.each if o.kind is kind and o.target in targets), None)
+
+
+_DECODER = msgspec.json.Decoder(Order)
+
+
+def encode(order: Order) -> str:
+    """As it is stored."""
+    return msgspec.json.encode(order).decode()
+
+
+def decode(stored: Iterable[str], now: datetime) -> tuple[Orders, int]:
+    """The orders that stand, and how many cannot be read: anybody may have written them."""
+    found, unreadable = [], 0
+    for text in stored:
+        try:
+            found.append(_DECODER.decode(text))
+        except msgspec.MsgspecError:
+            unreadable += 1
+    standing = sorted((o for o in found if o.stands(now)), key=lambda o: o.name)
+    return Orders(tuple(standing)), unreadable
+
+
+def target_of(text: str, namespace: str) -> str:
+    """The target that a person means: an IP, a gateway's ID, a pod's name or NAMESPACE/NAME.
+
+    Raises ValueError where it is none.
+    """
+    try:
+        return f"{EIP}/{IPv4Address(text)}"
+    except AddressValueError:
+        pass
+    if text.startswith("ngw-"):
+        return f"{GATEWAY}/{text}"
+    where, _, name = text.rpartition("/")
+    if not name or "/" in where:
+        raise ValueError(f"{text!r} is no IP, no gateway (ngw-...) and no pod")
+    return f"{POD}/{where or namespace}/{name}"

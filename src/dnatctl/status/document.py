@@ -1,0 +1,178 @@
+"""The document that `GET /status` answers with: what one replica knows, at one moment.
+
+Times are RFC 3339 in UTC, "" where there is none. Fields may be added; none changes its meaning
+while `schema` stays as it is.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+SCHEMA = "dnatctl/status/v1"
+
+
+class State(StrEnum):
+    """How an external port of the pool stands."""
+
+    FREE = "free"
+    USED = "used"
+    """Claimed, and its entry is usable."""
+    PENDING = "pending"
+    """Claimed, and its entry is not usable yet, or not any more."""
+    RESTING = "resting"
+    """In quarantine after use."""
+    FOREIGN = "foreign"
+    """Covered by an entry that is not ours."""
+    ORPHAN = "orphan"
+    """Covered by an entry of ours that nothing claims; it is going."""
+
+
+class Port(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """One external port of the pool that is not free, or several in a row that stand alike.
+
+    `pod` is `namespace/name`; `uid` its PodDNAT's; `internal` is `IP:port`. `until`: when it has
+    rested. `problem`: why it is not usable.
+    """
+
+    first: int
+    last: int
+    protocol: str
+    state: State
+    pod: str = ""
+    uid: str = ""
+    internal: str = ""
+    entry: str = ""
+    since: str = ""
+    until: str = ""
+    problem: str = ""
+
+
+class Eip(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An external IP of a gateway. `free`: ports that may be handed out now, by protocol."""
+
+    ip: str
+    ports: tuple[Port, ...] = ()
+    free: dict[str, int] = {}
+    problem: str = ""
+
+
+class Table(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A forward table. `limit` None: not known. `backlog`: writes that wait for it.
+
+    `busy_s`: how long the table is expected to stay busy after a write, in seconds, as learned.
+    """
+
+    own: int = 0
+    foreign: int = 0
+    orphans: int = 0
+    limit: int | None = None
+    backlog: int = 0
+    busy_s: float | None = None
+    read_at: str = ""
+    in_doubt: int = 0
+
+
+class Gateway(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A NAT gateway of the pool. `problem`: why nothing new is put on it."""
+
+    id: str
+    first: int
+    last: int
+    zone: str = ""
+    table: Table = Table()
+    eips: tuple[Eip, ...] = ()
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Waiter(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A pod that asks for something it does not have yet, or a claim that cannot end."""
+
+    pod: str
+    reason: str
+    message: str
+    since: str = ""
+    pod_uid: str = ""
+
+
+class Past(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Who had an endpoint, from when until when ("": still), as far as this replica remembers."""
+
+    endpoint: str
+    pod: str
+    uid: str
+    since: str
+    until: str = ""
+
+
+class Lease(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Who leads. `leading`: the replica that answers does."""
+
+    leading: bool
+    identity: str
+    holder: str = ""
+    since: str = ""
+
+
+class Rules(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What the configuration says of who may be exposed; as in the configuration file."""
+
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    vpc_cidrs: tuple[str, ...] = msgspec.field(default=(), name="vpcCIDRs")
+    stateful_kinds: tuple[str, ...] = ()
+    max_ports_per_pod: int = 0
+
+
+class Status(Struct, frozen=True, rename="camel"):
+    """All of it. `waits_for`: what the controller itself waits for before it works; `notes`: what
+    is wrong and stops nothing. A replica that does not lead knows who leads, and no more.
+    """
+
+    at: str
+    version: str
+    cluster: str
+    lease: Lease
+    schema: str = msgspec.field(default=SCHEMA)
+    ready: bool = False
+    waits_for: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    rules: Rules = Rules()
+    gateways: tuple[Gateway, ...] = ()
+    waiting: tuple[Waiter, ...] = ()
+    history: tuple[Past, ...] = ()
+    history_since: str = ""
+
+
+def with_content(
+    status: Status,
+    gateways: tuple[Gateway, ...],
+    waiting: tuple[Waiter, ...],
+    history: tuple[Past, ...],
+    since: str,
+) -> Status:
+    """With what only the leader knows. `since`: from when on it remembers."""
+    return replace(status, gateways=gateways, waiting=waiting, history=history, history_since=since)
+
+
+_DECODER = msgspec.json.Decoder(Status)
+
+
+def encode(status: Status) -> bytes:
+    """As it is served."""
+    return msgspec.json.encode(status)
+
+
+def decode(text: bytes) -> Status:
+    """What was served. Raises ValueError where it is no such document."""
+    return _DECODER.decode(text)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the document."""
+    return msgspec.json.schema(Status)

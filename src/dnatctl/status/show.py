@@ -1,0 +1,144 @@
+"""The status document as text for a terminal: a block a gateway, a cell a port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from dnatctl.status.document import Eip, Gateway, Port, State, Status
+from dnatctl.status.table import columns, printable
+from dnatctl.times import parse_time
+
+CELLS = {
+    State.FREE: "·",
+    State.USED: "█",
+    State.PENDING: "+",
+    State.RESTING: "▒",
+    State.FOREIGN: "x",
+    State.ORPHAN: "!",
+}
+A_LINE = 64
+"""Ports in a line of cells."""
+
+Paint = Callable[[str, State | None], str]
+"""Colours a text for a state; None: for what is wrong."""
+
+
+def plain(text: str, _state: State | None) -> str:
+    """No colour."""
+    return text
+
+
+def lines(status: Status, now: datetime, paint: Paint = plain) -> Iterator[str]:
+    """The whole of it."""
+    yield from _head(status, now, paint)
+    for gateway in status.gateways:
+        yield ""
+        yield from _gateway(gateway, now, paint)
+    if any(gateway.eips for gateway in status.gateways):
+        yield ""
+        yield "   ".join(f"{paint(cell, state)} {state}" for state, cell in CELLS.items())
+    if status.waiting:
+        yield ""
+        yield from waiting(status, now)
+
+
+def waiting(status: Status, now: datetime) -> Iterator[str]:
+    """Who waits, for how long, and why."""
+    rows = (
+        (w.pod, age(w.since, now), w.reason, w.message)
+        for w in sorted(status.waiting, key=lambda w: (w.since, w.pod))
+    )
+    yield from columns(("WAITING", "SINCE", "REASON", "WHY"), rows)
+
+
+def age(since: str, now: datetime) -> str:
+    """How long ago that was, as kubectl writes it; "-" where it is not known."""
+    then = parse_time(since)
+    if then is None:
+        return "-"
+    seconds = max(int((now - then).total_seconds()), 0)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _head(status: Status, now: datetime, paint: Paint) -> Iterator[str]:
+    lease = status.lease
+    who = f"led by {lease.holder}" if lease.holder else "led by nobody"
+    since = f" for {age(lease.since, now)}" if lease.since else ""
+    ready = "ready" if status.ready else paint("not ready", None)
+    yield f"dnatctl {status.version}, cluster {status.cluster}: {ready}, {who}{since}"
+    for text in status.waits_for:
+        yield paint(f"  waits for {printable(text)}", None)
+    for text in status.notes:
+        yield paint(f"  {printable(text)}", None)
+
+
+def _gateway(gateway: Gateway, now: datetime, paint: Paint) -> Iterator[str]:
+    table = gateway.table
+    rows = table.own + table.foreign + table.orphans
+    limit = "an unknown number of" if table.limit is None else str(table.limit)
+    kinds = f"{table.own} ours, {table.foreign} foreign"
+    if table.orphans:
+        kinds += f", {table.orphans} orphaned"
+    zone = f" in {gateway.zone}" if gateway.zone else ""
+    yield f"{gateway.id}{zone}: {rows} of {limit} entries ({kinds})"
+    pace = f", busy {table.busy_s:.1f} s a write" if table.busy_s else ""
+    doubt = f", {table.in_doubt} unanswered" if table.in_doubt else ""
+    yield f"  backlog {table.backlog}{pace}{doubt}; table read {age(table.read_at, now)} ago"
+    if gateway.problem:
+        yield paint(f"  nothing new goes here: {printable(gateway.problem)}", None)
+    for note in gateway.notes:
+        yield paint(f"  {printable(note)}", None)
+    for eip in gateway.eips:
+        yield from _eip(eip, gateway, paint)
+
+
+def _eip(eip: Eip, gateway: Gateway, paint: Paint) -> Iterator[str]:
+    free = ", ".join(f"{count} {protocol}" for protocol, count in sorted(eip.free.items()))
+    yield f"  {eip.ip}: free {free or 'nothing'}"
+    if eip.problem:
+        yield paint(f"    {printable(eip.problem)}", None)
+    for protocol in sorted({port.protocol for port in eip.ports}):
+        ports = [port for port in eip.ports if port.protocol == protocol]
+        yield from _cells(ports, protocol, gateway.first, gateway.last, paint)
+
+
+def _cells(
+    ports: Iterable[Port], protocol: str, first: int, last: int, paint: Paint
+) -> Iterator[str]:
+    """Lines of cells; many that are free in a row are told in words."""
+    taken = {
+        number: port.state
+        for port in ports
+        for number in range(max(port.first, first), min(port.last, last) + 1)
+    }
+    free_from: int | None = None
+    for start in range(first, last + 1, A_LINE):
+        stop = min(start + A_LINE - 1, last)
+        if not any(number in taken for number in range(start, stop + 1)):
+            free_from = start if free_from is None else free_from
+            continue
+        if free_from is not None:
+            yield _all_free(protocol, free_from, start - 1)
+            free_from = None
+        states = (taken.get(number, State.FREE) for number in range(start, stop + 1))
+        yield f"    {protocol} {start:>5} " + _painted(states, paint)
+    if free_from is not None:
+        yield _all_free(protocol, free_from, last)
+
+
+def _all_free(protocol: str, first: int, last: int) -> str:
+    return f"    {protocol} {first:>5} to {last}: free"
+
+
+def _painted(states: Iterable[State], paint: Paint) -> str:
+    """Cells; those that stand alike share one colour."""
+    text, run, last = "", "", State.FREE
+    for state in states:
+        if state is not last and run:
+            text, run = text + paint(run, last), ""
+        run, last = run + CELLS[state], state
+    return text + paint(run, last)

@@ -1,0 +1,251 @@
+"""The commands that ask, against an emulated cluster with a controller at work."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from dnatctl.cli.main import cli
+from tests.support.stage import NAMESPACE, PREFIX, Stage, eventually, stage
+
+LEADER = "dnatctl-0"
+
+
+@pytest.fixture(scope="module")
+def it() -> Iterator[Stage]:
+    """Two pods are exposed, one is not; the leader is a pod, to be reached by a port-forward."""
+    with stage(namespaces={"deny": ["denied"]}) as running:
+        controller = running.start_controller(identity=f"{LEADER}_1").controller
+        running.kube.store.create(
+            "pods",
+            {
+                "metadata": {"name": LEADER, "namespace": NAMESPACE},
+                "spec": {"containers": [{"name": "c", "image": "dnatctl"}]},
+            },
+        )
+        running.config["status_port"] = controller.parts.doors.status_port
+        running.move_to("games")
+        running.pod("lobby", "80,53/udp")
+        running.pod("web", "8080")
+        running.pod("bad", "http")
+        running.ready("lobby", 2)
+        running.ready("web")
+        running.told("bad", "InvalidAnnotation")
+        yield running
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def asked(it: Stage, *words: str) -> Answer:
+    config = str(it.folder / "kubeconfig")
+    port = str(it.config["status_port"])
+    result = CliRunner().invoke(
+        cli, [*words, "--kubeconfig", config, "--status-port", port, *_namespace(words)]
+    )
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    # The controller of this process logs to wherever the command's answer goes.
+    said = (line for line in result.stdout.splitlines() if not re.match(r"\d{4}-\d\d-\d\d ", line))
+    return Answer(result.exit_code, "".join(f"{line}\n" for line in said), result.stderr)
+
+
+def _namespace(words: tuple[str, ...]) -> list[str]:
+    return [] if {"-n", "-A"} & set(words) else ["-n", "games"]
+
+
+def rows(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines()]
+
+
+class TestList:
+    def test_a_line_a_pod_with_what_reaches_it(self, it: Stage) -> None:
+        head, *found = rows(asked(it, "list").stdout)
+
+        assert head == ["NAMESPACE", "NAME", "READY", "ENDPOINTS", "POD-IP", "AGE", "REASON"]
+        assert [row[:3] for row in found] == [["games", "lobby", "2/2"], ["games", "web", "1/1"]]
+        endpoints = found[0][3].split(",")
+        assert [e.partition("->")[2] for e in endpoints] == ["80", "53"]
+
+    def test_as_json_and_yaml_it_is_data(self, it: Stage) -> None:
+        as_json: Any = json.loads(asked(it, "list", "-o", "json").stdout)
+        as_yaml: Any = yaml.safe_load(asked(it, "list", "-o", "yaml").stdout)
+
+        assert as_json == as_yaml
+        assert as_json[1]["endpoints"][0]["usable"] is True
+        assert as_json[1]["endpoints"][0]["internalPort"] == 8080
+
+    def test_wide_names_gateway_and_entries(self, it: Stage) -> None:
+        head, _, web = rows(asked(it, "list", "-o", "wide").stdout)
+
+        assert head[-2:] == ["GATEWAY", "ENTRIES"]
+        assert web[-2].startswith("ngw-")
+        assert web[-1].startswith("fwd-")
+
+    def test_where_nothing_is_it_says_so(self, it: Stage) -> None:
+        result = asked(it, "list", "-n", "empty")
+
+        assert result.exit_code == 0
+        assert result.stdout == ""
+        assert "no pod has an endpoint in namespace empty" in result.stderr
+
+    def test_of_all_namespaces(self, it: Stage) -> None:
+        assert len(rows(asked(it, "list", "-A").stdout)) == 3
+
+
+class TestWho:
+    def endpoint(self, it: Stage) -> str:
+        entry = it.entries("web")[0]
+        return f"{entry['externalIP']}:{entry['externalPort']}"
+
+    def test_who_has_it_now(self, it: Stage) -> None:
+        result = asked(it, "who", self.endpoint(it))
+
+        (row,) = rows(result.stdout)[1:]
+        assert result.exit_code == 0
+        assert row[1:3] == ["claimed", "games/web"]
+
+    def test_who_had_it_before_and_that_it_rests(self, it: Stage) -> None:
+        it.pod("gone", "81")
+        it.ready("gone")
+        entry = it.entries("gone")[0]
+        address = f"{entry['externalIP']}:{entry['externalPort']}/tcp"
+        it.delete_pod("gone", grace=0)
+        eventually(lambda: "gone" not in [r["metadata"]["name"] for r in it.records("games")])
+
+        def told() -> set[str]:
+            return {" ".join(row[1:4]) for row in rows(asked(it, "who", address).stdout)[1:]}
+
+        gateway = it.cloud.scenario.gateways[0].id
+        eventually(lambda: told() == {f"resting on {gateway}", "had it games/gone"})
+
+    def test_nobody(self, it: Stage) -> None:
+        result = asked(it, "who", "203.0.113.1:1023")
+
+        assert result.exit_code == 1
+        assert "nobody has it" in result.stderr
+
+    @pytest.mark.parametrize("text", ["web", "1.2.3.4", "1.2.3:80", "1.2.3.4:0", "1.2.3.4:80/sctp"])
+    def test_what_is_no_endpoint_is_refused_with_an_example(self, it: Stage, text: str) -> None:
+        result = asked(it, "who", text)
+
+        assert result.exit_code == 2
+        assert "47.1.2.3:512" in result.stderr
+
+
+class TestStatus:
+    def test_a_block_a_gateway_and_a_cell_a_port(self, it: Stage) -> None:
+        result = asked(it, "status")
+
+        assert result.exit_code == 0, result.stdout
+        assert f"ready, led by {LEADER}_1" in result.stdout
+        assert "backlog 0" in result.stdout
+        assert result.stdout.count("█") >= 3
+        assert "games/bad" in result.stdout
+        assert "InvalidAnnotation" in result.stdout
+        assert "\x1b" not in result.stdout
+
+    def test_as_json_it_is_the_document(self, it: Stage) -> None:
+        document: Any = json.loads(asked(it, "status", "-o", "json").stdout)
+
+        assert document["schema"] == "dnatctl/status/v1"
+        ports = [p for g in document["gateways"] for e in g["eips"] for p in e.get("ports", [])]
+        used = {port["pod"] for port in ports if port["state"] == "used"}
+        assert used == {"games/lobby", "games/web"}
+        assert all(port["entry"].startswith("fwd-") for port in ports if port["state"] == "used")
+
+    def test_without_a_leader_it_says_so_and_what_to_do(self, it: Stage) -> None:
+        result = asked(it, "status", "--server", "127.0.0.1:1")
+
+        assert result.exit_code == 1
+        assert "the leader does not answer" in result.stderr
+        assert "dnatctl list" in result.stderr
+
+
+class TestExplain:
+    def test_a_pod_that_is_reachable(self, it: Stage) -> None:
+        result = asked(it, "explain", "web")
+
+        assert result.exit_code == 0, result.stdout
+        assert "Reachable: " in result.stdout
+        assert "leads to port 8080" in result.stdout
+
+    def test_a_pod_with_nonsense(self, it: Stage) -> None:
+        result = asked(it, "explain", "games/bad", "-n", "default")
+
+        assert result.exit_code == 1
+        assert '"http" is not a port' in result.stdout
+
+    def test_a_pod_whose_deployment_has_the_annotation(self, it: Stage) -> None:
+        template = {
+            "metadata": {"labels": {"app": "misplaced"}},
+            "spec": {"containers": [{"name": "c", "image": "nginx"}]},
+        }
+        notes = {PREFIX: "true", f"{PREFIX}-expose-port": "80"}
+        it.kube.store.create(
+            "deployments.apps",
+            {
+                "metadata": {"name": "misplaced", "namespace": "games", "annotations": notes},
+                "spec": {
+                    "replicas": 1,
+                    "selector": {"matchLabels": {"app": "misplaced"}},
+                    "template": template,
+                },
+            },
+        )
+        names = eventually(
+            lambda: [
+                pod["metadata"]["name"]
+                for pod in it.kube.store.list("pods", "games")
+                if pod["metadata"]["name"].startswith("misplaced-")
+            ]
+        )
+
+        result = asked(it, "explain", names[0])
+
+        assert result.exit_code == 1
+        assert "Deployment misplaced has" in result.stdout
+        assert "spec.template.metadata.annotations" in result.stdout
+
+    def test_a_pod_of_a_denied_namespace(self, it: Stage) -> None:
+        it.namespace("denied")
+        it.pod("there", namespace="denied")
+
+        result = asked(it, "explain", "there", "-n", "denied")
+
+        assert "Namespace denied may not expose pods" in result.stdout
+
+    def test_no_pod(self, it: Stage) -> None:
+        assert "There is no pod nobody" in asked(it, "explain", "nobody").stdout
+
+    def test_without_a_leader_from_the_objects_alone(self, it: Stage) -> None:
+        result = asked(it, "explain", "web", "--server", "127.0.0.1:1")
+
+        assert "from the cluster's objects alone" in result.stderr
+        assert "Reachable: " in result.stdout
+
+    def test_as_json_it_is_the_chain(self, it: Stage) -> None:
+        document: Any = json.loads(asked(it, "explain", "web", "-o", "json").stdout)
+
+        assert document["reachable"] is True
+        assert {link["standing"] for link in document["links"]} == {"ok"}
+
+
+def test_an_endpoint_is_the_same_in_every_command(it: Stage) -> None:
+    entry = it.entries("web")[0]
+    address = f"{entry['externalIP']}:{entry['externalPort']}"
+
+    for words in (["list"], ["who", address], ["explain", "web"]):
+        assert address in asked(it, *words).stdout

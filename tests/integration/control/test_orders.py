@@ -1,0 +1,183 @@
+"""What people order is heeded, told, and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.orders import NAME, OrdersApi
+from dnatctl.orders import Kind, Order
+from dnatctl_sim.kube.wire.faults import Fault, Match
+from tests.support.stage import NAMESPACE, Stage, eventually
+
+GATEWAY = "ngw-bp1emulated0001"
+FIRST, SECOND = "203.0.113.1", "203.0.113.2"
+
+
+class Person:
+    """Gives orders, and has the controller look at them now instead of in a few seconds."""
+
+    def __init__(self, it: Stage) -> None:
+        self._it = it
+        self._client = KubeClient.connect(it.folder / "kubeconfig", 1)
+        self._api = OrdersApi(self._client, NAMESPACE)
+        self._given: list[Order] = []
+
+    def gives(self, kind: Kind, target: str, until: str = "") -> None:
+        order = Order(kind, target, until=until, by="ops")
+        self._given.append(order)
+        self._api.give(order)
+        self._look()
+
+    def takes_all_back(self) -> None:
+        for order in self._given:
+            self._api.take_back(order)
+        self._given.clear()
+        self._look()
+
+    def close(self) -> None:
+        self.takes_all_back()
+        self._client.close()
+
+    def _look(self) -> None:
+        for running in self._it.running:
+            running.controller.parts.orders.look()
+
+
+@pytest.fixture
+def person(it: Stage) -> Iterator[Person]:
+    ops = Person(it)
+    yield ops
+    ops.close()
+
+
+def ip_of(it: Stage, name: str) -> str:
+    return str(it.entries(name)[0]["externalIP"])
+
+
+def exposed(it: Stage, *names: str) -> set[str]:
+    for name in names:
+        it.pod(name)
+    for name in names:
+        it.ready(name)
+    return {ip_of(it, name) for name in names}
+
+
+def names(it: Stage) -> list[str]:
+    return [pod["metadata"]["name"] for pod in it.kube.store.list("pods", it.ns)]
+
+
+class TestDrain:
+    def test_nothing_new_is_put_there_and_who_is_there_stays(
+        self, it: Stage, person: Person
+    ) -> None:
+        assert exposed(it, "a", "b", "c", "d") == {FIRST, SECOND}
+        before = {name: it.entries(name) for name in "abcd"}
+
+        person.gives(Kind.DRAIN, f"eip/{FIRST}")
+
+        assert exposed(it, "e", "f", "g") == {SECOND}
+        assert {name: it.entries(name) for name in "abcd"} == before
+
+    def test_where_all_is_drained_the_pod_is_told_by_whom_and_what_ends_it(
+        self, it: Stage, person: Person
+    ) -> None:
+        person.gives(Kind.DRAIN, f"gateway/{GATEWAY}")
+        it.pod("web")
+
+        said = it.told("web", "PoolExhausted")
+
+        assert f"{GATEWAY}: is being drained (by ops; dnatctl undrain ends it)" in said
+        person.takes_all_back()
+        it.ready("web")
+
+    def test_a_pod_that_is_there_may_have_another_port_there(
+        self, it: Stage, person: Person
+    ) -> None:
+        it.pod("web", "80")
+        ip = it.ready("web")[0]["externalIP"]
+        person.gives(Kind.DRAIN, f"eip/{ip}")
+
+        it.annotate("web", expose_port="80,81")
+
+        assert {entry["externalIP"] for entry in it.ready("web", 2)} == {ip}
+
+
+class TestPause:
+    def test_what_is_paused_is_left_as_it_is_and_told_and_goes_on_afterwards(
+        self, it: Stage, person: Person
+    ) -> None:
+        exposed(it, "still", "other")
+        person.gives(Kind.PAUSE, f"pod/{it.ns}/still")
+        assert "nothing is changed" in it.told("still", "Paused")
+
+        for name in ("still", "other"):
+            it.annotate(name, expose_port="80,81")
+        it.ready("other", 2)
+
+        assert len(it.entries("still")) == 1
+        person.takes_all_back()
+        it.ready("still", 2)
+
+    def test_of_a_paused_gateway_no_table_is_written_to(self, it: Stage, person: Person) -> None:
+        exposed(it, "there")
+        person.gives(Kind.PAUSE, f"gateway/{GATEWAY}")
+        rows = it.own_rows()
+
+        it.pod("new")
+        assert "is paused" in it.told("new", "PoolExhausted")
+        it.delete_pod("there", grace=0)
+
+        eventually(
+            lambda: (
+                "there" not in [p["metadata"]["name"] for p in it.kube.store.list("pods", it.ns)]
+            )
+        )
+        assert it.own_rows() == rows
+        person.takes_all_back()
+        it.ready("new")
+        eventually(lambda: len(it.own_rows()) == 1)
+
+    def test_a_pause_of_all_ends_with_its_time(self, it: Stage, person: Person) -> None:
+        person.gives(Kind.PAUSE, "all", _from_now(3600))
+        it.pod("web")
+        assert "all is paused until" in it.told("web", "Paused")
+
+        person.gives(Kind.PAUSE, "all", _from_now(-1))
+
+        it.ready("web")
+
+
+def _from_now(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_what_stands_is_shown_to_who_looks(it: Stage, person: Person) -> None:
+    person.gives(Kind.DRAIN, f"eip/{FIRST}")
+    parts = it.running[0].controller.parts
+
+    assert any(f"eip/{FIRST} is being drained" in note for note in parts.standing.notes())
+    assert any(f"eip/{FIRST}" in note for note in parts.board.status().notes)
+
+
+def test_nonsense_in_the_configmap_is_told_and_harms_nothing(it: Stage, person: Person) -> None:
+    person.gives(Kind.DRAIN, f"eip/{FIRST}")
+    it.kube.store.patch("configmaps", NAMESPACE, NAME, {"data": {"x": "nonsense"}})
+    parts = it.running[0].controller.parts
+    parts.orders.look()
+
+    assert any("1 cannot be understood" in note for note in parts.standing.notes())
+    assert exposed(it, "a", "b") == {SECOND}
+    it.kube.store.patch("configmaps", NAMESPACE, NAME, {"data": {"x": None}})
+
+
+def test_where_they_cannot_be_read_those_known_before_stand(it: Stage, person: Person) -> None:
+    person.gives(Kind.DRAIN, f"eip/{FIRST}")
+    rule = it.kube.faults.add(Fault(403), Match(verb="get", resource="configmaps"), None)
+    it.running[0].controller.parts.orders.look()
+    rule.cancel()
+
+    assert exposed(it, "a", "b") == {SECOND}

@@ -1,0 +1,316 @@
+"""Each situation ends in the sentence that names its mend."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace as changed
+
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.objects import (
+    READY,
+    Condition,
+    Key,
+    Owner,
+    Pod,
+    PodDNAT,
+    PodDNATSpec,
+    PodDNATStatus,
+    PortMapping,
+    StatusEntry,
+)
+from dnatctl.plan.exposure import FIXED, PORTS, PROTOCOL, SWITCH
+from dnatctl.status.document import Eip, Gateway, Lease, Port, Rules, State, Status, Table, Waiter
+from dnatctl.status.explain import Facts, Lead, Standing, explain, rules_of
+from dnatctl.status.near import Around
+
+NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
+KEY = Key("games", "lobby-0")
+ON = {SWITCH: "true", PORTS: "80"}
+POD = Pod(KEY, "uid-pod", "1", ON, ("172.16.0.7",), "Running", node="node-1")
+SPEC = PodDNATSpec("ngw-1", "47.1.2.3", "172.16.0.7", ports=(PortMapping(512, 80, Protocol.TCP),))
+ENTRY = StatusEntry(Endpoint("47.1.2.3", 512, Protocol.TCP), "172.16.0.7", 80, "fwd-1")
+IS_READY = Condition(READY, "True", "EntriesAvailable", "1 of 1 ports are reachable")
+RECORD = PodDNAT(
+    KEY,
+    "uid-dnat",
+    "1",
+    created="2026-11-27T11:59:00Z",
+    spec=SPEC,
+    status=PodDNATStatus((ENTRY,), (IS_READY,)),
+)
+LEAD = Lead("dnatctl-abc_1", "2026-11-27T11:59:58Z", 15.0)
+
+
+def status(state: State = State.USED, *waiting: Waiter, **more: object) -> Status:
+    port = Port(512, 512, "tcp", state, str(KEY), "uid-dnat", "172.16.0.7:80", "fwd-1")
+    gateway = Gateway("ngw-1", 512, 1024, table=Table(backlog=7), eips=(Eip("47.1.2.3", (port,)),))
+    usual = Status(
+        "2026-11-27T12:00:00Z",
+        "1.0",
+        "c1",
+        Lease(leading=True, identity="dnatctl-abc_1", holder="dnatctl-abc_1"),
+        ready=True,
+        rules=Rules(max_ports_per_pod=32, stateful_kinds=("StatefulSet",)),
+        gateways=(gateway,),
+        waiting=waiting,
+    )
+    return changed(usual, **more)
+
+
+def facts(pod: Pod | None = POD, record: PodDNAT | None = RECORD, **more: object) -> Facts:
+    told = more.pop("status", status())
+    assert told is None or isinstance(told, Status)
+    annotations = pod.annotations if pod else {}
+    usual = Facts(
+        KEY,
+        NOW,
+        pod=pod,
+        annotations=annotations,
+        record=record,
+        lead=LEAD,
+        status=told,
+        rules=rules_of(told),
+    )
+    return replace(usual, **more)  # type: ignore[arg-type]
+
+
+def annotated(**more: str) -> Pod:
+    names = {"ports": PORTS, "switch": SWITCH, "protocol": PROTOCOL, "fixed": FIXED}
+    return changed(POD, annotations=ON | {names[name]: value for name, value in more.items()})
+
+
+def not_ready(reason: str, message: str) -> PodDNAT:
+    condition = Condition(READY, "False", reason, message, "2026-11-27T11:59:30Z")
+    return changed(RECORD, status=PodDNATStatus((), (condition,)))
+
+
+def unasked(annotations: dict[str, str] | None = None, **more: object) -> Facts:
+    pod = changed(POD, annotations={})
+    return facts(pod, None, annotations=annotations or {}, **more)
+
+
+DEPLOYMENT = Around("Deployment", "lobby", ON, {})
+WAITS, WRONG = Standing.WAITS, Standing.WRONG
+
+SITUATIONS = {
+    "no pod of that name": (facts(None, None), "pod", WRONG, "kubectl get pods -A | grep lobby-0"),
+    "the pod is gone, its claim is not": (
+        facts(None, not_ready("Releasing", "1 entry is being deleted")),
+        "pod",
+        WAITS,
+        "1 entry is being deleted",
+    ),
+    "the pod has ended": (facts(changed(POD, ended=True), None), "pod", WRONG, "has ended"),
+    "no annotation at all": (unasked(), "annotations", WRONG, 'pod-dnat-expose-port: "80"'),
+    "the annotation is on the Deployment": (
+        unasked(owners=(DEPLOYMENT,)),
+        "annotations",
+        WRONG,
+        "spec.template.metadata.annotations",
+    ),
+    "it is on the template, and the pod is older": (
+        unasked(owners=(replace(DEPLOYMENT, annotations={}, template=ON),)),
+        "annotations",
+        WRONG,
+        "Annotate it",
+    ),
+    "a typo in the switch": (
+        unasked({"k8s.aliyun.com/pod_dnat": "true"}),
+        "annotations",
+        WRONG,
+        f"did you mean {SWITCH}?",
+    ),
+    "another prefix": (
+        unasked({"k8s.alibabacloud.com/pod-dnat": "true"}),
+        "annotations",
+        WRONG,
+        f"did you mean {SWITCH}?",
+    ),
+    "upper case": (
+        unasked({"k8s.aliyun.com/Pod-Dnat": "true"}),
+        "annotations",
+        WRONG,
+        f"did you mean {SWITCH}?",
+    ),
+    "as labels": (unasked(labels=ON), "annotations", WRONG, "as a label"),
+    "ports without the switch": (unasked({PORTS: "80"}), "annotations", WRONG, "lacks the switch"),
+    "switched off": (
+        facts(annotated(switch="false"), None),
+        "annotations",
+        WRONG,
+        "does not ask to be exposed",
+    ),
+    "a switch that is neither": (
+        facts(annotated(switch="yes")),
+        "rules",
+        WRONG,
+        '"yes" is neither',
+    ),
+    "no ports": (facts(annotated(ports="")), "rules", WRONG, "name the ports to expose"),
+    "port 0": (facts(annotated(ports="0")), "rules", WRONG, '"0" is not a port'),
+    "a port by name": (facts(annotated(ports="http")), "rules", WRONG, '"http" is not a port'),
+    "a port twice": (facts(annotated(ports="80,80")), "rules", WRONG, "named twice"),
+    "a range that ends before it begins": (
+        facts(annotated(ports="90-80")),
+        "rules",
+        WRONG,
+        "ends before it begins",
+    ),
+    "an unknown protocol": (facts(annotated(protocol="sctp")), "rules", WRONG, "neither tcp nor"),
+    "too many ports": (facts(annotated(ports="1-50")), "rules", WRONG, "maxPortsPerPod"),
+    "a denied namespace": (
+        facts(status=status(rules=Rules(deny=("games",), max_ports_per_pod=32))),
+        "rules",
+        WRONG,
+        "Namespace games may not expose pods",
+    ),
+    "a namespace that is not allowed": (
+        facts(status=status(rules=Rules(allow=("web-*",), max_ports_per_pod=32))),
+        "rules",
+        WRONG,
+        "Namespace games may not expose pods",
+    ),
+    "the host's network": (facts(changed(POD, host_network=True)), "rules", WRONG, "hostNetwork"),
+    "a virtual node": (facts(changed(POD, virtual=True)), "rules", WRONG, "virtual nodes"),
+    "IPv6 only": (facts(changed(POD, ips=("fd00::1",))), "rules", WRONG, "no IPv4 address"),
+    "outside of vpcCIDRs": (
+        facts(status=status(rules=Rules(vpc_cidrs=("10.0.0.0/8",), max_ports_per_pod=32))),
+        "rules",
+        WRONG,
+        "is not in vpcCIDRs (10.0.0.0/8)",
+    ),
+    "no IP yet": (facts(changed(POD, ips=()), None), "address", WAITS, "no IP yet"),
+    "no CRD": (facts(record=None, served=False), "CRD", WRONG, "kubectl apply -f"),
+    "no controller ever ran": (facts(lead=None, status=None), "controller", WRONG, "ever run"),
+    "nobody leads": (
+        facts(lead=replace(LEAD, holder=""), status=None),
+        "controller",
+        WRONG,
+        "No controller leads",
+    ),
+    "the leader is dead": (
+        facts(lead=replace(LEAD, renewed="2026-11-27T11:50:00Z"), status=None),
+        "controller",
+        WRONG,
+        "has not renewed its Lease since 2026-11-27T11:50:00Z",
+    ),
+    "the leader is starting": (
+        facts(status=status(ready=False, waits_for=("tables not read yet: ngw-1",))),
+        "controller",
+        WAITS,
+        "tables not read yet: ngw-1",
+    ),
+    "the pool is empty": (
+        facts(
+            record=None,
+            status=status(State.USED, Waiter(str(KEY), "PoolExhausted", "ngw-1: no port is free")),
+        ),
+        "claim",
+        WAITS,
+        "ngw-1: no port is free",
+    ),
+    "told on the pod alone": (
+        facts(
+            changed(
+                POD, condition=Condition("x", "False", "QuotaExceeded", "quota of games: 3 of 3")
+            ),
+            None,
+            status=None,
+        ),
+        "claim",
+        WAITS,
+        "Quota of games: 3 of 3",
+    ),
+    "nothing said yet": (facts(record=None), "claim", WAITS, "Nothing is claimed"),
+    "a record that makes no sense": (
+        facts(record=changed(RECORD, problem="externalPort is no number")),
+        "claim",
+        WRONG,
+        "kubectl delete poddnat -n games lobby-0",
+    ),
+    "the claim is being released": (
+        facts(record=changed(RECORD, deleting=True)),
+        "claim",
+        WAITS,
+        "is being released",
+    ),
+    "the entry waits for the table": (
+        facts(record=not_ready("EntriesPending", ""), status=status(State.PENDING)),
+        "entries",
+        WAITS,
+        "7 writes wait for the table of ngw-1",
+    ),
+    "the cloud refuses the entry": (
+        facts(
+            record=not_ready("CloudRejected", "Forbidden.RAM: grant vpc:CreateForwardEntry"),
+            status=status(State.PENDING),
+        ),
+        "entries",
+        WAITS,
+        "grant vpc:CreateForwardEntry",
+    ),
+    "not listed, and no leader to ask": (
+        facts(record=not_ready("EntriesPending", "0 of 1 ports are reachable"), status=None),
+        "status",
+        WAITS,
+        "0 of 1 ports are reachable",
+    ),
+    "the gate is not open": (
+        facts(changed(POD, condition=Condition("x", "False", "EntriesPending", "not yet"))),
+        "k8s.aliyun.com/pod-dnat-ready",
+        WAITS,
+        "Not yet",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "standing", "sentence"), SITUATIONS.values(), ids=SITUATIONS
+)
+def test_the_chain_ends_where_it_breaks_and_names_the_mend(
+    told: Facts, name: str, standing: Standing, sentence: str
+) -> None:
+    found = explain(told)
+
+    assert (found.links[-1].name, found.links[-1].standing) == (name, standing)
+    assert sentence in found.sentence
+    assert not found.reachable
+    assert all(link.standing in (Standing.GOOD, Standing.UNKNOWN) for link in found.links[:-1])
+
+
+def test_a_chain_that_holds_says_where_the_pod_is_reached() -> None:
+    found = explain(facts())
+
+    assert found.reachable
+    assert "47.1.2.3:512/tcp leads to port 80" in found.sentence
+    assert "security group" in found.sentence
+
+
+def test_without_a_leader_what_it_would_know_is_unknown_and_the_rest_is_told() -> None:
+    found = explain(facts(status=None))
+
+    assert [link.name for link in found.links if link.standing is Standing.UNKNOWN] == [
+        "rules",
+        "entries",
+    ]
+    assert "47.1.2.3:512/tcp leads to port 80" in found.sentence
+
+
+def test_a_lease_that_may_not_be_read_is_no_dead_controller() -> None:
+    found = explain(facts(lead=None, lead_problem="Forbidden: leases", status=None))
+
+    link = next(link for link in found.links if link.name == "controller")
+    assert link.standing is Standing.UNKNOWN
+    assert "Forbidden: leases" in link.text
+
+
+def test_a_fixed_pod_of_a_stateful_workload_is_said_to_keep_what_it_has() -> None:
+    owner = Owner("apps/v1", "StatefulSet", "lobby", "uid-set", controller=True)
+    found = explain(facts(changed(annotated(fixed="true"), owner=owner)))
+
+    assert (
+        "kept for its name" in next(each for each in found.links if each.name == "annotations").text
+    )

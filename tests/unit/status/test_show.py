@@ -1,0 +1,122 @@
+"""The status document as people see it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dnatctl.status.document import (
+    Eip,
+    Gateway,
+    Lease,
+    Port,
+    State,
+    Status,
+    Table,
+    Waiter,
+    decode,
+    encode,
+)
+from dnatctl.status.show import CELLS, age, lines
+from dnatctl.status.table import columns, printable
+
+NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
+
+
+def shown(*ports: Port, first: int = 512, last: int = 1024, **more: object) -> list[str]:
+    eip = Eip("47.1.2.3", ports, {"tcp": 500})
+    table = Table(own=3, foreign=2, orphans=1, limit=100, backlog=4, busy_s=1.25)
+    gateway = Gateway("ngw-1", first, last, "cn-hangzhou-j", table, (eip,))
+    lease = Lease(leading=True, identity="a_1", holder="a_1", since="2026-11-27T11:55:00Z")
+    status = Status("", "1.0", "c1", lease, ready=True, gateways=(gateway,), **more)  # type: ignore[arg-type]
+    return list(lines(status, NOW))
+
+
+def cells(text: list[str], protocol: str, first: int) -> str:
+    return next(line.split()[2] for line in text if line.split()[:2] == [protocol, str(first)])
+
+
+def test_a_cell_a_port_sixty_four_a_line() -> None:
+    text = shown(
+        Port(512, 512, "tcp", State.USED),
+        Port(514, 514, "tcp", State.RESTING),
+        Port(575, 575, "tcp", State.PENDING),
+        Port(1024, 1024, "tcp", State.ORPHAN),
+    )
+
+    first = cells(text, "tcp", 512)
+    assert len(first) == 64
+    assert first[0] == CELLS[State.USED]
+    assert first[1] == CELLS[State.FREE]
+    assert first[2] == CELLS[State.RESTING]
+    assert first[63] == CELLS[State.PENDING]
+    assert cells(text, "tcp", 1024) == CELLS[State.ORPHAN]
+
+
+def test_lines_with_nothing_in_them_become_one_in_words() -> None:
+    text = shown(Port(1000, 1000, "udp", State.USED))
+
+    assert "    udp   512 to 959: free" in text
+    assert cells(text, "udp", 960)[40] == CELLS[State.USED]
+    assert "    udp  1024 to 1024: free" in text
+
+
+def test_a_foreign_entry_covers_all_ports_of_the_pool_that_it_covers() -> None:
+    text = shown(Port(1, 65535, "tcp", State.FOREIGN), first=100, last=107)
+
+    assert cells(text, "tcp", 100) == CELLS[State.FOREIGN] * 8
+
+
+def test_the_table_is_told_in_one_line() -> None:
+    text = shown()
+
+    assert "ngw-1 in cn-hangzhou-j: 6 of 100 entries (3 ours, 2 foreign, 1 orphaned)" in text
+    assert any("backlog 4, busy 1.2 s a write" in line for line in text)
+    assert text[0] == "dnatctl 1.0, cluster c1: ready, led by a_1 for 5m"
+
+
+def test_who_waits_is_told_with_reasons_longest_first() -> None:
+    later = Waiter("games/b", "QuotaExceeded", "quota", "2026-11-27T11:59:00Z")
+    sooner = Waiter("games/a", "PoolExhausted", "no port\nis free", "2026-11-27T11:00:00Z")
+
+    text = shown(waiting=(later, sooner))
+
+    assert text[-3].split() == ["WAITING", "SINCE", "REASON", "WHY"]
+    assert text[-2].split() == ["games/a", "60m", "PoolExhausted", "no", "port", "is", "free"]
+    assert text[-1].split()[:3] == ["games/b", "60s", "QuotaExceeded"]
+
+
+def test_what_a_stranger_wrote_cannot_steer_the_terminal() -> None:
+    assert printable("a\x1b[2Jb\nc\u202ed") == "a[2Jb cd"
+    assert list(columns(("A", "B"), [("x\x07", "y")])) == ["A   B", "x   y"]
+
+
+@pytest.mark.parametrize(
+    ("since", "text"),
+    [
+        ("2026-11-27T11:59:59Z", "1s"),
+        ("2026-11-27T11:58:01Z", "119s"),
+        ("2026-11-27T11:58:00Z", "2m"),
+        ("2026-11-27T10:00:00Z", "2h"),
+        ("2026-11-25T12:00:00Z", "2d"),
+        ("2026-11-27T13:00:00Z", "0s"),
+        ("", "-"),
+        ("yesterday", "-"),
+    ],
+)
+def test_ages_are_written_as_kubectl_does(since: str, text: str) -> None:
+    assert age(since, NOW) == text
+
+
+def test_the_document_survives_the_wire() -> None:
+    lease = Lease(leading=False, identity="b_2", holder="a_1")
+    status = Status("2026-11-27T12:00:00Z", "1.0", "c1", lease, waits_for=("caches",))
+
+    assert decode(encode(status)) == status
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"404 page not found\n", b'{"at": 1}', b"\xff"])
+def test_what_is_no_such_document_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        decode(text)

@@ -1,0 +1,74 @@
+"""Whose an endpoint is, and whose it was."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.objects import Key, PodDNAT, PodDNATSpec, PodDNATStatus, PortMapping, StatusEntry
+from dnatctl.status.document import Eip, Gateway, Lease, Past, Port, State, Status
+from dnatctl.status.who import holders
+
+ENDPOINT = Endpoint("47.1.2.3", 512, Protocol.TCP)
+SPEC = PodDNATSpec("ngw-1", "47.1.2.3", "172.16.0.7", ports=(PortMapping(512, 80, Protocol.TCP),))
+RECORD = PodDNAT(
+    Key("games", "lobby-0"),
+    "uid-1",
+    "1",
+    created="2026-11-27T11:00:00Z",
+    spec=SPEC,
+    status=PodDNATStatus((StatusEntry(ENDPOINT, "172.16.0.7", 80, "fwd-1"),)),
+)
+
+
+def status(*ports: Port, history: tuple[Past, ...] = ()) -> Status:
+    gateway = Gateway("ngw-1", 512, 1024, eips=(Eip("47.1.2.3", ports),))
+    lease = Lease(leading=True, identity="a_1")
+    return Status("", "1.0", "c1", lease, gateways=(gateway,), history=history)
+
+
+def test_who_claims_it_has_it_and_where_it_leads_is_told() -> None:
+    (holder,) = holders([ENDPOINT], [RECORD], None)
+
+    assert (holder.who, holder.what) == ("games/lobby-0", "claimed")
+    assert holder.note == "leads to 172.16.0.7:80"
+    assert holder.since == "2026-11-27T11:00:00Z"
+
+
+def test_a_claim_that_leads_nowhere_is_said_to() -> None:
+    (holder,) = holders([ENDPOINT], [replace(RECORD, status=PodDNATStatus())], None)
+
+    assert holder.note == "not usable now"
+
+
+def test_another_port_or_protocol_of_the_same_ip_is_nobodys() -> None:
+    others = [Endpoint("47.1.2.3", 513, Protocol.TCP), Endpoint("47.1.2.3", 512, Protocol.UDP)]
+
+    assert list(holders(others, [RECORD], status())) == []
+
+
+def test_somebody_elses_entry_that_covers_it_is_named() -> None:
+    foreign = Port(500, 600, "tcp", State.FOREIGN, internal="172.16.9.9:500/600", entry="fwd-9")
+    (holder,) = holders([ENDPOINT], [], status(foreign))
+
+    assert (holder.what, holder.who) == ("foreign", "on ngw-1")
+    assert "fwd-9" in holder.note
+
+
+def test_what_rests_is_said_to_rest_until_when() -> None:
+    resting = Port(512, 512, "tcp", State.RESTING, until="2026-11-27T12:01:00Z")
+    (holder,) = holders([ENDPOINT], [], status(resting))
+
+    assert (holder.what, holder.until) == ("resting", "2026-11-27T12:01:00Z")
+
+
+def test_those_before_are_told_latest_first() -> None:
+    first = Past(str(ENDPOINT), "games/a", "u1", "2026-11-27T08:00:00Z", "2026-11-27T09:00:00Z")
+    second = Past(str(ENDPOINT), "games/b", "u2", "2026-11-27T09:30:00Z", "2026-11-27T10:00:00Z")
+    other = Past(
+        "47.1.2.3:513/tcp", "games/c", "u3", "2026-11-27T09:30:00Z", "2026-11-27T10:00:00Z"
+    )
+
+    found = list(holders([ENDPOINT], [], status(history=(first, second, other))))
+
+    assert [holder.who for holder in found] == ["games/b", "games/a"]

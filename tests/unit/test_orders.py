@@ -1,0 +1,99 @@
+"""Drains and pauses: what stands, for whom, and what people mean."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from dnatctl.objects import Key
+from dnatctl.orders import Kind, Order, decode, encode, target_of
+
+NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
+KEY = Key("games", "lobby-0")
+
+
+def standing(*orders: Order):
+    return decode(map(encode, orders), NOW)[0]
+
+
+@pytest.mark.parametrize(
+    ("until", "stands"),
+    [
+        ("", True),
+        ("2026-11-27T12:00:01Z", True),
+        ("2026-11-27T12:00:00Z", False),
+        ("2026-11-27T11:00:00Z", False),
+        ("2026-11-27T13:30:00+02:00", False),
+        ("tomorrow", False),
+    ],
+)
+def test_an_order_stands_until_its_time_is_over(until: str, stands: bool) -> None:
+    order = Order(Kind.PAUSE, "all", until=until)
+
+    assert order.stands(NOW) is stands
+    assert (standing(order).paused() is not None) is stands
+
+
+def test_a_pause_holds_for_all_for_a_gateway_or_for_a_pod() -> None:
+    gateway = standing(Order(Kind.PAUSE, "gateway/ngw-1"))
+    pod = standing(Order(Kind.PAUSE, "pod/games/lobby-0"))
+    everything = standing(Order(Kind.PAUSE, "all"))
+
+    assert gateway.paused("ngw-1", KEY)
+    assert not gateway.paused("ngw-2", KEY)
+    assert pod.paused("ngw-2", KEY)
+    assert not pod.paused("ngw-2", Key("games", "lobby-1"))
+    assert not pod.paused("ngw-2")
+    assert everything.paused()
+    assert not everything.drained("ngw-1")
+
+
+def test_a_drain_holds_for_an_ip_or_for_all_of_a_gateway() -> None:
+    ip = standing(Order(Kind.DRAIN, "eip/47.1.2.3"))
+    gateway = standing(Order(Kind.DRAIN, "gateway/ngw-1"))
+
+    assert ip.drained("ngw-1", "47.1.2.3")
+    assert not ip.drained("ngw-1", "47.1.2.4")
+    assert not ip.drained("ngw-1")
+    assert gateway.drained("ngw-1", "47.1.2.4")
+    assert not gateway.drained("ngw-2", "47.1.2.4")
+    assert not gateway.paused("ngw-1")
+
+
+def test_what_cannot_be_read_is_counted_and_harms_no_other() -> None:
+    good = encode(Order(Kind.DRAIN, "eip/47.1.2.3"))
+    orders, unreadable = decode(
+        ["", "{}", '{"kind": "explode", "target": "all"}', good, "[" * 9], NOW
+    )
+
+    assert unreadable == 4
+    assert orders.drained("ngw-1", "47.1.2.3")
+
+
+def test_one_order_of_a_kind_for_a_target() -> None:
+    names = {
+        Order(kind, target).name
+        for kind in Kind
+        for target in ("all", "gateway/ngw-1", "eip/1.2.3.4", "pod/a/b.c", "pod/a-b/c")
+    }
+    assert len(names) == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("47.1.2.3", "eip/47.1.2.3"),
+        ("ngw-bp1", "gateway/ngw-bp1"),
+        ("lobby-0", "pod/default/lobby-0"),
+        ("games/lobby-0", "pod/games/lobby-0"),
+    ],
+)
+def test_what_a_person_means(text: str, target: str) -> None:
+    assert target_of(text, "default") == target
+
+
+@pytest.mark.parametrize("text", ["", "a/b/c", "games/"])
+def test_what_nobody_can_mean(text: str) -> None:
+    with pytest.raises(ValueError, match="no pod"):
+        target_of(text, "default")
