@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -59,6 +59,7 @@ class Metrics:
         self._cloud()
         self._exposures()
         self._process()
+        ProcessCollector(registry=self.registry)
         info = Info("dnatctl_build", "Version of the program.", registry=self.registry)
         info.info({"version": __version__})
 

@@ -1,0 +1,86 @@
+"""Alerts: each says what is wrong and where to read on, and asks for metrics that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dnatctl.cloud.errors import ErrorKind
+from tests.unit.manifests.built import MANIFESTS
+
+DOCS = MANIFESTS.parent / "docs"
+PAGE = "docs/runbook.md"
+SPEC = yaml.safe_load((MANIFESTS / "monitoring" / "rules.yaml").read_text("utf-8"))["spec"]
+RULES: list[dict[str, Any]] = [rule for group in SPEC["groups"] for rule in group["rules"]]
+ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
+RECORDED = {rule["record"] for rule in RULES if "record" in rule}
+ROW = re.compile(r"^\| `(\S+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
+NAME = re.compile(
+    r"\b(?:job:)?(?:dnatctl|leader_election|workqueue|controller_runtime|rest_client|process)_[\w:]+"
+)
+
+
+def metrics() -> dict[str, tuple[str, set[str]]]:
+    """Type and labels of every metric, from the reference."""
+    text = (DOCS / "reference" / "metrics.md").read_text("utf-8")
+    rows = ROW.findall(text)
+    assert len(rows) > 40
+    return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def family(name: str) -> str:
+    """The metric that a series belongs to."""
+    known = metrics()
+    stem = re.sub("_(bucket|count|sum)$", "", name)
+    return stem if known.get(stem, ("", ()))[0] == "histogram" else name
+
+
+def anchors(page: Path) -> list[str]:
+    """Of the sections of a page, as GitHub makes them."""
+    return [
+        re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
+        for title in re.findall(r"^### (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    ]
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_names_what_is_wrong_and_where_to_read_on(name: str) -> None:
+    rule = ALERTS[name]
+    assert rule["labels"] in [{"severity": level} for level in ("critical", "warning", "info")]
+    notes = rule["annotations"]
+    assert set(notes) == {"summary", "description", "runbook_url"}
+    assert "$value" in notes["summary"] + notes["description"]
+    assert notes["runbook_url"] == f"{PAGE}#{name.lower()}"
+
+
+def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
+    assert sorted(anchors(MANIFESTS.parent / PAGE)) == sorted(name.lower() for name in ALERTS)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
+def test_a_rule_asks_for_metrics_that_there_are(rule: Any) -> None:
+    asked = set(NAME.findall(rule["expr"]))
+    assert asked
+    assert {family(name) for name in asked} <= metrics().keys() | RECORDED
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
+def test_a_rule_selects_by_labels_that_the_metric_has(rule: Any) -> None:
+    for name, selector in re.findall(rf"({NAME.pattern})\{{(.*?)\}}", rule["expr"]):
+        labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector)) - {"le"}
+        assert labels <= metrics()[family(name)][1]
+
+
+def test_the_classes_of_refusals_are_those_that_there_are() -> None:
+    asked = {
+        word
+        for rule in RULES
+        for pattern in re.findall(r'class=~"([^"]+)"', rule["expr"])
+        for word in pattern.split("|")
+    }
+    assert asked
+    assert asked <= {kind.value for kind in ErrorKind}
