@@ -138,6 +138,7 @@ class Controller:
         self._standing.working = False
         self.parts.queue.shutdown()
         self.parts.gateways.stop_writers()
+        self.parts.resolver.stop()
         idle = self.parts.workers.join(drain)
         self.parts.sweeper.stop(drain.left)
         quiet = self.parts.gateways.stop(drain) and idle

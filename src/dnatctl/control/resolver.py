@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import structlog
@@ -11,6 +10,7 @@ from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.eni import EniCache
 from dnatctl.cloud.errors import CloudError
 from dnatctl.heartbeat import CALL_S, Heartbeats
+from dnatctl.loop import Loop
 from dnatctl.objects import Pod
 
 log = structlog.get_logger(__name__)
@@ -34,31 +34,32 @@ def _addresses(pod: Pod | None) -> set[str]:
 
 
 class EniResolver:
-    """Works off what the cache wants to know, until `stop` is set."""
+    """Works off what the cache wants to know."""
 
-    def __init__(
-        self, enis: EniCache, cloud: CloudApi, stop: threading.Event, hearts: Heartbeats
-    ) -> None:
+    def __init__(self, enis: EniCache, cloud: CloudApi, hearts: Heartbeats) -> None:
         self._enis = enis
         self._cloud = cloud
-        self._stop = stop
-        self._thread = hearts.thread("dnatctl-enis", self._run)
+        self._loop = Loop("dnatctl-enis", self.step, hearts, longest_s=CALL_S + PAUSE_S)
 
     def start(self) -> None:
         """Start asking."""
-        self._thread.start()
+        self._loop.start()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._thread.by(CALL_S + 2 * PAUSE_S, "looks up network interfaces")
-            try:
-                if self._enis.wait_for_work(PAUSE_S):
-                    self._enis.resolve_pending(self._cloud)
-            except Stopped:
-                return
-            except CloudError as error:
-                log.warning("looking up network interfaces failed", error=str(error))
-                self._stop.wait(PAUSE_S)
-            except Exception:
-                log.exception("looking up network interfaces failed")
-                self._stop.wait(PAUSE_S)
+    def stop(self) -> None:
+        """Ask nothing more; does not wait."""
+        self._loop.stop()
+
+    def step(self) -> float | None:
+        """Wait for something to look up, and do so; returns the seconds to the next step."""
+        try:
+            if self._enis.wait_for_work(PAUSE_S):
+                self._enis.resolve_pending(self._cloud)
+        except Stopped:
+            return None
+        except CloudError as error:
+            log.warning("looking up network interfaces failed", error=str(error))
+            return PAUSE_S
+        except Exception:
+            log.exception("looking up network interfaces failed")
+            return PAUSE_S
+        return 0.0

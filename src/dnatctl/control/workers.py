@@ -13,8 +13,9 @@ from dnatctl.clock import Clock
 from dnatctl.cloud.api import Stopped
 from dnatctl.control.deadline import Deadline
 from dnatctl.control.queue import QueueMetrics, WorkQueue
-from dnatctl.heartbeat import Heartbeats, Life
+from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.loop import Loop
 from dnatctl.objects import PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
 
@@ -23,6 +24,9 @@ log = structlog.get_logger(__name__)
 EXPECTED = (Failure.CONFLICT, Failure.TOO_MANY_REQUESTS, Failure.UNREACHABLE, Failure.CANCELLED)
 """Failures of the API server that happen in good order: retried, not counted as errors."""
 
+
+WAIT_S = 1.0
+"""Longest wait for work."""
 
 WORK_S = 90.0
 """Longest work for one pod: a dozen requests, of which some wait for a slow API server."""
@@ -64,39 +68,37 @@ class Workers:
         self._active = metrics.active_workers.labels(CONTROLLER)
         self._seconds = metrics.reconcile_seconds.labels(CONTROLLER)
         metrics.max_workers.labels(CONTROLLER).set(count)
-        self._threads: list[Life] = [
-            hearts.thread(f"dnatctl-worker-{n}", partial(self._run, n)) for n in range(count)
+        self._loops = [
+            Loop(f"dnatctl-worker-{n}", partial(self._step, n), hearts, longest_s=WAIT_S)
+            for n in range(count)
         ]
 
     def start(self) -> None:
         """Start working."""
-        for thread in self._threads:
-            thread.start()
+        for loop in self._loops:
+            loop.start()
 
     def join(self, deadline: Deadline) -> bool:
         """Wait for the keys in hand, after the queue was shut down; whether all are done with."""
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join(deadline.left)
-        return not any(thread.is_alive() for thread in self._threads)
+        return all(loop.join(deadline.left) for loop in self._loops)
 
-    def _run(self, number: int) -> None:
-        life = self._threads[number]
-        while not self._queue.closed:
-            life.by(1.0, "waits for work")
-            ref = self._queue.get(timeout=1.0)
-            if ref is None:
-                continue
-            life.by(WORK_S, ref)
-            started = self._clock.monotonic()
-            self._active.inc()
-            try:
-                if not self._handed_over(ref):
-                    self._work(ref)
-            finally:
-                self._active.dec()
-                self._seconds.observe(self._clock.monotonic() - started)
-                self._queue.done(ref)
+    def _step(self, number: int) -> float | None:
+        ref = self._queue.get(timeout=WAIT_S)
+        if ref is not None:
+            self._loops[number].by(WORK_S, ref)
+            self._take(ref)
+        return None if self._queue.closed else 0.0
+
+    def _take(self, ref: PodRef) -> None:
+        started = self._clock.monotonic()
+        self._active.inc()
+        try:
+            if not self._handed_over(ref):
+                self._work(ref)
+        finally:
+            self._active.dec()
+            self._seconds.observe(self._clock.monotonic() - started)
+            self._queue.done(ref)
 
     def _handed_over(self, ref: PodRef) -> bool:
         successor = self._successor(ref)

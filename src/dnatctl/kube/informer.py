@@ -33,6 +33,7 @@ from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError, error_in_event
 from dnatctl.kube.source import Event, Source, next_page
+from dnatctl.loop import Loop
 from dnatctl.objects import Key
 
 T = TypeVar("T", bound=Stored)
@@ -129,8 +130,8 @@ class Informer(Cache[T]):
             reset=settings.backoff_reset,
         )
         self._cancel = Canceller()
-        self._stopping = threading.Event()
-        self._thread = (hearts or Heartbeats(clock)).thread(f"dnatctl-{self.resource}", self._run)
+        hearts, name = hearts or Heartbeats(clock), f"dnatctl-{self.resource}"
+        self._loop = Loop(name, self._guarded_step, hearts, longest_s=settings.silence)
         self._version: str | None = None
         """Where the watch goes on; None where a list is due."""
         self._reached = 0
@@ -146,18 +147,16 @@ class Informer(Cache[T]):
 
     def start(self) -> None:
         """Start the thread, a daemon."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Break off what is in flight and end the thread soon; does not wait (see `join`)."""
-        self._stopping.set()
+        self._loop.stop()
         self._cancel.cancel()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the thread to end; whether it has. True if it was never started."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._loop.join(timeout)
 
     def relist(self) -> Callable[[], bool]:
         """Have everything listed anew; returns the question whether that is done.
@@ -186,16 +185,12 @@ class Informer(Cache[T]):
             return self._look()
         return self._watch(self._version)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._thread.by(self._settings.silence, "begins to list or to watch")
-            try:
-                delay = self.step()
-            except Exception:  # noqa: BLE001 - the thread must outlive what nobody foresaw
-                _log.exception("informer step failed", resource=self.resource)
-                delay = max(self._backoff.next(), self._settings.backoff_base)
-            self._thread.by(delay, "waits before the next list or watch")
-            self._stopping.wait(delay)
+    def _guarded_step(self) -> float:
+        try:
+            return self.step()
+        except Exception:  # noqa: BLE001 - the thread must outlive what nobody foresaw
+            _log.exception("informer step failed", resource=self.resource)
+            return max(self._backoff.next(), self._settings.backoff_base)
 
     # --- list
 
@@ -241,7 +236,7 @@ class Informer(Cache[T]):
         items: list[T] = []
         unreadable: list[Key] = []
         while True:
-            self._thread.by(_WHOLE_LASTS * self._settings.list_timeout, "lists")
+            self._loop.by(_WHOLE_LASTS * self._settings.list_timeout, "lists")
             body = self._client.request(
                 "GET",
                 self._source.path,
@@ -350,7 +345,7 @@ class Informer(Cache[T]):
 
     def _line(self, line: bytes) -> None:
         self.stats.last_contact = self._clock.monotonic()
-        self._thread.by(self._settings.silence, "watches")
+        self._loop.by(self._settings.silence, "watches")
         try:
             event = self._source.event(line, self.holds)
         except msgspec.DecodeError as error:

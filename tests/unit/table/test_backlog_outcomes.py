@@ -341,6 +341,14 @@ class TestDoubted:
         assert backlog.doubted(backlog.take(LOST_S + 2), 6, LOST_S + 2) is Doubt.OVER
         assert (len(backlog), backlog.unanswered("a")) == (0, False)
 
+    def test_one_that_was_wanted_again_and_lost_again_is_waited_out_anew(self):
+        backlog = self.unwanted()
+        backlog.doubted(backlog.take(LOST_S), 5, LOST_S)
+        backlog.want("a", "games", (create(),))
+        backlog.lost(backlog.take(LOST_S + 5), LOST_S + 5)
+        backlog.want("a", "games", ())
+        assert backlog.doubted(backlog.take(LOST_S + 6), 9, LOST_S + 6) is Doubt.WAIT
+
     def test_a_lost_one_that_cannot_be_sent_is_kept(self):
         backlog = self.unwanted()
         backlog.withdrawn(backlog.take(1.0), 1.0)

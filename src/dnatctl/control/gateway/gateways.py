@@ -6,7 +6,6 @@ its rows can be released; nothing new is allocated on it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -24,6 +23,7 @@ from dnatctl.control.gateway.writer import TableWriter
 from dnatctl.control.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.errors import KubeError
+from dnatctl.loop import Loop
 from dnatctl.model import ForwardEntry, Gateway
 from dnatctl.objects import Key, PodDNAT
 from dnatctl.observe.metrics import Metrics
@@ -32,6 +32,9 @@ from dnatctl.table.view import Table
 from dnatctl.table.writes import Write
 
 log = structlog.get_logger(__name__)
+
+GATHER_S = 0.5
+"""So long is waited before describing, so that many who ask at once cause one call."""
 
 UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
@@ -64,17 +67,15 @@ class Gateways:
         self._wanted: dict[str, set[str]] = {}
         """Gateways on which something is wanted, by the UID of the PodDNAT."""
         self._rounds = Rounds(idle_s)
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
         self._described = False
         self._missing: set[str] = set()
         self._hearts = hearts or Heartbeats(views.clock)
-        self._thread = self._hearts.thread("dnatctl-gateways", self._run)
+        self._loop = Loop("dnatctl-gateways", self.step, self._hearts, gather_s=GATHER_S)
         self.error = "not described yet"
 
     def start(self) -> None:
         """Start describing."""
-        self._thread.start()
+        self._loop.start()
 
     def stop_writers(self) -> None:
         """Send no more writes."""
@@ -83,13 +84,11 @@ class Gateways:
 
     def stop(self, deadline: Deadline) -> bool:
         """Stop everything and wait for it; whether no write is under way any more."""
-        self._stopping.set()
-        self._wake.set()
+        self._loop.stop()
         self.stop_writers()
         for threads in list(self._threads.values()):
             threads.poller.stop()
-        if self._thread.ident is not None:
-            self._thread.join(deadline.left)
+        self._loop.join(deadline.left)
         for threads in list(self._threads.values()):
             threads.poller.join(deadline.left)
         return all(t.writer.join(deadline.left) for t in list(self._threads.values()))
@@ -101,7 +100,7 @@ class Gateways:
                 self._rounds.doubt(gateway_id)
             else:
                 self._rounds.doubt_all()
-        self._wake.set()
+        self._loop.wake()
 
     def writer(self, gateway_id: str) -> TableWriter | None:
         """The writer of that gateway's table."""
@@ -198,23 +197,20 @@ class Gateways:
 
     # --- the thread
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._describe()
-                self.error = ""
-            except Stopped:
-                return
-            except CloudError as error:
-                self._failed(str(error))
-                log.warning("describing gateways failed", error=self.error)
-            except Exception as error:
-                self._failed(str(error))
-                log.exception("describing gateways failed")
-            self._thread.by(self._idle_s, "waits for the next description to be due")
-            self._wake.wait(self._pause())
-            self._stopping.wait(0.5)  # so that many who ask at once cause one call
-            self._wake.clear()
+    def step(self) -> float | None:
+        """Describe what is due; returns the seconds to the next step, None to end."""
+        try:
+            self._describe()
+            self.error = ""
+        except Stopped:
+            return None
+        except CloudError as error:
+            self._failed(str(error))
+            log.warning("describing gateways failed", error=self.error)
+        except Exception as error:
+            self._failed(str(error))
+            log.exception("describing gateways failed")
+        return self._pause()
 
     def _pause(self) -> float:
         with self._views.lock:
@@ -249,7 +245,7 @@ class Gateways:
             asked = self._rounds.due(known, started, strangers)
         if not asked:
             return
-        self._thread.by(CALL_S, "describes gateways")
+        self._loop.by(CALL_S, "describes gateways")
         found = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(asked))}
         described = {i: gateway for i, gateway in found.items() if i in asked}
         missing = {i for i, gateway in described.items() if gateway.absent}
@@ -261,7 +257,7 @@ class Gateways:
         with self._views.lock:  # before anybody is told, so that who then looks sees it
             self._views.absent = (self._views.absent & wanted) - asked | absent
         for gateway_id in sorted(described):
-            self._thread.by(CALL_S, "takes in what was described")
+            self._loop.by(CALL_S, "takes in what was described")
             self._take_in(described[gateway_id])
         for gateway_id in sorted(lost):
             self._lose(gateway_id)
@@ -327,7 +323,7 @@ class Gateways:
         """Read the table of a gateway that may have nothing of ours."""
 
         def read_page(number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
-            self._thread.by(CALL_S, "reads the table of a gateway that is not configured")
+            self._loop.by(CALL_S, "reads the table of a gateway that is not configured")
             page = self._cloud.read_page(gateway.table_id, number)
             return page.total, page.entries
 

@@ -51,7 +51,7 @@ class Outcomes:
         cloud: CloudApi,
         backlog: Backlog,
         *,
-        lock: threading.Condition,
+        lock: threading.Lock,
         pace: TablePace,
         listener: Listener,
         next_door: NextDoor,

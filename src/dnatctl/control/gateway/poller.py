@@ -14,6 +14,7 @@ from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.remains import Remains
 from dnatctl.control.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
+from dnatctl.loop import Loop
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.read_pace import CREDIT_LIMIT, Facts, earn, next_read, whole_due
 from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
@@ -28,6 +29,9 @@ SINGLE_LOOKS = 5
 """Rows that a pass misses and that are looked up one by one, a pass."""
 
 ERROR_PAUSE_S = (1.0, 30.0)
+
+LOOK_S = 1.0
+"""How often is thought about when to read, at least."""
 
 
 class RestlessTableError(Exception):
@@ -92,37 +96,31 @@ class TablePoller:
         self._table = views.table(gateway_id)
         self._times = _Times()
         self._hint: str = "last"
-        self._asked = True
-        self._changed = threading.Condition()
-        self._stopping = False
+        self._asked = threading.Event()
+        self._asked.set()
         hearts = hearts or Heartbeats(views.clock)
-        self._thread = hearts.thread(f"dnatctl-poller-{gateway_id}", self._run)
+        self._loop = Loop(f"dnatctl-poller-{gateway_id}", self.step, hearts)
 
     def start(self) -> None:
         """Start reading."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Stop reading."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        self._loop.stop()
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; whether it did."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._loop.join(timeout)
 
     def read_soon(self) -> None:
         """The view is in doubt: read the whole table."""
-        with self._changed:
-            self._asked = True
-            self._changed.notify()
+        self._asked.set()
+        self._loop.wake()
 
     def nudge(self) -> None:
         """Something was written: think again about when to read."""
-        with self._changed:
-            self._changed.notify()
+        self._loop.wake()
 
     @property
     def failing(self) -> int:
@@ -134,38 +132,29 @@ class TablePoller:
         """When the table was last read whole (monotonic clock)."""
         return self._times.last_pass
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._thread.by(1.0, "waits for the next reading to be due")
-            if (asked := self._wait()) is None:
-                continue
-            try:
-                self._read(asked=asked)
-                self._times.failures = 0
-                self.missing = False
-                self._unreadable("")
-            except Stopped:
-                return
-            except (CloudError, RestlessTableError) as error:
-                self.missing = getattr(error, "kind", None) is ErrorKind.GATEWAY
-                self._unreadable(error.text if isinstance(error, CloudError) else str(error))
-                self._failed(str(error))
-            except Exception as error:
-                log.exception("poller failed", gateway=self.gateway_id)
-                self._failed(str(error))
-
-    def _wait(self) -> bool | None:
-        """Wait until it is time to read; whether somebody asked. None: not yet."""
+    def step(self) -> float | None:
+        """Read the table if it is time to; returns the seconds to the next step, None to end."""
         facts = self._facts()
         wait = next_read(facts) - facts.now
-        with self._changed:
-            if self._stopping:
-                return None
-            if wait > 0 and self._asked == facts.asked:
-                self._changed.wait(min(wait, self._idle_s, 1.0))
-                return None
-            asked, self._asked = self._asked, False
-            return asked or facts.in_doubt
+        if wait > 0:
+            return min(wait, self._idle_s, LOOK_S)
+        asked = self._asked.is_set()
+        self._asked.clear()
+        try:
+            self._read(asked=asked or facts.in_doubt)
+        except Stopped:
+            return None
+        except (CloudError, RestlessTableError) as error:
+            self.missing = getattr(error, "kind", None) is ErrorKind.GATEWAY
+            self._unreadable(error.text if isinstance(error, CloudError) else str(error))
+            return self._failed(str(error))
+        except Exception as error:
+            log.exception("poller failed", gateway=self.gateway_id)
+            return self._failed(str(error))
+        self._times.failures = 0
+        self.missing = False
+        self._unreadable("")
+        return 0.0
 
     def _facts(self) -> Facts:
         with self._views.lock:
@@ -185,7 +174,7 @@ class TablePoller:
             last_read=self._times.last_read,
             last_pass=self._times.last_pass,
             looks=self._times.looks,
-            asked=self._asked,
+            asked=self._asked.is_set(),
             idle_s=self._idle_s,
             credit=self._times.credit,
             doubts=doubts,
@@ -199,16 +188,14 @@ class TablePoller:
         if changed and not self._table.read_once:
             self._listener.gateway_changed(self.gateway_id)
 
-    def _failed(self, error: str) -> None:
+    def _failed(self, error: str) -> float:
+        """Have it read again; returns after how many seconds."""
         first, longest = ERROR_PAUSE_S
-        pause = min(first * 2.0**self._times.failures, longest)
+        pause = float(min(first * 2.0**self._times.failures, longest))
         self._times.failures = min(self._times.failures + 1, 16)
         log.warning("reading a table failed", gateway=self.gateway_id, error=error, retry_s=pause)
-        with self._changed:
-            self._asked = True
-            self._thread.by(pause, "waits after a failure")
-            if not self._stopping:
-                self._changed.wait(pause)
+        self._asked.set()
+        return pause
 
     # --- readings
 
@@ -262,7 +249,7 @@ class TablePoller:
 
     def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
         self._times.credit = max(self._times.credit - 1.0, 0.0)
-        self._thread.by(CALL_S, "reads a page")
+        self._loop.by(CALL_S, "reads a page")
         page = self._cloud.read_page(self._table.table_id, number)
         return page.total, page.entries
 
@@ -295,7 +282,7 @@ class TablePoller:
             missing = [] if reading.atomic else self._table.unproven(reading)
             missing += [i for i in self._table.unlisted(reading) if i not in missing]
         for entry_id in missing[:SINGLE_LOOKS]:
-            self._thread.by(CALL_S, "looks up a row")
+            self._loop.by(CALL_S, "looks up a row")
             started = self._clock.monotonic()
             entry = self._cloud.read_entry(self._table.table_id, entry_id)
             with self._views.lock:

@@ -19,6 +19,7 @@ from dnatctl.control.views import Views
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
+from dnatctl.loop import Loop
 from dnatctl.model import ForwardEntry
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.marks import Marks
@@ -107,28 +108,19 @@ class Sweeper:
         self._vanished: dict[str, Vanished] = {}
         self._followed = False
         self._due = views.clock.monotonic() + cycle_s
-        self._stopping = threading.Event()
         hearts = hearts or Heartbeats(views.clock)
-        self._thread = hearts.thread("dnatctl-sweeper", self._run)
+        self._loop = Loop(
+            "dnatctl-sweeper", self.step, hearts, longest_s=SWEEP_S, woken=gateways.remains.soon
+        )
 
     def start(self) -> None:
         """Start looking."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self, timeout: float) -> None:
         """Stop looking."""
-        self._stopping.set()
-        self._remains.soon.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._remains.soon.clear()
-            self._thread.by(SWEEP_S, "looks for orphans")
-            pause = self.step()
-            self._thread.by(self._cycle_s, "waits")
-            self._remains.soon.wait(pause)
+        self._loop.stop()
+        self._loop.join(timeout)
 
     def step(self) -> float:
         """See to what was told, and sweep if it is time to; returns seconds to the next step."""

@@ -20,6 +20,7 @@ from dnatctl.control.gateway.outcomes import Outcomes
 from dnatctl.control.gateway.sending import begin, send, token_of
 from dnatctl.control.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
+from dnatctl.loop import Loop
 from dnatctl.model import NewEntry
 from dnatctl.table.backlog import Backlog
 from dnatctl.table.write_pace import TablePace
@@ -34,11 +35,12 @@ log = structlog.get_logger(__name__)
 IDLE_S = 60.0
 """Longest sleep with nothing to do."""
 
+FENCED_S = 0.1
+"""How soon is asked again whether this process may write."""
+
 
 class TableWriter:
-    """Owns every write to one table. `_changed` guards the backlog, and is notified when there may
-    be something to send.
-    """
+    """Owns every write to one table."""
 
     def __init__(
         self,
@@ -62,21 +64,20 @@ class TableWriter:
         self._fence = fence
         self._table = views.table(gateway_id)
         self._backlog = Backlog() if backlog is None else backlog
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._pace = TablePace(views.clock.monotonic())
         self._outcomes = Outcomes(
             gateway_id,
             views,
             cloud,
             self._backlog,
-            lock=self._changed,
+            lock=self._lock,
             pace=self._pace,
             listener=listener,
             next_door=next_door,
         )
-        self._stopping = False
         hearts = hearts or Heartbeats(views.clock)
-        self._thread = hearts.thread(f"dnatctl-writer-{gateway_id}", self._run)
+        self._loop = Loop(f"dnatctl-writer-{gateway_id}", self.step, hearts)
 
     # --- for workers
 
@@ -84,53 +85,53 @@ class TableWriter:
         self, uid: str, namespace: str, writes: tuple[Write, ...], *, orphan: bool = False
     ) -> None:
         """Replace what is wanted for that PodDNAT."""
-        with self._changed:
+        with self._lock:
             if self._backlog.want(uid, namespace, writes, orphan=orphan):
-                self._changed.notify()
+                self._loop.wake()
 
     def expedite(self, uid: str) -> None:
         """Deletes for that PodDNAT go first: its rows stand in another pod's way."""
-        with self._changed:
+        with self._lock:
             self._backlog.expedite(uid)
-            self._changed.notify()
+            self._loop.wake()
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
-        with self._changed:
+        with self._lock:
             self._backlog.forget(uid)
 
     def unanswered(self, uid: str) -> bool:
         """Whether a write for that PodDNAT is under way or its outcome unknown."""
-        with self._changed:
+        with self._lock:
             return self._backlog.unanswered(uid)
 
     def refusals(self, uid: str) -> dict[NewEntry, Refusal]:
         """What the cloud last refused for that PodDNAT."""
-        with self._changed:
+        with self._lock:
             return self._backlog.refusals(uid)
 
     def hindrances(self, uid: str) -> dict[str, str]:
         """What keeps rows of that PodDNAT from being deleted, by row ID."""
-        with self._changed:
+        with self._lock:
             return self._backlog.hindrances(uid)
 
     def backlog(self) -> int:
         """How many writes wait."""
-        with self._changed:
+        with self._lock:
             return len(self._backlog)
 
     # --- for the poller
 
     def busy(self) -> bool:
         """Whether there is more to write right now."""
-        with self._changed:
+        with self._lock:
             return self._backlog.sending is not None or self._backlog.due(self._clock.monotonic())
 
     def room_made(self, rows: int) -> None:
         """So many rows are gone from the table: what was refused for quota may be tried again."""
-        with self._changed:
+        with self._lock:
             if self._backlog.room_made(rows, self._clock.monotonic()):
-                self._changed.notify()
+                self._loop.wake()
 
     def writes(self) -> int:
         """How many writes have been accepted."""
@@ -144,46 +145,40 @@ class TableWriter:
 
     def start(self) -> None:
         """Start writing."""
-        self._thread.start()
+        self._loop.start()
 
     def stop(self) -> None:
         """Send nothing more; a call on its way is waited for by `join`."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        with self._lock:
+            self._loop.stop()
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; whether it did."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        return self._loop.join(timeout)
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._thread.by(IDLE_S, "waits for a write to be due")
-            pending = self._next()
-            if pending is None:
-                continue
-            self._thread.by(CALL_S, pending.write)
-            try:
-                self._write(pending)
-            except Stopped:
-                self._outcomes.unsent(pending)
-            except Exception:
-                log.exception("writer failed", gateway=self.gateway_id)
-                self._outcomes.broken(pending)
-
-    def _next(self) -> PendingWrite | None:
-        """Wait until something may be sent, and take it; None if it is to be tried again."""
-        with self._changed:
+    def step(self) -> float:
+        """Send the next write if one is due; returns the seconds to the next step."""
+        with self._lock:
             now = self._clock.monotonic()
             wait = self._wait(now)
-            if wait > 0 or self._stopping:
-                self._changed.wait(min(wait, IDLE_S))
-                return None
+            if wait > 0 or self._loop.stopping:
+                return min(wait, IDLE_S)
             if not self._fence():
-                self._changed.wait(0.1)
-                return None
-            return self._backlog.take(now)
+                return FENCED_S
+            pending = self._backlog.take(now)
+        if pending is not None:
+            self._loop.by(CALL_S, pending.write)
+            self._carry_out(pending)
+        return 0.0
+
+    def _carry_out(self, pending: PendingWrite) -> None:
+        try:
+            self._write(pending)
+        except Stopped:
+            self._outcomes.unsent(pending)
+        except Exception:
+            log.exception("writer failed", gateway=self.gateway_id)
+            self._outcomes.broken(pending)
 
     def _wait(self, now: float) -> float:
         due = self._backlog.next_due()
@@ -212,7 +207,7 @@ class TableWriter:
         self._outcomes.accepted(pending, entry_id, sent)
 
     def _send(self, pending: PendingWrite) -> str:
-        with self._changed:
+        with self._lock:
             attempt = self._backlog.attempt(pending)
         token = token_of(self._views.marks, pending, attempt)
         return send(self._cloud, self._table.table_id, pending.write, token, self._fence)

@@ -83,6 +83,7 @@ class AtWork:
         self.views = Views(MARKS, [offer()], 60.0, self.clock)
         self.views.pool.describe(GATEWAY, [eip()], "")
         self.views.table(GATEWAY).merge(reading(self.clock.monotonic()), self.clock.monotonic())
+        self.views.pool.open()
         self.cloud: Any = Cloud()
         self.heard = Heard()
         self.metrics = Metrics()

@@ -79,7 +79,7 @@ class TestVanished:
         record = it.stored(it.record())
         it.gateways.want(record.uid, LOBBY, (create(),))
         it.cloud.answers = [NO_ANSWER]
-        it.writer._write(it.writer._next())
+        it.writer.step()
         it.gateways.want(record.uid, LOBBY, ())
         it.gone(record)
         assert self.vanished(it) == {record.uid}

@@ -1,0 +1,141 @@
+"""What each answer to a write means: for the write, the pool, the view, and those concerned."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S
+from dnatctl.objects import PodDNAT
+from dnatctl.table.backlog import DENIED_PAUSE_S, REFUSED_RETRY_S, RETRY_S
+from dnatctl.table.writes import Refused
+from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete, entry, modify
+from tests.unit.table.made import GATEWAY, reading, row
+
+
+def error(kind: ErrorKind, code: str = "Some.Code") -> CloudError:
+    return CloudError(Operation.CREATE, kind, code=code, message="words")
+
+
+@pytest.fixture
+def it() -> AtWork:
+    return AtWork()
+
+
+@pytest.fixture
+def record(it: AtWork) -> PodDNAT:
+    return it.stored(it.record())
+
+
+def answered(it: AtWork, record: PodDNAT, write: object, kind: ErrorKind) -> float:
+    """The write is answered so; returns after how long it is due again, -1 if it is over."""
+    it.gateways.want(record.uid, LOBBY, (write,))
+    it.cloud.answers = [error(kind)]
+    it.writer.step()
+    due = it.writer._backlog.next_due()
+    return -1.0 if due is None else max(due - it.clock.monotonic(), 0.0)
+
+
+def refusal(it: AtWork, record: PodDNAT) -> Refused | None:
+    found = it.writer.refusals(record.uid).get(entry())
+    return found.why if found else None
+
+
+class TestCreate:
+    @pytest.mark.parametrize(
+        ("kind", "due", "why"),
+        [
+            (ErrorKind.BUSY, 0.0, None),
+            (ErrorKind.RETRY, 0.0, None),
+            (ErrorKind.THROTTLED, 0.0, None),
+            (ErrorKind.GONE_OR_BUSY, 0.0, None),
+            (ErrorKind.UNKNOWN, RETRY_S[0], None),
+            (ErrorKind.GONE, RETRY_S[0], None),
+            (ErrorKind.GATEWAY, RETRY_S[0], Refused.UNUSABLE),
+            (ErrorKind.AUTH, RETRY_S[0], Refused.REJECTED),
+            (ErrorKind.DENIED, DENIED_PAUSE_S[0], Refused.REJECTED),
+            (ErrorKind.QUOTA, REFUSED_RETRY_S[0], Refused.QUOTA),
+            (ErrorKind.CONFLICT, -1.0, Refused.CONFLICT),
+            (ErrorKind.MISMATCH, -1.0, Refused.CONFLICT),
+            (ErrorKind.UNCLASSIFIED, -1.0, Refused.UNFORESEEN),
+        ],
+    )
+    def test_when_it_is_tried_again_and_what_is_said_of_its_row(self, it, record, kind, due, why):
+        assert answered(it, record, create(), kind) == pytest.approx(due)
+        assert refusal(it, record) is why
+
+    @pytest.mark.parametrize("kind", [ErrorKind.GONE, ErrorKind.GATEWAY])
+    def test_the_gateway_is_described_anew(self, it, record, kind):
+        answered(it, record, create(), kind)
+        assert it.doubts == 1
+
+    @pytest.mark.parametrize(
+        "kind", [ErrorKind.UNKNOWN, ErrorKind.CONFLICT, ErrorKind.UNCLASSIFIED]
+    )
+    def test_the_table_is_read_soon(self, it, record, kind):
+        it.poller._asked.clear()
+        answered(it, record, create(), kind)
+        assert it.poller._asked.is_set()
+
+    def test_a_full_table_is_full_for_the_others_too(self, it, record):
+        answered(it, record, create(), ErrorKind.QUOTA)
+        assert it.views.pool.limit(GATEWAY, it.clock.monotonic()) == 0
+
+    def test_while_the_credentials_are_refused_the_whole_table_waits(self, it, record):
+        answered(it, record, create(), ErrorKind.AUTH)
+        other = it.stored(it.record(2, port=601))
+        it.gateways.want(other.uid, LOBBY, (delete(),))
+        assert it.writer.step() == pytest.approx(BARRED_PAUSE_S)
+
+    def test_a_refusal_for_certain_leaves_the_endpoint_unused(self, it, record):
+        answered(it, record, create(), ErrorKind.QUOTA)
+        (endpoint,) = record.spec.endpoints()
+        assert it.views.pool.is_unused(endpoint)
+
+    def test_one_that_leaves_doubt_does_not(self, it, record):
+        answered(it, record, create(), ErrorKind.UNKNOWN)
+        (endpoint,) = record.spec.endpoints()
+        assert not it.views.pool.is_unused(endpoint)
+
+
+class TestModify:
+    def test_where_it_is_not_allowed_entries_are_replaced_from_now_on(self, it, record):
+        assert answered(it, record, modify(), ErrorKind.DENIED) == -1.0
+        assert not it.views.can_modify
+        assert it.heard.changes == [LOBBY]
+
+
+class TestDelete:
+    """Of a row that is there."""
+
+    @pytest.fixture(autouse=True)
+    def there(self, it: AtWork, record: PodDNAT) -> None:
+        now = it.clock.monotonic()
+        listed = row("fwd-1", owner=record.uid)
+        it.cloud.rows = {"fwd-1": listed}
+        it.views.table(GATEWAY).merge(reading(now, listed), now)
+
+    def test_one_that_is_gone_is_gone(self, it, record):
+        assert answered(it, record, delete(), ErrorKind.GONE) == -1.0
+        assert it.views.table(GATEWAY).row("fwd-1") is None
+
+    def test_where_one_code_means_gone_and_busy_the_table_tells_which(self, it, record):
+        assert answered(it, record, delete(), ErrorKind.GONE_OR_BUSY) == 0.0
+        it.cloud.rows = {}
+        due = 0.0
+        for _ in range(3):  # what one answer takes back is believed when another agrees
+            it.clock.advance(60.0)
+            due = answered(it, record, delete(), ErrorKind.GONE_OR_BUSY) if due >= 0 else due
+        assert due == -1.0
+        assert it.views.table(GATEWAY).row("fwd-1") is None
+
+    def test_what_hinders_it_is_told_once(self, it, record):
+        answered(it, record, delete(), ErrorKind.DENIED)
+        assert "Some.Code" in it.writer.hindrances(record.uid)["fwd-1"]
+        assert it.heard.changes.count(LOBBY) >= 1
+        assert it.writer.refusals(record.uid) == {}
+
+    def test_what_passes_by_itself_hinders_nothing(self, it, record):
+        answered(it, record, delete(), ErrorKind.BUSY)
+        assert it.writer.hindrances(record.uid) == {}

@@ -1,0 +1,155 @@
+"""Signals: who is put on the queue for what, who stands for a name, and what is urgent."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.control.queue import WorkQueue
+from dnatctl.control.signals import Signals
+from dnatctl.control.views import Views
+from dnatctl.kube.cache import Cache
+from dnatctl.kube.nodes import Node
+from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodRef
+from tests.support.clock import FakeClock
+from tests.unit.pool.made import eip, offer, spec
+from tests.unit.table.made import GATEWAY, MARKS, uid
+
+LOBBY, ARENA = Key("games", "lobby-0"), Key("games", "arena-0")
+
+
+class Told:
+    """Signals with all that they listen to and lead to."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.views = Views(MARKS, [offer()], 60.0, self.clock)
+        self.views.pool.describe(GATEWAY, [eip()], "")
+        self.queue: WorkQueue[PodRef] = WorkQueue(clock=self.clock)
+        self.pods: Cache[Pod] = Cache()
+        self.records: Cache[PodDNAT] = Cache()
+        self.signals = Signals(self.views, self.queue, self.pods, self.records)
+
+    def heard(self) -> list[PodRef]:
+        """All that is on the queue now, in its order."""
+        found = []
+        while (ref := self.queue.get(timeout=0.0)) is not None:
+            found.append(ref)
+            self.queue.done(ref)
+        return found
+
+
+@pytest.fixture
+def it() -> Told:
+    return Told()
+
+
+def pod(key: Key = LOBBY, ip: str = "10.0.0.1", number: int = 1, node: str = "") -> Pod:
+    return Pod(key, f"pod-{number}", str(number), {}, ips=(ip,), node=node)
+
+
+def record(key: Key = LOBBY, number: int = 1, owners: tuple[Owner, ...] = ()) -> PodDNAT:
+    return PodDNAT(key, uid(number), str(number), spec=spec(600 + number), owners=owners)
+
+
+class TestWhoStandsForAName:
+    def test_its_pod_if_there_is_one(self, it):
+        it.pods.apply(pod())
+        it.records.apply(record())
+        assert it.signals.ref(LOBBY) == PodRef("pod-1", LOBBY)
+
+    def test_else_the_pod_that_its_poddnat_was_made_for(self, it):
+        it.records.apply(record(owners=(Owner("v1", "Pod", "lobby-0", "pod-7"),)))
+        assert it.signals.ref(LOBBY) == PodRef("pod-7", LOBBY)
+
+    def test_else_its_poddnat(self, it):
+        it.records.apply(record())
+        assert it.signals.ref(LOBBY) == PodRef(uid(1), LOBBY)
+
+    def test_a_pod_whose_name_is_anothers_by_now_is_not_looked_at(self, it):
+        it.pods.apply(pod(number=2))
+        assert not it.signals.looking(PodRef("pod-1", LOBBY))
+        assert it.signals.successor(PodRef("pod-1", LOBBY)) == PodRef("pod-2", LOBBY)
+        assert it.signals.looking(PodRef("pod-2", LOBBY))
+
+    def test_where_nobody_stands_for_it_any_more_it_is(self, it):
+        assert it.signals.looking(PodRef("pod-1", LOBBY))
+
+
+class TestCaches:
+    def test_a_pod_that_changes_is_looked_at(self, it):
+        it.pods.apply(pod())
+        assert it.heard() == [PodRef("pod-1", LOBBY)]
+
+    def test_so_is_a_poddnat(self, it):
+        it.records.apply(record())
+        assert it.heard() == [PodRef(uid(1), LOBBY)]
+
+    def test_what_was_heard_until_a_look_is_settled_by_it(self, it):
+        it.pods.apply(pod())
+        ref = it.queue.get(timeout=0.0)
+        it.pods.apply(pod(number=1, ip="10.0.0.2"))
+        it.signals.looking(ref)
+        it.queue.done(ref)
+        assert it.heard() == []
+
+    def test_all_who_state_an_ip_are_looked_at_when_one_more_does(self, it):
+        it.pods.apply(pod())
+        it.heard()
+        it.pods.apply(pod(ARENA, number=2))
+        assert {ref.key for ref in it.heard()} == {LOBBY, ARENA}
+
+    def test_those_on_a_node_that_died_are_looked_at_if_their_ip_is_anothers(self, it):
+        it.pods.apply(pod(node="dead"))
+        it.pods.apply(pod(ARENA, number=2, node="fine"))
+        it.pods.apply(pod(Key("games", "alone"), "10.0.0.9", 3, node="dead"))
+        it.heard()
+        alive = Node(Key("", "dead"), "uid-of-node", "1", "", ready=True)
+        it.signals.node_changed(alive, Node(alive.key, alive.uid, "2", "", ready=False))
+        assert {ref.key for ref in it.heard()} == {LOBBY, ARENA}
+
+    def test_a_node_that_changes_in_what_nobody_asks_for_is_no_news(self, it):
+        it.pods.apply(pod(node="fine"))
+        it.pods.apply(pod(ARENA, number=2, node="fine"))
+        it.heard()
+        node = Node(Key("", "fine"), "uid-of-node", "1", "", ready=True)
+        it.signals.node_changed(node, Node(node.key, node.uid, "2", "", ready=True))
+        assert it.heard() == []
+
+
+class TestUrgency:
+    def test_what_is_found_before_this_replica_leads_lets_news_go_first(self, it):
+        it.pods.apply(pod())
+        it.signals.begin()
+        it.pods.apply(pod(ARENA, "10.0.0.2", 2))
+        assert [ref.key for ref in it.heard()] == [ARENA, LOBBY]
+
+    def test_so_does_a_resync(self, it):
+        it.signals.begin()
+        it.pods.apply(pod())
+        it.records.apply(record(ARENA, 2))
+        it.heard()
+        it.signals.resync()
+        it.pods.apply(pod(Key("games", "new"), "10.0.0.2", 3))
+        heard = [ref.key for ref in it.heard()]
+        assert heard[0] == Key("games", "new")
+        assert set(heard[1:]) == {LOBBY, ARENA}
+
+    def test_a_resync_comes_with_time(self, it):
+        it.signals.begin()
+        it.pods.apply(pod())
+        it.heard()
+        it.signals.pulse(resync=300.0)
+        assert it.heard() == []
+        it.clock.advance(300.0)
+        it.signals.pulse(resync=300.0)
+        assert [ref.key for ref in it.heard()] == [LOBBY]
+
+
+class TestGateways:
+    def test_those_with_a_claim_on_it_are_looked_at(self, it):
+        it.records.apply(record())
+        it.heard()
+        it.signals.gateway_changed("ngw-other")
+        assert it.heard() == []
+        it.signals.gateway_changed(GATEWAY)
+        assert [ref.key for ref in it.heard()] == [LOBBY]

@@ -1,0 +1,46 @@
+"""Which write goes first. More in test_backlog: the classes and the turns of namespaces at work."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.table.turns import Rank, WriteTurns, rank_of
+from dnatctl.table.writes import PendingWrite, Write
+from tests.unit.table.pending import create, delete, modify
+
+
+def pending(write: Write, namespace: str = "games", *, orphan: bool = False) -> PendingWrite:
+    return PendingWrite("a", namespace, write, orphan)
+
+
+@pytest.mark.parametrize(
+    ("write", "orphan", "expedited", "rank"),
+    [
+        (create(), False, False, Rank.EXPOSE),
+        (create(), False, True, Rank.EXPOSE),
+        (modify(), False, True, Rank.EXPOSE),
+        (delete(), False, False, Rank.RELEASE),
+        (delete(), False, True, Rank.BLOCKING),
+        (delete(), True, False, Rank.ORPHAN),
+        (delete(), True, True, Rank.BLOCKING),
+    ],
+)
+def test_the_class_of_a_write(write, orphan, expedited, rank):
+    assert rank_of(pending(write, orphan=orphan), expedited=expedited) is rank
+
+
+def test_with_nothing_ready_there_is_nobody_whose_turn_it_is():
+    assert WriteTurns().take([]) is None
+
+
+def test_of_one_class_and_namespace_the_first_to_come_is_taken():
+    first, second = pending(create(600)), pending(create(601))
+    assert WriteTurns().take([(Rank.EXPOSE, first), (Rank.EXPOSE, second)]) is first
+
+
+def test_a_namespace_that_has_had_no_turn_comes_first():
+    turns = WriteTurns()
+    old, new = pending(create(600), "old"), pending(create(601), "new")
+    assert turns.take([(Rank.EXPOSE, old)]) is old
+    assert turns.take([(Rank.EXPOSE, old), (Rank.EXPOSE, new)]) is new
+    assert turns.take([(Rank.EXPOSE, old), (Rank.EXPOSE, new)]) is old
