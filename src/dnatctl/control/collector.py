@@ -13,9 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from dnatctl.clock import Clock, SystemClock
+from dnatctl.clock import Clock, Deadline, SystemClock
 from dnatctl.cloud.api import CloudApi
-from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.control.identity import Identity

@@ -13,9 +13,8 @@ from collections.abc import Callable
 
 import structlog
 
-from dnatctl.clock import Clock, SystemClock
+from dnatctl.clock import Clock, Deadline, SystemClock
 from dnatctl.cloud.api import CloudApi
-from dnatctl.control.deadline import Deadline
 from dnatctl.control.parts import Parts
 from dnatctl.control.settings import Settings
 from dnatctl.control.signals import PULSE_S

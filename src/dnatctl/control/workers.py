@@ -9,9 +9,8 @@ from operator import attrgetter
 
 import structlog
 
-from dnatctl.clock import Clock
+from dnatctl.clock import Clock, Deadline
 from dnatctl.cloud.api import Stopped
-from dnatctl.control.deadline import Deadline
 from dnatctl.control.queue import QueueMetrics, WorkQueue
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import Failure, KubeError

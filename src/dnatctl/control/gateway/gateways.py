@@ -11,9 +11,9 @@ from functools import partial
 
 import structlog
 
+from dnatctl.clock import Deadline
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.deadline import Deadline
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.poller import TablePoller
 from dnatctl.control.gateway.remains import Remains
