@@ -17,7 +17,7 @@ from msgspec.structs import replace as replaced
 from dnatctl.clock import Clock
 from dnatctl.control.handover import decode, encode
 from dnatctl.control.outages import Outages
-from dnatctl.control.turns import Waiting
+from dnatctl.control.waiting import Waiting
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.orders import Orders
