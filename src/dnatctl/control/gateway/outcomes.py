@@ -68,8 +68,8 @@ class Outcomes:
         self._blame = Blame(gateway_id, views, listener)
         self._table = views.table(gateway_id)
 
-    def is_resolved(self, pending: PendingWrite) -> bool:
-        """Whether a write whose answer was lost needs no further try (now)."""
+    def resolve(self, pending: PendingWrite) -> bool:
+        """Find out what became of a lost write; returns whether it needs no further try (now)."""
         with self._views.lock:
             done = is_done(self._table, pending.uid, pending.write)
         if done:
@@ -94,9 +94,12 @@ class Outcomes:
         self._end(self._backlog.withdrawn, pending, self._clock.monotonic())
         self._tell(pending)
 
-    def broken(self, pending: PendingWrite) -> None:
-        """Something is wrong with this program."""
-        self._end(self._backlog.failed, pending, self._clock.monotonic())
+    def lost(self, pending: PendingWrite) -> None:
+        """There is no answer, or none that this program could make sense of."""
+        now = self._clock.monotonic()
+        self._pace.lost(type(pending.write), now)
+        self._end(self._backlog.lost, pending, now)
+        self._next_door.read_soon()
 
     def _end(self, outcome: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Tell the backlog how a try ended."""
@@ -158,7 +161,7 @@ class Outcomes:
             case ErrorKind.THROTTLED:
                 self._end(self._backlog.busy, pending)
             case ErrorKind.UNKNOWN:
-                self._lost(pending)
+                self.lost(pending)
             case ErrorKind.GONE:
                 self._gone(pending)
             case ErrorKind.GONE_OR_BUSY:
@@ -171,12 +174,6 @@ class Outcomes:
     def _busy(self, pending: PendingWrite, sent: float) -> None:
         self._pace.refused(sent, self._clock.monotonic())
         self._end(self._backlog.busy, pending)
-
-    def _lost(self, pending: PendingWrite) -> None:
-        now = self._clock.monotonic()
-        self._pace.lost(type(pending.write), now)
-        self._end(self._backlog.lost, pending, now)
-        self._next_door.read_soon()
 
     def _gone(self, pending: PendingWrite) -> None:
         now = self._clock.monotonic()

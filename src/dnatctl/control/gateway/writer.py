@@ -178,7 +178,7 @@ class TableWriter:
             self._outcomes.unsent(pending)
         except Exception:
             log.exception("writer failed", gateway=self.gateway_id)
-            self._outcomes.broken(pending)
+            self._outcomes.lost(pending)  # how far it got is not known
 
     def _wait(self, now: float) -> float:
         due = self._backlog.next_due()
@@ -187,7 +187,7 @@ class TableWriter:
         return max(due, self._pace.next) - now
 
     def _write(self, pending: PendingWrite) -> None:
-        if pending.lost_at is not None and self._outcomes.is_resolved(pending):
+        if pending.lost_at is not None and self._outcomes.resolve(pending):
             return
         begun = begin(self._views, pending)
         if begun is None:

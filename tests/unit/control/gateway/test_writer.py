@@ -102,6 +102,13 @@ class TestMayNot:
         it.writer.step()
         assert it.writer.backlog() == 0
 
+    def test_nor_is_what_it_happened_to_taken_for_not_sent(self, it, record):
+        """The row may be there: its PodDNAT must not be let go before that is known."""
+        it.cloud.answers = [LookupError("a bug")]
+        it.writer.step()
+        it.gateways.want(record.uid, LOBBY, ())
+        assert it.writer.unanswered(record.uid)
+
 
 class TestLost:
     """A create without an answer whose PodDNAT wants it no more."""
