@@ -114,6 +114,7 @@ def test_no_leave_for_a_while(it: Stage) -> None:
     assert it.entries("web") == before
     it.cloud.set_knobs(allowed=["vpc:*", "ecs:*"])
     it.ready("next")
+    eventually(lambda: it.record("next")["spec"].get("eni"))  # asked for again after a pause
     it.assert_at_rest()
 
 
