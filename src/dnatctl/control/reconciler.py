@@ -174,7 +174,8 @@ class Reconciler:
                 untold = isinstance(made.step, Publish) and (error.refused or missing)
                 if untold and seen.record is not None:
                     self._mute.add(seen.record.uid)
-                if untold or isinstance(made.step, FixMetadata):
+                kept = isinstance(made.step, DeleteRecord | DropFinalizer) and error.refused
+                if untold or kept or isinstance(made.step, FixMetadata):
                     self._reporter.judged(seen, Plan(problem=not_stored(seen.key, error)))
                 raise
         return 0.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnatctl_sim.kube.wire.faults import Fault, Match
+from dnatctl_sim.kube.wire.faults import Fault, Match, Write
 from tests.support.stage import RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
@@ -79,6 +79,22 @@ def test_it_is_told_on_the_pod_until_it_is_over(it: Stage, why: str) -> None:
     it.kube.faults.clear()
     it.ready("web")
     eventually(lambda: it.condition("web")["status"] == "True")
+
+
+def test_that_a_poddnat_may_not_be_let_go_is_told_on_it(it: Stage) -> None:
+    it.pod("web")
+    it.ready("web")
+
+    def metadata_refused(write: Write) -> Fault | None:
+        if (write.resource, write.subresource, write.verb) == (RECORDS, "", "patch"):
+            return REFUSALS["a webhook that says no"]
+        return it.gate.on_kube_write(write)
+
+    it.kube.faults.on_write = metadata_refused
+    it.delete_pod("web", grace=0)
+    eventually(lambda: "policy.example.com" in it.events("web").get("PodDNATRefused", ""))
+    it.heal()
+    it.gone("web")
 
 
 def test_one_namespace_where_each_refusal_takes_long_holds_up_no_other(it: Stage) -> None:
