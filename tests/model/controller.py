@@ -184,15 +184,13 @@ class Process:
             self.records.held[record.key] = record
             views._keys[record.uid] = record.key
         views._made = set(image.made)
-        views._retired = dict(image.retired)
-        views._noted = set(image.noted)
         img.load_backlog(self.backlog, image.backlog, all_due=all_due)
 
     def freeze(self, **changes: Any) -> Image:
         """The image of the memory as it is now."""
         views, reading = self.views, self.image.reading
         reading = changes.get("reading", reading)
-        retired = img.freeze_retired(views, self.now)
+        quarantine = views.pool._quarantine
         first_read = img.freeze_first_read(self.table, self.now)
         frozen = self.image._replace(
             pods=tuple(sorted(self.pods.states.values())),
@@ -208,8 +206,8 @@ class Process:
             used=img.freeze_used(views.pool),
             quarantine=img.freeze_quarantine(views.pool, self.now),
             lines=img.freeze_lines(views.pool),
-            retired=retired,
-            noted=frozenset(views._noted & {endpoint for endpoint, _ in retired}),
+            retired=frozenset(quarantine._retired),
+            noted=frozenset(quarantine._noted & quarantine._retired),
             adopted=tuple(sorted(views._adopted.items())),
             backlog=img.freeze_backlog(self.backlog, self.table, self.now),
         )

@@ -121,7 +121,7 @@ class Image(NamedTuple):
     used: frozenset[Endpoint] = frozenset()
     quarantine: tuple[tuple[Endpoint, float], ...] = ()
     lines: tuple[LineImage, ...] = ()
-    retired: tuple[tuple[Endpoint, float], ...] = ()
+    retired: frozenset[Endpoint] = frozenset()
     noted: frozenset[Endpoint] = frozenset()
     adopted: tuple[tuple[str, str], ...] = ()
     made: frozenset[str] = frozenset()
@@ -375,11 +375,7 @@ def load_pool(pool: Pool, image: Image) -> None:
         line._returned.update(dict.fromkeys(returned))
     for endpoint, until in image.quarantine:
         pool._quarantine._set(endpoint, until)
-
-
-def freeze_retired(views: Views, now: float) -> tuple[tuple[Endpoint, float], ...]:
-    """Retired endpoints; a quarantine that is over ended long ago."""
-    return tuple(sorted((e, until if until > now else 0.0) for e, until in views._retired.items()))
+    pool._quarantine._retired, pool._quarantine._noted = set(image.retired), set(image.noted)
 
 
 # --- what the lookout and the sweeper remember

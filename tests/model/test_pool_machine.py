@@ -17,6 +17,7 @@ from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool import Allocation, Demand, GatewayPool, Pool
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Pass, Table
+from tests.unit.pool.made import resting
 
 MARKS = Marks("c1")
 QUARANTINE = 60.0
@@ -277,7 +278,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.pool.describe(gateway_id, eips, problem)
         for uid, spec in self.specs.items():
             self.pool.claim(uid, "2026-01-01T00:00:00Z", spec, self.now)
-        self.pool.restore(left, self.now)
+        self.pool.inherit(resting(left), self.now)
         assert self.pool.quarantined(self.now) == left
 
     # --- what holds always

@@ -53,13 +53,13 @@ def test_a_pod_let_go_taken_for_another(explore, monkeypatch):
 
 def test_no_quarantine(explore, monkeypatch):
     monkeypatch.setattr(Quarantine, "begin", lambda *_: None)
-    monkeypatch.setattr(Views, "durable", lambda self, endpoints, uid="": frozenset(endpoints))
+    monkeypatch.setattr(Views, "durable", lambda _self, endpoints: frozenset(endpoints))
     story = _story(explore, scenarios.SCARCE, {"a_ends": 1})
     assert "Rule 5: an endpoint is not handed to another pod before its quarantine" in story
 
 
 def test_quarantine_not_noted_for_the_next_leader(explore, monkeypatch):
-    monkeypatch.setattr(Views, "durable", lambda self, endpoints, uid="": frozenset(endpoints))
+    monkeypatch.setattr(Views, "durable", lambda _self, endpoints: frozenset(endpoints))
     story = _story(explore, scenarios.SCARCE, {"a_ends": 1, "crash": 1})
     assert "Rule 5: an endpoint is not handed to another pod before its quarantine" in story
 

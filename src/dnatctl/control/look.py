@@ -259,7 +259,9 @@ class Lookout:
     def _durable(self, record: PodDNAT | None) -> frozenset[Endpoint]:
         if record is None:
             return frozenset()
-        return self._views.durable(record.spec.endpoints(), record.uid)
+        claimed = record.spec.endpoints()
+        free = self._views.pool.need_not_rest(claimed, record.uid)
+        return self._views.durable(claimed) | free
 
     def _eni(self, ip: str, record: PodDNAT | None) -> Eni | None:
         """Asked for only while the record lacks it: interfaces do not change under a pod.

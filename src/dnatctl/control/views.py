@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from msgspec.structs import replace as replaced
 
 from dnatctl.clock import Clock
-from dnatctl.control.handover import decode, encode
 from dnatctl.control.outages import Outages
 from dnatctl.control.waiting import Waiting
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
@@ -23,6 +22,7 @@ from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.orders import Orders
 from dnatctl.plan.values import Allowance, quota_used_up
 from dnatctl.pool import GatewayPool, Pool, Quota
+from dnatctl.pool.handover import decode, encode
 from dnatctl.pool.history import History
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Change, Row, Table
@@ -51,7 +51,6 @@ class Views:
         self.lock = threading.RLock()
         self.marks = marks
         self.clock = clock
-        self.quarantine_s = quarantine_s
         self.tables: dict[str, Table] = {}
         self.pool = Pool(offers, self.tables, quarantine_s, quota)
         self.gateways: dict[str, Gateway] = {}
@@ -65,9 +64,6 @@ class Views:
         self._by_ip: dict[str, dict[Key, float]] = defaultdict(dict)
         self.waiting = Waiting(self.pool, self.lock, clock)
         self._awaiting_reading: dict[str, set[Key]] = defaultdict(set)
-        self._retired: dict[Endpoint, float] = {}
-        self._noted: set[Endpoint] = set()
-        self._awaiting_note: set[Key] = set()
         self.orders = Orders()
         self.history = History()
         """Who had an endpoint before, for people."""
@@ -186,17 +182,14 @@ class Views:
                 asked = self.asked(new.key)
                 if asked and set(asked.endpoints()) <= set(new.spec.endpoints()):
                     self.end_claim(new.key)  # the same one twice would count double
-                for endpoint in set(old.spec.endpoints() if old else ()) - set(
-                    new.spec.endpoints()
-                ):
-                    self._retired.pop(endpoint, None)
+                had = old.spec.endpoints() if old else ()
+                self.pool.let_go(set(had) - set(new.spec.endpoints()))
                 return old is not None and old.spec != new.spec
             if old is None:
                 return False
             self._keys.pop(old.uid, None)
             self._made.discard(old.uid)
-            for endpoint in old.spec.endpoints():
-                self._retired.pop(endpoint, None)
+            self.pool.let_go(old.spec.endpoints())
             return self.pool.unclaim(old.uid, now)
 
     def begin_claim(self, key: Key, spec: PodDNATSpec, held: PodDNATSpec | None = None) -> None:
@@ -338,46 +331,21 @@ class Views:
         with self.lock:
             return self._awaiting_reading.pop(gateway_id, set())
 
-    # --- retired endpoints, and whether the next leader would know
+    # --- endpoints that rest, and whether the next leader would know
 
     def retire(self, key: Key, endpoints: Iterable[Endpoint]) -> bool:
         """Begin the quarantine of endpoints whose rows are gone; whether any begins just now."""
-        now = self.clock.monotonic()
         with self.lock:
-            self._awaiting_note.add(key)
-            new = [endpoint for endpoint in endpoints if endpoint not in self._retired]
-            begun = [endpoint for endpoint in new if self.pool.may_rest(endpoint)]
-            self.pool.retire(begun, now)
-            self._noted.difference_update(begun)
-            self._retired.update(dict.fromkeys(new, now))
-            self._retired.update(dict.fromkeys(begun, now + self.quarantine_s))
-            return bool(new)
+            return self.pool.retire(endpoints, self.clock.monotonic(), key)
 
-    def durable(self, endpoints: Iterable[Endpoint], uid: str = "") -> frozenset[Endpoint]:
-        """Of these, the retired ones whose quarantine is noted, or is over already.
-
-        With `uid`, who claims them, also those that need not rest: there never was a row for them,
-        or they are another PodDNAT's, so that this one has no right to have them rest.
-        """
-        now = self.clock.monotonic()
+    def durable(self, endpoints: Iterable[Endpoint]) -> frozenset[Endpoint]:
+        """Of these, the retired ones whose quarantine is noted, or is over already."""
         with self.lock:
-            return frozenset(
-                e
-                for e in endpoints
-                if (e in self._retired and (e in self._noted or self._retired[e] <= now))
-                or (uid and self._need_not_rest(e, uid))
-            )
-
-    def _need_not_rest(self, endpoint: Endpoint, uid: str) -> bool:
-        return (
-            self.pool.is_unused(endpoint)
-            or self.pool.owner(endpoint) not in ("", uid)
-            or endpoint in self.pool.beyond(uid)
-        )
+            return self.pool.durable(endpoints, self.clock.monotonic())
 
     def waits_for_note(self) -> bool:
         """Whether anybody waits for a quarantine to be noted for the next leader."""
-        return bool(self._awaiting_note)
+        return self.pool.awaits_note()
 
     def quarantined(self) -> dict[Endpoint, float]:
         """Endpoints in quarantine, with the seconds that remain."""
@@ -393,20 +361,15 @@ class Views:
 
     def inherit(self, text: str, age: float) -> None:
         """Take over what the last leader left at least `age` seconds ago."""
-        resting, now = decode(text).after(age), self.clock.monotonic()
+        resting = decode(text).after(age)
         with self.lock:
-            each = resting.among([offer.ports for offer in self.pool.offers()])
-            self.pool.restore(each or {}, now)
-            too_many = resting.spans if each is None else ()
-            self.pool.restore_all(max([resting.everything, *(s.seconds for s in too_many)]), now)
+            self.pool.inherit(resting, self.clock.monotonic())
 
     def noted(self, text: str) -> set[Key]:
         """This is stored for the next leader; returns who waited for that."""
         resting = decode(text)
         with self.lock:
-            self._noted = set(filter(resting.covers, self._retired))
-            waiting, self._awaiting_note = self._awaiting_note, set()
-            return waiting
+            return self.pool.noted(resting)
 
 
 def _provisional(key: Key) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from dnatctl.model import Endpoint, ForwardEntry, PortRange
-from dnatctl.objects import PodDNATSpec
+from dnatctl.objects import Key, PodDNATSpec
 from dnatctl.orders import Orders
 from dnatctl.pool.claims import Claim, Claims, Freed
 from dnatctl.pool.gateway import OfferedGateway
+from dnatctl.pool.handover import Resting
 from dnatctl.pool.packing import rows_of
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.pool.trust import Trust
@@ -247,10 +248,36 @@ class Holdings:
 
     # --- quarantine
 
-    def retire(self, endpoints: Iterable[Endpoint], now: float) -> None:
-        """Keep endpoints from being handed out for the quarantine time, beginning now."""
-        for endpoint in filter(self.may_rest, endpoints):
-            self._quarantine.begin(endpoint, now)
+    def retire(self, endpoints: Iterable[Endpoint], now: float, key: Key | None = None) -> bool:
+        """The rows of these are gone: keep them from being handed out for the quarantine time.
+
+        It begins the first time that they are retired; returns whether any is just now. `key`: who
+        goes on when that is noted for the next leader.
+        """
+        if key is not None:
+            self._quarantine.wait_for_note(key)
+        return self._quarantine.retire(endpoints, self.may_rest, now)
+
+    def let_go(self, endpoints: Iterable[Endpoint]) -> None:
+        """A PodDNAT claims these no more."""
+        self._quarantine.let_go(endpoints)
+
+    def durable(self, endpoints: Iterable[Endpoint], now: float) -> frozenset[Endpoint]:
+        """Of these, the retired ones whose quarantine is noted, or is over already."""
+        return frozenset(e for e in endpoints if self._quarantine.is_durable(e, now))
+
+    def need_not_rest(self, endpoints: Iterable[Endpoint], uid: str) -> frozenset[Endpoint]:
+        """Of these, which that PodDNAT claims, those that it may let go of as they are.
+
+        There never was a row for them, or they are another PodDNAT's, so that this one has no right
+        to have them rest.
+        """
+        beyond = self.beyond(uid)
+        return frozenset(
+            e
+            for e in endpoints
+            if self.is_unused(e) or self.owner(e) not in ("", uid) or e in beyond
+        )
 
     def vacate(self, entry: ForwardEntry, now: float, namespace: str = "") -> None:
         """A row of ours is gone: what nobody claims of it rests from now on.
@@ -277,13 +304,21 @@ class Holdings:
             for port in ports.common(gateway.offer.ports)
         }
 
-    def restore(self, remaining: Mapping[Endpoint, float], now: float) -> None:
-        """Take over quarantines of an earlier run: seconds that remain for each endpoint."""
-        self._quarantine.resume(remaining, now)
-
-    def restore_all(self, seconds: float, now: float) -> None:
-        """An earlier run knows only that endpoints rest, not which."""
+    def inherit(self, resting: Resting, now: float) -> None:
+        """Take over the quarantines of the last leader."""
+        each = resting.among([gateway.offer.ports for gateway in self._gateways.values()])
+        self._quarantine.resume(each or {}, now)
+        too_many = resting.spans if each is None else ()
+        seconds = max([resting.everything, *(span.seconds for span in too_many)])
         self._quarantine.resume_all(seconds, now)
+
+    def noted(self, resting: Resting) -> set[Key]:
+        """This is stored for the next leader; returns who waited for that."""
+        return self._quarantine.noted(resting.covers)
+
+    def awaits_note(self) -> bool:
+        """Whether anybody waits for what rests to be noted."""
+        return self._quarantine.awaits_note()
 
     def all_rest(self, now: float) -> float:
         """Seconds for which no endpoint at all is handed out."""

@@ -1,12 +1,17 @@
-"""Quarantine: endpoints that rest after use, so that nobody gets traffic meant for another pod."""
+"""Quarantine: endpoints that rest after use, so that nobody gets traffic meant for another pod.
+
+A claim to an endpoint that rests is let go of only once the next leader would know of it: that is
+noted in the Lease (`handover`), and whoever waits for it is told.
+"""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from dnatctl.model import Endpoint
+from dnatctl.objects import Key
 
 
 class Quarantine:
@@ -23,11 +28,52 @@ class Quarantine:
         """A heap; what was begun anew since is in it with its old time as well."""
         self._counted_for: dict[Endpoint, str] = {}
         self._counts: Counter[str] = Counter()
+        self._retired: set[Endpoint] = set()
+        """Claimed ones whose rows are gone: their claims are to go, or to be changed."""
+        self._noted: set[Endpoint] = set()
+        self._waiting: set[Key] = set()
 
     def begin(self, endpoint: Endpoint, now: float, namespace: str = "") -> None:
         """The endpoint rests for the full time from now on."""
         self._set(endpoint, now + self._seconds)
         self._count(endpoint, namespace)
+
+    def retire(
+        self, endpoints: Iterable[Endpoint], may_rest: Callable[[Endpoint], bool], now: float
+    ) -> bool:
+        """The rows of these claimed endpoints are gone, so they rest, if they may, from now on.
+
+        Only the first time; returns whether that is so of any.
+        """
+        new = [endpoint for endpoint in endpoints if endpoint not in self._retired]
+        self._retired.update(new)
+        for endpoint in filter(may_rest, new):
+            self._noted.discard(endpoint)
+            self.begin(endpoint, now)
+        return bool(new)
+
+    def let_go(self, endpoints: Iterable[Endpoint]) -> None:
+        """Nobody claims these as before: whoever does next retires them anew."""
+        self._retired.difference_update(endpoints)
+
+    def wait_for_note(self, key: Key) -> None:
+        """Who has retired endpoints, and goes on when that is noted."""
+        self._waiting.add(key)
+
+    def noted(self, is_noted: Callable[[Endpoint], bool]) -> set[Key]:
+        """The next leader would let those rest; returns who waited for that."""
+        self._noted = set(filter(is_noted, self._retired))
+        waiting, self._waiting = self._waiting, set()
+        return waiting
+
+    def awaits_note(self) -> bool:
+        """Whether anybody waits for that."""
+        return bool(self._waiting)
+
+    def is_durable(self, endpoint: Endpoint, now: float) -> bool:
+        """Whether the endpoint is retired, and its rest is noted, or over already."""
+        over = self._until.get(endpoint, now) <= now
+        return endpoint in self._retired and (endpoint in self._noted or over)
 
     def resume(self, remaining: Mapping[Endpoint, float], now: float) -> None:
         """Take over what an earlier run began: seconds that remain for each endpoint."""

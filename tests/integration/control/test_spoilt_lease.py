@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.control.handover import LIMIT
 from dnatctl.kube.lease_record import HANDOVER
+from dnatctl.pool.handover import LIMIT
 from tests.support.stage import NAMESPACE, RECORDS, Stage, eventually, stage
 
 LEASES = "leases.coordination.k8s.io"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.control.handover import encode
 from dnatctl.control.views import Counts, Views
 from dnatctl.model import Endpoint, GatewayEip
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.pool.handover import encode
 from dnatctl.table.view import Change
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import demand, eip, endpoint, offer, spec
@@ -233,7 +233,7 @@ class TestSending:
         views.record_changed(None, record(1, claim=spec(600, 601)))
         assert views.about_to_send(uid(1), [endpoint(600)]) == {endpoint(600)}
         assert views.about_to_send(uid(1), [endpoint(600)]) == set()
-        assert views.durable(spec(600, 601).endpoints(), uid(1)) == {endpoint(601)}
+        assert views.pool.need_not_rest(spec(600, 601).endpoints(), uid(1)) == {endpoint(601)}
         views.record_changed(record(1, claim=spec(600, 601)), None)
         assert set(views.quarantined()) == {endpoint(600)}
 
@@ -359,8 +359,8 @@ class TestRetired:
     def test_what_is_anothers_need_not_rest(self, views):
         """Who lost it to another PodDNAT has no right to have it rest, nor need to wait."""
         views.record_changed(None, record(1))
-        assert views.durable(self.ENDPOINTS, uid(2)) == {endpoint(600)}
-        assert views.durable(self.ENDPOINTS, uid(1)) == frozenset()
+        assert views.pool.need_not_rest(self.ENDPOINTS, uid(2)) == {endpoint(600)}
+        assert views.pool.need_not_rest(self.ENDPOINTS, uid(1)) == frozenset()
         assert views.durable(self.ENDPOINTS) == frozenset()
 
     def test_a_note_of_an_earlier_quarantine_does_not_count(self, views):

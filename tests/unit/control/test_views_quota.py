@@ -98,7 +98,8 @@ class TestBeyond:
         assert owners(views, 602, 603, 604) == [uid(1), "", ""]
         assert views.pool.has_nothing(uid(2))
         assert views.pool.is_free(GATEWAY, endpoint(603), 0.0)
-        assert views.durable(spec(603, 604).endpoints(), uid(2)) == {endpoint(603), endpoint(604)}
+        beyond = spec(603, 604).endpoints()
+        assert views.pool.need_not_rest(beyond, uid(2)) == set(beyond)
         assert views.pool.used(GATEWAY) == 3
 
     def test_a_claim_that_grows_too_large_has_only_part(self, views):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dnatctl.model import Endpoint, ForwardEntry, GatewayEip, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool import Allocation, Demand, GatewayPool, Pool, Shortage
+from dnatctl.pool.handover import Resting, Span
 from tests.unit.table.made import EIP, GATEWAY, TCP, view
 
 QUARANTINE = 60.0
@@ -12,6 +15,14 @@ QUARANTINE = 60.0
 
 def offer(gateway_id: str = GATEWAY, ports: str = "600/609", **more) -> GatewayPool:
     return GatewayPool(gateway_id, PortRange.parse(ports), **more)
+
+
+def resting(remaining: Mapping[Endpoint, float]) -> Resting:
+    """What a leader leaves of these quarantines: seconds that remain for each endpoint."""
+    spans = (
+        Span(e.ip, e.protocol, PortRange(e.port, e.port), left) for e, left in remaining.items()
+    )
+    return Resting(tuple(spans))
 
 
 def eip(ip: str = EIP, problem: str = "", *, snat: bool = False) -> GatewayEip:

@@ -8,7 +8,7 @@ from dnatctl.model import EntryStatus, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool import Pool, rows_of
 from dnatctl.pool.claims import Claim, Claims
-from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, pool_of, spec, take
+from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, pool_of, resting, spec, take
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid
 
 AVAILABLE = EntryStatus.AVAILABLE
@@ -218,20 +218,20 @@ class TestQuarantine:
 
     def test_it_outlives_a_restart(self):
         pool = pool_of()
-        pool.restore({endpoint(600): 12.5}, 1000.0)
+        pool.inherit(resting({endpoint(600): 12.5}), 1000.0)
         assert pool.quarantined(1000.0) == {endpoint(600): 12.5}
         assert not pool.is_free(GATEWAY, endpoint(600), 1012.4)
         assert pool.is_free(GATEWAY, endpoint(600), 1012.5)
 
     def test_a_restored_time_is_bounded_by_the_configured_one(self):
         pool = pool_of()
-        pool.restore({endpoint(600): 1e9}, 0.0)
+        pool.inherit(resting({endpoint(600): 1e9}), 0.0)
         assert pool.quarantined(0.0) == {endpoint(600): QUARANTINE}
 
     def test_restoring_never_shortens_one_that_has_begun(self):
         pool = pool_of()
         pool.retire([endpoint(600)], 0.0)
-        pool.restore({endpoint(600): 5.0}, 0.0)
+        pool.inherit(resting({endpoint(600): 5.0}), 0.0)
         assert pool.quarantined(0.0) == {endpoint(600): QUARANTINE}
 
     def test_none_configured_none_kept(self):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnatctl.control.handover import LIMIT, MOST, Resting, decode, encode
 from dnatctl.model import ALL_PORTS, Endpoint, PortRange, Protocol
+from dnatctl.pool.handover import LIMIT, MOST, Resting, decode, encode
 
 WEB = Endpoint("1.1.1.1", 600, Protocol.TCP)
 GAME = Endpoint("1.1.1.1", 600, Protocol.UDP)
