@@ -175,6 +175,7 @@ An AccessKey pair among the values goes into a Secret; better name one that is t
 forward entry is touched.
 
 **Away again.** `helm uninstall` leaves the definition, every PodDNAT and every forward entry as
-they are; a new installation takes them up. To give all endpoints back first, take the annotation
-off the pods (or delete them) and wait until `kubectl get poddnats -A` is empty. What then still
-stands: `kubectl delete crd poddnats.alibabacloud.com`, and the namespace."""
+they are; a new installation takes them up. To take all of it away, and whenever something is stuck
+because no controller is there any more: scale the Deployment to 0, run `dnatctl uninstall --config
+FILE` (shows what would go) and again with `--yes` (with `--crd` for the definition too), then
+`helm uninstall`."""

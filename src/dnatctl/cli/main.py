@@ -23,6 +23,10 @@ COMMANDS = {
     "pause": ("dnatctl.cli.orders:pause", "Change nothing of a pod, on a gateway, or at all."),
     "resume": ("dnatctl.cli.orders:resume", "End a pause."),
     "gc": ("dnatctl.cli.gc:gc", "Show entries of this cluster that nothing claims; delete them."),
+    "uninstall": (
+        "dnatctl.cli.uninstall:uninstall",
+        "Take everything of ours out of cloud and cluster.",
+    ),
     "version": ("dnatctl.cli.version:version", "Print the version."),
 }
 EMULATED = {

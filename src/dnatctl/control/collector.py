@@ -32,6 +32,7 @@ from dnatctl.objects import Key, PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
 from dnatctl.table.marks import Marks
 from dnatctl.table.orphans import Orphan
+from dnatctl.table.view import Table
 
 POLL_S = 0.1
 
@@ -40,6 +41,7 @@ class Collector:
     """One garbage collection. Use as a context manager.
 
     `of`: the tag of another cluster with the same cluster ID, that is gone, in place of this one's.
+    `everything`: rows that a PodDNAT claims as well.
     Raises KubeError and, where it is not known which cluster this is for certain, ValueError.
     """
 
@@ -51,6 +53,8 @@ class Collector:
         version: str,
         clock: Clock | None = None,
         of: str = "",
+        *,
+        everything: bool = False,
     ) -> None:
         self._clock = clock or SystemClock()
         config = settings.config
@@ -65,6 +69,7 @@ class Collector:
         if problem := identity.learn():
             raise ValueError(problem)
         self._of = of
+        self._everything = everything
         if of:
             self._views.identify(of)
         self._leading, self._lost = threading.Event(), threading.Event()
@@ -124,6 +129,10 @@ class Collector:
             and (row := self._views.table(orphan.gateway_id).row(orphan.entry_id)) is not None
         ]
 
+    def table(self, gateway_id: str) -> Table | None:
+        """What is known of a gateway's table; None where the configuration has no such gateway."""
+        return self._views.tables.get(gateway_id)
+
     def lead(self, timeout: float) -> str:
         """Take the controller's Lease; returns who holds it if that did not succeed in time."""
         self._elector.start()
@@ -154,7 +163,7 @@ class Collector:
         found = self._sweeper.find()
         if self._of:  # what has no tag may be anybody's
             found = [orphan for orphan in found if orphan.proven]
-        known = self._known_uids() if found else set()
+        known = self._known_uids() if found and not self._everything else set()
         return [orphan for orphan in found if orphan.uid not in known]
 
     def _read_since(self, generations: dict[str, int]) -> bool:

@@ -1,0 +1,156 @@
+"""`dnatctl uninstall`: takes everything of ours out of the cloud and the cluster."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from dnatctl.cli.gc import DELETE_S
+from dnatctl.cli.options import (
+    config_option,
+    connect,
+    connect_cloud,
+    kubeconfig_option,
+    load_config,
+    namespace_option,
+    own_namespace,
+    provider_for,
+)
+from dnatctl.cloud.errors import CloudError
+from dnatctl.control.collector import Collector
+from dnatctl.control.settings import Settings
+from dnatctl.control.uninstall import Survey, Uninstaller
+from dnatctl.kube.client import KubeClient
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.leftovers import Leftovers
+from dnatctl.kube.poddnats import VERSIONS, Served, served_version
+from dnatctl.observe.logs import configure
+from dnatctl.observe.metrics import CONTROLLER
+
+ELSEWHERE = "kube-system"
+"""Where the Lease is taken if the controller's namespace is gone, and with it its Lease."""
+
+MANIFESTS = (
+    "on purpose: what the manifests made; `helm uninstall dnatctl -n {0}`, or "
+    "`kubectl delete -k manifests/overlays/default`, takes that away"
+)
+DEFINITION = "on purpose: the definition of PodDNATs; --crd takes it away as well"
+
+
+@click.command()
+@config_option
+@kubeconfig_option
+@namespace_option
+@click.option("--yes", is_flag=True, help="Do it; without, it is only shown what would be done.")
+@click.option("--crd", is_flag=True, help="Delete the definition of PodDNATs as well.")
+@click.option(
+    "--keep-entries",
+    is_flag=True,
+    help="Leave the entries in the cloud and free all PodDNATs all the same: for a cloud account "
+    "that is gone, or entries that another program takes on.",
+)
+@click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for answers.")
+def uninstall(
+    config_file: Path,
+    kubeconfig: Path | None,
+    namespace: str | None,
+    yes: bool,
+    crd: bool,
+    keep_entries: bool,
+    timeout: float,
+) -> None:
+    """Take everything of dnatctl out of the cloud and the cluster, or say what is left and why.
+
+    Deletes the forward entries with this cluster's mark, frees and deletes the PodDNATs, takes
+    condition and annotation off pods, and removes the ledger and the Lease. Pods lose their public
+    addresses. What other programs made is left alone. Shows what it would do, unless --yes is
+    given. The controller has to be stopped first; whatever state namespaces and definition are in,
+    nothing stays stuck. Exits with 1 if something is left that should not be.
+    """
+    config = load_config(config_file)
+    configure("error", "console")
+    client = connect(kubeconfig, 4)
+    try:
+        place = namespace or own_namespace(client)
+        settings = Settings(config, place, "dnatctl-uninstall")
+        served = _served(client)
+        leftovers = Leftovers(client, place, served)
+        if not leftovers.is_there():
+            settings = replace(settings, namespace=ELSEWHERE)
+        cloud = connect_cloud(config, provider_for(config))
+        version = served.version if served else VERSIONS[0]
+        with Collector(settings, client, cloud, version, everything=True) as collector:
+            work = Uninstaller(leftovers, None if keep_entries else collector)
+            found = work.survey(timeout)
+            _show(found)
+            if not yes:
+                click.echo("nothing was changed: --yes does it")
+                return
+            if why := _occupied(leftovers, collector, place, timeout):
+                click.echo(why, err=True)
+                sys.exit(1)
+            left = work.remove(found, timeout + DELETE_S * len(found.rows))
+        if not left:
+            leftovers.strike_lease(settings.namespace, CONTROLLER)
+            if crd:
+                leftovers.strike_definition()
+        sys.exit(_conclude(left, found, place, crd=crd or served is None))
+    except (CloudError, KubeError, TimeoutError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _served(client: KubeClient) -> Served | None:
+    try:
+        return Served(client, served_version(client))
+    except KubeError as error:
+        if error.failure is Failure.NOT_FOUND:
+            return None
+        raise
+
+
+def _occupied(leftovers: Leftovers, collector: Collector, place: str, timeout: float) -> str:
+    """Why nothing may be done: a controller is at work, or is to be."""
+    stop = "stop the controller first: kubectl -n {} scale deployment {} --replicas=0"
+    if wanted := leftovers.scaled_up():
+        return stop.format(place, " ".join(wanted))
+    if holder := collector.lead(timeout):
+        return f"{holder} holds the Lease; " + stop.format(place, CONTROLLER)
+    return ""
+
+
+def _show(found: Survey) -> None:
+    for orphan, entry in found.rows:
+        external = f"{entry.external_ip}:{entry.external_ports}/{entry.protocol}"
+        internal = f"{entry.internal_ip}:{entry.internal_ports}"
+        click.echo(f"entry    {orphan.gateway_id} {entry.entry_id} {external} to {internal}")
+    for record in found.records:
+        click.echo(f"PodDNAT  {record.key}")
+    for pod in found.pods:
+        click.echo(f"pod      {pod.key}: condition or annotation")
+    for name in found.ledger:
+        click.echo(f"ledger   {name}")
+    for record, why in found.kept:
+        click.echo(f"kept     PodDNAT {record.key}: {why}")
+    for orphan, entry in found.doubtful:
+        click.echo(
+            f"kept     entry {orphan.gateway_id} {entry.entry_id}: it may be another cluster's, "
+            "with the same clusterID; `dnatctl gc` shows and deletes it"
+        )
+
+
+def _conclude(left: list[str], found: Survey, place: str, *, crd: bool) -> int:
+    """Tell what is gone and what is left; the exit status."""
+    counts = (len(found.rows), len(found.records), len(found.pods))
+    if not left:
+        click.echo("{} entries, {} PodDNATs gone, {} pods cleaned".format(*counts))
+    for each in left:
+        click.echo(f"left     {each}", err=True)
+    if left:
+        click.echo("left     the ledger and the Lease, until the rest is gone", err=True)
+    click.echo(f"left     {MANIFESTS.format(place)}")
+    if not crd:
+        click.echo(f"left     {DEFINITION}")
+    return 1 if left else 0

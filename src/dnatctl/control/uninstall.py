@@ -1,0 +1,114 @@
+"""Away again: everything of ours out of the cloud and the cluster, in an order that loses nothing.
+
+First nobody is told of the entries any more, then they go, then the PodDNATs that say whose they
+are, and the ledger last: whatever fails on the way, what is left still says what it is, and the
+same command goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+
+from dnatctl.control.collector import Collector
+from dnatctl.kube.errors import KubeError
+from dnatctl.kube.leftovers import Leftovers, MarkedPod
+from dnatctl.model import ForwardEntry
+from dnatctl.objects import PodDNAT
+from dnatctl.table.orphans import Orphan
+
+Row = tuple[Orphan, ForwardEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What there is. `doubtful`: entries that may be another cluster's with the same cluster ID;
+    `kept`: PodDNATs that are left alone, and why; `others`: entries that are another program's.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    doubtful: list[Row] = field(default_factory=list)
+    records: list[PodDNAT] = field(default_factory=list)
+    kept: list[tuple[PodDNAT, str]] = field(default_factory=list)
+    pods: list[MarkedPod] = field(default_factory=list)
+    ledger: list[str] = field(default_factory=list)
+
+
+class Uninstaller:
+    """Takes away what a survey has found; `entries` is None where entries are to stay."""
+
+    def __init__(self, leftovers: Leftovers, entries: Collector | None) -> None:
+        self._leftovers = leftovers
+        self._entries = entries
+
+    def survey(self, timeout: float) -> Survey:
+        """Look at everything. Raises KubeError, TimeoutError and ValueError."""
+        rows = self._entries.find(timeout) if self._entries else []
+        records = self._leftovers.records()
+        known = {record.uid for record in records}
+        sure = [row for row in rows if row[0].proven or row[0].uid in known]
+        reasons = [(record, self._why_kept(record, rows)) for record in records]
+        return Survey(
+            rows=sure,
+            doubtful=[row for row in rows if row not in sure],
+            records=[record for record, why in reasons if not why],
+            kept=[(record, why) for record, why in reasons if why],
+            pods=self._leftovers.pods(),
+            ledger=self._leftovers.ledger(),
+        )
+
+    def remove(self, found: Survey, timeout: float) -> list[str]:
+        """Take it all away; what is left in the end, in words."""
+        left = self._unmark(found.pods)
+        records = found.records if self._entries is None else self._withdraw(found.records)
+        stay = self._delete_rows(found.rows, timeout)
+        held = {orphan.uid for orphan in stay}
+        left += [f"forward entry {o.entry_id} of {o.gateway_id}: not deleted in time" for o in stay]
+        for record in records:
+            why = "its entries are there still" if record.uid in held else self._free(record)
+            left += [f"PodDNAT {record.key}: {why}"] if why else []
+        left += [f"PodDNAT {record.key}: {why}" for record, why in found.kept]
+        if not left:
+            for name in found.ledger:
+                self._leftovers.strike(name)
+        return left
+
+    def _why_kept(self, record: PodDNAT, rows: Iterable[Row]) -> str:
+        if self._entries is None:
+            return ""
+        gateway = record.spec.gateway_id
+        table = self._entries.table(gateway)
+        if gateway and table is None:
+            return f"names gateway {gateway}, which the configuration does not: add it there"
+        ours = {entry.entry_id for _, entry in rows}
+        foreign = [
+            entry.entry_id
+            for entry in record.status.entries
+            if table is not None and table.row(entry.entry_id) and entry.entry_id not in ours
+        ]
+        if foreign:
+            return f"its entries ({', '.join(foreign[:3])}) were made by another program"
+        return ""
+
+    def _delete_rows(self, rows: Collection[Row], timeout: float) -> list[Orphan]:
+        if self._entries is None or not rows:
+            return []
+        return self._entries.delete([orphan for orphan, _ in rows], timeout)
+
+    def _withdraw(self, records: Iterable[PodDNAT]) -> list[PodDNAT]:
+        return [self._leftovers.withdraw(record) for record in records]
+
+    def _free(self, record: PodDNAT) -> str:
+        try:
+            return self._leftovers.free(record)
+        except KubeError as error:
+            return str(error)
+
+    def _unmark(self, pods: Iterable[MarkedPod]) -> list[str]:
+        left = []
+        for pod in pods:
+            try:
+                self._leftovers.unmark(pod)
+            except KubeError as error:
+                left.append(f"condition or annotation of pod {pod.key}: {error}")
+        return left
