@@ -174,14 +174,18 @@ class Cluster:
             "kube-api-burst": 1000,
             "controllers": "deployment,replicaset,statefulset,garbagecollector,namespace",
         }
-        if self._minor("kube-controller-manager") < 24:
+        if self.minor("kube-controller-manager") < 24:
             flags["port"] = 0  # else the same fixed port is opened on every interface
         return flags
 
-    def _minor(self, name: str) -> int:
+    def version_of(self, name: str) -> str:
+        """What a Kubernetes server's program says: `Kubernetes v1.36.0`."""
         command = [str(self.assets.path(name)), "--version"]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return int(answer.split(".")[1])
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    def minor(self, name: str) -> int:
+        """The minor version of a Kubernetes server's program."""
+        return int(self.version_of(name).split(".")[1])
 
     def _probes(self) -> dict[str, Callable[[], bool]]:
         manager = f"https://{LOOPBACK}:{self._ports()['kube-controller-manager']}"

@@ -18,6 +18,8 @@ from tests.e2e.kubeapi import ApiError, KubeApi, Object
 from tests.e2e.kubectl import Kubectl
 
 _COMMAND = Path(__file__).parents[2] / "hack" / "control-plane"
+_SNAPSHOTS = 33
+"""The minor version of Kubernetes since when lists may be served from the server's memory."""
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -99,6 +101,10 @@ class ControlPlane:
         kubeconfig = {"admin": self.admin_kubeconfig, "dnatctl": self.dnatctl_kubeconfig}[identity]
         return Kubectl(self._cluster.assets.path("kubectl"), kubeconfig)
 
+    def version_of(self, server: str) -> str:
+        """What the program of `kube-apiserver` or `kube-controller-manager` says of itself."""
+        return self._cluster.version_of(server)
+
     def log(self, server: str) -> str:
         """The last of what `kube-apiserver`, `etcd` or `kube-controller-manager` logged."""
         return self._cluster.process(server).log_tail(20_000)
@@ -161,10 +167,14 @@ class ControlPlane:
         """Forget all history and return the revision it now begins with.
 
         Lists that go on by an older `continue` token get 410. Watches do not: the API server
-        serves those from its own memory, see `expire_watches`.
+        serves those from its own memory, see `expire_watches`. Servers that also serve lists from
+        there (ListFromCacheSnapshot, on by default since 1.34) are started anew, without memory.
+        https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/
         """
         header = self._etcd("kv/range", {"key": "AA=="})["header"]
         self._etcd("kv/compaction", {"revision": header["revision"], "physical": True})
+        if self._cluster.minor("kube-apiserver") >= _SNAPSHOTS:
+            self.restart_apiserver(kill=True)
         return int(header["revision"])
 
     def expire_watches(self) -> None:

@@ -6,6 +6,7 @@ controller's client cannot hide itself.
 
 import json
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -48,8 +49,13 @@ class KubeApi:
     """
 
     def __init__(self, url: str, authority: Path, token: str, *, patience: float = 30) -> None:
-        """Wait `patience` seconds for an answer."""
+        """Wait `patience` seconds for an answer.
+
+        A server that is not ready for a resource yet answers 429 and when to come back: that is
+        heeded for as long.
+        """
         self._url = url
+        self._patience = patience
         self._timeout = urllib3.Timeout(connect=patience, read=patience)
         self._pool = urllib3.PoolManager(
             ca_certs=str(authority),
@@ -131,7 +137,29 @@ class KubeApi:
         *,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
-        response = self._pool.request(
+        deadline = time.monotonic() + self._patience
+        while True:
+            response = self._once(method, path, query, body, content_type, stream=stream)
+            pause = float(response.headers.get("Retry-After", 1))
+            if response.status != 429 or time.monotonic() + pause > deadline:
+                break
+            response.drain_conn()
+            time.sleep(pause)  # asked for by the server: its storage is initializing, or it is busy
+        if response.status >= 400:
+            raise _error(response.status, response.data)
+        return response
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object],
+        body: Any,
+        content_type: str,
+        *,
+        stream: bool,
+    ) -> urllib3.BaseHTTPResponse:
+        return self._pool.request(
             method,
             f"{self._url}{path}",
             fields={key: str(value) for key, value in query.items()} if body is None else None,
@@ -140,9 +168,6 @@ class KubeApi:
             preload_content=not stream,
             timeout=_STREAM_TIMEOUT if stream else self._timeout,
         )
-        if response.status >= 400:
-            raise _error(response.status, response.data)
-        return response
 
 
 class Watch:

@@ -15,7 +15,7 @@ from tests.e2e.meddler import meddling
 from tests.e2e.oracle import entries_of
 from tests.e2e.workloads import deployment, pod
 
-FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io/v1beta1"
+FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io"
 PORTS = exposing("80,443")
 LASTING = {"lease": 60.0}
 """A Lease that outlives the start of an API server on a busy machine."""
@@ -210,9 +210,11 @@ def _one_request_at_once(arena: Arena) -> Iterator[None]:
     Its concurrency is shared out among priority levels: the one for dnatctl gets one share, and
     one that nobody uses gets thousands.
     """
-    levels, schemas = f"{FLOW_CONTROL}/prioritylevelconfigurations", f"{FLOW_CONTROL}/flowschemas"
-    arena.api.create(levels, _level("dnatctl-test", 1))
-    arena.api.create(levels, _level("dnatctl-test-greedy", 100_000))
+    version = arena.api.get(FLOW_CONTROL)["preferredVersion"]["version"]
+    path = f"{FLOW_CONTROL}/{version}"
+    levels, schemas = f"{path}/prioritylevelconfigurations", f"{path}/flowschemas"
+    arena.api.create(levels, _level("dnatctl-test", 1, version))
+    arena.api.create(levels, _level("dnatctl-test-greedy", 100_000, version))
     arena.api.create(schemas, _schema("dnatctl-test"))
     try:
         yield
@@ -222,8 +224,14 @@ def _one_request_at_once(arena: Arena) -> Iterator[None]:
         arena.api.delete(f"{levels}/dnatctl-test-greedy")
 
 
-def _level(name: str, shares: int) -> Object:
-    limited = {"assuredConcurrencyShares": shares, "limitResponse": {"type": "Reject"}}
+def _level(name: str, shares: int, version: str) -> Object:
+    """Levels may borrow from each other since v1beta3, which also renamed the shares."""
+    older = version in ("v1beta1", "v1beta2")
+    limited: Object = {"limitResponse": {"type": "Reject"}}
+    if older:
+        limited["assuredConcurrencyShares"] = shares
+    else:
+        limited |= {"nominalConcurrencyShares": shares, "borrowingLimitPercent": 0}
     return {"metadata": {"name": name}, "spec": {"type": "Limited", "limited": limited}}
 
 

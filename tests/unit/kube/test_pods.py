@@ -249,6 +249,52 @@ def test_a_restarted_sidecar_and_a_debugger_count() -> None:
     assert ended(container=main, ephemeralContainer=[container(ENDED, "debugger")])
 
 
+def test_a_pod_as_servers_of_today_write_it() -> None:
+    """Of 1.33 and later: a sidecar, resized in place, two IP families, users of its own."""
+    running = {
+        "ready": True,
+        "started": True,
+        "restartCount": 0,
+        "allocatedResources": {"cpu": "500m"},
+        "resources": {"requests": {"cpu": "500m"}},
+        "state": RUNNING,
+        "user": {"linux": {"uid": 0, "gid": 0, "supplementalGroups": [0]}},
+        "allocatedResourcesStatus": [],
+    }
+    status = {
+        "phase": "Running",
+        "observedGeneration": 3,
+        "hostIP": "10.250.0.1",
+        "hostIPs": [{"ip": "10.250.0.1"}, {"ip": "fd00::1"}],
+        "podIP": "10.0.0.5",
+        "podIPs": [{"ip": "10.0.0.5"}, {"ip": "fd00::5"}],
+        "resize": "InProgress",
+        "conditions": [
+            {"type": "PodResizeInProgress", "status": "True", "observedGeneration": 3},
+            {"type": "PodReadyToStartContainers", "status": "True"},
+        ],
+        "containerStatuses": [running | {"name": "main"}],
+        "initContainerStatuses": [running | {"name": "proxy"}],
+        "resourceClaimStatuses": [],
+    }
+    spec = {
+        "hostUsers": False,
+        "initContainers": [{"name": "proxy", "restartPolicy": "Always"}],
+        "containers": [{"name": "main", "resizePolicy": [{"resourceName": "cpu"}]}],
+        "resources": {"requests": {"cpu": "1"}},
+        "nodeName": "node-1",
+    }
+    going = {"deletionTimestamp": "2026-01-01T00:00:00Z", "generation": 4}
+    found = read(pod(spec=spec, status=status, metadata=going))
+    assert found.ips == ("10.0.0.5", "fd00::5")
+    assert not found.ended
+    assert not found.host_network
+    status["containerStatuses"] = [running | {"name": "main", "state": ENDED}]
+    assert not read(pod(spec=spec, status=status, metadata=going)).ended, "the sidecar runs"
+    status["initContainerStatuses"] = [running | {"name": "proxy", "state": ENDED}]
+    assert read(pod(spec=spec, status=status, metadata=going)).ended
+
+
 @pytest.mark.parametrize("phase", ["Pending", ""])
 def test_deleted_before_anything_ran(phase: str) -> None:
     assert ended(phase=phase)
