@@ -91,7 +91,7 @@ format: .venv/.dev ## Bring the code into the one style
 	$(BIN)/ruff format .
 
 .PHONY: docs
-docs: .venv/.dev ## Generate docs/reference
+docs: .venv/.dev ## Generate docs/reference and the picture of the demo
 	$(RUN) $(BIN)/python hack/gen-reference
 
 .PHONY: lock
