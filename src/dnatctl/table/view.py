@@ -232,7 +232,7 @@ class Table(Rows):
         seen = known.seen or listed
         if seen and not known.seen:
             self._appeared(known)
-        if _is_news_to(known, entry, started, self.lag.unlisted_s()):
+        if _outdates(known, entry, started, self.lag.unlisted_s()):
             self._put(replace(known, seen=seen))
             return []
         if not self._is_true(known, entry, started):
@@ -301,7 +301,7 @@ class Table(Rows):
         self._given_up[row.entry.entry_id] = GivenUp(row, now, times)
 
     def _should_be_listed(self, row: Row, started: float) -> bool:
-        """Whether an answer that lacks the row means something: it is no news to the listings."""
+        """Whether a reading without the row means something: readings have had time to show it."""
         if row.written >= started:
             return False
         deleting = row.entry.status is EntryStatus.DELETING
@@ -334,7 +334,7 @@ def why_unread(table: Table | None) -> str:
     return "its forward table has not been read yet"
 
 
-def _is_news_to(row: Row, listed: ForwardEntry, started: float, patience: float) -> bool:
+def _outdates(row: Row, listed: ForwardEntry, started: float, patience: float) -> bool:
     """Whether our last write to the row is newer than what a reading lists of it.
 
     A listing may lag behind an answered write: what is being deleted is then listed as it was, and
