@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hack.controlplane.files import CONTROLLER_NAMESPACE
+from hack.helm import ensure_helm
 from tests.e2e.arena import Arena, exposing, pods_path
 from tests.e2e.conftest import MANIFESTS
 from tests.e2e.control_plane import ControlPlane
@@ -124,6 +126,56 @@ def test_a_definition_put_back_by_another_chart_costs_nothing(
         arena.api.delete(f"{pods_path(namespace)}/{name}")
         arena.gone(namespace, name)
     assert {row["entry_id"] for row in arena.own_rows()} < {row["entry_id"] for row in before[0]}
+
+
+class OtherChart:
+    """A release that once held the older definition, as OpenKruiseGame's did until 0.9."""
+
+    def __init__(self, arena: Arena, folder: Path) -> None:
+        self._cluster = ("--kubeconfig", str(arena.control_plane.admin_kubeconfig))
+        self._chart = folder / "other"
+        (self._chart / "templates").mkdir(parents=True)
+        described = {"apiVersion": "v2", "name": "other", "version": "0.9.0"}
+        (self._chart / "Chart.yaml").write_text(yaml.safe_dump(described), "utf-8")
+        self._definition = self._chart / "templates" / "crd.yaml"
+
+    def run(self, command: str, *more: str, definition: bool = True) -> None:
+        self._definition.write_text(yaml.safe_dump(older_crd()) if definition else "", "utf-8")
+        done = subprocess.run(
+            [str(ensure_helm()), command, "kg", str(self._chart), *more, *self._cluster],
+            env={"HOME": str(self._chart.parent), "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done
+
+
+def test_a_release_that_loses_the_definition_and_puts_it_back(
+    arena: Arena, kubelet: Kubelet, namespace: str, tmp_path: Path
+) -> None:
+    arena.api.delete(DEFINITION)
+    eventually(lambda: arena.api.find(DEFINITION) is None)
+    other = OtherChart(arena, tmp_path)
+    other.run("install")
+    eventually(lambda: _discovered(arena) == {"v1beta1"})
+    arena.control_plane.install(OURS)
+    eventually(lambda: _discovered(arena) == {"v1", "v1beta1"})
+    arena.start()
+    expose(arena, namespace, "mixed", "80/tcp,90/udp")
+    arena.ready(namespace, "mixed")
+    before = state(arena)
+
+    other.run("upgrade", definition=False)
+    assert "deletionTimestamp" not in arena.api.get(DEFINITION)["metadata"]
+    arena.at_rest()
+    assert state(arena) == before
+
+    other.run("upgrade", "--force-conflicts")
+    eventually(lambda: _discovered(arena) == {"v1beta1"})
+    arena.at_rest()
+    assert state(arena) == before
 
 
 def test_a_definition_that_is_deleted_costs_nothing_and_is_told(
