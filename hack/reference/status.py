@@ -7,6 +7,8 @@ from typing import Any
 from dnatctl.status.document import json_schema
 from reference.markdown import code, page, table
 
+TOP = "StatusDocument"
+
 INTRO = """\
 The leader answers `GET /status` on `--status-bind-address` (`127.0.0.1:8082`) with this document;
 it names pods, and is therefore not on the port that Prometheus scrapes. `dnatctl status`, `who` and
@@ -24,7 +26,7 @@ curl -s http://127.0.0.1:8082/status | jq .gateways
 def render() -> str:
     """The page."""
     kinds: dict[str, Any] = json_schema()["$defs"]
-    order = ["Status", *(name for name in kinds if name != "Status")]
+    order = [TOP, *(name for name in kinds if name != TOP)]
     parts = (part for name in order for part in _kind(name, kinds[name]))
     return page("Status", "`src/dnatctl/status/document.py`", INTRO.strip(), *parts)
 

@@ -23,7 +23,7 @@ GATEWAY = "gateway"
 POD = "pod"
 
 
-class Kind(StrEnum):
+class OrderKind(StrEnum):
     """What is ordered."""
 
     DRAIN = "drain"
@@ -38,7 +38,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     `since` and `until` are RFC 3339; no `until`: until it is taken back. `by`: who gave it.
     """
 
-    kind: Kind
+    kind: OrderKind
     target: str
     since: str = ""
     until: str = ""
@@ -59,7 +59,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     @property
     def what(self) -> str:
         """What is so of its target, as a sentence goes on, with who ordered it and how it ends."""
-        paused = self.kind is Kind.PAUSE
+        paused = self.kind is OrderKind.PAUSE
         end = f" until {self.until}" if self.until else ""
         by = f"by {self.by}; " if self.by else ""
         back = f"dnatctl {'resume' if paused else 'undrain'} ends it"
@@ -78,7 +78,7 @@ class Orders:
     def drained(self, gateway_id: str, ip: str = "") -> Order | None:
         """The order to put nothing new on that gateway, or on that external IP of it."""
         targets = {f"{GATEWAY}/{gateway_id}"} | ({f"{EIP}/{ip}"} if ip else set())
-        return self._find(Kind.DRAIN, targets)
+        return self._find(OrderKind.DRAIN, targets)
 
     def paused(self, gateway_id: str = "", key: Key | None = None) -> Order | None:
         """The order to change nothing: of that pod, on that gateway, or at all."""
@@ -87,9 +87,9 @@ class Orders:
             targets.add(f"{GATEWAY}/{gateway_id}")
         if key is not None:
             targets.add(f"{POD}/{key.namespace}/{key.name}")
-        return self._find(Kind.PAUSE, targets)
+        return self._find(OrderKind.PAUSE, targets)
 
-    def _find(self, kind: Kind, targets: set[str]) -> Order | None:
+    def _find(self, kind: OrderKind, targets: set[str]) -> Order | None:
         return next((o for o in self.each if o.kind is kind and o.target in targets), None)
 
 

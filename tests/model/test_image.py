@@ -125,7 +125,7 @@ KEPT = {
         "_workloads": "workloads",
         **dict.fromkeys(
             (
-                "_world",
+                "_views",
                 "_pods",
                 "_records",
                 "_rules",
@@ -148,7 +148,7 @@ KEPT = {
         **dict.fromkeys(
             (
                 "_lookout",
-                "_world",
+                "_views",
                 "_records",
                 "_api",
                 "_ledger",

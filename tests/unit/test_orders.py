@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dnatctl.objects import Key
-from dnatctl.orders import Kind, Order, decode, encode, target_of
+from dnatctl.orders import Order, OrderKind, decode, encode, target_of
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 KEY = Key("games", "lobby-0")
@@ -29,16 +29,16 @@ def standing(*orders: Order):
     ],
 )
 def test_an_order_stands_until_its_time_is_over(until: str, stands: bool) -> None:
-    order = Order(Kind.PAUSE, "all", until=until)
+    order = Order(OrderKind.PAUSE, "all", until=until)
 
     assert order.stands(NOW) is stands
     assert (standing(order).paused() is not None) is stands
 
 
 def test_a_pause_holds_for_all_for_a_gateway_or_for_a_pod() -> None:
-    gateway = standing(Order(Kind.PAUSE, "gateway/ngw-1"))
-    pod = standing(Order(Kind.PAUSE, "pod/games/lobby-0"))
-    everything = standing(Order(Kind.PAUSE, "all"))
+    gateway = standing(Order(OrderKind.PAUSE, "gateway/ngw-1"))
+    pod = standing(Order(OrderKind.PAUSE, "pod/games/lobby-0"))
+    everything = standing(Order(OrderKind.PAUSE, "all"))
 
     assert gateway.paused("ngw-1", KEY)
     assert not gateway.paused("ngw-2", KEY)
@@ -50,8 +50,8 @@ def test_a_pause_holds_for_all_for_a_gateway_or_for_a_pod() -> None:
 
 
 def test_a_drain_holds_for_an_ip_or_for_all_of_a_gateway() -> None:
-    ip = standing(Order(Kind.DRAIN, "eip/47.1.2.3"))
-    gateway = standing(Order(Kind.DRAIN, "gateway/ngw-1"))
+    ip = standing(Order(OrderKind.DRAIN, "eip/47.1.2.3"))
+    gateway = standing(Order(OrderKind.DRAIN, "gateway/ngw-1"))
 
     assert ip.drained("ngw-1", "47.1.2.3")
     assert not ip.drained("ngw-1", "47.1.2.4")
@@ -62,7 +62,7 @@ def test_a_drain_holds_for_an_ip_or_for_all_of_a_gateway() -> None:
 
 
 def test_what_cannot_be_read_is_counted_and_harms_no_other() -> None:
-    good = encode(Order(Kind.DRAIN, "eip/47.1.2.3"))
+    good = encode(Order(OrderKind.DRAIN, "eip/47.1.2.3"))
     orders, unreadable = decode(
         ["", "{}", '{"kind": "explode", "target": "all"}', good, "[" * 9], NOW
     )
@@ -74,7 +74,7 @@ def test_what_cannot_be_read_is_counted_and_harms_no_other() -> None:
 def test_one_order_of_a_kind_for_a_target() -> None:
     names = {
         Order(kind, target).name
-        for kind in Kind
+        for kind in OrderKind
         for target in ("all", "gateway/ngw-1", "eip/1.2.3.4", "pod/a/b.c", "pod/a-b/c")
     }
     assert len(names) == 10

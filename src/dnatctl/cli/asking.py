@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dnatctl.kube.client import KubeClient
     from dnatctl.kube.lease_record import LeaseRecord
     from dnatctl.objects import PodDNAT
-    from dnatctl.status.document import Status
+    from dnatctl.status.document import StatusDocument
 
 LEASE = "dnatctl"
 """The controller's Lease."""
@@ -85,7 +85,7 @@ class Asking:
                     raise
         return "", None
 
-    def status(self) -> Status:
+    def status(self) -> StatusDocument:
         """The leader's word. Raises KubeError, with what to do, where it cannot be had."""
         from dnatctl.status.document import decode
 

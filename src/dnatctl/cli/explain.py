@@ -12,18 +12,18 @@ import click
 from dnatctl.cli.asking import Asking, aside, asking, colours, give_document, now
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
-from dnatctl.status.explain import Explanation, Facts, Lead, Link, Standing, explain, rules_of
+from dnatctl.status.explain import Explanation, Lead, Link, LinkState, PodFacts, explain, rules_of
 
 if TYPE_CHECKING:
     from dnatctl.objects import PodDNAT
-    from dnatctl.status.document import Status
+    from dnatctl.status.document import StatusDocument
 
-SIGNS = {Standing.GOOD: "✓", Standing.WAITS: "…", Standing.WRONG: "✗", Standing.UNKNOWN: "?"}
+SIGNS = {LinkState.GOOD: "✓", LinkState.WAITS: "…", LinkState.WRONG: "✗", LinkState.UNKNOWN: "?"}
 COLOURS = {
-    Standing.GOOD: "green",
-    Standing.WAITS: "yellow",
-    Standing.WRONG: "red",
-    Standing.UNKNOWN: "blue",
+    LinkState.GOOD: "green",
+    LinkState.WAITS: "yellow",
+    LinkState.WRONG: "red",
+    LinkState.UNKNOWN: "blue",
 }
 
 
@@ -64,14 +64,14 @@ def _sign(link: Link) -> str:
     return click.style(sign, fg=COLOURS[link.standing]) if colours() else sign
 
 
-def _facts(it: Asking, key: Key) -> Facts:
+def _facts(it: Asking, key: Key) -> PodFacts:
     from dnatctl.kube.around_pod import look
 
     around = look(it.client, key)
     status = _status(it)
     served, record = _record(it, key)
     lead, problem = _lead(it)
-    return Facts(
+    return PodFacts(
         key=key,
         now=now(),
         pod=around.pod,
@@ -112,7 +112,7 @@ def _lead(it: Asking) -> tuple[Lead | None, str]:
     return Lead(lease.holder, renewed, float(lease.duration or 15)), ""
 
 
-def _status(it: Asking) -> Status | None:
+def _status(it: Asking) -> StatusDocument | None:
     try:
         return it.status()
     except KubeError as error:

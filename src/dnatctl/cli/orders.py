@@ -14,7 +14,7 @@ import click
 
 from dnatctl.cli.asking import LIKELY, Asking, aside, asking, now
 from dnatctl.config.types import parse_duration
-from dnatctl.orders import ALL, EIP, GATEWAY, POD, Kind, Order, target_of
+from dnatctl.orders import ALL, EIP, GATEWAY, POD, Order, OrderKind, target_of
 from dnatctl.times import format_time
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LOOK_S = 2.0
 """Between two looks at who is still there."""
 
 
-class _Target(click.ParamType[str]):
+class _TargetType(click.ParamType[str]):
     name = "target"
 
     def __init__(self, *kinds: str) -> None:
@@ -56,7 +56,7 @@ class _Period(click.ParamType[float]):
 
 
 @click.command()
-@click.argument("target", type=_Target(EIP, GATEWAY))
+@click.argument("target", type=_TargetType(EIP, GATEWAY))
 @click.option("--wait/--no-wait", default=True, help="Wait until nobody is there any more.")
 @asking(all_namespaces=False)
 def drain(it: Asking, target: str, wait: bool) -> None:
@@ -65,7 +65,7 @@ def drain(it: Asking, target: str, wait: bool) -> None:
     Who is there stays until the pods end. It says who, and ends when there is nobody; Ctrl-C ends
     the waiting alone. `dnatctl undrain` takes the order back.
     """
-    _give(it, Order(Kind.DRAIN, target, format_time(now()), by=_me()))
+    _give(it, Order(OrderKind.DRAIN, target, format_time(now()), by=_me()))
     click.echo(f"{target}: nothing new is put there")
     try:
         _watch(it, target, wait=wait)
@@ -75,16 +75,16 @@ def drain(it: Asking, target: str, wait: bool) -> None:
 
 
 @click.command()
-@click.argument("target", type=_Target(EIP, GATEWAY))
+@click.argument("target", type=_TargetType(EIP, GATEWAY))
 @asking(all_namespaces=False)
 def undrain(it: Asking, target: str) -> None:
     """Take back a drain: new endpoints may be put there again."""
-    _api(it).take_back(Order(Kind.DRAIN, target))
+    _api(it).take_back(Order(OrderKind.DRAIN, target))
     click.echo(f"{target}: in use again")
 
 
 @click.command()
-@click.argument("target", type=_Target(GATEWAY, POD), required=False)
+@click.argument("target", type=_TargetType(GATEWAY, POD), required=False)
 @click.option("--all", "everything", is_flag=True, help="All that the controller does.")
 @click.option(
     "--for",
@@ -102,7 +102,7 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
     leads to whoever gets its IP. So it has an end. `dnatctl resume` ends it sooner.
     """
     order = Order(
-        Kind.PAUSE,
+        OrderKind.PAUSE,
         _one_of(it, target, everything=everything),
         format_time(now()),
         format_time(now() + timedelta(seconds=min(seconds, 86400.0))),
@@ -113,13 +113,13 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
 
 
 @click.command()
-@click.argument("target", type=_Target(GATEWAY, POD), required=False)
+@click.argument("target", type=_TargetType(GATEWAY, POD), required=False)
 @click.option("--all", "everything", is_flag=True, help="End the pause of everything.")
 @asking(all_namespaces=False)
 def resume(it: Asking, target: str | None, everything: bool) -> None:
     """End a pause."""
     chosen = _one_of(it, target, everything=everything)
-    _api(it).take_back(Order(Kind.PAUSE, chosen))
+    _api(it).take_back(Order(OrderKind.PAUSE, chosen))
     click.echo(f"{chosen}: goes on")
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from dnatctl.cli.asking import Asking, aside, asking, colours, give_document, now
 from dnatctl.kube.errors import KubeError
-from dnatctl.status.document import State, Status
+from dnatctl.status.document import State, StatusDocument
 from dnatctl.status.show import lines, plain
 
 PAINTED = {
@@ -49,7 +49,7 @@ def status(it: Asking, watch: bool) -> None:
         sys.exit(1)
 
 
-def _show(it: Asking, found: Status, *, clear: bool) -> None:
+def _show(it: Asking, found: StatusDocument, *, clear: bool) -> None:
     if it.output in ("json", "yaml"):
         give_document(it.output, msgspec.to_builtins(found))
         return
@@ -57,7 +57,7 @@ def _show(it: Asking, found: Status, *, clear: bool) -> None:
     click.echo(f"{CLEAR}{text}" if clear and colours() else text)
 
 
-def _lines(found: Status) -> Iterator[str]:
+def _lines(found: StatusDocument) -> Iterator[str]:
     return lines(found, now(), _paint if colours() else plain)
 
 

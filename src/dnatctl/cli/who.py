@@ -10,7 +10,7 @@ import click
 from dnatctl.cli.asking import Asking, aside, asking, give
 from dnatctl.kube.errors import KubeError
 from dnatctl.model import Endpoint, PortRange, Protocol
-from dnatctl.status.document import Status
+from dnatctl.status.document import StatusDocument
 from dnatctl.status.who import holders
 
 HEAD = ("ENDPOINT", "WHAT", "WHO", "SINCE", "UNTIL", "NOTE")
@@ -58,7 +58,7 @@ def who(it: Asking, endpoint: tuple[Endpoint, ...]) -> None:
         sys.exit(1)
 
 
-def _status(it: Asking) -> Status | None:
+def _status(it: Asking) -> StatusDocument | None:
     try:
         return it.status()
     except KubeError as error:

@@ -18,7 +18,15 @@ from dnatctl.observe.pods import PodCounts
 from dnatctl.plan.exposure import Ask, Problem, Rules, read_exposure
 from dnatctl.pool import GatewayPool
 from dnatctl.status import document
-from dnatctl.status.document import Eip, Gateway, Past, Port, State, Status, Waiter
+from dnatctl.status.document import (
+    EipStatus,
+    GatewayStatus,
+    PastHolder,
+    PortStatus,
+    State,
+    StatusDocument,
+    Waiter,
+)
 from dnatctl.table.view import Row
 from dnatctl.times import format_time, parse_time
 
@@ -56,10 +64,10 @@ class Board:
         """The document as it is served."""
         return document.encode(self.status())
 
-    def status(self) -> Status:
+    def status(self) -> StatusDocument:
         """The document as of now."""
         lease, waits_for = self._standing.lease(), tuple(self._standing.waits_for())
-        status = Status(
+        status = StatusDocument(
             at=format_time(self._views.clock.now()),
             version=__version__,
             cluster=self._settings.config.cluster_id,
@@ -92,9 +100,9 @@ class Board:
                 oldest[state] = max(oldest.get(state, 0.0), (now - since).total_seconds())
         return PodCounts(len(self._records) - sum(waiting.values()), waiting, oldest)
 
-    def _rules(self) -> document.Rules:
+    def _rules(self) -> document.RulesInForce:
         config, rules = self._settings.config, self._settings.rules()
-        return document.Rules(
+        return document.RulesInForce(
             allow=config.namespaces.allow,
             deny=config.namespaces.deny,
             vpc_cidrs=tuple(map(str, rules.networks)),
@@ -104,11 +112,11 @@ class Board:
 
     # --- gateways
 
-    def _gateway(self, offer: GatewayPool) -> Gateway:
+    def _gateway(self, offer: GatewayPool) -> GatewayStatus:
         gateway_id, pool = offer.gateway_id, self._views.pool
         described = self._views.gateways.get(gateway_id)
         ports = self._ports(offer)
-        return Gateway(
+        return GatewayStatus(
             id=gateway_id,
             first=offer.ports.first,
             last=offer.ports.last,
@@ -121,11 +129,11 @@ class Board:
             problem=pool.problem(gateway_id),
         )
 
-    def _table(self, gateway_id: str) -> document.Table:
+    def _table(self, gateway_id: str) -> document.TableStatus:
         counts, clock = self._views.counts(gateway_id), self._views.clock
         writer, poller = self._gateways.writer(gateway_id), self._gateways.poller(gateway_id)
         read = poller.last_pass if poller else float("-inf")
-        return document.Table(
+        return document.TableStatus(
             own=counts.own,
             foreign=counts.foreign,
             orphans=counts.orphan,
@@ -139,7 +147,7 @@ class Board:
         """The time so many seconds from now."""
         return format_time(self._views.clock.now() + timedelta(seconds=seconds))
 
-    def _eip(self, offer: GatewayPool, ip: str, problem: str, ports: list[Port]) -> Eip:
+    def _eip(self, offer: GatewayPool, ip: str, problem: str, ports: list[PortStatus]) -> EipStatus:
         taken = {
             protocol: {
                 number
@@ -151,11 +159,11 @@ class Board:
         }
         free = {str(p): len(offer.ports) - len(numbers) for p, numbers in taken.items()}
         why = problem or self._views.outages.why(offer.gateway_id, ip)
-        return Eip(ip, tuple(sorted(ports, key=_place)), free, why)
+        return EipStatus(ip, tuple(sorted(ports, key=_place)), free, why)
 
-    def _ports(self, offer: GatewayPool) -> dict[str, list[Port]]:
+    def _ports(self, offer: GatewayPool) -> dict[str, list[PortStatus]]:
         """All that is not free of a gateway, by external IP."""
-        found: dict[str, list[Port]] = defaultdict(list)
+        found: dict[str, list[PortStatus]] = defaultdict(list)
         claimed: set[Endpoint] = set()
         for uid, spec in self._views.pool.claims().items():
             if spec.gateway_id == offer.gateway_id:
@@ -169,16 +177,16 @@ class Board:
         for endpoint, seconds in self._views.quarantined().items():
             if endpoint not in claimed and endpoint.port in offer.ports:
                 number, until = endpoint.port, self._at(seconds)
-                rests = Port(number, number, endpoint.protocol, State.RESTING, until=until)
+                rests = PortStatus(number, number, endpoint.protocol, State.RESTING, until=until)
                 found[endpoint.ip].append(rests)
         return found
 
-    def _claimed(self, uid: str, endpoint: Endpoint, internal: str) -> Port:
+    def _claimed(self, uid: str, endpoint: Endpoint, internal: str) -> PortStatus:
         key = self._views.key_of(uid)
         record = self._records.get(key) if key else None
         usable = {e.endpoint: e for e in record.status.entries} if record else {}
         entry = usable.get(endpoint)
-        return Port(
+        return PortStatus(
             endpoint.port,
             endpoint.port,
             endpoint.protocol,
@@ -190,7 +198,9 @@ class Board:
             since=record.created if record else "",
         )
 
-    def _unclaimed(self, row: Row, claimed: set[Endpoint], offered: PortRange) -> Iterator[Port]:
+    def _unclaimed(
+        self, row: Row, claimed: set[Endpoint], offered: PortRange
+    ) -> Iterator[PortStatus]:
         """What a row covers of the pool that no claim accounts for."""
         entry = row.entry
         within = entry.external_ports.common(offered)
@@ -200,7 +210,7 @@ class Board:
         for protocol in (entry.protocol,) if entry.protocol else Protocol:
             if Endpoint(entry.external_ip, within[0], protocol) in claimed:
                 continue
-            yield Port(
+            yield PortStatus(
                 within[0],
                 within[-1],
                 protocol,
@@ -222,9 +232,9 @@ class Board:
             if self._records.get(pod.key) is None and (waiter := _of_pod(pod, rules, told)):
                 yield waiter
 
-    def _history(self) -> Iterator[Past]:
+    def _history(self) -> Iterator[PastHolder]:
         for endpoint, (holder, uid, since, until) in self._views.history:
-            yield Past(str(endpoint), holder, uid, since, until)
+            yield PastHolder(str(endpoint), holder, uid, since, until)
 
 
 def _of_record(
@@ -255,7 +265,7 @@ def _of_pod(pod: Pod, rules: Rules, told: Mapping[Key, tuple[Problem, str]]) -> 
     return None
 
 
-def _place(port: Port) -> tuple[str, int]:
+def _place(port: PortStatus) -> tuple[str, int]:
     return port.protocol, port.first
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dnatctl.clock import Clock
 from dnatctl.kube.informer import Informer
 from dnatctl.objects import Pod, PodDNAT
-from dnatctl.status.document import Lease
+from dnatctl.status.document import Leadership
 from dnatctl.times import format_time
 
 
@@ -77,8 +77,10 @@ class Standing:
         """What is wrong, for people."""
         return [note.partition("]")[2] for note in self._notes()]
 
-    def lease(self) -> Lease:
+    def lease(self) -> Leadership:
         """Who leads."""
         leading = self.leading.is_set()
         holder = self._identity if leading else self._holder()
-        return Lease(leading=leading, identity=self._identity, holder=holder, since=self._since)
+        return Leadership(
+            leading=leading, identity=self._identity, holder=holder, since=self._since
+        )

@@ -14,7 +14,7 @@ from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.pods import PodApi
 from dnatctl.kube.source import Metadata
 from dnatctl.objects import Key, Owner, Pod
-from dnatctl.status.near import Around
+from dnatctl.status.near import OwnerNotes
 
 HIGHEST = 3
 """Owners above a pod that are looked at: ReplicaSet, Deployment, and one of some operator."""
@@ -27,7 +27,7 @@ class AroundPod:
     pod: Pod | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    owners: tuple[Around, ...] = ()
+    owners: tuple[OwnerNotes, ...] = ()
 
 
 class _Template(msgspec.Struct):
@@ -58,11 +58,11 @@ def look(client: KubeClient, key: Key) -> AroundPod:
     return AroundPod(pod, meta.annotations or {}, meta.labels or {}, owners)
 
 
-def _owners(client: KubeClient, namespace: str, owner: Owner | None) -> Iterator[Around]:
+def _owners(client: KubeClient, namespace: str, owner: Owner | None) -> Iterator[OwnerNotes]:
     for _ in range(HIGHEST):
         if owner is None or (read := _read(client, namespace, owner)) is None:
             return
-        yield Around(
+        yield OwnerNotes(
             owner.kind, owner.name, read.metadata.annotations or {}, _template_annotations(read)
         )
         owner = read.metadata.controller

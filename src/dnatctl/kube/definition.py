@@ -59,21 +59,21 @@ class _Version(Struct):
     subresources: _Subresources | None = None
 
 
-class _Spec(Struct):
+class _DefinitionSpec(Struct):
     versions: list[_Version]
 
 
-class _Metadata(Struct, rename="camel"):
+class _DefinitionMetadata(Struct, rename="camel"):
     deletion_timestamp: str | None = None
     annotations: dict[str, str] | None = None
 
 
-class _Definition(Struct):
-    metadata: _Metadata
-    spec: _Spec
+class _DefinitionJson(Struct):
+    metadata: _DefinitionMetadata
+    spec: _DefinitionSpec
 
 
-_DECODER = msgspec.json.Decoder(_Definition)
+_DECODER = msgspec.json.Decoder(_DefinitionJson)
 
 
 class Definition(Struct, frozen=True):

@@ -18,12 +18,12 @@ HANDOVER = "dnatctl/handover"
 """The annotation with what the leader tells its successor."""
 
 
-class _Lease(msgspec.Struct):
+class _LeaseJson(msgspec.Struct):
     metadata: dict[str, Any]
     spec: dict[str, Any] | None = None
 
 
-_LEASE = msgspec.json.Decoder(_Lease)
+_LEASE = msgspec.json.Decoder(_LeaseJson)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,30 +26,30 @@ class _ListMeta(Struct):
     next: str = msgspec.field(default="", name="continue")
 
 
-class _Condition(Struct):
+class _LeftoverCondition(Struct):
     type: str = ""
 
 
-class _Status(Struct):
+class _LeftoverStatus(Struct):
     phase: str = ""
-    conditions: list[_Condition] | None = None
+    conditions: list[_LeftoverCondition] | None = None
 
 
-class _Spec(Struct):
+class _LeftoverSpec(Struct):
     replicas: int | None = None
 
 
 class _Object(Model):
-    spec: _Spec | None = None
-    status: _Status | None = None
+    spec: _LeftoverSpec | None = None
+    status: _LeftoverStatus | None = None
 
 
-class _List(Struct):
+class _LeftoverList(Struct):
     metadata: _ListMeta
     items: list[_Object] | None = None
 
 
-_LIST = msgspec.json.Decoder(_List)
+_LIST = msgspec.json.Decoder(_LeftoverList)
 _OBJECT = msgspec.json.Decoder(_Object)
 
 

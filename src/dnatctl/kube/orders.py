@@ -14,11 +14,11 @@ from dnatctl.orders import Order, Orders, decode, encode
 NAME = "dnatctl-orders"
 
 
-class _ConfigMap(msgspec.Struct):
+class _OrdersJson(msgspec.Struct):
     data: dict[str, str] | None = None
 
 
-_CONFIG_MAP = msgspec.json.Decoder(_ConfigMap)
+_CONFIG_MAP = msgspec.json.Decoder(_OrdersJson)
 
 
 class OrdersApi:

@@ -31,13 +31,13 @@ VERSIONS = ("v1", "v1beta1")
 KIND = "PodDNAT"
 
 
-class _Kind(msgspec.Struct):
+class _KindJson(msgspec.Struct):
     kind: str
 
 
 class _Shape(msgspec.Struct, rename={"kinds": "x-kubernetes-group-version-kind"}):
     properties: dict[str, _Shape] | None = None
-    kinds: list[_Kind] | None = None
+    kinds: list[_KindJson] | None = None
 
 
 class _Shapes(msgspec.Struct):

@@ -69,14 +69,14 @@ def _next(seen: Seen, pool: Pool) -> Plan:
     if seen.record is None:
         return claim(seen, pool)
     standing = _standing(seen, seen.record)
-    if standing is _Standing.HOLD:
+    if standing is _Course.HOLD:
         return _hold(seen, seen.record, pool)
-    if standing is _Standing.PARK:
+    if standing is _Course.PARK:
         return park(seen, seen.record)
     return release(seen, seen.record)
 
 
-class _Standing(Enum):
+class _Course(Enum):
     """How a record stands to the pod of its name."""
 
     HOLD = auto()
@@ -91,7 +91,7 @@ def needs_fresh_look(seen: Seen) -> bool:
     """
     if seen.record is None:
         return False
-    return _standing(seen, seen.record) is not _Standing.HOLD or needs_cause(seen)
+    return _standing(seen, seen.record) is not _Course.HOLD or needs_cause(seen)
 
 
 def needs_cause(seen: Seen) -> bool:
@@ -99,7 +99,7 @@ def needs_cause(seen: Seen) -> bool:
     record = seen.record
     if record is None or not record.deleting or seen.deletion.settled:
         return False
-    return _standing(seen, record) is _Standing.HOLD
+    return _standing(seen, record) is _Course.HOLD
 
 
 def _hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
@@ -110,17 +110,17 @@ def _hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
     return replace(made, retry_in=soonest(made.retry_in, again))
 
 
-def _standing(seen: Seen, record: PodDNAT) -> _Standing:
+def _standing(seen: Seen, record: PodDNAT) -> _Course:
     standing = _to_pod(seen, record)
-    if record.deleting and not (standing is _Standing.HOLD and serves(seen, record)):
-        return _Standing.RELEASE
+    if record.deleting and not (standing is _Course.HOLD and serves(seen, record)):
+        return _Course.RELEASE
     return standing
 
 
-def _to_pod(seen: Seen, record: PodDNAT) -> _Standing:
+def _to_pod(seen: Seen, record: PodDNAT) -> _Course:
     pod, exposure = seen.pod, seen.exposure
     if pod is None or exposure.ask is Ask.ENDED:
-        return _Standing.PARK if is_fixed(record) else _Standing.RELEASE
+        return _Course.PARK if is_fixed(record) else _Course.RELEASE
     if exposure.ask is Ask.OFF or not is_for(seen, record, pod):
-        return _Standing.RELEASE
-    return _Standing.HOLD if exposure.ip else _Standing.PARK
+        return _Course.RELEASE
+    return _Course.HOLD if exposure.ip else _Course.PARK

@@ -32,7 +32,7 @@ class State(StrEnum):
     """Covered by an entry of ours that nothing claims; it is going."""
 
 
-class Port(Struct, frozen=True, rename="camel", omit_defaults=True):
+class PortStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One external port of the pool that is not free, or several in a row that stand alike.
 
     `pod` is `namespace/name`; `uid` its PodDNAT's; `internal` is `IP:port`. `until`: when it has
@@ -52,16 +52,16 @@ class Port(Struct, frozen=True, rename="camel", omit_defaults=True):
     problem: str = ""
 
 
-class Eip(Struct, frozen=True, rename="camel", omit_defaults=True):
+class EipStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """An external IP of a gateway. `free`: ports that may be handed out now, by protocol."""
 
     ip: str
-    ports: tuple[Port, ...] = ()
+    ports: tuple[PortStatus, ...] = ()
     free: dict[str, int] = {}
     problem: str = ""
 
 
-class Table(Struct, frozen=True, rename="camel", omit_defaults=True):
+class TableStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A forward table. `limit` None: not known. `backlog`: writes that wait for it.
 
     `busy_s`: how long the table is expected to stay busy after a write, in seconds, as learned.
@@ -77,15 +77,15 @@ class Table(Struct, frozen=True, rename="camel", omit_defaults=True):
     in_doubt: int = 0
 
 
-class Gateway(Struct, frozen=True, rename="camel", omit_defaults=True):
+class GatewayStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A NAT gateway of the pool. `problem`: why nothing new is put on it."""
 
     id: str
     first: int
     last: int
     zone: str = ""
-    table: Table = Table()
-    eips: tuple[Eip, ...] = ()
+    table: TableStatus = TableStatus()
+    eips: tuple[EipStatus, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = ()
 
@@ -100,7 +100,7 @@ class Waiter(Struct, frozen=True, rename="camel", omit_defaults=True):
     pod_uid: str = ""
 
 
-class Past(Struct, frozen=True, rename="camel", omit_defaults=True):
+class PastHolder(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Who had an endpoint, from when until when ("": still), as far as this replica remembers."""
 
     endpoint: str
@@ -110,7 +110,7 @@ class Past(Struct, frozen=True, rename="camel", omit_defaults=True):
     until: str = ""
 
 
-class Lease(Struct, frozen=True, rename="camel", omit_defaults=True):
+class Leadership(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Who leads. `leading`: the replica that answers does."""
 
     leading: bool
@@ -119,7 +119,7 @@ class Lease(Struct, frozen=True, rename="camel", omit_defaults=True):
     since: str = ""
 
 
-class Rules(Struct, frozen=True, rename="camel", omit_defaults=True):
+class RulesInForce(Struct, frozen=True, rename="camel", omit_defaults=True):
     """What the configuration says of who may be exposed; as in the configuration file."""
 
     allow: tuple[str, ...] = ()
@@ -129,7 +129,7 @@ class Rules(Struct, frozen=True, rename="camel", omit_defaults=True):
     max_ports_per_pod: int = 0
 
 
-class Status(Struct, frozen=True, rename="camel"):
+class StatusDocument(Struct, frozen=True, rename="camel"):
     """All of it. `waits_for`: what the controller itself waits for before it works; `notes`: what
     is wrong and stops nothing. A replica that does not lead knows who leads, and no more.
     """
@@ -137,42 +137,42 @@ class Status(Struct, frozen=True, rename="camel"):
     at: str
     version: str
     cluster: str
-    lease: Lease
+    lease: Leadership
     schema: str = msgspec.field(default=SCHEMA)
     ready: bool = False
     waits_for: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    rules: Rules = Rules()
-    gateways: tuple[Gateway, ...] = ()
+    rules: RulesInForce = RulesInForce()
+    gateways: tuple[GatewayStatus, ...] = ()
     waiting: tuple[Waiter, ...] = ()
-    history: tuple[Past, ...] = ()
+    history: tuple[PastHolder, ...] = ()
     history_since: str = ""
 
 
 def with_content(
-    status: Status,
-    gateways: tuple[Gateway, ...],
+    status: StatusDocument,
+    gateways: tuple[GatewayStatus, ...],
     waiting: tuple[Waiter, ...],
-    history: tuple[Past, ...],
+    history: tuple[PastHolder, ...],
     since: str,
-) -> Status:
+) -> StatusDocument:
     """With what only the leader knows. `since`: from when on it remembers."""
     return replace(status, gateways=gateways, waiting=waiting, history=history, history_since=since)
 
 
-_DECODER = msgspec.json.Decoder(Status)
+_DECODER = msgspec.json.Decoder(StatusDocument)
 
 
-def encode(status: Status) -> bytes:
+def encode(status: StatusDocument) -> bytes:
     """As it is served."""
     return msgspec.json.encode(status)
 
 
-def decode(text: bytes) -> Status:
+def decode(text: bytes) -> StatusDocument:
     """What was served. Raises ValueError where it is no such document."""
     return _DECODER.decode(text)
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of the document."""
-    return msgspec.json.schema(Status)
+    return msgspec.json.schema(StatusDocument)

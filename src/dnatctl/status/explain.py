@@ -12,12 +12,12 @@ from dnatctl.config import Namespaces
 from dnatctl.model import MOST_PORTS
 from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT
 from dnatctl.plan.exposure import Ask, Exposure, Rules, read_exposure
-from dnatctl.status.document import Port, State, Status
-from dnatctl.status.near import Around, misses
+from dnatctl.status.document import PortStatus, State, StatusDocument
+from dnatctl.status.near import OwnerNotes, misses
 from dnatctl.times import parse_time
 
 
-class Standing(StrEnum):
+class LinkState(StrEnum):
     """How a link of the chain stands."""
 
     GOOD = "ok"
@@ -31,7 +31,7 @@ class Link:
     """One link. `mend`: what to do, a whole sentence. `since`: RFC 3339, "" if not known."""
 
     name: str
-    standing: Standing
+    standing: LinkState
     text: str
     mend: str = ""
     since: str = ""
@@ -47,7 +47,7 @@ class Lead:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PodFacts:
     """What is known of a pod. `pod` as dnatctl reads it, `annotations` and `labels` all it has.
 
     `served`: the cluster has PodDNATs. `lead_problem`: why nothing is known of the Lease.
@@ -59,12 +59,12 @@ class Facts:
     pod: Pod | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    owners: tuple[Around, ...] = ()
+    owners: tuple[OwnerNotes, ...] = ()
     record: PodDNAT | None = None
     served: bool = True
     lead: Lead | None = None
     lead_problem: str = ""
-    status: Status | None = None
+    status: StatusDocument | None = None
     rules: Rules = field(default_factory=Rules)
 
 
@@ -78,10 +78,10 @@ class Explanation:
     @property
     def reachable(self) -> bool:
         """Whether the chain holds to its end."""
-        return all(link.standing is Standing.GOOD for link in self.links)
+        return all(link.standing is LinkState.GOOD for link in self.links)
 
 
-def rules_of(status: Status | None) -> Rules:
+def rules_of(status: StatusDocument | None) -> Rules:
     """The configuration's rules as the leader tells them; those that forbid least without it."""
     if status is None:
         return Rules(max_ports=MOST_PORTS)
@@ -94,14 +94,14 @@ def rules_of(status: Status | None) -> Rules:
     )
 
 
-def explain(facts: Facts) -> Explanation:
+def explain(facts: PodFacts) -> Explanation:
     """The chain; it ends in one sentence that names the mend."""
     exposure = read_exposure(facts.pod, facts.rules)
     links: list[Link] = []
     for check in _CHAIN:
         link = check(facts, exposure)
         links.append(link)
-        if link.standing in (Standing.WRONG, Standing.WAITS):
+        if link.standing in (LinkState.WRONG, LinkState.WAITS):
             return Explanation(tuple(links), _sentence(link))
     return Explanation(tuple(links), _happy_end(facts))
 
@@ -110,7 +110,7 @@ def _sentence(link: Link) -> str:
     return f"{link.text}. {link.mend}" if link.mend else f"{link.text}."
 
 
-def _happy_end(facts: Facts) -> str:
+def _happy_end(facts: PodFacts) -> str:
     entries = facts.record.status.entries if facts.record else ()
     where = ", ".join(f"{e.endpoint} leads to port {e.internal_port}" for e in entries)
     return (
@@ -122,21 +122,21 @@ def _happy_end(facts: Facts) -> str:
 # --- the links
 
 
-def _exists(facts: Facts, exposure: Exposure) -> Link:
+def _exists(facts: PodFacts, exposure: Exposure) -> Link:
     pod, record = facts.pod, facts.record
     if pod is None and record is None:
         return Link(
             "pod",
-            Standing.WRONG,
+            LinkState.WRONG,
             f"There is no pod {facts.key.name} in namespace {facts.key.namespace}",
             f"Look for it: kubectl get pods -A | grep {facts.key.name}",
         )
     if pod is None or exposure.ask is Ask.ENDED:
         what = "is gone" if pod is None else "has ended"
         if record is None:
-            return Link("pod", Standing.WRONG, f"The pod {what}, and nothing of its is left")
+            return Link("pod", LinkState.WRONG, f"The pod {what}, and nothing of its is left")
         return _away(what, record)
-    return Link("pod", Standing.GOOD, f"{pod.phase or 'Pending'} on {pod.node or 'no node yet'}")
+    return Link("pod", LinkState.GOOD, f"{pod.phase or 'Pending'} on {pod.node or 'no node yet'}")
 
 
 def _away(what: str, record: PodDNAT) -> Link:
@@ -144,21 +144,21 @@ def _away(what: str, record: PodDNAT) -> Link:
     why = f": {ready.message}" if ready and ready.message else ""
     since = ready.since if ready else ""
     return Link(
-        "pod", Standing.WAITS, f"The pod {what}; its PodDNAT is still there{why}", "", since
+        "pod", LinkState.WAITS, f"The pod {what}; its PodDNAT is still there{why}", "", since
     )
 
 
-def _asks(facts: Facts, exposure: Exposure) -> Link:
+def _asks(facts: PodFacts, exposure: Exposure) -> Link:
     if exposure.ask is not Ask.OFF:
-        return Link("annotations", Standing.GOOD, _asked(exposure))
+        return Link("annotations", LinkState.GOOD, _asked(exposure))
     found = list(misses(facts.annotations, facts.labels, facts.owners))
     if found:
         first, *more = found
         text = "The pod does not ask to be exposed, though somebody seems to have meant it"
-        return Link("annotations", Standing.WRONG, text, "; ".join([_upper(first), *more]) + ".")
+        return Link("annotations", LinkState.WRONG, text, "; ".join([_upper(first), *more]) + ".")
     return Link(
         "annotations",
-        Standing.WRONG,
+        LinkState.WRONG,
         "The pod does not ask to be exposed",
         'Annotate it: k8s.aliyun.com/pod-dnat: "true" and k8s.aliyun.com/pod-dnat-expose-port: "80"'
         " (on a workload: under spec.template.metadata.annotations).",
@@ -171,53 +171,53 @@ def _asked(exposure: Exposure) -> str:
     return f"asks for {ports}{fixed}" if ports else "asks for something that makes no sense"
 
 
-def _allowed(facts: Facts, exposure: Exposure) -> Link:
+def _allowed(facts: PodFacts, exposure: Exposure) -> Link:
     if exposure.problem is not None:
-        return Link("rules", Standing.WRONG, _upper(exposure.problem.text).rstrip("."))
+        return Link("rules", LinkState.WRONG, _upper(exposure.problem.text).rstrip("."))
     if facts.status is None:
-        return Link("rules", Standing.UNKNOWN, "the leader was not asked which namespaces may")
-    return Link("rules", Standing.GOOD, "the configuration allows it")
+        return Link("rules", LinkState.UNKNOWN, "the leader was not asked which namespaces may")
+    return Link("rules", LinkState.GOOD, "the configuration allows it")
 
 
-def _address(facts: Facts, exposure: Exposure) -> Link:
+def _address(facts: PodFacts, exposure: Exposure) -> Link:
     del facts
     if exposure.ask is Ask.NO_ADDRESS:
         text = "The pod has no IP yet: it is given one when it is scheduled and its network is up"
         return Link(
-            "address", Standing.WAITS, text, "See kubectl describe pod for what holds it up."
+            "address", LinkState.WAITS, text, "See kubectl describe pod for what holds it up."
         )
-    return Link("address", Standing.GOOD, f"pod IP {exposure.ip}")
+    return Link("address", LinkState.GOOD, f"pod IP {exposure.ip}")
 
 
-def _crd(facts: Facts, exposure: Exposure) -> Link:
+def _crd(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
     if not facts.served:
         text = "The cluster serves no PodDNATs: their CRD is not installed"
-        return Link("CRD", Standing.WRONG, text, "kubectl apply -f manifests/crd/poddnats.yaml")
-    return Link("CRD", Standing.GOOD, "PodDNATs are served")
+        return Link("CRD", LinkState.WRONG, text, "kubectl apply -f manifests/crd/poddnats.yaml")
+    return Link("CRD", LinkState.GOOD, "PodDNATs are served")
 
 
-def _controller(facts: Facts, exposure: Exposure) -> Link:
+def _controller(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
     lead = facts.lead
     if facts.lead_problem:
-        return Link("controller", Standing.UNKNOWN, f"its Lease: {facts.lead_problem}")
+        return Link("controller", LinkState.UNKNOWN, f"its Lease: {facts.lead_problem}")
     mend = "See kubectl get pods -A -l app.kubernetes.io/name=dnatctl, and their logs."
     if lead is None:
-        return Link("controller", Standing.WRONG, "No controller has ever run here", mend)
+        return Link("controller", LinkState.WRONG, "No controller has ever run here", mend)
     renewed = parse_time(lead.renewed)
     if not lead.holder:
-        return Link("controller", Standing.WRONG, "No controller leads", mend, lead.renewed)
+        return Link("controller", LinkState.WRONG, "No controller leads", mend, lead.renewed)
     if renewed is None or facts.now - renewed > timedelta(seconds=2 * lead.duration_s):
         text = f"The controller {lead.holder} has not renewed its Lease since {lead.renewed}"
-        return Link("controller", Standing.WRONG, text, mend, lead.renewed)
+        return Link("controller", LinkState.WRONG, text, mend, lead.renewed)
     if facts.status is not None and not facts.status.ready:
         why = "; ".join(facts.status.waits_for) or "it is starting"
-        return Link("controller", Standing.WAITS, f"The controller is not ready: {why}")
-    return Link("controller", Standing.GOOD, f"{lead.holder} leads")
+        return Link("controller", LinkState.WAITS, f"The controller is not ready: {why}")
+    return Link("controller", LinkState.GOOD, f"{lead.holder} leads")
 
 
-def _claim(facts: Facts, exposure: Exposure) -> Link:
+def _claim(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
     record = facts.record
     if record is None or not record.spec.ports:
@@ -227,51 +227,53 @@ def _claim(facts: Facts, exposure: Exposure) -> Link:
         mend = (
             f"kubectl delete poddnat -n {record.key.namespace} {record.key.name}: it is made anew."
         )
-        return Link("claim", Standing.WRONG, text, mend)
+        return Link("claim", LinkState.WRONG, text, mend)
     spec = record.spec
     ports = ", ".join(f"{p.external}->{p.internal}/{p.protocol}" for p in spec.ports)
     text = f"{spec.external_ip} {ports} on {spec.gateway_id}"
     if record.deleting:
-        return Link("claim", Standing.WAITS, f"The claim to {text} is being released", "")
-    return Link("claim", Standing.GOOD, text, since=record.created)
+        return Link("claim", LinkState.WAITS, f"The claim to {text} is being released", "")
+    return Link("claim", LinkState.GOOD, text, since=record.created)
 
 
-def _no_claim(facts: Facts) -> Link:
+def _no_claim(facts: PodFacts) -> Link:
     for waiter in facts.status.waiting if facts.status else ():
         if waiter.pod == str(facts.key):
-            return Link("claim", Standing.WAITS, _upper(waiter.message), since=waiter.since)
+            return Link("claim", LinkState.WAITS, _upper(waiter.message), since=waiter.since)
     told = facts.pod.condition if facts.pod else None
     if told is not None and told.status != "True":
-        return Link("claim", Standing.WAITS, _upper(told.message), since=told.since)
-    return Link("claim", Standing.WAITS, "Nothing is claimed for the pod yet")
+        return Link("claim", LinkState.WAITS, _upper(told.message), since=told.since)
+    return Link("claim", LinkState.WAITS, "Nothing is claimed for the pod yet")
 
 
-def _entries(facts: Facts, exposure: Exposure) -> Link:
+def _entries(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
     record = facts.record
     assert record is not None
     if facts.status is None:
-        return Link("entries", Standing.UNKNOWN, "no leader was asked how its table stands")
+        return Link("entries", LinkState.UNKNOWN, "no leader was asked how its table stands")
     ports = [port for port in _ports(facts.status) if port.uid == record.uid]
     waits = [port for port in ports if port.state is not State.USED]
     if not waits and ports:
         rows = ", ".join(dict.fromkeys(port.entry for port in ports if port.entry))
-        return Link("entries", Standing.GOOD, f"Available: {rows}")
+        return Link("entries", LinkState.GOOD, f"Available: {rows}")
     told = _told(facts)
     backlog = _backlog(facts.status, record.spec.gateway_id)
     text = f"{len(waits)} of {len(ports)} entries are not usable yet; {backlog}"
     if told is not None and told.status != "True" and told.message:
-        return Link("entries", Standing.WAITS, f"{_upper(told.message)} ({text})", since=told.since)
-    return Link("entries", Standing.WAITS, text)
+        return Link(
+            "entries", LinkState.WAITS, f"{_upper(told.message)} ({text})", since=told.since
+        )
+    return Link("entries", LinkState.WAITS, text)
 
 
-def _ports(status: Status) -> Iterator[Port]:
+def _ports(status: StatusDocument) -> Iterator[PortStatus]:
     for gateway in status.gateways:
         for eip in gateway.eips:
             yield from eip.ports
 
 
-def _backlog(status: Status, gateway_id: str) -> str:
+def _backlog(status: StatusDocument, gateway_id: str) -> str:
     found = (gateway for gateway in status.gateways if gateway.id == gateway_id)
     gateway = next(found, None)
     if gateway is None:
@@ -279,12 +281,12 @@ def _backlog(status: Status, gateway_id: str) -> str:
     return f"{gateway.table.backlog} writes wait for the table of {gateway_id}"
 
 
-def _told(facts: Facts) -> Condition | None:
+def _told(facts: PodFacts) -> Condition | None:
     ready = facts.record.status.condition(READY) if facts.record else None
     return ready or (facts.pod.condition if facts.pod else None)
 
 
-def _published(facts: Facts, exposure: Exposure) -> Link:
+def _published(facts: PodFacts, exposure: Exposure) -> Link:
     record = facts.record
     assert record is not None
     told, wanted = _told(facts), len(exposure.ports)
@@ -293,23 +295,23 @@ def _published(facts: Facts, exposure: Exposure) -> Link:
         why = f": {told.message}" if told and told.message else ""
         since = told.since if told else ""
         return Link(
-            "status", Standing.WAITS, f"{listed} of {wanted} ports are usable{why}", "", since
+            "status", LinkState.WAITS, f"{listed} of {wanted} ports are usable{why}", "", since
         )
     since = told.since if told else ""
-    return Link("status", Standing.GOOD, f"all {wanted} ports are listed as usable", since=since)
+    return Link("status", LinkState.GOOD, f"all {wanted} ports are listed as usable", since=since)
 
 
-def _gate(facts: Facts, exposure: Exposure) -> Link:
+def _gate(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
     condition = facts.pod.condition if facts.pod else None
     if condition is None:
-        return Link(POD_READY, Standing.GOOD, "the pod has no such condition: nobody waits for it")
+        return Link(POD_READY, LinkState.GOOD, "the pod has no such condition: nobody waits for it")
     if condition.status != "True":
-        return Link(POD_READY, Standing.WAITS, _upper(condition.message), since=condition.since)
-    return Link(POD_READY, Standing.GOOD, condition.message, since=condition.since)
+        return Link(POD_READY, LinkState.WAITS, _upper(condition.message), since=condition.since)
+    return Link(POD_READY, LinkState.GOOD, condition.message, since=condition.since)
 
 
-_CHAIN: tuple[Callable[[Facts, Exposure], Link], ...] = (
+_CHAIN: tuple[Callable[[PodFacts, Exposure], Link], ...] = (
     _exists,
     _asks,
     _allowed,

@@ -14,7 +14,7 @@ _CLOSE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class OwnerNotes:
     """An owner of a pod, next or further: what stands on itself and on its pod template."""
 
     kind: str
@@ -24,7 +24,7 @@ class Around:
 
 
 def misses(
-    annotations: Mapping[str, str], labels: Mapping[str, str], owners: Iterable[Around]
+    annotations: Mapping[str, str], labels: Mapping[str, str], owners: Iterable[OwnerNotes]
 ) -> Iterator[str]:
     """A sentence for each that says what to do."""
     for key in annotations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from dnatctl.status.document import Eip, Gateway, Port, State, Status
+from dnatctl.status.document import EipStatus, GatewayStatus, PortStatus, State, StatusDocument
 from dnatctl.status.table import columns, printable
 from dnatctl.times import parse_time
 
@@ -29,7 +29,7 @@ def plain(text: str, _state: State | None) -> str:
     return text
 
 
-def lines(status: Status, now: datetime, paint: Paint = plain) -> Iterator[str]:
+def lines(status: StatusDocument, now: datetime, paint: Paint = plain) -> Iterator[str]:
     """The whole of it."""
     yield from _head(status, now, paint)
     for gateway in status.gateways:
@@ -43,7 +43,7 @@ def lines(status: Status, now: datetime, paint: Paint = plain) -> Iterator[str]:
         yield from waiting(status, now)
 
 
-def waiting(status: Status, now: datetime) -> Iterator[str]:
+def waiting(status: StatusDocument, now: datetime) -> Iterator[str]:
     """Who waits, for how long, and why."""
     rows = (
         (w.pod, age(w.since, now), w.reason, w.message)
@@ -64,7 +64,7 @@ def age(since: str, now: datetime) -> str:
     return f"{seconds}s"
 
 
-def _head(status: Status, now: datetime, paint: Paint) -> Iterator[str]:
+def _head(status: StatusDocument, now: datetime, paint: Paint) -> Iterator[str]:
     lease = status.lease
     who = f"led by {lease.holder}" if lease.holder else "led by nobody"
     since = f" for {age(lease.since, now)}" if lease.since else ""
@@ -76,7 +76,7 @@ def _head(status: Status, now: datetime, paint: Paint) -> Iterator[str]:
         yield paint(f"  {printable(text)}", None)
 
 
-def _gateway(gateway: Gateway, now: datetime, paint: Paint) -> Iterator[str]:
+def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[str]:
     table = gateway.table
     rows = table.own + table.foreign + table.orphans
     limit = "an unknown number of" if table.limit is None else str(table.limit)
@@ -96,7 +96,7 @@ def _gateway(gateway: Gateway, now: datetime, paint: Paint) -> Iterator[str]:
         yield from _eip(eip, gateway, paint)
 
 
-def _eip(eip: Eip, gateway: Gateway, paint: Paint) -> Iterator[str]:
+def _eip(eip: EipStatus, gateway: GatewayStatus, paint: Paint) -> Iterator[str]:
     free = ", ".join(f"{count} {protocol}" for protocol, count in sorted(eip.free.items()))
     yield f"  {eip.ip}: free {free or 'nothing'}"
     if eip.problem:
@@ -107,7 +107,7 @@ def _eip(eip: Eip, gateway: Gateway, paint: Paint) -> Iterator[str]:
 
 
 def _cells(
-    ports: Iterable[Port], protocol: str, first: int, last: int, paint: Paint
+    ports: Iterable[PortStatus], protocol: str, first: int, last: int, paint: Paint
 ) -> Iterator[str]:
     """Lines of cells; many that are free in a row are told in words."""
     taken = {

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dnatctl.model import Endpoint
 from dnatctl.objects import PodDNAT
-from dnatctl.status.document import Port, Status
+from dnatctl.status.document import PortStatus, StatusDocument
 
 
 class Holder(NamedTuple):
@@ -22,7 +22,7 @@ class Holder(NamedTuple):
 
 
 def holders(
-    asked: Iterable[Endpoint], records: Iterable[PodDNAT], status: Status | None
+    asked: Iterable[Endpoint], records: Iterable[PodDNAT], status: StatusDocument | None
 ) -> Iterator[Holder]:
     """Now first, then those before, latest first; by the leader's word, and by the PodDNATs'."""
     known = list(records)
@@ -43,7 +43,7 @@ def _claims(endpoint: Endpoint, records: Iterable[PodDNAT]) -> Iterator[Holder]:
         yield Holder(str(endpoint), what, str(record.key), record.created, "", to)
 
 
-def _stands(endpoint: Endpoint, status: Status) -> Iterator[Holder]:
+def _stands(endpoint: Endpoint, status: StatusDocument) -> Iterator[Holder]:
     """What the leader knows besides claims: who else's entry is there, and what rests."""
     for gateway in status.gateways:
         for eip in gateway.eips:
@@ -54,11 +54,11 @@ def _stands(endpoint: Endpoint, status: Status) -> Iterator[Holder]:
                     yield Holder(str(endpoint), port.state, who, "", port.until, note)
 
 
-def _covers(port: Port, endpoint: Endpoint) -> bool:
+def _covers(port: PortStatus, endpoint: Endpoint) -> bool:
     return port.protocol == endpoint.protocol and port.first <= endpoint.port <= port.last
 
 
-def _before(endpoint: Endpoint, status: Status) -> Iterator[Holder]:
+def _before(endpoint: Endpoint, status: StatusDocument) -> Iterator[Holder]:
     past = [p for p in status.history if p.endpoint == str(endpoint) and p.until]
     for p in sorted(past, key=lambda p: p.until, reverse=True):
         yield Holder(p.endpoint, "had it", p.pod, p.since, p.until)

@@ -51,7 +51,7 @@ LOST_S = 30.0
 """After so long no call that went unanswered can still be at work: thrice the longest timeout."""
 
 
-class Doubt(Enum):
+class Recourse(Enum):
     """What to do about a write whose answer was lost and that nobody wants any more."""
 
     WAIT = "wait"
@@ -309,7 +309,7 @@ class Backlog:
         else:
             self._put_off(pending, RETRY_S, now)
 
-    def doubted(self, pending: PendingWrite, generation: int, now: float) -> Doubt:
+    def doubted(self, pending: PendingWrite, generation: int, now: float) -> Recourse:
         """Nobody wants the lost write any more: to ask again could carry it out only now.
 
         So it is waited out: a reading is made when no call of then can still be under way.
@@ -318,13 +318,13 @@ class Backlog:
         end = (pending.lost_at or 0.0) + LOST_S
         if now >= end and pending.doubted is not None and generation > pending.doubted:
             self.settled(pending)
-            return Doubt.OVER
+            return Recourse.OVER
         pending.not_before = max(end, now + 1.0)
         self._end(pending)
         if now < end:
-            return Doubt.WAIT
+            return Recourse.WAIT
         pending.doubted = generation
-        return Doubt.READ
+        return Recourse.READ
 
     # --- parts
 

@@ -9,7 +9,7 @@ import pytest
 
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.orders import NAME, OrdersApi
-from dnatctl.orders import Kind, Order
+from dnatctl.orders import Order, OrderKind
 from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import NAMESPACE, Stage, eventually
 
@@ -26,7 +26,7 @@ class Person:
         self._api = OrdersApi(self._client, NAMESPACE)
         self._given: list[Order] = []
 
-    def gives(self, kind: Kind, target: str, until: str = "") -> None:
+    def gives(self, kind: OrderKind, target: str, until: str = "") -> None:
         order = Order(kind, target, until=until, by="ops")
         self._given.append(order)
         self._api.give(order)
@@ -77,7 +77,7 @@ class TestDrain:
         assert exposed(it, "a", "b", "c", "d") == {FIRST, SECOND}
         before = {name: it.entries(name) for name in "abcd"}
 
-        person.gives(Kind.DRAIN, f"eip/{FIRST}")
+        person.gives(OrderKind.DRAIN, f"eip/{FIRST}")
 
         assert exposed(it, "e", "f", "g") == {SECOND}
         assert {name: it.entries(name) for name in "abcd"} == before
@@ -85,7 +85,7 @@ class TestDrain:
     def test_where_all_is_drained_the_pod_is_told_by_whom_and_what_ends_it(
         self, it: Stage, person: Person
     ) -> None:
-        person.gives(Kind.DRAIN, f"gateway/{GATEWAY}")
+        person.gives(OrderKind.DRAIN, f"gateway/{GATEWAY}")
         it.pod("web")
 
         said = it.told("web", "PoolExhausted")
@@ -99,7 +99,7 @@ class TestDrain:
     ) -> None:
         it.pod("web", "80")
         ip = it.ready("web")[0]["externalIP"]
-        person.gives(Kind.DRAIN, f"eip/{ip}")
+        person.gives(OrderKind.DRAIN, f"eip/{ip}")
 
         it.annotate("web", expose_port="80,81")
 
@@ -111,7 +111,7 @@ class TestPause:
         self, it: Stage, person: Person
     ) -> None:
         exposed(it, "still", "other")
-        person.gives(Kind.PAUSE, f"pod/{it.ns}/still")
+        person.gives(OrderKind.PAUSE, f"pod/{it.ns}/still")
         assert "nothing is changed" in it.told("still", "Paused")
 
         for name in ("still", "other"):
@@ -124,7 +124,7 @@ class TestPause:
 
     def test_of_a_paused_gateway_no_table_is_written_to(self, it: Stage, person: Person) -> None:
         exposed(it, "there")
-        person.gives(Kind.PAUSE, f"gateway/{GATEWAY}")
+        person.gives(OrderKind.PAUSE, f"gateway/{GATEWAY}")
         rows = it.own_rows()
 
         it.pod("new")
@@ -142,11 +142,11 @@ class TestPause:
         eventually(lambda: len(it.own_rows()) == 1)
 
     def test_a_pause_of_all_ends_with_its_time(self, it: Stage, person: Person) -> None:
-        person.gives(Kind.PAUSE, "all", _from_now(3600))
+        person.gives(OrderKind.PAUSE, "all", _from_now(3600))
         it.pod("web")
         assert "all is paused until" in it.told("web", "Paused")
 
-        person.gives(Kind.PAUSE, "all", _from_now(-1))
+        person.gives(OrderKind.PAUSE, "all", _from_now(-1))
 
         it.ready("web")
 
@@ -156,7 +156,7 @@ def _from_now(seconds: float) -> str:
 
 
 def test_what_stands_is_shown_to_who_looks(it: Stage, person: Person) -> None:
-    person.gives(Kind.DRAIN, f"eip/{FIRST}")
+    person.gives(OrderKind.DRAIN, f"eip/{FIRST}")
     parts = it.running[0].controller.parts
 
     assert any(f"eip/{FIRST} is being drained" in note for note in parts.standing.notes())
@@ -164,7 +164,7 @@ def test_what_stands_is_shown_to_who_looks(it: Stage, person: Person) -> None:
 
 
 def test_nonsense_in_the_configmap_is_told_and_harms_nothing(it: Stage, person: Person) -> None:
-    person.gives(Kind.DRAIN, f"eip/{FIRST}")
+    person.gives(OrderKind.DRAIN, f"eip/{FIRST}")
     it.kube.store.patch("configmaps", NAMESPACE, NAME, {"data": {"x": "nonsense"}})
     parts = it.running[0].controller.parts
     parts.orders.look()
@@ -175,7 +175,7 @@ def test_nonsense_in_the_configmap_is_told_and_harms_nothing(it: Stage, person: 
 
 
 def test_where_they_cannot_be_read_those_known_before_stand(it: Stage, person: Person) -> None:
-    person.gives(Kind.DRAIN, f"eip/{FIRST}")
+    person.gives(OrderKind.DRAIN, f"eip/{FIRST}")
     rule = it.kube.faults.add(Fault(403), Match(verb="get", resource="configmaps"), None)
     it.running[0].controller.parts.orders.look()
     rule.cancel()

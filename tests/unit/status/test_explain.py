@@ -22,9 +22,19 @@ from dnatctl.objects import (
     StatusEntry,
 )
 from dnatctl.plan.exposure import FIXED, PORTS, PROTOCOL, SWITCH
-from dnatctl.status.document import Eip, Gateway, Lease, Port, Rules, State, Status, Table, Waiter
-from dnatctl.status.explain import Facts, Lead, Standing, explain, rules_of
-from dnatctl.status.near import Around
+from dnatctl.status.document import (
+    EipStatus,
+    GatewayStatus,
+    Leadership,
+    PortStatus,
+    RulesInForce,
+    State,
+    StatusDocument,
+    TableStatus,
+    Waiter,
+)
+from dnatctl.status.explain import Lead, LinkState, PodFacts, explain, rules_of
+from dnatctl.status.near import OwnerNotes
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 KEY = Key("games", "lobby-0")
@@ -44,27 +54,29 @@ RECORD = PodDNAT(
 LEAD = Lead("dnatctl-abc_1", "2026-11-27T11:59:58Z", 15.0)
 
 
-def status(state: State = State.USED, *waiting: Waiter, **more: object) -> Status:
-    port = Port(512, 512, "tcp", state, str(KEY), "uid-dnat", "172.16.0.7:80", "fwd-1")
-    gateway = Gateway("ngw-1", 512, 1024, table=Table(backlog=7), eips=(Eip("47.1.2.3", (port,)),))
-    usual = Status(
+def status(state: State = State.USED, *waiting: Waiter, **more: object) -> StatusDocument:
+    port = PortStatus(512, 512, "tcp", state, str(KEY), "uid-dnat", "172.16.0.7:80", "fwd-1")
+    gateway = GatewayStatus(
+        "ngw-1", 512, 1024, table=TableStatus(backlog=7), eips=(EipStatus("47.1.2.3", (port,)),)
+    )
+    usual = StatusDocument(
         "2026-11-27T12:00:00Z",
         "1.0",
         "c1",
-        Lease(leading=True, identity="dnatctl-abc_1", holder="dnatctl-abc_1"),
+        Leadership(leading=True, identity="dnatctl-abc_1", holder="dnatctl-abc_1"),
         ready=True,
-        rules=Rules(max_ports_per_pod=32, stateful_kinds=("StatefulSet",)),
+        rules=RulesInForce(max_ports_per_pod=32, stateful_kinds=("StatefulSet",)),
         gateways=(gateway,),
         waiting=waiting,
     )
     return changed(usual, **more)
 
 
-def facts(pod: Pod | None = POD, record: PodDNAT | None = RECORD, **more: object) -> Facts:
+def facts(pod: Pod | None = POD, record: PodDNAT | None = RECORD, **more: object) -> PodFacts:
     told = more.pop("status", status())
-    assert told is None or isinstance(told, Status)
+    assert told is None or isinstance(told, StatusDocument)
     annotations = pod.annotations if pod else {}
-    usual = Facts(
+    usual = PodFacts(
         KEY,
         NOW,
         pod=pod,
@@ -87,13 +99,13 @@ def not_ready(reason: str, message: str) -> PodDNAT:
     return changed(RECORD, status=PodDNATStatus((), (condition,)))
 
 
-def unasked(annotations: dict[str, str] | None = None, **more: object) -> Facts:
+def unasked(annotations: dict[str, str] | None = None, **more: object) -> PodFacts:
     pod = changed(POD, annotations={})
     return facts(pod, None, annotations=annotations or {}, **more)
 
 
-DEPLOYMENT = Around("Deployment", "lobby", ON, {})
-WAITS, WRONG = Standing.WAITS, Standing.WRONG
+DEPLOYMENT = OwnerNotes("Deployment", "lobby", ON, {})
+WAITS, WRONG = LinkState.WAITS, LinkState.WRONG
 
 SITUATIONS = {
     "no pod of that name": (facts(None, None), "pod", WRONG, "kubectl get pods -A | grep lobby-0"),
@@ -162,13 +174,13 @@ SITUATIONS = {
     "an unknown protocol": (facts(annotated(protocol="sctp")), "rules", WRONG, "neither tcp nor"),
     "too many ports": (facts(annotated(ports="1-50")), "rules", WRONG, "maxPortsPerPod"),
     "a denied namespace": (
-        facts(status=status(rules=Rules(deny=("games",), max_ports_per_pod=32))),
+        facts(status=status(rules=RulesInForce(deny=("games",), max_ports_per_pod=32))),
         "rules",
         WRONG,
         "Namespace games may not expose pods",
     ),
     "a namespace that is not allowed": (
-        facts(status=status(rules=Rules(allow=("web-*",), max_ports_per_pod=32))),
+        facts(status=status(rules=RulesInForce(allow=("web-*",), max_ports_per_pod=32))),
         "rules",
         WRONG,
         "Namespace games may not expose pods",
@@ -177,7 +189,7 @@ SITUATIONS = {
     "a virtual node": (facts(changed(POD, virtual=True)), "rules", WRONG, "virtual nodes"),
     "IPv6 only": (facts(changed(POD, ips=("fd00::1",))), "rules", WRONG, "no IPv4 address"),
     "outside of vpcCIDRs": (
-        facts(status=status(rules=Rules(vpc_cidrs=("10.0.0.0/8",), max_ports_per_pod=32))),
+        facts(status=status(rules=RulesInForce(vpc_cidrs=("10.0.0.0/8",), max_ports_per_pod=32))),
         "rules",
         WRONG,
         "is not in vpcCIDRs (10.0.0.0/8)",
@@ -271,14 +283,14 @@ SITUATIONS = {
     ("told", "name", "standing", "sentence"), SITUATIONS.values(), ids=SITUATIONS
 )
 def test_the_chain_ends_where_it_breaks_and_names_the_mend(
-    told: Facts, name: str, standing: Standing, sentence: str
+    told: PodFacts, name: str, standing: LinkState, sentence: str
 ) -> None:
     found = explain(told)
 
     assert (found.links[-1].name, found.links[-1].standing) == (name, standing)
     assert sentence in found.sentence
     assert not found.reachable
-    assert all(link.standing in (Standing.GOOD, Standing.UNKNOWN) for link in found.links[:-1])
+    assert all(link.standing in (LinkState.GOOD, LinkState.UNKNOWN) for link in found.links[:-1])
 
 
 def test_a_chain_that_holds_says_where_the_pod_is_reached() -> None:
@@ -292,7 +304,7 @@ def test_a_chain_that_holds_says_where_the_pod_is_reached() -> None:
 def test_without_a_leader_what_it_would_know_is_unknown_and_the_rest_is_told() -> None:
     found = explain(facts(status=None))
 
-    assert [link.name for link in found.links if link.standing is Standing.UNKNOWN] == [
+    assert [link.name for link in found.links if link.standing is LinkState.UNKNOWN] == [
         "rules",
         "entries",
     ]
@@ -303,7 +315,7 @@ def test_a_lease_that_may_not_be_read_is_no_dead_controller() -> None:
     found = explain(facts(lead=None, lead_problem="Forbidden: leases", status=None))
 
     link = next(link for link in found.links if link.name == "controller")
-    assert link.standing is Standing.UNKNOWN
+    assert link.standing is LinkState.UNKNOWN
     assert "Forbidden: leases" in link.text
 
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from dnatctl.status.document import (
-    Eip,
-    Gateway,
-    Lease,
-    Port,
+    EipStatus,
+    GatewayStatus,
+    Leadership,
+    PortStatus,
     State,
-    Status,
-    Table,
+    StatusDocument,
+    TableStatus,
     Waiter,
     decode,
     encode,
@@ -24,12 +24,12 @@ from dnatctl.status.table import columns, printable
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 
 
-def shown(*ports: Port, first: int = 512, last: int = 1024, **more: object) -> list[str]:
-    eip = Eip("47.1.2.3", ports, {"tcp": 500})
-    table = Table(own=3, foreign=2, orphans=1, limit=100, backlog=4, busy_s=1.25)
-    gateway = Gateway("ngw-1", first, last, "cn-hangzhou-j", table, (eip,))
-    lease = Lease(leading=True, identity="a_1", holder="a_1", since="2026-11-27T11:55:00Z")
-    status = Status("", "1.0", "c1", lease, ready=True, gateways=(gateway,), **more)  # type: ignore[arg-type]
+def shown(*ports: PortStatus, first: int = 512, last: int = 1024, **more: object) -> list[str]:
+    eip = EipStatus("47.1.2.3", ports, {"tcp": 500})
+    table = TableStatus(own=3, foreign=2, orphans=1, limit=100, backlog=4, busy_s=1.25)
+    gateway = GatewayStatus("ngw-1", first, last, "cn-hangzhou-j", table, (eip,))
+    lease = Leadership(leading=True, identity="a_1", holder="a_1", since="2026-11-27T11:55:00Z")
+    status = StatusDocument("", "1.0", "c1", lease, ready=True, gateways=(gateway,), **more)  # type: ignore[arg-type]
     return list(lines(status, NOW))
 
 
@@ -39,10 +39,10 @@ def cells(text: list[str], protocol: str, first: int) -> str:
 
 def test_a_cell_a_port_sixty_four_a_line() -> None:
     text = shown(
-        Port(512, 512, "tcp", State.USED),
-        Port(514, 514, "tcp", State.RESTING),
-        Port(575, 575, "tcp", State.PENDING),
-        Port(1024, 1024, "tcp", State.ORPHAN),
+        PortStatus(512, 512, "tcp", State.USED),
+        PortStatus(514, 514, "tcp", State.RESTING),
+        PortStatus(575, 575, "tcp", State.PENDING),
+        PortStatus(1024, 1024, "tcp", State.ORPHAN),
     )
 
     first = cells(text, "tcp", 512)
@@ -55,7 +55,7 @@ def test_a_cell_a_port_sixty_four_a_line() -> None:
 
 
 def test_lines_with_nothing_in_them_become_one_in_words() -> None:
-    text = shown(Port(1000, 1000, "udp", State.USED))
+    text = shown(PortStatus(1000, 1000, "udp", State.USED))
 
     assert "    udp   512 to 959: free" in text
     assert cells(text, "udp", 960)[40] == CELLS[State.USED]
@@ -63,7 +63,7 @@ def test_lines_with_nothing_in_them_become_one_in_words() -> None:
 
 
 def test_a_foreign_entry_covers_all_ports_of_the_pool_that_it_covers() -> None:
-    text = shown(Port(1, 65535, "tcp", State.FOREIGN), first=100, last=107)
+    text = shown(PortStatus(1, 65535, "tcp", State.FOREIGN), first=100, last=107)
 
     assert cells(text, "tcp", 100) == CELLS[State.FOREIGN] * 8
 
@@ -110,8 +110,8 @@ def test_ages_are_written_as_kubectl_does(since: str, text: str) -> None:
 
 
 def test_the_document_survives_the_wire() -> None:
-    lease = Lease(leading=False, identity="b_2", holder="a_1")
-    status = Status("2026-11-27T12:00:00Z", "1.0", "c1", lease, waits_for=("caches",))
+    lease = Leadership(leading=False, identity="b_2", holder="a_1")
+    status = StatusDocument("2026-11-27T12:00:00Z", "1.0", "c1", lease, waits_for=("caches",))
 
     assert decode(encode(status)) == status
 

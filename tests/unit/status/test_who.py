@@ -6,7 +6,15 @@ from msgspec.structs import replace
 
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import Key, PodDNAT, PodDNATSpec, PodDNATStatus, PortMapping, StatusEntry
-from dnatctl.status.document import Eip, Gateway, Lease, Past, Port, State, Status
+from dnatctl.status.document import (
+    EipStatus,
+    GatewayStatus,
+    Leadership,
+    PastHolder,
+    PortStatus,
+    State,
+    StatusDocument,
+)
 from dnatctl.status.who import holders
 
 ENDPOINT = Endpoint("47.1.2.3", 512, Protocol.TCP)
@@ -21,10 +29,10 @@ RECORD = PodDNAT(
 )
 
 
-def status(*ports: Port, history: tuple[Past, ...] = ()) -> Status:
-    gateway = Gateway("ngw-1", 512, 1024, eips=(Eip("47.1.2.3", ports),))
-    lease = Lease(leading=True, identity="a_1")
-    return Status("", "1.0", "c1", lease, gateways=(gateway,), history=history)
+def status(*ports: PortStatus, history: tuple[PastHolder, ...] = ()) -> StatusDocument:
+    gateway = GatewayStatus("ngw-1", 512, 1024, eips=(EipStatus("47.1.2.3", ports),))
+    lease = Leadership(leading=True, identity="a_1")
+    return StatusDocument("", "1.0", "c1", lease, gateways=(gateway,), history=history)
 
 
 def test_who_claims_it_has_it_and_where_it_leads_is_told() -> None:
@@ -48,7 +56,9 @@ def test_another_port_or_protocol_of_the_same_ip_is_nobodys() -> None:
 
 
 def test_somebody_elses_entry_that_covers_it_is_named() -> None:
-    foreign = Port(500, 600, "tcp", State.FOREIGN, internal="172.16.9.9:500/600", entry="fwd-9")
+    foreign = PortStatus(
+        500, 600, "tcp", State.FOREIGN, internal="172.16.9.9:500/600", entry="fwd-9"
+    )
     (holder,) = holders([ENDPOINT], [], status(foreign))
 
     assert (holder.what, holder.who) == ("foreign", "on ngw-1")
@@ -56,16 +66,20 @@ def test_somebody_elses_entry_that_covers_it_is_named() -> None:
 
 
 def test_what_rests_is_said_to_rest_until_when() -> None:
-    resting = Port(512, 512, "tcp", State.RESTING, until="2026-11-27T12:01:00Z")
+    resting = PortStatus(512, 512, "tcp", State.RESTING, until="2026-11-27T12:01:00Z")
     (holder,) = holders([ENDPOINT], [], status(resting))
 
     assert (holder.what, holder.until) == ("resting", "2026-11-27T12:01:00Z")
 
 
 def test_those_before_are_told_latest_first() -> None:
-    first = Past(str(ENDPOINT), "games/a", "u1", "2026-11-27T08:00:00Z", "2026-11-27T09:00:00Z")
-    second = Past(str(ENDPOINT), "games/b", "u2", "2026-11-27T09:30:00Z", "2026-11-27T10:00:00Z")
-    other = Past(
+    first = PastHolder(
+        str(ENDPOINT), "games/a", "u1", "2026-11-27T08:00:00Z", "2026-11-27T09:00:00Z"
+    )
+    second = PastHolder(
+        str(ENDPOINT), "games/b", "u2", "2026-11-27T09:30:00Z", "2026-11-27T10:00:00Z"
+    )
+    other = PastHolder(
         "47.1.2.3:513/tcp", "games/c", "u3", "2026-11-27T09:30:00Z", "2026-11-27T10:00:00Z"
     )
 

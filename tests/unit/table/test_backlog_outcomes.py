@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dnatctl.table.backlog import LOST_S, PATIENCE, REFUSED_RETRY_S, Backlog, Doubt
+from dnatctl.table.backlog import LOST_S, PATIENCE, REFUSED_RETRY_S, Backlog, Recourse
 from dnatctl.table.writes import PendingWrite, Refusal, Refused, Write
 from tests.unit.table.pending import carry_out, create, delete, entry, lose, order, wanted
 
@@ -333,12 +333,12 @@ class TestDoubted:
 
     def test_it_is_over_when_a_reading_after_the_longest_call_does_not_show_it(self):
         backlog = self.unwanted()
-        assert backlog.doubted(backlog.take(1.0), 1, 1.0) is Doubt.WAIT
+        assert backlog.doubted(backlog.take(1.0), 1, 1.0) is Recourse.WAIT
         assert backlog.next_due() == LOST_S
-        assert backlog.doubted(backlog.take(LOST_S), 5, LOST_S) is Doubt.READ
-        assert backlog.doubted(backlog.take(LOST_S + 1), 5, LOST_S + 1) is Doubt.READ, "not read"
+        assert backlog.doubted(backlog.take(LOST_S), 5, LOST_S) is Recourse.READ
+        assert backlog.doubted(backlog.take(LOST_S + 1), 5, LOST_S + 1) is Recourse.READ, "not read"
         assert backlog.unanswered("a")
-        assert backlog.doubted(backlog.take(LOST_S + 2), 6, LOST_S + 2) is Doubt.OVER
+        assert backlog.doubted(backlog.take(LOST_S + 2), 6, LOST_S + 2) is Recourse.OVER
         assert (len(backlog), backlog.unanswered("a")) == (0, False)
 
     def test_one_that_was_wanted_again_and_lost_again_is_waited_out_anew(self):
@@ -347,7 +347,7 @@ class TestDoubted:
         backlog.want("a", "games", (create(),))
         backlog.lost(backlog.take(LOST_S + 5), LOST_S + 5)
         backlog.want("a", "games", ())
-        assert backlog.doubted(backlog.take(LOST_S + 6), 9, LOST_S + 6) is Doubt.WAIT
+        assert backlog.doubted(backlog.take(LOST_S + 6), 9, LOST_S + 6) is Recourse.WAIT
 
     def test_a_lost_one_that_cannot_be_sent_is_kept(self):
         backlog = self.unwanted()

@@ -15,7 +15,7 @@ from dnatctl.control.gateway.listener import Listener, NextDoor
 from dnatctl.control.gateway.mends import hindrance, is_passing, told
 from dnatctl.control.views import Views
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
-from dnatctl.table.backlog import Backlog, Doubt
+from dnatctl.table.backlog import Backlog, Recourse
 from dnatctl.table.write_pace import TablePace
 from dnatctl.table.writes import (
     CreateRow,
@@ -79,9 +79,9 @@ class Outcomes:
             return False
         now, generation = self._clock.monotonic(), self._table.generation
         match self._end(self._backlog.doubted, pending, generation, now):
-            case Doubt.READ:
+            case Recourse.READ:
                 self._next_door.read_soon()
-            case Doubt.OVER:
+            case Recourse.OVER:
                 self._tell(pending)
         return True
 
