@@ -92,6 +92,7 @@ def uninstall(
             if why := _occupied(leftovers, collector, place, timeout):
                 click.echo(why, err=True)
                 sys.exit(1)
+            found = work.survey(timeout)  # nobody else writes from now on
             left = work.remove(found, timeout + DELETE_S * len(found.rows))
         if not left:
             leftovers.strike_lease(settings.namespace, CONTROLLER)

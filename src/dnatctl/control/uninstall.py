@@ -23,7 +23,7 @@ Row = tuple[Orphan, ForwardEntry]
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What there is. `doubtful`: entries that may be another cluster's with the same cluster ID;
-    `kept`: PodDNATs that are left alone, and why; `others`: entries that are another program's.
+    `kept`: PodDNATs that are left alone with their entries, and why.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -48,8 +48,9 @@ class Uninstaller:
         known = {record.uid for record in records}
         sure = [row for row in rows if row[0].proven or row[0].uid in known]
         reasons = [(record, self._why_kept(record, rows)) for record in records]
+        kept = {record.uid for record, why in reasons if why}
         return Survey(
-            rows=sure,
+            rows=[row for row in sure if row[0].uid not in kept],
             doubtful=[row for row in rows if row not in sure],
             records=[record for record, why in reasons if not why],
             kept=[(record, why) for record, why in reasons if why],
