@@ -22,7 +22,8 @@ SOME_TABLE = TableCount(
     "ngw-1", own=0, foreign=0, orphan=0, backlog=0, limit=0, usable=True, read_at=0
 )
 SOME_QUOTA = QuotaCount("games", used=0, limit=0)
-SOME_PODS = PodCounts(waiting={("waiting", "PoolExhausted"): 1})
+WAITS = ("waiting", "PoolExhausted")
+SOME_PODS = PodCounts(waiting={WAITS: 1}, oldest={WAITS: 0})
 SOME_WATCH = WatchCount(
     "pods", lists={"ok": 1}, watches={"closed": 1}, events={"ADDED": 1}, unreadable=0, contact_at=0
 )

@@ -74,6 +74,12 @@ class Replica:
     ) -> None:
         self.kill()
 
+    def rewrite(self, config: str) -> None:
+        """Swap its configuration file for another, at once, as a mounted ConfigMap is swapped."""
+        fresh = self.config.with_suffix(".new")
+        fresh.write_text(config)
+        fresh.replace(self.config)
+
     # Life
 
     def start(self) -> None:

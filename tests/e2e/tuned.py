@@ -1,8 +1,9 @@
 """dnatctl with other times than those of production: a script to run in its place.
 
 `tuned.py silence=4 lease=60 run …`: seconds that a watch may be silent (in production two minutes,
-as bookmarks come about every minute), and that a Lease lasts (15 seconds in production, which a
-busy machine may need to start an API server).
+as bookmarks come about every minute), that a Lease lasts (15 seconds in production, which a busy
+machine may need to start an API server), and after which an orphan is believed to be one (`orphan`,
+two minutes in production).
 """
 
 import sys
@@ -10,6 +11,7 @@ from functools import partial
 
 from dnatctl.cli.main import main
 from dnatctl.kube import informer, lease
+from dnatctl.table import orphans
 
 
 def _tune(name: str, seconds: float) -> None:
@@ -19,6 +21,8 @@ def _tune(name: str, seconds: float) -> None:
     elif name == "lease":
         times = partial(lease.LeaseSettings, duration=seconds, renew_deadline=seconds * 2 / 3)
         lease.LeaseSettings = times  # type: ignore[assignment, misc]
+    elif name == "orphan":
+        object.__setattr__(orphans.USUAL, "age_s", seconds)
     else:
         raise SystemExit(f"no such time: {name}")
 

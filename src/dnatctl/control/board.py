@@ -30,7 +30,9 @@ from dnatctl.status.document import (
 from dnatctl.table.view import Row
 from dnatctl.times import format_time, parse_time
 
-RELEASING = frozenset({"Releasing", "ReleaseHeld", "Released"})
+RELEASING = frozenset(
+    {"Releasing", "ReleaseHeld", "Released", "DeletionHeld", "DeletionHeldByPolicy"}
+)
 """Reasons of PodDNATs whose entries are going."""
 
 Told = Callable[[], Mapping[Key, tuple[Problem, str]]]
@@ -91,13 +93,14 @@ class Board:
         """How many wait, by reason, and for how long."""
         if not self._standing.leading.is_set():
             return PodCounts()
-        now, oldest = self._views.clock.now(), dict[str, float]()
+        now, oldest = self._views.clock.now(), dict[tuple[str, str], float]()
         waiting = Counter[tuple[str, str]]()
         for waiter in self._waiting():
             state = "releasing" if waiter.reason in RELEASING else "waiting"
-            waiting[state, waiter.reason] += 1
+            waits = state, waiter.reason
+            waiting[waits] += 1
             if since := parse_time(waiter.since):
-                oldest[state] = max(oldest.get(state, 0.0), (now - since).total_seconds())
+                oldest[waits] = max(oldest.get(waits, 0.0), (now - since).total_seconds())
         return PodCounts(len(self._records) - sum(waiting.values()), waiting, oldest)
 
     def _rules(self) -> document.RulesInForce:

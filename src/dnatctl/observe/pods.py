@@ -13,16 +13,13 @@ from prometheus_client.registry import Collector
 class PodCounts:
     """Pods that ask to be exposed, and PodDNATs whose release goes on.
 
-    `waiting` is by state (`waiting`, `releasing`) and reason. `oldest`: for how long, in seconds,
-    the one that waits longest has waited, by state.
+    Both by state (`waiting`, `releasing`) and reason. `waiting`: how many. `oldest`: for how long,
+    in seconds, the one that waits longest has waited.
     """
 
     reachable: int = 0
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    oldest: Mapping[str, float] = field(default_factory=dict)
-
-
-STATES = ("waiting", "releasing")
+    oldest: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 class PodCollector(Collector):
@@ -49,9 +46,9 @@ class PodCollector(Collector):
         yield waiting
         oldest = GaugeMetricFamily(
             "dnatctl_pods_oldest_wait_seconds",
-            "For how long the one that waits longest has waited; 0 if none does.",
-            labels=("state",),
+            "For how long the one that waits longest for that reason has waited.",
+            labels=("state", "reason"),
         )
-        for state in STATES:
-            oldest.add_metric((state,), counts.oldest.get(state, 0.0))
+        for (state, reason), seconds in sorted(counts.oldest.items()):
+            oldest.add_metric((state, reason), seconds)
         yield oldest

@@ -17,6 +17,7 @@ from dnatctl.observe.metrics import (
     Metrics,
     QueueObserver,
 )
+from dnatctl.observe.pods import PodCollector, PodCounts
 from dnatctl.observe.pool import IpCount, PoolCollector, QuotaCount, TableCount
 
 SECONDS = "_seconds"
@@ -245,3 +246,14 @@ class TestCredentials:
     def test_that_do_tell_when(self, metrics):
         metrics.credentials_expire.read = lambda: 1.7e9
         assert value(metrics, self.NAME) == 1.7e9
+
+
+class TestThoseWhoWait:
+    def test_by_state_and_reason_as_only_some_reasons_are_an_alert(self):
+        metrics, pool, bad = Metrics(), ("waiting", "PoolExhausted"), ("waiting", "HostNetwork")
+        counts = PodCounts(7, waiting={pool: 3, bad: 1}, oldest={pool: 12.0, bad: 9000.0})
+        metrics.registry.register(PodCollector(lambda: counts))
+        assert value(metrics, "dnatctl_pods_reachable") == 7
+        waits = {"state": "waiting", "reason": "PoolExhausted"}
+        assert value(metrics, "dnatctl_pods_waiting", **waits) == 3
+        assert value(metrics, "dnatctl_pods_oldest_wait_seconds", **waits) == 12
