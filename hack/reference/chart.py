@@ -6,6 +6,7 @@
 | `templates/rbac.yaml` | `manifests/base/rbac.yaml` |
 | `configuration-keys.txt`, `placeholders.txt`, `values.schema.json` | the configuration's model |
 | `README.md` | the same, and `values.yaml` |
+| `rules.yaml`, `dashboard.json` | `manifests/monitoring/rules.yaml`, `reference.dashboard` |
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import yaml
 
 from dnatctl.config.schema import Config
 from dnatctl.config.settings import SETTINGS
+from reference import dashboard
 from reference.markdown import code, page, table
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -56,6 +58,10 @@ DEPLOYMENT: dict[str, tuple[str, str]] = {
         "object",
         "`enabled`: rights to OpenKruise's StatefulSets, and the annotation its webhook waits for.",
     ),
+    "monitoring": (
+        "object",
+        "`enabled`: scraping, alerts and a dashboard; needs the Prometheus operator.",
+    ),
     "global": ("object", "Set by Helm where this chart is part of another."),
 }
 
@@ -69,6 +75,8 @@ def files() -> dict[Path, str]:
         CHART / "placeholders.txt": "\n".join(_placeholders()) + "\n",
         CHART / "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
         CHART / "README.md": _readme(),
+        CHART / "rules.yaml": _rules(),
+        CHART / "dashboard.json": dashboard.render(),
     }
 
 
@@ -98,6 +106,12 @@ def _rbac() -> str:
     body = "\n---\n".join(part for part in text.split("\n---\n") if not account.search(part))
     here = "namespace: {{ .Release.Namespace }}"
     return f"# {NOTE}\n{body.replace('namespace: dnatctl-system', here)}"
+
+
+def _rules() -> str:
+    """What of the PrometheusRule is not Kubernetes': it holds templates, and not of Helm's."""
+    rules = yaml.safe_load((MANIFESTS / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))
+    return f"# {NOTE}\n{yaml.safe_dump(rules['spec'], sort_keys=False, width=1000)}"
 
 
 def _schema() -> dict[str, Any]:

@@ -182,3 +182,32 @@ def test_openkruise_turns_on_what_its_webhook_waits_for(tmp_path: Path) -> None:
     objects = render(tmp_path, FILLED | {"openkruise": {"enabled": True}})
     assert configuration(objects)["publish"] == {"annotation": True}
     of(objects, "ClusterRole", "dnatctl-openkruise")
+
+
+@pytest.mark.parametrize("kind", ["ServiceMonitor", "PodMonitor"])
+def test_monitoring_is_what_kustomize_builds(tmp_path: Path, kind: str) -> None:
+    chosen = {"enabled": True, "kind": kind, "labels": {"release": "prometheus"}}
+    objects = render(tmp_path, FILLED | {"monitoring": chosen})
+    file = {"ServiceMonitor": "service-monitor", "PodMonitor": "pod-monitor"}[kind]
+    alone = yaml.safe_load((MANIFESTS / "monitoring" / f"{file}.yaml").read_text("utf-8"))
+    assert of(objects, kind)["spec"] == alone["spec"]
+    assert of(objects, kind)["metadata"]["labels"]["release"] == "prometheus"
+    built = {item["kind"]: item for item in build("monitoring")}
+    assert of(objects, "PrometheusRule")["spec"] == built["PrometheusRule"]["spec"]
+    assert of(objects, "ConfigMap", "dnatctl-dashboard")["data"] == {
+        name: text.strip() for name, text in built["ConfigMap"]["data"].items()
+    }
+
+
+def test_alerts_lead_to_where_the_runbook_is_kept(tmp_path: Path) -> None:
+    chosen = {"enabled": True, "runbookURL": "https://wiki.example/runbook"}
+    objects = render(tmp_path, FILLED | {"monitoring": chosen})
+    text = str(of(objects, "PrometheusRule"))
+    assert "https://wiki.example/runbook#dnatctlabsent" in text
+    assert "docs/runbook.md#" not in text
+
+
+def test_only_kinds_of_monitors_that_there_are(tmp_path: Path) -> None:
+    done = run(tmp_path, "template", FILLED | {"monitoring": {"enabled": True, "kind": "Probe"}})
+    assert done.returncode != 0
+    assert "allowed: ServiceMonitor or PodMonitor" in done.stderr

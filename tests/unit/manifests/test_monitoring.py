@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from dnatctl.cloud.errors import ErrorKind
-from tests.unit.manifests.built import MANIFESTS
+from tests.unit.manifests.built import MANIFESTS, Object, the, with_component
 
 DOCS = MANIFESTS.parent / "docs"
 PAGE = "docs/runbook.md"
@@ -84,3 +85,84 @@ def test_the_classes_of_refusals_are_those_that_there_are() -> None:
     }
     assert asked
     assert asked <= {kind.value for kind in ErrorKind}
+
+
+def test_reasons_that_are_left_out_are_reasons_that_there_are() -> None:
+    source = MANIFESTS.parent / "src" / "dnatctl"
+    code = "".join(path.read_text("utf-8") for path in source.rglob("*.py"))
+    asked = {
+        word
+        for rule in RULES
+        for pattern in re.findall(r'reason!~"([^"]+)"', rule["expr"])
+        for word in pattern.split("|")
+    }
+    assert len(asked) > 10
+    assert {reason for reason in asked if f'"{reason}"' not in code} == set()
+
+
+BOARD = json.loads((MANIFESTS / "monitoring" / "dashboard.json").read_text("utf-8"))
+PANELS = [panel for panel in BOARD["panels"] if panel["type"] != "row"]
+
+
+class TestTheDashboard:
+    @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+    def test_a_panel_shows_metrics_that_there_are_of_the_job_that_is_chosen(
+        self, panel: Any
+    ) -> None:
+        assert panel["description"]
+        assert panel["targets"]
+        for target in panel["targets"]:
+            asked = NAME.findall(target["expr"])
+            assert asked
+            assert {family(name) for name in asked} <= metrics().keys()
+            assert target["expr"].count('job=~"$job"') == len(asked)
+
+    @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+    def test_a_legend_names_labels_that_are_left(self, panel: Any) -> None:
+        for target in panel["targets"]:
+            for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
+                assert re.search(rf"by \([^)]*\b{label}\b", target["expr"])
+
+    def test_panels_lie_beside_one_another(self) -> None:
+        taken = [
+            (x, y)
+            for panel in BOARD["panels"]
+            for place in [panel["gridPos"]]
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        ]
+        assert len(taken) == len(set(taken))
+        assert max(x for x, _ in taken) < 24
+        ids = [panel["id"] for panel in BOARD["panels"]]
+        assert len(ids) == len(set(ids))
+
+
+def monitored() -> tuple[Object, ...]:
+    return with_component("monitoring")
+
+
+def test_the_monitor_finds_the_service_and_the_other_the_pods() -> None:
+    (monitor,) = (item for item in monitored() if item["kind"] == "ServiceMonitor")
+    service = the("Service")
+    assert (
+        monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    )
+    ports = {port["name"] for port in service["spec"]["ports"]}
+    assert {point["port"] for point in monitor["spec"]["endpoints"]} <= ports
+
+    file = MANIFESTS / "monitoring" / "pod-monitor.yaml"
+    spec = yaml.safe_load(file.read_text("utf-8"))["spec"]
+    template = the("Deployment")["spec"]["template"]
+    labels = template["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"].items() <= labels.items()
+    (container,) = template["spec"]["containers"]
+    ports = {port["name"] for port in container["ports"]}
+    assert {point["port"] for point in spec["podMetricsEndpoints"]} <= ports
+
+
+def test_the_component_brings_alerts_and_the_dashboard() -> None:
+    kinds = {(item["kind"], item["metadata"]["name"]): item for item in monitored()}
+    assert kinds["PrometheusRule", "dnatctl"]["spec"] == SPEC
+    shown = kinds["ConfigMap", "dnatctl-dashboard"]
+    assert shown["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(shown["data"]["dnatctl.json"]) == BOARD
