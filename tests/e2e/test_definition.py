@@ -1,4 +1,9 @@
-"""What other programs do to the definition of PodDNATs costs nobody an endpoint."""
+"""What other programs do to the definition of PodDNATs costs nobody an endpoint.
+
+Shown to fail when the version was not looked up again (nothing at `/v1/` any more, and no later pod
+was exposed), and when the protocols of ports were in the spec alone (after a restart the dropped
+ones were torn down and fought over).
+"""
 
 from __future__ import annotations
 
@@ -96,18 +101,15 @@ def test_a_definition_put_back_by_another_chart_costs_nothing(
     eventually(lambda: "lacks" in notes(replica), within=20)
     arena.at_rest()
     assert state(arena) == before
-    print(
-        arena.record(namespace, "mixed"), arena.api.get(pods_path(namespace) + "/mixed")["status"]
-    )
+    expose(arena, namespace, "soon", "80")
+    arena.ready(namespace, "soon")
+    before = state(arena)
     assert "lacks spec.portMapping[].protocol" in (said := check(arena, replica)), said
     assert "kubectl apply --server-side --force-conflicts -f" in said
     assert replica.stop() == 0
     replica.start()
     replica.wait_leading()
     arena.at_rest()
-    print(
-        arena.record(namespace, "mixed"), arena.api.get(pods_path(namespace) + "/mixed")["status"]
-    )
     assert state(arena) == before
     expose(arena, namespace, "later", "80,81")
     arena.ready(namespace, "later")
@@ -117,7 +119,7 @@ def test_a_definition_put_back_by_another_chart_costs_nothing(
 
     replace(arena, ours)
     eventually(lambda: replica.total("dnatctl_definition_trouble") == 0, within=20)
-    eventually(lambda: (arena.record(namespace, "later") or {})["status"].get("conditions"))
+    eventually(lambda: all(each["status"].get("conditions") for each in arena.records()))
     arena.at_rest()
     assert state(arena) == before
     expose(arena, namespace, "last", "80/tcp,81/udp")
