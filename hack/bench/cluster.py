@@ -176,7 +176,9 @@ def main() -> None:
     parser.add_argument("--kubeconfig", required=True)
     parser.add_argument("--still", action="store_true", help="no kubelet, scheduler, collectors")
     options = parser.parse_args()
-    kubelet = KubeletSettings(pod_cidr="10.0.0.0/17", termination=0.1, removal=0.3)
+    kubelet = KubeletSettings(
+        pod_cidr="10.0.0.0/17", termination=0.1, removal=0.3, addresses_by_node=True
+    )
     settings = Settings(
         nodes=2, zones=ZONES[:1], history=50_000, actors=not options.still, kubelet=kubelet
     )

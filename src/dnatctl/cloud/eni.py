@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.api import MAX_ENI_IPS, CloudApi
@@ -27,13 +27,26 @@ MISSES_BELIEVED: Final = 5
 class _Want:
     """An address that is looked for: when it was last asked for, and when to look again.
 
-    `missed`: how often the cloud has answered that no interface has it.
+    `missed`: how often the cloud has answered that no interface has it. `node`: where the pod is.
     """
 
     asked_at: float
     due_at: float
     retry: float = _FIRST_RETRY
     missed: int = 0
+    node: str = ""
+
+
+class _Learned(NamedTuple):
+    """An answer: when it came, and on which node the pod was that it was asked for."""
+
+    at: float
+    eni: Eni
+    node: str
+
+    def counts(self, now: float, since: float, node: str) -> bool:
+        """Whether it is fresh, and of the pod that asks or of an earlier one on its node."""
+        return now - self.at < TTL and (self.at >= since or (bool(node) and self.node == node))
 
 
 class EniCache:
@@ -51,23 +64,27 @@ class EniCache:
         self._on_news = on_news
         self._capacity = capacity
         self._changed = threading.Condition()
-        self._known: dict[str, tuple[float, Eni]] = {}
+        self._known: dict[str, _Learned] = {}
         self._wanted: dict[str, _Want] = {}
 
-    def want(self, ip: str, since: float = float("-inf")) -> Eni | None:
+    def want(self, ip: str, since: float = float("-inf"), node: str = "") -> Eni | None:
         """The interface behind `ip` if it is known; None if not, and then it is looked for.
 
-        What was learned before `since` (monotonic) counts for nothing: the address was another's.
+        What was learned before `since` (monotonic) was learned of an earlier pod with that address,
+        and counts only if that was on the same `node`: an address stays with the interface that it
+        is an address of, and the interface with its machine, while pods come and go
+        (Terway, https://github.com/AliyunContainerService/terway, docs/design.md).
         """
         now = self._clock.monotonic()
         with self._changed:
-            learned_at, eni = self._known.get(ip, (-TTL, None))
-            if eni is not None and now - learned_at < TTL and learned_at >= since:
-                return eni
+            known = self._known.get(ip)
+            if known is not None and known.counts(now, since, node):
+                return known.eni
             if ip in self._wanted:
                 self._wanted[ip].asked_at = now
+                self._wanted[ip].node = node or self._wanted[ip].node
             else:
-                _put(self._wanted, ip, _Want(now, now), self._capacity)
+                _put(self._wanted, ip, _Want(now, now, node=node), self._capacity)
                 self._changed.notify()
             return None
 
@@ -76,8 +93,8 @@ class EniCache:
         if (eni := self.want(ip, since)) is not None:
             return eni
         with self._changed:
-            learned_at, eni = self._known.get(ip, (float("-inf"), None))
-            return eni if learned_at >= since else None
+            known = self._known.get(ip)
+            return known.eni if known is not None and known.at >= since else None
 
     def missing(self, ip: str) -> bool:
         """Whether the cloud goes on saying that no interface of the VPC has `ip`.
@@ -90,10 +107,9 @@ class EniCache:
             return want is not None and want.missed >= MISSES_BELIEVED
 
     def forget(self, ip: str) -> None:
-        """Neither look for `ip` nor believe what is known of it: it may be another pod's soon."""
+        """Look for `ip` no more: the pod that had it has it no more."""
         with self._changed:
             self._wanted.pop(ip, None)
-            self._known.pop(ip, None)
 
     def wait_for_work(self, timeout: float) -> bool:
         """Wait up to `timeout` seconds until `resolve_pending` would ask for something."""
@@ -115,9 +131,8 @@ class EniCache:
             return 0
         answer = cloud.find_enis(batch)
         with self._changed:
-            found = [ip for ip in answer if ip in self._wanted]
             missing = self._miss(ip for ip in batch if ip not in answer)
-            self._learn(answer)
+            found = self._learn(answer)
         for ip in (*found, *missing):
             self._on_news(ip)
         return len(found)
@@ -147,11 +162,16 @@ class EniCache:
             want.missed += 1
         return [ip for ip, want in wants.items() if want.missed == MISSES_BELIEVED]
 
-    def _learn(self, answer: Mapping[str, Eni]) -> None:
+    def _learn(self, answer: Mapping[str, Eni]) -> list[str]:
+        """Take in what the cloud says, which is said of all addresses of an interface; returns
+        those of them that were looked for."""
         now = self._clock.monotonic()
+        wanted = {ip: self._wanted.pop(ip) for ip in answer if ip in self._wanted}
+        nodes = {answer[ip].eni_id: want.node for ip, want in wanted.items() if want.node}
         for ip, eni in answer.items():
-            self._wanted.pop(ip, None)
-            _put(self._known, ip, (now, eni), self._capacity)
+            learned = _Learned(now, eni, nodes.get(eni.eni_id, ""))
+            _put(self._known, ip, learned, self._capacity)
+        return list(wanted)
 
 
 def _put(mapping: dict[str, _V], key: str, value: _V, capacity: int) -> None:

@@ -223,7 +223,7 @@ class Lookout:
             durable=self._durable(record),
             absent=self._views.absent,
             made_here=record is not None and self._views.made_here(record.uid),
-            eni=self._eni(exposure.ip, record) if wants_address else None,
+            eni=self._eni(exposure.ip, record, pod) if wants_address else None,
             no_interface=bool(wants_address) and self._enis.missing(exposure.ip),
             zone_id=self._nodes.zone_of(pod.node) if pod else "",
             names=self._views.names,
@@ -263,14 +263,14 @@ class Lookout:
         free = self._views.pool.need_not_rest(claimed, record.uid)
         return self._views.durable(claimed) | free
 
-    def _eni(self, ip: str, record: PodDNAT | None) -> Eni | None:
+    def _eni(self, ip: str, record: PodDNAT | None, pod: Pod | None) -> Eni | None:
         """Asked for only while the record lacks it: interfaces do not change under a pod.
 
-        What was learned before this pod stated the IP is of an earlier pod.
+        What was learned before this pod stated the IP is of an earlier pod; see `EniCache.want`.
         """
         if record is not None and record.spec.eni and record.spec.internal_ip == ip:
             return None
-        return self._enis.want(ip, self._views.stated_since(ip))
+        return self._enis.want(ip, self._views.stated_since(ip), pod.node if pod else "")
 
     def _refusals(self, record: PodDNAT | None) -> Mapping[NewEntry, Refusal]:
         gateways = self._gateways()

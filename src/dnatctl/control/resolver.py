@@ -20,7 +20,7 @@ PAUSE_S = 1.0
 
 
 def forgetting(enis: EniCache) -> Callable[[Pod | None, Pod | None], None]:
-    """For the pods' cache: when a pod ends or loses its IP, what is known of that goes as well."""
+    """For the pods' cache: when a pod ends or loses its IP, that is looked for no more."""
 
     def pod_changed(old: Pod | None, new: Pod | None) -> None:
         for ip in _addresses(old) - _addresses(new):

@@ -176,10 +176,39 @@ def test_a_forgotten_address_is_neither_looked_for_nor_told(world: World) -> Non
     world.cache.forget("10.0.0.1")
     world.resolve_all()
     assert (world.vpc.asked, world.found) == ([], [])
-    world.cache.want("10.0.0.2")
-    world.resolve()
-    world.cache.forget("10.0.0.2")
-    assert world.cache.want("10.0.0.2") is None
+
+
+class TestEarlierPods:
+    """What was learned of an address before a pod had it."""
+
+    @pytest.fixture
+    def later(self, world: World) -> float:
+        world.vpc.add("eni-1", "10.0.0.1", "10.0.0.2")
+        world.cache.want("10.0.0.1", node="node-1")
+        world.resolve()
+        world.clock.advance(10)
+        return world.clock.monotonic()
+
+    def test_counts_on_the_same_node(self, world: World, later: float) -> None:
+        found = world.cache.want("10.0.0.1", later, "node-1")
+        assert found is not None
+        assert found.eni_id == "eni-1"
+
+    @pytest.mark.parametrize("node", ["", "node-2"])
+    def test_counts_for_nothing_elsewhere(self, world: World, later: float, node: str) -> None:
+        assert world.cache.want("10.0.0.1", later, node) is None
+
+    def test_the_interfaces_other_addresses_are_learned_with_it(
+        self, world: World, later: float
+    ) -> None:
+        asked = len(world.vpc.asked)
+        assert world.cache.want("10.0.0.2", later, "node-1") is not None
+        assert world.cache.want("10.0.0.2", later, "node-2") is None
+        assert len(world.vpc.asked) == asked
+
+    def test_is_believed_for_a_while(self, world: World, later: float) -> None:
+        world.clock.advance(TTL)
+        assert world.cache.want("10.0.0.1", later, "node-1") is None
 
 
 def test_a_failed_call_is_repeated_after_a_pause(world: World) -> None:

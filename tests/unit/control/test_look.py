@@ -250,13 +250,24 @@ def test_the_interface_of_an_earlier_holder_of_the_ip_is_not_the_pods(place: Pla
     assert found.eni_id == "eni-now"
 
 
+def test_on_the_same_node_an_address_stays_with_its_interface(place: Place):
+    earlier = replace(pod(), key=Key("games", "earlier"), uid="uid-earlier", node="node-1")
+    place.pods.apply(earlier)
+    place.enis.want(POD_IP, node="node-1")
+    place.enis.resolve_pending(interface("eni-1"))
+    place.views.clock.advance(100.0)
+    place.pods.apply(replace(pod(), resource_version="2", node="node-1"))
+    found = place.look().eni
+    assert found is not None
+    assert found.eni_id == "eni-1"
+
+
 @pytest.mark.parametrize("change", [{"ended": True}, {"ips": ()}, {"ips": ("10.0.0.9",)}])
-def test_what_is_known_of_an_ip_ends_with_the_pod_that_has_it(place: Place, change: dict[str, Any]):
+def test_an_address_that_no_pod_states_is_looked_for_no_more(place: Place, change: dict[str, Any]):
     place.pods.apply(pod())
     place.enis.want(POD_IP)
-    place.enis.resolve_pending(interface("eni-1"))
     place.pods.apply(replace(pod(), resource_version="2", **change))
-    assert place.enis.want(POD_IP) is None
+    assert not place.enis.resolve_pending(interface("eni-1"))
 
 
 def test_and_stays_while_the_pod_lives(place: Place):

@@ -23,6 +23,7 @@ class KubeletSettings:
 
     `start`: from being placed to running. `termination`: from the request to delete to the end of
     the containers (the pod's grace period bounds it). `removal`: from there to the object's end.
+    `recycling`, `addresses_by_node`: see `Addresses`.
     """
 
     start: float = 0.0
@@ -30,6 +31,7 @@ class KubeletSettings:
     removal: float = 0.0
     pod_cidr: str = "10.0.0.0/16"
     recycling: Recycling = Recycling.LIFO
+    addresses_by_node: bool = False
 
 
 class Kubelet:
@@ -39,7 +41,9 @@ class Kubelet:
         self.settings = settings
         self._api = api
         self._timers = timers
-        self._addresses = Addresses(settings.pod_cidr, settings.recycling)
+        self._addresses = Addresses(
+            settings.pod_cidr, settings.recycling, by_node=settings.addresses_by_node
+        )
         self._running: dict[str, str] = {}
         self._starting: set[str] = set()
         self._ending: set[str] = set()
@@ -79,7 +83,8 @@ class Kubelet:
         with self._api.store.lock:
             uid = self._uid(namespace, name)
             before = self._running[uid]
-            self._running[uid] = self._addresses.take()
+            pod = self._api.store.get(builtin.PODS, namespace, name)
+            self._running[uid] = self._addresses.take(pod.load()["spec"]["nodeName"] if pod else "")
             self._addresses.give_back(before)
             self._edit((namespace, name), uid, lambda pod: self._run(pod, restarted=True))
             return self._running[uid]
@@ -125,7 +130,7 @@ class Kubelet:
             self._terminate(present, obj)
             return
         if not obj["spec"].get("hostNetwork"):
-            self._running[pod.uid] = self._addresses.take()
+            self._running[pod.uid] = self._addresses.take(obj["spec"]["nodeName"])
         self._edit(pod.key, pod.uid, self._run)
 
     def _run(self, pod: Object, *, restarted: bool = False) -> None:
