@@ -121,12 +121,11 @@ class Prometheus:
             return False
 
 
-def job(name: str, address: str, path: str = "/metrics") -> dict[str, Any]:
-    """A scrape configuration for one plain HTTP target, `127.0.0.1:8080` say."""
+def job(name: str, *addresses: str) -> dict[str, Any]:
+    """A scrape configuration for plain HTTP targets, `127.0.0.1:8080` say."""
     return {
         "job_name": name,
-        "metrics_path": path,
-        "static_configs": [{"targets": [address]}],
+        "static_configs": [{"targets": list(addresses)}],
     }
 
 

@@ -18,7 +18,8 @@ def rule_groups() -> dict[str, Any]:
 IN_A_HURRY = [
     # How long a state must last, what is looked back at, and what counts as too long or too many.
     (r"^ +for: \w+\n", ""),
-    (r"\[(5m|10m)\]", "[10s]"),
+    (r"\[5m\]", "[10s]"),
+    (r"\[10m\]", "[2m]"),
     (r"\[(1h|1d)\]", "[1m]"),
     (r'le=~"30\(\\\\\.0\)\?"', 'le="0.025"'),
     (r"\) >= 10$", ") >= 1"),
