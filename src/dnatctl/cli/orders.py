@@ -110,6 +110,9 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
     )
     _give(it, order)
     click.echo(str(order))
+    _, _, name = order.target.partition(f"{POD}/")
+    if name and name not in {str(record.key) for record in it.all_records()}:
+        aside(f"(there is no PodDNAT {name} at present)")
 
 
 @click.command()

@@ -78,6 +78,7 @@ class Board:
             waits_for=waits_for,
             notes=tuple(self._standing.troubles()),
             rules=self._rules(),
+            orders=self._views.orders.each,
         )
         if not lease.leading:
             return status

@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dnatctl.orders import Order
+
 SCHEMA = "dnatctl/status/v1"
 
 
@@ -143,6 +145,7 @@ class StatusDocument(Struct, frozen=True, rename="camel"):
     waits_for: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     rules: RulesInForce = RulesInForce()
+    orders: tuple[Order, ...] = ()
     gateways: tuple[GatewayStatus, ...] = ()
     waiting: tuple[Waiter, ...] = ()
     history: tuple[PastHolder, ...] = ()

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from dnatctl.config import Namespaces
 from dnatctl.model import MOST_PORTS
 from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT
+from dnatctl.orders import Orders
 from dnatctl.plan.exposure import Ask, Exposure, Rules, read_exposure
 from dnatctl.status.document import PortStatus, State, StatusDocument
 from dnatctl.status.near import OwnerNotes, misses
@@ -179,6 +180,17 @@ def _allowed(facts: PodFacts, exposure: Exposure) -> Link:
     return Link("rules", LinkState.GOOD, "the configuration allows it")
 
 
+def _orders(facts: PodFacts, exposure: Exposure) -> Link:
+    del exposure
+    if facts.status is None:
+        return Link("orders", LinkState.UNKNOWN, "the leader was not asked what is paused")
+    gateway_id = facts.record.spec.gateway_id if facts.record else ""
+    order = Orders(facts.status.orders).paused(gateway_id, facts.key)
+    if order is not None:
+        return Link("orders", LinkState.WAITS, f"Nothing is changed: {order}", since=order.since)
+    return Link("orders", LinkState.GOOD, "nothing is paused")
+
+
 def _address(facts: PodFacts, exposure: Exposure) -> Link:
     del facts
     if exposure.ask is Ask.NO_ADDRESS:
@@ -312,6 +324,7 @@ def _gate(facts: PodFacts, exposure: Exposure) -> Link:
 
 
 _CHAIN: tuple[Callable[[PodFacts, Exposure], Link], ...] = (
+    _orders,
     _exists,
     _asks,
     _allowed,

@@ -79,12 +79,12 @@ def _head(status: StatusDocument, now: datetime, paint: Paint) -> Iterator[str]:
 def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[str]:
     table = gateway.table
     rows = table.own + table.foreign + table.orphans
-    limit = "an unknown number of" if table.limit is None else str(table.limit)
+    limit = "" if table.limit is None else f" of {table.limit}"
     kinds = f"{table.own} ours, {table.foreign} foreign"
     if table.orphans:
         kinds += f", {table.orphans} orphaned"
     zone = f" in {gateway.zone}" if gateway.zone else ""
-    yield f"{gateway.id}{zone}: {rows} of {limit} entries ({kinds})"
+    yield f"{gateway.id}{zone}: {rows}{limit} entries ({kinds})"
     pace = f", busy {table.busy_s:.1f} s a write" if table.busy_s else ""
     doubt = f", {table.in_doubt} unanswered" if table.in_doubt else ""
     yield f"  backlog {table.backlog}{pace}{doubt}; table read {age(table.read_at, now)} ago"

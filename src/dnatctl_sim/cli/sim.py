@@ -160,7 +160,7 @@ def _scenario(path: Path | None, gateways: int | None, eips: int | None) -> Scen
 
 
 def _text(stage: Stage) -> str:
-    kubectl = shlex.quote(any_command("kubectl"))
+    kubectl, dnatctl = shlex.quote(any_command("kubectl")), shlex.quote(own_command("dnatctl"))
     return f"""\
 export KUBECONFIG={shlex.quote(str(stage.kubeconfig))}
 
@@ -170,6 +170,9 @@ export KUBECONFIG={shlex.quote(str(stage.kubeconfig))}
 # Then expose a pod, and look:
 {kubectl} apply -f {shlex.quote(str(stage.example))}
 {kubectl} get poddnats -o yaml
+{dnatctl} list
+{dnatctl} status
+{dnatctl} explain POD
 
 # The cloud as it is:
 curl {stage.cloud_server.endpoint}/_sim/truth

@@ -21,6 +21,7 @@ from dnatctl.objects import (
     PortMapping,
     StatusEntry,
 )
+from dnatctl.orders import Order, OrderKind
 from dnatctl.plan.exposure import FIXED, PORTS, PROTOCOL, SWITCH
 from dnatctl.status.document import (
     EipStatus,
@@ -108,6 +109,12 @@ DEPLOYMENT = OwnerNotes("Deployment", "lobby", ON, {})
 WAITS, WRONG = LinkState.WAITS, LinkState.WRONG
 
 SITUATIONS = {
+    "paused by somebody": (
+        facts(status=status(orders=(Order(OrderKind.PAUSE, "pod/games/lobby-0", by="ops"),))),
+        "orders",
+        WAITS,
+        "pod/games/lobby-0 is paused (by ops; dnatctl resume ends it)",
+    ),
     "no pod of that name": (facts(None, None), "pod", WRONG, "kubectl get pods -A | grep lobby-0"),
     "the pod is gone, its claim is not": (
         facts(None, not_ready("Releasing", "1 entry is being deleted")),
@@ -305,6 +312,7 @@ def test_without_a_leader_what_it_would_know_is_unknown_and_the_rest_is_told() -
     found = explain(facts(status=None))
 
     assert [link.name for link in found.links if link.standing is LinkState.UNKNOWN] == [
+        "orders",
         "rules",
         "entries",
     ]
