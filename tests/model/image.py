@@ -116,7 +116,7 @@ class Image(NamedTuple):
     deleted: frozenset[str] = frozenset()
     table: TableImage = TableImage()
     reading: tuple[ForwardEntry, ...] | None = None
-    claims: tuple[tuple[str, str, PodDNATSpec], ...] = ()
+    claims: tuple[tuple[str, str, PodDNATSpec, bool], ...] = ()
     contests: tuple[tuple[tuple[str, Endpoint], int], ...] = ()
     used: frozenset[Endpoint] = frozenset()
     quarantine: tuple[tuple[Endpoint, float], ...] = ()
@@ -315,10 +315,10 @@ def _load_pending(image: PendingImage, *, all_due: bool) -> PendingWrite:
 # --- pool and retired endpoints
 
 
-def freeze_claims(pool: Pool) -> tuple[tuple[str, str, PodDNATSpec], ...]:
+def freeze_claims(pool: Pool) -> tuple[tuple[str, str, PodDNATSpec, bool], ...]:
     """All claims, provisional ones included."""
     claims = pool._claims._by_uid.values()
-    return tuple(sorted(((c.uid, c.created, c.spec) for c in claims), key=_first))
+    return tuple(sorted(((c.uid, c.created, c.spec, c.leaving) for c in claims), key=_first))
 
 
 def _first(claim: tuple[str, str, PodDNATSpec]) -> str:
@@ -361,8 +361,8 @@ def freeze_quarantine(pool: Pool, now: float) -> tuple[tuple[Endpoint, float], .
 
 def load_pool(pool: Pool, image: Image) -> None:
     """The reverse of the functions above."""
-    for uid, created, spec in image.claims:
-        pool.claim(uid, created, spec, NEVER)
+    for uid, created, spec, leaving in image.claims:
+        pool.claim(uid, created, spec, NEVER, leaving=leaving)
     pool._claims._since = dict(image.contests)
     pool._claims._used = set(image.used)
     pool._claims._sequence = len(image.contests) if image.read else None

@@ -61,6 +61,7 @@ KEPT = {
         "_gateways": "lines",
         "_tables": CONSTANT,
         "_held": UNUSED,
+        "_dismissed": NEVER_REFUSED,
         "trust": NEVER_REFUSED,
         "orders": UNUSED,
     },

@@ -27,7 +27,8 @@ class Referee:
     IDs of rows that somebody else changed: what status says of them may be old for a moment.
     `adopted`: unmarked rows that may be written to. `neighbours`: names of rows that another
     cluster writes. `mute`: names of PodDNATs whose status the API server does not store: what it
-    says of a pod that has left the address is not waited for.
+    says of a pod that has left the address is not waited for. `kept`: UIDs of PodDNATs that the API
+    server does not let go: with no row left, what they claim may be handed out.
     """
 
     def __init__(self, marks: Marks, kube: KubeServer, cloud: Cloud, quarantine_s: float) -> None:
@@ -37,6 +38,7 @@ class Referee:
         self.neighbours = ""
         self.mute: set[tuple[str, str]] = set()
         self.forged: set[tuple[str, str]] = set()
+        self.kept: set[str] = set()
         self._marks = marks
         self._kube = kube
         self._cloud = cloud
@@ -114,7 +116,7 @@ class Referee:
         uid = record["metadata"]["uid"]
         with self._lock:
             self._claims.pop(uid, None)
-        left = [row for row in rows(self._cloud) if self._marks.owner(str(row["name"])) == uid]
+        left = self._rows_of(uid)
         if left and was_held:
             self._note(f"finalizer of {_name(record)} taken off while rows are left: {left}")
 
@@ -122,10 +124,11 @@ class Referee:
         uid, mine = record["metadata"]["uid"], set(claims_of(record))
         if _key(record) in self.forged:
             return
+        over = {kept for kept in self.kept if not self._rows_of(kept)}
         with self._lock:
-            self._claims[uid] = mine
+            known, self._claims[uid] = self._claims.get(uid), mine
             others = [u for u, taken in self._claims.items() if u != uid and taken & mine]
-        if others:
+        if set(others) - over and not (uid in over and known == mine):
             self._note(f"{_name(record)} claims {mine}, which {others} claim as well")
 
     def _listed(self, record: Object, before: Object) -> None:
@@ -152,6 +155,9 @@ class Referee:
 
     def _records(self) -> list[Object]:
         return self._kube.store.list(RECORDS)
+
+    def _rows_of(self, uid: str) -> list[Object]:
+        return [r for r in map(dict, rows(self._cloud)) if self._marks.owner(r["name"]) == uid]
 
     def _row(self, entry_id: str) -> Object | None:
         return next((dict(r) for r in rows(self._cloud) if r["entry_id"] == entry_id), None)

@@ -19,7 +19,7 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import PodDNATApi
 from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec, PodDNATStatus, PodRef
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.plan import plan
+from dnatctl.plan.plan import is_done_with, is_held, plan
 from dnatctl.plan.values import (
     Adopt,
     CreateRecord,
@@ -165,6 +165,8 @@ class Reconciler:
                 if not self._take(seen, made.step):
                     return None
             except KubeError as error:
+                if is_done_with(seen, made.step):
+                    self._stays(seen)
                 if not is_refusal(error):
                     raise
                 if isinstance(made.step, CreateRecord | Reclaim):
@@ -196,6 +198,8 @@ class Reconciler:
         held_back = self._refusals.hold(seen.key, seen.now) or self._damper.hold(seen.key, seen.now)
         if held_back is not None:
             seen = replace(seen, allowance=held_back)
+        if seen.record is not None and is_held(seen):
+            self._views.recall(seen.record)
         made = plan(seen, self._views.pool)
         if isinstance(made.step, CreateRecord) and self._views.waiting.comes_later(seen.key):
             made = Plan(problem=ITS_TURN)
@@ -353,6 +357,18 @@ class Reconciler:
         if begun:
             self._note_soon()
         return bool(self._views.durable(step.endpoints)) and begun
+
+    def _stays(self, seen: Seen) -> None:
+        """A PodDNAT that is done with cannot be let go: when its endpoints have begun to rest for
+        certain, they are others' to have."""
+        record = seen.record
+        if record is None:
+            return
+        if retiring := tuple(e for e in record.spec.endpoints() if e not in seen.durable):
+            self._retire(seen.key, Retire(retiring))
+        elif self._views.dismiss(record):
+            self._keeper.forget(record.uid)
+            self._signals.room_made()
 
     def _drop_finalizer(self, seen: Seen, record: PodDNAT, step: DropFinalizer) -> None:
         left = tuple(name for name in record.finalizers if name != FINALIZER)

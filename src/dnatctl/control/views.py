@@ -178,7 +178,7 @@ class Views:
                 if new.deleting and FINALIZER not in new.finalizers:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
-                self.pool.claim(new.uid, new.created, new.spec, now, new.key.namespace)
+                self._claim(new, now)
                 asked = self.asked(new.key)
                 if asked and set(asked.endpoints()) <= set(new.spec.endpoints()):
                     self.end_claim(new.key)  # the same one twice would count double
@@ -191,6 +191,28 @@ class Views:
             self._made.discard(old.uid)
             self.pool.let_go(old.spec.endpoints())
             return self.pool.unclaim(old.uid, now)
+
+    def _claim(self, record: PodDNAT, now: float) -> None:
+        self.pool.claim(
+            record.uid,
+            record.created,
+            record.spec,
+            now,
+            record.key.namespace,
+            leaving=record.deleting,
+        )
+
+    def dismiss(self, record: PodDNAT) -> bool:
+        """The API server does not let go of a PodDNAT that is done with: others may have what it
+        claims. Returns whether it had claimed anything."""
+        with self.lock:
+            return self.pool.dismiss(record.uid, self.clock.monotonic())
+
+    def recall(self, record: PodDNAT) -> None:
+        """A pod asks for what the PodDNAT names: if it was dismissed, it claims again."""
+        with self.lock:
+            if self.pool.recall(record.uid):
+                self._claim(record, self.clock.monotonic())
 
     def begin_claim(self, key: Key, spec: PodDNATSpec, held: PodDNATSpec | None = None) -> None:
         """A PodDNAT is about to claim that: others count with it from now on.

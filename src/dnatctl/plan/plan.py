@@ -31,9 +31,17 @@ from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.hold import hold
 from dnatctl.plan.owners import is_fixed, is_for
 from dnatctl.plan.policy import permitted
-from dnatctl.plan.release import park, release
+from dnatctl.plan.release import no_row_left, park, release
 from dnatctl.plan.rows import astray
-from dnatctl.plan.values import Plan, Publish, Seen, soonest
+from dnatctl.plan.values import (
+    DeleteRecord,
+    DropFinalizer,
+    Plan,
+    Publish,
+    Seen,
+    Step,
+    soonest,
+)
 from dnatctl.pool import Pool
 from dnatctl.table.writes import CreateRow, DeleteRow, Write
 
@@ -92,6 +100,24 @@ def needs_fresh_look(seen: Seen) -> bool:
     if seen.record is None:
         return False
     return _standing(seen, seen.record) is not _Course.HOLD or needs_cause(seen)
+
+
+def is_held(seen: Seen) -> bool:
+    """Whether there is a pod that asks for what the record claims."""
+    return seen.record is not None and _standing(seen, seen.record) is _Course.HOLD
+
+
+def is_done_with(seen: Seen, step: Step) -> bool:
+    """Whether nothing is left of a record but itself, that step being the next one for it.
+
+    What status lists of it misleads nobody: its pod is gone, or somebody wants it gone.
+    """
+    record = seen.record
+    if record is None or not isinstance(step, Publish):
+        return isinstance(step, DeleteRecord | DropFinalizer)
+    ends = record.deleting or seen.pod is None
+    releases = ends and _standing(seen, record) is _Course.RELEASE
+    return releases and no_row_left(seen, record)
 
 
 def needs_cause(seen: Seen) -> bool:

@@ -94,6 +94,12 @@ def _until_rows_are_gone(seen: Seen, record: PodDNAT, otherwise: Problem) -> Pla
     return Plan() if seen.unanswered else _unlisted(seen, record)
 
 
+def no_row_left(seen: Seen, record: PodDNAT) -> bool:
+    """Whether it is known that the record has no row, and that none is on its way."""
+    unknown = seen.unanswered or _unread(seen, record) or _unlisted(seen, record)
+    return not (own_rows(seen, record) or unknown)
+
+
 def _withdraw(seen: Seen, record: PodDNAT, why: Problem) -> Publish | None:
     condition = record.status.condition(READY)
     listed = bool(record.status.entries) or (condition is not None and condition.status == "True")

@@ -16,6 +16,7 @@ class Claim:
     """What one PodDNAT claims, and how many rows that takes. `created` dates the PodDNAT.
 
     `beyond`: endpoints that it names and does not have, as its namespace may have no more.
+    `leaving`: the PodDNAT is being deleted.
     """
 
     uid: str
@@ -24,6 +25,7 @@ class Claim:
     rows: int
     namespace: str = ""
     beyond: frozenset[Endpoint] = frozenset()
+    leaving: bool = False
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """What it has: each once."""

@@ -7,6 +7,7 @@ there may have been a row for rests first. Pure: times are handed in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from dnatctl.model import Endpoint, ForwardEntry, PortRange
 from dnatctl.objects import Key, PodDNATSpec
@@ -44,6 +45,8 @@ class Holdings:
         self._quarantine = Quarantine(quarantine_s)
         self._quota = quota
         self._held: dict[str, frozenset[Endpoint]] = {}
+        self._dismissed: set[str] = set()
+        """PodDNATs that are done with and that the API server does not let go."""
         self.trust = Trust()
         self.orders = Orders()
         """What people have ordered: nothing new is put on what is drained or paused."""
@@ -51,20 +54,31 @@ class Holdings:
     # --- claims
 
     def claim(
-        self, uid: str, created: str, spec: PodDNATSpec, now: float, namespace: str = ""
+        self,
+        uid: str,
+        created: str,
+        spec: PodDNATSpec,
+        now: float,
+        namespace: str = "",
+        *,
+        leaving: bool = False,
     ) -> None:
         """Record what the PodDNAT with that UID claims now, in place of what it claimed before.
 
-        What is beyond the quota of its namespace it does not have; asked again, it may.
+        What is beyond the quota of its namespace it does not have; asked again, it may. One that
+        was dismissed claims nothing. `leaving`: it is being deleted.
         """
         old = self._claims.get(uid)
-        if old is not None and old.spec == spec and not old.beyond:
+        if uid in self._dismissed:
+            return
+        if old is not None and (old.spec, old.leaving) == (spec, leaving) and not old.beyond:
             return
         beyond = self._beyond(old, uid, spec, namespace, now)
-        if old is not None and (old.spec, old.beyond) == (spec, beyond):
+        if old is not None and (old.spec, old.leaving, old.beyond) == (spec, leaving, beyond):
             return
         gateway = self._gateways.get(spec.gateway_id)
-        self._rest(self._claims.put(self._made(uid, created, spec, namespace, beyond)), now)
+        made = replace(self._made(uid, created, spec, namespace, beyond), leaving=leaving)
+        self._rest(self._claims.put(made), now)
         if old is None or _place(old.spec) != _place(spec):
             moved = old is not None and bool(old.spec.gateway_id)
             self.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=moved)
@@ -136,7 +150,7 @@ class Holdings:
     def _give_up(self, claim: Claim, beyond: frozenset[Endpoint]) -> None:
         self._claims.unuse(e for e in beyond if self._claims.is_sole(e))
         reduced = self._made(claim.uid, claim.created, claim.spec, claim.namespace, beyond)
-        self._rest(self._claims.put(reduced), 0.0)
+        self._rest(self._claims.put(replace(reduced, leaving=claim.leaving)), 0.0)
 
     def left(self, namespace: str, now: float) -> int | None:
         """How many more endpoints the namespace may take; None: as many as it likes."""
@@ -158,7 +172,7 @@ class Holdings:
         """Let a claim have what was beyond the quota, as far as there is room now."""
         claim = self._claims.get(uid)
         if claim is not None and claim.beyond:
-            self.claim(uid, claim.created, claim.spec, now, claim.namespace)
+            self.claim(uid, claim.created, claim.spec, now, claim.namespace, leaving=claim.leaving)
 
     def beyond(self, uid: str) -> frozenset[Endpoint]:
         """Endpoints that the PodDNAT claims and does not have."""
@@ -170,9 +184,32 @@ class Holdings:
         claim = self._claims.get(uid)
         return claim is not None and bool(claim.beyond) and not claim.endpoints()
 
+    def dismiss(self, uid: str, now: float) -> bool:
+        """The PodDNAT is done with and stays nevertheless: what it names is free as if it had gone.
+
+        Returns whether it had claimed anything.
+        """
+        claim = self._claims.get(uid)
+        if claim is None:
+            return False
+        self.let_go(claim.spec.endpoints())
+        freed = self.unclaim(uid, now)
+        self._dismissed.add(uid)
+        return freed
+
+    def recall(self, uid: str) -> bool:
+        """There is a pod for it again: it may claim, after everybody who has done so meanwhile.
+
+        Returns whether it had been dismissed.
+        """
+        dismissed = uid in self._dismissed
+        self._dismissed.discard(uid)
+        return dismissed
+
     def unclaim(self, uid: str, now: float) -> bool:
         """The PodDNAT is gone; returns whether it had claimed anything."""
         claim = self._claims.get(uid)
+        self._dismissed.discard(uid)
         self._rest(self._claims.drop(uid), now)
         self.trust.forget(uid)
         return claim is not None and bool(claim.spec.ports)
@@ -214,16 +251,17 @@ class Holdings:
 
         Of several, the one that has a row for it, else the one that it is held for, else the one
         that has claimed it longest (which is not the oldest PodDNAT: a claim can be written into
-        any of them at any time).
+        any of them at any time). Of those of before the start that is not known: there, one that is
+        being deleted may have been dismissed, and what it names be another's since.
         """
 
-        def rank(claim: Claim) -> tuple[bool, bool, int, str, str]:
+        def rank(claim: Claim) -> tuple[bool, bool, int, bool, str, str]:
             table = self._tables.get(claim.spec.gateway_id)
             rows = table.covering(endpoint) if table else []
             has_row = any(row.owner == claim.uid for row in rows)
             since = self._claims.since(claim.uid, endpoint)
             held = self.holds(claim.uid, (endpoint,))
-            return (not has_row, not held, since, claim.created, claim.uid)
+            return (not has_row, not held, since, claim.leaving, claim.created, claim.uid)
 
         return self._claims.owner(endpoint, rank)
 
@@ -270,8 +308,10 @@ class Holdings:
         """Of these, which that PodDNAT claims, those that it may let go of as they are.
 
         There never was a row for them, or they are another PodDNAT's, so that this one has no right
-        to have them rest.
+        to have them rest, or it was dismissed, and they have begun to.
         """
+        if uid in self._dismissed:
+            return frozenset(endpoints)
         beyond = self.beyond(uid)
         return frozenset(
             e

@@ -313,3 +313,39 @@ class TestRows:
 
     def test_no_ports_no_rows(self):
         assert rows_of((), pack=True) == []
+
+
+class TestOneThatIsDoneWithAndStays:
+    def test_it_claims_nothing_whatever_it_names(self):
+        pool = pool_of()
+        pool.claim("a", "1", spec(600), 0.0)
+        assert pool.dismiss("a", 0.0)
+        pool.claim("a", "1", spec(600), 1.0, leaving=True)
+        assert pool.owner(endpoint(600)) == ""
+
+    def test_whoever_has_taken_it_meanwhile_keeps_it_when_it_is_recalled(self):
+        pool = pool_of()
+        pool.open()
+        pool.claim("a", "1", spec(600), 0.0)
+        pool.dismiss("a", 0.0)
+        pool.claim("b", "2", spec(600), 100.0)
+        assert pool.recall("a")
+        pool.claim("a", "1", spec(600), 101.0)
+        assert pool.owner(endpoint(600)) == "b"
+
+    def test_what_it_names_rests_first(self):
+        pool = pool_of()
+        pool.claim("a", "1", spec(600), 0.0)
+        pool.use([endpoint(600)])
+        pool.dismiss("a", 10.0)
+        assert pool.rests(endpoint(600), 10.0 + QUARANTINE - 1)
+        assert not pool.rests(endpoint(600), 10.0 + QUARANTINE)
+
+    def test_it_may_have_been_dismissed_before_the_start(self):
+        pool = pool_of()
+        pool.claim("a", "1", spec(600), 0.0)
+        pool.claim("b", "2", spec(600), 0.0)
+        assert pool.owner(endpoint(600)) == "a", "as far as is known by then"
+        pool.claim("a", "1", spec(600), 0.0, leaving=True)
+        pool.open()
+        assert pool.owner(endpoint(600)) == "b"
