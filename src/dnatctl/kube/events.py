@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 from collections import OrderedDict
 from datetime import datetime
@@ -19,13 +17,15 @@ from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.event_json import EventSource, Fact, Ref, event_json, event_name, series_json
+from dnatctl.kube.outbox import Outbox
 from dnatctl.objects import Key
 
 _log = structlog.get_logger()
 
 V = TypeVar("V")
 
-_QUEUE_SIZE = 1000
+_ROOM = 1000
+"""Events that wait to be written."""
 _REMEMBERED = 4096
 """Series, and objects with a budget, that are kept in mind."""
 _BURST = 25
@@ -48,11 +48,13 @@ _PASSING = frozenset(
 
 
 class EventRecorder:
-    """A bounded queue and one daemon thread that writes events.
+    """A bounded outbox and one daemon thread that writes events.
 
     Repeats of the same (object, type, reason, action, note) become one event with a series: its
     second occurrence is written at once, later ones are counted and written every 5 minutes. Each
-    object has a budget; what is above it, or does not fit the queue, is dropped and counted.
+    object has a budget; what is above it, or finds no room, is dropped and counted.
+
+    A namespace whose events are slow to be written, or are not, holds up no other.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class EventRecorder:
         hearts: Heartbeats | None = None,
     ) -> None:
         self.dropped = 0
-        """Events not written: queue full, budget spent, or refused by the server."""
+        """Events not written: no room, budget spent, or refused by the server."""
         self._client = client
         self._clock = clock
         self._reporter = EventSource(
@@ -81,9 +83,10 @@ class EventRecorder:
         self._lock = threading.Lock()
         self._series: _Recent[Fact, _Series] = _Recent(_REMEMBERED)
         self._budgets: _Recent[str, _Budget] = _Recent(_REMEMBERED)
-        self._queue: queue.Queue[_Series | None] = queue.Queue(_QUEUE_SIZE)
         self._number = 0
-        self._idle = threading.Condition()
+        self._outbox: Outbox[_Series] = Outbox(_ROOM)
+        self._moved = threading.Condition()
+        """Guards the outbox; notified when something is put in it, or done with."""
         self.pending = 0
         """Events that have not been written yet."""
         self._stopping = threading.Event()
@@ -132,8 +135,8 @@ class EventRecorder:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was recorded is written or dropped; whether that was in time."""
-        with self._idle:
-            return self._idle.wait_for(lambda: not self.pending, timeout)
+        with self._moved:
+            return self._moved.wait_for(lambda: not self.pending, timeout)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Write what there is, counts of series as well, for so long at most; end the thread."""
@@ -142,45 +145,58 @@ class EventRecorder:
             self.flush(timeout)
         self._stopping.set()
         self._cancel.cancel()
-        with contextlib.suppress(queue.Full):  # if it is full the thread is awake anyway
-            self._queue.put_nowait(None)
+        with self._moved:
+            self._moved.notify_all()
         if self._thread.ident is not None:
             self._thread.join(1.0)
 
     def _enqueue(self, series: _Series) -> bool:
-        with self._idle:
-            try:
-                self._queue.put_nowait(series)
-            except queue.Full:
+        """Have it written; whether there is room. The lock is held."""
+        with self._moved:
+            given = self._outbox.put(series.fact.namespace, series)
+            if given is not None:
                 self.dropped += 1
-                return False
-            self.pending += 1
-            return True
+                self._series.forget(given.fact)
+            else:
+                self.pending += 1
+            self._moved.notify_all()
+        return given is not series
 
     def _run(self) -> None:
         swept = self._clock.monotonic()
         while not self._stopping.is_set():
             self._thread.by(_SWEEP, "waits for an event")
-            try:
-                series = self._queue.get(timeout=_SWEEP)
-            except queue.Empty:
-                series = None
-            if series is not None:
+            if (series := self._next()) is not None:
                 self._handle(series)
             if self._clock.monotonic() - swept >= _SWEEP:
                 swept = self._clock.monotonic()
                 self._refresh(idle_after=_REFRESH)
 
+    def _next(self) -> _Series | None:
+        """What is to be written now, waiting for it for a while."""
+        with self._moved:
+            now = self._clock.monotonic()
+            series = self._outbox.take(now)
+            if series is None and not self._stopping.is_set():
+                due = self._outbox.next_due()
+                self._moved.wait(_SWEEP if due is None else min(due - now, _SWEEP))
+            return series
+
     def _handle(self, series: _Series) -> None:
+        began, rest = self._clock.monotonic(), None
         try:
-            self._write(series)
+            rest = self._write(series)
         except Exception:  # noqa: BLE001 - no event is worth the thread
             _log.exception("event not written")
             self.dropped += 1
-        finally:
-            with self._idle:
-                self.pending -= 1
-                self._idle.notify_all()
+        ended, namespace = self._clock.monotonic(), series.fact.namespace
+        with self._lock, self._moved:
+            self._outbox.sent(namespace, ended - began)
+            self.pending -= 1
+            if rest is not None:
+                self._outbox.rest(namespace, ended + rest)
+                self._enqueue(series)
+            self._moved.notify_all()
 
     def _refresh(self, *, idle_after: float) -> None:
         """Have counts written that were last written so many seconds ago; forget what is over."""
@@ -193,42 +209,39 @@ class EventRecorder:
                 elif (now - series.last).total_seconds() >= _IDLE:
                     self._series.forget(series.fact)
 
-    def _write(self, series: _Series) -> None:
-        for attempt in range(_TRIES):
-            with self._lock:
-                count, last = series.count, series.last
-            if count == series.written:
-                return
-            self._thread.by(_LONGEST, "writes an event")
-            try:
-                self._send(series, count, last)
-            except KubeError as error:
-                if not self._try_again(series, error, attempt):
-                    return
-            else:
-                series.written = count
-                series.written_at = self._clock.now()
-                return
-        self._drop(series, "no success after several tries")
+    def _write(self, series: _Series) -> float | None:
+        """Returns the seconds for which its namespace is to rest before another try; None if there
+        is nothing left to do."""
+        with self._lock:
+            count, last = series.count, series.last
+        if count == series.written:
+            return None
+        self._thread.by(_LONGEST, "writes an event")
+        try:
+            self._send(series, count, last)
+        except KubeError as error:
+            return self._try_again(series, error)
+        series.written, series.tries = count, 0
+        series.written_at = self._clock.now()
+        return None
 
-    def _try_again(self, series: _Series, error: KubeError, attempt: int) -> bool:
-        if error.failure is Failure.NOT_FOUND and series.written:
-            series.written = 0  # the event is gone (they are kept for an hour): write it anew
-            return True
-        if error.failure is Failure.ALREADY_EXISTS:
-            series.written = 1  # the answer to an earlier try was lost
-            return True
+    def _try_again(self, series: _Series, error: KubeError) -> float | None:
+        series.tries += 1
         if _namespace_ends(error):
             with self._lock:
                 self._series.forget(series.fact)
-            return False
-        if error.failure not in _PASSING or self._stopping.is_set():
+            return None
+        gone = error.failure is Failure.NOT_FOUND and series.written
+        known = gone or error.failure is Failure.ALREADY_EXISTS
+        passing = known or error.failure in _PASSING
+        if not passing or series.tries >= _TRIES or self._stopping.is_set():
             self._drop(series, str(error))
-            return False
-        pause = max(_TRY_AGAIN * 2**attempt, error.retry_after or 0.0)
-        self._thread.by(pause, "waits to try an event again")
-        self._stopping.wait(pause)
-        return True
+            return None
+        if known:
+            # Gone: they are kept for an hour, write it anew. There: an answer was lost.
+            series.written = 0 if gone else 1
+            return 0.0
+        return max(_TRY_AGAIN * 2.0 ** (series.tries - 1), error.retry_after or 0.0)
 
     def _send(self, series: _Series, count: int, last: datetime) -> None:
         fact = series.fact
@@ -272,7 +285,9 @@ def _namespace_ends(error: KubeError) -> bool:
 
 
 class _Series(Struct):
-    """An event and its repeats; `written` is the count that the server has, 0 before the first."""
+    """An event and its repeats; `written` is the count that the server has, 0 before the first.
+    `tries`: those in vain since it was written last.
+    """
 
     fact: Fact
     name: str
@@ -281,6 +296,7 @@ class _Series(Struct):
     count: int = 1
     written: int = 0
     written_at: datetime | None = None
+    tries: int = 0
 
 
 class _Budget:

@@ -13,6 +13,7 @@ from dnatctl.objects import Key
 from dnatctl_sim.kube import Fault, KubeServer, Match, Settings
 from tests.integration.kube.conftest import client_of
 from tests.support.clock import FakeClock
+from tests.support.stage import eventually
 
 EVENTS = "events.events.k8s.io"
 KEY = Key("default", "web-0")
@@ -149,12 +150,42 @@ def test_objects_without_a_namespace_go_to_the_default_one(
     "fault", [Fault(code=503), Fault(drop=True), Fault(drop=True, after=True), Fault(code=429)]
 )
 def test_a_passing_failure_is_tried_again(
-    kube: KubeServer, recorder: EventRecorder, fault: Fault
+    kube: KubeServer, recorder: EventRecorder, clock: FakeClock, fault: Fault
 ) -> None:
     kube.faults.add(fault, Match(verb="create", resource=EVENTS))
     say(recorder)
-    assert len(settled(recorder, kube)) == 1
+    eventually(lambda: (clock.advance(1), recorder.flush(0.05))[1])
+    assert len(stored(kube)) == 1
     assert recorder.dropped == 0
+
+
+SLOW = Fault(delay=0.5)
+SLOW_AND_IN_VAIN = Fault(code=500, message="failed calling webhook: timed out", delay=0.5)
+
+
+@pytest.mark.parametrize("fault", [SLOW, SLOW_AND_IN_VAIN], ids=["slow", "in vain"])
+def test_a_namespace_where_events_are_slow_to_be_written_holds_up_no_other(
+    kube: KubeServer, recorder: EventRecorder, fault: Fault
+) -> None:
+    kube.store.create("namespaces", {"metadata": {"name": "other"}})
+    kube.faults.add(fault, Match(resource=EVENTS, namespace="default"), times=None)
+    for n in range(100):
+        say(recorder, uid=f"u{n}")
+    recorder.record("Pod", Key("other", "late"), "u", "Normal", "EntryReady", "Expose", "usable")
+    eventually(lambda: kube.store.list(EVENTS, "other"))
+    assert recorder.pending > 50, "it was not its turn only after all of them"
+
+
+def test_a_namespace_with_too_many_events_leaves_room_for_others(
+    kube: KubeServer, recorder: EventRecorder
+) -> None:
+    kube.store.create("namespaces", {"metadata": {"name": "other"}})
+    kube.pause()
+    for n in range(1100):
+        say(recorder, uid=f"u{n}")
+    recorder.record("Pod", Key("other", "late"), "u", "Normal", "EntryReady", "Expose", "usable")
+    kube.resume()
+    eventually(lambda: kube.store.list(EVENTS, "other"))
 
 
 def test_a_refusal_drops_the_event_and_no_other(kube: KubeServer, recorder: EventRecorder) -> None:
