@@ -131,7 +131,7 @@ class Parts:
         self.informers = (self.pods, self.records, self.nodes)
         self.ledger = Ledger(self.writing, self.settings.namespace)
         self.identity = Identity(self.client, self.ledger, self.views, self.settings)
-        self.queue = pod_queue(clock, QueueObserver(self.metrics))
+        self.queue = pod_queue(clock, QueueObserver(self.metrics), self.settings.workers)
         self.signals = Signals(self.views, self.queue, self.pods, self.records)
         # In this order: whoever is told of a node finds its addresses.
         self.node_index = Nodes(self.nodes, listed=self.nodes.synced.is_set)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from enum import IntEnum
 from itertools import count
+from math import inf
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
 from dnatctl.clock import Clock
+from dnatctl.control.slowness import Slowness
 
 K = TypeVar("K")
 
@@ -83,6 +85,7 @@ class WorkQueue(Generic[K]):
 
     Keys are given out oldest first, and where `share` tells them apart, shares in turn: however
     many keys of one are due, and however long each takes, those of another wait for one worker.
+    Of several `workers` one is kept free of shares whose keys take long (see `Slowness`).
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class WorkQueue(Generic[K]):
         clock: Clock,
         lane: Callable[[K], Hashable] = lambda key: key,
         share: Callable[[K], Hashable] = lambda _: None,
+        workers: float = inf,
         metrics: QueueMetrics | None = None,
         random: Random | None = None,
         backoff_base: float = 0.005,
@@ -98,6 +102,8 @@ class WorkQueue(Generic[K]):
     ) -> None:
         self._clock = clock
         self._lane = lane
+        self._share = share
+        self._slowness = Slowness(workers)
         self._metrics = metrics or NoMetrics()
         self._random = random or Random()
         self._backoff_base = backoff_base
@@ -185,7 +191,10 @@ class WorkQueue(Generic[K]):
             if held != key:
                 raise KeyError(key)
             del self._taken[lane]
-            self._metrics.finished(self._clock.monotonic() - since)
+            now = self._clock.monotonic()
+            if self._slowness.finished(self._share(key), now - since, now):
+                self._wake.notify_all()
+            self._metrics.finished(now - since)
             for blocked, priority in self._blocked.pop(lane, {}).items():
                 # The worker that is done comes for the next key: nobody has to be woken.
                 self._make_due(blocked, priority, wake=False)
@@ -245,18 +254,22 @@ class WorkQueue(Generic[K]):
         return True
 
     def _take(self, now: float) -> K | None:
-        while any(self._due):
-            self._turns += 1
-            high, low = self._due
-            low_first = bool(low) and (not high or self._turns % _LOW_SHARE == 0)
-            priority = Priority.LOW if low_first else Priority.HIGH
-            key, since = self._due[priority].next()
-            if self._block(key, priority):
-                continue
-            self._taken[self._lane(key)] = (key, now)
-            self._metrics.taken(now - since)
-            return key
+        in_work = [(self._share(key), since) for key, since in self._taken.values()]
+        barred = self._slowness.barred(in_work, now)
+        for priority in self._in_turn():
+            while (due := self._due[priority].next(barred)) is not None:
+                key, since = due
+                if self._block(key, priority):
+                    continue
+                self._taken[self._lane(key)] = (key, now)
+                self._metrics.taken(now - since)
+                return key
         return None
+
+    def _in_turn(self) -> tuple[Priority, ...]:
+        self._turns += 1
+        both = tuple(Priority)
+        return both[::-1] if self._turns % _LOW_SHARE == 0 else both
 
     def _delay(self, key: K, seconds: float, priority: Priority, *, backoff: bool) -> None:
         with self._wake:
@@ -298,9 +311,15 @@ class _Due(Generic[K]):
             del self._lines[share]
         return since
 
-    def next(self) -> tuple[K, float]:
-        """Take out the key whose turn it is."""
-        share, line = self._lines.popitem(last=False)
+    def next(self, barred: Collection[Hashable]) -> tuple[K, float] | None:
+        """Take out the key whose turn it is, of shares that are not barred."""
+        share, line = next(
+            ((share, line) for share, line in self._lines.items() if share not in barred),
+            (None, None),
+        )
+        if line is None:
+            return None
+        del self._lines[share]
         taken = line.popitem(last=False)
         if line:
             self._lines[share] = line

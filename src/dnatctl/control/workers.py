@@ -31,10 +31,14 @@ WORK_S = 90.0
 """Longest work for one pod: a dozen requests, of which some wait for a slow API server."""
 
 
-def pod_queue(clock: Clock, metrics: QueueMetrics) -> WorkQueue[PodRef]:
+def pod_queue(clock: Clock, metrics: QueueMetrics, workers: int) -> WorkQueue[PodRef]:
     """The pods that want work: of one name one at a time, and namespaces in turn."""
     return WorkQueue(
-        clock=clock, lane=attrgetter("key"), share=attrgetter("key.namespace"), metrics=metrics
+        clock=clock,
+        lane=attrgetter("key"),
+        share=attrgetter("key.namespace"),
+        workers=workers,
+        metrics=metrics,
     )
 
 
