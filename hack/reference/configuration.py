@@ -38,6 +38,11 @@ Rules that hold for every key:
 - Text that YAML takes for a number or a truth value goes in quotes (`clusterID: "0123"`).
 - Durations have units: `30s`, `5m`, `24h`, `1h30m`, `0.5s`.
 - A flag wins over the environment, the environment over the file.
+- `dnatctl run` takes a changed file in while it works, within half a minute of it being there, as a
+  whole or not at all: where there is a mistake in it, or a key has changed whose meaning below ends
+  with "Needs a restart", the file before stays in force. That is told in the log, as event
+  `ConfigRefused` on the Lease, in `/readyz?verbose`, `dnatctl status` and the metric
+  `dnatctl_config_last_reload_successful`. An AccessKey pair can be exchanged at any time.
 - AccessKey pairs appear in no message, log or metric."""
 
 
@@ -79,7 +84,8 @@ def _table(settings: list[Setting], prefix: str) -> str:
 def _row(setting: Setting, prefix: str) -> list[str]:
     default = "**required**" if setting.required else _default(setting)
     allowed = "see below" if setting.section else setting.allowed
-    return [code(setting.key.removeprefix(prefix)), allowed, default, setting.description]
+    meaning = setting.description + (" Needs a restart." if setting.restart else "")
+    return [code(setting.key.removeprefix(prefix)), allowed, default, meaning]
 
 
 def _default(setting: Setting) -> str:

@@ -140,7 +140,7 @@ class Process:
             self.views,
             self.pods,
             self.records,
-            rules=RULES,
+            rules=lambda: RULES,
             policy=lambda: self.setup.policy,
             nodes=dead_node(),
             lookups=self.server,
@@ -280,7 +280,7 @@ class Process:
             _METRICS,
             ledger=self.server,
             known_uids=lambda: {record.uid for record in self.server.kube.records},
-            delete=True,
+            may_delete=lambda: True,
         )
         img.load_sightings(sweeper, self.image)
         return sweeper

@@ -1,9 +1,10 @@
-"""Follows the configuration file: is it still good, and is the AccessKey pair another one?"""
+"""Follows the configuration file: a good one is taken in as far as it can be, a bad one is told."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -28,9 +29,23 @@ class Tell(Protocol):
         ...
 
 
+class Follower(Protocol):
+    """Takes a changed configuration in; see `dnatctl.control.reload`."""
+
+    def take(self, config: Config) -> bool:
+        """Work with it from now on; False where that cannot be."""
+        ...
+
+    def refuse(self, problems: Iterable[str]) -> None:
+        """The file is not usable as it is now."""
+        ...
+
+
 class ConfigWatcher:
-    """Reads the file again when it has changed. Only the keys are taken in; the rest needs a
-    restart, which would not come back from a bad file: so that is told while all is still well.
+    """Reads the file again when it has changed, and hands it to its follower.
+
+    The keys of an AccessKey pair are taken from what the follower takes. Before there is a
+    follower, a file waits for it.
     """
 
     def __init__(
@@ -49,18 +64,29 @@ class ConfigWatcher:
         self._tell = tell
         self._clock = clock or SystemClock()
         self._seen = self._stamp()
+        self._follower: Follower | None = None
+        self._lock = threading.Lock()
+        self._waiting = False
         self._thread = hearts.thread("dnatctl-config", self._run)
 
     def start(self) -> None:
         """Start looking, until `stop` is set."""
         self._thread.start()
 
+    def follow(self, follower: Follower) -> None:
+        """Hand changed files to that one from now on; also one that has changed already."""
+        with self._lock:
+            self._follower = follower
+            if self._waiting:
+                self._take_in()
+
     def look(self) -> None:
         """Take the file in if it has changed since the last look."""
-        stamp = self._stamp()
-        if stamp != self._seen:
-            self._seen = stamp
-            self._take_in()
+        with self._lock:
+            stamp = self._stamp()
+            if stamp != self._seen:
+                self._seen = stamp
+                self._take_in()
 
     def _run(self) -> None:
         while not self._waited():
@@ -71,6 +97,7 @@ class ConfigWatcher:
         return self._stop.wait(LOOK_S)
 
     def _stamp(self) -> tuple[int, int]:
+        """Tells one content from the next; of what a link leads to, as ConfigMaps are mounted."""
         try:
             found = self._path.stat()
         except OSError:
@@ -78,23 +105,30 @@ class ConfigWatcher:
         return (found.st_mtime_ns, found.st_ino)
 
     def _take_in(self) -> None:
+        self._waiting = self._follower is None
         at = self._clock.now().timestamp()
         try:
             config = load(self._path, os.environ)
         except ConfigErrors as errors:
-            log.warning(
-                "the changed configuration is not usable; going on as before",
-                problems=[str(problem) for problem in errors.problems],
-            )
+            self._refuse([str(problem) for problem in errors.problems])
             self._tell(good=False, at=at)
             return
-        self._tell(good=True, at=at)
-        self._take_keys(config)
+        good = self._follower is None or self._follower.take(config)
+        self._tell(good=good, at=at)
+        if good:
+            self._take_keys(config)
+
+    def _refuse(self, problems: list[str]) -> None:
+        if self._follower is not None:
+            self._follower.refuse(problems)
+        else:
+            log.warning("the changed configuration is not usable", problems=problems)
 
     def _take_keys(self, config: Config) -> None:
         key, secret = config.credential.access_key, config.credential.access_secret
-        if isinstance(self._provider, StaticProvider) and key and secret:
-            self._provider.replace(Keys(key.get_secret_value(), secret.get_secret_value()))
-            log.info("AccessKey pair read anew; other changes need a restart")
-        else:
-            log.info("the configuration has changed and is good: it needs a restart")
+        if not (isinstance(self._provider, StaticProvider) and key and secret):
+            return
+        keys = Keys(key.get_secret_value(), secret.get_secret_value())
+        if keys != self._provider.keys():
+            self._provider.replace(keys)
+            log.info("AccessKey pair read anew")

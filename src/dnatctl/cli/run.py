@@ -206,7 +206,8 @@ def _serve(
     stop, hearts = ending.stop, Heartbeats()
     provider = open_provider(credential_source(settings.config))
     metrics.credentials_expire.read = provider.expires_at
-    ConfigWatcher(config_file, provider, stop, hearts, tell=metrics.config_read).start()
+    watcher = ConfigWatcher(config_file, provider, stop, hearts, tell=metrics.config_read)
+    watcher.start()
     cloud = connect_cloud(
         settings.config,
         provider,
@@ -235,6 +236,7 @@ def _serve(
         on_lost=ending.lost,
         hearts=hearts,
     )
+    watcher.follow(controller.reloader)
     controller.run()
     return controller.failure
 

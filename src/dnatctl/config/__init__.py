@@ -4,6 +4,7 @@
 that the pure parts of the program may use it.
 """
 
+from dnatctl.config.change import changed, needs_restart
 from dnatctl.config.errors import ConfigErrors, Mistake
 from dnatctl.config.load import ENVIRONMENT, load, parse
 from dnatctl.config.schema import (
@@ -35,6 +36,8 @@ __all__ = [
     "Namespaces",
     "NetworkController",
     "Publishing",
+    "changed",
     "load",
+    "needs_restart",
     "parse",
 ]

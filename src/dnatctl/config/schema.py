@@ -5,6 +5,7 @@ The text below a setting is its documentation: `hack/gen-reference` makes the re
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self, get_args
@@ -71,6 +72,15 @@ Api = Literal[
 
 
 _NAMESPACES = Allowed("a list of namespaces; * stands for any characters, as in games-*")
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsRestart:
+    """Marks a key that is read at the start only: a file in which it has changed is refused by a
+    program at work. All other keys take effect as soon as the file has changed."""
+
+
+AT_START = NeedsRestart()
 
 
 class Section(BaseModel):
@@ -306,14 +316,14 @@ class EntryPolicy(StrEnum):
 class Config(Section):
     """All settings of the program."""
 
-    cluster_id: ClusterID = Field(alias="clusterID")
+    cluster_id: Annotated[ClusterID, AT_START] = Field(alias="clusterID")
     """ID of the cluster. It is part of the name of every entry made, and so says which entries are
     this cluster's: changing it makes them foreign."""
 
-    region_id: RegionID = Field(alias="regionID")
+    region_id: Annotated[RegionID, AT_START] = Field(alias="regionID")
     """Region of the VPC."""
 
-    vpc_id: VpcID = Field(alias="vpcID")
+    vpc_id: Annotated[VpcID, AT_START] = Field(alias="vpcID")
     """VPC of the cluster and of the NAT gateways."""
 
     vpc_cidrs: Annotated[
@@ -327,8 +337,8 @@ class Config(Section):
     about and otherwise ignored."""
 
     network_controller: NetworkController
-    credential: Credential = Credential()
-    endpoints: Endpoints = Endpoints()
+    credential: Annotated[Credential, AT_START] = Credential()
+    endpoints: Annotated[Endpoints, AT_START] = Endpoints()
     custom_stateful_workload_kinds: Annotated[
         tuple[Kind, ...], Allowed("a list of kinds, such as GameServerSet")
     ] = ()
@@ -339,11 +349,12 @@ class Config(Section):
     quarantine: Duration = 60.0
     """How long a released endpoint rests before another pod may get it."""
 
-    resync: Period = 300.0
+    resync: Annotated[Period, AT_START] = 300.0
     """How often everything is compared again, and descriptions of gateways and EIPs read anew."""
 
     rate_limits: Annotated[
         dict[Api, Rate],
+        AT_START,
         Allowed(f"calls a second, above 0, for any of {', '.join(get_args(Api))}"),
     ] = Field(default_factory=dict)
     """Most calls a second of an API of the cloud, such as `{CreateForwardEntry: 5}`. Throttling
@@ -363,8 +374,8 @@ class Config(Section):
     take_over: Switch = False
     """For a migration: adopt entries that a PodDNAT records and whose mapping is what it records,
     as the older program left them, also where the pod is gone. Only endpoints of the pool, and only
-    PodDNATs that are older than the first start with this setting. It ends by itself an hour later,
-    and begins anew only after a start without it. `run --dry-run` tells what would be adopted."""
+    PodDNATs that are older than its first use. It ends by itself an hour later, and begins anew
+    only after it was taken out. `run --dry-run` tells what would be adopted."""
 
     @field_validator("enable_controllers")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from dnatctl.config.schema import Config, Section
+from dnatctl.config.schema import Config, NeedsRestart, Section
 from dnatctl.config.types import Allowed
 
 
@@ -27,6 +27,8 @@ class Setting:
     required: bool
     default: Any
     section: type[Section] | None
+    restart: bool = False
+    """Whether it is read at the start only."""
 
 
 def _section_in(annotation: Any) -> type[Section] | None:
@@ -59,6 +61,7 @@ def _setting(prefix: str, field: FieldInfo) -> Setting:
         required=field.is_required(),
         default=field.get_default(call_default_factory=True) if not field.is_required() else None,
         section=section,
+        restart=any(isinstance(item, NeedsRestart) for item in field.metadata),
     )
 
 

@@ -131,6 +131,8 @@ class Board:
                 for eip in sorted(pool.eips(gateway_id), key=lambda eip: eip.ip)
             ),
             problem=pool.problem(gateway_id),
+            leaving=pool.leaving(gateway_id),
+            notes=(leaving,) if (leaving := pool.why_leaving(gateway_id)) else (),
         )
 
     def _table(self, gateway_id: str) -> document.TableStatus:
@@ -161,7 +163,9 @@ class Board:
             }
             for protocol in Protocol
         }
-        free = {str(p): len(offer.ports) - len(numbers) for p, numbers in taken.items()}
+        offered = self._views.pool.hands_out(offer.gateway_id, ip)
+        size = len(offer.ports) if offered else 0
+        free = {str(p): max(size - len(numbers), 0) for p, numbers in taken.items()}
         why = problem or self._views.outages.why(offer.gateway_id, ip)
         return EipStatus(ip, tuple(sorted(ports, key=_place)), free, why)
 

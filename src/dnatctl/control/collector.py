@@ -98,7 +98,7 @@ class Collector:
             metrics,
             ledger=ledger,
             known_uids=self._known_uids,
-            delete=True,
+            may_delete=lambda: True,
         )
 
     def __enter__(self) -> Collector:

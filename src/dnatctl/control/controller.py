@@ -16,6 +16,7 @@ import structlog
 from dnatctl.clock import Clock, Deadline, SystemClock
 from dnatctl.cloud.api import CloudApi
 from dnatctl.control.parts import Parts
+from dnatctl.control.reload import Reloader
 from dnatctl.control.settings import Settings
 from dnatctl.control.signals import PULSE_S
 from dnatctl.control.watchdog import Watchdog
@@ -68,6 +69,11 @@ class Controller:
         )
         self._standing = self.parts.standing
 
+    @property
+    def reloader(self) -> Reloader:
+        """Whom to tell that the configuration file has changed."""
+        return self.parts.reloader
+
     # --- life
 
     def run(self) -> None:
@@ -99,6 +105,7 @@ class Controller:
         while not self._pause(min(PULSE_S, resync), "waits for the next pulse"):
             self.parts.signals.pulse(resync)
             self.parts.definition.pulse(resync)
+            self.parts.identity.pulse()
 
     def _begin_leading(self) -> None:
         # The only replica has listed everything after the last one's end.

@@ -87,7 +87,7 @@ class Identity:
         self._ledger = ledger
         self._views = views
         self._note = not settings.dry_run
-        self._take_over = settings.config.take_over
+        self._settings = settings
         self.parked = Parked(ledger, views, note=self._note)
         self._migrating: datetime | None = None
         self._facts: dict[str, str] = {}
@@ -139,25 +139,37 @@ class Identity:
                     "has made none of them: give it a clusterID of its own, or, if nobody needs "
                     "them any more, run `dnatctl gc`"
                 )
-        self._begin_migration()
+        self._follow_migration()
         self._remember({CLUSTER: self._facts[CLUSTER], WORKED_AS: marks.cluster_id})
         return ""
 
     def migrating_since(self) -> datetime | None:
         """When the migration began that `takeOver` asks for; None if it is over, or none is."""
-        since = self._migrating
+        since = self._migrating if self._settings.config.take_over else None
         if since is None or (self._views.clock.now() - since).total_seconds() > MIGRATION_S:
             return None
         return since
 
-    def _begin_migration(self) -> None:
-        if not self._take_over:
+    def pulse(self) -> None:
+        """Time goes by: `takeOver` may have come into the configuration, or have gone from it."""
+        if self._settings.config.take_over == (self._migrating is not None):
+            return
+        try:
+            self._follow_migration()
+        except KubeError as error:  # tried again at the next pulse
+            log.warning("takeOver not noted", error=str(error))
+
+    def _follow_migration(self) -> None:
+        if not self._settings.config.take_over:
             self._remember({MIGRATING: None})
+            self._facts.pop(MIGRATING, None)
+            self._migrating = None
             return
         now = self._views.clock.now()
-        self._migrating = min(parse_time(self._facts.get(MIGRATING, "")) or now, now)
-        self._remember({MIGRATING: format_time(self._migrating)})
-        until = format_time(self._migrating + timedelta(seconds=MIGRATION_S))
+        since = min(parse_time(self._facts.get(MIGRATING, "")) or now, now)
+        self._remember({MIGRATING: format_time(since)})
+        self._migrating = since
+        until = format_time(since + timedelta(seconds=MIGRATION_S))
         if self.migrating_since():
             log.warning("taking over what PodDNATs of an older controller record", until=until)
         else:

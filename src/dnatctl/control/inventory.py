@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dnatctl.clock import Clock
-from dnatctl.config import Namespaces
 from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.settings import Settings
 from dnatctl.control.views import Views
 from dnatctl.kube.informer import Informer
 from dnatctl.model import Protocol
@@ -22,10 +22,10 @@ IpKey = tuple[str, str, Protocol]
 class Inventory:
     """Counts on demand."""
 
-    def __init__(self, views: Views, gateways: Gateways, namespaces: Namespaces) -> None:
+    def __init__(self, views: Views, gateways: Gateways, settings: Settings) -> None:
         self._views = views
         self._gateways = gateways
-        self._named = namespaces.with_own_quota()
+        self._settings = settings
 
     def ips(self) -> list[IpCount]:
         """Ports by state, for each external IP and protocol of the pool."""
@@ -55,7 +55,8 @@ class Inventory:
         foreign = min(self._foreign(offer, ip, protocol), len(offer.ports))
         taken = used[offer.gateway_id, ip, protocol]
         rest = resting[ip, protocol]
-        free = max(len(offer.ports) - taken - rest - foreign, 0)
+        offered = self._views.pool.hands_out(offer.gateway_id, ip)
+        free = max(len(offer.ports) - taken - rest - foreign, 0) if offered else 0
         return IpCount(offer.gateway_id, ip, protocol, free, taken, rest, foreign)
 
     def _foreign(self, offer: GatewayPool, ip: str, protocol: Protocol) -> int:
@@ -88,6 +89,7 @@ class Inventory:
                 backlog=writer.backlog() if writer else 0,
                 limit=limit,
                 usable=not self._views.pool.problem(gateway_id),
+                leaving=self._views.pool.leaving(gateway_id),
                 read_at=wall - (mono - read) if read > 0 else 0.0,
                 written_at=writer.written_at if writer else 0.0,
             )
@@ -97,7 +99,8 @@ class Inventory:
         now = self._views.clock.monotonic()
         with self._views.lock:
             pool = self._views.pool
-            namespaces = pool.claiming_namespaces() | self._named
+            named = self._settings.config.namespaces.with_own_quota()
+            namespaces = pool.claiming_namespaces() | named
             uses = {name: pool.use_of_quota(name, now) for name in sorted(namespaces)}
         for name, (limit, claimed, resting) in uses.items():
             if limit is not None:

@@ -78,7 +78,7 @@ class Lookout:
         pods: Cache[Pod],
         records: Cache[PodDNAT],
         *,
-        rules: Rules,
+        rules: Callable[[], Rules],
         policy: Callable[[], Policy],
         nodes: Nodes,
         lookups: Lookups,
@@ -206,7 +206,7 @@ class Lookout:
         pod, record, now = self._pod(key, answers), self._records.get(key), self._clock.monotonic()
         if record is not None:
             self._views.admit(record.uid)
-        exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, self._rules))
+        exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, self._rules()))
         wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip
         seen = Seen(
             key=key,

@@ -20,6 +20,7 @@ from dnatctl.control.look import Lookout
 from dnatctl.control.lookups import KubeLookups
 from dnatctl.control.ordering import OrderKeeper
 from dnatctl.control.reconciler import Reconciler
+from dnatctl.control.reload import Reloader
 from dnatctl.control.report import Report
 from dnatctl.control.resolver import EniResolver, forgetting
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
@@ -118,7 +119,7 @@ class Parts:
     def _make_views(self) -> None:
         config, clock, hearts = self.settings.config, self.clock, self.hearts
         marks, offers = Marks(config.cluster_id), self.settings.offers()
-        self.views = Views(marks, offers, config.quarantine, clock, config.namespaces.limit)
+        self.views = Views(marks, offers, config.quarantine, clock, self.settings.quota)
         self.enis = EniCache(clock, self._interface_found)
         self.neighbours = Neighbours()
         pods = PodSource(neighbours=self.neighbours, concerns=self.views.is_stated)
@@ -160,7 +161,7 @@ class Parts:
             self.views,
             self.pods,
             self.records,
-            rules=settings.rules(),
+            rules=settings.rules,
             policy=self.policy,
             nodes=self.node_index,
             lookups=self.lookups,
@@ -175,7 +176,7 @@ class Parts:
             self.metrics,
             ledger=self.ledger,
             known_uids=partial(known_uids, self.client, self.record_api.served),
-            delete=not (self.policy().upsert_only or settings.dry_run),
+            may_delete=settings.deletes,
             patience=settings.orphans,
             cycle_s=settings.sweep_s,
             tell=self.permission.tell,
@@ -191,6 +192,9 @@ class Parts:
             force=not settings.leader_elect,
             hearts=hearts,
         )
+        self.reloader = Reloader(
+            settings, self.views, self.gateways, self.signals, self.permission.tell
+        )
         self.report = self._make_report(pod_api)
         self.workers = Workers(
             self.queue,
@@ -203,15 +207,13 @@ class Parts:
         )
 
     def _make_report(self, pod_api: PodApi) -> Report:
-        publish = self.settings.config.publish
         return Report(
             self.metrics,
             self.events,
             pod_api,
             note_pod=self.pods.note_written,
             clock=self.clock,
-            condition=publish.condition,
-            annotation=publish.annotation,
+            publish=lambda: self.settings.config.publish,
         )
 
     def _make_reconciler(self, lookout: Lookout) -> Reconciler:
@@ -273,7 +275,7 @@ class Parts:
         self.metrics.follow(self.queue)
         self.metrics.events_dropped.set_function(lambda: self.events.dropped)
         self.metrics.threads_late.set_function(lambda: len(self.hearts.in_trouble()))
-        inventory = Inventory(self.views, self.gateways, self.settings.config.namespaces)
+        inventory = Inventory(self.views, self.gateways, self.settings)
         registry.register(PoolCollector(inventory.ips, inventory.tables, inventory.quotas))
         registry.register(WatchCollector(partial(watch_counts, self.informers, self.clock)))
         registry.register(PodCollector(self.board.pods))
@@ -289,7 +291,14 @@ class Parts:
         return f"tables not read yet: {', '.join(self.gateways.unread())}"
 
     def _notes(self) -> list[str]:
-        told = (self.orders, self.definition, self.lookups, self.sweeper, self.gateways)
+        told = (
+            self.reloader,
+            self.orders,
+            self.definition,
+            self.lookups,
+            self.sweeper,
+            self.gateways,
+        )
         return [note for each in told for note in each.notes()]
 
     def policy(self) -> Policy:

@@ -9,6 +9,7 @@ import structlog
 from msgspec.structs import replace
 
 from dnatctl.clock import Clock
+from dnatctl.config import Publishing
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi
@@ -52,16 +53,14 @@ class Report:
         *,
         note_pod: Callable[[Pod], None],
         clock: Clock,
-        condition: bool,
-        annotation: bool,
+        publish: Callable[[], Publishing],
     ) -> None:
         self._metrics = metrics
         self._events = events
         self._pods = pods
         self._note_pod = note_pod
         self._clock = clock
-        self._condition = condition
-        self._annotation = annotation
+        self._publish = publish
         self._told: dict[Key, tuple[Problem, str]] = {}
         self._reached: dict[Key, tuple[str, str]] = {}
         """Which pod, by UID, and at which IP was last seen reachable under that name."""
@@ -149,10 +148,11 @@ class Report:
         self._note_reached(seen)
         if seen.pod is None:
             return
+        publish = self._publish()
         try:
-            if self._condition:
+            if publish.condition:
                 self._set_condition(seen, seen.pod, made.problem)
-            if self._annotation:
+            if publish.annotation:
                 self._set_annotation(seen, seen.pod)
         except KubeError as error:
             if error.failure in (Failure.NOT_FOUND, Failure.CONFLICT):

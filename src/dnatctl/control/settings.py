@@ -22,10 +22,12 @@ LONGEST_CALL_S = CALL_CONNECT_S + CALL_READ_S
 slow, has ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settings:
-    """Addresses are `host:port` or `:port`. `orphans`, `sweep_s`: how sure the sweeper must be, and
-    how often it looks, in seconds. `changes_a_minute`: see `dnatctl.control.damping`.
+    """`config` is another one when the file has changed (`dnatctl.control.reload`): whoever needs
+    something of it asks for it each time. All else stays. Addresses are `host:port` or `:port`.
+    `orphans`, `sweep_s`: how sure the sweeper must be, and how often it looks, in seconds.
+    `changes_a_minute`: see `dnatctl.control.damping`.
     """
 
     config: Config
@@ -60,6 +62,14 @@ class Settings:
             )
             for gateway in self.config.gateways
         ]
+
+    def quota(self, namespace: str) -> int | None:
+        """How many endpoints the namespace may have; None: as many as it likes."""
+        return self.config.namespaces.limit(namespace)
+
+    def deletes(self) -> bool:
+        """Whether entries may be deleted."""
+        return not (self.dry_run or self.config.policy is EntryPolicy.UPSERT_ONLY)
 
     def rules(self) -> Rules:
         """Which pods may be exposed."""

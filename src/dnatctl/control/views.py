@@ -334,6 +334,11 @@ class Views:
                     keys.update(self._by_ip.get(row.entry.internal_ip, ()))
         return keys
 
+    def offer_again(self, offers: Iterable[GatewayPool], quarantine_s: float) -> None:
+        """The configuration offers these from now on; see `Pool.offer_again`."""
+        with self.lock:
+            self.pool.offer_again(offers, quarantine_s)
+
     def order(self, orders: Orders) -> bool:
         """Heed these from now on; whether they are others than before."""
         with self.lock:

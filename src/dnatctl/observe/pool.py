@@ -38,6 +38,7 @@ class TableCount:
     usable: bool
     read_at: float
     written_at: float = 0.0
+    leaving: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,11 @@ class PoolCollector(Collector):
             "When a write to a table was last accepted; 0 for never.",
             labels=("gateway",),
         )
+        leaving = GaugeMetricFamily(
+            "dnatctl_leaving_endpoints",
+            "Endpoints in use that the configuration offers no more: they go with their pods.",
+            labels=("gateway",),
+        )
         for count in self._tables():
             for owner in ("own", "foreign", "orphan"):
                 entries.add_metric((count.gateway, owner), getattr(count, owner))
@@ -115,7 +121,8 @@ class PoolCollector(Collector):
             usable.add_metric((count.gateway,), float(count.usable))
             read.add_metric((count.gateway,), count.read_at)
             written.add_metric((count.gateway,), count.written_at)
-        yield from (entries, backlog, limit, usable, read, written)
+            leaving.add_metric((count.gateway,), count.leaving)
+        yield from (entries, backlog, limit, usable, read, written, leaving)
 
     def _namespace_gauges(self) -> Iterator[GaugeMetricFamily]:
         """The label is not `namespace`: Prometheus puts the scraped pod's own there."""

@@ -224,9 +224,9 @@ def _is_good(case: Case, port: PortMapping) -> bool:
     if case.spec.gateway_id in case.seen.absent or case.pool.rests(endpoint, case.seen.now):
         return False
     offer = case.pool.offer(case.spec.gateway_id)
-    if offer is None or endpoint.port not in offer.ports:
-        return False
     usable = case.pool.contains(case.spec.gateway_id, endpoint)
+    if not usable and (offer is None or endpoint.port not in offer.ports):
+        return False
     if not usable and not case.pool.problem(case.spec.gateway_id):
         return False
     return not _is_barred(case, port)

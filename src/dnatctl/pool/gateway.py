@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 
-from dnatctl.model import Endpoint, GatewayEip, Protocol
+from dnatctl.model import Endpoint, GatewayEip, PortRange, Protocol
 from dnatctl.pool.line import Line
 from dnatctl.pool.values import GatewayPool
 
@@ -18,42 +18,88 @@ A_ROW_LONGER_S = 60.0
 class OfferedGateway:
     """A gateway that endpoints are handed out on; `problem` says why not, empty if it can be used.
 
-    `orphans`: own rows in its table that nothing claims.
+    `orphans`: own rows in its table that nothing claims. `left`: the configuration names it no
+    more, and it stays until nothing of ours is left there. `leaving`: endpoints that were offered
+    when they were claimed, and are not any more: they are their claimants' to the end.
     """
 
     def __init__(self, offer: GatewayPool) -> None:
         self.offer = offer
+        self.left = False
+        self.leaving: set[Endpoint] = set()
+        self.bound: dict[str, GatewayEip] = {}
         self.eips: dict[str, GatewayEip] = {}
+        """Those of the bound ones that endpoints are handed out on."""
         self._beside: tuple[str, ...] = ()
         """EIPs bound to it that the configuration does not name, where it names some."""
         self.problem = "not described by the cloud yet"
         self.orphans = 0
         self.zone_id = offer.zone_id
+        self._described_zone = ""
         self._lines: dict[tuple[str, Protocol], Line] = {}
         self._learned_limit = 0
         self._learned_until = float("-inf")
         self._known: set[str] = set(offer.eips)
+        self._ranges = {offer.ports}
+        """All that it has offered."""
 
     def describe(self, eips: Iterable[GatewayEip], problem: str, zone_id: str) -> bool:
         """Take in what the cloud says; returns whether anything changed."""
-        self.zone_id = self.offer.zone_id or zone_id
+        self.zone_id, self._described_zone = self.offer.zone_id or zone_id, zone_id
         wanted = self.offer.eips
         eips = tuple(eips)
-        bound = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
-        self._known |= bound.keys()
-        changed = (self.eips, self.problem) != (bound, problem)
-        self.eips, self.problem = bound, problem
-        self._beside = tuple(eip.ip for eip in eips if eip.ip not in bound)
+        offered = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
+        self._known |= offered.keys()
+        changed = (self.eips, self.problem) != (offered, problem)
+        self.bound = {eip.ip: eip for eip in eips}
+        self.eips, self.problem = offered, problem
+        self._beside = tuple(eip.ip for eip in eips if eip.ip not in offered)
         return changed
+
+    def offer_again(self, offer: GatewayPool | None, claimed: Iterable[Endpoint]) -> None:
+        """The configuration offers something else of it now, or nothing at all.
+
+        `claimed` on it: of these, what is offered no longer leaves when its claim ends.
+        """
+        ours = [e for e in claimed if e in self.leaving or self._is_offered_now(e)]
+        self.left = offer is None
+        if offer is not None:
+            if offer.ports != self.offer.ports:
+                self._lines = {key: line.over(offer.ports) for key, line in self._lines.items()}
+            self._ranges.add(offer.ports)
+            self._known.update(offer.eips)
+            self.offer = offer
+            self.describe(self.bound.values(), self.problem, self._described_zone)
+        self.leaving = {e for e in ours if not self.offers(e)}
 
     def offers(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is among those that may be handed out at all."""
-        return endpoint.ip in self.eips and endpoint.port in self.offer.ports
+        return self.hands_out(endpoint.ip) and endpoint.port in self.offer.ports
+
+    def hands_out(self, ip: str) -> bool:
+        """Whether anything of that external IP may be handed out."""
+        return ip in self.eips and not self.left
+
+    def may_claim(self, endpoint: Endpoint) -> bool:
+        """Whether rows may be made for a claim to the endpoint: it is offered, or was when it was
+        claimed."""
+        if endpoint in self.leaving:
+            return endpoint.ip in self.bound or bool(self.problem)
+        return self.offers(endpoint)
+
+    def _is_offered_now(self, endpoint: Endpoint) -> bool:
+        """As `offers`; while no IP is known to be bound, any that was before will do."""
+        ips = self.eips or self._known
+        return not self.left and endpoint.ip in ips and endpoint.port in self.offer.ports
 
     def may_offer(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is or was among those, or may be before the cloud was asked."""
         known = endpoint.ip in self._known if self._known else _is_address(endpoint.ip)
-        return known and endpoint.port in self.offer.ports
+        return known and any(endpoint.port in ports for ports in self._ranges)
+
+    def offered_ports(self, ports: PortRange) -> set[int]:
+        """Those of the ports that it offers or has offered."""
+        return {port for offered in self._ranges for port in ports.common(offered)}
 
     def line(self, ip: str, protocol: Protocol) -> Line:
         """The ports of one external IP and protocol, in the order of their use."""
@@ -63,7 +109,7 @@ class OfferedGateway:
 
     def needs_port_break(self, endpoint: Endpoint) -> bool:
         """Whether a row for the endpoint has to be created with PortBreak."""
-        eip = self.eips.get(endpoint.ip)
+        eip = self.bound.get(endpoint.ip)
         return eip is not None and eip.serves_snat and endpoint.port > PRIVILEGED_LIMIT
 
     def learn_limit(self, rows: int, until: float) -> None:
@@ -83,7 +129,9 @@ class OfferedGateway:
 
     def flaw(self, ip: str) -> str:
         """Why no rows can be made on that IP, as the cloud describes it; empty if they can."""
-        eip = self.eips[ip]
+        eip = self.eips.get(ip)
+        if eip is None or self.left:
+            return "is not in the pool any more"
         return "" if eip.usable else eip.problem or "is not usable"
 
     def why_no_ip(self, flaw: Callable[[str], str], need: int) -> str:

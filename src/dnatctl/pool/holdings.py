@@ -6,6 +6,7 @@ there may have been a row for rests first. Pure: times are handed in.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -50,6 +51,44 @@ class Holdings:
         self.trust = Trust()
         self.orders = Orders()
         """What people have ordered: nothing new is put on what is drained or paused."""
+
+    # --- what is offered
+
+    def offer_again(self, offers: Iterable[GatewayPool], quarantine_s: float) -> None:
+        """The configuration has changed. What is claimed and offered no longer stays its claimant's
+        to the end, and nothing new is put there: see `OfferedGateway.leaving`."""
+        self._quarantine.retime(quarantine_s)
+        fresh = {offer.gateway_id: offer for offer in offers}
+        claimed: dict[str, list[Endpoint]] = defaultdict(list)
+        for claim in self._claims.all():
+            claimed[claim.spec.gateway_id] += claim.endpoints()
+        for gateway_id in self._gateways.keys() | fresh.keys():
+            if gateway_id not in self._gateways:
+                self._gateways[gateway_id] = OfferedGateway(fresh[gateway_id])
+            gateway, offer = self._gateways[gateway_id], fresh.get(gateway_id)
+            gateway.offer_again(offer, claimed[gateway_id])
+        self._in_order_of(fresh)
+        for claim in self._claims.all():  # how many rows one takes may be otherwise now
+            made = self._made(claim.uid, claim.created, claim.spec, claim.namespace, claim.beyond)
+            self._claims.put(made)
+
+    def _in_order_of(self, gateway_ids: Iterable[str]) -> None:
+        """Those of the configuration first, in its order: of equal ones the first is drawn from."""
+        order = dict.fromkeys((*gateway_ids, *self._gateways))
+        self._gateways = {gateway_id: self._gateways[gateway_id] for gateway_id in order}
+
+    def emptied(self) -> list[str]:
+        """Gateways that have left the configuration and that nothing of ours is left on."""
+        return [i for i, gateway in self._gateways.items() if gateway.left and self._is_empty(i)]
+
+    def drop(self, gateway_id: str) -> None:
+        """Forget a gateway that has left the configuration."""
+        self._gateways.pop(gateway_id, None)
+
+    def _is_empty(self, gateway_id: str) -> bool:
+        table = self._tables.get(gateway_id)
+        claimed = any(claim.spec.gateway_id == gateway_id for claim in self._claims.all())
+        return not claimed and not (table is not None and table.owners())
 
     # --- claims
 
@@ -283,6 +322,9 @@ class Holdings:
         for gateway_id, endpoint, used, _ in reversed(every):
             if not used and (gateway := self._gateways.get(gateway_id)):
                 gateway.line(endpoint.ip, endpoint.protocol).put_back(endpoint.port)
+        for gateway_id, endpoint, _, _ in every:
+            if gateway := self._gateways.get(gateway_id):
+                gateway.leaving.discard(endpoint)
 
     # --- quarantine
 
@@ -339,9 +381,7 @@ class Holdings:
     def _offered_ports(self, ports: PortRange) -> set[int]:
         """Those of the ports that any gateway offers, however wide the range is said to be."""
         return {
-            port
-            for gateway in self._gateways.values()
-            for port in ports.common(gateway.offer.ports)
+            port for gateway in self._gateways.values() for port in gateway.offered_ports(ports)
         }
 
     def inherit(self, resting: Resting, now: float) -> None:

@@ -46,6 +46,22 @@ class Line:
             self._returned[port] = None
             self._returned.move_to_end(port, last=False)
 
+    def over(self, ports: PortRange) -> Line:
+        """This line over other ports: those in both keep their place in it."""
+        line = Line(ports)
+        taken = [port for port in self._taken() if port in ports]
+        returned = [port for port in self._returned if port in ports]
+        for port in sorted((*taken, *returned)):  # what lies between was never used: it comes first
+            line.take(port)
+        for port in returned:
+            line.give_back(port)
+        line._first_use = {port for port in taken if port in self._first_use}
+        return line
+
+    def _taken(self) -> list[int]:
+        free = self._unused | self._returned.keys()
+        return [port for port in range(self.ports.first, self._fresh) if port not in free]
+
     def pick(self, count: int, free: Callable[[int], bool]) -> list[int] | None:
         """The first `count` ports in line that are `free`, or None if there are not so many."""
         picked: list[int] = []

@@ -42,7 +42,7 @@ class Pool(Holdings):
         return gateway.offer if gateway else None
 
     def offers(self) -> list[GatewayPool]:
-        """All gateways of the configuration."""
+        """All gateways of the configuration, and those that have left it and are not empty yet."""
         return [gateway.offer for gateway in self._gateways.values()]
 
     def problem(self, gateway_id: str) -> str:
@@ -51,14 +51,38 @@ class Pool(Holdings):
         return gateway.problem if gateway else "not in the configuration"
 
     def eips(self, gateway_id: str) -> tuple[GatewayEip, ...]:
-        """The external IPs of a gateway that the pool draws from, usable or not."""
+        """The external IPs of a gateway that the pool draws from, usable or not, and those that
+        have left it and are still in use."""
         gateway = self._gateways.get(gateway_id)
-        return tuple(gateway.eips.values()) if gateway else ()
+        if gateway is None:
+            return ()
+        used = {endpoint.ip for endpoint in gateway.leaving}
+        left = [eip for ip, eip in gateway.bound.items() if ip in used - gateway.eips.keys()]
+        return (*gateway.eips.values(), *left)
+
+    def hands_out(self, gateway_id: str, ip: str) -> bool:
+        """Whether anything new may be put on that external IP, as far as the configuration goes."""
+        gateway = self._gateways.get(gateway_id)
+        return gateway is not None and gateway.hands_out(ip)
+
+    def leaving(self, gateway_id: str) -> int:
+        """How many endpoints of the gateway are in use that the configuration offers no more."""
+        gateway = self._gateways.get(gateway_id)
+        return len(gateway.leaving) if gateway else 0
+
+    def why_leaving(self, gateway_id: str) -> str:
+        """What of the gateway leaves the pool; empty if nothing does."""
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None or not (gateway.left or gateway.leaving):
+            return ""
+        what = "leaves the pool" if gateway.left else "a part of it leaves the pool"
+        return f"{what}: {len(gateway.leaving)} endpoints are in use that are offered no more"
 
     def contains(self, gateway_id: str, endpoint: Endpoint) -> bool:
-        """Whether the configuration lets this endpoint be handed out at all."""
+        """Whether the configuration lets this endpoint be handed out at all, or did when the claim
+        to it was made."""
         gateway = self._gateways.get(gateway_id)
-        return gateway is not None and gateway.offers(endpoint)
+        return gateway is not None and gateway.may_claim(endpoint)
 
     def needs_port_break(self, gateway_id: str, endpoint: Endpoint) -> bool:
         """Whether a row for the endpoint has to be created with PortBreak."""
@@ -143,11 +167,10 @@ class Pool(Holdings):
             or table.any_row_on(spec.external_ip)
         ):
             return False
+        if not all(gateway.offers(endpoint) for endpoint in spec.endpoints()):
+            return False
         flaw = self._flaw(gateway, Demand(()), now, spec.external_ip, last_resort=True)
-        return not flaw and not any(
-            table.covering(endpoint) or not gateway.offers(endpoint)
-            for endpoint in spec.endpoints()
-        )
+        return not flaw and not any(map(table.covering, spec.endpoints()))
 
     def extend(
         self, spec: PodDNATSpec, ports: Wanted, now: float, uid: str = ""
@@ -271,7 +294,8 @@ class Pool(Holdings):
             elsewhere = bool(zone_id) and gateway.zone_id != zone_id
             return elsewhere, self._claims.rows(gateway.offer.gateway_id)
 
-        return sorted(self._gateways.values(), key=rank)
+        offered = (gateway for gateway in self._gateways.values() if not gateway.left)
+        return sorted(offered, key=rank)
 
     def _shortage(self, reasons: Mapping[str, str], now: float) -> Shortage:
         message = "; ".join(f"{gateway_id}: {why}" for gateway_id, why in reasons.items())

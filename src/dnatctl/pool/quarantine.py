@@ -33,6 +33,10 @@ class Quarantine:
         self._noted: set[Endpoint] = set()
         self._waiting: set[Key] = set()
 
+    def retime(self, seconds: float) -> None:
+        """So long rests what begins to from now on."""
+        self._seconds = seconds
+
     def begin(self, endpoint: Endpoint, now: float, namespace: str = "") -> None:
         """The endpoint rests for the full time from now on."""
         self._set(endpoint, now + self._seconds)

@@ -80,7 +80,8 @@ class TableStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class GatewayStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A NAT gateway of the pool. `problem`: why nothing new is put on it."""
+    """A NAT gateway of the pool. `problem`: why nothing new is put on it. `leaving`: endpoints in
+    use that the configuration offers no more: they go when their pods do."""
 
     id: str
     first: int
@@ -90,6 +91,7 @@ class GatewayStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     eips: tuple[EipStatus, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = ()
+    leaving: int = 0
 
 
 class Waiter(Struct, frozen=True, rename="camel", omit_defaults=True):

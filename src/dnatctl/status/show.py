@@ -104,6 +104,13 @@ def _eip(eip: EipStatus, gateway: GatewayStatus, paint: Paint) -> Iterator[str]:
     for protocol in sorted({port.protocol for port in eip.ports}):
         ports = [port for port in eip.ports if port.protocol == protocol]
         yield from _cells(ports, protocol, gateway.first, gateway.last, paint)
+        outside = [p for p in ports if p.last < gateway.first or p.first > gateway.last]
+        if outside:
+            yield f"    {protocol} not offered any more: {', '.join(map(_number, outside))}"
+
+
+def _number(port: PortStatus) -> str:
+    return str(port.first) if port.first == port.last else f"{port.first} to {port.last}"
 
 
 def _cells(

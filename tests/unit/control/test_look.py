@@ -81,7 +81,7 @@ class Place:
             self.views,
             self.pods,
             self.records,
-            rules=Rules(),
+            rules=Rules,
             policy=Policy,
             nodes=Nodes(Cache()),
             lookups=self.server,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from dnatctl.config import Publishing
 from dnatctl.control.report import ENDPOINTS, Report
 from dnatctl.objects import POD_READY, Condition, Pod, PodDNAT
 from dnatctl.observe.metrics import Metrics
@@ -55,8 +56,7 @@ def report(told: Told, metrics: Metrics | None = None, clock: FakeClock | None =
         takes,
         note_pod=lambda _: None,
         clock=clock or FakeClock(),
-        condition=True,
-        annotation=True,
+        publish=lambda: Publishing(annotation=True),
     )
 
 

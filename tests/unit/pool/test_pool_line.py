@@ -145,3 +145,37 @@ def test_what_is_outside_the_range_has_no_place_in_line():
     ports.take(99)
     ports.put_back(99)
     assert ports.pick(5, everything) == [600, 601, 602, 603, 604]
+
+
+PORTS = st.tuples(st.integers(1, 12), st.integers(1, 12)).map(lambda ends: PortRange(*sorted(ends)))
+USES = st.lists(st.tuples(st.sampled_from(["take", "give_back", "put_back"]), st.integers(1, 12)))
+
+
+@given(PORTS, PORTS, USES)
+def test_over_other_ports_the_order_of_use_stays(
+    old: PortRange, new: PortRange, uses: list[tuple[str, int]]
+) -> None:
+    ports, taken, returned = Line(old), set[int](), list[int]()
+    for what, port in uses:
+        if port not in old or (what == "take") == (port in taken):
+            continue
+        getattr(ports, what)(port)
+        if what == "take":
+            taken.add(port)
+            returned = [p for p in returned if p != port]
+        else:
+            taken.discard(port)
+            returned += [port] if what == "give_back" else []
+
+    order = _order(ports.over(new))
+
+    assert set(order) == set(new) - taken
+    there = [p for p in returned if p in new]
+    assert [p for p in order if p in there] == [p for p in _order(ports) if p in there]
+    fresh = [p for p in new if p not in old]
+    assert not (fresh and there) or order.index(fresh[0]) < order.index(there[0])
+
+
+def _order(ports: Line) -> list[int]:
+    free = [count for count in range(len(ports.ports) + 1) if ports.pick(count, everything)]
+    return ports.pick(max(free, default=0), everything) or []

@@ -64,6 +64,7 @@ class Gateways:
         self._adopted = adopted
         self._idle_s = idle_s
         self._threads: dict[str, TableThreads] = {}
+        self._ended: list[TableThreads] = []
         self._wanted: dict[str, set[str]] = {}
         """Gateways on which something is wanted, by the UID of the PodDNAT."""
         self._rounds = Rounds(idle_s)
@@ -89,9 +90,10 @@ class Gateways:
         for threads in list(self._threads.values()):
             threads.poller.stop()
         self._loop.join(deadline.left)
-        for threads in list(self._threads.values()):
+        every = [*self._threads.values(), *self._ended]
+        for threads in every:
             threads.poller.join(deadline.left)
-        return all(t.writer.join(deadline.left) for t in list(self._threads.values()))
+        return all(threads.writer.join(deadline.left) for threads in every)
 
     def describe_soon(self, gateway_id: str = "") -> None:
         """That gateway or one of its EIPs is not as it was described; without an ID, any may be."""
@@ -236,7 +238,22 @@ class Gateways:
                 del self._views.gateways[gateway_id]
                 self._views.tables.pop(gateway_id, None)
 
+    def _let_go(self) -> None:
+        """Look no more after gateways that have left the configuration and are empty."""
+        with self._views.lock:
+            for gateway_id in self._views.pool.emptied():
+                threads = self._threads.get(gateway_id)
+                if threads is not None and threads.writer.busy():
+                    continue
+                log.info("gateway has left the pool", gateway=gateway_id)
+                self._views.pool.drop(gateway_id)
+                if threads is not None:
+                    threads.writer.stop()
+                    threads.poller.stop()
+                    self._ended.append(self._threads.pop(gateway_id))
+
     def _describe(self) -> None:
+        self._let_go()
         known, strangers = self._concerned()
         wanted = known | strangers
         self._forget(wanted)
@@ -345,7 +362,9 @@ class Gateways:
         known, _ = self._concerned()
         with self._views.lock:
             found = [g for g in self._views.gateways.values() if g.gateway_id in known]
-        return [f"[!]gateway {g.gateway_id}: {g.problem}" for g in found if g.problem]
+            leaving = {i: why for i in sorted(known) if (why := self._views.pool.why_leaving(i))}
+        bad = [f"[!]gateway {g.gateway_id}: {g.problem}" for g in found if g.problem]
+        return [*bad, *(f"[ ]gateway {i}: {why}" for i, why in leaving.items())]
 
     def _begin(self, gateway_id: str) -> None:
         """Adopted rows are known before the table is read, so that none looks foreign."""

@@ -232,7 +232,8 @@ class TablePoller:
     def _pass(self, started: float, flux: dict[str, EntryStatus], *, asked: bool) -> None:
         collected = self._collect()
         atomic = True
-        if not self._table.read_once:
+        first = not self._table.read_once
+        if first:
             started, collected = self._first(started, collected)
         else:
             atomic = self._prove(started, collected, asked=asked)
@@ -241,6 +242,8 @@ class TablePoller:
         self._look_up(reading)
         self._learn_hint(collected, flux)
         self._times.last_pass = started
+        if first:  # what is free there is known now
+            self._listener.gateway_changed(self.gateway_id)
         for key in self._views.reading_done(self.gateway_id):
             self._listener.changed(key)
 

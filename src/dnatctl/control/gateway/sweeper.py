@@ -72,8 +72,8 @@ class Sweeper:
     """Looks for orphans in the views of the tables every `cycle_s` seconds.
 
     `known_uids` asks the API server's majority for the UIDs of all PodDNATs there are; it may raise
-    anything, and then nothing is deleted. With `delete` False orphans are only counted. `tell` is
-    given a reason and a text when something is found that a person has to see to.
+    anything, and then nothing is deleted. Where `may_delete` says no, orphans are only counted.
+    `tell` is given a reason and a text when something is found that a person has to see to.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Sweeper:
         *,
         ledger: Ledger,
         known_uids: Callable[[], set[str]],
-        delete: bool,
+        may_delete: Callable[[], bool],
         patience: Patience = USUAL,
         cycle_s: float = CYCLE_S,
         tell: Callable[[str, str], None] = lambda _reason, _text: None,
@@ -97,7 +97,7 @@ class Sweeper:
         self._ledger = ledger
         self._metrics = metrics
         self._known_uids = known_uids
-        self._delete = delete
+        self._may_delete = may_delete
         self._cycle_s = cycle_s
         self._sweeping = threading.Lock()
         self._sightings = Sightings(patience)
@@ -150,7 +150,7 @@ class Sweeper:
         orphans, claimed = self._mark_bereft(self.find(), now), self._views.claimed_rows()
         self._sightings.braked |= self._memory.braked
         self._sightings.update(orphans, claimed, now)
-        due = self._sightings.due(now) if self._delete else []
+        due = self._sightings.due(now) if self._may_delete() else []
         self._shout(self._sightings.held(now), self._views.rows_of_others())
         if self._sightings.braked != self._memory.braked:
             self._note(braked=self._sightings.braked)

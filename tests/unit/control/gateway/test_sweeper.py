@@ -39,7 +39,13 @@ def ledger() -> Ledger:
 @pytest.fixture
 def sweeper(it: AtWork, ledger: Any) -> Sweeper:
     return Sweeper(
-        it.views, it.gateways, it.metrics, ledger=ledger, known_uids=set, delete=True, cycle_s=5.0
+        it.views,
+        it.gateways,
+        it.metrics,
+        ledger=ledger,
+        known_uids=set,
+        may_delete=lambda: True,
+        cycle_s=5.0,
     )
 
 

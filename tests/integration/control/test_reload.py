@@ -1,0 +1,222 @@
+"""The configuration changes under a controller at work, and nobody who is served feels it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dnatctl.control.reload import REFUSED
+from dnatctl_sim.cloud import Scenario
+from tests.support.stage import NAMESPACE, Object, Stage, eventually, fast, stage
+
+FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
+
+
+def pool(*gateways: str, **more: Any) -> Object:
+    base = {"portRangeStart": 512, "portRangeEnd": 520}
+    return {"natGwPool": [{"natgwId": g} | base | more for g in gateways]}
+
+
+@pytest.fixture
+def two() -> Iterator[Stage]:
+    """Two gateways of one EIP each, of which the first is in the pool."""
+    scenario = Scenario.many(2, eips=1, knobs=fast())
+    with stage(scenario, networkController=pool(FIRST)) as it:
+        it.start_controller()
+        yield it
+
+
+def exposed(it: Stage, *names: str) -> list[Object]:
+    for name in names:
+        it.pod(name)
+    return [it.ready(name)[0] for name in names]
+
+
+def port_of(entry: Object) -> int:
+    return int(entry["externalPort"])
+
+
+def gateways_of(it: Stage) -> set[str]:
+    return {row["gateway"] for row in it.own_rows()}
+
+
+def shown(it: Stage) -> dict[str, int]:
+    """What leaves the pool as `status` shows it, by gateway."""
+    status = it.running[0].controller.parts.board.status()
+    return {gateway.id: gateway.leaving for gateway in status.gateways}
+
+
+class TestRange:
+    def test_no_row_of_a_living_pod_is_touched_when_it_shrinks(self, two: Stage) -> None:
+        exposed(two, "a", "b", "c", "d")
+        two.quiet()
+        rows, written = two.own_rows(), two.writes()
+
+        two.reload(networkController=pool(FIRST, portRangeEnd=513))
+        two.quiet()
+
+        assert (two.own_rows(), two.writes()) == (rows, written)
+        assert shown(two) == {FIRST: 2}
+        two.assert_at_rest()
+
+    def test_what_is_cut_off_is_repaired_and_released_and_not_handed_out_again(
+        self, two: Stage
+    ) -> None:
+        exposed(two, "a", "b")
+        kept = {name: two.entries(name)[0] for name in ("a", "b")}
+        two.reload(networkController=pool(FIRST, portRangeStart=515))
+
+        two.delete_row(kept["a"]["forwardEntryId"])
+        eventually(lambda: two.entries("a") != [kept["a"]])
+        assert port_of(two.ready("a")[0]) == port_of(kept["a"])
+
+        two.delete_pod("b", grace=0)
+        two.gone("b")
+        assert port_of(exposed(two, "c")[0]) == 515
+        assert shown(two) == {FIRST: 1}
+        two.assert_at_rest()
+
+    def test_who_found_no_port_gets_one_when_it_grows(self, two: Stage) -> None:
+        two.reload(networkController=pool(FIRST, portRangeEnd=512))
+        exposed(two, "a")
+        two.pod("b")
+        two.told("b", "PoolExhausted")
+
+        two.reload(networkController=pool(FIRST, portRangeEnd=513))
+
+        assert port_of(two.ready("b")[0]) == 513
+
+
+class TestGateway:
+    def test_one_that_comes_serves_who_waits(self, two: Stage) -> None:
+        two.reload(networkController=pool(FIRST, portRangeEnd=512))
+        exposed(two, "a")
+        two.pod("b")
+        two.told("b", "PoolExhausted")
+
+        two.reload(networkController=pool(FIRST, SECOND, portRangeEnd=512))
+
+        two.ready("b")
+        assert gateways_of(two) == {FIRST, SECOND}
+        two.assert_at_rest()
+
+    def test_one_that_leaves_is_drained_to_the_end(self, two: Stage) -> None:
+        exposed(two, "a", "b")
+        rows = two.own_rows()
+
+        two.reload(networkController=pool(SECOND))
+        exposed(two, "c")
+
+        assert [row for row in two.own_rows() if row["gateway"] == FIRST] == rows
+        assert shown(two) == {SECOND: 0, FIRST: 2}
+        two.delete_row(two.entries("a")[0]["forwardEntryId"])
+        eventually(lambda: len(two.own_rows("a")) == 1 and two.entries("a"))
+        assert two.own_rows("a")[0]["gateway"] == FIRST
+        for name in ("a", "b"):
+            two.delete_pod(name, grace=0)
+            two.gone(name)
+        parts = two.running[0].controller.parts
+        eventually(lambda: (parts.gateways.describe_soon(), FIRST not in shown(two))[1])
+        assert parts.gateways.poller(FIRST) is None
+        assert gateways_of(two) == {SECOND}
+
+    def test_one_that_left_and_comes_back_serves_again(self, two: Stage) -> None:
+        exposed(two, "a")
+        two.reload(networkController=pool(SECOND))
+        two.delete_pod("a", grace=0)
+        two.gone("a")
+        parts = two.running[0].controller.parts
+        eventually(lambda: (parts.gateways.describe_soon(), FIRST not in shown(two))[1])
+
+        two.reload(networkController=pool(FIRST))
+
+        exposed(two, "b")
+        assert gateways_of(two) == {FIRST}
+
+    def test_an_eip_that_leaves_keeps_its_pods(self) -> None:
+        with stage(networkController=pool(FIRST)) as it:
+            it.start_controller()
+            entries = exposed(it, "a", "b")
+            ips = [entry["externalIP"] for entry in entries]
+            assert len(set(ips)) == 2
+
+            it.reload(networkController=pool(FIRST, eips=[ips[0]]))
+
+            assert {entry["externalIP"] for entry in exposed(it, "c", "d")} == {ips[0]}
+            assert [it.entries("a")[0], it.entries("b")[0]] == entries
+            it.assert_at_rest()
+
+
+class TestRules:
+    def test_who_may_and_how_much_changes_at_once(self, two: Stage) -> None:
+        two.reload(namespaces={"deny": ["default"]})
+        two.pod("a")
+        two.told("a", "NamespaceDenied")
+        two.reload(namespaces={"quota": 1})
+        two.ready("a")
+        two.pod("b")
+        two.told("b", "NamespaceQuota")
+        two.reload(namespaces={})
+        two.ready("b")
+        two.pod("many", "80,81,82")
+        two.ready("many", 3)
+        two.reload(maxPortsPerPod=1)
+        two.pod("more", "80,81")
+        eventually(lambda: two.condition("more"))
+        assert two.record("more") is None
+
+    def test_policy_upsert_only_keeps_entries_until_it_is_sync_again(self, two: Stage) -> None:
+        exposed(two, "a")
+        two.reload(policy="upsert-only")
+        two.delete_pod("a", grace=0)
+        eventually(lambda: "DeletionHeldByPolicy" in str(two.record("a")))
+        assert len(two.own_rows()) == 1
+        two.reload(policy="sync")
+        two.gone("a")
+        assert two.own_rows() == []
+
+    def test_what_is_published_changes(self, two: Stage) -> None:
+        exposed(two, "a")
+        two.reload(publish={"annotation": True})
+
+        def noted() -> bool:
+            pod = two.kube.store.get("pods", two.ns, "a") or {}
+            return "endpoints" in str(pod["metadata"]["annotations"])
+
+        eventually(noted)
+
+    def test_take_over_begins_with_the_file_that_asks_for_it_and_ends_with_it(
+        self, two: Stage
+    ) -> None:
+        identity = two.running[0].controller.parts.identity
+        assert identity.migrating_since() is None
+        two.reload(takeOver=True)
+        eventually(identity.migrating_since)
+        two.reload(takeOver=False)
+        assert identity.migrating_since() is None
+
+
+class TestRefused:
+    def test_what_needs_a_restart_is_told_and_nothing_of_the_file_is_taken(
+        self, two: Stage
+    ) -> None:
+        exposed(two, "a")
+        parts = two.running[0].controller.parts
+
+        two.reload(networkController=pool(SECOND), vpcID="vpc-other")
+
+        why = "vpcID: a change here needs a restart"
+        assert any(why in note for note in parts.standing.notes())
+        assert any(why in note for note in parts.board.status().notes)
+        eventually(lambda: why in two.events("dnatctl", NAMESPACE).get(REFUSED, ""))
+        exposed(two, "b")
+        assert gateways_of(two) == {FIRST}
+
+    def test_it_is_over_when_the_file_is_mended(self, two: Stage) -> None:
+        parts = two.running[0].controller.parts
+        parts.reloader.refuse(["line 3: nonsense"])
+        assert any("line 3: nonsense" in note for note in parts.standing.notes())
+        two.reload()
+        assert not any("nonsense" in note for note in parts.standing.notes())

@@ -1,0 +1,147 @@
+"""The configuration offers something else: who is there stays, and nothing new is put there."""
+
+from __future__ import annotations
+
+from dnatctl.pool import Pool
+from tests.unit.pool.made import QUARANTINE, demand, eip, endpoint, got, offer, pool_of, spec, take
+from tests.unit.table.made import EIP, GATEWAY
+
+OTHER = "2.2.2.2"
+
+
+def again(pool: Pool, *offers, quarantine: float = QUARANTINE) -> None:
+    pool.offer_again(offers, quarantine)
+
+
+class TestRange:
+    def test_what_is_cut_off_is_kept_by_who_has_it_and_handed_out_no_more(self) -> None:
+        pool = pool_of(offer(ports="600/603"))
+        pool.claim("a", "a", spec(603), 0)
+
+        again(pool, offer(ports="600/601"))
+
+        assert pool.contains(GATEWAY, endpoint(603))
+        assert not pool.contains(GATEWAY, endpoint(602))
+        assert take(pool, "b", 80) == ["1.1.1.1:600/tcp"]
+        assert take(pool, "c", 80) == ["1.1.1.1:601/tcp"]
+        assert "no free port is left in 600-601" in take(pool, "d", 80)[0]
+        assert pool.leaving(GATEWAY) == 1
+
+    def test_nobody_else_may_claim_it_afterwards(self) -> None:
+        pool = pool_of(offer(ports="600/603"))
+        pool.claim("a", "a", spec(603), 0)
+        again(pool, offer(ports="600/601"))
+
+        pool.unclaim("a", 0)
+
+        assert not pool.contains(GATEWAY, endpoint(603))
+        assert pool.leaving(GATEWAY) == 0
+
+    def test_what_was_never_offered_does_not_become_so_by_a_claim(self) -> None:
+        pool = pool_of(offer(ports="600/603"))
+        pool.claim("a", "a", spec(700), 0)
+        again(pool, offer(ports="600/601"))
+        assert not pool.contains(GATEWAY, endpoint(700))
+
+    def test_it_rests_even_where_the_range_grows_back_at_once(self) -> None:
+        pool = pool_of(offer(ports="600/601"))
+        pool.claim("a", "a", spec(601), 0)
+        again(pool, offer(ports="600/600"))
+        pool.use([endpoint(601)])
+        pool.unclaim("a", 10)
+
+        again(pool, offer(ports="600/601"))
+
+        assert not pool.is_free(GATEWAY, endpoint(601), 10 + QUARANTINE - 1)
+        assert pool.is_free(GATEWAY, endpoint(601), 10 + QUARANTINE)
+
+    def test_a_range_that_grows_is_handed_out_at_once(self) -> None:
+        pool = pool_of(offer(ports="600/600"))
+        take(pool, "a", 80)
+        again(pool, offer(ports="600/601"))
+        assert take(pool, "b", 80) == ["1.1.1.1:601/tcp"]
+
+    def test_it_stays_kept_through_further_changes_and_outages(self) -> None:
+        pool = pool_of(offer(ports="600/603"))
+        pool.claim("a", "a", spec(603), 0)
+        pool.describe(GATEWAY, [], "cannot be described")
+        again(pool, offer(ports="600/601"))
+        again(pool, offer(ports="600/602"))
+        pool.describe(GATEWAY, [eip()], "")
+        assert pool.contains(GATEWAY, endpoint(603))
+
+
+class TestEip:
+    def test_one_that_leaves_takes_nothing_new_and_is_shown_while_in_use(self) -> None:
+        pool = pool_of(offer(), eips={GATEWAY: [eip(), eip(OTHER)]})
+        pool.claim("a", "a", spec(600, ip=OTHER), 0)
+
+        again(pool, offer(eips=(EIP,)))
+
+        assert pool.contains(GATEWAY, endpoint(600, OTHER))
+        assert not pool.hands_out(GATEWAY, OTHER)
+        assert {ip.ip for ip in pool.eips(GATEWAY)} == {EIP, OTHER}
+        assert {got(pool.pick(demand(80 + n), 0))[0][:7] for n in range(3)} == {"1.1.1.1"}
+        pool.unclaim("a", 0)
+        assert {ip.ip for ip in pool.eips(GATEWAY)} == {EIP}
+
+    def test_who_is_there_gets_no_more_ports_there(self) -> None:
+        pool = pool_of(offer(), eips={GATEWAY: [eip(), eip(OTHER)]})
+        pool.claim("a", "a", spec(600, ip=OTHER), 0)
+        again(pool, offer(eips=(EIP,)))
+
+        more = pool.extend(spec(600, ip=OTHER), demand(81).ports, 0, "a")
+
+        assert "not in the pool any more" in getattr(more, "message", "")
+
+    def test_one_that_is_not_bound_any_more_serves_nobody(self) -> None:
+        pool = pool_of(offer(), eips={GATEWAY: [eip(), eip(OTHER)]})
+        pool.claim("a", "a", spec(600, ip=OTHER), 0)
+        again(pool, offer(eips=(EIP,)))
+        pool.describe(GATEWAY, [eip()], "")
+        assert not pool.contains(GATEWAY, endpoint(600, OTHER))
+
+    def test_one_is_asked_for_again_that_is_gone(self) -> None:
+        pool = pool_of(offer())
+        assert not pool.can_keep(spec(600, ip="9.9.9.9"), 0)
+
+
+class TestGateway:
+    def test_one_that_leaves_stays_until_it_is_empty(self) -> None:
+        pool = pool_of(offer(), offer("ngw-2"))
+        pool.claim("a", "a", spec(600), 0)
+
+        again(pool, offer("ngw-2"))
+
+        assert pool.contains(GATEWAY, endpoint(600))
+        assert "leaves the pool: 1 endpoints" in pool.why_leaving(GATEWAY)
+        assert pool.emptied() == []
+        assert take(pool, "b", 80) == ["2.2.2.2:600/tcp"]
+        pool.unclaim("a", 0)
+        assert pool.emptied() == [GATEWAY]
+        pool.drop(GATEWAY)
+        assert [o.gateway_id for o in pool.offers()] == ["ngw-2"]
+
+    def test_one_that_comes_back_is_as_before(self) -> None:
+        pool = pool_of(offer(), offer("ngw-2"))
+        pool.claim("a", "a", spec(600), 0)
+        again(pool, offer("ngw-2"))
+        again(pool, offer(), offer("ngw-2"))
+        assert pool.leaving(GATEWAY) == 0
+        assert pool.why_leaving(GATEWAY) == ""
+        assert pool.hands_out(GATEWAY, EIP)
+
+    def test_how_many_rows_it_takes_is_counted_anew(self) -> None:
+        pool = pool_of()
+        pool.claim("a", "a", spec(600, 601), 0)
+        assert pool.used(GATEWAY) == 2
+        again(pool, offer(pack=True))
+        assert pool.used(GATEWAY) == 1
+
+    def test_rests_that_begin_are_as_long_as_is_asked_for_now(self) -> None:
+        pool = pool_of()
+        pool.claim("a", "a", spec(600), 0)
+        again(pool, offer(), quarantine=5)
+        pool.use([endpoint(600)])
+        pool.unclaim("a", 0)
+        assert pool.is_free(GATEWAY, endpoint(600), 5)
