@@ -75,10 +75,12 @@ class Pod(Struct, frozen=True):
     """A pod that carries, or carried, the exposure annotation.
 
     `annotations` holds only those below `k8s.aliyun.com/pod-dnat`. `ended`: every container has
-    terminated, or none ever ran and the pod is being deleted, or the phase is final. `virtual`: it
-    runs on ECI / virtual-kubelet. `ips` holds all addresses, the primary one first. `condition` is
-    the POD_READY condition on it, if any. `alive`: its latest sign of life, RFC 3339 in UTC: it was
-    created, taken up by its kubelet, or one of its running containers was started.
+    terminated, or none ever ran and the pod is being deleted, or the phase is final. `virtual`: the
+    sign that it runs on ECI / virtual-kubelet, empty if it does not. `near`: a sentence for each
+    annotation or label on it that is nearly one of ours. `ips` holds all addresses, the primary one
+    first. `condition` is the POD_READY condition on it, if any. `alive`: its latest sign of life,
+    RFC 3339 in UTC: it was created, taken up by its kubelet, or one of its running containers was
+    started.
     """
 
     key: Key
@@ -90,7 +92,8 @@ class Pod(Struct, frozen=True):
     deleting: bool = False
     ended: bool = False
     host_network: bool = False
-    virtual: bool = False
+    virtual: str = ""
+    near: tuple[str, ...] = ()
     node: str = ""
     owner: Owner | None = None
     condition: Condition | None = None

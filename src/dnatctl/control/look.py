@@ -237,6 +237,7 @@ class Lookout:
             paused=self._paused(key, record),
             asked=self._views.asked(key),
             allowance=self._views.quota_left(key),
+            trouble=self._trouble(record),
         )
         owner = workload_to_ask(seen)
         known = self._workload(key, owner, now) if owner is not None else None
@@ -276,6 +277,11 @@ class Lookout:
         gateways = self._gateways()
         writer = gateways.writer(record.spec.gateway_id) if gateways and record else None
         return writer.refusals(record.uid) if writer and record else {}
+
+    def _trouble(self, record: PodDNAT | None) -> str:
+        gateways = self._gateways()
+        writer = gateways.writer(record.spec.gateway_id) if gateways and record else None
+        return writer.trouble() if writer else ""
 
     def _hindrances(self, record: PodDNAT | None) -> Mapping[str, str]:
         gateways = self._gateways()

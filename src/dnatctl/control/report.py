@@ -37,9 +37,17 @@ from dnatctl.plan.values import (
     Seen,
     Step,
 )
+from dnatctl.plan.waits import was_told
 from dnatctl.times import format_time, parse_time
 
 log = structlog.get_logger(__name__)
+
+
+SAY_AGAIN_S = 1800.0
+"""How often what is still wrong is said again, in seconds: events are kept for an hour."""
+
+_Saying = tuple[str, tuple[Problem, ...]]
+"""Of which pod, by UID, what is wrong and what may have been meant otherwise."""
 
 
 class Report:
@@ -62,6 +70,8 @@ class Report:
         self._clock = clock
         self._publish = publish
         self._told: dict[Key, tuple[Problem, str]] = {}
+        self._said: dict[Key, tuple[_Saying, float]] = {}
+        """What was last said of a name in events that are worth repeating, and when."""
         self._reached: dict[Key, tuple[str, str]] = {}
         """Which pod, by UID, and at which IP was last seen reachable under that name."""
 
@@ -72,10 +82,10 @@ class Report:
         match step:
             case CreateRecord(spec):
                 self._metrics.allocations.inc()
-                self._log("allocated", seen, record, spec)
+                self._log("allocated", record, spec)
                 self._event(seen, record, "Normal", "PortAllocated", f"{describe(spec)} claimed")
             case Reclaim(spec, refused):
-                self._log("claim changed", seen, record, spec)
+                self._log("claim changed", record, spec)
                 if refused:
                     text = f"{_left(seen)} is refused ({refused}); {describe(spec)} claimed instead"
                     self._event(seen, record, "Warning", "ClaimMoved", text)
@@ -88,7 +98,7 @@ class Report:
             case DropFinalizer():
                 self._metrics.releases.inc()
                 spec = record.spec if record else PodDNATSpec()
-                self._log("released", seen, record, spec)
+                self._log("released", record, spec)
                 self._event(seen, record, "Normal", "EntryReleased", f"{describe(spec)} released")
             case _:
                 pass
@@ -101,7 +111,7 @@ class Report:
         was, now = seen.record.status.condition(READY), record.status.condition(READY)
         self._measure(seen, record)
         if now is not None and now.status == "True" and (was is None or was.status != "True"):
-            self._became_ready(seen, record, first=was is None)
+            self._became_ready(seen, record, first=not was_told(seen.record))
         elif drifted:
             self._drifted(seen, record, drifted)
 
@@ -114,7 +124,7 @@ class Report:
 
     def _became_ready(self, seen: Seen, record: PodDNAT, *, first: bool) -> None:
         spec = record.spec
-        self._log("ready", seen, record, spec)
+        self._log("ready", record, spec)
         self._event(seen, record, "Normal", "EntryReady", f"{describe(spec)} reachable")
         if first and record.created:
             self._metrics.ready_seconds.observe(max(self._age(record), 0.0))
@@ -126,7 +136,7 @@ class Report:
             return
         self._reached[seen.key] = _place(pod)
         waited = seen.stated_for + self._clock.monotonic() - seen.now
-        if seen.record and seen.record.status.condition(READY) is None:
+        if seen.record and not was_told(seen.record):
             # Another process may have seen the IP long before; dates are cut to whole seconds.
             waited = max(waited, self._age(record) - 1.0)
         if isfinite(waited):  # else the pod has gone meanwhile
@@ -145,6 +155,7 @@ class Report:
     def judged(self, seen: Seen, made: Plan) -> None:
         """See `reconciler.Reporter`."""
         self._tell_problem(seen, made.problem)
+        self._say(seen, made.problem)
         self._note_reached(seen)
         if seen.pod is None:
             return
@@ -157,7 +168,7 @@ class Report:
         except KubeError as error:
             if error.failure in (Failure.NOT_FOUND, Failure.CONFLICT):
                 return  # another pod, or none, has the name now: it is told by its own plan
-            log.warning("telling the pod failed", key=str(seen.key), error=str(error))
+            log.warning("telling the pod failed", error=str(error))
 
     def _note_reached(self, seen: Seen) -> None:
         """What an earlier process has made reachable is not measured when it is put right."""
@@ -175,8 +186,23 @@ class Report:
             return
         self._told[seen.key] = problem, format_time(self._clock.now())
         self._metrics.problems.labels(problem.reason).inc()
-        log.warning("problem", key=str(seen.key), reason=problem.reason, error=problem.text)
-        self._event(seen, seen.record, "Warning", problem.reason, problem.text)
+        log.warning("problem", reason=problem.reason, error=problem.text)
+
+    def _say(self, seen: Seen, problem: Problem | None) -> None:
+        """Events of what is wrong: when it is news, and now and then while it lasts, as the API
+        server keeps an event for an hour."""
+        wrong = (problem,) if problem is not None else ()
+        saying = (_uid(seen), (*wrong, *seen.exposure.remarks))
+        before, at = self._said.get(seen.key, (None, 0.0))
+        now = self._clock.monotonic()
+        if not saying[1]:
+            self._said.pop(seen.key, None)
+            return
+        again = before is None or before[0] != saying[0] or now - at >= SAY_AGAIN_S
+        self._said[seen.key] = saying, now if again else at
+        for each in saying[1]:
+            if again or (before is not None and each not in before[1]):
+                self._event(seen, seen.record, "Warning", each.reason, each.text)
 
     def _set_condition(self, seen: Seen, pod: Pod, problem: Problem | None) -> None:
         wanted = _pod_condition(seen, pod, problem)
@@ -203,12 +229,9 @@ class Report:
             self._events.record("PodDNAT", seen.key, record.uid, kind, reason, action, note)
 
     @staticmethod
-    def _log(message: str, seen: Seen, record: PodDNAT | None, spec: PodDNATSpec) -> None:
+    def _log(message: str, record: PodDNAT | None, spec: PodDNATSpec) -> None:
         log.info(
             message,
-            namespace=seen.key.namespace,
-            name=seen.key.name,
-            pod_uid=seen.pod.uid if seen.pod else "",
             uid=record.uid if record else "",
             gateway=spec.gateway_id,
             external_ip=spec.external_ip,
@@ -221,6 +244,10 @@ def describe(spec: PodDNATSpec) -> str:
     """The claim in one line, for people."""
     ports = ", ".join(f"{p.external}->{p.internal}/{p.protocol}" for p in spec.ports)
     return f"{spec.external_ip} {ports} on {spec.gateway_id}"
+
+
+def _uid(seen: Seen) -> str:
+    return seen.pod.uid if seen.pod else ""
 
 
 def _left(seen: Seen) -> str:

@@ -113,8 +113,7 @@ class Workers:
 
     def _work(self, ref: PodRef) -> None:
         with structlog.contextvars.bound_contextvars(
-            namespace=ref.key.namespace,
-            name=ref.key.name,
+            key=str(ref.key),
             pod_uid=ref.uid,
             reconcile_id=uuid.uuid4().hex[:12],
         ):

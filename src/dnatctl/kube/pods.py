@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +15,7 @@ from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import Event, Known, Metadata, Model, Page, Reader
 from dnatctl.objects import ENDPOINTS, NOT_EXPOSED, POD_READY, Condition, Key, Pod
 from dnatctl.plan.exposure import FIXED, MAX_TEXT, PORTS, PROTOCOL, SWITCH
+from dnatctl.status.near import misses
 
 _LONGEST = {
     SWITCH: MAX_TEXT,
@@ -24,6 +26,12 @@ _LONGEST = {
 }
 """The annotations that are ours, and how much of each is read. All pods' are held in memory, and
 whoever may create pods may write 256 KiB of them on each, under any name."""
+
+_MOST_NEAR = 3
+"""How many of the annotations that are nearly ours are told of."""
+
+_ECI_LABEL = "alibabacloud.com/eci"
+_ECI_ID = "k8s.aliyun.com/eci-instance-id"
 
 _FINAL = frozenset({"Succeeded", "Failed"})
 
@@ -213,6 +221,7 @@ def _pod(read: _PodJson, ours: dict[str, str]) -> Pod:
         ended=_ended(read, deleting=deleting),
         host_network=spec.host_network,
         virtual=_virtual(meta, spec.node_name),
+        near=_near(meta) if ours else (),
         node=spec.node_name,
         owner=meta.controller,
         condition=_condition(status.conditions or ()),
@@ -296,13 +305,20 @@ def _has_run(status: _ContainerStatus) -> bool:
     )
 
 
-def _virtual(meta: Metadata, node: str) -> bool:
+def _near(meta: Metadata) -> tuple[str, ...]:
+    """What somebody may have meant for us and wrote otherwise, beside what is ours."""
+    found = misses(meta.annotations or {}, meta.labels or {}, ())
+    return tuple(text[:MAX_TEXT] for text in islice(found, _MOST_NEAR))
+
+
+def _virtual(meta: Metadata, node: str) -> str:
+    """The sign that the pod runs on ECI or a virtual node, in words; empty if there is none."""
     # https://www.alibabacloud.com/help/en/ack/serverless-kubernetes/user-guide/eci-pod-annotations
-    return (
-        node.startswith("virtual-kubelet")
-        or (meta.labels or {}).get("alibabacloud.com/eci") == "true"
-        or "k8s.aliyun.com/eci-instance-id" in (meta.annotations or {})
-    )
+    if node.startswith("virtual-kubelet"):
+        return f"its node {node}"
+    if (meta.labels or {}).get(_ECI_LABEL) == "true":
+        return f"its label {_ECI_LABEL}=true"
+    return f"its annotation {_ECI_ID}" if _ECI_ID in (meta.annotations or {}) else ""
 
 
 def _condition(conditions: Iterable[_PodCondition]) -> Condition | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
@@ -17,6 +18,13 @@ FIXED = f"{SWITCH}-fixed"
 
 MAX_TEXT = 1024
 """Longest value of an annotation that is read, in characters."""
+
+MOST_PORT = 65535
+
+_PAIR = re.compile(r"([0-9]{1,5})(?:/|:|~|_|\.\.+)([0-9]{1,5})")
+"""Two numbers as others write a range, the cloud among them, or a port and where it leads."""
+
+_SEVERAL = re.compile(r"\W*(?:(?:tcp|udp)\W*){2,}", re.IGNORECASE)
 
 
 class Ask(StrEnum):
@@ -55,7 +63,8 @@ class Problem:
 class Exposure:
     """What one pod asks for. `ports` are internal ports in the order of the annotation.
 
-    `refused`: it is clear what is asked for, and it may not be had.
+    `refused`: it is clear what is asked for, and it may not be had. `remarks`: what its author may
+    have meant otherwise, and what keeps nothing from being done.
     """
 
     ask: Ask
@@ -64,6 +73,7 @@ class Exposure:
     fixed: bool = False
     problem: Problem | None = None
     refused: bool = False
+    remarks: tuple[Problem, ...] = ()
 
     @property
     def displaced(self) -> Problem | None:
@@ -94,10 +104,11 @@ def read_exposure(pod: Pod | None, rules: Rules) -> Exposure:
     if pod is None:
         return Exposure(Ask.ENDED)
     try:
-        return _read(pod, rules)
+        exposure = _read(pod, rules)
     except InvalidAnnotationError as error:
-        problem = Problem("InvalidAnnotation", str(error))
+        problem = Problem("InvalidAnnotation", "; ".join((str(error), *pod.near)))
         return Exposure(Ask.KEEP, ip=pod.ipv4, problem=problem)
+    return replace(exposure, remarks=tuple(_remarks(pod, exposure, rules)))
 
 
 def owner_for(pod: Pod, exposure: Exposure) -> Owner:
@@ -124,6 +135,21 @@ def _read(pod: Pod, rules: Rules) -> Exposure:
     if problem := _refusal(pod, ip, rules):
         return Exposure(Ask.KEEP, ports, ip, fixed, problem, refused=True)
     return Exposure(Ask.ON if ip else Ask.NO_ADDRESS, ports, ip, fixed)
+
+
+def _remarks(pod: Pod, exposure: Exposure, rules: Rules) -> Iterator[Problem]:
+    if exposure.ask is Ask.ENDED:
+        return
+    if pod.near:
+        yield Problem("AnnotationIgnored", "; ".join(pod.near))
+    if exposure.ask is not Ask.OFF and _flag(pod, FIXED) and not _is_stateful(pod, rules):
+        whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner else "has no workload"
+        kinds = ", ".join(sorted(rules.stateful_kinds))
+        text = (
+            f"{FIXED} has no effect: the pod {whose}, and endpoints are kept for pods of {kinds} "
+            "(more kinds: customStatefulWorkloadKinds in the controller's configuration)"
+        )
+        yield Problem("FixedIgnored", text)
 
 
 def _flag(pod: Pod, annotation: str) -> bool:
@@ -163,6 +189,7 @@ def _ports(pod: Pod, most: int) -> tuple[tuple[int, Protocol], ...]:
 
 
 def _part(text: str, default: Protocol) -> Iterator[tuple[int, Protocol]]:
+    _check_written(text)
     span, slash, name = text.partition("/")
     protocol = _protocol(name, PORTS) if slash else default
     first, dash, last = span.partition("-")
@@ -173,8 +200,27 @@ def _part(text: str, default: Protocol) -> Iterator[tuple[int, Protocol]]:
     yield from ((port, protocol) for port in range(start, end + 1))
 
 
+def _check_written(text: str) -> None:
+    """Name what is wrong with how a part is written, where more can be said than that it is no
+    port."""
+    if not text:
+        raise InvalidAnnotationError(f"{PORTS}: a comma has no port beside it: take it out")
+    if strange := next((c for c in text if not (c.isascii() and c.isprintable())), ""):
+        raise InvalidAnnotationError(
+            f'{PORTS}: "{_cut(text)}" has the character U+{ord(strange):04X}: use the plain digits '
+            "0 to 9, and , - / between them"
+        )
+    numbers = _PAIR.fullmatch(text)
+    if numbers and all(1 <= int(number) <= MOST_PORT for number in numbers.groups()):
+        first, last = numbers.groups()
+        as_range = f"a range is written {first}-{last}"
+        raise InvalidAnnotationError(
+            f'{PORTS}: "{_cut(text)}" is not a port: {as_range}; a public port cannot be chosen'
+        )
+
+
 def _number(text: str, part: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 65535:
+    if text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MOST_PORT:
         return int(text)
     raise InvalidAnnotationError(
         f'{PORTS}: "{_cut(part)}" is not a port: use 1 to 65535, a range such as 7000-7003, '
@@ -186,8 +232,10 @@ def _protocol(text: str, annotation: str) -> Protocol:
     try:
         return Protocol(text.strip().lower())
     except ValueError:
+        both = f"; for both write each port twice in {PORTS}, such as 80/tcp,80/udp"
+        mend = both if _SEVERAL.fullmatch(text) else ""
         raise InvalidAnnotationError(
-            f'{annotation}: "{_cut(text)}" is neither tcp nor udp'
+            f'{annotation}: "{_cut(text)}" is neither tcp nor udp{mend}'
         ) from None
 
 
@@ -202,7 +250,8 @@ def _refusal(pod: Pod, ip: str, rules: Rules) -> Problem | None:
         text = "a hostNetwork pod has its node's address: DNAT cannot tell it from its neighbours"
         return Problem("HostNetwork", text)
     if pod.virtual:
-        return Problem("VirtualNode", "pods on ECI or virtual nodes cannot be reached through DNAT")
+        text = f"pods on ECI or virtual nodes cannot be reached through DNAT; {pod.virtual} says so"
+        return Problem("VirtualNode", text)
     if pod.ips and not ip:
         return Problem("NoIPv4", "the pod has no IPv4 address, and DNAT is IPv4 only")
     if ip and rules.networks and not any(IPv4Address(ip) in net for net in rules.networks):

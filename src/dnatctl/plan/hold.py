@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import READY, PodDNAT, PortMapping, StatusEntry
+from dnatctl.plan import waits
 from dnatctl.plan.adoption import adopt, awaits_clarity
 from dnatctl.plan.case import Case, examine
 from dnatctl.plan.claim import align, fill_in, name_interface, retire
@@ -14,7 +15,8 @@ from dnatctl.plan.policy import permitted
 from dnatctl.plan.problems import look_again_in, outside, problem_of
 from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
-from dnatctl.plan.values import Plan, Publish, Reclaim, Seen
+from dnatctl.plan.values import Plan, Publish, Reclaim, Seen, soonest
+from dnatctl.plan.waits import awaited, was_told
 from dnatctl.pool import Pool
 from dnatctl.table.view import why_unread
 from dnatctl.table.writes import CreateRow, Write
@@ -56,6 +58,8 @@ def _make_true(case: Case) -> Plan:
     if spec != case.spec:
         return Plan(Reclaim(spec, case.refused), problem=problem, retry_in=retry_in)
     step = name_interface(case) or _publish(case, true, problem)
+    if step is None and problem is None:
+        retry_in = soonest(retry_in, waits.look_again_in(case))
     return Plan(step, writes, problem, blockers(case), retry_in)
 
 
@@ -143,6 +147,10 @@ def _publish(case: Case, true: tuple[StatusEntry, ...], problem: Problem | None)
         condition = ready(seen, record, "False", problem.reason, problem.message)
         return publish(seen, record, true, condition)
     before = record.status.condition(READY)
+    if not was_told(record):
+        why = awaited(case)
+        now = ready(seen, record, "False", why.reason, why.message) if why else None
+        return publish(seen, record, record.status.entries, now) if now else None
     if before is not None and (before.status == "True" or before.reason not in PASSING):
         text = f"{len(true)} of {len(case.wanted)} ports are reachable"
         condition = ready(seen, record, "False", "EntriesPending", text)

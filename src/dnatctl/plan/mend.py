@@ -13,6 +13,7 @@ from dnatctl.plan.case import (
     refusals_of,
 )
 from dnatctl.plan.rows import OwnRow, strangers
+from dnatctl.plan.waits import was_told
 from dnatctl.pool import Run, rows_of
 from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
 
@@ -126,7 +127,8 @@ def _intent(case: Case) -> str:
     """What tells this wish from an earlier one for the same row, readable after a crash.
 
     The claim's generation moves with every change of the claim, and the Ready condition's time
-    with every loss of an entry that was usable.
+    with every loss of an entry that was usable. That the first entries are awaited changes nothing.
     """
     condition = case.record.status.condition(READY)
-    return f"{case.record.generation}/{condition.since if condition else ''}"
+    since = condition.since if condition and was_told(case.record) else ""
+    return f"{case.record.generation}/{since}"

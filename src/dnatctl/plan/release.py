@@ -21,6 +21,7 @@ from dnatctl.plan.values import (
     Seen,
     WorkloadAnswer,
 )
+from dnatctl.plan.waits import was_told
 from dnatctl.table.view import READ_LAG_S
 from dnatctl.table.writes import DeleteRow
 from dnatctl.times import parse_time
@@ -130,7 +131,7 @@ def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
     Its row may have been created just before the start, by a process that did not live to note it.
     """
     table = seen.tables.get(record.spec.gateway_id)
-    told = record.status.condition(READY) is not None
+    told = was_told(record)
     if table is None or told or seen.made_here:
         return None
     wait = table.first_read + READ_LAG_S - seen.now

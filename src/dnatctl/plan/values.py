@@ -121,7 +121,8 @@ class Seen:
     `paused`: by whose order nothing may be changed, empty if it may.
     `asked`: new endpoints that were asked for before, with no certain answer. `allowance`: None
     where any number may be taken. `mute`: the record's status was refused the last time, so that
-    what it lists cannot be withdrawn for now.
+    what it lists cannot be withdrawn for now. `trouble`: why the last write to the table of the
+    record's claim did not get through, for no reason of its own; empty if it did.
     """
 
     key: Key
@@ -154,6 +155,7 @@ class Seen:
     asked: PodDNATSpec | None = None
     allowance: Allowance | None = None
     mute: bool = False
+    trouble: str = ""
 
     @property
     def withheld(self) -> Problem | None:

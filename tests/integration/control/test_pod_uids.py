@@ -38,7 +38,7 @@ def of(lines: list[Line], it: Stage, name: str) -> list[Line]:
     return [
         line
         for line in list(lines)
-        if (line.get("namespace"), line.get("name")) == (it.ns, name) and "reconcile_id" in line
+        if line.get("key") == f"{it.ns}/{name}" and "reconcile_id" in line
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnatctl_sim.cloud import Fault, Scenario
+from dnatctl_sim.cloud import Fault, Scenario, Settle
 from tests.support.stage import Stage, eventually, fast, stage
 
 GATEWAY = "ngw-bp1emulated0001"
@@ -160,6 +160,78 @@ def test_a_policy_that_keeps_entries_is_named() -> None:
         it.delete_pod("web", grace=0)
         eventually(lambda: ready_condition(it, "web").get("reason") == "DeletionHeldByPolicy")
         assert it.own_rows("web")
+
+
+# --- what is waited for
+
+
+WAITS = {
+    "throttled": (
+        Fault(
+            action="error",
+            stage="before",
+            apis=["CreateForwardEntry"],
+            times=None,
+            status=400,
+            code="Throttling.User",
+            message="Request was denied due to user flow control.",
+        ),
+        "CreateForwardEntry: Throttling.User",
+    ),
+    "no answer": (
+        Fault(action="close", stage="before", times=None),
+        f"the forward table of {GATEWAY} cannot be read",
+    ),
+}
+
+
+@pytest.fixture
+def _soon_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TOLD_AFTER_S", "LOOK_AGAIN_S"):
+        monkeypatch.setattr(f"dnatctl.plan.waits.{name}", 0.5)
+
+
+@pytest.mark.usefixtures("_soon_told")
+@pytest.mark.parametrize("why", WAITS)
+def test_a_pod_that_waits_is_told_what_for(one: Stage, why: str) -> None:
+    fault, text = WAITS[why]
+    one.cloud.add_fault(fault)
+    one.pod("web")
+    eventually(lambda: text in str(one.condition("web").get("message")))
+    assert reason(one, "web") == "EntriesAwaited"
+    assert ready_condition(one, "web")["status"] == "False"
+    assert text in ready_condition(one, "web")["message"]
+    one.cloud.clear_faults()
+    one.ready("web")
+    eventually(lambda: reason(one, "web") == "EntriesAvailable")
+    one.assert_at_rest()
+
+
+@pytest.mark.usefixtures("_soon_told")
+def test_a_row_that_stays_in_the_works_is_named(one: Stage) -> None:
+    one.cloud.set_knobs(settle=Settle.all(600.0))
+    one.pod("web")
+    eventually(lambda: "is Pending in the cloud" in str(one.condition("web").get("message")))
+    assert one.own_rows("web")[0]["ForwardEntryId"] in one.condition("web")["message"]
+
+
+# --- what was meant
+
+
+def test_a_switch_with_a_letter_wrong_is_told_beside_the_ports(one: Stage) -> None:
+    one.pod("web")
+    one.ready("web")
+    one.annotate("web", switch=None)
+    one.gone("web")
+    key = "k8s.aliyun.com/pod_dnat"
+    one.kube.store.patch("pods", one.ns, "web", {"metadata": {"annotations": {key: ""}}})
+    eventually(lambda: key in one.events("web").get("AnnotationIgnored", ""))
+
+
+def test_fixed_on_a_pod_without_a_workload_is_told(one: Stage) -> None:
+    one.pod("web", fixed="true")
+    one.ready("web")
+    eventually(lambda: "has no workload" in one.events("web").get("FixedIgnored", ""))
 
 
 # --- room

@@ -74,6 +74,7 @@ class Place:
         writer = SimpleNamespace(
             refusals=lambda uid: {},
             hindrances=lambda uid: {},
+            trouble=lambda: "",
             unanswered=lambda uid: self.unanswered,
         )
         gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])

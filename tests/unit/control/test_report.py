@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.config import Publishing
-from dnatctl.control.report import ENDPOINTS, Report
+from dnatctl.control.report import ENDPOINTS, SAY_AGAIN_S, Report
 from dnatctl.objects import POD_READY, Condition, Pod, PodDNAT
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Problem
@@ -192,3 +192,58 @@ class TestDrift:
         report(told, metrics).stepped(seen, Publish(now, listed(WEB)), written)
         assert told.events == [("Warning", "EntryRepaired")]
         assert metrics.drift_repaired.labels("deleted")._value.get() == 1
+
+
+class TestEvents:
+    """What is wrong is said as long as it is, since events go after an hour."""
+
+    BAD = Problem("InvalidAnnotation", '"x" is not a port')
+
+    @staticmethod
+    def judge(teller: Report, a_pod: Pod | None, problem: Problem | None = None) -> None:
+        teller.judged(Scene(pod=a_pod).seen, Plan(problem=problem))
+
+    def test_is_said_once_and_again_after_a_while(self, told: Told) -> None:
+        clock = FakeClock()
+        teller = report(told, clock=clock)
+        for _ in range(3):
+            self.judge(teller, pod(), self.BAD)
+        assert told.events == [("Warning", "InvalidAnnotation")]
+        clock.advance(SAY_AGAIN_S)
+        self.judge(teller, pod(), self.BAD)
+        assert told.events == [("Warning", "InvalidAnnotation")] * 2
+
+    def test_is_said_to_the_next_pod_of_the_name(self, told: Told) -> None:
+        teller = report(told)
+        self.judge(teller, pod(), self.BAD)
+        self.judge(teller, replace(pod(), uid="uid-next"), self.BAD)
+        assert told.events == [("Warning", "InvalidAnnotation")] * 2
+
+    def test_is_said_anew_when_it_comes_back(self, told: Told) -> None:
+        teller = report(told)
+        for problem in (self.BAD, None, self.BAD):
+            self.judge(teller, pod(), problem)
+        assert told.events == [("Warning", "InvalidAnnotation")] * 2
+
+    def test_what_was_nearly_right_is_said_of_a_pod_that_asks_for_nothing(self, told: Told) -> None:
+        teller = report(told)
+        for _ in range(2):
+            self.judge(teller, pod(annotations={}, near=("did you mean",)))
+        assert told.events == [("Warning", "AnnotationIgnored")]
+        assert told.conditions == []
+
+    def test_what_comes_beside_it_is_said_alone(self, told: Told) -> None:
+        teller = report(told)
+        self.judge(teller, pod(near=("did you mean",)))
+        self.judge(teller, pod(near=("did you mean",)), self.BAD)
+        assert [reason for _, reason in told.events] == ["AnnotationIgnored", "InvalidAnnotation"]
+
+    def test_the_first_wait_is_measured_as_one_though_it_was_told(self, told: Told) -> None:
+        metrics = Metrics()
+        teller = report(told, metrics)
+        awaited = record((600, 80), conditions=(ready("False", "EntriesAwaited", "it waits"),))
+        awaited = replace(awaited, created=stamp(30))
+        now = replace(awaited, status=ONE.status)
+        teller.stepped(Scene(record=awaited, pod=pod()).seen, Publish(ONE.status), now)
+        sample = metrics.registry.get_sample_value
+        assert sample("dnatctl_pod_ready_seconds_count") == 1

@@ -183,7 +183,27 @@ def test_an_empty_list(items: object) -> None:
     ids=["node", "label", "annotation"],
 )
 def test_virtual_pods(parts: Json) -> None:
-    assert read(pod(**parts)).virtual
+    sign = read(pod(**parts)).virtual
+    assert sign.startswith(("its node virtual-", "its label alib", "its annotation k8s.al"))
+
+
+def test_what_is_nearly_ours_is_noted_beside_what_is() -> None:
+    notes = {
+        "k8s.aliyun.com/pod-dnat": "",
+        "k8s.aliyun.com/pod-dnat-export-port": "80",
+        "k8s.aliyun.com/pod-dnat-endpoints": "1.1.1.1:600/tcp->80",
+        "other.example/note": "x",
+    }
+    held = read(pod(annotations=notes, metadata={"labels": {"k8s.aliyun.com/pod-dnat": "true"}}))
+    first, second = held.near
+    assert "pod-dnat-export-port; did you mean k8s.aliyun.com/pod-dnat-expose-port?" in first
+    assert "as a label" in second
+
+
+def test_a_pod_may_have_any_number_of_annotations_that_are_nearly_ours() -> None:
+    notes = {f"x.example/{n}-pod-dnat-expose-portx": "" for n in range(500)}
+    held = read(pod(annotations={"k8s.aliyun.com/pod-dnat": "", **notes}))
+    assert len(held.near) <= 3
 
 
 def test_host_network_and_namespace() -> None:

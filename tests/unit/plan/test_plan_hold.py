@@ -444,3 +444,62 @@ class TestNoInterface:
         made = Scene(record=record(), pod=pod(), no_interface=True, refusals=no).plan()
         assert made.problem is not None
         assert made.problem.reason == "CloudRejected"
+
+
+class TestWaiting:
+    """A claim whose entries have never been there says so once that takes long."""
+
+    @staticmethod
+    def waits(*rows, ago=20.0, told=None, **seen):
+        conditions = (ready("False", "EntriesAwaited", told),) if told else ()
+        awaiting = record((600, 80), conditions=conditions, created=stamp(ago))
+        return Scene(*rows, record=awaiting, pod=pod(), **seen)
+
+    def test_is_told_when_it_takes_long(self):
+        made = self.waits().plan()
+        status, reason, text = condition(made)
+        assert (status, reason) == ("False", "EntriesAwaited")
+        assert f"it waits for the forward table of {GATEWAY}" in text
+        assert made.writes == (create(),)
+
+    def test_is_not_told_before(self):
+        made = self.waits(ago=4.0).plan()
+        assert made.step is None
+        assert made.retry_in == 6.0
+
+    def test_is_told_once(self):
+        first = self.waits().plan()
+        text = first.step.status.condition("Ready").message
+        assert self.waits(told=text).plan().step is None
+
+    def test_names_what_the_cloud_says_instead(self):
+        slow = self.waits(trouble="CreateForwardEntry: Throttling.User: slow down")
+        assert condition(slow.plan())[2].endswith(
+            f"no write to the forward table of {GATEWAY} gets through: "
+            "CreateForwardEntry: Throttling.User: slow down"
+        )
+
+    def test_names_a_table_that_cannot_be_read(self):
+        dead = self.waits(told="something else")
+        dead.tables[GATEWAY].unreadable = "no answer"
+        assert condition(dead.plan())[2].endswith(
+            f"the forward table of {GATEWAY} cannot be read: no answer"
+        )
+
+    def test_names_a_row_that_stays_in_the_works(self):
+        made = self.waits(replace_status(WEB)).plan()
+        assert condition(made)[2].endswith("entry fwd-1 is Pending in the cloud, not Available")
+
+    def test_changes_no_token(self):
+        """What may have been sent before a crash is asked for by the same token after it."""
+        untold, told = self.waits(ago=1.0), self.waits(told="it waits")
+        assert untold.plan().writes == told.plan().writes == (create(),)
+
+    def test_lists_nothing_before_all_is_there(self):
+        awaiting = record((600, 80), (601, 443), created=stamp(20.0))
+        made = Scene(WEB, record=awaiting, pod=BOTH).plan()
+        assert entries(made) == []
+
+    def test_ends_with_the_entries(self):
+        made = self.waits(WEB, told="it waits").plan()
+        assert condition(made) == ("True", "EntriesAvailable", "1 of 1 ports are reachable")

@@ -35,6 +35,8 @@ T = TypeVar("T")
 QUOTA_BELIEVED_S = 60.0
 """How long a table is taken for full after a refusal for quota: it may be raised any time."""
 
+_TROUBLES = frozenset({ErrorKind.THROTTLED, ErrorKind.UNKNOWN, ErrorKind.AUTH})
+
 BARRED_PAUSE_S = 5.0
 """Pause of a whole table while the credentials are refused."""
 
@@ -67,6 +69,9 @@ class Outcomes:
         self._next_door = next_door
         self._blame = Blame(gateway_id, views, listener)
         self._table = views.table(gateway_id)
+        self.trouble = ""
+        """What the cloud answered last, where that says nothing of the write and is no passing
+        matter of the table."""
 
     def resolve(self, pending: PendingWrite) -> bool:
         """Find out what became of a lost write; returns whether it needs no further try (now)."""
@@ -127,6 +132,7 @@ class Outcomes:
                 case DeleteRow():
                     self._table.deleting(entry_id, now)
         self._pace.accepted(type(pending.write), sent, now)
+        self.trouble = ""
         self._end(self._backlog.accepted, pending)
         self._tell(pending)
         if isinstance(pending.write, CreateRow):
@@ -148,6 +154,7 @@ class Outcomes:
             request_id=error.request_id,
             uid=pending.uid,
         )
+        self.trouble = error.text if error.kind in _TROUBLES else ""
         with self._lock:
             if not error.kind.keeps_token:
                 self._backlog.answered(pending)

@@ -115,6 +115,10 @@ class TableWriter:
         with self._lock:
             return self._backlog.hindrances(uid)
 
+    def trouble(self) -> str:
+        """Why the last write did not get through, whatever it was; empty if it did."""
+        return self._outcomes.trouble
+
     def backlog(self) -> int:
         """How many writes wait."""
         with self._lock:

@@ -1,0 +1,33 @@
+"""docs/reference/reasons.md"""
+
+from __future__ import annotations
+
+from dnatctl.plan.reasons import REASONS
+from reference.markdown import code, page, table
+
+INTRODUCTION = """\
+A pod's condition is `k8s.aliyun.com/pod-dnat-ready`, that of a PodDNAT is `Ready`; both carry one
+of these reasons and a text that names values, cause and what to do. What is wrong is also a Warning
+event, said again every half hour while it lasts. To read them:
+
+```console
+kubectl get pod POD -o jsonpath='{.status.conditions[?(@.type=="k8s.aliyun.com/pod-dnat-ready")]}'
+kubectl get poddnat POD -o wide
+kubectl describe pod POD
+kubectl dnat explain POD
+```"""
+
+
+def render() -> str:
+    """The page."""
+    rows = [
+        (code(name), ", ".join(reason.where), reason.meaning, reason.mend or "nothing")
+        for name, reason in sorted(REASONS.items())
+    ]
+    return page(
+        "Reasons",
+        "`src/dnatctl/plan/reasons.py`",
+        INTRODUCTION,
+        "`pod`: the condition on the pod, and an event of it; `PodDNAT`: its condition.",
+        table(("reason", "told on", "means", "to do"), rows),
+    )

@@ -1,0 +1,227 @@
+"""Every reason that people are told, in one table: where it is told, what it means, what to do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+
+class ToldOn(StrEnum):
+    """Where a reason is told."""
+
+    POD = "pod"
+    """The condition on the pod, and a Warning event of it."""
+    POD_CONDITION = "pod condition"
+    RECORD = "PodDNAT"
+    """The condition Ready of the PodDNAT."""
+    EVENT = "event"
+    """An event of the pod; of its PodDNAT where the pod is gone."""
+    LEASE = "event of the Lease"
+    """About the controller itself: a Warning event of its Lease."""
+
+
+class Reason(NamedTuple):
+    """`where` it is told, what it means, and what to do about it: "" where there is nothing."""
+
+    where: tuple[ToldOn, ...]
+    meaning: str
+    mend: str = ""
+
+
+_BOTH: Final = (ToldOn.POD, ToldOn.RECORD)
+_STANDS: Final = (ToldOn.POD_CONDITION, ToldOn.RECORD)
+_POD: Final = (ToldOn.POD,)
+_EVENT: Final = (ToldOn.EVENT,)
+_LEASE: Final = (ToldOn.LEASE,)
+
+REASONS: Final[dict[str, Reason]] = {
+    # what somebody asks for
+    "InvalidAnnotation": Reason(
+        _BOTH,
+        "An annotation has a value that cannot be understood. What there was stays.",
+        "Put right the value that the text quotes.",
+    ),
+    "AnnotationIgnored": Reason(
+        _EVENT,
+        "An annotation or a label is nearly one of ours, so that somebody may have meant it.",
+        "Give it the key that the text names, or take it off.",
+    ),
+    "FixedIgnored": Reason(
+        _EVENT,
+        "The pod is to keep its endpoints, and its workload gives its pods no lasting names.",
+        "Use a StatefulSet, name the kind in `customStatefulWorkloadKinds`, or take the annotation"
+        " off.",
+    ),
+    "NamespaceDenied": Reason(
+        _BOTH,
+        "Pods of this namespace may not be exposed.",
+        "Use another namespace, or change `namespaces` in the configuration.",
+    ),
+    "NamespaceQuota": Reason(
+        _BOTH,
+        "The namespace has as many endpoints as it may have.",
+        "Expose less in it, or raise `namespaces.quota`.",
+    ),
+    "HostNetwork": Reason(
+        _BOTH,
+        "The pod has its node's address, which it shares.",
+        "Take `hostNetwork` off the pod.",
+    ),
+    "VirtualNode": Reason(
+        _BOTH,
+        "The pod runs on ECI or a virtual node, by the sign that the text names.",
+        "Run it on a node of its own VPC, or give it an EIP of its own.",
+    ),
+    "NoIPv4": Reason(
+        _BOTH, "The pod has IPv6 addresses only; DNAT is IPv4.", "Give the pod an IPv4 address."
+    ),
+    "OutsideVPC": Reason(
+        _BOTH,
+        "The pod's IP is in none of the networks of `vpcCIDRs`.",
+        "Put `vpcCIDRs` right; use a network plugin that gives pods addresses of the VPC (Terway).",
+    ),
+    "NoInterface": Reason(
+        _BOTH,
+        "The cloud knows no network interface with the pod's IP in this VPC. Only told.",
+        "If nothing reaches the pod: check `vpcID`, and that the pod's address is the VPC's.",
+    ),
+    "NodeAddress": Reason(
+        _BOTH, "The pod states its node's address as its own.", "Look at the network plugin."
+    ),
+    "AddressTaken": Reason(
+        _BOTH,
+        "Two pods state one IP, and it is the other's by now.",
+        "Remove the pod that is dead: the text has the command.",
+    ),
+    "ChangesTooOften": Reason(
+        _BOTH,
+        "The pod asks for other endpoints more often than is allowed.",
+        "Find out who changes its annotations; it gets its endpoints a little later.",
+    ),
+    # what is in the way
+    "PoolExhausted": Reason(
+        _BOTH,
+        "No gateway has an endpoint for the pod; the text says why for each.",
+        "Widen the range of ports, bind an EIP, add a gateway; or wait for what rests.",
+    ),
+    "GatewayUnusable": Reason(
+        _BOTH,
+        "The gateway, its EIP or its table cannot be used; the text says why.",
+        "Put right what the text names; entries stay and are listed again afterwards.",
+    ),
+    "QuotaExceeded": Reason(
+        _BOTH,
+        "The gateway's table takes no more entries.",
+        "Have `natgw_quota_dnat_entry_num` raised, or add a gateway.",
+    ),
+    "TupleConflict": Reason(
+        _BOTH,
+        "Another entry leads to the pod's address and port already.",
+        "Delete the entry that the text names, or stop exposing the port.",
+    ),
+    "CloudRejected": Reason(
+        _BOTH,
+        "The cloud refuses the entry; the text quotes it.",
+        "Do what the text says, often: grant the RAM action it names.",
+    ),
+    "PodDNATRefused": Reason(
+        _BOTH,
+        "The API server does not store the PodDNAT: a quota, a webhook, missing leave.",
+        "Put right what the text names; it is tried again.",
+    ),
+    "Paused": Reason(
+        _POD, "Somebody has ordered that nothing be changed.", "`dnatctl resume`, or wait."
+    ),
+    # how it stands
+    "EntriesAvailable": Reason(_STANDS, "All entries are there."),
+    "EntriesAwaited": Reason(
+        _STANDS,
+        "Claimed, and not reachable yet; the text says what it waits for. Told after 10 s.",
+        "Mostly none: a table takes one write at a time. `dnatctl status` shows the backlog.",
+    ),
+    "EntriesPending": Reason(_STANDS, "Some entries are being made or changed."),
+    "EntriesChanged": Reason(
+        _STANDS,
+        "Somebody else changed or deleted entries; they are put right.",
+        "Find out who: the events of ActionTrail, or another program with the same table.",
+    ),
+    "AddressChanged": Reason(_STANDS, "The pod has another IP; its entries follow."),
+    "PortsChanged": Reason(_STANDS, "The annotation names other ports; entries follow."),
+    "NoAddress": Reason(
+        (ToldOn.POD_CONDITION,), "The pod has no IP yet.", "See `kubectl describe pod`."
+    ),
+    "NotExposed": Reason((ToldOn.POD_CONDITION,), "The pod does not ask to be exposed any more."),
+    "PodEnded": Reason((ToldOn.POD_CONDITION,), "The pod's containers have ended."),
+    "PodAway": Reason(_STANDS, "A fixed pod is away: its claim is kept, its entries are deleted."),
+    "NotAmongReplicas": Reason(
+        (ToldOn.RECORD,),
+        "Condition `Retained`: the workload wants the fixed pod no more; its claim is kept for"
+        " `fixed.retain`.",
+        "Delete the PodDNAT to have its endpoints sooner.",
+    ),
+    # what is going
+    "Releasing": Reason(_STANDS, "The entries are being deleted."),
+    "Released": Reason(
+        (ToldOn.RECORD,),
+        "The entries are gone; the PodDNAT is kept by another program's finalizer.",
+        "Ask whoever set the finalizer that the text names.",
+    ),
+    "ReleaseHeld": Reason(
+        _BOTH,
+        "The PodDNAT is being deleted while its pod runs, by the cluster or for an unknown cause.",
+        "Mostly none. To release it all the same, delete the pod or turn its exposure off.",
+    ),
+    "DeletionHeld": Reason(
+        _BOTH,
+        "The cloud does not delete the entries; the text quotes it.",
+        "Do what the text says, often: grant `vpc:DeleteForwardEntry`.",
+    ),
+    "DeletionHeldByPolicy": Reason(
+        _BOTH, "`policy: upsert-only` keeps the entries.", "Set `policy: sync`."
+    ),
+    "WorkloadUnreadable": Reason(
+        (ToldOn.EVENT, ToldOn.RECORD),
+        "A fixed pod is away, and its workload may not be read: the claim is kept.",
+        "Grant `get` on the kind that the text names, or delete the PodDNAT.",
+    ),
+    # what was done
+    "PortAllocated": Reason(_EVENT, "Endpoints are claimed for the pod."),
+    "EntryReady": Reason(_EVENT, "The pod is reachable at its endpoints."),
+    "EntryReleased": Reason(_EVENT, "The endpoints are given back."),
+    "EntriesAdopted": Reason(_EVENT, "Entries of an older controller are ours now, as they are."),
+    "ClaimMoved": Reason(
+        _EVENT,
+        "The cloud refused the endpoints before anybody could use them: others are claimed.",
+    ),
+    "EntryRepaired": Reason(
+        _EVENT,
+        "Somebody else changed or deleted entries; they are put right.",
+        "Find out who works on the same table.",
+    ),
+    # the controller itself
+    "NotWorking": Reason(
+        _LEASE,
+        "The controller leads and must not work: another cluster has this `clusterID`, or had.",
+        "Do what the text says.",
+    ),
+    "OrphansHeld": Reason(
+        _LEASE,
+        "Too many entries carry this cluster's mark and no claim: none is deleted.",
+        "Look whether another cluster has the same `clusterID`; else `dnatctl gc`.",
+    ),
+    "ClusterIDShared": Reason(
+        _LEASE,
+        "Another cluster marks entries with the same `clusterID`.",
+        "Give each cluster a `clusterID` of its own.",
+    ),
+    "DefinitionGoes": Reason(
+        _LEASE, "The definition of PodDNATs is being deleted.", "Install it again when it is gone."
+    ),
+    "DefinitionGone": Reason(_LEASE, "The definition of PodDNATs is gone.", "Install it."),
+    "DefinitionOlder": Reason(
+        _LEASE,
+        "Another program's definition of PodDNATs is in place, and lacks fields.",
+        "Put ours back: the text has the command.",
+    ),
+}
+"""By the word that conditions and events carry."""

@@ -1,0 +1,59 @@
+"""Waits: what is told of a claim whose entries have never been there yet, once that takes long.
+
+Most entries are there within a few seconds, and are spared a write to say that they are not.
+"""
+
+from __future__ import annotations
+
+from dnatctl.objects import READY, PodDNAT
+from dnatctl.plan.case import Case
+from dnatctl.plan.exposure import Problem
+from dnatctl.times import parse_time
+
+AWAITED = "EntriesAwaited"
+"""Reason of a claim that was never usable, and that nothing is wrong with as far as is known."""
+
+TOLD_AFTER_S = 10.0
+"""So many seconds after its claim a wait is told, or after its create that a row is not usable."""
+
+LOOK_AGAIN_S = 30.0
+"""How often it is looked whether something else is waited for, once the wait was told."""
+
+
+def was_told(record: PodDNAT) -> bool:
+    """Whether anything was told of the record but that its first entries are awaited."""
+    ready = record.status.condition(READY)
+    return ready is not None and ready.reason != AWAITED
+
+
+def awaited(case: Case) -> Problem | None:
+    """What it waits for, if it has long enough."""
+    return None if _untold_for(case) > 0 else Problem(AWAITED, f"not reachable yet: {_cause(case)}")
+
+
+def look_again_in(case: Case) -> float | None:
+    """Seconds until it is worth a word, or what it waits for may be another thing."""
+    ready = case.record.status.condition(READY)
+    if ready is None:
+        left = _untold_for(case)
+        return left if 0 < left <= TOLD_AFTER_S else None
+    return LOOK_AGAIN_S if ready.reason == AWAITED else None
+
+
+def _untold_for(case: Case) -> float:
+    created = parse_time(case.record.created)
+    if created is None:
+        return float("inf")
+    return TOLD_AFTER_S - (case.seen.wall - created).total_seconds()
+
+
+def _cause(case: Case) -> str:
+    gateway_id, table = case.spec.gateway_id, case.table
+    if table.unreadable:
+        return f"the forward table of {gateway_id} cannot be read: {table.unreadable}"
+    if case.seen.trouble:
+        return f"no write to the forward table of {gateway_id} gets through: {case.seen.trouble}"
+    for own in case.rows:
+        if own.row.in_flux and case.seen.now - own.row.written > TOLD_AFTER_S:
+            return f"entry {own.entry_id} is {own.row.entry.status} in the cloud, not Available"
+    return f"it waits for the forward table of {gateway_id}, which takes one write at a time"
