@@ -212,7 +212,7 @@ def test_a_row_that_stays_in_the_works_is_named(one: Stage) -> None:
     one.cloud.set_knobs(settle=Settle.all(600.0))
     one.pod("web")
     eventually(lambda: "is Pending in the cloud" in str(one.condition("web").get("message")))
-    assert one.own_rows("web")[0]["ForwardEntryId"] in one.condition("web")["message"]
+    assert one.own_rows("web")[0]["entry_id"] in one.condition("web")["message"]
 
 
 # --- what was meant
