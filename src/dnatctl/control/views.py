@@ -60,6 +60,8 @@ class Views:
         """Whether the credentials allow ModifyForwardEntry, as far as is known."""
         self._adopted: dict[str, str] = {}
         self._keys: dict[str, Key] = {}
+        self._pod_uids: dict[str, str] = {}
+        """Of which pod a PodDNAT is, by UID; a fixed one is its workload's."""
         self._made: set[str] = set()
         self._by_ip: dict[str, dict[Key, float]] = defaultdict(dict)
         self.waiting = Waiting(self.pool, self.lock, clock)
@@ -175,6 +177,7 @@ class Views:
             self.history.changed(old, new, self.clock.now())
             if new is not None:
                 self._keys[new.uid] = new.key
+                self._pod_uids[new.uid] = next((o.uid for o in new.owners if o.kind == "Pod"), "")
                 if new.deleting and FINALIZER not in new.finalizers:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
@@ -188,6 +191,7 @@ class Views:
             if old is None:
                 return False
             self._keys.pop(old.uid, None)
+            self._pod_uids.pop(old.uid, None)
             self._made.discard(old.uid)
             self.pool.let_go(old.spec.endpoints())
             return self.pool.unclaim(old.uid, now)
@@ -283,6 +287,11 @@ class Views:
     def key_of(self, uid: str) -> Key | None:
         """The name of the PodDNAT with that UID."""
         return self._keys.get(uid)
+
+    def whose(self, uid: str) -> dict[str, str]:
+        """What lines of the log about the PodDNAT with that UID are found by."""
+        pod_uid = self._pod_uids.get(uid, "")
+        return {"key": str(self._keys.get(uid, "")), "pod_uid": pod_uid, "uid": uid}
 
     def keys_at(self, ip: str) -> set[Key]:
         """Pods that have, or had last, that IP."""

@@ -265,7 +265,9 @@ class EventRecorder:
         self.dropped += 1
         with self._lock:
             self._series.forget(series.fact)
-        _log.warning("event dropped", reason=series.fact.reason, error=why)
+        _log.warning(
+            "event dropped", key=str(series.fact.regarding[1]), reason=series.fact.reason, error=why
+        )
 
 
 def _path(namespace: str, *names: str) -> str:

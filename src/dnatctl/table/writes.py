@@ -39,6 +39,19 @@ class DeleteRow:
 Write = CreateRow | ModifyRow | DeleteRow
 
 
+def in_words(write: Write) -> str:
+    """The write in one line, for the log."""
+    if isinstance(write, DeleteRow):
+        return f"delete {write.entry_id}"
+    entry = write.entry
+    leads = (
+        f"{entry.external_ip}:{entry.external_ports}/{entry.protocol} -> "
+        f"{entry.internal_ip}:{entry.internal_ports}"
+    )
+    what = f"modify {write.entry_id}" if isinstance(write, ModifyRow) else "create"
+    return f"{what}: {leads}"
+
+
 class Refused(StrEnum):
     """Why the cloud refused a row, as far as it changes what to do next."""
 

@@ -1,4 +1,4 @@
-"""Work is keyed by pod UID, and two pods of one name are never worked on at once."""
+"""Work is keyed by pod UID, two pods of one name are never worked on at once; so is the log."""
 
 from __future__ import annotations
 
@@ -83,3 +83,16 @@ def test_back_off_and_timers_end_with_their_pod(it: Stage, lines: list[Line]) ->
     later = {line["pod_uid"] for line in of(lines[seen:], it, "web")}
     assert later
     assert old not in later
+
+
+def test_one_filter_finds_the_whole_story_of_a_pod(it: Stage, lines: list[Line]) -> None:
+    uid = it.pod("web")["metadata"]["uid"]
+    it.ready("web")
+    it.delete_pod("web", grace=0)
+    it.gone("web")
+    for name, value in {"key": f"{it.ns}/web", "pod_uid": uid}.items():
+        story = [line for line in list(lines) if line.get(name) == value]
+        told = [line.get("write", line["event"]).partition(" ")[0] for line in story]
+        chapters = ["allocated", "create:", "ready", "delete", "released"]
+        assert [word for word in told if word in chapters] == chapters
+    assert all(line["gateway"] for line in lines if line["event"].startswith("write "))

@@ -34,7 +34,7 @@ INVALID = {
     "port 0": ({"expose-port": "0"}, '"0" is not a port'),
     "port 65536": ({"expose-port": "65536"}, '"65536" is not a port'),
     "negative": ({"expose-port": "-1"}, '"-1" is not a port'),
-    "empty part": ({"expose-port": "80,,443"}, '"" is not a port'),
+    "empty part": ({"expose-port": "80,,443"}, "a comma has no port beside it"),
     "range backwards": ({"expose-port": "90-80"}, "ends before it begins"),
     "twice": ({"expose-port": "80,80/tcp"}, "named twice"),
     "too many": ({"expose-port": "1000-2000"}, "more than 32 ports"),

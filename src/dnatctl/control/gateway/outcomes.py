@@ -24,6 +24,7 @@ from dnatctl.table.writes import (
     PendingWrite,
     Refusal,
     Refused,
+    in_words,
     is_done,
 )
 
@@ -121,6 +122,7 @@ class Outcomes:
 
     def accepted(self, pending: PendingWrite, entry_id: str, sent: float) -> None:
         """It was carried out; it was sent at `sent`, and its row has that ID."""
+        log.debug("write accepted", write=in_words(pending.write), forward_entry_id=entry_id)
         now = self._clock.monotonic()
         with self._views.lock:
             before = self._table.row(entry_id)
@@ -144,15 +146,15 @@ class Outcomes:
 
     def failed(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
         """It was refused, or no answer came."""
-        log.info(
+        passing = error.kind in (ErrorKind.BUSY, ErrorKind.RETRY)  # every table is busy at times
+        (log.debug if passing else log.info)(
             "write refused",
-            gateway=self.gateway_id,
             operation=error.operation,
             kind=error.kind,
             error_code=error.code,
             error=error.message,
             request_id=error.request_id,
-            uid=pending.uid,
+            write=in_words(pending.write),
         )
         self.trouble = error.text if error.kind in _TROUBLES else ""
         with self._lock:

@@ -28,6 +28,7 @@ from dnatctl.table.writes import (
     PendingWrite,
     Refusal,
     Write,
+    in_words,
 )
 
 log = structlog.get_logger(__name__)
@@ -176,13 +177,15 @@ class TableWriter:
         return 0.0
 
     def _carry_out(self, pending: PendingWrite) -> None:
-        try:
-            self._write(pending)
-        except Stopped:
-            self._outcomes.unsent(pending)
-        except Exception:
-            log.exception("writer failed", gateway=self.gateway_id)
-            self._outcomes.lost(pending)  # how far it got is not known
+        whose = self._views.whose(pending.uid)
+        with structlog.contextvars.bound_contextvars(gateway=self.gateway_id, **whose):
+            try:
+                self._write(pending)
+            except Stopped:
+                self._outcomes.unsent(pending)
+            except Exception:
+                log.exception("writer failed", write=in_words(pending.write))
+                self._outcomes.lost(pending)  # how far it got is not known
 
     def _wait(self, now: float) -> float:
         due = self._backlog.next_due()
