@@ -13,6 +13,8 @@ import click
 from dnatctl.cloud.credentials import CredentialError, CredentialSource, CredentialType, choose
 from dnatctl.cloud.operation import Operation
 from dnatctl.config import Config, ConfigErrors, CredentialSetting, load
+from dnatctl.config.doubts import misspelt
+from dnatctl.config.load import ENVIRONMENT
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
 
@@ -66,9 +68,16 @@ def load_config(path: Path) -> Config:
     except ConfigErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(2)
-    for warning in config.warnings:
+    for warning in (*config.warnings, *misspelt(os.environ, _variables())):
         click.echo(f"warning: {warning}", err=True)
     return config
+
+
+def _variables() -> set[str]:
+    """The variables of the environment that the running command reads."""
+    context = click.get_current_context(silent=True)
+    options = context.command.params if context else ()
+    return {*ENVIRONMENT, *(str(option.envvar) for option in options if option.envvar)}
 
 
 def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> CredentialSource:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from dnatctl.config.errors import ConfigErrors, Mistake
+from dnatctl.config.syntax import at, mistake
 
 Path = tuple[str | int, ...]
 """Keys and list positions from the top of a document down to a value."""
@@ -20,6 +21,8 @@ _TEXT = {_TAG + kind for kind in ("str", "timestamp", "value", "merge")}
 _SHOWN = 60
 _DEEPEST = 32
 """Levels of nesting that are read; the settings have five."""
+_PLAIN = re.compile("[-+]?(0|[1-9][0-9]*)")
+"""A number as people write it."""
 _NAME = re.compile("[A-Za-z]{1,20}")
 
 
@@ -34,11 +37,15 @@ class Place:
 
 @dataclass(slots=True)
 class Document:
-    """The values of a file, the places they come from, and what is wrong with its form."""
+    """The values of a file, the places they come from, and what is wrong with its form.
+
+    `doubtful`: what is wrong with values that may be good as they are read.
+    """
 
     values: Any = field(default_factory=dict)
     places: dict[Path, Place] = field(default_factory=dict)
     problems: list[Mistake] = field(default_factory=list)
+    doubtful: list[Mistake] = field(default_factory=list)
 
     def put(self, key: str, value: object, *, where: str) -> None:
         """Set a value, by dotted key, that something other than the file gives."""
@@ -72,7 +79,7 @@ def read(text: str, *, name: str) -> Document:
         loader = _Loader(text)
         node = loader.get_single_node()
     except yaml.YAMLError as error:
-        raise ConfigErrors((_syntax_problem(error, name),)) from None
+        raise ConfigErrors((mistake(error, name),)) from None
     if node is not None and node.tag != f"{_TAG}null":
         document.values = _Walk(name, loader, document).value(node, ())
     return document
@@ -93,20 +100,6 @@ def shown(text: str) -> str:
     """As much of a text as fits into a message, without the password of a URL."""
     text = re.sub("//[^/@]*@", "//(not shown)@", text)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _at(name: str, mark: yaml.Mark) -> str:
-    return f"{name}:{mark.line + 1}:{mark.column + 1}"
-
-
-def _syntax_problem(error: yaml.YAMLError, name: str) -> Mistake:
-    mark = getattr(error, "problem_mark", None)
-    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "no YAML"
-    # The parser may quote the name of an anchor or a tag, and that may be a secret that starts
-    # with * or ! and was not put in quotes.
-    reason = re.sub(r"'[\w!.-]{2,}'", "a name", reason)
-    allowed = "YAML; a value with special characters goes in quotes"
-    return Mistake(_at(name, mark) if mark else name, "", reason, allowed)
 
 
 class _Loader(yaml.SafeLoader):
@@ -137,8 +130,8 @@ class _Walk:
 
     def value(self, node: yaml.Node, path: Path, key: yaml.Node | None = None) -> Any:
         """The value of a node, recording its place and those of all below it."""
-        where = _at(self.name, node.start_mark)
-        key_where = _at(self.name, key.start_mark) if key else where
+        where = at(self.name, node.start_mark)
+        key_where = at(self.name, key.start_mark) if key else where
         self.document.places[path] = Place(key_where, where, _written(node))
         if id(node) in self.met:  # else a document could refer to itself
             return self._refuse(node, path, "an alias (*)", "the value written out")
@@ -170,13 +163,23 @@ class _Walk:
             return node.value
         if node.tag not in _TYPED:
             return self._refuse(node, path, "a YAML tag (!)", "a plain value, in quotes if need be")
+        if node.tag == f"{_TAG}int" and path[:1] != ("credential",):
+            self._check_plain(node, path)
         try:
             return self.loader.construct_object(node)
         except ValueError:  # PyYAML takes `0b_` for a number
             return node.value
 
+    def _check_plain(self, node: yaml.Node, path: Path) -> None:
+        """YAML 1.1 reads 0512 as 330, and 8:32 as 512: nobody means that."""
+        if not _PLAIN.fullmatch(node.value):
+            found = f"{shown(node.value)}, which YAML reads as another number than it looks like"
+            where = at(self.name, node.start_mark)
+            allowed = "a plain number such as 512; text goes in quotes"
+            self.document.doubtful.append(Mistake(where, dotted(path), found, allowed))
+
     def _refuse(self, node: yaml.Node, path: Path, found: str, allowed: str) -> None:
-        where = _at(self.name, node.start_mark)
+        where = at(self.name, node.start_mark)
         self.document.problems.append(Mistake(where, dotted(path), found, allowed))
 
 

@@ -90,6 +90,8 @@ def _validated(document: Document) -> Config:
         # A value that could not even be read is also missing: saying so once is enough.
         for problem in explain(error, document):
             problems.setdefault(problem.key, problem)
+    for problem in document.doubtful:
+        problems.setdefault(problem.key, problem)
     if problems:
         raise ConfigErrors(tuple(sorted(problems.values(), key=_position)))
     return config

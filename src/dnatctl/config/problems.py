@@ -15,6 +15,7 @@ from dnatctl.config.schema import Config
 from dnatctl.config.settings import SETTINGS, keys_of
 
 _PLACEHOLDER = re.compile(r'"\s*<.*')
+_QUOTED_NUMBER = re.compile(r'"\s*[0-9]+\s*"')
 _TEXT_EXPECTED = {"string_type", "string_sub_type"}
 
 
@@ -25,13 +26,22 @@ def explain(error: ValidationError, document: Document) -> Iterator[Mistake]:
         if detail["type"] == "extra_forbidden":
             yield _unknown_key(path, document)
         elif path[-1:] == ("[key]",):
-            where = document.place(path[:-1]).key
-            yield Mistake(where, dotted(path[:-1]), "this key", _allowed(detail, path))
+            yield _bad_key(detail, path, document)
         elif detail["type"] == "missing":
             where = document.place(path).value
             yield Mistake(where, dotted(path), "nothing", _allowed(detail, path))
         else:
             yield _bad_value(detail, path, document)
+
+
+def _bad_key(detail: ErrorDetails, path: Path, document: Document) -> Mistake:
+    """A key of a mapping whose keys are values."""
+    key, allowed = str(path[-2]), _allowed(detail, path)
+    near = get_close_matches(key, re.findall(r"\w+", allowed), 1, 0.8)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    if "*" in key:
+        hint = " (no patterns here: a name, or * alone for all others)"
+    return Mistake(document.place(path[:-1]).key, dotted(path[:-1]), f"this key{hint}", allowed)
 
 
 def _bad_value(detail: ErrorDetails, path: Path, document: Document) -> Mistake:
@@ -41,8 +51,16 @@ def _bad_value(detail: ErrorDetails, path: Path, document: Document) -> Mistake:
         allowed = f"{allowed} (replace this placeholder)"
     elif detail["type"] in _TEXT_EXPECTED:
         allowed = f"{allowed} (as text: put it in quotes)"
-    found = "a value (not shown)" if path[:1] == ("credential",) else place.text
+    elif detail["type"] == "int_type" and _QUOTED_NUMBER.fullmatch(place.text):
+        allowed = f"{allowed} (as a number: without quotes)"
+    hide = path[:1] == ("credential",) and not _is_a_word(path, place.text)
+    found = "a value (not shown)" if hide else place.text
     return Mistake(place.value, dotted(path), found, allowed)
+
+
+def _is_a_word(path: Path, text: str) -> bool:
+    """Whether it may be shown although a credential may stand in its place: keys have digits."""
+    return path == ("credential", "type") and bool(re.fullmatch('"?[A-Za-z]{1,15}"?', text))
 
 
 def _allowed(detail: ErrorDetails, path: Path) -> str:

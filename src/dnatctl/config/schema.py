@@ -23,6 +23,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from dnatctl.config.doubts import doubts
 from dnatctl.config.types import (
     Allowed,
     ApiAddress,
@@ -392,8 +393,4 @@ class Config(Section):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What works but may not be what was meant: a sentence each."""
-        others = [name for name in self.enable_controllers if name != NATGW]
-        return tuple(
-            f"enableControllers: {name!r} is ignored: dnatctl has no such controller"
-            for name in others
-        )
+        return tuple(doubts(self, NATGW))

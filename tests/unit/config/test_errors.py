@@ -277,7 +277,11 @@ def test_a_key_given_twice_is_refused() -> None:
         pytest.param("a: [1", ":1:6", "expected ',' or ']'", id="unclosed"),
         pytest.param("a: b: c", ":1:5", "mapping values", id="colon"),
         pytest.param("a: 1\n---\nb: 2", ":2:1", "another document", id="two documents"),
-        pytest.param("\ta: 1", ":1:1", "cannot start any token", id="tab"),
+        pytest.param("\ta: 1", ":1:1", "a tab", id="tab"),
+        pytest.param('a: "1\nb: 2\n', ":1:4", "a quote that is not closed", id="open quote"),
+        pytest.param('a: "1\nb: "2"\n', ":2:5", "text behind the end of a value", id="quotes"),
+        pytest.param("a:\n  b: 1\n c: 2\n", ":3:2", "indented differently", id="indentation"),
+        pytest.param("a: 1\nb:2\nc: 3\n", ":2:1", "a line that is no `key: value`", id="space"),
         pytest.param("a: \x00", "", "not allowed", id="control character"),
         pytest.param("- a", ":1:1", '["a"]', id="a list"),
         pytest.param("text", ":1:1", '"text"', id="a word"),
@@ -300,6 +304,37 @@ def test_what_is_no_mapping_is_told_as_such(text: str, where: str, found: str) -
 )
 def test_yaml_beyond_plain_values_is_refused(line: str, found: str) -> None:
     assert only_problem(MINIMAL + line).found == found
+
+
+@pytest.mark.parametrize("written", ["0512", "0x200", "8:32", "5_12", "0b1000000000"])
+def test_a_number_that_yaml_reads_otherwise_than_people_is_refused(written: str) -> None:
+    problem = only_problem(MINIMAL + f"maxPortsPerPod: {written}")
+    assert problem.key == "maxPortsPerPod"
+    assert problem.found.startswith(written)
+
+
+def test_but_not_where_it_is_refused_anyhow() -> None:
+    assert only_problem(MINIMAL + "quarantine: 0512").found == "0512"
+
+
+def test_a_quoted_number_is_told_to_lose_its_quotes() -> None:
+    assert only_problem(MINIMAL + 'maxPortsPerPod: "20"').allowed.endswith("without quotes)")
+    assert "quotes" not in only_problem(MINIMAL + 'maxPortsPerPod: "many"').allowed
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("rateLimits: {CreateForwardEntries: 4}", "did you mean CreateForwardEntry?"),
+        ('namespaces: {quota: {"games-*": 4}}', "no patterns here"),
+    ],
+)
+def test_a_key_that_is_a_value_gets_a_hint(line: str, hint: str) -> None:
+    assert hint in only_problem(MINIMAL + line).found
+
+
+def test_a_type_of_credential_is_shown() -> None:
+    assert only_problem(MINIMAL + "credential: {type: ramrole}").found == '"ramrole"'
 
 
 @pytest.mark.parametrize("value", ["2024-13-45", "0b_", "0x_", "=", "1e5"])

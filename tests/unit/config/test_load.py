@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from dnatctl.config import CredentialSetting, EntryPolicy, load, parse
+from dnatctl.config.doubts import misspelt
+from dnatctl.config.load import ENVIRONMENT
 from dnatctl.model import PortRange
 from tests.unit.config.samples import DOCUMENTED, MINIMAL
 
@@ -153,3 +155,36 @@ def test_a_config_is_frozen_and_keeps_its_secrets_when_printed() -> None:
     assert "LTAIabc" not in f"{config!r} {config} {config.model_dump_json()}"
     with pytest.raises(ValueError, match="frozen"):
         config.policy = EntryPolicy.SYNC  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (DOCUMENTED.replace("cn-hangzhou-j", "cn-beijing-j"), "not a zone of region cn-hangzhou"),
+        (DOCUMENTED.replace('"cn-hangzhou"', '"cn-hangzhou-j"'), "like a zone"),
+        (DOCUMENTED + "\nnamespaces: {allow: [a, b], deny: [a]}\n", "a is in allow and in deny"),
+    ],
+)
+def test_what_may_not_be_meant_is_warned_about(text: str, says: str) -> None:
+    (warning,) = parse(text).warnings
+    assert says in warning
+
+
+@pytest.mark.parametrize("zone", ["ap-southeast-1a", "ap-southeast-1-b"])
+def test_zones_of_other_regions_have_other_forms(zone: str) -> None:
+    text = DOCUMENTED.replace("cn-hangzhou-j", zone)
+    assert parse(text.replace("cn-hangzhou", "ap-southeast-1")).warnings == ()
+
+
+def test_a_variable_with_a_letter_missing_is_named() -> None:
+    env = {
+        "DNATCTL_QUARANTIN": "30s",
+        "DNATCTL_QUARANTINE": "30s",
+        "DNATCTL_SERVICE_HOST": "10.0.0.1",
+        "DNATCTL_PORT_8080_TCP": "tcp://10.0.0.1:8080",
+        "DNATCTL_METRICS_SERVICE_HOST": "10.0.0.1",
+        "HOME": "/",
+    }
+    (told,) = misspelt(env, {*ENVIRONMENT, "DNATCTL_METRICS_BIND_ADDRESS"})
+    assert told.startswith("DNATCTL_QUARANTIN in the environment is ignored")
+    assert "did you mean DNATCTL_QUARANTINE?" in told
