@@ -37,3 +37,9 @@ def test_no_other_process_made_rows_for_what_this_one_created():
 def test_what_was_told_ready_once_would_be_listed():
     told = replace(UNTOLD, status=PodDNATStatus((), (ready("False"),), 1))
     assert begun(ago=5.0, record=told).plan() == Plan(Retire(ENDPOINTS))
+
+
+def test_that_it_waits_says_nothing_of_its_row():
+    """Said by an earlier process, perhaps, that made the row afterwards."""
+    waits = replace(UNTOLD, status=PodDNATStatus((), (ready("False", "EntriesAwaited"),), 1))
+    assert begun(ago=5.0, record=waits).plan() == Plan(retry_in=READ_LAG_S - 5.0)
