@@ -308,9 +308,9 @@ def test_yaml_beyond_plain_values_is_refused(line: str, found: str) -> None:
 
 @pytest.mark.parametrize("written", ["0512", "0x200", "8:32", "5_12", "0b1000000000"])
 def test_a_number_that_yaml_reads_otherwise_than_people_is_refused(written: str) -> None:
-    problem = only_problem(MINIMAL + f"maxPortsPerPod: {written}")
-    assert problem.key == "maxPortsPerPod"
-    assert problem.found.startswith(written)
+    problem = only_problem(MINIMAL + f"namespaces: {{quota: {written}}}")
+    assert problem.key == "namespaces.quota"
+    assert problem.found.startswith(f"{written}, which YAML reads as another number")
 
 
 def test_but_not_where_it_is_refused_anyhow() -> None:
