@@ -214,6 +214,11 @@ REASONS: Final[dict[str, Reason]] = {
         "Another cluster marks entries with the same `clusterID`.",
         "Give each cluster a `clusterID` of its own.",
     ),
+    "ConfigRefused": Reason(
+        _LEASE,
+        "The configuration file has changed and cannot be used: the former one stays in force.",
+        "Put right what the text names; `dnatctl check --config FILE` names all of it.",
+    ),
     "DefinitionGoes": Reason(
         _LEASE, "The definition of PodDNATs is being deleted.", "Install it again when it is gone."
     ),
