@@ -169,7 +169,8 @@ def _asks(facts: PodFacts, exposure: Exposure) -> Link:
 def _asked(exposure: Exposure) -> str:
     ports = ", ".join(f"{port}/{protocol}" for port, protocol in exposure.ports)
     fixed = ", kept for its name (fixed)" if exposure.fixed else ""
-    return f"asks for {ports}{fixed}" if ports else "asks for something that makes no sense"
+    but = "".join(f"; but {remark.text}" for remark in exposure.remarks)
+    return f"asks for {ports}{fixed}{but}" if ports else "asks for something that makes no sense"
 
 
 def _allowed(facts: PodFacts, exposure: Exposure) -> Link:

@@ -334,3 +334,12 @@ def test_a_fixed_pod_of_a_stateful_workload_is_said_to_keep_what_it_has() -> Non
     assert (
         "kept for its name" in next(each for each in found.links if each.name == "annotations").text
     )
+
+
+def test_what_may_have_been_meant_otherwise_is_told_beside_what_is_asked_for() -> None:
+    links = explain(facts(changed(annotated(fixed="true"), near=("the pod has a label",)))).links
+
+    asked = next(link for link in links if link.name == "annotations")
+    assert asked.standing is LinkState.GOOD
+    assert "but the pod has a label" in asked.text
+    assert "has no effect" in asked.text
