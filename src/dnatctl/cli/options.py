@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,11 @@ _TYPES = {
 }
 
 
-def load_config(path: Path) -> Config:
+def _warn(warning: str) -> None:
+    click.echo(f"warning: {warning}", err=True)
+
+
+def load_config(path: Path, warn: Callable[[str], None] = _warn) -> Config:
     """The configuration; on mistakes prints all of them and exits with 2."""
     try:
         config = load(path, os.environ)
@@ -69,7 +73,7 @@ def load_config(path: Path) -> Config:
         click.echo(str(errors), err=True)
         sys.exit(2)
     for warning in (*config.warnings, *misspelt(os.environ, _variables())):
-        click.echo(f"warning: {warning}", err=True)
+        warn(warning)
     return config
 
 

@@ -156,12 +156,15 @@ def run(
 ) -> None:
     """Run the controller."""
     gc.set_threshold(*GC_THRESHOLDS)
-    config = load_config(config_file)
+    warnings: list[str] = []
+    config = load_config(config_file, warnings.append)
     ending, metrics = Ending(), Metrics()
     metrics.config_read(good=True, at=SystemClock().now().timestamp())
     ending.watch()
     logs = configure(log_level, log_format)
     adopt_strays()
+    for warning in warnings:
+        log.warning("configuration", warning=warning)
     ending.flush = logs.flush
     metrics.log_lines_dropped.read = lambda: logs.dropped
     _raise_descriptor_limit()

@@ -123,6 +123,15 @@ class TestLog:
             leader.end()
             assert holder(it) == ""
 
+    def test_warnings_of_the_start_are_lines_like_any_other(self, it: Stage) -> None:
+        misspelt = 'import os\nos.environ["DNATCTL_QUARANTIN"] = "30s"\n'
+        with program(it, before=misspelt) as leader:
+            leader.start()
+            it.pod("web")
+            it.ready("web")
+            warned = [line.get("warning", "") for line in leader.lines()]
+            assert any("did you mean DNATCTL_QUARANTINE?" in warning for warning in warned)
+
     def test_a_reader_that_stops_reading_holds_up_nothing(self, it: Stage) -> None:
         with pipe() as (_, writing), program(it, "--log-level", "debug") as leader:
             leader.start(writing)
