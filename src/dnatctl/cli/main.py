@@ -1,4 +1,5 @@
-"""`dnatctl` and its commands. Exit status: 0 ok, 1 failed, 2 bad usage or configuration."""
+"""`dnatctl` and its commands. Exit status: 0 ok, 1 failed, 2 bad usage or configuration;
+`plan` has 3 besides: something would be done."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ COMMANDS = {
     "list": ("dnatctl.cli.list_:list_", "List pods with their endpoints."),
     "who": ("dnatctl.cli.who:who", "Show whose an endpoint is, and whose it was."),
     "explain": ("dnatctl.cli.explain:explain_", "Say why a pod is, or is not, reachable."),
+    "plan": ("dnatctl.cli.plan:plan", "Show what would be done now; change nothing."),
     "drain": ("dnatctl.cli.orders:drain", "Put nothing new on an EIP or a gateway."),
     "undrain": ("dnatctl.cli.orders:undrain", "Take back a drain."),
     "pause": ("dnatctl.cli.orders:pause", "Change nothing of a pod, on a gateway, or at all."),

@@ -157,7 +157,7 @@ class Parts:
         self.resolver = EniResolver(self.enis, self.cloud, hearts)
         pod_api = PodApi(self.writing)
         self.lookups = KubeLookups(self.client, pod_api, self.definition.doubt, self.records)
-        lookout = Lookout(
+        self.lookout = Lookout(
             self.views,
             self.pods,
             self.records,
@@ -198,7 +198,7 @@ class Parts:
         self.report = self._make_report(pod_api)
         self.workers = Workers(
             self.queue,
-            self._make_reconciler(lookout).reconcile,
+            self._make_reconciler(self.lookout).reconcile,
             self.signals.successor,
             self.metrics,
             clock,
