@@ -81,7 +81,7 @@ def _of_step(step: Step | None, had: PodDNATSpec) -> Iterator[_Said]:
             yield Action.CHANGE, "PodDNAT", "owner and finalizer are put right"
         case Publish(status):
             ready = status.condition(READY)
-            text = f"{len(status.entries)} entries are listed"
+            text = f"entries listed: {len(status.entries)}"
             yield Action.CHANGE, "status", f"{text}: {ready.message}" if ready else text
         case Adopt(gateway_id, entry_ids):
             yield Action.ADOPT, "entry", f"{', '.join(entry_ids)} on {gateway_id}"

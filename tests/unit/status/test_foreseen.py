@@ -36,7 +36,7 @@ def told(made: Plan, had: PodDNATSpec = HAD) -> list[Foreseen]:
         (CreateRecord(spec((601, 80)), POD_OWNER), Action.CREATE, "endpoint", ":601/tcp to"),
         (Reclaim(spec((600, 80), ip="10.9.9.9")), Action.CHANGE, "PodDNAT", "is 10.9.9.9, was"),
         (FixMetadata(POD_OWNER), Action.CHANGE, "PodDNAT", "owner"),
-        (Publish(PodDNATStatus()), Action.CHANGE, "status", "0 entries are listed"),
+        (Publish(PodDNATStatus()), Action.CHANGE, "status", "entries listed: 0"),
         (Adopt(GATEWAY, ("fwd-1",)), Action.ADOPT, "entry", "fwd-1"),
         (Retire(tuple(HAD.endpoints())), Action.DELETE, "endpoint", ":600/tcp rests"),
         (DropFinalizer(), Action.DELETE, "PodDNAT", "released"),
