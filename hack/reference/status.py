@@ -11,10 +11,10 @@ TOP = "StatusDocument"
 
 INTRO = """\
 The leader answers `GET /status` on `--status-bind-address` (`127.0.0.1:8082`) with this document;
-it names pods, and is therefore not on the port that Prometheus scrapes. `dnatctl status`, `who` and
-`explain` read it, through a port-forward where they run elsewhere. A replica that does not lead
-says who does, and no more. Fields may be added; while `schema` stays as it is none changes its
-meaning. Fields of the inner parts that have their default are left out.
+it names pods, and is therefore not on the port that Prometheus scrapes. `dnatctl status`, `ui`,
+`who` and `explain` read it, through a port-forward where they run elsewhere. A replica that does
+not lead says who does, and no more. Fields may be added; while `schema` stays as it is none
+changes its meaning. Fields of the inner parts that have their default are left out.
 
 ```sh
 kubectl -n dnatctl-system port-forward deploy/dnatctl 8082 &

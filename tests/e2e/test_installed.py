@@ -65,8 +65,10 @@ def dnatctl(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_wheel_holds_the_product_and_nothing_else(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
-        tops = {name.partition("/")[0] for name in archive.namelist()}
+        names = archive.namelist()
+    tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dnatctl"}
+    assert "dnatctl/ui/page.html" in names
 
 
 def test_every_command_helps(dnatctl: str, tmp_path: Path) -> None:

@@ -124,20 +124,27 @@ def _here(address: str) -> bytes:
         raise KubeError(Failure.UNREACHABLE, f"{address}: {error}") from error
 
 
-def asking(*, all_namespaces: bool = True) -> Callable[[F], F]:
-    """Options of a command that asks; it is called with an `Asking` first."""
+_ANSWERS: list[Callable[[Any], Any]] = [
+    click.option("-n", "--namespace", default="", help="Namespace of the pods."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "wide", "json", "yaml"]),
+        default="table",
+        show_default=True,
+        help="Form of the answer.",
+    ),
+]
+
+
+def asking(*, all_namespaces: bool = True, answers: bool = True) -> Callable[[F], F]:
+    """Options of a command that asks; it is called with an `Asking` first.
+
+    `answers`: it prints what it is told, of a namespace and in a form that can be chosen.
+    """
     options: list[Callable[[Any], Any]] = [
         click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
         click.option("--context", help="Context of the kubeconfig file."),
-        click.option("-n", "--namespace", default="", help="Namespace of the pods."),
-        click.option(
-            "-o",
-            "--output",
-            type=click.Choice(["table", "wide", "json", "yaml"]),
-            default="table",
-            show_default=True,
-            help="Form of the answer.",
-        ),
         click.option(
             "--server",
             envvar="DNATCTL_SERVER",
@@ -153,6 +160,8 @@ def asking(*, all_namespaces: bool = True) -> Callable[[F], F]:
             help=f"Where the controller runs. Default: {' or '.join(LIKELY)}.",
         ),
     ]
+    if answers:
+        options[2:2] = _ANSWERS
     if all_namespaces:
         options.append(click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces."))
 
@@ -161,11 +170,11 @@ def asking(*, all_namespaces: bool = True) -> Callable[[F], F]:
         def asked(
             kubeconfig: Path | None,
             context: str | None,
-            namespace: str,
-            output: str,
             server: str,
             status_port: int,
             controller_namespace: str,
+            namespace: str = "",
+            output: str = "table",
             all_namespaces: bool = False,
             **more: Any,
         ) -> Any:

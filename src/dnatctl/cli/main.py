@@ -29,6 +29,7 @@ COMMANDS = {
         "dnatctl.cli.uninstall:uninstall",
         "Take everything of ours out of cloud and cluster.",
     ),
+    "ui": ("dnatctl.cli.ui:ui", "Show gateways, ports and who waits in a browser."),
     "version": ("dnatctl.cli.version:version", "Print the version."),
 }
 EMULATED = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from http import HTTPStatus
 
 import structlog
@@ -71,16 +71,25 @@ def listen(host: str, port: int) -> socket.socket:
 class HttpServer:
     """Answers GETs on a listening socket with what `answer(target, accept)` says.
 
-    `accept`: the header of that name, "" if there is none.
+    `accept`: the header of that name, "" if there is none. `headers`: sent with each answer.
+    `hosts`: names, without a port, that may be asked for; all if empty.
     """
 
     def __init__(
-        self, sock: socket.socket, answer: Callable[[str, str], Answer], hearts: Heartbeats
+        self,
+        sock: socket.socket,
+        answer: Callable[[str, str], Answer],
+        hearts: Heartbeats,
+        *,
+        headers: Mapping[str, str] | None = None,
+        hosts: Collection[str] = (),
     ) -> None:
         self.dropped = 0
         """Connections that were closed before they were served."""
         self._sock = sock
         self._answer = answer
+        self._headers = "".join(f"{k}: {v}\r\n" for k, v in (headers or {}).items())
+        self._hosts = hosts
         self._open: dict[asyncio.Task[None], None] = {}
         self._turn = asyncio.Lock()
         self._stopping = False
@@ -131,24 +140,31 @@ class HttpServer:
             await asyncio.sleep(PACE_S)
         answer = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(body)}\r\nConnection: close\r\n{self._headers}\r\n"
         )
         writer.write(answer.encode() + body)
         writer.close()
         await writer.wait_closed()
 
     def _reply(self, head: str) -> Answer:
-        request, *headers = head.rstrip("\r\n").split("\r\n")
+        request, *lines = head.rstrip("\r\n").split("\r\n")
         method, _, rest = request.partition(" ")
         target, _, version = rest.rpartition(" ")
         if not version.startswith("HTTP/1."):
             return HTTPStatus.BAD_REQUEST, TEXT, b"400 bad request\n"
         if method != "GET":
             return HTTPStatus.NOT_IMPLEMENTED, TEXT, b"501 only GET is\n"
-        fields = (header.partition(":") for header in headers)
-        accept = next((v.strip() for k, _, v in fields if k.lower() == "accept"), "")
+        host = _field(lines, "host").lower()
+        if self._hosts and host.rpartition(":")[0] not in self._hosts and host not in self._hosts:
+            return HTTPStatus.MISDIRECTED_REQUEST, TEXT, b"421 not asked by that name\n"
         try:
-            return self._answer(target, accept)
+            return self._answer(target, _field(lines, "accept"))
         except Exception:
             log.exception("a question could not be answered", target=target[:200])
             return HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, b"500 see the log\n"
+
+
+def _field(lines: list[str], name: str) -> str:
+    """The value of a header, "" where there is none."""
+    fields = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in fields if key.lower() == name), "")
