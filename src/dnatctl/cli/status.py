@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NoReturn
 
 import click
 import msgspec
@@ -13,6 +15,7 @@ from dnatctl.cli.asking import Asking, aside, asking, colours, give_document, no
 from dnatctl.kube.errors import KubeError
 from dnatctl.status.document import State, StatusDocument
 from dnatctl.status.show import lines, plain
+from dnatctl.status.table import folded, printable
 
 PAINTED = {
     State.FREE: {"dim": True},
@@ -23,7 +26,9 @@ PAINTED = {
     State.ORPHAN: {"fg": "red"},
     None: {"fg": "red"},
 }
-CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+HOME, REST_OF_LINE, REST = "\x1b[H", "\x1b[K", "\x1b[J"
+"""To the top, and what erases what an earlier, longer text has left."""
+PAUSE_S = 2.0
 
 
 @click.command()
@@ -32,29 +37,68 @@ CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 def status(it: Asking, watch: bool) -> None:
     """Show what the leader knows: gateways, each port, backlogs, and who waits for what.
 
-    Exits with 1 if no leader answers, or it is not ready.
+    Exits with 1 if no leader answers, or it is not ready; with --watch it goes on asking.
     """
+    if watch:
+        _watch(it)
+    try:
+        found = it.status()
+    except KubeError as error:
+        for line in _silence(error):
+            aside(line)
+        sys.exit(1)
+    _show(it, found)
+    sys.exit(0 if found.ready else 1)
+
+
+def _watch(it: Asking) -> NoReturn:
     try:
         while True:
-            found = it.status()
-            _show(it, found, clear=watch)
-            if not watch:
-                sys.exit(0 if found.ready else 1)
-            time.sleep(2)
+            try:
+                _show(it, it.status(), watched=True)
+            except KubeError as error:
+                _draw(_silence(error))
+            time.sleep(PAUSE_S)
     except KeyboardInterrupt:
         sys.exit(0)
-    except KubeError as error:
-        aside(f"the leader does not answer: {error}")
-        aside("dnatctl list shows what the PodDNATs say")
-        sys.exit(1)
 
 
-def _show(it: Asking, found: StatusDocument, *, clear: bool) -> None:
+def _silence(error: KubeError) -> tuple[str, ...]:
+    return (
+        f"the leader does not answer: {printable(str(error))}",
+        "dnatctl list shows what the PodDNATs say",
+    )
+
+
+def _show(it: Asking, found: StatusDocument, *, watched: bool = False) -> None:
     if it.output in ("json", "yaml"):
         give_document(it.output, msgspec.to_builtins(found))
-        return
-    text = "\n".join(_lines(found))
-    click.echo(f"{CLEAR}{text}" if clear and colours() else text)
+    elif watched:
+        _draw(_lines(found))
+    else:
+        click.echo("\n".join(_folded(_lines(found))))
+
+
+def _draw(text: Iterable[str]) -> None:
+    """In place of what was there, where this is a terminal, and as much as has room."""
+    shown = _folded(text)
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().lines - 1
+        if (more := len(shown) - room) > 0:
+            last = f"({more + 1} more lines: make the window taller, or leave out --watch)"
+            shown = [*shown[: room - 1], last]
+        shown = [HOME, *(f"{line}{REST_OF_LINE}\n" for line in shown), REST]
+        click.echo("".join(shown), nl=False)
+    else:
+        click.echo("\n".join(shown))
+
+
+def _folded(text: Iterable[str]) -> list[str]:
+    """As wide as the terminal at most, where this is one."""
+    if not sys.stdout.isatty():
+        return list(text)
+    width = shutil.get_terminal_size().columns
+    return [part for line in text for part in folded(line, width)]
 
 
 def _lines(found: StatusDocument) -> Iterator[str]:

@@ -124,14 +124,18 @@ class HttpServer:
             del self._open[oldest]
             oldest.cancel()
         self._open[task] = None
+        served = False
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._exchange(reader, writer)
+            served = True
         except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
             self.dropped += 1
         finally:
             self._open.pop(task, None)
-            writer.transport.abort()
+            # One that has closed in good order cannot be aborted, if its answer was a long one.
+            if not served:
+                writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")

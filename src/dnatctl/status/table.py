@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 GAP = "   "
@@ -17,6 +18,25 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
         yield GAP.join(cells).rstrip()
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_HANG = 4
+"""Blanks that what is folded away begins with, besides its line's own."""
+
+
+def folded(line: str, width: int) -> Iterator[str]:
+    """A line, coloured or not, as lines of that width at most, broken at blanks."""
+    bare = _COLOURS.sub("", line)
+    indent = " " * (len(bare) - len(bare.lstrip(" ")) + _HANG)
+    text = ""
+    for word in re.split(r"(?<= )(?=[^ ])", line):
+        seen = _COLOURS.sub("", text)
+        if seen.strip() and len(seen) + len(_COLOURS.sub("", word).rstrip()) > width:
+            yield text.rstrip()
+            text = indent
+        text += word
+    yield text
 
 
 def printable(text: str) -> str:

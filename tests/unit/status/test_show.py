@@ -19,7 +19,7 @@ from dnatctl.status.document import (
     encode,
 )
 from dnatctl.status.show import CELLS, age, lines
-from dnatctl.status.table import columns, printable
+from dnatctl.status.table import columns, folded, printable
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 
@@ -85,6 +85,16 @@ def test_who_waits_is_told_with_reasons_longest_first() -> None:
     assert text[-3].split() == ["WAITING", "SINCE", "REASON", "WHY"]
     assert text[-2].split() == ["games/a", "60m", "PoolExhausted", "no", "port", "is", "free"]
     assert text[-1].split()[:3] == ["games/b", "60s", "QuotaExceeded"]
+
+
+def test_a_line_that_is_too_long_is_folded_at_blanks_and_hangs() -> None:
+    assert list(folded("  one two three", 9)) == ["  one two", "      three"]
+    assert list(folded("  \x1b[31mone two\x1b[0m three", 9)) == [
+        "  \x1b[31mone two\x1b[0m",
+        "      three",
+    ]
+    assert list(folded("x" * 20, 9)) == ["x" * 20], "nothing is cut"
+    assert list(folded("", 9)) == [""]
 
 
 def test_what_a_stranger_wrote_cannot_steer_the_terminal() -> None:
