@@ -12,7 +12,11 @@ from reference.markdown import code, page, table
 
 INTRODUCTION = """\
 `kubectl dnat …` is the same program as a plugin. Exit status: 0 ok, 1 failed, 2 bad usage or
-configuration. A flag wins over its environment variable, that over the configuration file."""
+configuration. A flag wins over its environment variable, that over the configuration file.
+
+Words are completed after `eval "$(_DNATCTL_COMPLETE=bash_source dnatctl)"` (or `zsh_source`,
+`fish_source`) in the shell's start-up file; after `kubectl dnat`, wherever kubectl's own
+completion is on and `kubectl_complete-dnat`, which is installed with dnatctl, is in `PATH`."""
 
 
 def render() -> str:

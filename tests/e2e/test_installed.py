@@ -92,6 +92,11 @@ def test_completion_knows_its_commands(dnatctl: str, tmp_path: Path) -> None:
     assert completed.split() == [f"plain,{name}" for name in COMMANDS]
 
 
+def test_kubectl_can_ask_it_for_completions(dnatctl: str, tmp_path: Path) -> None:
+    beside = Path(dnatctl).with_name("kubectl_complete-dnat")
+    assert succeed(str(beside), "stat", cwd=tmp_path).startswith("status\t")
+
+
 def test_a_configuration_is_checked(dnatctl: str, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(CONFIG, encoding="utf-8")
