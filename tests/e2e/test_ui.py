@@ -198,6 +198,8 @@ def test_the_browser_would_not_run_a_script_that_got_in(tab: Tab) -> None:
 
 def test_what_is_old_is_shown_as_old_with_the_reason(tab: Tab, leader: Leader) -> None:
     leader.document = None
+    tab.until("problem")
+    tab.eval("arrived -= 60000")  # a minute goes by
     told = tab.until("banner.textContent")
     assert told.startswith("Stale: this was so at 20")
     assert "The leader does not answer: NotFound: /status: 503" in told
