@@ -30,6 +30,9 @@ from dnatctl.status.document import (
 )
 from dnatctl.times import format_time
 
+INTERRUPTIBLE = ("env", "--default-signal=INT")
+"""A shell's background jobs, and what they start, are deaf to Ctrl-C; after this nobody is."""
+
 
 class Leader:
     """Answers GET /status with `document`, as of now, or of `at`; with 503 while there is none."""
@@ -99,7 +102,7 @@ def serving(folder: Path, leader: str, *arguments: str) -> Iterator[Served]:
     """`dnatctl ui` on a free port."""
     words = ["ui", "--no-browser", "--kubeconfig", str(kubeconfig(folder)), "--server", leader]
     words += arguments or ("--port", "0")
-    command = [sys.executable, "-m", "dnatctl", *words]
+    command = [*INTERRUPTIBLE, sys.executable, "-m", "dnatctl", *words]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

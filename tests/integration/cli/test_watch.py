@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 from dnatctl.status.document import Waiter
-from tests.support.leader import Leader, known_document, kubeconfig
+from tests.support.leader import INTERRUPTIBLE, Leader, known_document, kubeconfig
 from tests.support.stage import PATIENCE_S
 
 HOME, REST_OF_LINE, REST = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -61,7 +61,7 @@ def watching(folder: Path, leader: str, *, rows: int, columns: int, **env: str) 
     inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
     words = ["status", "--watch", "--kubeconfig", str(kubeconfig(folder)), "--server", leader]
     process = subprocess.Popen(
-        [sys.executable, "-m", "dnatctl", *words],
+        [*INTERRUPTIBLE, sys.executable, "-m", "dnatctl", *words],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
