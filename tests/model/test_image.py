@@ -145,6 +145,7 @@ KEPT = {
         "_doubted": "doubted",
         "_refusals": NEVER_REFUSED,
         "_mute": NEVER_REFUSED,
+        "_in_vain": NEVER_REFUSED,
         "_damper": FEW_CHANGES,
         **dict.fromkeys(
             (

@@ -124,6 +124,11 @@ class Lookout:
             question()
         return None
 
+    def glance(self, key: Key) -> Seen:
+        """What is known of the name without asking: for telling, not for deciding."""
+        with self._views.lock:
+            return self._see(key, _Answers())
+
     def forget(self, key: Key) -> None:
         """There is no record and no pod of that name any more."""
         self._confirmed.pop(key, None)

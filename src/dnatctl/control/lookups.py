@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import structlog
 
+from dnatctl.control.refusals import PASSING
 from dnatctl.kube.around import THE_DEFINITION, Surroundings
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import KubeClient
@@ -19,13 +20,18 @@ from dnatctl.plan.values import Deletion, WorkloadAnswer
 
 log = structlog.get_logger(__name__)
 
+A = TypeVar("A")
+
 
 class _Missing(NamedTuple):
-    """A leave that is missing: what it costs, and a PodDNAT that it was missing for."""
+    """A leave, or an answer, that is missing: what it costs, and a PodDNAT that it was missing for.
+    `of` is `permissions` or `lookups`.
+    """
 
     text: str
     key: Key
     uid: str
+    of: str = "permissions"
 
 
 class KubeLookups:
@@ -51,13 +57,15 @@ class KubeLookups:
 
     def pod(self, key: Key) -> Pod | None:
         """The pod as it is now. Raises KubeError."""
-        return self._pods.get(key)
+        return self._answered("get pods", key, lambda: self._pods.get(key))
 
     def keeps(self, key: Key, owner: Owner) -> WorkloadAnswer:
         """What the workload says of the pod's name. Raises KubeError."""
         kind = f"{owner.kind} ({owner.api_version})"
         try:
-            workload = self._workloads.get(key.namespace, owner)
+            workload = self._answered(
+                f"get {kind}", key, lambda: self._workloads.get(key.namespace, owner)
+            )
         except KubeError as error:
             if error.failure is Failure.FORBIDDEN:
                 text = f"may not get {kind}: claims of fixed pods of that kind are never given up"
@@ -71,7 +79,11 @@ class KubeLookups:
 
     def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
         """Why the record is being deleted, while its pod lives. Raises KubeError."""
-        around = self._surroundings.look(record, pod)
+        around = self._answered(
+            "look at what a pod belongs to",
+            record.key,
+            lambda: self._surroundings.look(record, pod),
+        )
         for leave in around.seen:
             self._missing.pop(leave, None)
         if around.going:
@@ -88,7 +100,20 @@ class KubeLookups:
     def notes(self) -> list[str]:
         """A line for all that a person has to see to, for `/readyz?verbose`."""
         missing = [m for m in self._missing.copy().values() if self._uid_of(m.key) == m.uid]
-        return [f"[!]permissions {m.text}" for m in missing]
+        return [f"[!]{m.of} {m.text}" for m in missing]
+
+    def _answered(self, what: str, key: Key, ask: Callable[[], A]) -> A:
+        """The answer; that there is none is noted until there is one. Raises KubeError."""
+        noted = f"answer: {what}"
+        try:
+            answer = ask()
+        except KubeError as error:
+            if error.failure not in (*PASSING, Failure.FORBIDDEN):
+                text = f"cannot {what} ({error}): PodDNATs that depend on it are left as they are"
+                self._missing[noted] = _Missing(text, key, self._uid_of(key), "lookups")
+            raise
+        self._missing.pop(noted, None)
+        return answer
 
     def _uid_of(self, key: Key) -> str:
         record = self._records.get(key)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
 
 import structlog
 
 from dnatctl.control.damping import CHANGES_A_MINUTE, Damper
 from dnatctl.control.look import Lookout
-from dnatctl.control.refusals import Refusals, is_refusal, not_stored
+from dnatctl.control.refusals import (
+    DOUBTS_UNTOLD,
+    PASSING,
+    Refusals,
+    is_refusal,
+    not_answered,
+    not_stored,
+)
+from dnatctl.control.roles import Hands, Keeper, Keepless, Reporter
 from dnatctl.control.signals import Signals
 from dnatctl.control.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import PodDNATApi
-from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec, PodDNATStatus, PodRef
+from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec, PodRef
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.plan import is_done_with, is_held, plan
 from dnatctl.plan.values import (
@@ -33,7 +40,6 @@ from dnatctl.plan.values import (
     Seen,
     Step,
 )
-from dnatctl.table.writes import Write
 
 log = structlog.get_logger(__name__)
 
@@ -48,56 +54,6 @@ CALLED = ("PoolExhausted", "NamespaceQuota")
 
 WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota", "CloudRejected")
 """Problems that may be over as soon as somebody else gives something back, or is served."""
-
-
-class Hands(Protocol):
-    """Where writes to tables are handed to."""
-
-    def want(self, uid: str, key: Key, writes: tuple[Write, ...]) -> None:
-        """Replace what is wanted for that PodDNAT on all tables."""
-        ...
-
-    def expedite(self, uid: str) -> None:
-        """Rows of that PodDNAT stand in another pod's way."""
-        ...
-
-    def forget(self, uid: str) -> None:
-        """The PodDNAT is gone."""
-        ...
-
-
-class Keeper(Protocol):
-    """Who notes parked claims."""
-
-    def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
-        """That status is about to be written. Raises KubeError."""
-        ...
-
-    def forget(self, uid: str) -> None:
-        """The PodDNAT is gone."""
-        ...
-
-
-class _Keepless:
-    """Notes nothing."""
-
-    def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
-        """See `Keeper`."""
-
-    def forget(self, uid: str) -> None:
-        """See `Keeper`."""
-
-
-class Reporter(Protocol):
-    """Who tells people."""
-
-    def stepped(self, seen: Seen, step: Step, record: PodDNAT | None) -> None:
-        """A step was taken; `record` is as the server holds it now."""
-        ...
-
-    def judged(self, seen: Seen, made: Plan) -> None:
-        """Nothing more can be done now: how it stands."""
-        ...
 
 
 class Reconciler:
@@ -133,11 +89,13 @@ class Reconciler:
         self._reporter = reporter
         self._note_soon = note_soon
         self._dry_run = dry_run
-        self._keeper = keeper or _Keepless()
+        self._keeper = keeper or Keepless()
         self._refusals = Refusals()
         self._damper = Damper(changes_a_minute)
         self._doubted: dict[Key, Seen] = {}
         """Names whose last write may have been carried out although it failed."""
+        self._in_vain: dict[Key, int] = {}
+        """How often in a row the API server has not said what has to be known of a name."""
         self._mute: set[str] = set()
         """UIDs of records whose status the API server refused to store, the last time."""
 
@@ -154,7 +112,7 @@ class Reconciler:
         for _ in range(MOST_STEPS):
             if not self._signals.looking(ref):
                 return 0.0
-            decided = self._lookout.look(key, self._in_one_breath)
+            decided = self._look(key)
             if decided is None:
                 return 0.0
             seen, made = decided
@@ -165,22 +123,28 @@ class Reconciler:
                 if not self._take(seen, made.step):
                     return None
             except KubeError as error:
-                if is_done_with(seen, made.step):
-                    self._stays(seen)
-                if not is_refusal(error):
-                    raise
-                if isinstance(made.step, CreateRecord | Reclaim):
+                if isinstance(made.step, CreateRecord | Reclaim) and is_refusal(error):
                     return self._refused(seen, error)
-                # The PodDNAT is there, or `_take` had seen that it is not: it has no status.
-                missing = error.failure is Failure.NOT_FOUND
-                untold = isinstance(made.step, Publish) and (error.refused or missing)
-                if untold and seen.record is not None:
-                    self._mute.add(seen.record.uid)
-                kept = isinstance(made.step, DeleteRecord | DropFinalizer) and error.refused
-                if untold or kept or isinstance(made.step, FixMetadata):
-                    self._reporter.judged(seen, Plan(problem=not_stored(seen.key, error)))
+                self._not_taken(seen, made.step, error)
                 raise
         return 0.0
+
+    def _look(self, key: Key) -> tuple[Seen, Plan] | None:
+        """That the API server does not say what has to be known passes, mostly; else it is told."""
+        try:
+            decided = self._lookout.look(key, self._in_one_breath)
+        except KubeError as error:
+            if error.failure not in PASSING:
+                self._in_vain[key] = self._in_vain.get(key, 0) + 1
+                self._unanswered(key, error)
+            raise
+        self._in_vain.pop(key, None)
+        return decided
+
+    def _unanswered(self, key: Key, error: KubeError) -> None:
+        if self._in_vain[key] > DOUBTS_UNTOLD and not self._dry_run:
+            silence = Plan(problem=not_answered(key, error))
+            self._reporter.judged(self._lookout.glance(key), silence)
 
     def _in_one_breath(self, seen: Seen) -> tuple[Seen, Plan]:
         """Decide, and hand over what is to be written to tables, while nothing can change.
@@ -357,6 +321,19 @@ class Reconciler:
         if begun:
             self._note_soon()
         return bool(self._views.durable(step.endpoints)) and begun
+
+    def _not_taken(self, seen: Seen, step: Step, error: KubeError) -> None:
+        """What becomes of a PodDNAT of which something was not stored, and what is told of it."""
+        if is_done_with(seen, step):
+            self._stays(seen)
+        # The PodDNAT is there, or `_take` had seen that it is not: it has no status.
+        missing = error.failure is Failure.NOT_FOUND
+        untold = isinstance(step, Publish) and (error.refused or missing)
+        if untold and seen.record is not None:
+            self._mute.add(seen.record.uid)
+        kept = isinstance(step, DeleteRecord | DropFinalizer) and error.refused
+        if untold or kept or (isinstance(step, FixMetadata) and is_refusal(error)):
+            self._reporter.judged(seen, Plan(problem=not_stored(seen.key, error)))
 
     def _stays(self, seen: Seen) -> None:
         """A PodDNAT that is done with cannot be let go: when its endpoints have begun to rest for

@@ -24,6 +24,9 @@ MESSAGE_LIMIT = 300
 DOUBTS_UNTOLD = 2
 """Failures in a row that say nothing for sure and are not told: such pass by themselves."""
 
+PASSING = (Failure.UNREACHABLE, Failure.CANCELLED, Failure.TOO_MANY_REQUESTS)
+"""Failures that are about no object: not told of any."""
+
 _MEND = {
     Failure.FORBIDDEN: "raise or free what it names (a ResourceQuota), or allow what it forbids",
     Failure.UNAUTHORIZED: "give the controller a valid account",
@@ -132,6 +135,16 @@ class Refusals:
             space.names.discard(key)
             if not space.names:
                 del self._namespaces[key.namespace]
+
+
+def not_answered(key: Key, error: KubeError) -> Problem:
+    """What to tell where the API server does not say what has to be known."""
+    said = error.message[:MESSAGE_LIMIT]
+    text = (
+        f"nothing can be done for {key} as long as the API server does not answer ({said}); "
+        f"look at the API server and at what it asks (an API service, a conversion webhook)"
+    )
+    return Problem("LookupFailed", text)
 
 
 def not_stored(key: Key, error: KubeError) -> Problem:

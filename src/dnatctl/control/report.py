@@ -78,7 +78,7 @@ class Report:
     # --- steps
 
     def stepped(self, seen: Seen, step: Step, record: PodDNAT | None) -> None:
-        """See `reconciler.Reporter`."""
+        """See `roles.Reporter`."""
         match step:
             case CreateRecord(spec):
                 self._metrics.allocations.inc()
@@ -153,7 +153,7 @@ class Report:
         return dict(self._told)
 
     def judged(self, seen: Seen, made: Plan) -> None:
-        """See `reconciler.Reporter`."""
+        """See `roles.Reporter`."""
         self._tell_problem(seen, made.problem)
         self._say(seen, made.problem)
         self._note_reached(seen)

@@ -47,14 +47,17 @@ class Surroundings:
         self._workloads = workloads
 
     def look(self, record: PodDNAT, pod: Pod) -> Around:
-        """What is going around the pod; the pod itself has been looked at. Raises KubeError."""
+        """What is going around the pod; the pod itself has been looked at.
+
+        Raises KubeError, which says what could not be looked at.
+        """
         unseen, seen = "", []
         for leave, look in self._looks(record, pod):
             try:
                 going = look()
             except KubeError as error:
                 if error.failure is not Failure.FORBIDDEN:
-                    raise
+                    raise error.about(leave or "get the pod's workload") from error
                 unseen = unseen or leave
                 continue
             seen.append(leave)

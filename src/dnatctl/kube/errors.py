@@ -90,6 +90,17 @@ class KubeError(Exception):
         """Whether an object is not taken as it is, by the server or by whom it asks first."""
         return self.failure in _REFUSED
 
+    def about(self, what: str) -> KubeError:
+        """The same, with what was asked for, for people."""
+        return KubeError(
+            self.failure,
+            f"{what}: {self.message}",
+            status=self.status,
+            reason=self.reason,
+            retry_after=self.retry_after,
+            details=self.details,
+        )
+
     def __str__(self) -> str:
         where = f" (HTTP {self.status})" if self.status else ""
         return f"{self.failure}{where}: {self.message}"

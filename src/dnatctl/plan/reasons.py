@@ -129,6 +129,11 @@ REASONS: Final[dict[str, Reason]] = {
         "The API server does not store the PodDNAT: a quota, a webhook, missing leave.",
         "Put right what the text names; it is tried again.",
     ),
+    "LookupFailed": Reason(
+        _BOTH,
+        "The API server does not say what the end of a PodDNAT depends on: nothing is done.",
+        "Look at the API server, and at the API service or conversion webhook of what it names.",
+    ),
     "Paused": Reason(
         _POD, "Somebody has ordered that nothing be changed.", "`dnatctl resume`, or wait."
     ),

@@ -272,6 +272,25 @@ def test_an_owner_that_may_not_be_read_cuts_nobody_off(it: Stage) -> None:
         assert "may not get StatefulSet (apps/v1)" in it.told(pod, "ReleaseHeld")
 
 
+@pytest.mark.parametrize("resource", [STATEFUL_SETS, NAMESPACES])
+def test_that_it_is_not_said_is_told_until_it_is(it: Stage, resource: str) -> None:
+    pod = not_fixed(it)
+    it.ready(pod)
+    uid = it.record(pod)["metadata"]["uid"]
+    broken = Fault(500, "conversion webhook failed: no endpoints")
+    it.kube.faults.add(broken, Match(resource=resource, verb="get"), None)
+    it.kube.store.delete(RECORDS, it.ns, pod)
+    assert "conversion webhook" in it.told(pod, "LookupFailed")
+    notes = it.running[0].controller.parts.standing.notes
+    assert any("conversion webhook" in note for note in notes())
+    assert it.entries(pod), "what cannot be told cuts nobody off"
+    it.heal()
+    eventually(lambda: it.record(pod) and it.record(pod)["metadata"]["uid"] != uid)
+    it.ready(pod)
+    eventually(lambda: it.condition(pod)["status"] == "True")
+    assert not any("conversion webhook" in note for note in notes())
+
+
 def adopt(it: Stage, pod: str, owners: list[Object]) -> None:
     """Give the pod these owners, as controllers and the garbage collector do."""
     it.kube.store.patch("pods", it.ns, pod, {"metadata": {"ownerReferences": owners or None}})
