@@ -3,7 +3,7 @@
 A PodDNAT may be written by whoever has rights in its namespace, so its word is not enough: the row
 must be what the record says, no more and no less, and lead to the record's own living pod.
 `takeOver` waives the last point for the length of a migration, for PodDNATs that are older than it
-and endpoints of the pool.
+and endpoints of the pool; not for rows that a dnatctl of another cluster made.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.objects import PodDNAT, StatusEntry
 from dnatctl.plan.exposure import Ask
 from dnatctl.plan.values import Adopt, Seen
+from dnatctl.table.marks import is_marked
 from dnatctl.table.view import Table
 
 
@@ -27,7 +28,7 @@ def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
         for entry_id, entries in _recorded(record).items()
         if _is_to_be_had(table, entry_id, entries)
         and (
-            _is_legacy(seen, record, entries)
+            (_is_legacy(seen, record, entries) and not _is_of_dnatctl(table, entry_id))
             or all(_leads_to_own_pod(seen, entry) for entry in entries)
         )
     )
@@ -97,6 +98,15 @@ def _is_legacy(seen: Seen, record: PodDNAT, entries: list[StatusEntry]) -> bool:
             for entry in entries
         )
     )
+
+
+def _is_of_dnatctl(table: Table, entry_id: str) -> bool:
+    """Whether it was no older controller that made the row.
+
+    The PodDNATs of a cluster may be restored in another: what they list serves that one's pods.
+    """
+    row = table.row(entry_id)
+    return row is not None and is_marked(row.entry.name)
 
 
 def _leads_to_own_pod(seen: Seen, entry: StatusEntry) -> bool:

@@ -22,6 +22,14 @@ NAME_LIMIT = 128
 TOKEN_LIMIT = 64
 
 
+_ANY_MARK = re.compile(rf"dnatctl_[^_]+_{_UUID}(_.*)?", re.DOTALL)
+
+
+def is_marked(name: str) -> bool:
+    """Whether dnatctl made a row of that name, in this cluster or in any other."""
+    return _ANY_MARK.fullmatch(name) is not None
+
+
 def is_tag(text: str) -> bool:
     """Whether the text could be the tag of a cluster."""
     return _TAG.fullmatch(text) is not None

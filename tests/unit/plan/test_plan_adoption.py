@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from dnatctl.objects import PodDNAT, PodDNATSpec
 from dnatctl.plan.values import Adopt, Plan, Policy, Publish, TakeOver
+from dnatctl.table.marks import Marks
 from tests.unit.plan.made import (
     OTHER,
     WALL,
@@ -32,6 +34,7 @@ from tests.unit.table.made import (
     TCP,
     UDP,
     row,
+    uid,
     view,
 )
 
@@ -207,6 +210,14 @@ class TestTakeOver:
     def test_nor_what_is_not_of_the_pool(self, pool):
         policy = Policy(take_over=TakeOver(WALL, pool))
         assert not adopts(Scene(ELSEWHERE, record=recorded(ELSEWHERE), policy=policy))
+
+    @pytest.mark.parametrize(
+        "marks", [Marks("c1", "0123abcd"), Marks("c2"), Marks("c2", "0123abcd")]
+    )
+    def test_nor_what_dnatctl_made_in_another_cluster(self, marks):
+        """Its PodDNATs may have been restored here from a backup, while it is at work."""
+        theirs = dataclasses.replace(ELSEWHERE, name=marks.name(uid(9), "games-lobby-0"))
+        assert not adopts(Scene(theirs, record=recorded(theirs), policy=TAKE_OVER))
 
     @pytest.mark.parametrize("fixed", [False, True])
     def test_status_is_not_cleared_before_the_table_could_be_read(self, fixed):
