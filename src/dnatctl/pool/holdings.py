@@ -62,20 +62,16 @@ class Holdings:
         claimed: dict[str, list[Endpoint]] = defaultdict(list)
         for claim in self._claims.all():
             claimed[claim.spec.gateway_id] += claim.endpoints()
-        for gateway_id in self._gateways.keys() | fresh.keys():
-            if gateway_id not in self._gateways:
-                self._gateways[gateway_id] = OfferedGateway(fresh[gateway_id])
-            gateway, offer = self._gateways[gateway_id], fresh.get(gateway_id)
-            gateway.offer_again(offer, claimed[gateway_id])
-        self._in_order_of(fresh)
+        known = self._gateways
+        # Those of the configuration first, in its order: of equal ones the first is drawn from.
+        # A new mapping: others may be going through the old one, without the lock.
+        offered = {i: known.get(i) or OfferedGateway(offer) for i, offer in fresh.items()}
+        self._gateways = offered | {i: g for i, g in known.items() if i not in fresh}
+        for gateway_id, gateway in self._gateways.items():
+            gateway.offer_again(fresh.get(gateway_id), claimed[gateway_id])
         for claim in self._claims.all():  # how many rows one takes may be otherwise now
             made = self._made(claim.uid, claim.created, claim.spec, claim.namespace, claim.beyond)
             self._claims.put(made)
-
-    def _in_order_of(self, gateway_ids: Iterable[str]) -> None:
-        """Those of the configuration first, in its order: of equal ones the first is drawn from."""
-        order = dict.fromkeys((*gateway_ids, *self._gateways))
-        self._gateways = {gateway_id: self._gateways[gateway_id] for gateway_id in order}
 
     def emptied(self) -> list[str]:
         """Gateways that have left the configuration and that nothing of ours is left on."""
@@ -83,7 +79,7 @@ class Holdings:
 
     def drop(self, gateway_id: str) -> None:
         """Forget a gateway that has left the configuration."""
-        self._gateways.pop(gateway_id, None)
+        self._gateways = {i: gateway for i, gateway in self._gateways.items() if i != gateway_id}
 
     def _is_empty(self, gateway_id: str) -> bool:
         table = self._tables.get(gateway_id)

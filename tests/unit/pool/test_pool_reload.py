@@ -145,3 +145,12 @@ class TestGateway:
         pool.use([endpoint(600)])
         pool.unclaim("a", 0)
         assert pool.is_free(GATEWAY, endpoint(600), 5)
+
+    def test_who_counts_while_it_changes_is_not_disturbed(self) -> None:
+        """Metrics go through the gateways without the lock."""
+        pool = pool_of(offer(), offer("ngw-2"))
+        going_through = iter(pool._gateways.items())
+        next(going_through)
+        again(pool, offer(), offer("ngw-3"))
+        pool.drop("ngw-2")
+        assert [gateway_id for gateway_id, _ in going_through] == ["ngw-2"]
