@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -121,13 +122,16 @@ def browser(folder: Path) -> Iterator[Tab]:
     if os.geteuid() == 0:
         command.append("--no-sandbox")
     quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
+    # Debian's program is a script that starts the browser: what it starts is ended with it.
+    process = subprocess.Popen(
+        command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    )
     try:
         port = _port(folder / "DevToolsActivePort", process)
         with closing(_connect(port)) as socket:
             yield Tab(socket)
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

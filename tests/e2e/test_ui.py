@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ import pytest
 
 from dnatctl.status.document import StatusDocument
 from tests.e2e.browser import Tab, browser, program
+from tests.e2e.eventually import eventually
 from tests.support.leader import GATEWAYS, Leader, Served, known_document, serving
 
 CELLS = "document.querySelectorAll('[role=grid] .cell').length"
@@ -226,3 +228,17 @@ def test_a_picture_of_it_has_all_the_colours(tab: Tab) -> None:
 
     assert png.startswith(b"\x89PNG")
     assert 20_000 < len(png) < 200_000
+
+
+def test_nothing_of_a_browser_outlives_its_use(tmp_path: Path) -> None:
+    with browser(tmp_path / "browser") as tab:
+        tab.eval("1")
+
+    eventually(lambda: not any(str(tmp_path) in words for words in commands()))
+
+
+def commands() -> Iterator[str]:
+    """The command lines of all processes, of those that have ended none."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield file.read_text("utf-8", "replace")
