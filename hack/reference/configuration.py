@@ -94,4 +94,6 @@ def _default(setting: Setting) -> str:
         return ""
     if setting.allowed.startswith("a duration"):
         return code(format_duration(value))
+    if isinstance(value, tuple):
+        return code(f"[{', '.join(map(str, value))}]")
     return code(str(value).lower() if isinstance(value, bool) else str(value))

@@ -45,6 +45,16 @@ class PortRange:
             raise ValueError(f"{text!r} is no range of ports")
         return ports
 
+    @classmethod
+    def read(cls, text: str) -> PortRange:
+        """Read `80` or `7000-7003`, as people write a range. Raises ValueError otherwise."""
+        return cls.parse(text.replace("-", "/"))
+
+    @property
+    def text(self) -> str:
+        """As people write it: `80`, `7000-7003`."""
+        return f"{self.first}-{self.last}" if self.last > self.first else str(self.first)
+
     def __str__(self) -> str:
         if self == ALL_PORTS:
             return "Any"
@@ -114,6 +124,11 @@ class ForwardEntry:
             and self.protocol in (None, endpoint.protocol)
             and endpoint.port in self.external_ports
         )
+
+    def leads(self, endpoint: Endpoint, internal: int) -> bool:
+        """Whether traffic to `endpoint` is led to that port, of whichever IP."""
+        offset = endpoint.port - self.external_ports.first
+        return self.covers(endpoint) and self.internal_ports.first + offset == internal
 
 
 @dataclass(frozen=True, slots=True)

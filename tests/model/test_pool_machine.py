@@ -171,7 +171,7 @@ class PoolMachine(RuleBasedStateMachine):
         spec = self.specs.get(uid)
         if spec is None or not spec.ports:
             return
-        more = self.pool.extend(spec, ports, self.now)
+        more = self.pool.extend(spec, Demand(ports), self.now)
         if isinstance(more, tuple):
             self._are_good(spec.gateway_id, spec.external_ip, more, ports)
             new = PodDNATSpec(spec.gateway_id, spec.external_ip, ports=(*spec.ports, *more))

@@ -16,10 +16,10 @@ from dnatctl.config.schema import (
     EntryPolicy,
     Fixed,
     GatewayConfig,
-    Namespaces,
     NetworkController,
     Publishing,
 )
+from dnatctl.config.tenants import Namespaces
 
 __all__ = [
     "ENVIRONMENT",

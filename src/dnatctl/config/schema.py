@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     StrictInt,
@@ -21,23 +18,23 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
 from dnatctl.config.doubts import doubts
+from dnatctl.config.section import Section
+from dnatctl.config.tenants import NAMESPACES, Namespaces
 from dnatctl.config.types import (
     Allowed,
     ApiAddress,
     ClusterID,
-    Count,
     Duration,
     Eip,
     GatewayID,
     Kind,
-    NamespaceOrRest,
     NamespacePattern,
     Network,
     Period,
     Port,
+    PortSpan,
     Positive,
     Rate,
     RegionID,
@@ -52,9 +49,6 @@ from dnatctl.model import MOST_PORTS, USUAL_PORTS, PortRange
 
 NATGW = "natgw"
 """The name under which `enableControllers` turns this program on."""
-
-EVERY_NAMESPACE = "*"
-"""The key of `namespaces.quota` for namespaces that it does not name."""
 
 ANY_EIP = "0.0.0.0"
 """What the older program's sample gives in place of "every EIP bound to the gateway"."""
@@ -72,9 +66,6 @@ Api = Literal[
 ]
 
 
-_NAMESPACES = Allowed("a list of namespaces; * stands for any characters, as in games-*")
-
-
 @dataclass(frozen=True, slots=True)
 class NeedsRestart:
     """Marks a key that is read at the start only: a file in which it has changed is refused by a
@@ -82,25 +73,6 @@ class NeedsRestart:
 
 
 AT_START = NeedsRestart()
-
-
-class Section(BaseModel):
-    """A part of the file. Frozen; unknown keys are errors; null means absent."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        extra="forbid",
-        frozen=True,
-        use_attribute_docstrings=True,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        known = {field.alias for field in cls.model_fields.values()}
-        return {key: item for key, item in value.items() if item is not None or key not in known}
 
 
 def _first_mention(info: ValidationInfo, kind: str, value: str) -> bool:
@@ -150,6 +122,10 @@ class GatewayConfig(Section):
     pack_port_ranges: Switch = False
     """Expose neighbouring ports of one pod through one row (`7000/7003`), which saves quota.
     Consumers of `status.entries` still see one entry a port."""
+
+    namespaces: Annotated[tuple[NamespacePattern, ...], NAMESPACES] = ()
+    """Namespaces that the gateway is reserved for: pods of others get no endpoint on it, and those
+    of these get one here first. Empty: it is for all. What is exposed already stays."""
 
     @field_validator("gateway_id")
     @classmethod
@@ -263,40 +239,6 @@ class Fixed(Section):
     workload, as after scaling down."""
 
 
-class Namespaces(Section):
-    """Which namespaces may expose pods, and how much."""
-
-    allow: Annotated[tuple[NamespacePattern, ...], _NAMESPACES] = ()
-    """Namespaces whose pods may be exposed. Empty: all."""
-
-    deny: Annotated[tuple[NamespacePattern, ...], _NAMESPACES] = ()
-    """Namespaces whose pods are refused, even if allowed above."""
-
-    quota: Annotated[
-        dict[NamespaceOrRest, Count],
-        BeforeValidator(lambda value: {EVERY_NAMESPACE: value} if type(value) is int else value),
-        Allowed("a whole number for every namespace, or a mapping of namespace to number"),
-    ] = Field(default_factory=dict)
-    """Most endpoints that one namespace may have at a time, one for each exposed port: kept ones of
-    fixed pods and those that rest after use (see `quarantine`) included, so leave room for both. A
-    number for every namespace, or `{games: 50, "*": 5}`, where `*` is every other one and no `*`
-    means no limit. What is exposed already stays when the number is lowered."""
-
-    def admits(self, namespace: str) -> bool:
-        """Whether pods of that namespace may be exposed at all."""
-        if any(fnmatchcase(namespace, pattern) for pattern in self.deny):
-            return False
-        return not self.allow or any(fnmatchcase(namespace, pattern) for pattern in self.allow)
-
-    def limit(self, namespace: str) -> int | None:
-        """Most endpoints that namespace may have; None: as many as it likes."""
-        return self.quota.get(namespace, self.quota.get(EVERY_NAMESPACE))
-
-    def with_own_quota(self) -> frozenset[str]:
-        """Namespaces that are given a quota by name."""
-        return frozenset(self.quota) - {EVERY_NAMESPACE}
-
-
 class Publishing(Section):
     """Where else an exposure is told of, besides its PodDNAT."""
 
@@ -366,6 +308,13 @@ class Config(Section):
     ] = USUAL_PORTS
     """Most ports that one pod may expose. One that has more already keeps what it has, and is told
     so."""
+
+    denied_ports: Annotated[
+        tuple[PortSpan, ...],
+        Allowed("a list of ports and ranges of ports, such as [22, 2379-2380]"),
+    ] = ("22", "2379-2380", "6443", "10250", "10255")
+    """Internal ports that are never exposed: those of SSH, etcd, the API server and the kubelet,
+    unless said otherwise. `[]`: none is denied. What is exposed already stays."""
 
     namespaces: Namespaces = Namespaces()
     publish: Publishing = Publishing()

@@ -9,7 +9,8 @@ from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from dnatctl.config.schema import Config, NeedsRestart, Section
+from dnatctl.config.schema import Config, NeedsRestart
+from dnatctl.config.section import Section
 from dnatctl.config.types import Allowed
 
 

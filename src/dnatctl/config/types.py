@@ -8,7 +8,15 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StrictInt, StrictStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StrictInt,
+    StrictStr,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 
@@ -74,6 +82,18 @@ def _network(text: object) -> IPv4Network:
     return IPv4Network(text)
 
 
+def _span(value: object) -> str:
+    """`22` and `2379-2380` as text, whether YAML takes them for numbers or not."""
+    text = str(value) if type(value) in (int, str) else ""
+    first, dash, last = text.partition("-")
+    numbers = [first, last] if dash else [first]
+    if not all(re.fullmatch("[1-9][0-9]{0,4}", number) for number in numbers):
+        raise ValueError("not a port, nor a range of ports")
+    if not int(first) <= int(numbers[-1]) <= 65535:
+        raise ValueError("no such range")
+    return text
+
+
 def _printable(secret: SecretStr) -> SecretStr:
     if not re.fullmatch("[!-;=?-~]*", secret.get_secret_value()):  # no <placeholder> either
         raise ValueError("not a credential")
@@ -82,6 +102,7 @@ def _printable(secret: SecretStr) -> SecretStr:
 
 Switch = Annotated[bool, BeforeValidator(_switch), Field(strict=True), Allowed("true or false")]
 Port = Annotated[StrictInt, Field(ge=1, le=65535), Allowed("a port, 1 to 65535")]
+PortSpan = Annotated[str, BeforeValidator(_span), WithJsonSchema({"type": ["integer", "string"]})]
 Count = Annotated[StrictInt, Field(ge=0), Allowed("a whole number, 0 or more")]
 Positive = Annotated[StrictInt, Field(ge=1), Allowed("a whole number, 1 or more")]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]

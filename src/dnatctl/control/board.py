@@ -109,6 +109,7 @@ class Board:
         return document.RulesInForce(
             allow=config.namespaces.allow,
             deny=config.namespaces.deny,
+            denied_ports=tuple(ports.text for ports in rules.denied_ports),
             vpc_cidrs=tuple(map(str, rules.networks)),
             stateful_kinds=tuple(sorted(rules.stateful_kinds)),
             max_ports_per_pod=rules.max_ports,
@@ -133,6 +134,7 @@ class Board:
             problem=pool.problem(gateway_id),
             leaving=pool.leaving(gateway_id),
             notes=(leaving,) if (leaving := pool.why_leaving(gateway_id)) else (),
+            namespaces=offer.namespaces,
         )
 
     def _table(self, gateway_id: str) -> document.TableStatus:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -22,10 +23,10 @@ from dnatctl.kube.cache import Cache
 from dnatctl.model import Endpoint, Eni, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
 from dnatctl.plan.deletion import ASK_AGAIN_S, POD_IS_GOING
-from dnatctl.plan.exposure import Ask, Rules, read_exposure
+from dnatctl.plan.exposure import Ask, Exposure, Rules, in_grace, read_exposure
 from dnatctl.plan.owners import is_fixed, was_let_go, workload_to_ask
 from dnatctl.plan.plan import needs_cause, needs_fresh_look
-from dnatctl.plan.values import UNASKED, Deletion, Policy, Seen, WorkloadAnswer
+from dnatctl.plan.values import UNASKED, Deletion, Policy, Seen, WorkloadAnswer, soonest
 from dnatctl.table.writes import Refusal
 
 WORKLOAD_BELIEVED_S = 15.0
@@ -105,6 +106,8 @@ class Lookout:
         self._workloads: dict[Key, tuple[float, str, WorkloadAnswer]] = {}
         self._deletions: dict[Key, tuple[float, str, Deletion]] = {}
         self._served: dict[Key, tuple[str, str]] = {}
+        self._banned: dict[Key, float] = {}
+        """Since when pods are known to have what they may not have."""
 
     def look(self, key: Key, then: Callable[[Seen], Made]) -> Made | None:
         """What `then` makes of all that is known of the name, which is so while it is called: the
@@ -135,6 +138,7 @@ class Lookout:
         self._workloads.pop(key, None)
         self._deletions.pop(key, None)
         self._served.pop(key, None)
+        self._banned.pop(key, None)
 
     # --- what has to be asked
 
@@ -211,7 +215,9 @@ class Lookout:
         pod, record, now = self._pod(key, answers), self._records.get(key), self._clock.monotonic()
         if record is not None:
             self._views.admit(record.uid)
-        exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, self._rules()))
+        rules = self._rules()
+        exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, rules))
+        exposure, left = self._in_grace(key, exposure, rules.grace_s, now)
         wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip
         seen = Seen(
             key=key,
@@ -233,7 +239,7 @@ class Lookout:
             zone_id=self._nodes.zone_of(pod.node) if pod else "",
             names=self._views.names,
             stated_for=now - self._views.stated_since(exposure.ip),
-            retry_in=retry_in,
+            retry_in=soonest(retry_in, left),
             deletion=self._deletion(key, record),
             served=self._served_by(key, record, pod),
             hindrances=self._hindrances(record),
@@ -247,6 +253,19 @@ class Lookout:
         owner = workload_to_ask(seen)
         known = self._workload(key, owner, now) if owner is not None else None
         return replace(seen, workload=known) if known is not None else seen
+
+    def _in_grace(
+        self, key: Key, exposure: Exposure, grace_s: float, now: float
+    ) -> tuple[Exposure, float | None]:
+        """What the pod may still have, and the seconds until that changes, if it does."""
+        if not exposure.banned:
+            self._banned.pop(key, None)
+            return exposure, None
+        if self._records.get(key) is None:
+            return exposure, None
+        left = self._banned.setdefault(key, now) + grace_s - now
+        end = self._clock.now() + timedelta(seconds=left)
+        return in_grace(exposure, left, end), left if left > 0 else None
 
     def _paused(self, key: Key, record: PodDNAT | None) -> str:
         gateway_id = record.spec.gateway_id if record else ""

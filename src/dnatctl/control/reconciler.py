@@ -165,8 +165,10 @@ class Reconciler:
         if seen.record is not None and is_held(seen):
             self._views.recall(seen.record)
         made = plan(seen, self._views.pool)
-        if isinstance(made.step, CreateRecord) and self._views.waiting.comes_later(seen.key):
-            made = Plan(problem=ITS_TURN)
+        if isinstance(made.step, CreateRecord):
+            gateway_id = made.step.spec.gateway_id
+            if self._views.waiting.comes_later(seen.key, gateway_id):
+                made = Plan(problem=ITS_TURN)
         # Room that is made from now on is heard of.
         self._queue_up(seen.key, made)
         if self._dry_run:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from dnatctl.config import Config, EntryPolicy
 from dnatctl.control.damping import CHANGES_A_MINUTE
+from dnatctl.model import PortRange
 from dnatctl.plan.exposure import Rules
 from dnatctl.plan.values import Policy, TakeOver
 from dnatctl.pool import GatewayPool
@@ -59,6 +60,7 @@ class Settings:
                 eips=gateway.eips,
                 max_entries=gateway.max_entries,
                 pack=gateway.pack_port_ranges,
+                namespaces=gateway.namespaces,
             )
             for gateway in self.config.gateways
         ]
@@ -74,11 +76,16 @@ class Settings:
     def rules(self) -> Rules:
         """Which pods may be exposed."""
         return Rules(
-            admits=self.config.namespaces.admits,
+            denial=self.config.namespaces.denial,
+            grace_s=self.config.namespaces.grace,
             networks=self.config.vpc_cidrs,
             stateful_kinds=frozenset({"StatefulSet", *self.config.custom_stateful_workload_kinds}),
             max_ports=self.config.max_ports_per_pod,
+            denied_ports=self._denied_ports(),
         )
+
+    def _denied_ports(self) -> tuple[PortRange, ...]:
+        return tuple(map(PortRange.read, self.config.denied_ports))
 
     def policy(
         self, *, can_modify: bool, keeps_conditions: bool, migrating_since: datetime | None
@@ -91,4 +98,5 @@ class Settings:
             can_modify=can_modify,
             keeps_conditions=keeps_conditions,
             retain_s=self.config.fixed.retain,
+            denied_ports=self._denied_ports(),
         )

@@ -57,10 +57,14 @@ class Turns:
                 for kept in (self._lines, self._turns, self._doubts):
                     kept.clear()
 
-    def must_wait(self, key: Key) -> bool:
-        """Whether others have waited for longer, and the name was not called."""
+    def must_wait(self, key: Key, rivals: Callable[[str], bool] = lambda _: True) -> bool:
+        """Whether others have waited for longer, and the name was not called.
+
+        `rivals`: which namespaces want the same.
+        """
         return key not in self._called and any(
-            any(other != key for other in line) for line in self._lines.values()
+            rivals(namespace) and any(other != key for other in line)
+            for namespace, line in self._lines.items()
         )
 
     def call(self, most: int, may: Callable[[str], bool] = lambda _: True) -> list[Key]:
@@ -106,10 +110,12 @@ class Waiting:
             self._for_room.leave(key)
             self._for_else.leave(key)
 
-    def comes_later(self, key: Key) -> bool:
-        """Whether others have waited for longer for the pool, and it is not the key's turn."""
+    def comes_later(self, key: Key, gateway_id: str) -> bool:
+        """Whether others have waited for longer for the pool, and it is not the key's turn to get
+        something of that gateway."""
         with self._lock:
-            return self._for_room.must_wait(key)
+            offer = self._pool.offer(gateway_id)
+            return offer is not None and self._for_room.must_wait(key, offer.serves)
 
     def call(self, most: int = CALLED_AT_ONCE) -> list[Key]:
         """Something was freed: whose turn it is to try."""
@@ -119,8 +125,16 @@ class Waiting:
             left = self._pool.left(namespace, now)
             return left is None or left > 0
 
+        reserved = [offer for offer in self._pool.offers() if offer.namespaces]
+
+        def has_own(namespace: str) -> bool:
+            return any(offer.is_reserved_for(namespace) for offer in reserved)
+
         with self._lock:
-            return [*self._for_room.call(most), *self._for_else.call(most, has_room)]
+            # Those for whom gateways are reserved may get what nobody else can, so that a call of
+            # all may be in vain for each of them.
+            own = self._for_room.call(most, has_own) if reserved else []
+            return [*own, *self._for_room.call(most), *self._for_else.call(most, has_room)]
 
     def pulse(self) -> list[Key]:
         """Whose turn it is as time goes by: endpoints have rested; or one, in case of doubt."""

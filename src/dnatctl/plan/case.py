@@ -89,7 +89,13 @@ class Case:
 
     def find(self) -> Allocation | Shortage:
         """Endpoints for all wanted ports, wherever they may be had."""
-        demand = Demand(self.wanted, self.seen.zone_id, self.record.uid, bool(self.refused))
+        demand = Demand(
+            self.wanted,
+            self.seen.zone_id,
+            self.record.uid,
+            bool(self.refused),
+            namespace=self.seen.key.namespace,
+        )
         return self.pool.pick(demand, self.seen.now, self._avoided())
 
     def _avoided(self) -> frozenset[str]:
@@ -100,10 +106,9 @@ class Case:
 
 def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
     """Find out which of the record's ports can stay."""
-    wanted = seen.exposure.ports
-    if seen.exposure.ask is not Ask.ON:
-        wanted = tuple((port.internal, port.protocol) for port in record.spec.ports)
-    case = Case(seen, record, pool, table, own_rows(seen, record), wanted)
+    rows = own_rows(seen, record)
+    wanted = seen.exposure.ports if seen.exposure.ask is Ask.ON else _had(seen, record, rows)
+    case = Case(seen, record, pool, table, rows, wanted)
     if not _may_keep_claim(case):
         return case
     retry_in = None
@@ -115,6 +120,19 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
         retry_in = found.retry_in
     good = _good_ports(case)
     return replace(case, good=() if _is_of_no_use(case, good) else good, retry_in=retry_in)
+
+
+def _had(seen: Seen, record: PodDNAT, rows: list[OwnRow]) -> Wanted:
+    """The ports that a pod has which asks for nonsense: of those that may not be exposed only the
+    ones that a row leads to already, for the record may have been edited since."""
+
+    def may_stay(port: PortMapping) -> bool:
+        if not any(port.internal in denied for denied in seen.policy.denied_ports):
+            return True
+        endpoint = record.spec.endpoint(port)
+        return any(own.row.entry.leads(endpoint, port.internal) for own in rows)
+
+    return tuple((port.internal, port.protocol) for port in record.spec.ports if may_stay(port))
 
 
 def refusals_of(case: Case, port: PortMapping) -> Iterator[Refusal]:
@@ -224,6 +242,8 @@ def _is_good(case: Case, port: PortMapping) -> bool:
     if case.spec.gateway_id in case.seen.absent or case.pool.rests(endpoint, case.seen.now):
         return False
     offer = case.pool.offer(case.spec.gateway_id)
+    if offer is not None and not offer.serves(case.seen.key.namespace):
+        return False
     usable = case.pool.contains(case.spec.gateway_id, endpoint)
     if not usable and (offer is None or endpoint.port not in offer.ports):
         return False

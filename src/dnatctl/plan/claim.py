@@ -55,7 +55,8 @@ def _allot(seen: Seen, pool: Pool) -> PodDNATSpec | Lack:
     wanted = seen.exposure.ports
     if why := _withheld(seen, len(wanted)):
         return why
-    found = _asked_before(seen, pool, wanted) or pool.pick(Demand(wanted, seen.zone_id), seen.now)
+    demand = Demand(wanted, seen.zone_id, namespace=seen.key.namespace)
+    found = _asked_before(seen, pool, wanted) or pool.pick(demand, seen.now)
     if isinstance(found, Shortage):
         return _lacking(seen, found)
     return PodDNATSpec(
@@ -96,7 +97,9 @@ def _asked_before(seen: Seen, pool: Pool, wanted: Wanted) -> Allocation | None:
     if asked is None:
         return None
     has = {(port.internal, port.protocol): port for port in asked.ports}
-    if any(port not in has for port in wanted) or not pool.can_keep(asked, seen.now):
+    if any(port not in has for port in wanted):
+        return None
+    if not pool.can_keep(asked, seen.now, seen.key.namespace):
         return None
     ports = tuple(has[port] for port in wanted)
     return Allocation(asked.gateway_id, asked.external_ip, ports)
@@ -183,10 +186,15 @@ def _beside(case: Case, left: PodDNATSpec, missing: Wanted) -> PodDNATSpec | Lac
     place = (case.spec.gateway_id, case.spec.external_ip)
     if again is not None and (again.gateway_id, again.external_ip) == place:
         return replace(left, ports=(*left.ports, *again.ports))
-    more = case.pool.extend(case.spec, missing, case.seen.now, case.record.uid)
+    more = _extend(case, missing)
     if isinstance(more, Shortage):
         return _lacking(case.seen, more)
     return replace(left, ports=(*left.ports, *more))
+
+
+def _extend(case: Case, missing: Wanted) -> tuple[PortMapping, ...] | Shortage:
+    demand = Demand(missing, uid=case.record.uid, namespace=case.seen.key.namespace)
+    return case.pool.extend(case.spec, demand, case.seen.now)
 
 
 def _in_order(ports: tuple[PortMapping, ...], wanted: Wanted) -> tuple[PortMapping, ...]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
-from dnatctl.model import USUAL_PORTS, Protocol
+from dnatctl.model import USUAL_PORTS, PortRange, Protocol
 from dnatctl.objects import Owner, Pod
+from dnatctl.pool import Wanted
 
 SWITCH = "k8s.aliyun.com/pod-dnat"
 PORTS = f"{SWITCH}-expose-port"
@@ -38,6 +40,8 @@ class Ask(StrEnum):
     """Expose, but the pod has no IP yet, or none any more."""
     KEEP = "keep"
     """What it asks cannot be done: create nothing, keep what exists."""
+    REVOKED = "revoked"
+    """What it asks it may not have, nor keep what it has."""
     ENDED = "ended"
     """The pod's containers have ended, or the pod is gone."""
 
@@ -63,8 +67,9 @@ class Problem:
 class Exposure:
     """What one pod asks for. `ports` are internal ports in the order of the annotation.
 
-    `refused`: it is clear what is asked for, and it may not be had. `remarks`: what its author may
-    have meant otherwise, and what keeps nothing from being done.
+    `refused`: it is clear what is asked for, and it may not be had. `banned`: nor may what there is
+    be kept, but for the grace. `remarks`: what its author may have meant otherwise, and what keeps
+    nothing from being done.
     """
 
     ask: Ask
@@ -74,25 +79,29 @@ class Exposure:
     problem: Problem | None = None
     refused: bool = False
     remarks: tuple[Problem, ...] = ()
+    banned: bool = False
 
     @property
     def displaced(self) -> Problem | None:
         """Why nothing may lead to the pod although it states an IP; see `tenancy`."""
-        return self.problem if self.ask in (Ask.NO_ADDRESS, Ask.ENDED) else None
+        return self.problem if self.ask in (Ask.NO_ADDRESS, Ask.ENDED, Ask.REVOKED) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the configuration says about which pods may be exposed.
 
-    `admits` tells whether a namespace may expose pods. Empty `networks`: any address. `max_ports`:
-    ports that one pod may expose.
+    `denial` tells by which rule a namespace may not expose pods; empty if it may. `grace_s`: how
+    long its pods keep what they have, in seconds. Empty `networks`: any address. `max_ports`: ports
+    that one pod may expose. `denied_ports`: internal ones that none may.
     """
 
-    admits: Callable[[str], bool] = lambda _: True
+    denial: Callable[[str], str] = lambda _: ""
+    grace_s: float = 0.0
     networks: tuple[IPv4Network, ...] = ()
     stateful_kinds: frozenset[str] = frozenset({"StatefulSet"})
     max_ports: int = USUAL_PORTS
+    denied_ports: tuple[PortRange, ...] = ()
 
 
 class InvalidAnnotationError(ValueError):
@@ -109,6 +118,16 @@ def read_exposure(pod: Pod | None, rules: Rules) -> Exposure:
         problem = Problem("InvalidAnnotation", "; ".join((str(error), *pod.near)))
         return Exposure(Ask.KEEP, ip=pod.ipv4, problem=problem)
     return replace(exposure, remarks=tuple(_remarks(pod, exposure, rules)))
+
+
+def in_grace(exposure: Exposure, left_s: float, end: datetime) -> Exposure:
+    """A banned exposure `left_s` seconds before the grace is over, or after; that is at `end`."""
+    if exposure.ask is not Ask.KEEP or exposure.problem is None:
+        return exposure
+    if left_s <= 0:
+        return replace(exposure, ask=Ask.REVOKED)
+    detail = f"what it has is released at {end:%H:%M:%S} UTC (namespaces.grace)"
+    return replace(exposure, problem=replace(exposure.problem, detail=detail))
 
 
 def owner_for(pod: Pod, exposure: Exposure) -> Owner:
@@ -132,7 +151,9 @@ def _read(pod: Pod, rules: Rules) -> Exposure:
     ports = _ports(pod, rules.max_ports)
     fixed = _flag(pod, FIXED) and _is_stateful(pod, rules)
     ip = pod.ipv4
-    if problem := _refusal(pod, ip, rules):
+    if problem := _denied_namespace(pod, rules):
+        return Exposure(Ask.KEEP, ports, ip, fixed, problem, refused=True, banned=True)
+    if problem := _denied_port(ports, rules) or _refusal(pod, ip, rules):
         return Exposure(Ask.KEEP, ports, ip, fixed, problem, refused=True)
     return Exposure(Ask.ON if ip else Ask.NO_ADDRESS, ports, ip, fixed)
 
@@ -239,13 +260,30 @@ def _protocol(text: str, annotation: str) -> Protocol:
         ) from None
 
 
+def _denied_namespace(pod: Pod, rules: Rules) -> Problem | None:
+    rule = rules.denial(pod.key.namespace)
+    if not rule:
+        return None
+    text = (
+        f"namespace {pod.key.namespace} may not expose pods: {rule} in the controller's"
+        " configuration"
+    )
+    return Problem("NamespaceDenied", text)
+
+
+def _denied_port(ports: Wanted, rules: Rules) -> Problem | None:
+    for port, protocol in ports:
+        for denied in rules.denied_ports:
+            if port in denied:
+                text = (
+                    f"{PORTS}: port {port}/{protocol} may not be exposed: deniedPorts in the"
+                    f" controller's configuration has {denied.text}"
+                )
+                return Problem("PortDenied", text)
+    return None
+
+
 def _refusal(pod: Pod, ip: str, rules: Rules) -> Problem | None:
-    namespace = pod.key.namespace
-    if not rules.admits(namespace):
-        text = (
-            f"namespace {namespace} may not expose pods: the controller's configuration denies it"
-        )
-        return Problem("NamespaceDenied", text)
     if pod.host_network:
         text = "a hostNetwork pod has its node's address: DNAT cannot tell it from its neighbours"
         return Problem("HostNetwork", text)

@@ -103,12 +103,7 @@ def _is_of(case: Case, port: PortMapping, entry: StatusEntry) -> bool:
 
 
 def _leads_as_listed(row: ForwardEntry, entry: StatusEntry) -> bool:
-    offset = entry.endpoint.port - row.external_ports.first
-    return (
-        row.covers(entry.endpoint)
-        and row.internal_ip == entry.internal_ip
-        and row.internal_ports.first + offset == entry.internal_port
-    )
+    return row.internal_ip == entry.internal_ip and row.leads(entry.endpoint, entry.internal_port)
 
 
 def _why_lost(

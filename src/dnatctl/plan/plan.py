@@ -15,6 +15,7 @@ What a pod asks for (desired), what its PodDNAT says (recorded) and the rows of 
     its own     has no IP (yet), or: fixed and away     park: keep the claim, delete the rows
     its own     has an IP that is another's             as if it had none, or being deleted: ended
     its own     ended, gone, or asks no more            release
+    its own     may not have what it has, nor keep it   release
 
 Every step is safe to repeat, and a crash after any of them is repaired by what a restart reads.
 """
@@ -147,6 +148,6 @@ def _to_pod(seen: Seen, record: PodDNAT) -> _Course:
     pod, exposure = seen.pod, seen.exposure
     if pod is None or exposure.ask is Ask.ENDED:
         return _Course.PARK if is_fixed(record) else _Course.RELEASE
-    if exposure.ask is Ask.OFF or not is_for(seen, record, pod):
+    if exposure.ask in (Ask.OFF, Ask.REVOKED) or not is_for(seen, record, pod):
         return _Course.RELEASE
     return _Course.HOLD if exposure.ip else _Course.PARK

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from dnatctl.model import Endpoint, Eni, NewEntry
+from dnatctl.model import Endpoint, Eni, NewEntry, PortRange
 from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus, StatusEntry
 from dnatctl.plan.exposure import Exposure, Problem
 from dnatctl.pool import GatewayPool
@@ -80,6 +80,7 @@ class Policy:
     """Settings that change decisions. Durations in seconds.
 
     `keeps_conditions`: the cluster's CRD has conditions, so that what they date is not forgotten.
+    `denied_ports`: internal ports that nothing new may lead to.
     """
 
     upsert_only: bool = False
@@ -88,6 +89,7 @@ class Policy:
     keeps_conditions: bool = True
     retain_s: float = 86400.0
     gc_grace_s: float = 30.0
+    denied_ports: tuple[PortRange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,8 @@ class Pool(Holdings):
     def pick(
         self, demand: Demand, now: float, avoid: frozenset[str] = frozenset()
     ) -> Allocation | Shortage:
-        """Endpoints for a demand: the pod's zone first, then the emptiest gateway.
+        """Endpoints for a demand: first where its namespace has a gateway reserved, then in the
+        pod's zone, then on the emptiest gateway.
 
         What the cloud refuses lately is left out, unless there is nothing else: then it is tried
         nevertheless, but not by a pod that would have to move there. `avoid` names gateways to
@@ -146,7 +147,7 @@ class Pool(Holdings):
         self, demand: Demand, now: float, avoid: frozenset[str], *, last_resort: bool
     ) -> Allocation | Shortage:
         reasons: dict[str, str] = {}
-        for gateway in self._ranked(demand.zone_id):
+        for gateway in self._ranked(demand):
             gateway_id = gateway.offer.gateway_id
             if gateway_id in avoid:
                 continue
@@ -157,13 +158,14 @@ class Pool(Holdings):
             reasons[gateway_id] = found
         return self._shortage(reasons, now)
 
-    def can_keep(self, spec: PodDNATSpec, now: float) -> bool:
+    def can_keep(self, spec: PodDNATSpec, now: float, namespace: str) -> bool:
         """Whether what is claimed can still be had: nothing has come in its way meanwhile."""
         gateway, table = self._gateways.get(spec.gateway_id), self._tables.get(spec.gateway_id)
         if (
             gateway is None
             or table is None
             or gateway.problem
+            or not gateway.offer.serves(namespace)
             or table.any_row_on(spec.external_ip)
         ):
             return False
@@ -173,15 +175,14 @@ class Pool(Holdings):
         return not flaw and not any(map(table.covering, spec.endpoints()))
 
     def extend(
-        self, spec: PodDNATSpec, ports: Wanted, now: float, uid: str = ""
+        self, spec: PodDNATSpec, demand: Demand, now: float
     ) -> tuple[PortMapping, ...] | Shortage:
         """More endpoints on the external IP that a claim already has."""
         gateway = self._gateways.get(spec.gateway_id)
         if gateway is None:
             return self._shortage({spec.gateway_id: self.problem(spec.gateway_id)}, now)
         ip = spec.external_ip
-        reason = self._why_closed(gateway, ports, now)
-        demand = Demand(ports, uid=uid)
+        reason = self._why_closed(gateway, demand, now)
         flaw = partial(self._flaw, gateway, demand, now, last_resort=True)
         if not reason and ip not in self._usable_ips(gateway, flaw):
             reason = f"{ip} is locked, or not in the pool any more"
@@ -189,7 +190,7 @@ class Pool(Holdings):
         if found is not None:
             return found
         if not reason:
-            need = _most_of_one_protocol(ports)
+            need = _most_of_one_protocol(demand.ports)
             what = f"no {need} free ports are" if need > 1 else "no free port is"
             reason = f"{what} left on {ip}"
         return self._shortage({spec.gateway_id: reason}, now)
@@ -227,7 +228,7 @@ class Pool(Holdings):
         gateway_id = gateway.offer.gateway_id
         if order := self.orders.drained(gateway_id) or self.orders.paused(gateway_id):
             return order.what
-        if reason := self._why_closed(gateway, demand.ports, now):
+        if reason := self._why_closed(gateway, demand, now):
             return reason
         protocol = demand.ports[0][1]
 
@@ -240,15 +241,17 @@ class Pool(Holdings):
                 return Allocation(gateway_id, ip, found)
         return gateway.why_no_ip(flaw, _most_of_one_protocol(demand.ports))
 
-    def _why_closed(self, gateway: OfferedGateway, ports: Wanted, now: float) -> str:
+    def _why_closed(self, gateway: OfferedGateway, demand: Demand, now: float) -> str:
         """Why nothing can be had on that gateway, whatever the IP; empty if something may."""
+        if not gateway.offer.serves(demand.namespace):
+            return f"is reserved for namespaces {', '.join(gateway.offer.namespaces)}"
         if gateway.problem:
             return gateway.problem
         gateway_id = gateway.offer.gateway_id
         table = self._tables.get(gateway_id)
         if table is None or not table.read_once:
             return why_unread(table)
-        return self._why_full(gateway, ports, now)
+        return self._why_full(gateway, demand.ports, now)
 
     def _why_full(self, gateway: OfferedGateway, ports: Wanted, now: float) -> str:
         need = len(runs_of(ports, pack=gateway.offer.pack))
@@ -289,10 +292,11 @@ class Pool(Holdings):
             ]
         return tuple(found)
 
-    def _ranked(self, zone_id: str) -> list[OfferedGateway]:
-        def rank(gateway: OfferedGateway) -> tuple[bool, int]:
-            elsewhere = bool(zone_id) and gateway.zone_id != zone_id
-            return elsewhere, self._claims.rows(gateway.offer.gateway_id)
+    def _ranked(self, demand: Demand) -> list[OfferedGateway]:
+        def rank(gateway: OfferedGateway) -> tuple[bool, bool, int]:
+            shared = not gateway.offer.is_reserved_for(demand.namespace)
+            elsewhere = bool(demand.zone_id) and gateway.zone_id != demand.zone_id
+            return shared, elsewhere, self._claims.rows(gateway.offer.gateway_id)
 
         offered = (gateway for gateway in self._gateways.values() if not gateway.left)
         return sorted(offered, key=rank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from dnatctl.model import PortRange, Protocol
 from dnatctl.objects import PortMapping
@@ -15,7 +16,8 @@ Wanted = tuple[tuple[int, Protocol], ...]
 class GatewayPool:
     """What the configuration offers of one gateway. No `eips`: all that are bound to it.
 
-    `max_entries` None: as many as the cloud allows, learned from its refusals.
+    `max_entries` None: as many as the cloud allows, learned from its refusals. `namespaces`: those
+    that it is reserved for (`*` stands for any characters); none: it is for all.
     """
 
     gateway_id: str
@@ -24,6 +26,15 @@ class GatewayPool:
     eips: tuple[str, ...] = ()
     max_entries: int | None = None
     pack: bool = False
+    namespaces: tuple[str, ...] = ()
+
+    def serves(self, namespace: str) -> bool:
+        """Whether pods of the namespace may get endpoints on it."""
+        return not self.namespaces or self.is_reserved_for(namespace)
+
+    def is_reserved_for(self, namespace: str) -> bool:
+        """Whether it is for pods of the namespace, and not for those of all."""
+        return any(fnmatchcase(namespace, pattern) for pattern in self.namespaces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +42,14 @@ class Demand:
     """What a pod needs: internal ports with their protocols, in order; where it runs.
 
     `uid`: of its PodDNAT, if it has one. `moving`: it has a claim that is refused, and need not
-    leave it for a place that may be no better.
+    leave it for a place that may be no better. `namespace`: the pod's.
     """
 
     ports: Wanted
     zone_id: str = ""
     uid: str = ""
     moving: bool = False
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,9 @@ class TableStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 class GatewayStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A NAT gateway of the pool. `problem`: why nothing new is put on it. `leaving`: endpoints in
-    use that the configuration offers no more: they go when their pods do."""
+    use that the configuration offers no more: they go when their pods do. `namespaces`: those that
+    it is reserved for; none: it is for all.
+    """
 
     id: str
     first: int
@@ -92,6 +94,7 @@ class GatewayStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     problem: str = ""
     notes: tuple[str, ...] = ()
     leaving: int = 0
+    namespaces: tuple[str, ...] = ()
 
 
 class Waiter(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -131,6 +134,7 @@ class RulesInForce(Struct, frozen=True, rename="camel", omit_defaults=True):
     vpc_cidrs: tuple[str, ...] = msgspec.field(default=(), name="vpcCIDRs")
     stateful_kinds: tuple[str, ...] = ()
     max_ports_per_pod: int = 0
+    denied_ports: tuple[str, ...] = ()
 
 
 class StatusDocument(Struct, frozen=True, rename="camel"):

@@ -9,7 +9,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network
 
 from dnatctl.config import Namespaces
-from dnatctl.model import MOST_PORTS
+from dnatctl.model import MOST_PORTS, PortRange
 from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT
 from dnatctl.orders import Orders
 from dnatctl.plan.exposure import Ask, Exposure, Rules, read_exposure
@@ -88,10 +88,11 @@ def rules_of(status: StatusDocument | None) -> Rules:
         return Rules(max_ports=MOST_PORTS)
     told = status.rules
     return Rules(
-        admits=Namespaces(allow=told.allow, deny=told.deny).admits,
+        denial=Namespaces(allow=told.allow, deny=told.deny).denial,
         networks=tuple(map(IPv4Network, told.vpc_cidrs)),
         stateful_kinds=frozenset(told.stateful_kinds),
         max_ports=told.max_ports_per_pod,
+        denied_ports=tuple(map(PortRange.read, told.denied_ports)),
     )
 
 

@@ -22,13 +22,20 @@ def cluster() -> Iterator[Stage]:
         yield running
 
 
-def write(it: Stage, name: str, ports: Iterable[tuple[int, int]] = (), **meta: Any) -> Object:
-    """A PodDNAT as a user may write it, on the first EIP of the gateway."""
+def write(
+    it: Stage,
+    name: str,
+    ports: Iterable[tuple[int, int]] = (),
+    gateway: str = GATEWAY,
+    ip: str = "203.0.113.1",
+    **meta: Any,
+) -> Object:
+    """A PodDNAT as a user may write it."""
     it.referee.forged.add((it.ns, name))
     mapping = [{"externalPort": str(e), "internalPort": str(i)} for e, i in ports]
     spec: Object = {"protocol": "tcp"}
     if mapping:
-        place = {"tableId": GATEWAY, "externalIP": "203.0.113.1"}
+        place = {"tableId": gateway, "externalIP": ip}
         spec |= place | {"portMapping": mapping}
     return it.kube.store.create(
         RECORDS,

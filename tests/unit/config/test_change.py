@@ -25,6 +25,7 @@ def config(more: str = "", *swap: str) -> Config:
         ("policy: upsert-only\n", "policy"),
         ("takeOver: true\n", "takeOver"),
         ("publish: {annotation: true}\n", "publish"),
+        ("deniedPorts: []\n", "deniedPorts"),
         ("customStatefulWorkloadKinds: [GameServerSet]\n", "customStatefulWorkloadKinds"),
     ],
 )
@@ -69,4 +70,5 @@ def test_it_is_decided_for_every_key_there_is() -> None:
         *("clusterID", "regionID", "vpcID", "credential", "endpoints", "resync", "rateLimits"),
         *("networkController", "namespaces", "maxPortsPerPod", "vpcCIDRs", "quarantine", "fixed"),
         *("policy", "takeOver", "publish", "customStatefulWorkloadKinds", "enableControllers"),
+        "deniedPorts",
     }

@@ -43,7 +43,10 @@ def test_what_is_left_out_has_a_default_that_suits_a_first_user() -> None:
     assert not config.publish.annotation
     assert config.policy is EntryPolicy.SYNC
     assert not config.take_over
-    assert config.namespaces.admits("any")
+    assert config.namespaces.denial("any") == ""
+    assert config.namespaces.grace == 300
+    assert config.denied_ports == ("22", "2379-2380", "6443", "10250", "10255")
+    assert gateway.namespaces == ()
     assert config.namespaces.limit("any") is None
 
 
@@ -96,16 +99,19 @@ def test_without_vpc_cidrs_nothing_is_assumed_of_the_vpc() -> None:
 
 
 @pytest.mark.parametrize(
-    ("namespace", "admitted", "limit"),
-    [("games-eu", True, 50), ("games-old", False, 5), ("shop", False, 5), ("games-", True, 5)],
+    ("namespace", "denial", "limit"),
+    [
+        ("games-eu", "", 50),
+        ("games-old", "namespaces.deny has games-old", 5),
+        ("shop", "namespaces.allow has only games-*", 5),
+        ("games-", "", 5),
+    ],
 )
-def test_namespaces_are_admitted_and_limited(
-    namespace: str, admitted: bool, limit: int | None
-) -> None:
+def test_namespaces_are_admitted_and_limited(namespace: str, denial: str, limit: int) -> None:
     namespaces = parse(
         MINIMAL + 'namespaces: {allow: [games-*], deny: [games-old], quota: {games-eu: 50, "*": 5}}'
     ).namespaces
-    assert namespaces.admits(namespace) is admitted
+    assert namespaces.denial(namespace) == denial
     assert namespaces.limit(namespace) == limit
 
 
@@ -188,3 +194,15 @@ def test_a_variable_with_a_letter_missing_is_named() -> None:
     (told,) = misspelt(env, {*ENVIRONMENT, "DNATCTL_METRICS_BIND_ADDRESS"})
     assert told.startswith("DNATCTL_QUARANTIN in the environment is ignored")
     assert "did you mean DNATCTL_QUARANTINE?" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"), [("[]", ()), ("[22, 7000-7003, '80']", ("22", "7000-7003", "80"))]
+)
+def test_denied_ports_are_ports_and_ranges(text: str, ports: tuple[str, ...]) -> None:
+    assert parse(f"{MINIMAL}\ndeniedPorts: {text}\n").denied_ports == ports
+
+
+def test_a_gateway_may_be_reserved_for_namespaces() -> None:
+    text = MINIMAL.replace("natgwId", "namespaces: [vip-*]\n      natgwId")
+    assert parse(text).gateways[0].namespaces == ("vip-*",)

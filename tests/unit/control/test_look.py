@@ -18,12 +18,14 @@ from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.model import Eni
 from dnatctl.objects import Key, Pod, PodDNAT
-from dnatctl.plan.exposure import Rules
+from dnatctl.plan.exposure import Ask, Rules
 from dnatctl.plan.values import Deletion, Policy, Seen, WorkloadAnswer
 from tests.support.clock import FakeClock
 from tests.unit.plan.made import KEY, ME, POD_IP, pod, record, spec
 from tests.unit.pool.made import offer
 from tests.unit.table.made import MARKS
+
+ANY = Rules()
 
 
 def nothing() -> None:
@@ -59,8 +61,8 @@ class ApiServer:
 class Place:
     """Caches, views and a lookout over them."""
 
-    def __init__(self) -> None:
-        clock = FakeClock()
+    def __init__(self, rules: Rules = ANY) -> None:
+        clock = self.clock = FakeClock()
         self.views = Views(MARKS, [offer()], 60.0, clock)
         self.pods: Cache[Pod] = Cache()
         self.records: Cache[PodDNAT] = Cache()
@@ -82,7 +84,7 @@ class Place:
             self.views,
             self.pods,
             self.records,
-            rules=Rules,
+            rules=lambda: rules,
             policy=Policy,
             nodes=Nodes(Cache()),
             lookups=self.server,
@@ -277,3 +279,18 @@ def test_and_stays_while_the_pod_lives(place: Place):
     place.enis.resolve_pending(interface("eni-1"))
     place.pods.apply(replace(pod(), resource_version="2", node="node-1"))
     assert place.enis.want(POD_IP) is not None
+
+
+def test_a_namespace_that_is_denied_keeps_what_it_has_for_the_grace():
+    place = Place(Rules(denial=lambda _: "no", grace_s=300.0))
+    place.pods.apply(pod())
+    place.server.pods[KEY] = pod()
+    place.clock.advance(1000.0)
+    assert place.look().retry_in is None, "it has nothing"
+    place.records.apply(record((600, 80)))
+    seen = place.look()
+    assert (seen.exposure.ask, seen.retry_in) == (Ask.KEEP, 300.0)
+    place.clock.advance(200.0)
+    assert (place.look().exposure.ask, place.look().retry_in) == (Ask.KEEP, 100.0)
+    place.clock.advance(100.0)
+    assert (place.look().exposure.ask, place.look().retry_in) == (Ask.REVOKED, None)

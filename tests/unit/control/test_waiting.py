@@ -10,7 +10,8 @@ import pytest
 from dnatctl.control.waiting import CALLED_AT_ONCE, Turns, Waiting
 from dnatctl.objects import Key
 from tests.support.clock import FakeClock
-from tests.unit.pool.made import QUARANTINE, endpoint, pool_of
+from tests.unit.pool.made import QUARANTINE, endpoint, offer, pool_of
+from tests.unit.table.made import GATEWAY
 
 
 def names(namespace: str, count: int) -> list[Key]:
@@ -167,3 +168,26 @@ class TestWaiting:
         clock.advance(QUARANTINE)
         assert len(waiting.pulse()) == CALLED_AT_ONCE
         assert len(list(islice(waiting.pulse(), 2))) == 1
+
+
+class TestReservedGateways:
+    """Who may use a gateway that others may not does not wait behind them."""
+
+    @pytest.fixture
+    def waiting(self):
+        pool = pool_of(offer(), offer("ngw-2", namespaces=("vip",)))
+        return Waiting(pool, threading.RLock(), FakeClock())
+
+    def test_for_it_only_its_namespaces_are_rivals(self, waiting):
+        waiting.begin(Key("shop", "first"), for_pool=True)
+        vip = Key("vip", "game")
+        assert not waiting.comes_later(vip, "ngw-2")
+        assert waiting.comes_later(vip, GATEWAY)
+        waiting.begin(Key("vip", "earlier"), for_pool=True)
+        assert waiting.comes_later(vip, "ngw-2")
+
+    def test_its_namespaces_are_called_however_many_others_wait(self, waiting):
+        for number in range(100):
+            waiting.begin(Key(f"shop-{number}", "web"), for_pool=True)
+        waiting.begin(Key("vip", "game"), for_pool=True)
+        assert Key("vip", "game") in waiting.call()

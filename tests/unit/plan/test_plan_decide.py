@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.model import Eni
+from dnatctl.model import Eni, PortRange
 from dnatctl.objects import Owner, PodDNATSpec
-from dnatctl.plan.exposure import Problem, Rules
+from dnatctl.plan.exposure import Ask, Exposure, Problem, Rules, in_grace, read_exposure
 from dnatctl.plan.owners import is_fixed
 from dnatctl.plan.plan import needs_fresh_look, plan
 from dnatctl.plan.values import (
@@ -19,6 +19,7 @@ from dnatctl.plan.values import (
     DropFinalizer,
     FixMetadata,
     Plan,
+    Policy,
     Publish,
     Reclaim,
     Retire,
@@ -29,8 +30,12 @@ from tests.unit.plan.made import (
     ME,
     POD_OWNER,
     SET,
+    WALL,
+    WEB,
     Scene,
+    condition,
     delete,
+    entries,
     mine,
     offer,
     pod,
@@ -227,11 +232,71 @@ class TestClaiming:
         made = Scene(pod=INVALID, record=record(claim=PodDNATSpec())).plan()
         assert (made.step, made.problem.reason) == (None, "InvalidAnnotation")
 
-    def test_a_denied_namespace_keeps_what_it_has(self):
-        denied = Rules(admits=lambda _: False)
+    def test_a_denied_namespace_keeps_what_it_has_for_the_grace(self):
+        denied = Rules(denial=lambda _: "no")
         made = Scene(ROW, pod=pod(), record=HELD, rules=denied).plan()
         assert made.writes == ()
         assert made.step.status.entries == HELD.status.entries
+
+
+DENIED = Rules(denial=lambda _: "no", grace_s=300.0)
+
+
+class TestRevoked:
+    """What a namespace that is denied has, once the grace is over."""
+
+    def over(self, **more: Any) -> Exposure:
+        return in_grace(read_exposure(pod(**more), DENIED), 0.0, WALL)
+
+    def test_is_withdrawn_and_then_deleted(self):
+        scene = Scene(ROW, pod=pod(), record=HELD)
+        made = scene.plan(exposure=self.over())
+        assert entries(made) == []
+        status, reason, message = condition(made)
+        assert (status, reason) == ("False", "NamespaceDenied")
+        assert "no in the controller's configuration" in message
+        told = replace(HELD, status=made.step.status)
+        scene = Scene(ROW, pod=pod(), record=told)
+        assert scene.plan(exposure=self.over()).writes == (delete(),)
+
+    def test_is_not_claimed_anew(self):
+        made = Scene(pod=pod()).plan(exposure=self.over())
+        assert (made.step, made.problem.reason) == (None, "NamespaceDenied")
+
+    def test_nor_is_a_fixed_claim_kept(self):
+        exposure = self.over(fixed=True)
+        assert exposure.fixed
+        endpoints = HELD.spec.endpoints()
+        told = replace(HELD, status=replace(HELD.status, entries=(), conditions=(ready("False"),)))
+        scene = Scene(pod=pod(), record=told)
+        made = scene.plan(exposure=exposure, durable=frozenset(endpoints))
+        assert made.step == DeleteRecord()
+
+    def test_until_then_it_is_said_when(self):
+        exposure = in_grace(read_exposure(pod(), DENIED), 90.0, WALL)
+        assert exposure.ask is Ask.KEEP
+        assert f"released at {WALL:%H:%M:%S} UTC (namespaces.grace)" in exposure.problem.text
+
+
+class TestDeniedPorts:
+    POLICY = Policy(denied_ports=(PortRange(22, 22), PortRange(80, 80)))
+
+    def test_no_row_is_led_there_whatever_the_poddnat_says(self):
+        """It is the pod's own record, edited while the annotations ask for nonsense."""
+        edited = record((600, 22), entries=[WEB], conditions=(ready(),))
+        made = Scene(ROW, pod=INVALID, record=edited, policy=self.POLICY).plan()
+        assert made.writes == ()
+        after = replace(edited, status=made.step.status)
+        assert Scene(ROW, pod=INVALID, record=after, policy=self.POLICY).plan().writes == (
+            delete(),
+        )
+
+    def test_what_leads_there_already_stays(self):
+        rules = Rules(denied_ports=self.POLICY.denied_ports)
+        made = Scene(ROW, pod=pod(), record=HELD, rules=rules, policy=self.POLICY).plan()
+        assert made.writes == ()
+        assert made.step.status.entries == HELD.status.entries
+        assert condition(made)[:2] == ("True", "PortDenied")
 
 
 def test_a_pod_of_the_same_name_claims_anew_after_the_release():

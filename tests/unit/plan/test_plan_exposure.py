@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnatctl.model import PortRange
 from dnatctl.objects import Key, Owner, Pod
 from dnatctl.plan.exposure import (
     FIXED,
@@ -294,6 +295,10 @@ class TestState:
 
 class TestRefused:
     VPC = Rules(networks=(IPv4Network("10.0.0.0/8"), IPv4Network("192.168.0.0/16")))
+    DENIED_PORT = (
+        f"{PORTS}: port 80/tcp may not be exposed: deniedPorts in the controller's configuration"
+        " has 79-81"
+    )
     NO_IPV4 = "the pod has no IPv4 address, and DNAT is IPv4 only"
 
     @pytest.mark.parametrize(
@@ -301,9 +306,15 @@ class TestRefused:
         [
             (
                 {},
-                Rules(admits=lambda _: False),
+                Rules(denial=lambda _: "namely"),
                 "NamespaceDenied",
-                "namespace games may not expose pods: the controller's configuration denies it",
+                "namespace games may not expose pods: namely in the controller's configuration",
+            ),
+            (
+                {},
+                Rules(denied_ports=(PortRange(22, 22), PortRange(79, 81))),
+                "PortDenied",
+                DENIED_PORT,
             ),
             (
                 {"host_network": True},
@@ -341,7 +352,7 @@ class TestRefused:
         assert read_exposure(pod(ON, ips=()), self.VPC).ask is Ask.NO_ADDRESS
 
     def test_the_namespace_is_asked_about_by_name(self):
-        rules = Rules(admits=lambda namespace: namespace == "games")
+        rules = Rules(denial=lambda namespace: "" if namespace == "games" else "no")
         assert read_exposure(pod(ON), rules).ask is Ask.ON
 
     @pytest.mark.parametrize("fixed", [False, True])
@@ -352,7 +363,7 @@ class TestRefused:
         assert (exposure.refused, exposure.fixed) == (True, fixed)
 
     def test_off_needs_no_refusal(self):
-        denied = Rules(admits=lambda _: False)
+        denied = Rules(denial=lambda _: "no")
         assert read_exposure(pod({}, host_network=True), denied) == Exposure(Ask.OFF)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from dnatctl.model import Endpoint, GatewayEip
+from dnatctl.model import Endpoint, GatewayEip, PortRange
 from dnatctl.objects import PortMapping
 from dnatctl.pool import Allocation, Pool, Shortage, Target
 from tests.unit.pool.made import (
@@ -376,13 +378,13 @@ class TestExtending:
 
     def extend(self, pool: Pool, *ports: int, ip: str = EIP, gateway_id: str = GATEWAY):
         claim = spec(600, ip=ip, gateway_id=gateway_id)
-        found = pool.extend(claim, demand(*ports).ports, 0.0)
+        found = pool.extend(claim, demand(*ports), 0.0)
         return found.message if isinstance(found, Shortage) else [p.external for p in found]
 
     def test_on_the_same_ip(self):
         pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
         pool.claim("a", "", spec(600, ip="2.2.2.2"), 0.0)
-        found = pool.extend(spec(600, ip="2.2.2.2"), demand(443).ports, 0.0)
+        found = pool.extend(spec(600, ip="2.2.2.2"), demand(443), 0.0)
         assert found == (PortMapping(601, 443, TCP),)
         assert self.extend(pool, 80, 443, ip="2.2.2.2") == [601, 602]
 
@@ -424,7 +426,7 @@ class TestExtending:
         """The configuration may name others that have room by then."""
         pool = pool_of()
         pool.retire([endpoint(601)], 0.0)
-        found = pool.extend(spec(600, gateway_id="ngw-9"), demand(443).ports, 20.0)
+        found = pool.extend(spec(600, gateway_id="ngw-9"), demand(443), 20.0)
         assert isinstance(found, Shortage)
         assert found.retry_in == QUARANTINE - 20.0
 
@@ -432,7 +434,7 @@ class TestExtending:
         pool = pool_of(offer(ports="600/601"))
         pool.claim("a", "", spec(600), 0.0)
         pool.retire([endpoint(601)], 0.0)
-        found = pool.extend(spec(600), demand(443).ports, 20.0)
+        found = pool.extend(spec(600), demand(443), 20.0)
         assert isinstance(found, Shortage)
         assert found.retry_in == QUARANTINE - 20.0
 
@@ -465,3 +467,37 @@ class TestWhatIsSaidOfAShortage:
         short = pool.pick(demand(1), 20.0)
         assert (short.resting, short.retry_in) == (2, QUARANTINE - 20.0)
         assert isinstance(pool.pick(demand(1), QUARANTINE), Allocation)
+
+
+class TestReserved:
+    """A gateway of the configuration that is for some namespaces only."""
+
+    OFFERS = (offer(), offer("ngw-2", namespaces=("vip-*", "arena")))
+
+    @pytest.mark.parametrize(
+        ("namespace", "where"), [("vip-1", "2.2.2.2"), ("arena", "2.2.2.2"), ("shop", "1.1.1.1")]
+    )
+    def test_its_namespaces_go_there_first_and_others_never(self, namespace: str, where: str):
+        pool = pool_of(*self.OFFERS)
+        pool.claim("uid-other", "", spec(600, 601, ip="2.2.2.2", gateway_id="ngw-2"), 0.0)
+        found = pool.pick(replace(demand(80), namespace=namespace), 0.0)
+        assert found.external_ip == where
+
+    def test_others_are_told_so_when_there_is_nothing_else(self):
+        pool = pool_of(self.OFFERS[1])
+        found = pool.pick(replace(demand(80), namespace="shop"), 0.0)
+        assert got(found) == ["ngw-2: is reserved for namespaces vip-*, arena"]
+
+    def test_its_namespaces_have_the_others_besides(self):
+        pool = pool_of(self.OFFERS[0], replace(self.OFFERS[1], ports=PortRange(600, 600)))
+        pool.claim("uid-other", "", spec(600, ip="2.2.2.2", gateway_id="ngw-2"), 0.0)
+        found = pool.pick(replace(demand(80), namespace="vip-1"), 0.0)
+        assert found.external_ip == "1.1.1.1"
+
+    def test_a_claim_there_of_another_namespace_gets_no_more_ports(self):
+        pool = pool_of(*self.OFFERS)
+        there = spec(600, ip="2.2.2.2", gateway_id="ngw-2")
+        found = pool.extend(there, replace(demand(443), namespace="shop"), 0.0)
+        assert got(found) == ["ngw-2: is reserved for namespaces vip-*, arena"]
+        assert not pool.can_keep(there, 0.0, "shop")
+        assert pool.can_keep(there, 0.0, "arena")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dnatctl.pool import Pool
 from tests.unit.pool.made import QUARANTINE, demand, eip, endpoint, got, offer, pool_of, spec, take
 from tests.unit.table.made import EIP, GATEWAY
@@ -90,7 +92,7 @@ class TestEip:
         pool.claim("a", "a", spec(600, ip=OTHER), 0)
         again(pool, offer(eips=(EIP,)))
 
-        more = pool.extend(spec(600, ip=OTHER), demand(81).ports, 0, "a")
+        more = pool.extend(spec(600, ip=OTHER), replace(demand(81), uid="a"), 0)
 
         assert "not in the pool any more" in getattr(more, "message", "")
 
@@ -103,7 +105,7 @@ class TestEip:
 
     def test_one_is_asked_for_again_that_is_gone(self) -> None:
         pool = pool_of(offer())
-        assert not pool.can_keep(spec(600, ip="9.9.9.9"), 0)
+        assert not pool.can_keep(spec(600, ip="9.9.9.9"), 0, "games")
 
 
 class TestGateway:

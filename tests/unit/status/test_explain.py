@@ -186,6 +186,12 @@ SITUATIONS = {
         WRONG,
         "Namespace games may not expose pods",
     ),
+    "a denied port": (
+        facts(status=status(rules=RulesInForce(denied_ports=("79-81",), max_ports_per_pod=32))),
+        "rules",
+        WRONG,
+        "deniedPorts in the controller's configuration has 79-81",
+    ),
     "a namespace that is not allowed": (
         facts(status=status(rules=RulesInForce(allow=("web-*",), max_ports_per_pod=32))),
         "rules",

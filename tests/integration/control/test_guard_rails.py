@@ -1,0 +1,71 @@
+"""Who may expose what: denied ports, denied namespaces, gateways reserved for namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dnatctl_sim.cloud import Scenario
+from tests.integration.control.test_gateways import FIRST, SECOND, gateway_of, pool, two
+from tests.integration.control.test_handwritten import write
+from tests.support.stage import Stage, eventually, fast, stage
+
+
+@pytest.fixture
+def it() -> Iterator[Stage]:
+    with stage(Scenario(knobs=fast())) as it:
+        yield it
+
+
+def test_a_denied_port_gets_nothing_however_it_is_asked_for(it: Stage) -> None:
+    it.start_controller()
+    it.pod("web", ports="80,10250")
+    assert "deniedPorts in the controller's configuration has 10250" in it.told("web", "PortDenied")
+    write(it, "web", [(900, 10250)])
+    it.quiet()
+    assert not it.own_rows()
+    it.annotate("web", expose_port="80")
+    (entry,) = it.ready("web")
+    assert entry["internalPort"] == "80"
+
+
+def test_a_namespace_that_is_denied_loses_what_it_has_after_the_grace(it: Stage) -> None:
+    it.start_controller()
+    it.move_to("casino")
+    it.pod("web")
+    it.pod("fixed", fixed="")
+    it.ready("web")
+    it.pod("neighbour", namespace="default")
+    it.ready("neighbour", namespace="default")
+    it.stop_controllers()
+    it.config["namespaces"] = {"deny": ["casino"], "grace": "2s"}
+    it.start_controller()
+    said = it.told("web", "NamespaceDenied")
+    assert "namespaces.deny has casino" in said
+    assert "released at" in it.events("web")["NamespaceDenied"]
+    it.gone("web")
+    it.gone("fixed")
+    eventually(lambda: it.condition("web")["status"] == "False")
+    assert {row["internal_port"] for row in it.own_rows()} == {"80"}
+    assert len(it.own_rows()) == 1, "the neighbour's"
+    it.assert_at_rest(but=[("casino", "web"), ("casino", "fixed")])
+
+
+def test_a_reserved_gateway_is_for_its_namespaces_only() -> None:
+    whole = pool(FIRST, SECOND)
+    whole["natGwPool"][1] |= {"namespaces": ["vip-*"]}
+    whole["natGwPool"][0] |= {"portRangeEnd": 512}
+    with stage(two(), networkController=whole) as it:
+        it.start_controller()
+        it.pod("shop")
+        assert gateway_of(it, "shop") == FIRST
+        it.pod("late")
+        assert f"{SECOND}: is reserved for namespaces vip-*" in it.told("late", "PoolExhausted")
+        there = it.cloud.scenario.gateways[1].eips[0]
+        write(it, "late", [(600, 80)], SECOND, there)
+        it.quiet()
+        assert not it.own_rows("late")
+        it.move_to("vip-1")
+        it.pod("game")
+        assert gateway_of(it, "game") == SECOND
