@@ -4,6 +4,8 @@
 |---|---|
 | `crds/poddnats.yaml` | `manifests/crd` with the component `claim-rules` |
 | `templates/rbac.yaml` | `manifests/base/rbac.yaml` |
+| `templates/pod-condition.yaml` | `manifests/pod-condition/rbac.yaml` |
+| `templates/write-guard.yaml` | `manifests/components/write-guard/policy.yaml` |
 | `configuration-keys.txt`, `placeholders.txt`, `values.schema.json` | the configuration's model |
 | `README.md` | the same, and `values.yaml` |
 | `rules.yaml`, `dashboard.json` | `manifests/monitoring/rules.yaml`, `reference.dashboard` |
@@ -32,6 +34,10 @@ NOTE = "Made by `make docs`; changes to this file are lost."
 CONFIGURED = ("clusterID", "regionID", "vpcID")
 IN_POOL = ("natgwId", "zoneId")
 
+TOLD = ".Values.podCondition.enabled"
+POLICIES = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
+GUARDED = f'and .Values.writeGuard.enabled (.Capabilities.APIVersions.Has "{POLICIES}")'
+
 DEPLOYMENT: dict[str, tuple[str, str]] = {
     "image": ("object", "Where the image is kept; an empty `tag` is the chart's appVersion."),
     "replicaCount": ("integer", "One leads, the others hold all they need to take over."),
@@ -53,6 +59,11 @@ DEPLOYMENT: dict[str, tuple[str, str]] = {
     ),
     "rrsa": ("object", "The RAM role of the service account, by a token of the pod's own."),
     "addonToken": ("object", "`enabled`: the token ACK keeps for its components, in kube-system."),
+    "podCondition": ("object", "`enabled`: leave to set the condition on pods (pods/status)."),
+    "writeGuard": (
+        "object",
+        "`enabled`: its account may write less than RBAC can say, on Kubernetes 1.30 and newer.",
+    ),
     "networkPolicy": ("object", "`enabled`: only the ports for metrics and probes are reached."),
     "openkruise": (
         "object",
@@ -71,6 +82,10 @@ def files() -> dict[Path, str]:
     return {
         CHART / "crds" / "poddnats.yaml": _definition(),
         CHART / "templates" / "rbac.yaml": _rbac(),
+        CHART / "templates" / "pod-condition.yaml": _wrapped("pod-condition/rbac.yaml", TOLD),
+        CHART / "templates" / "write-guard.yaml": _wrapped(
+            "components/write-guard/policy.yaml", GUARDED
+        ),
         CHART / "configuration-keys.txt": "\n".join(_keys()) + "\n",
         CHART / "placeholders.txt": "\n".join(_placeholders()) + "\n",
         CHART / "values.schema.json": json.dumps(_schema(), indent=2) + "\n",
@@ -104,8 +119,18 @@ def _rbac() -> str:
     text = (MANIFESTS / "base" / "rbac.yaml").read_text(encoding="utf-8")
     account = re.compile("^kind: ServiceAccount$", re.MULTILINE)
     body = "\n---\n".join(part for part in text.split("\n---\n") if not account.search(part))
-    here = "namespace: {{ .Release.Namespace }}"
-    return f"# {NOTE}\n{body.replace('namespace: dnatctl-system', here)}"
+    return f"# {NOTE}\n{_here(body)}"
+
+
+def _wrapped(path: str, condition: str) -> str:
+    body = _here((MANIFESTS / path).read_text(encoding="utf-8"))
+    return f"# {NOTE}\n{{{{- if {condition} }}}}\n{body}{{{{- end }}}}\n"
+
+
+def _here(text: str) -> str:
+    """In whatever namespace the release is."""
+    text = text.replace("namespace: dnatctl-system", "namespace: {{ .Release.Namespace }}")
+    return text.replace(":dnatctl-system:", ":{{ .Release.Namespace }}:")
 
 
 def _rules() -> str:

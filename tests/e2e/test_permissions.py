@@ -27,6 +27,7 @@ Grant = tuple[str, str, str]
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 CLUSTER_ROLE = f"{RBAC}/clusterroles/dnatctl"
+CONDITION_ROLE = f"{RBAC}/clusterroles/dnatctl-pod-condition"
 ROLE = f"{RBAC}/namespaces/dnatctl-system/roles/dnatctl"
 ANNOTATION = MANIFESTS.parents[1] / "components" / "publish-annotation" / "rbac.yaml"
 
@@ -169,7 +170,11 @@ def _without(arena: Arena, resource: str) -> Iterator[None]:
 
 
 def _granted(arena: Arena) -> set[Grant]:
-    rules = [rule for path in (CLUSTER_ROLE, ROLE) for rule in arena.api.get(path)["rules"]]
+    rules = [
+        rule
+        for path in (CLUSTER_ROLE, CONDITION_ROLE, ROLE)
+        for rule in arena.api.get(path)["rules"]
+    ]
     return {
         (group, resource, verb)
         for rule in rules

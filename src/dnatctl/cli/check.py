@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,7 +109,7 @@ def _cluster(config: Config, kubeconfig: Path | None) -> Iterator[Finding]:
     yield True, f"cluster: PodDNATs are served as {version}"
     try:
         yield from _definition(client)
-        yield from _permissions(client, config.custom_stateful_workload_kinds)
+        yield from _permissions(client, config)
     except KubeError as error:
         yield False, f"cluster: permissions: {error}"
 
@@ -136,11 +136,12 @@ def _definition(client: KubeClient) -> Iterator[Finding]:
         yield True, "cluster: the CRD is as dnatctl needs it"
 
 
-def _permissions(client: KubeClient, kinds: Collection[str]) -> Iterator[Finding]:
+def _permissions(client: KubeClient, config: Config) -> Iterator[Finding]:
     """Of the account that asks: use the controller's (or run this in its pod)."""
     from dnatctl.kube.access import needed, unserved
 
+    kinds, condition = config.custom_stateful_workload_kinds, config.publish.condition
     for kind in unserved(client, kinds):
         yield False, f"cluster: customStatefulWorkloadKinds: {kind}: no API of the cluster has it"
-    for leave, may in needed(client, kinds):
+    for leave, may in needed(client, kinds, condition=condition):
         yield may, f"cluster: may {'' if may else 'not '}{leave}{'' if may else ': ' + leave.cost}"

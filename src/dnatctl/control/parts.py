@@ -298,6 +298,7 @@ class Parts:
             self.lookups,
             self.sweeper,
             self.gateways,
+            self.report.untold,
         )
         return [note for each in told for note in each.notes()]
 

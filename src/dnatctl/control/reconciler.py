@@ -165,9 +165,8 @@ class Reconciler:
         if seen.record is not None and is_held(seen):
             self._views.recall(seen.record)
         made = plan(seen, self._views.pool)
-        if isinstance(made.step, CreateRecord):
-            gateway_id = made.step.spec.gateway_id
-            if self._views.waiting.comes_later(seen.key, gateway_id):
+        match made.step:
+            case CreateRecord(spec) if self._views.waiting.comes_later(seen.key, spec.gateway_id):
                 made = Plan(problem=ITS_TURN)
         # Room that is made from now on is heard of.
         self._queue_up(seen.key, made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 
 import structlog
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 
 from dnatctl.clock import Clock
 from dnatctl.config import Publishing
+from dnatctl.control.untold import Untold
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi
@@ -69,6 +71,7 @@ class Report:
         self._note_pod = note_pod
         self._clock = clock
         self._publish = publish
+        self.untold = Untold(clock)
         self._told: dict[Key, tuple[Problem, str]] = {}
         self._said: dict[Key, tuple[_Saying, float]] = {}
         """What was last said of a name in events that are worth repeating, and when."""
@@ -160,11 +163,15 @@ class Report:
         if seen.pod is None:
             return
         publish = self._publish()
+        if publish.condition and self.untold.may_try(seen.key.namespace):
+            self._tell_pod(partial(self._set_condition, seen, seen.pod, made.problem))
+        if publish.annotation:
+            self._tell_pod(partial(self._set_annotation, seen, seen.pod))
+
+    @staticmethod
+    def _tell_pod(tell: Callable[[], None]) -> None:
         try:
-            if publish.condition:
-                self._set_condition(seen, seen.pod, made.problem)
-            if publish.annotation:
-                self._set_annotation(seen, seen.pod)
+            tell()
         except KubeError as error:
             if error.failure in (Failure.NOT_FOUND, Failure.CONFLICT):
                 return  # another pod, or none, has the name now: it is told by its own plan
@@ -211,7 +218,16 @@ class Report:
         has = pod.condition
         since = has.since if has and has.status == wanted.status else ""
         wanted = replace(wanted, since=since or format_time(self._clock.now()))
-        self._note_pod(self._pods.patch_condition(pod, wanted))
+        try:
+            told = self._pods.patch_condition(pod, wanted)
+        except KubeError as error:
+            if error.failure is not Failure.FORBIDDEN:
+                raise
+            if self.untold.refused(seen.key.namespace, error.message):
+                log.warning("no leave to tell pods", error=str(error))
+            return
+        self.untold.accepted(seen.key.namespace)
+        self._note_pod(told)
 
     def _set_annotation(self, seen: Seen, pod: Pod) -> None:
         entries = seen.record.status.entries if seen.record else ()

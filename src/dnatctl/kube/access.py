@@ -44,13 +44,25 @@ _BASIC: Final = (
 )
 
 
-def needed(client: KubeClient, kinds: Iterable[str]) -> Iterator[tuple[Leave, bool]]:
-    """What is needed, and whether this account has it; `kinds` are those of stateful workloads.
+_TELLS: Final = Leave(
+    "patch",
+    "",
+    "pods/status",
+    "pods are not told how they stand, and no readiness gate opens: see manifests/pod-condition",
+)
+
+
+def needed(
+    client: KubeClient, kinds: Iterable[str], *, condition: bool
+) -> Iterator[tuple[Leave, bool]]:
+    """What is needed, and whether this account has it; `kinds` are those of stateful workloads,
+    `condition` whether pods are to be told how they stand.
 
     Asked by SelfSubjectAccessReview, which every account may do. Raises KubeError.
     https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
     """
-    for leave in (*_BASIC, *_of_kinds(client, {BASIC_KIND, *kinds})):
+    tells = (_TELLS,) if condition else ()
+    for leave in (*_BASIC, *tells, *_of_kinds(client, {BASIC_KIND, *kinds})):
         yield leave, _may(client, leave)
 
 

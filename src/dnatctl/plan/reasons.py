@@ -54,8 +54,14 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "NamespaceDenied": Reason(
         _BOTH,
-        "Pods of this namespace may not be exposed.",
+        "Pods of this namespace may not be exposed. What they have is released after"
+        " `namespaces.grace`.",
         "Use another namespace, or change `namespaces` in the configuration.",
+    ),
+    "PortDenied": Reason(
+        _BOTH,
+        "The port may not be exposed, in no namespace. What leads to it already stays.",
+        "Expose another port, or change `deniedPorts` in the configuration.",
     ),
     "NamespaceQuota": Reason(
         _BOTH,

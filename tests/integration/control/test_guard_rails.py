@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dnatctl_sim.cloud import Scenario
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.integration.control.test_gateways import FIRST, SECOND, gateway_of, pool, two
 from tests.integration.control.test_handwritten import write
 from tests.support.stage import Stage, eventually, fast, stage
@@ -69,3 +70,21 @@ def test_a_reserved_gateway_is_for_its_namespaces_only() -> None:
         it.move_to("vip-1")
         it.pod("game")
         assert gateway_of(it, "game") == SECOND
+
+
+def test_without_leave_to_tell_pods_it_is_said_once_and_the_rest_goes_on(it: Stage) -> None:
+    """Where the role of manifests/pod-condition was left out."""
+    no = Fault(403, 'pods "web" is forbidden: cannot patch resource "pods/status"')
+    told = Match("patch", "pods", "status")
+    it.kube.faults.add(no, told, times=None)
+    it.start_controller()
+    for name in ("one", "two", "three"):
+        it.pod(name)
+        it.ready(name)
+    it.quiet()
+    (note,) = it.running[0].controller.parts.report.untold.notes()
+    assert 'cannot patch resource "pods/status"' in note
+    tries = it.kube.requests.all(lambda r: r.verb == "patch" and r.resource == "pods/status")
+    by_controller = [request for request in tries if request.code == 403]
+    assert 1 <= len(by_controller) < 3
+    assert it.condition("one") == {}

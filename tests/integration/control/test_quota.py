@@ -99,7 +99,7 @@ def test_what_is_written_for_pods_that_there_are_not_reserves_nothing(it: Stage)
     eventually(lambda: sum(key.namespace == "forgers" for key in world._keys.values()) == 12)
     assert taken(it, "forgers") == 1
     it.move_to("neighbours")
-    it.pod("web", "1-100")
+    it.pod("web", "100-199")
     it.ready("web", 100)
     eventually(lambda: not it.records("forgers"), seconds=60, what="they are released")
 

@@ -42,8 +42,9 @@ class Server:
         return orjson.dumps({"resources": resources})
 
 
-def lacking(server: Any, *kinds: str) -> list[str]:
-    return [str(leave) for leave, may in needed(server, kinds) if not may]
+def lacking(server: Any, *kinds: str, condition: bool = True) -> list[str]:
+    found = needed(server, kinds, condition=condition)
+    return [str(leave) for leave, may in found if not may]
 
 
 def test_nothing_is_missing_where_all_is_granted() -> None:
@@ -72,6 +73,12 @@ def test_what_tells_a_wish_from_a_clean_up_is_asked_for() -> None:
         "get namespaces",
         "get customresourcedefinitions.apiextensions.k8s.io poddnats.alibabacloud.com",
     ]
+
+
+def test_leave_to_tell_pods_is_asked_for_where_they_are_to_be_told() -> None:
+    server = Server("patch  pods/status")
+    assert lacking(server) == ["patch pods/status"]
+    assert lacking(server, condition=False) == []
 
 
 def test_a_kind_that_nothing_serves_is_named() -> None:

@@ -25,6 +25,10 @@ IDENTITY = {
 POOL = [
     {"natgwId": "ngw-xxx", "zoneId": "cn-hangzhou-j", "portRangeStart": 512, "portRangeEnd": 1024}
 ]
+SERVES_POLICIES = (
+    "--api-versions",
+    "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy",
+)
 FILLED = IDENTITY | {"networkController": {"natGwPool": POOL}}
 
 
@@ -88,7 +92,7 @@ def test_by_default_it_is_what_kustomize_builds(tmp_path: Path) -> None:
     config = (
         yaml.safe_load((MANIFESTS / "overlays/default/config.yaml").read_text("utf-8")) | FILLED
     )
-    charted = told(render(tmp_path, config, "--include-crds"))
+    charted = told(render(tmp_path, config, "--include-crds", *SERVES_POLICIES))
     built = told([item for item in build("overlays/default") if item["kind"] != "Namespace"])
     del config["credential"]
     built["ConfigMap", "dnatctl-config"]["data"] = config
@@ -117,6 +121,21 @@ def test_with_everything_on_it_is_valid(tmp_path: Path, version: str) -> None:
     }
     for item in render(tmp_path, FILLED | on):
         kubernetes_validate.validate(item, version, strict=True)
+
+
+def test_where_the_server_has_no_policies_none_is_installed(tmp_path: Path) -> None:
+    assert not [o for o in render(tmp_path, FILLED) if o["kind"].startswith("Validating")]
+
+
+def test_leave_to_tell_pods_may_be_left_out(tmp_path: Path) -> None:
+    objects = render(tmp_path, FILLED | {"podCondition": {"enabled": False}})
+    assert "pods/status" not in str(objects)
+
+
+def test_policies_are_for_the_account_of_the_release(tmp_path: Path) -> None:
+    objects = render(tmp_path, FILLED, *SERVES_POLICIES, "--namespace", "edge")
+    condition = of(objects, "ValidatingAdmissionPolicy", "dnatctl-pods")["spec"]["matchConditions"]
+    assert "system:serviceaccount:edge:dnatctl" in condition[0]["expression"]
 
 
 def test_the_values_of_the_vendor_s_page_are_values(tmp_path: Path) -> None:

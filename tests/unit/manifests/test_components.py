@@ -12,8 +12,8 @@ from dnatctl.cloud.credentials import ADDON_TOKEN_FILE, KEY_FOLDER, KeyFiles
 from tests.unit.manifests.built import MANIFESTS, Object, build, with_component
 
 COMPONENTS = sorted(folder.name for folder in (MANIFESTS / "components").iterdir())
-IN_DEFAULT = {"claim-rules", "pdb"}
-VERSIONS = [f"1.{minor}.0" for minor in range(27, 38)]
+IN_DEFAULT = {"claim-rules", "pdb", "write-guard"}
+VERSIONS = [f"1.{minor}.0" for minor in range(30, 38)]
 OTHERS = {"alibabacloud.com", "monitoring.coreos.com"}
 """Groups that Kubernetes itself does not have."""
 POLICIES = sorted((MANIFESTS / "ram").glob("policy*.json"))
@@ -80,7 +80,8 @@ def test_no_chart_ever_takes_the_definition_along() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda path: path.stem)
 def test_a_policy_allows_every_call_that_is_made(policy: Any) -> None:
-    (statement,) = json.loads(policy.read_text(encoding="utf-8"))["Statement"]
+    statements = json.loads(policy.read_text(encoding="utf-8"))["Statement"]
+    allowed = {action for statement in statements for action in statement["Action"]}
     needed = {
         "vpc:CreateForwardEntry",
         "vpc:DeleteForwardEntry",
@@ -89,4 +90,12 @@ def test_a_policy_allows_every_call_that_is_made(policy: Any) -> None:
         "vpc:DescribeNatGateways",
         "ecs:DescribeNetworkInterfaces",
     }
-    assert needed <= set(statement["Action"])
+    assert needed <= allowed
+
+
+def test_a_policy_that_names_gateways_writes_to_their_tables_only() -> None:
+    text = (MANIFESTS / "ram" / "policy-named-gateways.json").read_text(encoding="utf-8")
+    for statement in json.loads(text)["Statement"]:
+        writes = [a for a in statement["Action"] if not a.partition(":")[2].startswith("Describe")]
+        tables = [":forwardtable/<" in resource for resource in statement["Resource"]]
+        assert all(tables) or not writes

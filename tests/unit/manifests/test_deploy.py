@@ -93,7 +93,6 @@ def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
         "get /pods",
         "list /pods",
         "watch /pods",
-        "patch /pods/status",
         "update /pods/finalizers",
         "update apps/statefulsets/finalizers",
         "get apps/statefulsets",
@@ -121,6 +120,11 @@ def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
         "create /configmaps",
         "patch /configmaps",
     }
+
+
+@pytest.mark.parametrize("folder", OVERLAYS)
+def test_telling_pods_is_a_permission_of_its_own(folder: str) -> None:
+    assert rules("ClusterRole", "dnatctl-pod-condition", folder) == {"patch /pods/status"}
 
 
 def test_publishing_into_annotations_is_a_permission_of_its_own() -> None:

@@ -1,0 +1,32 @@
+"""Where pods may not be told: said once, tried again now and then."""
+
+from __future__ import annotations
+
+from dnatctl.control.untold import ASK_AGAIN_S, Untold
+from tests.support.clock import FakeClock
+
+
+def test_a_refusal_holds_for_a_while_and_in_its_namespace_only() -> None:
+    clock = FakeClock()
+    untold = Untold(clock)
+    assert untold.may_try("games")
+    assert untold.refused("games", "no")
+    assert not untold.may_try("games")
+    assert untold.may_try("shop")
+    clock.advance(ASK_AGAIN_S)
+    assert untold.may_try("games")
+    assert not untold.refused("games", "no"), "no news"
+    assert not untold.may_try("games")
+
+
+def test_health_names_what_was_answered_and_what_to_do_until_it_is_over() -> None:
+    untold = Untold(FakeClock())
+    assert untold.notes() == []
+    for name in ("d", "b", "a", "c"):
+        untold.refused(name, "cannot patch pods/status")
+    (note,) = untold.notes()
+    assert note.startswith("pods are not told how they stand, in a, b, c and 1 more: cannot patch")
+    assert "publish.condition" in note
+    for name in "abcd":
+        untold.accepted(name)
+    assert untold.notes() == []

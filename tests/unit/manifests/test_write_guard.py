@@ -1,0 +1,148 @@
+"""What the account may write, as the API server's own language decides it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import cel
+import pytest
+
+from tests.unit.manifests.built import Object, the
+
+ME = "system:serviceaccount:dnatctl-system:dnatctl"
+POD: Object = {
+    "metadata": {
+        "name": "web",
+        "namespace": "games",
+        "labels": {"app": "web"},
+        "annotations": {"k8s.aliyun.com/pod-dnat": "", "other": "1"},
+        "finalizers": ["example.com/keep"],
+        "ownerReferences": [{"kind": "ReplicaSet", "name": "web", "uid": "u1"}],
+    },
+    "spec": {"containers": [{"name": "main", "image": "nginx"}]},
+    "status": {
+        "phase": "Running",
+        "podIP": "10.0.0.1",
+        "conditions": [{"type": "Ready", "status": "True"}],
+    },
+}
+OURS = {"type": "k8s.aliyun.com/pod-dnat-ready", "status": "True", "reason": "EntriesAvailable"}
+ENDPOINTS = "k8s.aliyun.com/pod-dnat-endpoints"
+
+
+def changed(**changes: Any) -> Object:
+    """The pod with fields changed: `status__podIP`; None takes one away."""
+    new = deepcopy(POD)
+    for path, value in changes.items():
+        *parents, name = path.split("__")
+        part = new
+        for parent in parents:
+            part = part[parent]
+        part.pop(name, None) if value is None else part.update({name: value})
+    return new
+
+
+def denials(policy: str, new: Object, old: Object, who: str = ME, subresource: str = "") -> int:
+    """How many rules of the policy deny the write."""
+    spec = the("ValidatingAdmissionPolicy", policy)["spec"]
+    context: Object = {
+        "object": new,
+        "oldObject": old,
+        "request": {"userInfo": {"username": who}}
+        | ({"subResource": subresource} if subresource else {}),
+        "variables": {},
+    }
+    if not all(cel.evaluate(one["expression"], context) for one in spec["matchConditions"]):
+        return 0
+    for variable in spec.get("variables", ()):
+        context["variables"][variable["name"]] = cel.evaluate(variable["expression"], context)
+    return sum(not cel.evaluate(rule["expression"], context) for rule in spec["validations"])
+
+
+@pytest.mark.parametrize(
+    ("new", "subresource"),
+    [
+        (POD, "status"),
+        (changed(status__conditions=[*POD["status"]["conditions"], OURS]), "status"),
+        (changed(status__conditions=[OURS, *POD["status"]["conditions"]]), "status"),
+        (changed(metadata__annotations={**POD["metadata"]["annotations"], ENDPOINTS: "x"}), ""),
+        (
+            changed(
+                metadata__annotations={
+                    **POD["metadata"]["annotations"],
+                    ENDPOINTS: "x",
+                    "game.kruise.io/network-status": "{}",
+                }
+            ),
+            "",
+        ),
+    ],
+    ids=["nothing", "its condition", "its condition first", "its annotation", "OpenKruiseGame's"],
+)
+def test_what_the_program_writes_of_pods_is_allowed(new: Object, subresource: str) -> None:
+    assert denials("dnatctl-pods", new, POD, subresource=subresource) == 0
+
+
+def test_so_it_is_where_a_pod_has_next_to_nothing() -> None:
+    bare: Object = {"metadata": {"name": "web"}, "spec": {}}
+    told = bare | {"status": {"conditions": [OURS]}}
+    assert denials("dnatctl-pods", told, bare, subresource="status") == 0
+    again = bare | {"status": {"conditions": [OURS | {"status": "False"}]}}
+    assert denials("dnatctl-pods", again, told, subresource="status") == 0
+
+
+THEFTS: dict[str, Object] = {
+    "a label": changed(metadata__labels={"app": "other"}),
+    "all labels": changed(metadata__labels=None),
+    "a finalizer": changed(metadata__finalizers=[]),
+    "an owner": changed(metadata__ownerReferences=None),
+    "an annotation": changed(metadata__annotations={"k8s.aliyun.com/pod-dnat": "", "other": "2"}),
+    "an annotation less": changed(metadata__annotations={"k8s.aliyun.com/pod-dnat": ""}),
+    "an exposure": changed(metadata__annotations={"k8s.aliyun.com/pod-dnat": "false"}),
+    "an IP": changed(status__podIP="10.0.0.9"),
+    "no IP": changed(status__podIP=None),
+    "a phase": changed(status__phase="Failed"),
+    "readiness": changed(status__conditions=[{"type": "Ready", "status": "False"}]),
+    "a condition less": changed(status__conditions=[]),
+    "no conditions": changed(status__conditions=None),
+    "no status": changed(status=None),
+    "an image": changed(spec__containers=[{"name": "main", "image": "evil"}]),
+    "a webhook's annotation by way of the status": changed(
+        metadata__annotations={**POD["metadata"]["annotations"], "game.kruise.io/network-type": "x"}
+    ),
+}
+
+
+@pytest.mark.parametrize("theft", THEFTS)
+def test_a_stolen_token_changes_nothing_else_of_a_pod(theft: str) -> None:
+    assert denials("dnatctl-pods", THEFTS[theft], POD, subresource="status") > 0
+
+
+def test_others_are_not_looked_at() -> None:
+    kubelet = "system:node:worker-1"
+    assert denials("dnatctl-pods", THEFTS["an IP"], POD, who=kubelet, subresource="status") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("dnatctl-ledger", True),
+        ("dnatctl-orders", True),
+        ("dnatctl-adopted-ngw-1", True),
+        ("dnatctl-parked-7", True),
+        ("dnatctl-config", False),
+        ("dnatctl-config-5k2h", False),
+        ("kube-root-ca.crt", False),
+    ],
+)
+def test_of_config_maps_only_the_ledgers_are_its_own(name: str, allowed: bool) -> None:
+    new: Object = {"metadata": {"name": name}}
+    assert (denials("dnatctl-configmaps", new, {}) == 0) is allowed
+
+
+@pytest.mark.parametrize("name", ["dnatctl-pods", "dnatctl-configmaps"])
+def test_each_policy_is_in_force(name: str) -> None:
+    binding = the("ValidatingAdmissionPolicyBinding", name)["spec"]
+    assert binding == {"policyName": name, "validationActions": ["Deny"]}
+    assert the("ValidatingAdmissionPolicy", name)["spec"]["failurePolicy"] == "Fail"
