@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dnatctl.cloud.credentials import CredentialError, CredentialSource, CredentialType, choose
+from dnatctl.cloud.credentials import (
+    CredentialError,
+    CredentialSource,
+    CredentialType,
+    KeyFiles,
+    choose,
+)
 from dnatctl.cloud.operation import Operation
 from dnatctl.config import Config, ConfigErrors, CredentialSetting, load
 from dnatctl.config.doubts import misspelt
 from dnatctl.config.load import ENVIRONMENT
+from dnatctl.config.readers import read_by_all
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
 
@@ -72,7 +80,8 @@ def load_config(path: Path, warn: Callable[[str], None] = _warn) -> Config:
     except ConfigErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(2)
-    for warning in (*config.warnings, *misspelt(os.environ, _variables())):
+    doubts = misspelt(os.environ, _variables()), read_by_all(_files_of_keys(path, config))
+    for warning in (*config.warnings, *chain.from_iterable(doubts)):
         warn(warning)
     return config
 
@@ -82,6 +91,14 @@ def _variables() -> set[str]:
     context = click.get_current_context(silent=True)
     options = context.command.params if context else ()
     return {*ENVIRONMENT, *(str(option.envvar) for option in options if option.envvar)}
+
+
+def _files_of_keys(path: Path, config: Config) -> Iterator[Path]:
+    """The files that hold keys: the configuration, if it does, and the mounted pair."""
+    if config.credential.access_secret and not os.environ.get("DNATCTL_ACCESS_SECRET"):
+        yield path
+    for name in KeyFiles(config.credential.key_folder).paths:
+        yield Path(name)
 
 
 def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> CredentialSource:

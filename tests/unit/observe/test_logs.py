@@ -267,3 +267,12 @@ def test_the_gap_is_told_once_lines_are_written_again(written):
     ]
     structlog.get_logger().info("and again")
     assert [line["msg"] for line in lines(written)] == ["and again"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_others_wrote_makes_no_line_of_its_own_and_moves_no_cursor(written, form):
+    written.configure("info", form)
+    structlog.get_logger().info("invalid", value='80\n{"msg": "forged"}\x1b[2J\x00\r')
+    text = written()
+    assert len(text.splitlines()) == 1
+    assert not {"\x1b", "\x00", "\r"} & set(text)

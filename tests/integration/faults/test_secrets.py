@@ -1,0 +1,44 @@
+"""Whatever a controller leaves behind, its keys are not in it."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+from dnatctl_sim.cloud import Fault
+from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET
+from tests.integration.faults.test_process_life import port_of, program
+from tests.support.process import Program
+from tests.support.stage import stage
+
+ECHO = f"signed with {ACCESS_KEY}:{ACCESS_SECRET}, which nobody may know"
+"""What a careless proxy or cloud may answer: such words end up in events and conditions."""
+
+KINDS = ("pods", "poddnats.alibabacloud.com", "events", "leases.coordination.k8s.io", "configmaps")
+PAGES = (("health", "/readyz?verbose"), ("metrics", "/metrics"), ("status", "/status"))
+
+
+def test_nothing_that_a_run_leaves_behind_holds_a_key() -> None:
+    with stage() as it, program(it, "--log-level", "debug", elect=True) as controller:
+        for api in ("CreateForwardEntry", "DescribeForwardTableEntries", "DescribeNatGateways"):
+            it.cloud.add_fault(
+                Fault(action="error", apis=[api], code="Odd.Code", message=ECHO, times=3)
+            )
+        controller.start()
+        it.pod("web")
+        it.ready("web")
+        left = {kind: json.dumps(it.kube.store.list(kind)) for kind in KINDS}
+        left |= {page: _page(controller, which, page) for which, page in PAGES}
+        controller.end()
+        left["log"] = controller.log.read_text("utf-8")
+        assert "which nobody may know" in left["log"], "what was answered is shown"
+        for key in (ACCESS_SECRET, ACCESS_KEY):
+            assert [where for where, text in left.items() if key in text] == []
+
+
+def _page(controller: Program, which: str, path: str) -> str:
+    url = f"http://127.0.0.1:{port_of(controller, which)}{path}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: bytes = answer.read()
+    assert text
+    return text.decode()
