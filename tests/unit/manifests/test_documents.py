@@ -37,3 +37,11 @@ def test_files_and_constants_that_are_named_are_there(page: str) -> None:
     for constant, name in CONSTANT.findall(text):
         source = (ROOT / name).read_text("utf-8")
         assert re.search(rf"^{constant}\b", source, re.MULTILINE), constant
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert len(set(numbers)) == len(pages)
+    for page, number in zip(pages, numbers, strict=True):
+        assert page.read_text("utf-8").startswith(f"# {number}: "), page.name
