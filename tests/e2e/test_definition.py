@@ -176,6 +176,7 @@ def test_a_release_that_loses_the_definition_and_puts_it_back(
 
     other.run("upgrade", "--force-conflicts")
     eventually(lambda: _discovered(arena) == {"v1beta1"})
+    eventually(lambda: told(arena, "DefinitionOlder"), within=20)
     arena.at_rest()
     assert state(arena) == before
 
