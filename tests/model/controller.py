@@ -14,16 +14,16 @@ from typing import Any, NamedTuple
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
-from dnatctl.control import reconciler as reconciling
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.control.gateway.threads import TableThreads
 from dnatctl.control.gateway.writer import TableWriter
-from dnatctl.control.look import Lookout, _Answers
-from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.signals import Signals
-from dnatctl.control.tenancy import Nodes
-from dnatctl.control.views import Views
+from dnatctl.control.sight.look import Lookout, _Answers
+from dnatctl.control.sight.tenancy import Nodes
+from dnatctl.control.state.signals import Signals
+from dnatctl.control.state.views import Views
+from dnatctl.control.work import reconciler as reconciling
+from dnatctl.control.work.reconciler import Reconciler
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import KubeError

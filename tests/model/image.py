@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from dnatctl.control.gateway.remains import Vanished
 from dnatctl.control.gateway.sweeper import Sweeper
-from dnatctl.control.look import Basis, Lookout
-from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.views import Views
+from dnatctl.control.sight.look import Basis, Lookout
+from dnatctl.control.state.views import Views
+from dnatctl.control.work.reconciler import Reconciler
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
 from dnatctl.objects import Key, PodDNAT, PodDNATSpec
 from dnatctl.plan.case import CONFLICTS_BELIEVED

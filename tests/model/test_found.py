@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.model import NewEntry
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.values import Plan, Publish, Retire

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from dnatctl.control.look import Lookout
-from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.views import Views
+from dnatctl.control.sight.look import Lookout
+from dnatctl.control.state.views import Views
+from dnatctl.control.work.reconciler import Reconciler
 from dnatctl.pool.claims import Claims
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.line import Line

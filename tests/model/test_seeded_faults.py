@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.plan import adoption, release
 from dnatctl.plan import plan as planning
 from dnatctl.plan.owners import was_let_go

@@ -18,8 +18,8 @@ from dnatctl.cli.options import (
     provider_for,
 )
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.collector import Collector
 from dnatctl.control.settings import Settings
+from dnatctl.control.tools.collector import Collector
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.poddnats import served_version
 from dnatctl.model import ForwardEntry

@@ -18,8 +18,8 @@ from dnatctl.cli.options import (
     provider_for,
 )
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.forecast import Forecast
 from dnatctl.control.settings import Settings
+from dnatctl.control.tools.forecast import Forecast
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.logs import configure

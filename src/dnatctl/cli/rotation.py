@@ -30,7 +30,7 @@ class Tell(Protocol):
 
 
 class Follower(Protocol):
-    """Takes a changed configuration in; see `dnatctl.control.reload`."""
+    """Takes a changed configuration in; see `dnatctl.control.people.reload`."""
 
     def take(self, config: Config) -> bool:
         """Work with it from now on; False where that cannot be."""

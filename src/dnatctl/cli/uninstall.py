@@ -20,9 +20,9 @@ from dnatctl.cli.options import (
     provider_for,
 )
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.collector import Collector
 from dnatctl.control.settings import Settings
-from dnatctl.control.uninstall import Survey, Uninstaller
+from dnatctl.control.tools.collector import Collector
+from dnatctl.control.tools.uninstall import Survey, Uninstaller
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.leftovers import Leftovers

@@ -16,9 +16,9 @@ import structlog
 from dnatctl.clock import Clock, Deadline, SystemClock
 from dnatctl.cloud.api import CloudApi
 from dnatctl.control.parts import Parts
-from dnatctl.control.reload import Reloader
+from dnatctl.control.people.reload import Reloader
 from dnatctl.control.settings import Settings
-from dnatctl.control.signals import PULSE_S
+from dnatctl.control.state.signals import PULSE_S
 from dnatctl.control.watchdog import Watchdog
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.client import KubeClient

@@ -9,26 +9,26 @@ from functools import partial
 from dnatctl.clock import Clock
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.eni import EniCache
-from dnatctl.control.board import Board
-from dnatctl.control.definition import DefinitionKeeper
-from dnatctl.control.doors import Doors
+from dnatctl.control.cluster.identity import Identity, Permission, teller
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.gateway.sweeper import Sweeper
-from dnatctl.control.identity import Identity, Permission, teller
-from dnatctl.control.inventory import Inventory, watch_counts
-from dnatctl.control.look import Lookout
-from dnatctl.control.lookups import KubeLookups
-from dnatctl.control.ordering import OrderKeeper
-from dnatctl.control.reconciler import Reconciler
-from dnatctl.control.reload import Reloader
-from dnatctl.control.report import Report
-from dnatctl.control.resolver import EniResolver, forgetting
+from dnatctl.control.people.board import Board
+from dnatctl.control.people.doors import Doors
+from dnatctl.control.people.inventory import Inventory, watch_counts
+from dnatctl.control.people.ordering import OrderKeeper
+from dnatctl.control.people.reload import Reloader
+from dnatctl.control.people.report import Report
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
-from dnatctl.control.signals import Signals
+from dnatctl.control.sight.definition import DefinitionKeeper
+from dnatctl.control.sight.look import Lookout
+from dnatctl.control.sight.lookups import KubeLookups
+from dnatctl.control.sight.resolver import EniResolver, forgetting
+from dnatctl.control.sight.tenancy import Nodes
 from dnatctl.control.standing import Standing
-from dnatctl.control.tenancy import Nodes
-from dnatctl.control.views import Views
-from dnatctl.control.workers import Workers, pod_queue
+from dnatctl.control.state.signals import Signals
+from dnatctl.control.state.views import Views
+from dnatctl.control.work.reconciler import Reconciler
+from dnatctl.control.work.workers import Workers, pod_queue
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import KubeClient

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dnatctl.config import Config, EntryPolicy
-from dnatctl.control.damping import CHANGES_A_MINUTE
 from dnatctl.model import PortRange
 from dnatctl.plan.exposure import Rules
-from dnatctl.plan.values import Policy, TakeOver
+from dnatctl.plan.values import CHANGES_A_MINUTE, Policy, TakeOver
 from dnatctl.pool import GatewayPool
 from dnatctl.table.orphans import USUAL, Patience
 
@@ -25,10 +24,10 @@ slow, has ended."""
 
 @dataclass(slots=True)
 class Settings:
-    """`config` is another one when the file has changed (`dnatctl.control.reload`): whoever needs
-    something of it asks for it each time. All else stays. Addresses are `host:port` or `:port`.
-    `orphans`, `sweep_s`: how sure the sweeper must be, and how often it looks, in seconds.
-    `changes_a_minute`: see `dnatctl.control.damping`.
+    """`config` is another one when the file has changed (`dnatctl.control.people.reload`): whoever
+    needs something of it asks for it each time. All else stays. Addresses are `host:port` or
+    `:port`. `orphans`, `sweep_s`: how sure the sweeper must be, and how often it looks, in seconds.
+    `changes_a_minute`: see `dnatctl.control.work.damping`.
     """
 
     config: Config

@@ -33,6 +33,11 @@ class WorkloadAnswer(StrEnum):
     """It has not been asked."""
 
 
+CHANGES_A_MINUTE = 6
+"""Times that one name may take new endpoints within a minute: more than a person edits or a
+workload replaces a pod."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deletion:
     """Why the PodDNAT of a pod that runs is being deleted.

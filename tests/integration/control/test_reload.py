@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.control.reload import REFUSED
+from dnatctl.control.people.reload import REFUSED
 from dnatctl_sim.cloud import Scenario
 from tests.support.stage import NAMESPACE, Object, Stage, eventually, fast, stage
 

@@ -244,7 +244,7 @@ def test_a_definition_that_goes_is_nobodys_wish() -> None:
 def test_what_may_not_be_looked_at_cuts_nobody_off(
     it: Stage, resource: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in ("dnatctl.control.look", "dnatctl.plan.deletion"):
+    for place in ("dnatctl.control.sight.look", "dnatctl.plan.deletion"):
         monkeypatch.setattr(f"{place}.ASK_AGAIN_S", 0.3)
     it.pod("alone")
     it.ready("alone")

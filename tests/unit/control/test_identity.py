@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dnatctl.control.identity import MIGRATING, MIGRATION_S, WORKED_AS, Identity
-from dnatctl.control.views import Views
+from dnatctl.control.cluster.identity import MIGRATING, MIGRATION_S, WORKED_AS, Identity
+from dnatctl.control.state.views import Views
 from dnatctl.table.marks import Marks
 from dnatctl.times import format_time
 from tests.support.clock import FakeClock

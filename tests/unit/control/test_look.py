@@ -10,10 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.cloud.eni import EniCache
-from dnatctl.control.look import MOST_QUESTIONS, Lookout
-from dnatctl.control.resolver import forgetting
-from dnatctl.control.tenancy import Nodes
-from dnatctl.control.views import Views
+from dnatctl.control.sight.look import MOST_QUESTIONS, Lookout
+from dnatctl.control.sight.resolver import forgetting
+from dnatctl.control.sight.tenancy import Nodes
+from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.model import Eni

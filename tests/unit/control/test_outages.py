@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.control.outages import Outages
+from dnatctl.control.state.outages import Outages
 from dnatctl.model import Gateway, GatewayEip
 
 IP = "1.1.1.1"

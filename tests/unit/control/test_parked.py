@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.control.parked import Parked
-from dnatctl.control.views import Views
+from dnatctl.control.cluster.parked import Parked
+from dnatctl.control.state.views import Views
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Condition, Key, PodDNAT, PodDNATStatus
 from tests.support.clock import FakeClock

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from dnatctl.clock import SystemClock
-from dnatctl.control.queue import Priority, WorkQueue
+from dnatctl.control.state.queue import Priority, WorkQueue
 from tests.support.clock import FakeClock
 
 

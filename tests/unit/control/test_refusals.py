@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.control.refusals import FIRST_S, LONGEST_S, MESSAGE_LIMIT, Refusals, is_refusal
+from dnatctl.control.state.refusals import FIRST_S, LONGEST_S, MESSAGE_LIMIT, Refusals, is_refusal
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
 

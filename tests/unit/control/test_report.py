@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.config import Publishing
-from dnatctl.control.report import ENDPOINTS, SAY_AGAIN_S, Report
+from dnatctl.control.people.report import ENDPOINTS, SAY_AGAIN_S, Report
 from dnatctl.objects import POD_READY, Condition, Pod, PodDNAT
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Problem

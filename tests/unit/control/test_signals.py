@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.control.queue import WorkQueue
-from dnatctl.control.signals import Signals
-from dnatctl.control.views import Views
+from dnatctl.control.state.queue import WorkQueue
+from dnatctl.control.state.signals import Signals
+from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node
 from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodRef

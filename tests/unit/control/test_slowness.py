@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from dnatctl.control.queue import WorkQueue
-from dnatctl.control.slowness import BELIEVED_S
+from dnatctl.control.state.queue import WorkQueue
+from dnatctl.control.state.slowness import BELIEVED_S
 from tests.support.clock import FakeClock
 
 WORKERS = 3

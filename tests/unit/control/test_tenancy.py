@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dnatctl.cloud.eni import TTL, EniCache
-from dnatctl.control.tenancy import CLOUD_WAITED_FOR_S, Nodes, Tenancy
-from dnatctl.control.views import Views
+from dnatctl.control.sight.tenancy import CLOUD_WAITED_FOR_S, Nodes, Tenancy
+from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnatctl.control.untold import ASK_AGAIN_S, Untold
+from dnatctl.control.people.untold import ASK_AGAIN_S, Untold
 from tests.support.clock import FakeClock
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.control.views import Counts, Views
+from dnatctl.control.state.views import Counts, Views
 from dnatctl.model import Endpoint, GatewayEip
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool.handover import encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.objects import Key, PodDNAT
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, spec

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from dnatctl.control.waiting import CALLED_AT_ONCE, Turns, Waiting
+from dnatctl.control.state.waiting import CALLED_AT_ONCE, Turns, Waiting
 from dnatctl.objects import Key
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import QUARANTINE, endpoint, offer, pool_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnatctl.cloud.errors import CloudError
 from dnatctl.control.gateway.listener import Listener
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.model import Endpoint, NewEntry
 from dnatctl.pool import Target
 from dnatctl.table.writes import CreateRow, PendingWrite

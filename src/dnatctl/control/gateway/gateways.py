@@ -20,7 +20,7 @@ from dnatctl.control.gateway.remains import Remains
 from dnatctl.control.gateway.rounds import Rounds
 from dnatctl.control.gateway.threads import TableThreads
 from dnatctl.control.gateway.writer import TableWriter
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.loop import Loop

@@ -9,7 +9,7 @@ from dnatctl.table.writes import Write
 
 
 class Listener(Protocol):
-    """The controller at large (`dnatctl.control.signals`).
+    """The controller at large (`dnatctl.control.state.signals`).
 
     Every method is quick and may be called from any thread, with no lock of the caller held.
     """

@@ -13,7 +13,7 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.blame import Blame
 from dnatctl.control.gateway.listener import Listener, NextDoor
 from dnatctl.control.gateway.mends import hindrance, is_passing, told
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.table.backlog import Backlog, Recourse
 from dnatctl.table.write_pace import TablePace

@@ -12,7 +12,7 @@ from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.remains import Remains
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
 from dnatctl.model import EntryStatus, ForwardEntry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dnatctl.cloud.api import CloudApi
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.model import Endpoint
 from dnatctl.table.marks import Marks
 from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, PendingWrite, Write

@@ -15,7 +15,7 @@ import structlog
 
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.gateway.remains import Vanished
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger

@@ -10,7 +10,7 @@ from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.poller import TablePoller
 from dnatctl.control.gateway.remains import Remains
 from dnatctl.control.gateway.writer import TableWriter
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.backlog import Backlog

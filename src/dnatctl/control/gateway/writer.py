@@ -18,7 +18,7 @@ from dnatctl.cloud.errors import CloudError
 from dnatctl.control.gateway.listener import Listener, NextDoor
 from dnatctl.control.gateway.outcomes import Outcomes
 from dnatctl.control.gateway.sending import begin, send, token_of
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
 from dnatctl.model import NewEntry

@@ -7,7 +7,7 @@ from typing import Any
 
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.gateway.threads import TableThreads
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.model import ForwardEntry, Gateway, NewEntry, PortRange
 from dnatctl.objects import Key, PodDNAT
 from dnatctl.observe.metrics import Metrics

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from msgspec.structs import replace as replaced
 
 from dnatctl.clock import Clock
-from dnatctl.control.outages import Outages
-from dnatctl.control.waiting import Waiting
+from dnatctl.control.state.outages import Outages
+from dnatctl.control.state.waiting import Waiting
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.orders import Orders

@@ -16,8 +16,8 @@ from typing import Protocol, TypeVar
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.gateway.gateways import Gateways
-from dnatctl.control.tenancy import Nodes, Tenancy
-from dnatctl.control.views import Views
+from dnatctl.control.sight.tenancy import Nodes, Tenancy
+from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.model import Endpoint, Eni, NewEntry

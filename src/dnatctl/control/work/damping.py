@@ -10,11 +10,7 @@ from collections import OrderedDict, deque
 
 from dnatctl.objects import Key
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.values import Allowance
-
-CHANGES_A_MINUTE = 6
-"""Times that one name may take new endpoints within a minute: more than a person edits or a
-workload replaces a pod."""
+from dnatctl.plan.values import CHANGES_A_MINUTE, Allowance
 
 MINUTE_S = 60.0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from dnatctl.control.queue import Priority, WorkQueue
-from dnatctl.control.views import Views
+from dnatctl.control.state.queue import Priority, WorkQueue
+from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node
 from dnatctl.objects import Key, Pod, PodDNAT, PodRef

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
+from dnatctl.control.cluster.parked import Parked
 from dnatctl.control.gateway.sweeper import shared
-from dnatctl.control.parked import Parked
 from dnatctl.control.settings import Settings
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.kube import answers, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError

@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import structlog
 
-from dnatctl.control.damping import CHANGES_A_MINUTE, Damper
-from dnatctl.control.look import Lookout
-from dnatctl.control.refusals import (
+from dnatctl.control.sight.look import Lookout
+from dnatctl.control.state.refusals import (
     DOUBTS_UNTOLD,
     PASSING,
     Refusals,
@@ -17,9 +16,10 @@ from dnatctl.control.refusals import (
     not_answered,
     not_stored,
 )
-from dnatctl.control.roles import Hands, Keeper, Keepless, Reporter
-from dnatctl.control.signals import Signals
-from dnatctl.control.views import Views
+from dnatctl.control.state.signals import Signals
+from dnatctl.control.state.views import Views
+from dnatctl.control.work.damping import Damper
+from dnatctl.control.work.roles import Hands, Keeper, Keepless, Reporter
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
@@ -28,6 +28,7 @@ from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec, PodRef
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.plan import is_done_with, is_held, plan
 from dnatctl.plan.values import (
+    CHANGES_A_MINUTE,
     Adopt,
     CreateRecord,
     DeleteRecord,

@@ -10,7 +10,7 @@ from dnatctl import __version__
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.settings import Settings
 from dnatctl.control.standing import Standing
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.kube.informer import Informer
 from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, PortRange, Protocol
 from dnatctl.objects import READY, Key, Pod, PodDNAT

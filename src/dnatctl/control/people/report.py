@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from dnatctl.clock import Clock
 from dnatctl.config import Publishing
-from dnatctl.control.untold import Untold
+from dnatctl.control.people.untold import Untold
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from dnatctl.control.collector import Collector
+from dnatctl.control.tools.collector import Collector
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.leftovers import Leftovers, MarkedPod
 from dnatctl.model import ForwardEntry

@@ -17,7 +17,7 @@ from random import Random
 from typing import Generic, Protocol, TypeVar
 
 from dnatctl.clock import Clock
-from dnatctl.control.slowness import Slowness
+from dnatctl.control.state.slowness import Slowness
 
 K = TypeVar("K")
 

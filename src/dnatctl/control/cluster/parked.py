@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 import structlog
 
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.model import Endpoint, Protocol

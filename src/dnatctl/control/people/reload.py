@@ -9,8 +9,8 @@ import structlog
 from dnatctl.config import Config, changed, needs_restart
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.settings import Settings
-from dnatctl.control.signals import Signals
-from dnatctl.control.views import Views
+from dnatctl.control.state.signals import Signals
+from dnatctl.control.state.views import Views
 
 log = structlog.get_logger(__name__)
 

@@ -15,13 +15,13 @@ from functools import partial
 
 from dnatctl.clock import Clock, Deadline, SystemClock
 from dnatctl.cloud.api import CloudApi
+from dnatctl.control.cluster.identity import Identity
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.gateway.sweeper import Sweeper
-from dnatctl.control.identity import Identity
-from dnatctl.control.queue import WorkQueue
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
-from dnatctl.control.signals import Signals
-from dnatctl.control.views import Views
+from dnatctl.control.state.queue import WorkQueue
+from dnatctl.control.state.signals import Signals
+from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
-from dnatctl.control.refusals import PASSING
+from dnatctl.control.state.refusals import PASSING
 from dnatctl.kube.around import THE_DEFINITION, Surroundings
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import KubeClient

@@ -11,7 +11,7 @@ import structlog
 
 from dnatctl.clock import Clock, Deadline
 from dnatctl.cloud.api import Stopped
-from dnatctl.control.queue import QueueMetrics, WorkQueue
+from dnatctl.control.state.queue import QueueMetrics, WorkQueue
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.loop import Loop

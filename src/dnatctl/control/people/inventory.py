@@ -9,7 +9,7 @@ from typing import Any
 from dnatctl.clock import Clock
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.settings import Settings
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.kube.informer import Informer
 from dnatctl.model import Protocol
 from dnatctl.observe.pool import IpCount, QuotaCount, TableCount

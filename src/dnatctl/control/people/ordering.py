@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from dnatctl.control.views import Views
+from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.orders import OrdersApi

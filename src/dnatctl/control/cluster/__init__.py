@@ -1,0 +1,1 @@
+"""Which cluster this is, and what an earlier leader has left."""

@@ -1,0 +1,1 @@
+"""What commands do with the parts of a controller that is not running."""
