@@ -133,7 +133,8 @@ def test_leave_to_tell_pods_may_be_left_out(tmp_path: Path) -> None:
 
 
 def test_policies_are_for_the_account_of_the_release(tmp_path: Path) -> None:
-    objects = render(tmp_path, FILLED, *SERVES_POLICIES, "--namespace", "edge")
+    guarded = FILLED | {"writeGuard": {"enabled": True}}
+    objects = render(tmp_path, guarded, *SERVES_POLICIES, "--namespace", "edge")
     condition = of(objects, "ValidatingAdmissionPolicy", "dnatctl-pods")["spec"]["matchConditions"]
     assert "system:serviceaccount:edge:dnatctl" in condition[0]["expression"]
 

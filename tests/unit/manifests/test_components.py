@@ -12,8 +12,10 @@ from dnatctl.cloud.credentials import ADDON_TOKEN_FILE, KEY_FOLDER, KeyFiles
 from tests.unit.manifests.built import MANIFESTS, Object, build, with_component
 
 COMPONENTS = sorted(folder.name for folder in (MANIFESTS / "components").iterdir())
-IN_DEFAULT = {"claim-rules", "pdb", "write-guard"}
-VERSIONS = [f"1.{minor}.0" for minor in range(30, 38)]
+IN_DEFAULT = {"claim-rules", "pdb"}
+VERSIONS = [f"1.{minor}.0" for minor in range(27, 38)]
+SINCE = {"write-guard": "1.30.0"}
+"""The first version that knows what a component is made of, where that is later."""
 OTHERS = {"alibabacloud.com", "monitoring.coreos.com"}
 """Groups that Kubernetes itself does not have."""
 POLICIES = sorted((MANIFESTS / "ram").glob("policy*.json"))
@@ -47,7 +49,7 @@ def test_what_is_installed_by_default_is_valid(version: str) -> None:
 def test_every_component_is_valid_on_the_oldest_and_the_newest(component: str) -> None:
     objects = list(with_component(component))
     assert objects != build("overlays/default")
-    for version in (VERSIONS[0], VERSIONS[-1]):
+    for version in (SINCE.get(component, VERSIONS[0]), VERSIONS[-1]):
         valid(objects, version)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import cel
 import pytest
 
-from tests.unit.manifests.built import Object, the
+from tests.unit.manifests.built import Object, with_component
 
 ME = "system:serviceaccount:dnatctl-system:dnatctl"
 POD: Object = {
@@ -41,6 +42,20 @@ def changed(**changes: Any) -> Object:
             part = part[parent]
         part.pop(name, None) if value is None else part.update({name: value})
     return new
+
+
+@cache
+def guard() -> tuple[Object, ...]:
+    """All that is installed where the component is taken along."""
+    return with_component("write-guard")
+
+
+def the(kind: str, name: str) -> Any:
+    """One object of those."""
+    (found,) = (
+        item for item in guard() if (item["kind"], item["metadata"]["name"]) == (kind, name)
+    )
+    return found
 
 
 def denials(policy: str, new: Object, old: Object, who: str = ME, subresource: str = "") -> int:
