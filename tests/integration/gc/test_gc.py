@@ -27,6 +27,7 @@ def it() -> Iterator[Stage]:
 def run_gc(it: Stage, tmp_path: Path, *arguments: str, answer: str = "") -> Result:
     config = tmp_path / "config.yaml"
     endpoint = it.cloud_server.endpoint
+    config.touch(mode=0o600)
     config.write_text(
         yaml.safe_dump({**it.configuration(), "endpoints": {"vpc": endpoint, "ecs": endpoint}})
     )
