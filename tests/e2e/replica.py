@@ -43,6 +43,8 @@ class Replica:
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "dnatctl.log"
         self.config = folder / "config.yaml"
+        if not program:  # the image's user is another one than this
+            self.config.touch(mode=0o600)
         self.config.write_text(yaml.safe_dump(dict(config)))
         self._metrics_port, self._health_port, self._status_port = free_ports(3)
         self.key = str(config.get("credential", {}).get("accessKey", ""))
