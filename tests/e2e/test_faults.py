@@ -163,7 +163,7 @@ def test_conflicts_and_throttling_under_load_cost_time_and_nothing_else(
     replica = arena.start()
     with _one_request_at_once(arena), meddling(arena, namespace):
         _deploy(arena, namespace, 12)
-        eventually(lambda: {409, 429} <= {e.code for e in arena.requests()}, within=60, every=0.5)
+        eventually(lambda: _were_met(arena, namespace, 409, 429), within=60, every=1.0)
         eventually(lambda: len(_entries(arena, namespace)) == 12, within=60)
         _scale(arena, namespace, 4)
         eventually(lambda: len(arena.records(namespace)) == 4, within=60)
@@ -172,6 +172,16 @@ def test_conflicts_and_throttling_under_load_cost_time_and_nothing_else(
     assert replica.total("controller_runtime_reconcile_errors_total") == 0
     assert replica.total("rest_client_requests_total", code="429") > 0
     arena.at_rest()
+
+
+def _were_met(arena: Arena, namespace: str, *codes: int) -> bool:
+    """Whether dnatctl has met these answers; if not, there is more to do for it, as whether two
+    requests of it come at once is chance."""
+    if set(codes) <= {request.code for request in arena.requests()}:
+        return True
+    for found in arena.api.items(pods_path(namespace))[:3]:
+        arena.api.delete(f"{pods_path(namespace)}/{found['metadata']['name']}")
+    return False
 
 
 def _deploy(arena: Arena, namespace: str, replicas: int) -> None:
