@@ -22,8 +22,8 @@ from dnatctl.control.sight.look import Lookout, _Answers
 from dnatctl.control.sight.tenancy import Nodes
 from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
-from dnatctl.control.work import reconciler as reconciling
-from dnatctl.control.work.reconciler import Reconciler
+from dnatctl.control.worker import reconciler as reconciling
+from dnatctl.control.worker.reconciler import Reconciler
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import KubeError

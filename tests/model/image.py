@@ -16,7 +16,7 @@ from dnatctl.control.gateway.remains import Vanished
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.control.sight.look import Basis, Lookout
 from dnatctl.control.state.views import Views
-from dnatctl.control.work.reconciler import Reconciler
+from dnatctl.control.worker.reconciler import Reconciler
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
 from dnatctl.objects import Key, PodDNAT, PodDNATSpec
 from dnatctl.plan.case import CONFLICTS_BELIEVED

@@ -9,7 +9,7 @@ import pytest
 
 from dnatctl.control.sight.look import Lookout
 from dnatctl.control.state.views import Views
-from dnatctl.control.work.reconciler import Reconciler
+from dnatctl.control.worker.reconciler import Reconciler
 from dnatctl.pool.claims import Claims
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.line import Line

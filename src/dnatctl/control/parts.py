@@ -27,8 +27,8 @@ from dnatctl.control.sight.tenancy import Nodes
 from dnatctl.control.standing import Standing
 from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
-from dnatctl.control.work.reconciler import Reconciler
-from dnatctl.control.work.workers import Workers, pod_queue
+from dnatctl.control.worker.reconciler import Reconciler
+from dnatctl.control.worker.workers import Workers, pod_queue
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import KubeClient

@@ -27,7 +27,7 @@ class Settings:
     """`config` is another one when the file has changed (`dnatctl.control.people.reload`): whoever
     needs something of it asks for it each time. All else stays. Addresses are `host:port` or
     `:port`. `orphans`, `sweep_s`: how sure the sweeper must be, and how often it looks, in seconds.
-    `changes_a_minute`: see `dnatctl.control.work.damping`.
+    `changes_a_minute`: see `dnatctl.control.worker.damping`.
     """
 
     config: Config

@@ -19,12 +19,12 @@ from tests.support.stage import NAMESPACE, Stage, eventually, stage
 LEASES = "leases.coordination.k8s.io"
 
 IMPATIENT = """
-import dnatctl.control.watchdog, dnatctl.control.work.workers, dnatctl.heartbeat
-dnatctl.heartbeat.SLACK_S = dnatctl.control.work.workers.WORK_S = 1.0
+import dnatctl.control.watchdog, dnatctl.control.worker.workers, dnatctl.heartbeat
+dnatctl.heartbeat.SLACK_S = dnatctl.control.worker.workers.WORK_S = 1.0
 dnatctl.control.watchdog.GRACE_S = 3.0
 """
 DYING = """
-import dnatctl.control.work.reconciler as reconciler
+import dnatctl.control.worker.reconciler as reconciler
 usual = reconciler.Reconciler.reconcile
 def reconcile(self, ref):
     if ref.key.name == "poison":

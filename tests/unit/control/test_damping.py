@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnatctl.control.work.damping import CHANGES_A_MINUTE, MINUTE_S, Damper
+from dnatctl.control.worker.damping import CHANGES_A_MINUTE, MINUTE_S, Damper
 from dnatctl.objects import Key
 
 A, B = Key("games", "a"), Key("games", "b")

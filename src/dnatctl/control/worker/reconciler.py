@@ -18,8 +18,8 @@ from dnatctl.control.state.refusals import (
 )
 from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
-from dnatctl.control.work.damping import Damper
-from dnatctl.control.work.roles import Hands, Keeper, Keepless, Reporter
+from dnatctl.control.worker.damping import Damper
+from dnatctl.control.worker.roles import Hands, Keeper, Keepless, Reporter
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
