@@ -94,6 +94,14 @@ class Asking:
         except ValueError as error:
             raise KubeError(Failure.UNKNOWN, f"/status cannot be read: {error}") from error
 
+    def status_if_told(self, instead: str) -> StatusDocument | None:
+        """As `status`; where it cannot be had, that is said, and from what the answer is made."""
+        try:
+            return self.status()
+        except KubeError as error:
+            aside(f"the leader does not answer ({error}): from {instead} alone")
+            return None
+
     def _fetch(self) -> bytes:
         if self.server:
             return _here(self.server)

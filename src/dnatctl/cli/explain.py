@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dnatctl.cli.asking import Asking, aside, asking, colours, give_document, now
+from dnatctl.cli.asking import Asking, asking, colours, give_document, now
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
 from dnatctl.status.explain import Explanation, Lead, Link, LinkState, PodFacts, explain, rules_of
 
 if TYPE_CHECKING:
     from dnatctl.objects import PodDNAT
-    from dnatctl.status.document import StatusDocument
 
 SIGNS = {LinkState.GOOD: "✓", LinkState.WAITS: "…", LinkState.WRONG: "✗", LinkState.UNKNOWN: "?"}
 COLOURS = {
@@ -68,7 +67,7 @@ def _facts(it: Asking, key: Key) -> PodFacts:
     from dnatctl.kube.around_pod import look
 
     around = look(it.client, key)
-    status = _status(it)
+    status = it.status_if_told("the cluster's objects")
     served, record = _record(it, key)
     lead, problem = _lead(it)
     return PodFacts(
@@ -110,11 +109,3 @@ def _lead(it: Asking) -> tuple[Lead | None, str]:
         return None, ""
     renewed = str(lease.spec.get("renewTime") or "")
     return Lead(lease.holder, renewed, float(lease.duration or 15)), ""
-
-
-def _status(it: Asking) -> StatusDocument | None:
-    try:
-        return it.status()
-    except KubeError as error:
-        aside(f"the leader does not answer ({error}): from the cluster's objects alone")
-        return None

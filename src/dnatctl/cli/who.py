@@ -8,9 +8,7 @@ import sys
 import click
 
 from dnatctl.cli.asking import Asking, aside, asking, give
-from dnatctl.kube.errors import KubeError
 from dnatctl.model import Endpoint, PortRange, Protocol
-from dnatctl.status.document import StatusDocument
 from dnatctl.status.who import holders
 
 HEAD = ("ENDPOINT", "WHAT", "WHO", "SINCE", "UNTIL", "NOTE")
@@ -48,7 +46,7 @@ def who(it: Asking, endpoint: tuple[Endpoint, ...]) -> None:
     so. Exits with 1 if nothing is known of it.
     """
     records = it.all_records()
-    status = _status(it)
+    status = it.status_if_told("PodDNATs")
     found = list(holders(endpoint, records, status))
     give(it.output, [holder._asdict() for holder in found], HEAD, found)
     if status is not None and status.history_since:
@@ -56,11 +54,3 @@ def who(it: Asking, endpoint: tuple[Endpoint, ...]) -> None:
     if not found:
         aside("nobody has it, as far as is known")
         sys.exit(1)
-
-
-def _status(it: Asking) -> StatusDocument | None:
-    try:
-        return it.status()
-    except KubeError as error:
-        aside(f"the leader does not answer ({error}): from PodDNATs alone")
-        return None

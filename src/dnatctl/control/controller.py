@@ -145,6 +145,7 @@ class Controller:
         self.parts.queue.shutdown()
         self.parts.gateways.stop_writers()
         self.parts.resolver.stop()
+        self.parts.orders.stop()
         idle = self.parts.workers.join(drain)
         self.parts.sweeper.stop(drain.left)
         quiet = self.parts.gateways.stop(drain) and idle

@@ -153,7 +153,7 @@ class Parts:
         self.records.on_change(self.gateways.record_changed)
         orders_api = OrdersApi(self.client, settings.namespace)
         resync = self.signals.resync
-        self.orders = OrderKeeper(self.views, orders_api, self.stop, hearts, resync)
+        self.orders = OrderKeeper(self.views, orders_api, hearts, resync)
         self.resolver = EniResolver(self.enis, self.cloud, hearts)
         pod_api = PodApi(self.writing)
         self.lookups = KubeLookups(self.client, pod_api, self.definition.doubt, self.records)

@@ -9,8 +9,9 @@ import msgspec
 import structlog
 
 from dnatctl.kube import answers, discovery, paths
-from dnatctl.kube.client import JSON, LARGEST_PAGE, MERGE_PATCH, KubeClient
+from dnatctl.kube.client import JSON, MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.listing import read_all
 from dnatctl.kube.poddnat_json import (
     PROTOCOLS,
     READER,
@@ -321,17 +322,9 @@ def _kept(written: PodDNAT, meant: PodDNATSpec) -> PodDNAT:
 
 def known_uids(client: KubeClient, served: Served) -> set[str]:
     """The UIDs of all PodDNATs, as the API server's majority has them now. Raises KubeError."""
-    source = PodDNATSource(served)
-    uids: set[str] = set()
-    query: dict[str, str | int] = {"limit": 500}
-    while True:
-        with served.asking():
-            body = client.request("GET", source.path, query=query, timeout=60.0, most=LARGEST_PAGE)
-        page = source.page(body, lambda _key, _uid: True)
-        uids.update(item.uid for item in page.items)
-        if page.unreadable:
-            names = ", ".join(map(str, page.unreadable))
-            raise ValueError(f"PodDNATs that cannot be read may own any row: {names}")
-        if not page.next:
-            return uids
-        query["continue"] = page.next
+    with served.asking():
+        records, unreadable = read_all(client, PodDNATSource(served))
+    if unreadable:
+        names = ", ".join(unreadable)
+        raise ValueError(f"PodDNATs that cannot be read may own any row: {names}")
+    return {record.uid for record in records}

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import structlog
 
 from dnatctl.control.state.views import Views
-from dnatctl.heartbeat import CALL_S, Heartbeats
+from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.orders import OrdersApi
+from dnatctl.loop import Loop
 
 log = structlog.get_logger(__name__)
 
@@ -25,20 +25,22 @@ class OrderKeeper:
         self,
         views: Views,
         api: OrdersApi,
-        stop: threading.Event,
         hearts: Heartbeats,
         changed: Callable[[], None],
     ) -> None:
         self._views = views
         self._api = api
-        self._stop = stop
         self._changed = changed
         self._trouble = ""
-        self._thread = hearts.thread("dnatctl-orders", self._run)
+        self._loop = Loop("dnatctl-orders", self._step, hearts)
 
     def start(self) -> None:
         """Start reading them again and again."""
-        self._thread.start()
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Read nothing more; does not wait."""
+        self._loop.stop()
 
     def notes(self) -> list[str]:
         """Lines for `/readyz?verbose`: what is ordered, and what cannot be read."""
@@ -62,9 +64,6 @@ class OrderKeeper:
             log.warning("orders", error=trouble)
         self._trouble = trouble
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._thread.by(CALL_S, "reads orders")
-            self.look()
-            self._thread.by(LOOK_S, "waits to read orders again")
-            self._stop.wait(LOOK_S)
+    def _step(self) -> float:
+        self.look()
+        return LOOK_S
