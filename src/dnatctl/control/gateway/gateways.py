@@ -369,7 +369,11 @@ class Gateways:
     def _begin(self, gateway_id: str) -> None:
         """Adopted rows are known before the table is read, so that none looks foreign."""
         self._views.adopt(self._adopted(gateway_id))
-        self._threads[gateway_id] = TableThreads(
+        self._threads[gateway_id] = self._make_threads(gateway_id)
+        self._threads[gateway_id].start()
+
+    def _make_threads(self, gateway_id: str) -> TableThreads:
+        return TableThreads(
             gateway_id,
             self._views,
             self._cloud,
@@ -381,4 +385,3 @@ class Gateways:
             idle_s=self._idle_s,
             hearts=self._hearts,
         )
-        self._threads[gateway_id].start()

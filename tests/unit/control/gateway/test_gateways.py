@@ -7,6 +7,7 @@ import pytest
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.model import Gateway
+from dnatctl.orders import Order, OrderKind, Orders
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
 from tests.unit.pool.made import eip
 from tests.unit.table.made import GATEWAY, reading, row, uid
@@ -40,6 +41,28 @@ class TestWanting:
         it.gateways._threads.clear()
         it.gateways.want(record.uid, LOBBY, (create(),))
         assert it.writer.backlog() == 0
+
+
+class TestPaused:
+    @pytest.mark.parametrize("target", ["all", f"gateway/{GATEWAY}"])
+    def test_what_was_handed_over_before_is_not_written_meanwhile(self, it, target):
+        threads = it.gateways._threads[GATEWAY] = it.gateways._make_threads(GATEWAY)
+        record = it.stored(it.record())
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        it.views.order(Orders((Order(OrderKind.PAUSE, target),)))
+        threads.writer.step()
+        assert threads.writer.backlog() == 1
+        it.views.order(Orders())
+        threads.writer.step()
+        assert threads.writer.backlog() == 0
+
+    def test_another_gateway_is_no_reason_to_wait(self, it):
+        threads = it.gateways._threads[GATEWAY] = it.gateways._make_threads(GATEWAY)
+        record = it.stored(it.record())
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        it.views.order(Orders((Order(OrderKind.PAUSE, "gateway/ngw-other"),)))
+        threads.writer.step()
+        assert threads.writer.backlog() == 0
 
 
 class TestWhatStandsInTheWay:
