@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from dnatctl.backoff import doubled
 from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud.api import Stopped
 from dnatctl.cloud.operation import Operation
@@ -37,7 +38,7 @@ BURST: Final = 1.0
 IN_LINE_S: Final = 5.0
 """How often one who waits in line is heard of."""
 
-_MAX_BACK_OFF: Final = 16.0
+_BACK_OFF_S: Final = (1.0, 16.0)
 _NO_LIMIT: Final = 1000.0
 _NEVER: Final = float("inf")
 
@@ -93,7 +94,7 @@ class AdaptiveLimit:
             return
         if not self._strikes:
             self._settle(now)
-        back_off = min(2.0**self._strikes, _MAX_BACK_OFF)
+        back_off = doubled(_BACK_OFF_S, self._strikes)
         # A hint that proved wrong is not trusted again before the next success.
         if retry_after is not None:
             back_off = max(retry_after, back_off / 2 if self._strikes else 0.0)

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import structlog
 from msgspec import Struct
 
+from dnatctl.backoff import doubled
 from dnatctl.clock import Clock
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube import paths
@@ -37,7 +38,7 @@ _IDLE = 360.0
 """Seconds without a repeat after which a series is over; the next is a new event."""
 _SWEEP = 10.0
 _TRIES = 5
-_TRY_AGAIN = 0.5
+_PAUSE_S = (0.5, 4.0)
 _TIMEOUT = 5.0
 _LONGEST = 60.0
 """Longest write of an event, however slowly the answer comes."""
@@ -241,7 +242,7 @@ class EventRecorder:
             # Gone: they are kept for an hour, write it anew. There: an answer was lost.
             series.written = 0 if gone else 1
             return 0.0
-        return max(_TRY_AGAIN * 2.0 ** (series.tries - 1), error.retry_after or 0.0)
+        return max(doubled(_PAUSE_S, series.tries - 1), error.retry_after or 0.0)
 
     def _send(self, series: _Series, count: int, last: datetime) -> None:
         fact = series.fact

@@ -25,9 +25,9 @@ from typing import TypeVar
 import msgspec
 import structlog
 
+from dnatctl.backoff import Backoff
 from dnatctl.clock import Clock
 from dnatctl.heartbeat import Heartbeats
-from dnatctl.kube.backoff import Backoff
 from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
@@ -65,9 +65,8 @@ class InformerSettings:
     """Bounds of the random length of a watch that the server is asked for."""
     silence: float = 120.0
     """A watch without a line for longer is dead: bookmarks come about every minute."""
-    backoff_base: float = 0.8
-    backoff_cap: float = 30.0
-    backoff_reset: float = 120.0
+    backoff: tuple[float, float] = (0.8, 30.0)
+    healthy: float = 120.0
     """Failures further apart than this do not add up."""
 
 
@@ -122,13 +121,7 @@ class Informer(Cache[T]):
         self._clock = clock
         self._random = random or Random()
         self._settings = settings = settings or InformerSettings()
-        self._backoff = Backoff(
-            clock,
-            self._random,
-            base=settings.backoff_base,
-            cap=settings.backoff_cap,
-            reset=settings.backoff_reset,
-        )
+        self._backoff = Backoff(self._random.random, settings.backoff, settings.healthy)
         self._cancel = Canceller()
         hearts, name = hearts or Heartbeats(clock), f"dnatctl-{self.resource}"
         self._loop = Loop(name, self._guarded_step, hearts, longest_s=settings.silence)
@@ -190,7 +183,11 @@ class Informer(Cache[T]):
             return self.step()
         except Exception:  # noqa: BLE001 - the thread must outlive what nobody foresaw
             _log.exception("informer step failed", resource=self.resource)
-            return max(self._backoff.next(), self._settings.backoff_base)
+            return self._after(self._settings.backoff[0])
+
+    def _after(self, least: float = 0.0) -> float:
+        """Seconds to the next step, when this one has failed."""
+        return max(self._backoff.next(self._clock.monotonic()), least)
 
     # --- list
 
@@ -204,13 +201,13 @@ class Informer(Cache[T]):
         except msgspec.DecodeError as error:
             outcome = Failure.UNKNOWN
             _log.warning("list not understood", resource=self.resource, error=str(error))
-            return self._backoff.next()
+            return self._after()
         finally:
             self.stats.lists[outcome] += 1
         return 0.0
 
     def _list_failed(self, error: KubeError) -> float:
-        delay = self._backoff.next()
+        delay = self._after()
         if error.failure is Failure.CANCELLED:
             return delay
         _log.warning("list failed", resource=self.resource, error=str(error))
@@ -293,9 +290,9 @@ class Informer(Cache[T]):
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 self._version = None  # the list tells
-            return max(self._backoff.next(), error.retry_after or 0.0)
+            return self._after(error.retry_after or 0.0)
         except msgspec.DecodeError:
-            return self._backoff.next()
+            return self._after()
         self._suspect = False
         if number(version) < self._reached:
             self._version = None
@@ -326,7 +323,7 @@ class Informer(Cache[T]):
         finally:
             self._watching = False
             self.stats.watches[outcome] += 1
-        return self._backoff.next()
+        return self._after()
 
     def _watch_failed(self, error: KubeError) -> float:
         if self._refreshes:
@@ -341,7 +338,7 @@ class Informer(Cache[T]):
                 error=str(error),
                 goes_on="list" if self._version is None else self._version,
             )
-        return max(self._backoff.next(), error.retry_after or 0.0)
+        return self._after(error.retry_after or 0.0)
 
     def _line(self, line: bytes) -> None:
         self.stats.last_contact = self._clock.monotonic()

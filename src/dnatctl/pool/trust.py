@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dnatctl.backoff import doubled
 from dnatctl.model import Endpoint
 
 HOLD_S = (60.0, 900.0)
@@ -89,9 +90,7 @@ class Trust:
             old.why, old.firm = why, firm
             return False
         failures = old.failures + 1 if old else 0
-        first, longest = HOLD_S
-        until = now + min(first * 2.0 ** min(failures, 16), longest)
-        self._marks[target] = _BadTarget(until, failures, why, firm)
+        self._marks[target] = _BadTarget(now + doubled(HOLD_S, failures), failures, why, firm)
         return True
 
     def refused(self, uid: str, gateway_id: str, endpoint: Endpoint, why: str, now: float) -> bool:

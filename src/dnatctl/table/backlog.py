@@ -22,6 +22,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dnatctl.backoff import doubled
 from dnatctl.model import NewEntry
 from dnatctl.table.turns import WriteTurns, rank_of
 from dnatctl.table.writes import (
@@ -279,7 +280,7 @@ class Backlog:
         self._note(pending, refusal)
         if kind:
             _, failures = self._held.get(type(pending.write), (now, 0))
-            until = now + _pause(DENIED_PAUSE_S, failures)
+            until = now + doubled(DENIED_PAUSE_S, failures)
             self._held[type(pending.write)] = until, failures + 1
         self._put_off(pending, RETRY_S, now)
 
@@ -335,7 +336,7 @@ class Backlog:
             record.refusals[entry] = refusal.after(record.refusals.get(entry))
 
     def _put_off(self, pending: PendingWrite, pause: tuple[float, float], now: float) -> None:
-        pending.not_before = now + _pause(pause, pending.failures)
+        pending.not_before = now + doubled(pause, pending.failures)
         pending.failures += 1
         self._end(pending)
 
@@ -365,8 +366,3 @@ class Backlog:
     def _tidy(self, uid: str) -> None:
         if self._records[uid].spent:
             del self._records[uid]
-
-
-def _pause(pause: tuple[float, float], failures: int) -> float:
-    first, longest = pause
-    return float(min(first * 2.0 ** min(failures, 16), longest))

@@ -183,7 +183,7 @@ def informer_of(client: KubeClient, source: PodSource | PodDNATSource) -> Inform
         source,
         clock=SystemClock(),
         random=Random(1),
-        settings=InformerSettings(backoff_base=0.001, backoff_cap=0.002),
+        settings=InformerSettings(backoff=(0.001, 0.002)),
     )
 
 

@@ -27,8 +27,7 @@ HASTY = InformerSettings(
     page_size=7,
     list_timeout=2.0,
     look_timeout=1.0,
-    backoff_base=0.01,
-    backoff_cap=0.05,
+    backoff=(0.01, 0.05),
     silence=2.0,
 )
 OURS = {"k8s.aliyun.com/pod-dnat": ""}

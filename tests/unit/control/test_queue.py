@@ -346,7 +346,7 @@ def test_a_busy_worker_does_not_delay_what_another_could_take() -> None:
 
 
 def test_many_workers_never_share_a_key_and_miss_none() -> None:
-    queue: WorkQueue[int] = WorkQueue(clock=SystemClock(), backoff_base=0.0001, backoff_cap=0.001)
+    queue: WorkQueue[int] = WorkQueue(clock=SystemClock(), backoff=(0.0001, 0.001))
     wanted: Counter[int] = Counter()
     seen: Counter[int] = Counter()
     busy: set[int] = set()

@@ -36,8 +36,7 @@ class QueueMachine(RuleBasedStateMachine):
             lane=lane,
             share=share,
             random=Random(0),
-            backoff_base=1.0,
-            backoff_cap=4.0,
+            backoff=(1.0, 4.0),
         )
         self.owed: set[str] = set()
         self.at: dict[str, float] = {}

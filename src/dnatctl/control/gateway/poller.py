@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from dnatctl.backoff import doubled
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.listener import Listener
@@ -190,9 +191,8 @@ class TablePoller:
 
     def _failed(self, error: str) -> float:
         """Have it read again; returns after how many seconds."""
-        first, longest = ERROR_PAUSE_S
-        pause = float(min(first * 2.0**self._times.failures, longest))
-        self._times.failures = min(self._times.failures + 1, 16)
+        pause = doubled(ERROR_PAUSE_S, self._times.failures)
+        self._times.failures += 1
         log.warning("reading a table failed", gateway=self.gateway_id, error=error, retry_s=pause)
         self._asked.set()
         return pause

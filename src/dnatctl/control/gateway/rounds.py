@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from dnatctl.backoff import doubled
+
 TROUBLED_S = (5.0, 30.0)
 """First and longest pause between two looks at a gateway that has a problem, in seconds."""
 
@@ -89,7 +91,7 @@ class Rounds:
             watch.next = float("inf")
             watch.troubles = watch.troubles + 1 if in_trouble else 0
             if in_trouble:
-                watch.next = now + self._back_off(TROUBLED_S, watch.troubles - 1)
+                watch.next = now + self._pause(TROUBLED_S, watch.troubles - 1)
 
     def round_done(self, now: float) -> None:
         """All were described."""
@@ -99,20 +101,19 @@ class Rounds:
 
     def failed(self, now: float) -> None:
         """The cloud could not be asked: what was due stays so."""
-        self._held_until = now + self._back_off(TROUBLED_S, self._failures)
+        self._held_until = now + self._pause(TROUBLED_S, self._failures)
         self._failures += 1
 
     def doubt(self, gateway_id: str) -> None:
         """A gateway is not as described. Its own looks go on if it is known to be in trouble."""
         watch = self._watches[gateway_id]
         if not watch.troubles:
-            watch.next = min(watch.next, watch.last + self._back_off(DOUBTED_S, watch.doubts))
+            watch.next = min(watch.next, watch.last + self._pause(DOUBTED_S, watch.doubts))
             watch.doubts += 1
 
     def doubt_all(self) -> None:
         """None may be as described."""
         self._all_due = float("-inf")
 
-    def _back_off(self, bounds: tuple[float, float], turn: int) -> float:
-        first, longest = bounds
-        return min(first * 2.0 ** min(turn, 16), longest, self._idle_s)
+    def _pause(self, bounds: tuple[float, float], turn: int) -> float:
+        return min(doubled(bounds, turn), self._idle_s)

@@ -16,6 +16,7 @@ from math import inf
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
+from dnatctl.backoff import doubled
 from dnatctl.clock import Clock
 from dnatctl.control.state.slowness import Slowness
 
@@ -97,8 +98,7 @@ class WorkQueue(Generic[K]):
         workers: float = inf,
         metrics: QueueMetrics | None = None,
         random: Random | None = None,
-        backoff_base: float = 0.005,
-        backoff_cap: float = 60.0,
+        backoff: tuple[float, float] = (0.005, 60.0),
     ) -> None:
         self._clock = clock
         self._lane = lane
@@ -106,8 +106,7 @@ class WorkQueue(Generic[K]):
         self._slowness = Slowness(workers)
         self._metrics = metrics or NoMetrics()
         self._random = random or Random()
-        self._backoff_base = backoff_base
-        self._backoff_cap = backoff_cap
+        self._backoff = backoff
         self._wake = threading.Condition(threading.Lock())
         self._due: tuple[_Due[K], ...] = tuple(_Due(share) for _ in Priority)
         """Keys to be taken."""
@@ -137,7 +136,7 @@ class WorkQueue(Generic[K]):
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
             self._metrics.retried()
-        seconds = min(self._backoff_base * 2.0 ** min(failures, 64), self._backoff_cap)
+        seconds = doubled(self._backoff, failures)
         seconds *= 1 + self._random.random() / 4
         self._delay(key, seconds, priority, backoff=True)
         return seconds

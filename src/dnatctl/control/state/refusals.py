@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
+from dnatctl.backoff import doubled
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
 from dnatctl.plan.exposure import Problem
@@ -54,7 +55,7 @@ class _Pause:
     until: float = float("-inf")
 
     def begin(self, now: float) -> None:
-        self.until = now + min(FIRST_S * 2.0 ** min(self.failures, 16), LONGEST_S)
+        self.until = now + doubled((FIRST_S, LONGEST_S), self.failures)
         self.failures += 1
 
 
