@@ -6,6 +6,7 @@
 | `templates/rbac.yaml` | `manifests/base/rbac.yaml` |
 | `templates/pod-condition.yaml` | `manifests/pod-condition/rbac.yaml` |
 | `templates/write-guard.yaml` | `manifests/components/write-guard/policy.yaml` |
+| `templates/admission.yaml` | `manifests/components/admission/policy.yaml` |
 | `configuration-keys.txt`, `placeholders.txt`, `values.schema.json` | the configuration's model |
 | `README.md` | the same, and `values.yaml` |
 | `rules.yaml`, `dashboard.json` | `manifests/monitoring/rules.yaml`, `reference.dashboard` |
@@ -36,7 +37,9 @@ IN_POOL = ("natgwId", "zoneId")
 
 TOLD = ".Values.podCondition.enabled"
 POLICIES = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
-GUARDED = f'and .Values.writeGuard.enabled (.Capabilities.APIVersions.Has "{POLICIES}")'
+SERVED = f'(.Capabilities.APIVersions.Has "{POLICIES}")'
+GUARDED = f"and .Values.writeGuard.enabled {SERVED}"
+ADMITTED = f"and .Values.admission.enabled {SERVED}"
 
 DEPLOYMENT: dict[str, tuple[str, str]] = {
     "image": ("object", "Where the image is kept; an empty `tag` is the chart's appVersion."),
@@ -64,6 +67,10 @@ DEPLOYMENT: dict[str, tuple[str, str]] = {
         "object",
         "`enabled`: its account may write less than RBAC can say, on Kubernetes 1.30 and newer.",
     ),
+    "admission": (
+        "object",
+        "`enabled`: warns of, or by `action: Deny` refuses, senseless annotations, from 1.30 on.",
+    ),
     "networkPolicy": ("object", "`enabled`: only the ports for metrics and probes are reached."),
     "openkruise": (
         "object",
@@ -86,6 +93,9 @@ def files() -> dict[Path, str]:
         CHART / "templates" / "write-guard.yaml": _wrapped(
             "components/write-guard/policy.yaml", GUARDED
         ),
+        CHART / "templates" / "admission.yaml": _wrapped(
+            "components/admission/policy.yaml", ADMITTED
+        ).replace("[Warn]", "[{{ .Values.admission.action }}]"),
         CHART / "configuration-keys.txt": "\n".join(_keys()) + "\n",
         CHART / "placeholders.txt": "\n".join(_placeholders()) + "\n",
         CHART / "values.schema.json": json.dumps(_schema(), indent=2) + "\n",

@@ -139,6 +139,16 @@ def test_policies_are_for_the_account_of_the_release(tmp_path: Path) -> None:
     assert "system:serviceaccount:edge:dnatctl" in condition[0]["expression"]
 
 
+@pytest.mark.parametrize("action", ["Warn", "Deny"])
+def test_admission_warns_or_refuses(tmp_path: Path, action: str) -> None:
+    values = FILLED | {"admission": {"enabled": True, "action": action}}
+    objects = render(tmp_path, values, *SERVES_POLICIES)
+    for name in ("dnatctl-annotations", "dnatctl-poddnats"):
+        binding = of(objects, "ValidatingAdmissionPolicyBinding", name)
+        assert binding["spec"]["validationActions"] == [action]
+        kubernetes_validate.validate(binding, "1.30.0", strict=True)
+
+
 def test_the_values_of_the_vendor_s_page_are_values(tmp_path: Path) -> None:
     objects = render(tmp_path, DOCUMENTED)
     assert parse(yaml.safe_dump(configuration(objects))) == parse(DOCUMENTED)

@@ -14,7 +14,7 @@ from tests.unit.manifests.built import MANIFESTS, Object, build, with_component
 COMPONENTS = sorted(folder.name for folder in (MANIFESTS / "components").iterdir())
 IN_DEFAULT = {"claim-rules", "pdb"}
 VERSIONS = [f"1.{minor}.0" for minor in range(27, 38)]
-SINCE = {"write-guard": "1.30.0"}
+SINCE = dict.fromkeys(("write-guard", "admission", "admission-deny", "creation-rules"), "1.30.0")
 """The first version that knows what a component is made of, where that is later."""
 OTHERS = {"alibabacloud.com", "monitoring.coreos.com"}
 """Groups that Kubernetes itself does not have."""

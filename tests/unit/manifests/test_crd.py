@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.unit.manifests.built import MANIFESTS, Object, the
+from tests.unit.manifests.built import MANIFESTS, Object, the, with_component
 
 DOCUMENTED = yaml.safe_load("""
 apiVersion: alibabacloud.com/v1
@@ -193,3 +193,32 @@ def test_the_rule_looks_at_changed_claims_only(new: Object, old: Object, allowed
     assert rules[0] == rules[1]
     verdicts = [cel.evaluate(rule["rule"], {"self": new, "oldSelf": old}) for rule in rules[0]]
     assert all(verdicts) is allowed
+
+
+@pytest.mark.parametrize(
+    ("new", "allowed"),
+    [
+        pytest.param(GOOD, True, id="good"),
+        pytest.param({}, True, id="nothing claimed"),
+        pytest.param(OLD_BAD, False, id="too high"),
+        pytest.param({"portMapping": [{"externalPort": "512"}]}, False, id="half a mapping"),
+        pytest.param(
+            {"portMapping": [*GOOD["portMapping"], {"externalPort": "512", "internalPort": ""}]},
+            False,
+            id="no port",
+        ),
+    ],
+)
+def test_the_rule_of_creation_looks_at_new_claims_only(new: Object, allowed: bool) -> None:
+    (crd,) = (
+        item
+        for item in with_component("creation-rules")
+        if item["kind"] == "CustomResourceDefinition"
+    )
+    for version in crd["spec"]["versions"]:
+        spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+        _, rule = spec["x-kubernetes-validations"]
+        assert rule["optionalOldSelf"]
+        for old, verdict in (("optional.none()", allowed), ("optional.of(1)", True)):
+            expression = rule["rule"].replace("oldSelf", old)
+            assert cel.evaluate(expression, {"self": new}) is verdict

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from functools import cache
 from typing import Any
 
-import cel
 import pytest
 
-from tests.unit.manifests.built import Object, with_component
+from tests.unit.manifests.built import Object
+from tests.unit.manifests.policies import complaints, part
 
 ME = "system:serviceaccount:dnatctl-system:dnatctl"
 POD: Object = {
@@ -44,35 +43,11 @@ def changed(**changes: Any) -> Object:
     return new
 
 
-@cache
-def guard() -> tuple[Object, ...]:
-    """All that is installed where the component is taken along."""
-    return with_component("write-guard")
-
-
-def the(kind: str, name: str) -> Any:
-    """One object of those."""
-    (found,) = (
-        item for item in guard() if (item["kind"], item["metadata"]["name"]) == (kind, name)
-    )
-    return found
-
-
 def denials(policy: str, new: Object, old: Object, who: str = ME, subresource: str = "") -> int:
     """How many rules of the policy deny the write."""
-    spec = the("ValidatingAdmissionPolicy", policy)["spec"]
-    context: Object = {
-        "object": new,
-        "oldObject": old,
-        "request": {"userInfo": {"username": who}}
-        | ({"subResource": subresource} if subresource else {}),
-        "variables": {},
-    }
-    if not all(cel.evaluate(one["expression"], context) for one in spec["matchConditions"]):
-        return 0
-    for variable in spec.get("variables", ()):
-        context["variables"][variable["name"]] = cel.evaluate(variable["expression"], context)
-    return sum(not cel.evaluate(rule["expression"], context) for rule in spec["validations"])
+    request = {"userInfo": {"username": who}}
+    request |= {"subResource": subresource} if subresource else {}
+    return len(complaints("write-guard", policy, new, old, request))
 
 
 @pytest.mark.parametrize(
@@ -158,6 +133,7 @@ def test_of_config_maps_only_the_ledgers_are_its_own(name: str, allowed: bool) -
 
 @pytest.mark.parametrize("name", ["dnatctl-pods", "dnatctl-configmaps"])
 def test_each_policy_is_in_force(name: str) -> None:
-    binding = the("ValidatingAdmissionPolicyBinding", name)["spec"]
+    binding = part("write-guard", "ValidatingAdmissionPolicyBinding", name)["spec"]
     assert binding == {"policyName": name, "validationActions": ["Deny"]}
-    assert the("ValidatingAdmissionPolicy", name)["spec"]["failurePolicy"] == "Fail"
+    policy = part("write-guard", "ValidatingAdmissionPolicy", name)["spec"]
+    assert policy["failurePolicy"] == "Fail"
