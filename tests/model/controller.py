@@ -179,7 +179,7 @@ class Process:
         img.load_table(self.table, image, self.now)
         img.load_pool(views.pool, image)
         for state in image.pods:
-            views.pod_changed(None, as_pod(state))
+            views.ips.pod_changed(None, as_pod(state))
         for record in image.records:
             self.records.held[record.key] = record
             views._keys[record.uid] = record.key

@@ -122,7 +122,7 @@ class Parts:
         self.views = Views(marks, offers, config.quarantine, clock, self.settings.quota)
         self.enis = EniCache(clock, self._interface_found)
         self.neighbours = Neighbours()
-        pods = PodSource(neighbours=self.neighbours, concerns=self.views.is_stated)
+        pods = PodSource(neighbours=self.neighbours, concerns=self.views.ips.is_stated)
         informer = partial(Informer, self.client, clock=clock, hearts=hearts)
         self.pods: Informer[Pod] = informer(pods)
         records = PodDNATSource(self.record_api.served)

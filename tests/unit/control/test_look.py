@@ -66,7 +66,7 @@ class Place:
         self.views = Views(MARKS, [offer()], 60.0, clock)
         self.pods: Cache[Pod] = Cache()
         self.records: Cache[PodDNAT] = Cache()
-        self.pods.on_change(self.views.pod_changed)
+        self.pods.on_change(self.views.ips.pod_changed)
         self.records.on_change(lambda old, new: (self.views.record_changed(old, new), None)[1])
         self.enis = EniCache(clock, lambda ip: None)
         self.pods.on_change(forgetting(self.enis))
@@ -225,7 +225,7 @@ def test_a_neighbour_is_called_on_once_a_look(place: Place):
 
 def test_who_made_the_record_is_seen_as_it_is_then(place: Place):
     place.records.apply(record((600, 80)))
-    place.server.meanwhile = lambda: place.views.made(ME)
+    place.server.meanwhile = lambda: place.views.records.made(ME)
     assert place.look().made_here
 
 

@@ -44,7 +44,7 @@ class Stated:
         views = Views(Marks("c1"), [], 60.0, self.clock)
         nodes: Cache[Node] = Cache()
         self.pods: Cache[Pod] = Cache()
-        self.pods.on_change(views.pod_changed)
+        self.pods.on_change(views.ips.pod_changed)
         for number, name in enumerate(("early", "late"), 1):
             nodes.apply(node(f"node-{name}", instance=f"i-{name}", version=str(number)))
             key, alive = Key("games", name), f"2026-01-01T0{number}:00:00Z"

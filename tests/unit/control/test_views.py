@@ -97,32 +97,32 @@ class TestRows:
 class TestPods:
     def test_pods_are_found_by_their_addresses(self, views):
         dual = pod(LOBBY, "10.0.0.1", "fd00::1")
-        views.pod_changed(None, dual)
-        assert views.keys_at("10.0.0.1") == views.keys_at("fd00::1") == {LOBBY}
+        views.ips.pod_changed(None, dual)
+        assert views.ips.keys_at("10.0.0.1") == views.ips.keys_at("fd00::1") == {LOBBY}
         moved = pod(LOBBY, "10.0.0.2")
-        views.pod_changed(dual, moved)
-        assert (views.keys_at("10.0.0.1"), views.keys_at("10.0.0.2")) == (set(), {LOBBY})
-        views.pod_changed(moved, None)
-        assert views.keys_at("10.0.0.2") == set()
+        views.ips.pod_changed(dual, moved)
+        assert (views.ips.keys_at("10.0.0.1"), views.ips.keys_at("10.0.0.2")) == (set(), {LOBBY})
+        views.ips.pod_changed(moved, None)
+        assert views.ips.keys_at("10.0.0.2") == set()
 
     def test_an_address_may_be_anothers_before_the_first_is_gone(self, views):
         old, new = pod(LOBBY, "10.0.0.1"), pod(ARENA, "10.0.0.1")
-        views.pod_changed(None, old)
-        views.pod_changed(None, new)
-        assert views.keys_at("10.0.0.1") == {LOBBY, ARENA}
-        views.pod_changed(old, None)
-        assert views.keys_at("10.0.0.1") == {ARENA}
+        views.ips.pod_changed(None, old)
+        views.ips.pod_changed(None, new)
+        assert views.ips.keys_at("10.0.0.1") == {LOBBY, ARENA}
+        views.ips.pod_changed(old, None)
+        assert views.ips.keys_at("10.0.0.1") == {ARENA}
 
     def test_what_is_handed_out_is_a_copy(self, views):
-        views.pod_changed(None, pod(LOBBY, "10.0.0.1"))
-        views.keys_at("10.0.0.1").clear()
-        assert views.keys_at("10.0.0.1") == {LOBBY}
+        views.ips.pod_changed(None, pod(LOBBY, "10.0.0.1"))
+        views.ips.keys_at("10.0.0.1").clear()
+        assert views.ips.keys_at("10.0.0.1") == {LOBBY}
 
 
 class TestRecords:
     def test_a_record_is_a_claim(self, views):
         assert views.record_changed(None, record(1)) is False
-        assert views.key_of(uid(1)) == LOBBY
+        assert views.records.key_of(uid(1)) == LOBBY
         assert counted(views, "games") == 1
         assert views.pool.owner(endpoint(600)) == uid(1)
 
@@ -136,7 +136,7 @@ class TestRecords:
     def test_its_end_frees_what_it_claimed(self, views):
         views.record_changed(None, record(1))
         assert views.record_changed(record(1), None) is True
-        assert views.key_of(uid(1)) is None
+        assert views.records.key_of(uid(1)) is None
         assert counted(views, "games") == 0
         assert dict(views.pool.claims()) == {}
 
@@ -268,7 +268,7 @@ class TestSending:
 class TestConcerned:
     def test_a_change_concerns_the_owner_and_the_pods_at_the_address(self, views):
         views.record_changed(None, record(1))
-        views.pod_changed(None, pod(ARENA, "10.0.0.9"))
+        views.ips.pod_changed(None, pod(ARENA, "10.0.0.9"))
         mine = row("fwd-1", owner=uid(1), internal="10.0.0.1:80")
         assert views.keys_for(seen(views, mine)) == {LOBBY}
         foreign = row("fwd-1", internal="10.0.0.9:80")
@@ -277,7 +277,7 @@ class TestConcerned:
         assert views.keys_for(seen(views, at=2.2)) == {ARENA}, "its way is free"
 
     def test_and_nobody_else(self, views):
-        views.pod_changed(None, pod(LOBBY, "10.0.0.1"))
+        views.ips.pod_changed(None, pod(LOBBY, "10.0.0.1"))
         assert views.keys_for(seen(views, row("fwd-1", internal="10.0.0.7:80"))) == set()
 
 

@@ -38,7 +38,7 @@ class Parked:
         """
         stale = []
         for uid, text in self._ledger.parked().items():
-            if self._views.key_of(uid) is None:
+            if self._views.records.key_of(uid) is None:
                 stale.append(uid)
             else:
                 self._views.pool.hold(uid, _read(text))

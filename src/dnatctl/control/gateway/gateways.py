@@ -157,7 +157,7 @@ class Gateways:
         for write in writes:
             by_gateway[write.gateway_id] = (*by_gateway.get(write.gateway_id, ()), write)
         with self._views.lock:
-            if self._views.key_of(uid) is None:
+            if self._views.records.key_of(uid) is None:
                 return  # gone since it was looked at: nobody would ever take this back
             for gateway_id in self._wanted.pop(uid, set()) | by_gateway.keys():
                 writer = self.writer(gateway_id)
@@ -168,7 +168,7 @@ class Gateways:
 
     def expedite(self, uid: str) -> None:
         """Rows of that PodDNAT stand in another pod's way."""
-        key = self._views.key_of(uid)
+        key = self._views.records.key_of(uid)
         if key is None:
             self.remains.in_the_way(uid)
             return

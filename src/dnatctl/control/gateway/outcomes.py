@@ -117,7 +117,7 @@ class Outcomes:
         self._tell(pending)
 
     def _tell(self, pending: PendingWrite) -> None:
-        if (key := self._views.key_of(pending.uid)) is not None:
+        if (key := self._views.records.key_of(pending.uid)) is not None:
             self._listener.changed(key)
 
     def accepted(self, pending: PendingWrite, entry_id: str, sent: float) -> None:
@@ -141,7 +141,7 @@ class Outcomes:
             self._blame.accepted(pending.uid, pending.write.entry.external_ip)
         if before is not None and isinstance(pending.write, ModifyRow):
             # Whoever has the address that the row led to may have waited for that.
-            for key in self._views.keys_at(before.entry.internal_ip):
+            for key in self._views.ips.keys_at(before.entry.internal_ip):
                 self._listener.changed(key)
 
     def failed(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
@@ -276,7 +276,7 @@ class Outcomes:
 
     def _contested(self, pending: PendingWrite, why: Refused, error: CloudError) -> None:
         """Somebody has the address, or it is not clear what is wrong: read the table first."""
-        if (key := self._views.key_of(pending.uid)) is not None:
+        if (key := self._views.records.key_of(pending.uid)) is not None:
             self._views.wait_for_reading(self.gateway_id, key)
         self._end(self._backlog.contested, pending, self._refusal(pending, why, error))
         self._next_door.read_soon()

@@ -244,10 +244,10 @@ class Sweeper:
                         uid,
                         table.generation,
                         proven=self._views.made_by_us(row.entry),
-                        leads_to=frozenset(self._views.keys_at(row.entry.internal_ip)),
+                        leads_to=frozenset(self._views.ips.keys_at(row.entry.internal_ip)),
                     )
                     for uid in table.owners()
-                    if self._views.key_of(uid) is None
+                    if self._views.records.key_of(uid) is None
                     for row in table.owned_by(uid)
                 ]
                 self._views.pool.count_orphans(gateway_id, len(found))

@@ -177,7 +177,7 @@ class TableWriter:
         return 0.0
 
     def _carry_out(self, pending: PendingWrite) -> None:
-        whose = self._views.whose(pending.uid)
+        whose = self._views.records.whose(pending.uid)
         with structlog.contextvars.bound_contextvars(gateway=self.gateway_id, **whose):
             try:
                 self._write(pending)

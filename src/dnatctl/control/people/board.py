@@ -192,7 +192,7 @@ class Board:
         return found
 
     def _claimed(self, uid: str, endpoint: Endpoint, internal: str) -> PortStatus:
-        key = self._views.key_of(uid)
+        key = self._views.records.key_of(uid)
         record = self._records.get(key) if key else None
         usable = {e.endpoint: e for e in record.status.entries} if record else {}
         entry = usable.get(endpoint)

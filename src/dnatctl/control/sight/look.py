@@ -233,12 +233,12 @@ class Lookout:
             unanswered=self._unanswered(record),
             durable=self._durable(record),
             absent=self._views.absent,
-            made_here=record is not None and self._views.made_here(record.uid),
+            made_here=record is not None and self._views.records.made_here(record.uid),
             eni=self._eni(exposure.ip, record, pod) if wants_address else None,
             no_interface=bool(wants_address) and self._enis.missing(exposure.ip),
             zone_id=self._nodes.zone_of(pod.node) if pod else "",
-            names=self._views.names,
-            stated_for=now - self._views.stated_since(exposure.ip),
+            names=self._views.records.keys,
+            stated_for=now - self._views.ips.stated_since(exposure.ip),
             retry_in=soonest(retry_in, left),
             deletion=self._deletion(key, record),
             served=self._served_by(key, record, pod),
@@ -295,7 +295,7 @@ class Lookout:
         """
         if record is not None and record.spec.eni and record.spec.internal_ip == ip:
             return None
-        return self._enis.want(ip, self._views.stated_since(ip), pod.node if pod else "")
+        return self._enis.want(ip, self._views.ips.stated_since(ip), pod.node if pod else "")
 
     def _refusals(self, record: PodDNAT | None) -> Mapping[NewEntry, Refusal]:
         gateways = self._gateways()

@@ -102,7 +102,7 @@ class Tenancy:
         claimants = [me, *map(self._nodes.claimant, others)]
         instance = ""
         if is_open(claimants):
-            since = self._views.stated_since(exposure.ip)
+            since = self._views.ips.stated_since(exposure.ip)
             eni = self._enis.latest(exposure.ip, since)
             wait = since + CLOUD_WAITED_FOR_S - self._clock.monotonic()
             if eni is None and wait > 0:
@@ -134,7 +134,7 @@ class Tenancy:
 
     def _others(self, pod: Pod, ip: str) -> list[Pod]:
         """Other pods that state the IP and may be alive."""
-        held = (self._pods.get(key) for key in self._views.keys_at(ip) if key != pod.key)
+        held = (self._pods.get(key) for key in self._views.ips.keys_at(ip) if key != pod.key)
         return [
             other
             for other in held

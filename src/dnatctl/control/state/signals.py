@@ -81,7 +81,7 @@ class Signals:
     # --- caches
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        self._views.pod_changed(old, new)
+        self._views.ips.pod_changed(old, new)
         self._enqueue(old or new)
         for ip in {ip for pod in (old, new) if pod is not None for ip in pod.ips}:
             self.address_in_doubt(ip)
@@ -97,7 +97,7 @@ class Signals:
 
     def interface_found(self, ip: str) -> None:
         """Which network interface has that IP, or that none has, is known now."""
-        for key in self._views.keys_at(ip):
+        for key in self._views.ips.keys_at(ip):
             self._add(key)
 
     def noted(self, state: str) -> None:
@@ -107,7 +107,7 @@ class Signals:
 
     def address_in_doubt(self, ip: str) -> None:
         """Whose an IP is may be different: look again at all who state it, if there are several."""
-        keys = self._views.keys_at(ip)
+        keys = self._views.ips.keys_at(ip)
         for key in keys if len(keys) > 1 else ():
             self._add(key)
 
@@ -120,7 +120,7 @@ class Signals:
             if any(pod.node == node.key.name for node in both):
                 self.address_in_doubt(pod.ipv4)
         for ip in {ip for node in both for ip in node.addresses}:
-            for key in self._views.keys_at(ip):
+            for key in self._views.ips.keys_at(ip):
                 self._add(key)
 
     # --- pollers, writers, gateways

@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from msgspec.structs import replace as replaced
 
 from dnatctl.clock import Clock
+from dnatctl.control.state.ips import StatedIPs
 from dnatctl.control.state.outages import Outages
+from dnatctl.control.state.records import Records
 from dnatctl.control.state.waiting import Waiting
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
-from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec
 from dnatctl.orders import Orders
 from dnatctl.plan.values import Allowance, quota_used_up
 from dnatctl.pool import GatewayPool, Pool, Quota
@@ -59,11 +61,8 @@ class Views:
         self.can_modify = True
         """Whether the credentials allow ModifyForwardEntry, as far as is known."""
         self._adopted: dict[str, str] = {}
-        self._keys: dict[str, Key] = {}
-        self._pod_uids: dict[str, str] = {}
-        """Of which pod a PodDNAT is, by UID; a fixed one is its workload's."""
-        self._made: set[str] = set()
-        self._by_ip: dict[str, dict[Key, float]] = defaultdict(dict)
+        self.records = Records()
+        self.ips = StatedIPs(self.lock, clock)
         self.waiting = Waiting(self.pool, self.lock, clock)
         self._awaiting_reading: dict[str, set[Key]] = defaultdict(set)
         self.orders = Orders()
@@ -82,7 +81,7 @@ class Views:
     def _vacated(self, row: Row) -> None:
         """A row is gone. If it was an orphan's, no claim keeps its endpoints: they rest now."""
         if row.owner:
-            key = self._keys.get(row.owner)
+            key = self.records.key_of(row.owner)
             namespace = key.namespace if key else ""
             self.pool.vacate(row.entry, self.clock.monotonic(), namespace)
 
@@ -109,7 +108,7 @@ class Views:
                 len(table.owned_by(uid))
                 for table in self.tables.values()
                 for uid in table.owners()
-                if uid in self._keys
+                if uid in self.records.keys
             )
 
     def rows_of_others(self) -> list[ForwardEntry]:
@@ -138,7 +137,7 @@ class Views:
             if table is None:
                 return Counts(0, 0, 0)
             orphan = sum(
-                len(table.owned_by(uid)) for uid in table.owners() if uid not in self._keys
+                len(table.owned_by(uid)) for uid in table.owners() if uid not in self.records.keys
             )
             foreign = table.foreign_count()
             return Counts(len(table) - foreign - orphan, foreign, orphan)
@@ -155,20 +154,7 @@ class Views:
             claimed = {c.external_ip for c in claims if c.gateway_id == gateway.gateway_id}
             return self.outages.take_in(gateway, claimed)
 
-    # --- pods and records, kept by the stores' handlers
-
-    def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        """Keep the index of pod IPs."""
-        now = self.clock.monotonic()
-        with self.lock:
-            if old is not None:
-                for ip in set(old.ips).difference(new.ips if new is not None else ()):
-                    self._by_ip[ip].pop(old.key, None)
-                    if not self._by_ip[ip]:
-                        del self._by_ip[ip]
-            if new is not None:
-                for ip in new.ips:
-                    self._by_ip[ip].setdefault(new.key, now)
+    # --- records, kept by the store's handler
 
     def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> bool:
         """Keep the claims; returns whether something was freed."""
@@ -176,8 +162,7 @@ class Views:
         with self.lock:
             self.history.changed(old, new, self.clock.now())
             if new is not None:
-                self._keys[new.uid] = new.key
-                self._pod_uids[new.uid] = next((o.uid for o in new.owners if o.kind == "Pod"), "")
+                self.records.note(new)
                 if new.deleting and FINALIZER not in new.finalizers:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
@@ -190,9 +175,7 @@ class Views:
                 return old is not None and old.spec != new.spec
             if old is None:
                 return False
-            self._keys.pop(old.uid, None)
-            self._pod_uids.pop(old.uid, None)
-            self._made.discard(old.uid)
+            self.records.forget(old.uid)
             self.pool.let_go(old.spec.endpoints())
             return self.pool.unclaim(old.uid, now)
 
@@ -271,42 +254,6 @@ class Views:
         with self.lock:
             self.pool.unuse(endpoints)
 
-    def made(self, uid: str) -> None:
-        """This process has created the PodDNAT with that UID."""
-        self._made.add(uid)
-
-    def made_here(self, uid: str) -> bool:
-        """Whether this process has created it: no other has made a row for it."""
-        return uid in self._made
-
-    @property
-    def names(self) -> Mapping[str, Key]:
-        """Namespace and name of every PodDNAT, by UID."""
-        return self._keys
-
-    def key_of(self, uid: str) -> Key | None:
-        """The name of the PodDNAT with that UID."""
-        return self._keys.get(uid)
-
-    def whose(self, uid: str) -> dict[str, str]:
-        """What lines of the log about the PodDNAT with that UID are found by."""
-        pod_uid = self._pod_uids.get(uid, "")
-        return {"key": str(self._keys.get(uid, "")), "pod_uid": pod_uid, "uid": uid}
-
-    def keys_at(self, ip: str) -> set[Key]:
-        """Pods that have, or had last, that IP."""
-        with self.lock:
-            return set(self._by_ip.get(ip, ()))
-
-    def is_stated(self, ip: str) -> bool:
-        """Whether any pod states that IP. Takes no lock: it is asked for every pod there is."""
-        return ip in self._by_ip
-
-    def stated_since(self, ip: str) -> float:
-        """Since when (monotonic) it has been stated by just those pods that state it now."""
-        with self.lock:
-            return max(self._by_ip.get(ip, {}).values(), default=float("-inf"))
-
     def admit(self, uid: str) -> None:
         """Let a PodDNAT have what was beyond its namespace's quota, as far as there is room now."""
         with self.lock:
@@ -338,9 +285,9 @@ class Views:
                 for row in (change.before, change.after):
                     if row is None:
                         continue
-                    if (key := self._keys.get(row.owner)) is not None:
+                    if (key := self.records.key_of(row.owner)) is not None:
                         keys.add(key)
-                    keys.update(self._by_ip.get(row.entry.internal_ip, ()))
+                    keys |= self.ips.keys_at(row.entry.internal_ip)
         return keys
 
     def offer_again(self, offers: Iterable[GatewayPool], quarantine_s: float) -> None:

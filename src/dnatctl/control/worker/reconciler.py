@@ -306,7 +306,7 @@ class Reconciler:
             self._views.doubt_claim(seen.key)
             raise
         if seen.record is None:
-            self._views.made(stored.uid)
+            self._views.records.made(stored.uid)
         self._written(seen, step, stored)
         self._views.end_claim(seen.key)
         had = seen.record.spec if seen.record else PodDNATSpec()

@@ -1,0 +1,45 @@
+"""Which pods state which IPs, and since when."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+
+from dnatctl.clock import Clock
+from dnatctl.objects import Key, Pod
+
+
+class StatedIPs:
+    """The index of pods by IP. `lock`: the one of the views that it is a part of."""
+
+    def __init__(self, lock: threading.RLock, clock: Clock) -> None:
+        self._lock = lock
+        self._clock = clock
+        self._since: dict[str, dict[Key, float]] = defaultdict(dict)
+
+    def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        """A pod came, changed or went."""
+        now = self._clock.monotonic()
+        with self._lock:
+            if old is not None:
+                for ip in set(old.ips).difference(new.ips if new is not None else ()):
+                    self._since[ip].pop(old.key, None)
+                    if not self._since[ip]:
+                        del self._since[ip]
+            if new is not None:
+                for ip in new.ips:
+                    self._since[ip].setdefault(new.key, now)
+
+    def keys_at(self, ip: str) -> set[Key]:
+        """Pods that state that IP, or did last."""
+        with self._lock:
+            return set(self._since.get(ip, ()))
+
+    def is_stated(self, ip: str) -> bool:
+        """Whether any pod states that IP. Takes no lock: it is asked for every pod there is."""
+        return ip in self._since
+
+    def stated_since(self, ip: str) -> float:
+        """Since when (monotonic) it has been stated by just those pods that state it now."""
+        with self._lock:
+            return max(self._since.get(ip, {}).values(), default=float("-inf"))
