@@ -15,6 +15,13 @@ from dnatctl.table.view import Pass
 
 PAGE_SIZE = 50
 
+MOST_PAGES = 2000
+"""Far more than any table has: 100,000 rows, where the quota is 100 unless it was raised."""
+
+
+class EndlessTableError(Exception):
+    """Pages come and come, each with rows that none before had."""
+
 
 @dataclass(frozen=True, slots=True)
 class Collect:
@@ -25,9 +32,13 @@ class Collect:
 
     @property
     def whole(self) -> bool:
-        """Whether one answer held the whole table, and all say so."""
-        rows = len(self.pages[0])
-        return not any(self.pages[1:]) and all(total == rows for total in self.totals)
+        """Whether one answer held the whole table, and all say so.
+
+        One that lists a row twice may lack another instead.
+        """
+        rows = len({entry.entry_id for entry in self.pages[0]})
+        alone = rows == len(self.pages[0]) and not any(self.pages[1:])
+        return alone and all(total == rows for total in self.totals)
 
     def same_rows(self, other: Collect) -> bool:
         """Whether both list the same rows in the same places."""
@@ -57,17 +68,21 @@ def collect(read_page: ReadPage) -> Collect:
     """Read all pages: until one is short, and there are as many rows as the latest total says.
 
     The total is a hint: it may be wrong, so a full page is followed by another one whatever it
-    says, and an empty one is the end.
+    says. A page with no row that is new is the end, as an empty one is: beyond the last page a
+    server may answer with that one once more. Raises EndlessTableError.
     """
     pages: list[tuple[ForwardEntry, ...]] = []
     totals: list[int] = []
-    while True:
+    known: set[str] = set()
+    while len(pages) < MOST_PAGES:
         total, entries = read_page(len(pages) + 1)
-        pages.append(entries)
+        new = {entry.entry_id for entry in entries} - known
+        known |= new
+        pages.append(entries if new else ())
         totals.append(total)
-        whole = len(entries) < PAGE_SIZE and sum(map(len, pages)) >= total
-        if whole or not entries:
+        if not new or (len(entries) < PAGE_SIZE and len(known) >= total):
             return Collect(tuple(pages), tuple(totals))
+    raise EndlessTableError(f"it lists no end after {MOST_PAGES} pages")
 
 
 def as_pass(started: float, collected: Collect, *, atomic: bool) -> Pass:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dnatctl.model import ForwardEntry
-from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
+from dnatctl.table.reading import (
+    MOST_PAGES,
+    PAGE_SIZE,
+    Collect,
+    EndlessTableError,
+    as_pass,
+    collect,
+)
 from tests.unit.table.made import row
 
 
@@ -92,6 +99,29 @@ def test_a_total_that_promises_more_than_is_listed_ends_at_an_empty_page():
     assert reads == [1, 2]
     assert not collected.whole
     assert len(collected.rows()) == 3
+
+
+@pytest.mark.parametrize("count", [PAGE_SIZE, PAGE_SIZE + 1, 2 * PAGE_SIZE])
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_a_server_that_repeats_its_last_page_beyond_the_end(count: int, wrong: int) -> None:
+    cloud, last = Cloud(*rows(count)), -(-count // PAGE_SIZE)
+
+    def clamped(number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+        total, entries = cloud.page(min(number, last))
+        return total + wrong, entries
+
+    first, second = collect(clamped), collect(clamped)
+    assert len(first.rows()) == count
+    assert first.whole or first.same_rows(second)
+
+
+def test_a_table_without_end_is_given_up():
+    with pytest.raises(EndlessTableError, match=str(MOST_PAGES)):
+        collect(lambda number: (1, tuple(row(f"fwd-{number}-{n}") for n in range(PAGE_SIZE))))
+
+
+def test_a_page_that_lists_a_row_twice_may_lack_another():
+    assert not Collect((rows(1) + rows(1),), (2,)).whole
 
 
 def test_one_page_with_fewer_rows_than_its_total_is_not_the_whole_table():

@@ -18,7 +18,7 @@ from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.read_pace import CREDIT_LIMIT, Facts, earn, next_read, whole_due
-from dnatctl.table.reading import PAGE_SIZE, Collect, as_pass, collect
+from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, as_pass, collect
 from dnatctl.table.view import Change, Pass
 
 log = structlog.get_logger(__name__)
@@ -145,7 +145,7 @@ class TablePoller:
             self._read(asked=asked or facts.in_doubt)
         except Stopped:
             return None
-        except (CloudError, RestlessTableError) as error:
+        except (CloudError, RestlessTableError, EndlessTableError) as error:
             self.missing = getattr(error, "kind", None) is ErrorKind.GATEWAY
             self._unreadable(error.text if isinstance(error, CloudError) else str(error))
             return self._failed(str(error))
