@@ -61,17 +61,20 @@ class PendingImage(NamedTuple):
 class RememberedImage(NamedTuple):
     uid: str
     pending: tuple[PendingImage, ...]
-    attempts: tuple[tuple[NewEntry | str, int], ...]
+    attempts: tuple[tuple[NewEntry, int], ...]
     refusals: tuple[tuple[NewEntry, Refusal], ...]
     forgotten: bool
 
 
 class BacklogImage(NamedTuple):
-    """What `Backlog` remembers. `sending`: UID and place of a write, or one that has no place."""
+    """What `Backlog` remembers. `sending`: UID and place of a write, or one that has no place.
+    `deletes`: answered tries of rows that are there.
+    """
 
     records: tuple[RememberedImage, ...] = ()
     expedited: tuple[str, ...] = ()
     sending: tuple[str, int] | PendingImage | None = None
+    deletes: tuple[tuple[str, int], ...] = ()
 
 
 class Pause(NamedTuple):
@@ -244,7 +247,9 @@ def freeze_backlog(backlog: Backlog, table: Table, now: float) -> BacklogImage:
         for uid, record in backlog._records.items()
         if record.pending or record.refusals or any(record.attempts.values())
     )
-    return BacklogImage(records, tuple(sorted(backlog._expedited)), _sending(backlog, table, now))
+    deletes = tuple(each for each in sorted(backlog._deletes.items()) if table.row(each[0]))
+    sending = _sending(backlog, table, now)
+    return BacklogImage(records, tuple(sorted(backlog._expedited)), sending, deletes)
 
 
 def _freeze_pending(pending: PendingWrite, table: Table, now: float) -> PendingImage:
@@ -290,6 +295,7 @@ def load_backlog(backlog: Backlog, image: BacklogImage, *, all_due: bool) -> Non
             forgotten=frozen.forgotten,
         )
     backlog._expedited = set(image.expedited)
+    backlog._deletes = dict(image.deletes)
     sending = image.sending
     if isinstance(sending, PendingImage):
         backlog.sending = _load_pending(sending, all_due=all_due)

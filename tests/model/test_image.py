@@ -173,6 +173,7 @@ KEPT = {
     },
     Backlog: {
         "_records": "backlog",
+        "_deletes": "backlog",
         "_expedited": "backlog",
         "sending": "backlog",
         "_turns": FIXED,

@@ -33,7 +33,6 @@ from dnatctl.table.writes import (
     Refused,
     Write,
     effect,
-    subject,
 )
 
 PATIENCE = 8
@@ -47,6 +46,9 @@ REFUSED_RETRY_S = (15.0, 300.0)
 
 DENIED_PAUSE_S = (5.0, 60.0)
 """First and longest pause of one kind of write to a table, while RAM denies it there."""
+
+DELETES_REMEMBERED = 1000
+"""Of so many rows, the latest, it is remembered how often their delete was answered."""
 
 LOST_S = 30.0
 """After so long no call that went unanswered can still be at work: thrice the longest timeout."""
@@ -68,7 +70,7 @@ class _Record:
     """What is remembered of one PodDNAT. `forgotten`: it is gone; only its writes matter still."""
 
     pending: list[PendingWrite] = field(default_factory=list)
-    attempts: Counter[NewEntry | str] = field(default_factory=Counter)
+    attempts: Counter[NewEntry] = field(default_factory=Counter)
     refusals: dict[NewEntry, Refusal] = field(default_factory=dict)
     hindrances: dict[str, str] = field(default_factory=dict)
     forgotten: bool = False
@@ -85,6 +87,9 @@ class Backlog:
 
     def __init__(self) -> None:
         self._records: dict[str, _Record] = {}
+        self._deletes: dict[str, int] = {}
+        """Answered tries by row ID. An accepted delete may come to nothing, and a PodDNAT be gone
+        by then: the next one is to be no replay of it."""
         self._expedited: set[str] = set()
         self._turns = WriteTurns()
         self._held: dict[type[Write], tuple[float, int]] = {}
@@ -210,15 +215,22 @@ class Backlog:
 
     def attempt(self, pending: PendingWrite) -> int:
         """How many tries of that row have been answered: the next one needs another token."""
+        if isinstance(pending.write, DeleteRow):
+            return self._deletes.get(pending.write.entry_id, 0)
         record = self._records.get(pending.uid)
-        return record.attempts[subject(pending.write)] if record else 0
+        return record.attempts[pending.write.entry] if record else 0
 
     # --- the writer: what was answered
 
     def answered(self, pending: PendingWrite) -> None:
         """The same token would be answered alike: the next try needs another one."""
-        if record := self._records.get(pending.uid):
-            record.attempts[subject(pending.write)] += 1
+        if isinstance(pending.write, DeleteRow):
+            entry_id = pending.write.entry_id
+            self._deletes[entry_id] = self._deletes.pop(entry_id, 0) + 1
+            if len(self._deletes) > DELETES_REMEMBERED:
+                del self._deletes[next(iter(self._deletes))]
+        elif record := self._records.get(pending.uid):
+            record.attempts[pending.write.entry] += 1
 
     def refusal(self, pending: PendingWrite) -> Refusal | None:
         """The standing refusal of the row; none for a delete."""
@@ -352,8 +364,6 @@ class Backlog:
         if record is None or pending not in record.pending:
             return
         record.pending.remove(pending)
-        if isinstance(pending.write, DeleteRow):
-            del record.attempts[pending.write.entry_id]  # an ID is never given twice
         self._tidy(pending.uid)
 
     def _due(self, pending: PendingWrite) -> float:

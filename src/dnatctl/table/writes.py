@@ -105,11 +105,6 @@ class PendingWrite:
     turned_away: int = 0
 
 
-def subject(write: Write) -> NewEntry | str:
-    """What tries are counted by: the row to be, or the ID of the one to go."""
-    return write.entry_id if isinstance(write, DeleteRow) else write.entry
-
-
 def effect(write: Write) -> Write:
     """The write without the intent: what it does to the table."""
     return write if isinstance(write, DeleteRow) else replace(write, intent="")

@@ -6,7 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from dnatctl.table.backlog import LOST_S, PATIENCE, REFUSED_RETRY_S, Backlog, Recourse
+from dnatctl.table.backlog import (
+    DELETES_REMEMBERED,
+    LOST_S,
+    PATIENCE,
+    REFUSED_RETRY_S,
+    Backlog,
+    Recourse,
+)
 from dnatctl.table.writes import PendingWrite, Refusal, Refused, Write
 from tests.unit.table.pending import carry_out, create, delete, entry, lose, order, wanted
 
@@ -142,6 +149,26 @@ class TestAttempts:
         pending = backlog.take(0.0)
         backlog.answered(pending)
         assert backlog.attempt(pending) == 1
+
+    @pytest.mark.parametrize("forgotten", [False, True])
+    def test_those_of_an_accepted_delete_outlive_it(self, forgotten):
+        """It may come to nothing in the cloud, and the same token do nothing any more."""
+        backlog = wanted(delete())
+        carry_out(backlog)
+        if forgotten:
+            backlog.forget("a")
+        backlog.want("a", "", (delete(),), orphan=forgotten)
+        assert backlog.attempt(backlog.take(0.0)) == 1
+
+    def test_of_the_rows_that_were_deleted_last(self):
+        backlog = Backlog()
+        for number in range(DELETES_REMEMBERED + 1):
+            backlog.answered(PendingWrite("a", "games", delete(f"fwd-{number}")))
+        tries = [
+            backlog.attempt(PendingWrite("a", "games", delete(f"fwd-{number}")))
+            for number in (0, 1, DELETES_REMEMBERED)
+        ]
+        assert tries == [0, 1, 1]
 
     def test_nothing_is_kept_of_the_forgotten(self):
         backlog = wanted(create(600))

@@ -6,7 +6,7 @@ import pytest
 
 from dnatctl.model import EntryStatus
 from dnatctl.table.view import Table
-from dnatctl.table.writes import Refusal, Refused, Write, effect, is_done, subject
+from dnatctl.table.writes import Refusal, Refused, Write, effect, is_done
 from tests.unit.table.made import DELETING, EIP, GATEWAY, MARKS, PENDING, POD_IP, reading, row, uid
 from tests.unit.table.pending import create, delete, entry, modify
 
@@ -54,11 +54,6 @@ class TestIsDone:
 )
 def test_a_new_reason_makes_no_other_effect(one: Write, other: Write, same: bool):
     assert (effect(one) == effect(other)) is same
-
-
-def test_tries_are_counted_by_row():
-    assert subject(create()) == subject(modify()) == entry(600)
-    assert subject(delete("fwd-7")) == "fwd-7"
 
 
 def test_refusals_are_counted_as_long_as_they_are_of_one_kind():
