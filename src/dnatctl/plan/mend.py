@@ -36,11 +36,16 @@ def _correct(case: Case, own: OwnRow) -> Write:
     """A row that leads astray is led back where possible, else deleted."""
     ports = tuple(p for p in case.good if own.row.entry.covers(case.spec.endpoint(p)))
     target = _target(case, own, ports) if case.seen.policy.can_modify else None
-    # Where another row holds the pod's address this one cannot be led back, and it may lead to
-    # another pod meanwhile, whose way it may be in: so it goes.
-    if target is None or any(case.squatters(port) for port in ports):
+    # Where another row holds the pod's address, or the cloud will not have it changed, this one
+    # cannot be led back, and it may lead to another pod meanwhile: so it goes.
+    if target is None or _is_unchangeable(case, target) or any(map(case.squatters, ports)):
         return DeleteRow(own.gateway_id, own.entry_id)
     return ModifyRow(own.gateway_id, own.entry_id, target, _intent(case))
+
+
+def _is_unchangeable(case: Case, target: NewEntry) -> bool:
+    """Whether the change was refused; where nothing may be deleted it is tried again and again."""
+    return target in case.seen.refusals and not case.seen.policy.upsert_only
 
 
 def _target(case: Case, own: OwnRow, ports: tuple[PortMapping, ...]) -> NewEntry | None:

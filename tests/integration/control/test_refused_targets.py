@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from dnatctl_sim.cloud import Fault, Scenario
 from tests.support.stage import Stage, eventually, fast, stage
 
@@ -12,13 +14,15 @@ BAD, GOOD = "203.0.113.1", "203.0.113.2"
 UNFORESEEN = "OperationUnsupported.EipNatBWPCheck"
 
 
-def refuse(it: Stage, code: str, status: int = 400, **match: str) -> None:
-    """Creates with these parameters are refused from now on."""
+def refuse(
+    it: Stage, code: str, status: int = 400, api: str = "CreateForwardEntry", **match: str
+) -> None:
+    """Calls with these parameters are refused from now on."""
     it.cloud.add_fault(
         Fault(
             action="error",
             stage="before",
-            apis=["CreateForwardEntry"],
+            apis=[api],
             match=match,
             times=None,
             status=status,
@@ -146,4 +150,26 @@ def test_what_is_in_use_stays_where_it_is() -> None:
             it.pod(f"new-{n}")
         assert ips(it, *(f"new-{n}" for n in range(4))) == {GOOD}
         assert {name: it.entries(name) for name in names} == before
+        it.assert_at_rest()
+
+
+@pytest.mark.parametrize("code", [UNFORESEEN, "Forbindden"])
+def test_an_entry_that_the_cloud_will_not_change_is_replaced(code: str) -> None:
+    """Else it would lead for ever where it leads, perhaps to another pod."""
+    with stage() as it:
+        it.start_controller()
+        it.pod("web")
+        (before,) = it.ready("web")
+        refuse(it, code, api="ModifyForwardEntry")
+        it.edit_row(before["forwardEntryId"], internal_ip="10.0.99.99")
+        eventually(lambda: it.calls("ModifyForwardEntry", code=code))
+
+        def replaced() -> bool:
+            found = it.entries("web")
+            return bool(found) and found[0]["forwardEntryId"] != before["forwardEntryId"]
+
+        eventually(replaced)
+        assert [it.entries("web")[0][k] for k in ("externalIP", "externalPort", "internalIP")] == [
+            before[k] for k in ("externalIP", "externalPort", "internalIP")
+        ]
         it.assert_at_rest()

@@ -11,7 +11,7 @@ from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.policy import DELETION_HELD
 from dnatctl.plan.problems import SQUATTED_FOR_S
 from dnatctl.plan.values import Plan, Policy, Reclaim, Retire
-from dnatctl.table.writes import CreateRow, Refusal, Refused
+from dnatctl.table.writes import CreateRow, ModifyRow, Refusal, Refused
 from tests.unit.plan.made import (
     OTHER,
     Scene,
@@ -55,6 +55,19 @@ STALE = mine("fwd-1", internal="10.0.0.9:80")
 class TestDrift:
     def test_a_deleted_row_is_made_again(self):
         assert Scene(record=WAITING, pod=pod()).plan() == Plan(writes=(create(),))
+
+    @pytest.mark.parametrize("why", [*Refused])
+    def test_a_row_that_may_not_be_led_back_goes(self, why):
+        """It leads to an IP that may be another pod's any moment."""
+        no = refused(new_row("600", "80"), why)
+        made = Scene(STALE, record=WAITING, pod=pod()).plan(refusals=no)
+        assert delete("fwd-1") in made.writes or isinstance(made.step, Reclaim | Retire)
+        assert not [write for write in made.writes if isinstance(write, ModifyRow)]
+
+    def test_but_not_where_nothing_may_be_deleted(self):
+        no = refused(new_row("600", "80"), Refused.UNFORESEEN)
+        led = Scene(STALE, record=WAITING, pod=pod(), policy=UPSERT_ONLY).plan(refusals=no)
+        assert led.writes == (modify("fwd-1", "600", "80"),)
 
     @pytest.mark.parametrize("internal", ["10.0.0.9:80", f"{POD_IP}:8080"])
     def test_a_row_that_leads_elsewhere_is_led_back(self, internal):
