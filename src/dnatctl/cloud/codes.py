@@ -85,14 +85,14 @@ RULES: Final = (
             "OperationUnsupported.EipInBinding",
         ),
     ),
-    Rule(_DELETE, ErrorKind.GONE, ("InvalidForwardTableId.NotFound",)),
     Rule(
         _WRITES, ErrorKind.GONE, ("InvalidForwardEntryId.NotFound", "ResourceNotFound.ForwardEntry")
     ),
     Rule(_CREATE | _MODIFY, ErrorKind.CONFLICT, ("OperationUnsupported.ForwardEntry",)),
     Rule(_MODIFY, ErrorKind.CONFLICT, ("Forbidden.Already.Bounded",)),
     Rule(_CREATE | _MODIFY, ErrorKind.QUOTA, ("QuotaExceeded*",)),
-    # Another EIP or gateway would do.
+    # Another EIP or gateway would do. That a table is not found, as with another account's key,
+    # says nothing of its rows: whether its gateway is gone is asked of the gateways.
     Rule(
         _ANY,
         ErrorKind.GATEWAY,

@@ -25,8 +25,12 @@ ASK_S = 3.0
 RECALLS = 3
 """How often a row that was given up may be taken for there after all."""
 
-GONE_S = 3600.0
-"""How long a row is remembered that the cloud itself said is gone."""
+GONE_S = 60.0
+"""What the cloud itself said is gone, and lists so long after, is there: whoever said so was wrong,
+or listings are further behind than anybody thought."""
+
+REMEMBERED_S = 3600.0
+"""How long a row is remembered that was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,11 @@ class Table(Rows):
         self._drop(row)
         return Change(row, None)
 
+    def is_young(self, entry_id: str, now: float) -> bool:
+        """Whether the row was made so lately that no reading needs to have listed it yet."""
+        row = self._rows.get(entry_id)
+        return row is not None and not row.seen and now - row.written <= self.lag.unlisted_s()
+
     def recall(self, uid: str, new: NewEntry, now: float) -> bool:
         """Whether a create of `new` that was refused, as if an address were taken, met an own row.
 
@@ -211,7 +220,9 @@ class Table(Rows):
         changes = []
         patience = self.lag.unlisted_s()
         self._deleted = {i: at for i, at in self._deleted.items() if started - at <= patience}
-        self._gone = {i: at for i, at in self._gone.items() if started - at <= GONE_S}
+        self._gone = {
+            i: at for i, at in self._gone.items() if started - at <= max(GONE_S, patience)
+        }
         for entry in rows:
             entry_id = entry.entry_id
             known = self._rows.get(entry_id)
@@ -295,7 +306,7 @@ class Table(Rows):
 
     def _give_up(self, row: Row, now: float) -> None:
         """Nobody was told that the row is gone: remember it, in case it is not."""
-        self._given_up = {i: g for i, g in self._given_up.items() if now - g.at <= GONE_S}
+        self._given_up = {i: g for i, g in self._given_up.items() if now - g.at <= REMEMBERED_S}
         before = self._given_up.get(row.entry.entry_id)
         times = before.times + 1 if before else 1
         self._given_up[row.entry.entry_id] = GivenUp(row, now, times)

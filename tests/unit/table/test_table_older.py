@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dnatctl.model import NewEntry, PortRange
-from dnatctl.table.past import FORGOTTEN_S, LONGEST_S, READ_LAG_S, Lag
-from dnatctl.table.view import ASK_S, RECALLS, Table
+from dnatctl.table.past import FORGOTTEN_S, LONGEST_S, MARGIN, READ_LAG_S, Lag
+from dnatctl.table.view import ASK_S, GONE_S, RECALLS, Table
 from tests.unit.table.made import (
     AVAILABLE,
     DELETING,
@@ -195,6 +195,20 @@ class TestListedLate:
     def test_what_the_cloud_said_is_gone_stays_gone(self):
         table = made()
         table.gone("fwd-1", 3.0)
-        assert read(table, 4.0, MINE) + read(table, 100.0, MINE) == 0
+        assert read(table, 4.0, MINE) + read(table, 3.0 + GONE_S, MINE) == 0
         assert states(table) == {}
-        assert not table.recall(uid(1), WANTED, 101.0)
+        assert not table.recall(uid(1), WANTED, 4.0 + GONE_S)
+
+    def test_unless_it_is_listed_when_no_listing_can_be_so_old(self):
+        """It was a backend that was behind, or a slip: an entry must not lead on unseen."""
+        table = made()
+        table.gone("fwd-1", 3.0)
+        assert read(table, 3.1 + GONE_S, MINE) == 1
+        assert states(table) == {"fwd-1": AVAILABLE}
+
+    def test_where_listings_were_found_to_be_further_behind_it_takes_longer(self):
+        table = made()
+        table.lag.was_behind(GONE_S, 3.0)
+        table.gone("fwd-1", 3.0)
+        assert read(table, 3.1 + GONE_S, MINE) == 0
+        assert read(table, 3.1 + MARGIN * GONE_S, MINE) == 1

@@ -36,6 +36,10 @@ T = TypeVar("T")
 QUOTA_BELIEVED_S = 60.0
 """How long a table is taken for full after a refusal for quota: it may be raised any time."""
 
+DOUBTED = 3
+"""So often it is not believed of a row just made that it is gone: whoever says so may not know it
+yet. With the pauses in between that is several seconds."""
+
 _TROUBLES = frozenset({ErrorKind.THROTTLED, ErrorKind.UNKNOWN, ErrorKind.AUTH})
 
 BARRED_PAUSE_S = 5.0
@@ -191,6 +195,10 @@ class Outcomes:
             self._end(self._backlog.failed, pending, now)
             return
         with self._views.lock:
+            young = self._table.is_young(pending.write.entry_id, now)
+            if young and pending.failures < DOUBTED:
+                self._end(self._backlog.failed, pending, now)
+                return
             self._table.gone(pending.write.entry_id, now)
         self._settled(pending)
 
@@ -233,6 +241,10 @@ class Outcomes:
                     self._blame.everything("", error)
             case _:
                 self._pace.pause(now + BARRED_PAUSE_S)
+                if not created:  # nothing is wrong with what was asked
+                    self._end(self._backlog.failed, pending, now)
+                    self._tell(pending)
+                    return
         denied = error.kind is ErrorKind.DENIED
         refusal = self._refusal(pending, why, error)
         self._end(self._backlog.barred, pending, refusal, now, kind=denied)

@@ -6,7 +6,7 @@ import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
-from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S
+from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S, DOUBTED
 from dnatctl.objects import PodDNAT
 from dnatctl.table.backlog import DENIED_PAUSE_S, REFUSED_RETRY_S, RETRY_S
 from dnatctl.table.writes import Refused
@@ -105,6 +105,10 @@ class TestModify:
         assert not it.views.can_modify
         assert it.heard.changes == [LOBBY]
 
+    def test_credentials_that_are_refused_say_nothing_against_the_change(self, it, record):
+        assert answered(it, record, modify(), ErrorKind.AUTH) == pytest.approx(RETRY_S[0])
+        assert refusal(it, record) is None
+
 
 class TestDelete:
     """Of a row that is there."""
@@ -119,6 +123,23 @@ class TestDelete:
     def test_one_that_is_gone_is_gone(self, it, record):
         assert answered(it, record, delete(), ErrorKind.GONE) == -1.0
         assert it.views.table(GATEWAY).row("fwd-1") is None
+
+    def test_one_that_was_just_made_may_be_unknown_still_to_who_says_it_is_gone(self, it, record):
+        it.views.table(GATEWAY).created(entry().as_row("fwd-2"), it.clock.monotonic())
+        late = delete("fwd-2")
+        for tries in range(DOUBTED):
+            due = answered(it, record, late, ErrorKind.GONE)
+            assert due == pytest.approx(RETRY_S[0] * 2**tries)
+            assert it.views.table(GATEWAY).row("fwd-2") is not None
+            it.clock.advance(due)
+        assert answered(it, record, late, ErrorKind.GONE) == -1.0
+        assert it.views.table(GATEWAY).row("fwd-2") is None
+
+    def test_that_its_table_is_not_found_proves_nothing_of_the_row(self, it, record):
+        """It may be another account's key that asks: whether the gateway is gone is looked up."""
+        assert answered(it, record, delete(), ErrorKind.GATEWAY) >= 0.0
+        assert it.views.table(GATEWAY).row("fwd-1") is not None
+        assert it.doubts == 1
 
     def test_where_one_code_means_gone_and_busy_the_table_tells_which(self, it, record):
         assert answered(it, record, delete(), ErrorKind.GONE_OR_BUSY) == 0.0
