@@ -12,6 +12,7 @@ from alibabacloud_vpc20160428 import models as vpc
 import dnatctl
 from dnatctl.cloud import wire
 from dnatctl.cloud.api import MAX_ENI_IPS, PAGE_SIZE, EntryPage, Guard
+from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
@@ -23,6 +24,9 @@ _EIP_PAGE_SIZE: Final = 100
 _ENI_PAGE_SIZE: Final = 500
 _MOST_PAGES: Final = 200
 """Of one list: far more than a region has of anything."""
+
+NO_ROW: Final = "fwd-dnatctl-check"
+"""The ID of no row: the vendor's have letters and digits behind the `fwd-`, and no second dash."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -171,6 +175,21 @@ class Cloud:
         )
         self._sdk.call(Operation.MODIFY, request, guard)
 
+    def rehearse(self, operation: Operation, table_id: str, entry: NewEntry) -> CloudError:
+        """What the cloud answers to a write of that kind that is not made.
+
+        Creating and changing have a dry run, which "checks the AccessKey pair, the authorization of
+        the RAM user, and the required parameters" and ends in an error even where all is well
+        (https://help.aliyun.com/zh/nat-gateway/developer-reference/api-vpc-2016-04-28-createforwardentry).
+        Deleting has none: what is asked for is the row `NO_ROW`, which is in no table.
+        """
+        request = _REHEARSALS[operation](self._region_id, table_id, entry)
+        try:
+            self._sdk.call(operation, request)
+        except CloudError as error:
+            return error
+        return CloudError(operation, ErrorKind.UNKNOWN, message="accepted, which no dry run is")
+
     @_understood(Operation.READ_ENIS)
     def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
         """See `CloudApi.find_enis`."""
@@ -267,6 +286,31 @@ class Cloud:
         _total(Operation.READ_TABLE, body)
         _require_list(Operation.READ_TABLE, body, body.forward_table_entries)
         return body
+
+
+def _dry_create(region_id: str, table_id: str, entry: NewEntry) -> Any:
+    fields = wire.new_entry_fields(table_id, entry)
+    return vpc.CreateForwardEntryRequest(region_id=region_id, dry_run=True, **fields)
+
+
+def _dry_modify(region_id: str, table_id: str, entry: NewEntry) -> Any:
+    fields = wire.new_entry_fields(table_id, entry)
+    return vpc.ModifyForwardEntryRequest(
+        region_id=region_id, forward_entry_id=NO_ROW, dry_run=True, **fields
+    )
+
+
+def _delete_nothing(region_id: str, table_id: str, _entry: NewEntry) -> Any:
+    return vpc.DeleteForwardEntryRequest(
+        region_id=region_id, forward_table_id=table_id, forward_entry_id=NO_ROW
+    )
+
+
+_REHEARSALS: Final[Mapping[Operation, Callable[[str, str, NewEntry], Any]]] = {
+    Operation.CREATE: _dry_create,
+    Operation.MODIFY: _dry_modify,
+    Operation.DELETE: _delete_nothing,
+}
 
 
 def _table_rows(body: Any) -> list[Any]:

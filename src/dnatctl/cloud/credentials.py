@@ -96,6 +96,21 @@ class AddonToken:
 CredentialSource = AccessKey | KeyFiles | RamRole | Rrsa | AddonToken
 
 
+def in_words(source: CredentialSource) -> str:
+    """Whose the calls are, for people; no secret."""
+    match source:
+        case AccessKey(keys):
+            return f"AccessKey {keys.access_key_id} of the configuration"
+        case KeyFiles(folder):
+            return f"the AccessKey in {folder}"
+        case RamRole(role_name):
+            return f"the node's RAM role{f' {role_name}' if role_name else ''}"
+        case Rrsa(role_arn):
+            return f"RRSA, {role_arn}"
+        case AddonToken(path):
+            return f"ACK's addon token {path}"
+
+
 def choose(
     access_key: str = "",
     access_secret: str = "",

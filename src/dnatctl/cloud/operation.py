@@ -24,5 +24,10 @@ class Operation(StrEnum):
         """Whether the call changes something, so that a lost answer leaves its outcome unknown."""
         return self in _WRITES
 
+    @property
+    def action(self) -> str:
+        """The RAM action that allows it (https://help.aliyun.com/zh/ram/user-guide/action)."""
+        return f"{'ecs' if self is Operation.READ_ENIS else 'vpc'}:{self}"
+
 
 _WRITES = frozenset({Operation.CREATE, Operation.DELETE, Operation.MODIFY})

@@ -11,6 +11,7 @@ from msgspec import Struct
 from dnatctl.kube import answers, definition, discovery, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.poddnats import GROUP
 
 BASIC_KIND: Final = "StatefulSet"
 """The kind of stateful workload that needs no naming."""
@@ -24,16 +25,38 @@ class Leave(NamedTuple):
     resource: str
     cost: str
     name: str = ""
+    namespace: str = ""
+    """Empty: in all of them."""
+
+    def within(self, namespace: str) -> Leave:
+        """The same in one namespace."""
+        return self._replace(namespace=namespace)
 
     def __str__(self) -> str:
         resource = f"{self.resource}.{self.group}" if self.group else self.resource
-        return " ".join(filter(None, (self.verb, resource, self.name)))
+        where = f"in {self.namespace}" if self.namespace else ""
+        return " ".join(filter(None, (self.verb, resource, self.name, where)))
 
 
 _HELD: Final = "a PodDNAT deleted by hand is not released before its pod has ended"
 _KEPT: Final = "claims of fixed pods that are away are never given up"
+_NO_PODS: Final = "no pod is seen: the controller does not start"
+_NO_NODES: Final = "pods of dead nodes keep the addresses of living ones"
+_NO_RECORDS: Final = "no PodDNAT is seen: the controller does not start"
+_NO_CLAIMS: Final = "no pod is exposed"
+_NO_EVENTS: Final = "what is wrong is told in conditions only"
+_NO_LEASE: Final = "no replica comes to lead: nothing is done"
+_NO_LEDGER: Final = "what it may not forget cannot be noted: entries of others are not adopted"
 _BASIC: Final = (
+    *(Leave(verb, "", "pods", _NO_PODS) for verb in ("get", "list", "watch")),
+    *(Leave(verb, "", "nodes", _NO_NODES) for verb in ("list", "watch")),
+    *(Leave(verb, GROUP, "poddnats", _NO_RECORDS) for verb in ("get", "list", "watch")),
+    *(Leave(verb, GROUP, "poddnats", _NO_CLAIMS) for verb in ("create", "patch")),
+    Leave("delete", GROUP, "poddnats", "PodDNATs of pods that have ended stay"),
+    Leave("patch", GROUP, "poddnats/status", "no address is ever listed as usable"),
+    *(Leave(verb, "events.k8s.io", "events", _NO_EVENTS) for verb in ("create", "patch")),
     Leave("get", "", "namespaces", _HELD),
+    *(Leave("get", "apps", workloads, _HELD) for workloads in ("deployments", "replicasets")),
     Leave("get", "apiextensions.k8s.io", "customresourcedefinitions", _HELD, definition.NAME),
     Leave(
         "update",
@@ -42,7 +65,15 @@ _BASIC: Final = (
         "no pod is exposed where OwnerReferencesPermissionEnforcement is on",
     ),
 )
-
+_OWN: Final = (
+    Leave("create", "coordination.k8s.io", "leases", _NO_LEASE),
+    *(
+        Leave(verb, "coordination.k8s.io", "leases", _NO_LEASE, "dnatctl")
+        for verb in ("get", "update")
+    ),
+    *(Leave(verb, "", "configmaps", _NO_LEDGER) for verb in ("get", "create", "patch")),
+)
+"""In the controller's own namespace."""
 
 _TELLS: Final = Leave(
     "patch",
@@ -50,51 +81,64 @@ _TELLS: Final = Leave(
     "pods/status",
     "pods are not told how they stand, and no readiness gate opens: see manifests/pod-condition",
 )
+_PUBLISHES: Final = Leave(
+    "patch", "", "pods", "endpoints are not written into annotations: see publish.annotation"
+)
 
 
 def needed(
-    client: KubeClient, kinds: Iterable[str], *, condition: bool
+    client: KubeClient, kinds: Iterable[str], namespace: str, *, condition: bool, annotation: bool
 ) -> Iterator[tuple[Leave, bool]]:
     """What is needed, and whether this account has it; `kinds` are those of stateful workloads,
-    `condition` whether pods are to be told how they stand.
+    `namespace` is the controller's; `condition` whether pods are to be told how they stand,
+    `annotation` whether on themselves.
 
     Asked by SelfSubjectAccessReview, which every account may do. Raises KubeError.
     https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
     """
-    tells = (_TELLS,) if condition else ()
+    tells = [leave for leave, wanted in ((_TELLS, condition), (_PUBLISHES, annotation)) if wanted]
     for leave in (*_BASIC, *tells, *_of_kinds(client, {BASIC_KIND, *kinds})):
         yield leave, _may(client, leave)
+    for leave in _OWN:
+        yield leave.within(namespace), _may(client, leave.within(namespace))
 
 
 def unserved(client: KubeClient, kinds: Iterable[str]) -> list[str]:
     """Which of these kinds the cluster has none of. Raises KubeError."""
-    served = {kind for kind, _, _ in _resources(client)}
-    return [kind for kind in kinds if kind not in served]
+    known = {kind for _, kind, _ in _resources(client)}
+    return [kind for kind in kinds if kind not in known]
+
+
+def served(client: KubeClient, kinds: set[str]) -> Iterator[tuple[str, str, str]]:
+    """The apiVersion, kind and plural of these kinds in every group that has them. Raises
+    KubeError."""
+    return (found for found in _resources(client) if found[1] in kinds)
 
 
 def _of_kinds(client: KubeClient, kinds: set[str]) -> Iterator[Leave]:
-    for kind, group, plural in _resources(client):
-        if kind in kinds:
-            yield Leave("get", group, plural, _KEPT)
-            yield Leave(
-                "update",
-                group,
-                f"{plural}/finalizers",
-                "no fixed pod is exposed where OwnerReferencesPermissionEnforcement is on",
-            )
+    for version, _, plural in served(client, kinds):
+        group, _, _ = version.rpartition("/")
+        yield Leave("get", group, plural, _KEPT)
+        yield Leave(
+            "update",
+            group,
+            f"{plural}/finalizers",
+            "no fixed pod is exposed where OwnerReferencesPermissionEnforcement is on",
+        )
 
 
 def _resources(client: KubeClient) -> Iterator[tuple[str, str, str]]:
-    """Kind, group and plural of all that the cluster serves in groups."""
+    """The apiVersion, kind and plural of all that the cluster serves in groups."""
     for group in discovery.groups(client):
+        version = group.preferred_version.group_version
         try:
-            served = discovery.resources(client, group.preferred_version.group_version)
+            found = discovery.resources(client, version)
         except KubeError as error:
             if error.failure in (Failure.NOT_FOUND, Failure.SERVER):
                 continue  # an aggregated API that is down says nothing of workloads
             raise
-        for resource in served:
-            yield resource.kind, group.name, resource.name
+        for resource in found:
+            yield version, resource.kind, resource.name
 
 
 def _may(client: KubeClient, leave: Leave) -> bool:
@@ -105,6 +149,7 @@ def _may(client: KubeClient, leave: Leave) -> bool:
         "resource": resource,
         "subresource": subresource,
         "name": leave.name,
+        "namespace": leave.namespace,
     }
     body = {
         "apiVersion": "authorization.k8s.io/v1",

@@ -62,10 +62,19 @@ def _owners(client: KubeClient, namespace: str, owner: Owner | None) -> Iterator
     for _ in range(HIGHEST):
         if owner is None or (read := _read(client, namespace, owner)) is None:
             return
-        yield OwnerNotes(
-            owner.kind, owner.name, read.metadata.annotations or {}, _template_annotations(read)
-        )
+        yield _notes(owner, read)
         owner = read.metadata.controller
+
+
+def notes_of(client: KubeClient, namespace: str, owner: Owner) -> OwnerNotes | None:
+    """What stands on a workload; None where it is gone, or may not be read. Raises KubeError."""
+    read = _read(client, namespace, owner)
+    return _notes(owner, read) if read else None
+
+
+def _notes(owner: Owner, read: _OwnerJson) -> OwnerNotes:
+    template = _template_annotations(read)
+    return OwnerNotes(owner.kind, owner.name, read.metadata.annotations or {}, template)
 
 
 def _template_annotations(read: _OwnerJson) -> Mapping[str, str] | None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import orjson
+import yaml
 
 from dnatctl.kube.access import needed, unserved
 from dnatctl.kube.errors import Failure, KubeError
+
+MANIFESTS = Path(__file__).parents[3] / "manifests"
+CONTROLLERS = ("dnatctl", "dnatctl-pod-condition")
 
 GROUPS = {
     "apps": [("statefulsets", "StatefulSet"), ("statefulsets/scale", "Scale")],
@@ -42,8 +49,10 @@ class Server:
         return orjson.dumps({"resources": resources})
 
 
-def lacking(server: Any, *kinds: str, condition: bool = True) -> list[str]:
-    found = needed(server, kinds, condition=condition)
+def lacking(
+    server: Any, *kinds: str, condition: bool = True, annotation: bool = False
+) -> list[str]:
+    found = needed(server, kinds, "ops", condition=condition, annotation=annotation)
     return [str(leave) for leave, may in found if not may]
 
 
@@ -79,6 +88,38 @@ def test_leave_to_tell_pods_is_asked_for_where_they_are_to_be_told() -> None:
     server = Server("patch  pods/status")
     assert lacking(server) == ["patch pods/status"]
     assert lacking(server, condition=False) == []
+
+
+def test_leave_to_write_annotations_is_asked_for_where_they_are_to_be_written() -> None:
+    server = Server("patch  pods")
+    assert lacking(server) == []
+    assert lacking(server, annotation=True) == ["patch pods"]
+
+
+def test_what_is_granted_in_the_controllers_namespace_is_asked_for_there() -> None:
+    server = Server("update coordination.k8s.io leases", "patch  configmaps")
+    assert lacking(server) == [
+        "update leases.coordination.k8s.io dnatctl in ops",
+        "patch configmaps in ops",
+    ]
+
+
+def _granted() -> Iterator[str]:
+    """Each verb that the manifests grant the controller, as the server is asked for it."""
+    for text in (MANIFESTS / "base/rbac.yaml", MANIFESTS / "pod-condition/rbac.yaml"):
+        for each in yaml.safe_load_all(text.read_text()):
+            if each["kind"] in ("ClusterRole", "Role") and each["metadata"]["name"] in CONTROLLERS:
+                for rule in each["rules"]:
+                    for group, resource, verb in product(
+                        rule["apiGroups"], rule["resources"], rule["verbs"]
+                    ):
+                        yield f"{verb} {group} {resource}"
+
+
+def test_all_that_the_manifests_grant_is_asked_for() -> None:
+    lacks = {line: lacking(Server(line)) for line in _granted()}
+    assert len(lacks) > 20
+    assert [line for line, found in lacks.items() if not found] == []
 
 
 def test_a_kind_that_nothing_serves_is_named() -> None:

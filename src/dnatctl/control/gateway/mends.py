@@ -53,7 +53,7 @@ def told(error: CloudError, before: str, gateway_id: str, rows: int) -> str:
 def _mend(error: CloudError) -> str:
     match error.kind:
         case ErrorKind.DENIED:
-            return f"; grant the controller's credentials vpc:{error.operation}"
+            return f"; grant the controller's credentials {error.operation.action}"
         case ErrorKind.AUTH:
             return "; the controller's credentials are refused: put them right"
         case ErrorKind.UNKNOWN:

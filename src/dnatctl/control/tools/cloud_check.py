@@ -1,0 +1,243 @@
+"""`dnatctl check --online` and the cloud: credentials, RAM actions, gateways, EIPs, room."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final, Protocol
+
+from dnatctl.cloud.api import EntryPage
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
+from dnatctl.config import Config, EntryPolicy, GatewayConfig
+from dnatctl.model import Eni, Gateway, NewEntry, PortRange
+from dnatctl.model import Protocol as Transport
+from dnatctl.status.findings import Finding, fail, note, ok
+
+CLOUD: Final = "cloud"
+USUAL_QUOTA: Final = 100
+"""Rows that a forward table may have unless the quota was raised
+(https://help.aliyun.com/en/nat-gateway/user-guide/quotas/)."""
+NEARLY: Final = 0.9
+"""Share of the rows from which on a table is nearly full."""
+
+NOWHERE: Final = "192.0.2.1"
+"""An address that no EIP and no pod has (RFC 5737)."""
+
+_COSTS: Final = {
+    Operation.READ_GATEWAYS: "nothing works: no gateway is known",
+    Operation.READ_EIPS: "nothing works: no EIP is known",
+    Operation.READ_TABLE: "nothing is handed out: nobody knows what is taken",
+    Operation.READ_ENIS: "PodDNATs lack eni and vswitch, and a pod IP outside the VPC is told late",
+    Operation.CREATE: "no pod gets an address",
+    Operation.MODIFY: "an entry that has to change is made anew instead, which takes longer",
+    Operation.DELETE: "addresses of pods that have ended stay public",
+}
+_LET_THROUGH: Final = frozenset(
+    {
+        ErrorKind.DRY_RUN,
+        ErrorKind.BUSY,
+        ErrorKind.CONFLICT,
+        ErrorKind.GONE,
+        ErrorKind.GONE_OR_BUSY,
+        ErrorKind.QUOTA,
+        ErrorKind.REJECTED,
+        ErrorKind.GATEWAY,
+    }
+)
+"""Answers that speak of what was asked for: whoever may not ask for it gets no such answer."""
+
+
+class AskedCloud(Protocol):
+    """What is asked of the cloud; `dnatctl.cloud.client.Cloud` is one."""
+
+    def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
+        """See `CloudApi`."""
+        ...
+
+    def read_page(self, table_id: str, page_number: int) -> EntryPage:
+        """See `CloudApi`."""
+        ...
+
+    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+        """See `CloudApi`."""
+        ...
+
+    def rehearse(self, operation: Operation, table_id: str, entry: NewEntry) -> CloudError:
+        """See `Cloud.rehearse`."""
+        ...
+
+
+def look_at_cloud(
+    cloud: AskedCloud, config: Config, who: str, *, try_delete: bool = False
+) -> Iterator[Finding]:
+    """All that the controller needs of the cloud. Nothing is changed there.
+
+    `who`: what signs the calls, for people. `try_delete`: also ask to delete a row that does not
+    exist, as RAM says in no other way whether that is allowed.
+    """
+    try:
+        described = cloud.describe_gateways([each.gateway_id for each in config.gateways])
+    except CloudError as error:
+        yield from _without_gateways(error)
+        return
+    yield ok(CLOUD, f"credentials accepted in {config.region_id} ({who})")
+    yield _may(Operation.READ_GATEWAYS)
+    yield _may(Operation.READ_EIPS)
+    yield _interfaces(cloud)
+    known = {gateway.gateway_id: gateway for gateway in described}
+    for configured in config.gateways:
+        gateway = known[configured.gateway_id]
+        yield from _gateway(gateway, configured.eips)
+        if gateway.table_id and not gateway.problem:
+            yield from _table(cloud, gateway, configured, config, try_delete=try_delete)
+
+
+def _may(operation: Operation, where: str = "", how: str = "") -> Finding:
+    return ok(CLOUD, f"may {operation.action}{where}{how}")
+
+
+def _without_gateways(error: CloudError) -> Iterator[Finding]:
+    """Nothing can be looked at without the first answer."""
+    if error.kind is ErrorKind.DENIED:
+        yield ok(CLOUD, "credentials accepted")
+        if error.operation is Operation.READ_EIPS:
+            yield _may(Operation.READ_GATEWAYS)
+    yield _refused(error)
+    yield note(CLOUD, "gateways, EIPs, tables and the other RAM actions were not looked at")
+
+
+def _refused(error: CloudError, where: str = "") -> Finding:
+    """A call that failed: why, and what to do."""
+    operation = error.operation
+    if error.kind is ErrorKind.DENIED:
+        text = f"may not {operation.action}{where}: {_COSTS.get(operation, 'it is needed')}"
+        return fail(CLOUD, text, "grant it to the controller's credentials (manifests/ram)")
+    return fail(CLOUD, str(error), _mend(error))
+
+
+def _mend(error: CloudError) -> str:
+    match error.kind:
+        case ErrorKind.AUTH:
+            return _new_credentials(error.code)
+        case ErrorKind.THROTTLED:
+            return "others use up the account's calls: try again in a minute"
+        case ErrorKind.UNKNOWN | ErrorKind.RETRY:
+            return "try again; see whether this machine gets there, and `endpoints` and `regionID`"
+        case _:
+            return "see whether `regionID`, `vpcID` and `natGwPool` are right"
+
+
+def _new_credentials(code: str) -> str:
+    if code.startswith("InvalidTimeStamp"):
+        return "set the clock of this machine"
+    if code == "SignatureDoesNotMatch":
+        return "accessSecret is not that of accessKey: put the pair in again"
+    if code.startswith("InvalidAccessKeyId"):
+        return "the AccessKey is gone or of another account: make a new pair, or use a role"
+    if code.startswith("InvalidSecurityToken"):
+        return "the lent credentials are over: start again, to have new ones"
+    return "attach a RAM role to the node, set up RRSA, or fill in `credential` (docs/install.md)"
+
+
+def _interfaces(cloud: AskedCloud) -> Finding:
+    try:
+        cloud.find_enis((NOWHERE,))
+    except CloudError as error:
+        return _refused(error)
+    return _may(Operation.READ_ENIS)
+
+
+def _gateway(gateway: Gateway, wanted: tuple[str, ...]) -> Iterator[Finding]:
+    about = gateway.gateway_id
+    if gateway.problem:
+        mend = "put it right in the VPC's console, or take it out of natGwPool"
+        yield fail(about, gateway.problem, mend)
+        return
+    yield ok(about, f"table {gateway.table_id}, zone {gateway.zone_id}")
+    bound = {eip.ip: eip for eip in gateway.eips}
+    for ip in wanted or bound:
+        eip = bound.get(ip)
+        if eip is None:
+            yield fail(about, f"EIP {ip} is not bound to it", "bind it, or take it out of eips")
+        elif not eip.usable:
+            yield fail(about, f"EIP {ip}: {eip.problem}", "nothing new goes on it until then")
+        else:
+            yield ok(about, f"EIP {ip}{', also serves SNAT' if eip.serves_snat else ''}")
+    if not bound:
+        yield fail(about, "no EIP is bound to it", "bind one: pods get its address")
+
+
+def _table(
+    cloud: AskedCloud,
+    gateway: Gateway,
+    configured: GatewayConfig,
+    config: Config,
+    *,
+    try_delete: bool,
+) -> Iterator[Finding]:
+    where = f" on {gateway.gateway_id}"
+    try:
+        page = cloud.read_page(gateway.table_id, 1)
+    except CloudError as error:
+        yield _refused(error, where)
+    else:
+        yield _may(Operation.READ_TABLE, where)
+        yield _room(gateway.gateway_id, page.total, configured.max_entries)
+    entry = _sample(gateway, configured, config)
+    writes = [Operation.CREATE, Operation.MODIFY]
+    if config.policy is not EntryPolicy.UPSERT_ONLY:
+        if try_delete:
+            writes.append(Operation.DELETE)
+        else:
+            yield _untried(where)
+    for operation in writes:
+        yield from _write(cloud.rehearse(operation, gateway.table_id, entry), gateway.gateway_id)
+
+
+def _untried(where: str) -> Finding:
+    return note(
+        CLOUD,
+        f"not tried: {Operation.DELETE.action}{where} has no dry run",
+        "see the policy in the RAM console, or have it tried with --try-delete",
+    )
+
+
+def _room(about: str, rows: int, most: int | None) -> Finding:
+    limit = most or USUAL_QUOTA
+    text = f"{rows} of {limit} forward entries"
+    if most is None:
+        text += " (the quota, unless it was raised: then set maxEntries)"
+    if rows < limit * NEARLY:
+        return ok(about, text)
+    mend = "have the quota natgw_quota_dnat_entry_num raised, or add a gateway to natGwPool"
+    if most is not None:
+        mend = f"raise maxEntries; at the cloud's quota, {mend}"
+        if rows >= most:
+            return fail(about, f"no room: {text}", mend)
+    return note(about, f"little room: {text}", mend)
+
+
+def _sample(gateway: Gateway, configured: GatewayConfig, config: Config) -> NewEntry:
+    """A row as it might be made; that it might not be made for what it says tells as much."""
+    eip = next((each.ip for each in gateway.eips if each.usable), NOWHERE)
+    network = next(iter(config.vpc_cidrs), None)
+    one = PortRange(configured.port_range_end, configured.port_range_end)
+    internal = str(network[1]) if network and network.num_addresses > 1 else NOWHERE
+    return NewEntry(eip, one, internal, PortRange(80, 80), Transport.TCP, "dnatctl-check")
+
+
+def _write(answer: CloudError, gateway_id: str) -> Iterator[Finding]:
+    """What an answer to a write that was not made says of the leave to make it."""
+    operation, where = answer.operation, f" on {gateway_id}"
+    if answer.kind in _LET_THROUGH:
+        how = "dry run" if answer.kind is ErrorKind.DRY_RUN else f"it answered {answer.code}"
+        yield _may(operation, where, f" ({how})")
+        if answer.kind is ErrorKind.QUOTA:
+            yield fail(gateway_id, f"its table takes no more: {answer}", "have its quota raised")
+    elif answer.kind is ErrorKind.DENIED and operation is Operation.MODIFY:
+        yield note(CLOUD, f"may not {operation.action}{where}: {_COSTS[operation]}", "or grant it")
+    elif answer.kind in (ErrorKind.DENIED, ErrorKind.AUTH):
+        yield _refused(answer, where)
+    else:
+        text = f"not known whether {operation.action} is granted{where}: {answer}"
+        yield note(CLOUD, text, "try again")
