@@ -159,3 +159,18 @@ def _matches(operation: Operation, code: str) -> Iterator[ErrorKind]:
     for rule in RULES:
         if operation in rule.operations and any(fnmatchcase(code, c) for c in rule.codes):
             yield rule.kind
+
+
+_CREDENTIALS: Final = (
+    ("InvalidTimeStamp*", "set the clock of this machine"),
+    ("SignatureDoesNotMatch", "accessSecret is not that of accessKey: put the pair in again"),
+    ("InvalidAccessKeyId*", "the AccessKey is gone, or never was: make a new pair, or use a role"),
+    ("InvalidSecurityToken*", "the lent credentials are over: start again, to have new ones"),
+    ("*", "attach a RAM role to the node, set up RRSA, or fill in `credential` (docs/install.md)"),
+)
+
+
+def new_credentials(code: str) -> str:
+    """What to do where credentials are refused (`ErrorKind.AUTH`) with that code; empty: there were
+    none."""
+    return next(mend for pattern, mend in _CREDENTIALS if fnmatchcase(code, pattern))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Final, Protocol
 
 from dnatctl.cloud.api import EntryPage
+from dnatctl.cloud.codes import new_credentials
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.config import Config, EntryPolicy, GatewayConfig
@@ -118,25 +119,13 @@ def _refused(error: CloudError, where: str = "") -> Finding:
 def _mend(error: CloudError) -> str:
     match error.kind:
         case ErrorKind.AUTH:
-            return _new_credentials(error.code)
+            return new_credentials(error.code)
         case ErrorKind.THROTTLED:
             return "others use up the account's calls: try again in a minute"
         case ErrorKind.UNKNOWN | ErrorKind.RETRY:
             return "try again; see whether this machine gets there, and `endpoints` and `regionID`"
         case _:
             return "see whether `regionID`, `vpcID` and `natGwPool` are right"
-
-
-def _new_credentials(code: str) -> str:
-    if code.startswith("InvalidTimeStamp"):
-        return "set the clock of this machine"
-    if code == "SignatureDoesNotMatch":
-        return "accessSecret is not that of accessKey: put the pair in again"
-    if code.startswith("InvalidAccessKeyId"):
-        return "the AccessKey is gone or of another account: make a new pair, or use a role"
-    if code.startswith("InvalidSecurityToken"):
-        return "the lent credentials are over: start again, to have new ones"
-    return "attach a RAM role to the node, set up RRSA, or fill in `credential` (docs/install.md)"
 
 
 def _interfaces(cloud: AskedCloud) -> Finding:
