@@ -1,4 +1,4 @@
-"""What people have ordered besides the configuration: drains and pauses. Values only.
+"""What people have ordered besides the configuration: drains, pauses, log levels. Values only.
 
 An order stands in a ConfigMap beside the controller until it is taken back or its time is over.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,8 @@ EIP = "eip"
 GATEWAY = "gateway"
 POD = "pod"
 
+Level = Literal["debug", "info", "warning", "error"]
+
 
 class OrderKind(StrEnum):
     """What is ordered."""
@@ -30,12 +33,15 @@ class OrderKind(StrEnum):
     """Put nothing new on an EIP or a gateway; who is there stays."""
     PAUSE = "pause"
     """Change nothing of a pod's, on a gateway, or at all."""
+    LOG = "log-level"
+    """Log what is done for a pod, on a gateway, or at all, from another level on."""
 
 
 class Order(Struct, frozen=True, omit_defaults=True):
     """One order. `target`: `all`, `gateway/ID`, `eip/IP` or `pod/NAMESPACE/NAME`.
 
     `since` and `until` are RFC 3339; no `until`: until it is taken back. `by`: who gave it.
+    `level`: of `LOG`, which always has an end.
     """
 
     kind: OrderKind
@@ -43,6 +49,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     since: str = ""
     until: str = ""
     by: str = ""
+    level: Level | None = None
 
     @property
     def name(self) -> str:
@@ -52,18 +59,23 @@ class Order(Struct, frozen=True, omit_defaults=True):
     def stands(self, now: datetime) -> bool:
         """Whether its time is not over. One whose end makes no sense is over."""
         if not self.until:
-            return True
+            return self.kind is not OrderKind.LOG
         end = parse_time(self.until)
         return end is not None and now < end
 
     @property
     def what(self) -> str:
         """What is so of its target, as a sentence goes on, with who ordered it and how it ends."""
-        paused = self.kind is OrderKind.PAUSE
         end = f" until {self.until}" if self.until else ""
         by = f"by {self.by}; " if self.by else ""
-        back = f"dnatctl {'resume' if paused else 'undrain'} ends it"
-        return f"is {'paused' if paused else 'being drained'}{end} ({by}{back})"
+        match self.kind:
+            case OrderKind.PAUSE:
+                how, back = "paused", "resume"
+            case OrderKind.DRAIN:
+                how, back = "being drained", "undrain"
+            case OrderKind.LOG:
+                how, back = f"logged from {self.level} on", "log-level ... default"
+        return f"is {how}{end} ({by}dnatctl {back} ends it)"
 
     def __str__(self) -> str:
         return f"{self.target} {self.what}"
@@ -88,6 +100,17 @@ class Orders:
         if key is not None:
             targets.add(f"{POD}/{key.namespace}/{key.name}")
         return self._find(OrderKind.PAUSE, targets)
+
+    @property
+    def acting(self) -> tuple[Order, ...]:
+        """Those that change what is done, not only what is told of it."""
+        return tuple(order for order in self.each if order.kind is not OrderKind.LOG)
+
+    @property
+    def levels(self) -> dict[str, Level]:
+        """From which level on is logged: of `namespace/name`, of a gateway's ID, of `all`."""
+        logged = (o for o in self.each if o.kind is OrderKind.LOG and o.level)
+        return {o.target.partition("/")[2] or ALL: o.level for o in logged if o.level}
 
     def _find(self, kind: OrderKind, targets: set[str]) -> Order | None:
         return next((o for o in self.each if o.kind is kind and o.target in targets), None)

@@ -49,6 +49,28 @@ def test_a_pause_holds_for_all_for_a_gateway_or_for_a_pod() -> None:
     assert not everything.drained("ngw-1")
 
 
+def test_a_log_level_holds_for_what_it_names_and_never_without_an_end() -> None:
+    until = "2026-11-27T12:10:00Z"
+    orders = standing(
+        Order(OrderKind.LOG, "pod/games/lobby-0", until=until, level="debug"),
+        Order(OrderKind.LOG, "gateway/ngw-1", until=until, level="error"),
+        Order(OrderKind.LOG, "all", until=until, level="warning"),
+        Order(OrderKind.LOG, "pod/games/endless", level="debug"),
+        Order(OrderKind.PAUSE, "pod/games/other"),
+    )
+
+    assert orders.levels == {"games/lobby-0": "debug", "ngw-1": "error", "all": "warning"}
+    assert [order.kind for order in orders.acting] == [OrderKind.PAUSE]
+    assert not orders.paused("ngw-1", KEY)
+
+
+def test_a_level_that_is_none_is_not_heeded() -> None:
+    good = encode(Order(OrderKind.LOG, "all", until="2026-11-27T13:00:00Z", level="debug"))
+    orders, unreadable = decode([good.replace("debug", "loud")], NOW)
+
+    assert (orders.levels, unreadable) == ({}, 1)
+
+
 def test_a_drain_holds_for_an_ip_or_for_all_of_a_gateway() -> None:
     ip = standing(Order(OrderKind.DRAIN, "eip/47.1.2.3"))
     gateway = standing(Order(OrderKind.DRAIN, "gateway/ngw-1"))
@@ -77,7 +99,7 @@ def test_one_order_of_a_kind_for_a_target() -> None:
         for kind in OrderKind
         for target in ("all", "gateway/ngw-1", "eip/1.2.3.4", "pod/a/b.c", "pod/a-b/c")
     }
-    assert len(names) == 10
+    assert len(names) == 5 * len(OrderKind)
 
 
 @pytest.mark.parametrize(

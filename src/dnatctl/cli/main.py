@@ -24,6 +24,7 @@ COMMANDS = {
     "undrain": ("dnatctl.cli.orders:undrain", "Take back a drain."),
     "pause": ("dnatctl.cli.orders:pause", "Change nothing of a pod, on a gateway, or at all."),
     "resume": ("dnatctl.cli.orders:resume", "End a pause."),
+    "log-level": ("dnatctl.cli.orders:log_level", "Log a pod or a gateway in detail, for a while."),
     "gc": ("dnatctl.cli.gc:gc", "Show entries of this cluster that nothing claims; delete them."),
     "uninstall": (
         "dnatctl.cli.uninstall:uninstall",

@@ -1,4 +1,4 @@
-"""`dnatctl drain`, `undrain`, `pause`, `resume`: orders to the controller that is at work."""
+"""`dnatctl drain`, `undrain`, `pause`, `resume`, `log-level`: orders to a controller at work."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast, get_args
 
 import click
 
-from dnatctl.cli.asking import LIKELY, Asking, aside, asking, now
+from dnatctl.cli.asking import LIKELY, Asking, F, aside, asking, now
 from dnatctl.config.types import parse_duration
-from dnatctl.orders import ALL, EIP, GATEWAY, POD, Order, OrderKind, target_of
+from dnatctl.orders import ALL, EIP, GATEWAY, POD, Level, Order, OrderKind, target_of
 from dnatctl.times import format_time
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 LOOK_S = 2.0
 """Between two looks at who is still there."""
+
+LONGEST_S: Final = 86400.0
+USUAL: Final = "default"
+"""In place of a level: that which all else is logged from."""
 
 
 class _TargetType(click.ParamType[str]):
@@ -33,6 +37,8 @@ class _TargetType(click.ParamType[str]):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """See click. A pod keeps an empty namespace until it is known."""
+        if value == ALL and ALL in self._kinds:
+            return ALL
         try:
             target = target_of(value, "")
         except ValueError as error:
@@ -53,6 +59,17 @@ class _Period(click.ParamType[float]):
             return parse_duration(value) if isinstance(value, str) else value
         except ValueError:
             self.fail(f"{value!r}: write a duration such as 30s, 5m or 1h30m", param, ctx)
+
+
+def _for(usual: str) -> Callable[[F], F]:
+    return click.option(
+        "--for",
+        "seconds",
+        type=_Period(),
+        default=usual,
+        show_default=True,
+        help="For how long, such as 30m; at most 24h. It goes on by itself afterwards.",
+    )
 
 
 @click.command()
@@ -86,14 +103,7 @@ def undrain(it: Asking, target: str) -> None:
 @click.command()
 @click.argument("target", type=_TargetType(GATEWAY, POD), required=False)
 @click.option("--all", "everything", is_flag=True, help="All that the controller does.")
-@click.option(
-    "--for",
-    "seconds",
-    type=_Period(),
-    default="1h",
-    show_default=True,
-    help="For how long, such as 30m; at most 24h. It goes on by itself afterwards.",
-)
+@_for("1h")
 @asking(all_namespaces=False)
 def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> None:
     """Change nothing of a pod's (TARGET: its name), on a gateway (ngw-...), or at all (--all).
@@ -101,13 +111,8 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
     What is there stays as it is, also where it is wrong by now: an entry of a pod that has ended
     leads to whoever gets its IP. So it has an end. `dnatctl resume` ends it sooner.
     """
-    order = Order(
-        OrderKind.PAUSE,
-        _one_of(it, target, everything=everything),
-        format_time(now()),
-        format_time(now() + timedelta(seconds=min(seconds, 86400.0))),
-        _me(),
-    )
+    chosen = _one_of(it, target, everything=everything)
+    order = _ending(OrderKind.PAUSE, chosen, seconds)
     _give(it, order)
     click.echo(str(order))
     _, _, name = order.target.partition(f"{POD}/")
@@ -126,11 +131,43 @@ def resume(it: Asking, target: str | None, everything: bool) -> None:
     click.echo(f"{chosen}: goes on")
 
 
+@click.command("log-level")
+@click.argument("target", type=_TargetType(GATEWAY, POD, ALL))
+@click.argument("level", type=click.Choice([*get_args(Level), USUAL]))
+@_for("10m")
+@asking(all_namespaces=False)
+def log_level(it: Asking, target: str, level: str, seconds: float) -> None:
+    """Have the leader log what it does for a pod (TARGET: its name), on a gateway (ngw-...), or at
+    all (TARGET: all) from another LEVEL on, without a restart.
+
+    That of a pod goes before that of its gateway, and that before all. `default` ends it sooner.
+    """
+    chosen = _in_namespace(it, target)
+    if level == USUAL:
+        _api(it).take_back(Order(OrderKind.LOG, chosen))
+        click.echo(f"{chosen}: logged as all else")
+        return
+    order = _ending(OrderKind.LOG, chosen, seconds, cast("Level", level))
+    _give(it, order)
+    click.echo(str(order))
+
+
+def _ending(kind: OrderKind, target: str, seconds: float, level: Level | None = None) -> Order:
+    """An order from now on, for a day at most."""
+    begin = now()
+    end = begin + timedelta(seconds=min(seconds, LONGEST_S))
+    return Order(kind, target, format_time(begin), format_time(end), _me(), level)
+
+
 def _one_of(it: Asking, target: str | None, *, everything: bool) -> str:
     if everything is (target is not None):
         raise click.UsageError("name one pod or one gateway, or give --all")
     if target is None:
         return ALL
+    return _in_namespace(it, target)
+
+
+def _in_namespace(it: Asking, target: str) -> str:
     kind, _, rest = target.partition("/")
     return f"{POD}/{it.namespace}{rest}" if kind == POD and rest.startswith("/") else target
 

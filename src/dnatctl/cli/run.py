@@ -35,7 +35,7 @@ from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.http import ListenError, parse_address
-from dnatctl.observe.logs import LEVELS, adopt_strays, configure
+from dnatctl.observe.logs import LEVELS, Levels, adopt_strays, configure
 from dnatctl.observe.metrics import Metrics
 
 log = structlog.get_logger(__name__)
@@ -123,7 +123,7 @@ class _BindAddress(click.ParamType[str]):
     show_default=True,
     type=click.Choice(list(LEVELS)),
     show_envvar=True,
-    help="Least severe level logged.",
+    help="Least severe level logged; `dnatctl log-level` sets another one for a while.",
 )
 @click.option(
     "--log-format",
@@ -161,7 +161,8 @@ def run(
     ending, metrics = Ending(), Metrics()
     metrics.config_read(good=True, at=SystemClock().now().timestamp())
     ending.watch()
-    logs = configure(log_level, log_format)
+    levels = Levels(log_level)
+    logs = configure(levels, log_format)
     adopt_strays()
     for warning in warnings:
         log.warning("configuration", warning=warning)
@@ -180,15 +181,20 @@ def run(
         workers=concurrent_syncs,
         dry_run=dry_run,
     )
-    ending.at_once(_run_to_the_end(settings, client, metrics, ending, config_file))
+    ending.at_once(_run_to_the_end(settings, client, metrics, ending, config_file, levels))
 
 
 def _run_to_the_end(
-    settings: Settings, client: KubeClient, metrics: Metrics, ending: Ending, config_file: Path
+    settings: Settings,
+    client: KubeClient,
+    metrics: Metrics,
+    ending: Ending,
+    config_file: Path,
+    levels: Levels,
 ) -> int:
     """Run until it is over, in whatever way; the exit status."""
     try:
-        failure = _serve(settings, client, metrics, ending, config_file)
+        failure = _serve(settings, client, metrics, ending, config_file, levels)
     except ListenError as error:
         log.critical("not started", error=str(error))
         return 1
@@ -204,6 +210,7 @@ def _serve(
     metrics: Metrics,
     ending: Ending,
     config_file: Path,
+    levels: Levels,
 ) -> str:
     """Run until told to stop; what made it end otherwise, "" if nothing."""
     stop, hearts = ending.stop, Heartbeats()
@@ -240,6 +247,7 @@ def _serve(
         hearts=hearts,
     )
     watcher.follow(controller.reloader)
+    controller.follow_orders(lambda orders: levels.set_apart(orders.levels))
     controller.run()
     return controller.failure
 

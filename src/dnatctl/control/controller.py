@@ -23,6 +23,7 @@ from dnatctl.control.watchdog import Watchdog
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.client import KubeClient
 from dnatctl.observe.metrics import CONTROLLER, Metrics
+from dnatctl.orders import Orders
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,10 @@ class Controller:
     def reloader(self) -> Reloader:
         """Whom to tell that the configuration file has changed."""
         return self.parts.reloader
+
+    def follow_orders(self, told: Callable[[Orders], None]) -> None:
+        """Have somebody told of the orders, each time that there are others."""
+        self.parts.orders.follow(told)
 
     # --- life
 

@@ -15,14 +15,17 @@ import select
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from queue import SimpleQueue
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, ProcessorReturnValue
 
+from dnatctl.orders import ALL
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_HIGHEST = 50
 
 STDERR = 2
 HELD_BYTES = 4 << 20
@@ -100,21 +103,64 @@ class LineWriter:
             self.dropped += 1
 
 
-def configure(level: str, form: str) -> LineWriter:
+class Levels:
+    """From which level on lines are written: `usual`, and another where something is logged apart.
+
+    What is apart is a pod's `namespace/name` (the `key` of a line), or else its gateway's ID, or
+    else `all`. Lines that name none of these keep to the usual level, as do those of libraries.
+    """
+
+    def __init__(self, usual: str) -> None:
+        self._usual = LEVELS[usual]
+        self._lowest = self._usual
+        self._apart: Mapping[str, int] = {}
+
+    @property
+    def usual(self) -> int:
+        """That of all that is not logged apart."""
+        return self._usual
+
+    def set_apart(self, levels: Mapping[str, str]) -> None:
+        """These are logged apart from now on, and no others."""
+        self._apart = {name: LEVELS[level] for name, level in levels.items()}
+        self._lowest = min([self._usual, *self._apart.values()])
+
+    def low(self, _logger: Any, method: str, event: EventDict) -> EventDict:
+        """A processor: drops what nothing is logged from, before it costs more."""
+        if LEVELS.get(method, _HIGHEST) < self._lowest:
+            raise structlog.DropEvent
+        return event
+
+    def apart(self, _logger: Any, method: str, event: EventDict) -> EventDict:
+        """A processor: drops what is too low for the pod and the gateway that it is about."""
+        apart = self._apart
+        if not apart:
+            return event
+        names = (str(event.get("key")), str(event.get("gateway")), ALL)
+        least = next((apart[name] for name in names if name in apart), self._usual)
+        if LEVELS.get(method, _HIGHEST) < least:
+            raise structlog.DropEvent
+        return event
+
+
+def configure(level: str | Levels, form: str) -> LineWriter:
     """Set up logging for the process, that of libraries too. `form` is `json` or `console`."""
+    levels = level if isinstance(level, Levels) else Levels(level)
     writer = LineWriter()
     writer.start()
     atexit.register(writer.flush, EXIT_S)
     start, end = _console() if form == "console" else _json()
     structlog.configure(
-        processors=[Chain(structlog.contextvars.merge_contextvars, *start, *end)],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        processors=[
+            Chain(levels.low, structlog.contextvars.merge_contextvars, levels.apart, *start, *end)
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS["debug"]),
         logger_factory=lambda *_: _Logger(writer),
         cache_logger_on_first_use=True,
     )
     logging.raiseExceptions = False
     logging.root.handlers = [_LibraryHandler(writer, Chain(*start, *end))]
-    logging.root.setLevel(max(LEVELS[level], logging.WARNING))
+    logging.root.setLevel(max(levels.usual, logging.WARNING))
     # urllib3 warns of each connection it drops, with the URL.
     logging.getLogger("urllib3").setLevel(logging.ERROR)
     return writer

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import pytest
 import structlog
 
-from dnatctl.observe.logs import LineWriter, configure
+from dnatctl.observe.logs import Levels, LineWriter, configure
 
 
 class Written:
@@ -23,7 +23,7 @@ class Written:
         self._capfd = capfd
         self.writer: LineWriter | None = None
 
-    def configure(self, level: str, form: str) -> None:
+    def configure(self, level: str | Levels, form: str) -> None:
         self.writer = configure(level, form)
 
     def __call__(self) -> str:
@@ -78,6 +78,44 @@ def test_levels(written, level, shown):
     for name in ("debug", "info", "warning", "error"):
         getattr(log, name)("said")
     assert [line["level"] for line in lines(written)] == shown
+
+
+@pytest.mark.parametrize(
+    ("apart", "shown"),
+    [
+        ({}, []),
+        ({"games/a": "debug"}, ["a"]),
+        ({"ngw-1": "debug"}, ["a", "b", "gateway"]),
+        ({"ngw-1": "debug", "games/b": "error"}, ["a", "gateway"]),
+        ({"all": "debug"}, ["a", "b", "c", "gateway", "nobody"]),
+        ({"all": "debug", "ngw-1": "warning"}, ["c", "nobody"]),
+    ],
+)
+def test_what_is_logged_apart_has_a_level_of_its_own(written, apart, shown):
+    levels = Levels("info")
+    written.configure(levels, "json")
+    log = structlog.get_logger()
+    levels.set_apart(apart)
+
+    for name, gateway in (("a", "ngw-1"), ("b", "ngw-1"), ("c", "ngw-2")):
+        with structlog.contextvars.bound_contextvars(key=f"games/{name}", gateway=gateway):
+            log.debug(name)
+    log.debug("gateway", gateway="ngw-1")
+    log.debug("nobody")
+
+    assert [line["msg"] for line in lines(written)] == shown
+
+
+def test_what_is_logged_apart_ends_with_the_order(written):
+    levels = Levels("info")
+    written.configure(levels, "json")
+    log = structlog.get_logger().bind(key="games/a")
+    levels.set_apart({"games/a": "error"})
+    log.warning("hidden")
+    levels.set_apart({})
+    log.debug("as usual hidden")
+    log.info("shown")
+    assert [line["msg"] for line in lines(written)] == ["shown"]
 
 
 def test_an_exception_stays_on_its_line(written):

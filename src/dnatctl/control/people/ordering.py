@@ -11,6 +11,7 @@ from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.orders import OrdersApi
 from dnatctl.loop import Loop
+from dnatctl.orders import Orders
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +20,8 @@ LOOK_S = 5.0
 
 
 class OrderKeeper:
-    """Keeps the orders in the views. `changed` is called when there are others than before."""
+    """Keeps the orders in the views. `changed` is called when others than before change what is
+    done."""
 
     def __init__(
         self,
@@ -31,8 +33,13 @@ class OrderKeeper:
         self._views = views
         self._api = api
         self._changed = changed
+        self._followers: list[Callable[[Orders], None]] = []
         self._trouble = ""
         self._loop = Loop("dnatctl-orders", self._step, hearts)
+
+    def follow(self, told: Callable[[Orders], None]) -> None:
+        """Have somebody told of each change, besides."""
+        self._followers.append(told)
 
     def start(self) -> None:
         """Start reading them again and again."""
@@ -55,8 +62,13 @@ class OrderKeeper:
             self._tell(f"they cannot be read: {error}")
             return
         self._tell(f"{unreadable} cannot be understood" if unreadable else "")
-        if self._views.order(orders):
-            log.info("orders", orders=[str(order) for order in orders.each])
+        before = self._views.orders
+        if not self._views.order(orders):
+            return
+        for told in self._followers:
+            told(orders)
+        log.info("orders", orders=[str(order) for order in orders.each])
+        if before.acting != orders.acting:
             self._changed()
 
     def _tell(self, trouble: str) -> None:

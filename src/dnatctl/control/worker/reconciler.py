@@ -214,6 +214,8 @@ class Reconciler:
         if made.problem is ITS_TURN:
             self._signals.room_made()
             return None
+        why = made.problem.reason if made.problem else ""
+        log.debug("looked", reason=why, writes=len(made.writes))
         if not self._dry_run:
             self._reporter.judged(seen, made)
         if seen.record is None and seen.pod is None:
