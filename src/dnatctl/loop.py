@@ -43,6 +43,11 @@ class Loop:
         """Whether it was told to stop."""
         return self._stopping.is_set()
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Take the first step."""
         self._thread.start()
@@ -57,8 +62,9 @@ class Loop:
         self._woken.set()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread to end; whether it has, or was never started."""
-        if self._thread.ident is not None:
+        """Wait for the thread to end; whether it has, or was never started. Its own step does not
+        wait."""
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
         return not self._thread.is_alive()
 

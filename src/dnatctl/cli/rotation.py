@@ -15,6 +15,7 @@ from dnatctl.cloud.credentials import Keys
 from dnatctl.cloud.providers import Provider, StaticProvider
 from dnatctl.config import Config, ConfigErrors, load
 from dnatctl.heartbeat import Heartbeats
+from dnatctl.loop import Loop
 
 log = structlog.get_logger(__name__)
 
@@ -67,11 +68,11 @@ class ConfigWatcher:
         self._follower: Follower | None = None
         self._lock = threading.Lock()
         self._waiting = False
-        self._thread = hearts.thread("dnatctl-config", self._run)
+        self._loop = Loop("dnatctl-config", self._step, hearts, longest_s=LOOK_S)
 
     def start(self) -> None:
         """Start looking, until `stop` is set."""
-        self._thread.start()
+        self._loop.start()
 
     def follow(self, follower: Follower) -> None:
         """Hand changed files to that one from now on; also one that has changed already."""
@@ -88,13 +89,11 @@ class ConfigWatcher:
                 self._seen = stamp
                 self._take_in()
 
-    def _run(self) -> None:
-        while not self._waited():
-            self.look()
-
-    def _waited(self) -> bool:
-        self._thread.by(LOOK_S, "waits to look at the configuration file again")
-        return self._stop.wait(LOOK_S)
+    def _step(self) -> float | None:
+        if self._stop.is_set():
+            return None
+        self.look()
+        return LOOK_S
 
     def _stamp(self) -> tuple[int, int]:
         """Tells one content from the next; of what a link leads to, as ConfigMaps are mounted."""

@@ -19,6 +19,7 @@ from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.event_json import EventSource, Fact, Ref, event_json, event_name, series_json
 from dnatctl.kube.outbox import Outbox
+from dnatctl.loop import Loop
 from dnatctl.objects import Key
 
 _log = structlog.get_logger()
@@ -86,17 +87,18 @@ class EventRecorder:
         self._budgets: _Recent[str, _Budget] = _Recent(_REMEMBERED)
         self._number = 0
         self._outbox: Outbox[_Series] = Outbox(_ROOM)
-        self._moved = threading.Condition()
-        """Guards the outbox; notified when something is put in it, or done with."""
+        self._done = threading.Condition()
+        """Guards the outbox; notified when something has been done with."""
         self.pending = 0
         """Events that have not been written yet."""
-        self._stopping = threading.Event()
+        self._swept = clock.monotonic()
         self._cancel = Canceller()
-        self._thread = (hearts or Heartbeats(clock)).thread("dnatctl-events", self._run)
+        hearts = hearts or Heartbeats(clock)
+        self._loop = Loop("dnatctl-events", self._step, hearts, longest_s=_LONGEST)
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        self._loop.start()
 
     def record(
         self,
@@ -136,52 +138,42 @@ class EventRecorder:
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was recorded is written or dropped; whether that was in time."""
-        with self._moved:
-            return self._moved.wait_for(lambda: not self.pending, timeout)
+        with self._done:
+            return self._done.wait_for(lambda: not self.pending, timeout)
 
     def stop(self, timeout: float = 2.0) -> None:
         """Write what there is, counts of series as well, for so long at most; end the thread."""
-        if self._thread.is_alive():
+        if self._loop.running:
             self._refresh(idle_after=0.0)
             self.flush(timeout)
-        self._stopping.set()
+        self._loop.stop()
         self._cancel.cancel()
-        with self._moved:
-            self._moved.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join(1.0)
+        self._loop.join(1.0)
 
     def _enqueue(self, series: _Series) -> bool:
         """Have it written; whether there is room. The lock is held."""
-        with self._moved:
+        with self._done:
             given = self._outbox.put(series.fact.namespace, series)
             if given is not None:
                 self.dropped += 1
                 self._series.forget(given.fact)
             else:
                 self.pending += 1
-            self._moved.notify_all()
+        self._loop.wake()
         return given is not series
 
-    def _run(self) -> None:
-        swept = self._clock.monotonic()
-        while not self._stopping.is_set():
-            self._thread.by(_SWEEP, "waits for an event")
-            if (series := self._next()) is not None:
-                self._handle(series)
-            if self._clock.monotonic() - swept >= _SWEEP:
-                swept = self._clock.monotonic()
-                self._refresh(idle_after=_REFRESH)
-
-    def _next(self) -> _Series | None:
-        """What is to be written now, waiting for it for a while."""
-        with self._moved:
-            now = self._clock.monotonic()
-            series = self._outbox.take(now)
-            if series is None and not self._stopping.is_set():
-                due = self._outbox.next_due()
-                self._moved.wait(_SWEEP if due is None else min(due - now, _SWEEP))
-            return series
+    def _step(self) -> float:
+        """Write one event; returns the seconds until the next is due."""
+        with self._done:
+            series = self._outbox.take(self._clock.monotonic())
+        if series is not None:
+            self._handle(series)
+        if self._clock.monotonic() - self._swept >= _SWEEP:
+            self._swept = self._clock.monotonic()
+            self._refresh(idle_after=_REFRESH)
+        with self._done:
+            due = self._outbox.next_due()
+        return _SWEEP if due is None else min(max(due - self._clock.monotonic(), 0.0), _SWEEP)
 
     def _handle(self, series: _Series) -> None:
         began, rest = self._clock.monotonic(), None
@@ -191,13 +183,13 @@ class EventRecorder:
             _log.exception("event not written")
             self.dropped += 1
         ended, namespace = self._clock.monotonic(), series.fact.namespace
-        with self._lock, self._moved:
+        with self._lock, self._done:
             self._outbox.sent(namespace, ended - began)
             self.pending -= 1
             if rest is not None:
                 self._outbox.rest(namespace, ended + rest)
                 self._enqueue(series)
-            self._moved.notify_all()
+            self._done.notify_all()
 
     def _refresh(self, *, idle_after: float) -> None:
         """Have counts written that were last written so many seconds ago; forget what is over."""
@@ -217,7 +209,7 @@ class EventRecorder:
             count, last = series.count, series.last
         if count == series.written:
             return None
-        self._thread.by(_LONGEST, "writes an event")
+        self._loop.by(_LONGEST, "writes an event")
         try:
             self._send(series, count, last)
         except KubeError as error:
@@ -235,7 +227,7 @@ class EventRecorder:
         gone = error.failure is Failure.NOT_FOUND and series.written
         known = gone or error.failure is Failure.ALREADY_EXISTS
         passing = known or error.failure in _PASSING
-        if not passing or series.tries >= _TRIES or self._stopping.is_set():
+        if not passing or series.tries >= _TRIES or self._loop.stopping:
             self._drop(series, str(error))
             return None
         if known:

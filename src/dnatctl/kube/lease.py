@@ -25,6 +25,7 @@ from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.lease_record import LeaseRecord
+from dnatctl.loop import Loop
 from dnatctl.objects import Key
 
 _log = structlog.get_logger()
@@ -102,7 +103,8 @@ class LeaseElector:
         self._random = random or Random()
         self._force = force
         self._cancel = Canceller()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._due = float("-inf")
         self._renewed: float | None = None
         """When the last successful renewal was sent; None while not leading."""
         self._tried = clock.monotonic()
@@ -116,15 +118,16 @@ class LeaseElector:
         self._seen_spec: dict[str, object] | None = None
         self._seen_at = 0.0
         hearts = hearts or Heartbeats(clock)
-        self._threads = self._renewer, self._watcher = (
-            hearts.thread("dnatctl-lease", self._run),
-            hearts.thread("dnatctl-lease-deadline", self._watch),
+        longest = self._settings.duration
+        self._loops = self._renewer, self._watcher = (
+            Loop("dnatctl-lease", self._turn, hearts, longest_s=longest),
+            Loop("dnatctl-lease-deadline", self._watch, hearts, longest_s=longest),
         )
 
     def start(self) -> None:
         """Start the threads, daemons."""
-        for thread in self._threads:
-            thread.start()
+        for loop in self._loops:
+            loop.start()
 
     def is_leader(self, spare: float = 0.0) -> bool:
         """Whether this process may write now, and no other may for another `spare` seconds."""
@@ -140,19 +143,15 @@ class LeaseElector:
 
     def renew_soon(self) -> None:
         """Hasten the next renewal, to store a new handover state; at most every 0.5 s."""
-        with self._changed:
-            self._hasten = True
-            self._changed.notify_all()
+        self._hasten = True
+        self._renewer.wake()
 
     def stop(self, *, release: bool = True, timeout: float = 5.0) -> None:
         """Stop trying; with `release` give the Lease back so that another may take it at once.
 
         To be called after the guarded work has ended. `on_lost` is not called.
         """
-        with self._changed:
-            self._ended = True
-            self._renewed = None
-            self._changed.notify_all()
+        self._end()
         # A request in hand is let end: one broken off might still be carried out, in between.
         if not self._join(timeout):
             self._cancel.cancel()
@@ -161,10 +160,9 @@ class LeaseElector:
 
     def _join(self, timeout: float) -> bool:
         deadline = self._clock.monotonic() + timeout
-        for thread in self._threads:
-            if thread.ident is not None and thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - self._clock.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        for loop in self._loops:
+            loop.join(max(0.0, deadline - self._clock.monotonic()))
+        return not any(loop.running for loop in self._loops)
 
     # --- the thread that takes and renews
 
@@ -187,15 +185,15 @@ class LeaseElector:
         period = self._settings.retry_period
         return period if leading else period * (1 + _JITTER * self._random.random())
 
-    def _run(self) -> None:
-        while not self._ended:
-            self._renewer.by(self._settings.duration, "takes or renews the Lease")
-            due = self.step() + self._clock.monotonic()
-            with self._changed:
-                while not self._ended and (left := self._left(due)) > 0:
-                    self._changed.wait(left)
+    def _turn(self) -> float | None:
+        if self._ended:
+            return None
+        if self._left() <= 0:
+            self._due = self.step() + self._clock.monotonic()
+        return max(self._left(), 0.0)
 
-    def _left(self, due: float) -> float:
+    def _left(self) -> float:
+        due = self._due
         if self._hasten and self._renewed is not None:
             due = min(due, self._tried + _SOONEST)
         return due - self._clock.monotonic()
@@ -271,12 +269,12 @@ class LeaseElector:
 
     def _held_since(self, sent: float) -> bool:
         """Take down a success; False where stop or the deadline came in between."""
-        with self._changed:
+        with self._lock:
             if self._ended:
                 return False
             self._renewed = sent
-            self._changed.notify_all()
-            return True
+        self._watcher.wake()
+        return True
 
     def _state(self) -> str:
         try:
@@ -299,22 +297,24 @@ class LeaseElector:
             return None
         return self._renewed + self._settings.renew_deadline - self._clock.monotonic()
 
-    def _watch(self) -> None:
-        while not self._ended:
-            self._watcher.by(self._settings.duration, "watches the deadline of the Lease")
-            with self._changed:
-                left = self._time_left()
-                if not self._ended and (left is None or left > 0):
-                    self._changed.wait(self._settings.duration if left is None else left)
-            self.check()
+    def _watch(self) -> float | None:
+        left = self.check()
+        if self._ended:
+            return None
+        return self._settings.duration if left is None else max(left, 0.0)
+
+    def _end(self) -> bool:
+        """Take and renew nothing any more; whether that is news."""
+        with self._lock:
+            ended, self._ended = self._ended, True
+            self._renewed = None
+        for loop in self._loops:
+            loop.stop()
+        return not ended
 
     def _lose(self) -> None:
-        with self._changed:
-            if self._ended:
-                return
-            self._ended = True
-            self._renewed = None
-            self._changed.notify_all()
+        if not self._end():
+            return
         self._cancel.cancel()
         _log.error("lease lost", lease=str(self._lease), holder=self._record.holder)
         self._callbacks.on_lost()
