@@ -176,7 +176,7 @@ def _loosen(part: Any) -> None:
     if part.get("type") == "number":
         # Durations are text in the file; numbers in the model.
         part["type"] = ["number", "string"]
-    for key in ("pattern", "format", "title", "default", "writeOnly", "required", "minLength"):
+    for key in ("pattern", "format", "title", "default", "writeOnly", "minLength"):
         part.pop(key, None) if not isinstance(part.get(key), dict) else None
     for item in part.values():
         _loosen(item)
@@ -219,9 +219,14 @@ are refused, in the words of `dnatctl check`.
 An AccessKey pair among the values goes into a Secret; better name one that is there
 (`credentialSecret`), or use a role (`rrsa`, the role of the nodes).
 
-**Upgrade.** Helm never changes a custom resource definition after it was installed:
-`kubectl apply --server-side -f manifests/chart/crds/poddnats.yaml` first, then `helm upgrade`. No
-forward entry is touched.
+**Upgrade.** Helm never changes a custom resource definition after it was installed. First:
+
+```console
+kubectl apply --server-side --force-conflicts -f manifests/chart/crds/poddnats.yaml
+```
+
+then `helm upgrade`. No forward entry is touched. (The fields are Helm's, or another chart's, until
+then: without `--force-conflicts` a definition that has changed is refused.)
 
 **Away again.** `helm uninstall` leaves the definition, every PodDNAT and every forward entry as
 they are; a new installation takes them up. To take all of it away, and whenever something is stuck

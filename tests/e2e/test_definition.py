@@ -27,6 +27,7 @@ from tests.e2e.older import older_crd
 from tests.e2e.oracle import Row, entries_of
 from tests.e2e.replica import Replica
 from tests.e2e.workloads import pod, stateful_set
+from tests.unit.manifests.commands import commands
 
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/poddnats.alibabacloud.com"
 OURS = Path(__file__).parents[2] / "manifests" / "crd"
@@ -133,6 +134,9 @@ def test_a_definition_put_back_by_another_chart_costs_nothing(
 class OtherChart:
     """A release that once held the older definition, as OpenKruiseGame's did until 0.9."""
 
+    NAMESPACE = "default"
+    NAME = "kg"
+
     def __init__(self, arena: Arena, folder: Path) -> None:
         self._cluster = ("--kubeconfig", str(arena.control_plane.admin_kubeconfig))
         self._chart = folder / "other"
@@ -143,15 +147,23 @@ class OtherChart:
 
     def run(self, command: str, *more: str, definition: bool = True) -> None:
         self._definition.write_text(yaml.safe_dump(older_crd()) if definition else "", "utf-8")
-        done = subprocess.run(
-            [str(ensure_helm()), command, "kg", str(self._chart), *more, *self._cluster],
+        done = self._helm(command, self.NAME, str(self._chart), *more)
+        assert done.returncode == 0, done
+
+    def fails(self, command: str) -> str:
+        done = self._helm(command, self.NAME)
+        assert done.returncode != 0
+        return done.stderr
+
+    def _helm(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(ensure_helm()), *words, "--namespace", self.NAMESPACE, *self._cluster],
             env={"HOME": str(self._chart.parent), "PATH": ""},
             capture_output=True,
             text=True,
             check=False,
             timeout=120,
         )
-        assert done.returncode == 0, done
 
 
 def test_a_release_that_loses_the_definition_and_puts_it_back(
@@ -179,6 +191,40 @@ def test_a_release_that_loses_the_definition_and_puts_it_back(
     eventually(lambda: told(arena, "DefinitionOlder"), within=20)
     arena.at_rest()
     assert state(arena) == before
+
+
+def test_a_release_that_helm_was_made_to_forget_takes_nothing_along(
+    arena: Arena, kubelet: Kubelet, namespace: str, tmp_path: Path
+) -> None:
+    """As docs/migrate.md has it: the annotation alone does not keep `helm uninstall` from it."""
+    arena.api.delete(DEFINITION)
+    eventually(lambda: arena.api.find(DEFINITION) is None)
+    other = OtherChart(arena, tmp_path)
+    other.run("install")
+    eventually(lambda: _discovered(arena) == {"v1beta1"})
+    replica = arena.start()
+    expose(arena, namespace, "game", "80")
+    arena.ready(namespace, "game")
+    before = state(arena)
+    assert f"helm uninstall of {other.NAMESPACE}/{other.NAME} deletes" in check(arena, replica)
+
+    for line in forgetting(NAMESPACE=other.NAMESPACE, RELEASE=other.NAME):
+        arena.control_plane.kubectl_as("admin").run(*line)
+    assert "helm uninstall of" not in check(arena, replica)
+    assert "release: not found" in other.fails("uninstall")
+    assert "deletionTimestamp" not in arena.api.get(DEFINITION)["metadata"]
+    arena.at_rest()
+    assert state(arena) == before
+
+
+def forgetting(**stand_ins: str) -> list[list[str]]:
+    """The commands of the page, after those that only look."""
+    lines = commands(OURS.parents[1] / "docs" / "migrate.md", "kubectl")
+    acts = [words for words in lines if {"delete", "annotate"} & set(words)]
+    assert len(acts) == 2
+    for name, value in stand_ins.items():
+        acts = [[word.replace(name, value) for word in words] for words in acts]
+    return acts
 
 
 def test_a_definition_that_is_deleted_costs_nothing_and_is_told(

@@ -31,7 +31,8 @@
 {{- else if include "dnatctl.hasKeys" . }}dnatctl-credential{{ end -}}
 {{- end }}
 
-{{/* A line for each value that was left as in the sample, in the words of `dnatctl check`. */}}
+{{/* A line for each value that was left as in the sample or taken out, in the words of `dnatctl
+check`. What is missing in a gateway of the pool, the schema refuses. */}}
 {{- define "dnatctl.placeholders" -}}
 {{- range (.Files.Get "placeholders.txt" | trim | splitList "\n") -}}
 {{- $key := index (splitList "\t" .) 0 }}{{ $allowed := index (splitList "\t" .) 1 -}}
@@ -40,11 +41,13 @@
 {{- $found = dict -}}
 {{- $name := last (splitList "." $key) -}}
 {{- range $index, $gateway := $.Values.networkController.natGwPool -}}
-{{- $_ := set $found (printf "networkController.natGwPool[%d].%s" $index $name) (index $gateway $name) -}}
+{{- with index $gateway $name }}{{ $_ := set $found (printf "networkController.natGwPool[%d].%s" $index $name) . }}{{ end -}}
 {{- end -}}
 {{- end -}}
 {{- range $path, $value := $found -}}
-{{- if hasPrefix "<" (trim (toString $value)) }}
+{{- if kindIs "invalid" $value }}
+{{ printf "%s: found nothing; allowed: %s" $path $allowed }}
+{{- else if hasPrefix "<" (trim (toString $value)) }}
 {{ printf "%s: found %q; allowed: %s (replace this placeholder)" $path $value $allowed }}
 {{- end -}}
 {{- end -}}

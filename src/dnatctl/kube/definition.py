@@ -78,18 +78,21 @@ _DECODER = msgspec.json.Decoder(_DefinitionJson)
 
 class Definition(Struct, frozen=True):
     """`served`: the versions; `lacks`: what a version that is served drops or has not, for people;
-    `kept`: whether Helm leaves it where a chart that had it has it no more.
+    `kept`: whether Helm leaves it where an upgraded chart has it no more; `release`: the Helm
+    release, `namespace/name`, that takes it along when it is uninstalled, `kept` or not, for Helm
+    goes by what it installed. Empty where there is none, as where it came from a chart's `crds/`.
     """
 
     going: bool
     served: tuple[str, ...]
     lacks: tuple[str, ...]
     kept: bool
+    release: str = ""
 
     @property
     def fine(self) -> bool:
         """Whether nothing is wrong with it."""
-        return self.kept and not (self.going or self.lacks)
+        return self.kept and not (self.going or self.lacks or self.release)
 
 
 def look(client: KubeClient) -> Definition:
@@ -97,11 +100,14 @@ def look(client: KubeClient) -> Definition:
     read = answers.read(_DECODER, client.request("GET", PATH))
     served = [version for version in read.spec.versions if version.served]
     lacks = dict.fromkeys(lack for version in served for lack in _lacks(version))
+    notes = read.metadata.annotations or {}
+    release = [notes.get(f"meta.helm.sh/release-{part}", "") for part in ("namespace", "name")]
     return Definition(
         going=read.metadata.deletion_timestamp is not None,
         served=tuple(version.name for version in served),
         lacks=tuple(lacks),
-        kept=(read.metadata.annotations or {}).get("helm.sh/resource-policy") == "keep",
+        kept=notes.get("helm.sh/resource-policy") == "keep",
+        release="/".join(release) if all(release) else "",
     )
 
 

@@ -120,3 +120,12 @@ def test_one_that_goes_and_one_that_helm_may_delete() -> None:
     found = look(crd)
     assert found.going
     assert not found.kept
+
+
+def test_one_that_a_release_takes_along_is_not_fine() -> None:
+    crd = copy.deepcopy(OURS)
+    assert look(crd).fine
+    release = {"meta.helm.sh/release-namespace": "kube-system", "meta.helm.sh/release-name": "old"}
+    crd["metadata"]["annotations"] |= release
+    assert look(crd).release == "kube-system/old"
+    assert not look(crd).fine

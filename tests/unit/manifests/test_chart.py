@@ -161,9 +161,24 @@ def test_placeholders_are_refused_all_at_once(tmp_path: Path) -> None:
     assert "(replace this placeholder)" in told
 
 
+def without(key: str) -> Object:
+    """The pool, its gateway without that key."""
+    gateway = {name: value for name, value in POOL[0].items() if name != key}
+    return {"networkController": {"natGwPool": [gateway]}}
+
+
+def test_what_may_be_absent_of_a_gateway_may_be_absent(tmp_path: Path) -> None:
+    """The template took an absent zone for a placeholder: Go prints nothing as `<nil>`."""
+    objects = render(tmp_path, FILLED | without("zoneId"))
+    assert configuration(objects).items() >= (FILLED | without("zoneId")).items()
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [
+        (without("natgwId"), "natgwId"),
+        (without("portRangeEnd"), "portRangeEnd"),
+        ({"vpcID": None}, "vpcID: found nothing; allowed: the ID of a VPC"),
         ({"quarantin": "5s"}, "quarantin"),
         ({"networkController": {"natGwPool": [POOL[0] | {"port": 1}]}}, "port"),
         ({"replicaCount": "two"}, "replicaCount"),

@@ -10,6 +10,7 @@ from tests.unit.manifests.built import MANIFESTS, Object, build, the
 
 NAMESPACE = "dnatctl-system"
 OVERLAYS = ["overlays/default", "overlays/older"]
+IN_KUBE_SYSTEM = "overlays/kube-system"
 
 
 @pytest.fixture
@@ -17,20 +18,30 @@ def pod() -> Object:
     return the("Deployment")["spec"]["template"]["spec"]
 
 
-@pytest.mark.parametrize("folder", OVERLAYS)
+@pytest.mark.parametrize("folder", [*OVERLAYS, IN_KUBE_SYSTEM])
 def test_every_overlay_builds_and_every_reference_leads_somewhere(folder: str) -> None:
+    namespace = "kube-system" if folder == IN_KUBE_SYSTEM else NAMESPACE
     names = {(item["kind"], item["metadata"]["name"]) for item in build(folder)}
     assert len(names) == len(build(folder))
     for item in build(folder):
         if "roleRef" in item:
             assert (item["roleRef"]["kind"], item["roleRef"]["name"]) in names
             assert item["subjects"] == [
-                {"kind": "ServiceAccount", "name": "dnatctl", "namespace": NAMESPACE}
+                {"kind": "ServiceAccount", "name": "dnatctl", "namespace": namespace}
             ]
+        assert item["metadata"].get("namespace", namespace) == namespace
     spec = the("Deployment", folder=folder)["spec"]["template"]["spec"]
-    config, _ = spec["volumes"]
+    config = spec["volumes"][0]
     assert ("ConfigMap", config["configMap"]["name"]) in names
     assert ("ServiceAccount", spec["serviceAccountName"]) in names
+
+
+def test_kube_system_itself_is_left_alone() -> None:
+    """An overlay that holds it would lock it down, and `delete -k` would take it along."""
+    assert not [item for item in build(IN_KUBE_SYSTEM) if item["kind"] == "Namespace"]
+    assert NAMESPACE not in str(build(IN_KUBE_SYSTEM))
+    volumes = the("Deployment", folder=IN_KUBE_SYSTEM)["spec"]["template"]["spec"]["volumes"]
+    assert "addon-token" in {volume["name"] for volume in volumes}
 
 
 def test_selectors_meet_the_pods() -> None:

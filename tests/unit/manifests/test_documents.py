@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+from tests.unit.manifests.commands import PAGES, ROOT
 
-LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)(?:#([^)\s]*))?\)")
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]*))?\)")
 FILE = re.compile(r"`((?:src|manifests|tests|docs|hack)/[\w./*-]+)`")
 CONSTANT = re.compile(r"`([A-Z][A-Z_]+)` in `(src/[\w./]+)`")
 
@@ -21,27 +22,26 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *DECISIONS], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in LINK.findall(page.read_text("utf-8")):
-        found = page.parent / target
+        found = page.parent / target if target else page
         assert found.exists(), target
         assert not anchor or anchor in anchors(found), f"{target}#{anchor}"
 
 
-@pytest.mark.parametrize("page", ["concepts.md", "faq.md", "limits.md"])
-def test_files_and_constants_that_are_named_are_there(page: str) -> None:
-    text = (ROOT / "docs" / page).read_text("utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_and_constants_that_are_named_are_there(page: Path) -> None:
+    text = page.read_text("utf-8")
     for name in FILE.findall(text):
-        assert (ROOT / name).exists(), name
+        assert list(ROOT.glob(name.rstrip("/"))), name
     for constant, name in CONSTANT.findall(text):
         source = (ROOT / name).read_text("utf-8")
         assert re.search(rf"^{constant}\b", source, re.MULTILINE), constant
 
 
 def test_each_decision_has_a_number_of_its_own() -> None:
-    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-    numbers = [page.name[:4] for page in pages]
-    assert len(set(numbers)) == len(pages)
-    for page, number in zip(pages, numbers, strict=True):
+    numbers = [page.name[:4] for page in DECISIONS]
+    assert len(set(numbers)) == len(DECISIONS)
+    for page, number in zip(DECISIONS, numbers, strict=True):
         assert page.read_text("utf-8").startswith(f"# {number}: "), page.name

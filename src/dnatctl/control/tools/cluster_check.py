@@ -66,6 +66,11 @@ def _definition(client: KubeClient) -> Iterator[Finding]:
         yield fail(CLUSTER, f"the CRD is not dnatctl's, it lacks {', '.join(found.lacks)}", mend)
     if not found.kept:
         yield fail(CLUSTER, "a chart that drops the CRD deletes all PodDNATs", KEEP)
+    if found.release:
+        goes = (
+            f"helm uninstall of {found.release} deletes the CRD and all PodDNATs, annotated or not"
+        )
+        yield fail(CLUSTER, goes, "make Helm forget that release, as docs/migrate.md says")
     if found.fine:
         yield ok(CLUSTER, "the CRD is as dnatctl needs it")
 
