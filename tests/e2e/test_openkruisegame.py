@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,39 @@ from tests.e2e.arena import POD_NETWORK, Arena, exposing, pods_path
 from tests.e2e.conftest import MANIFESTS
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually
+from tests.e2e.kubeapi import Object
 from tests.e2e.kubelet import Kubelet
 from tests.e2e.okg import Plugin
 from tests.e2e.workloads import pod
 
-ANNOTATION = MANIFESTS.parents[1] / "components" / "publish-annotation" / "rbac.yaml"
+COMPONENTS = MANIFESTS.parents[1] / "components"
+ANNOTATION = COMPONENTS / "publish-annotation" / "rbac.yaml"
+WORKLOADS = COMPONENTS / "openkruise" / "rbac.yaml"
+KRUISE = "apps.kruise.io"
+DEFINITION = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": f"statefulsets.{KRUISE}"},
+    "spec": {
+        "group": KRUISE,
+        "scope": "Namespaced",
+        "names": {"kind": "StatefulSet", "plural": "statefulsets", "singular": "statefulset"},
+        "versions": [
+            {
+                "name": "v1beta1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": True,
+                    }
+                },
+            }
+        ],
+    },
+}
+"""OpenKruise's StatefulSet; nobody is behind it: the test makes its pods."""
 GIVES_UP = 60.0
 """Seconds, as in the plugin's chart (network.totalWaitTime)."""
 
@@ -74,3 +103,60 @@ def test_without_the_annotation_late_ones_are_never_seen(
             arena.ready(namespace, f"arena-{number}", within=60)
         assert eventually(lambda: len(plugin.ready) + len(plugin.given_up()) == 12)
         assert plugin.given_up()
+
+
+@pytest.fixture
+def kruise(installed: ControlPlane, tmp_path: Path) -> Iterator[None]:
+    """OpenKruise's workloads are served, and dnatctl may read them."""
+    kubectl = installed.kubectl_as("admin")
+    file = tmp_path / "kruise.json"
+    file.write_text(json.dumps(DEFINITION), encoding="utf-8")
+    installed.install(file)
+    kubectl.apply(WORKLOADS)
+    yield
+    kubectl.run("delete", "-f", WORKLOADS, "-f", str(file))
+
+
+def game_server(workload: Object, number: int) -> Object:
+    name = workload["metadata"]["name"]
+    server = pod(f"{name}-{number}", annotations=exposing("7777/udp", fixed=""))
+    owner = {
+        "apiVersion": workload["apiVersion"],
+        "kind": workload["kind"],
+        "name": name,
+        "uid": workload["metadata"]["uid"],
+        "controller": True,
+    }
+    server["metadata"]["ownerReferences"] = [owner]
+    return server
+
+
+def addresses(entries: list[Object]) -> set[tuple[str, str]]:
+    return {(entry["externalIP"], entry["externalPort"]) for entry in entries}
+
+
+@pytest.mark.usefixtures("kruise")
+def test_fixed_game_servers_are_kept_scaled_down_and_released(
+    arena: Arena, kubelet: Kubelet, namespace: str
+) -> None:
+    sets = f"/apis/{KRUISE}/v1beta1/namespaces/{namespace}/statefulsets"
+    body = {"apiVersion": f"{KRUISE}/v1beta1", "kind": "StatefulSet", "spec": {"replicas": 2}}
+    workload = arena.api.create(sets, body | {"metadata": {"name": "game"}})
+    arena.start(fixed={"retain": "1s"})
+    for number in (0, 1):
+        arena.api.create(pods_path(namespace), game_server(workload, number))
+    zero, one = (addresses(arena.ready(namespace, f"game-{number}")) for number in (0, 1))
+
+    arena.api.delete(f"{pods_path(namespace)}/game-1")
+    eventually(lambda: len(arena.own_rows()) == 1, within=30)
+    arena.api.create(pods_path(namespace), game_server(workload, 1))
+    assert addresses(arena.ready(namespace, "game-1")) == one
+
+    arena.api.patch(f"{sets}/game", {"spec": {"replicas": 1}})
+    arena.api.delete(f"{pods_path(namespace)}/game-1")
+    arena.gone(namespace, "game-1")
+    assert addresses(arena.ready(namespace, "game-0")) == zero
+
+    arena.api.delete(f"{sets}/game")  # the garbage collector takes its pods
+    arena.gone(namespace, "game-0")
+    assert arena.own_rows() == []
