@@ -1,9 +1,12 @@
-"""When to read a table: often enough to see writes settle, seldom enough to cost next to nothing.
+"""When to read a table: when somebody waits for what it would show, and seldom otherwise.
 
 Three reasons to read. Somebody asked (the view is in doubt). Own writes have not been seen settled:
-while more are being sent, one reading serves several of them, which bounds the reads an entry; when
-none is left to send, the last ones are looked at just when they are likely to have settled. Else
-the table is looked over at leisure, to see what others did to it. Pure.
+a row is looked at when it is believed to have settled, which is known from earlier rows
+(`dnatctl.table.settling`), or from a later write that the table took although it takes none while
+a row is in flux. Else the table is looked over at leisure, to see what others did to it.
+
+What may be read is earned. Where rows come slowly each is worth a read: whoever waits for it would
+wait for the next one too. Where they come fast, one read serves several. Pure.
 """
 
 from __future__ import annotations
@@ -11,31 +14,39 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dnatctl.table.reading import PAGE_SIZE
+from dnatctl.table.settling import Unsettled
 
-WRITES_A_READ = 6
-"""Own writes that one read of a page is to serve while more are being sent."""
+FEWEST_READS = 0.2
+MOST_READS = 0.95
+"""Reads that a write earns, where rows come fast and where they come slowly. The rest of one read
+for each row is for the looks at leisure."""
+
+FAST_S, SLOW_S = 0.35, 0.45
+"""Up to this busy time rows come fast, and from that one on slowly."""
+
+PROBES = 2.6
+"""Calls that an entry may cost besides its own write. Those that were refused as the table was busy
+count: where it cannot be known when it is free, less is left for reading."""
+
+PATIENCE_S = 5.0
+"""After so long whoever waits is worth a read in any case."""
 
 BUSY_IDLE = 2.0
 """While own writes are being sent, pages are read all the time: the whole table is read, to see
 what others did to it, so much less often."""
 
-CREDIT_LIMIT = 4.0
-"""Pages that may be read ahead of that: so the first few pods of a burst need not wait for it."""
-
 KICK_SPACING_S = 0.2
-FIRST_GUESS_S = 0.1
-LONGEST_LOOK_S = 3.0
-LOOK_GROWTH = 1.5
+LOOK_SPACING_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the decision rests on; times are seconds on the monotonic clock.
 
-    `unsettled`: when each own row still in flux was last written; `removing`: how many of them are
-    on their way out. `looks`: readings since the last write that found something in flux. `credit`:
-    pages that the writes sent so far allow to be read (see `earn`). `doubts`: when a reading may
-    settle what readings disagree about, if there is such a thing.
+    `unsettled`: the own rows still in flux, in the order in which they were written; `cost`: pages
+    that a look at them takes. `strict`: the table takes no write while a row is in flux. `credit`:
+    pages that may be read for those who wait (see `earn`). `doubts`: when a reading may settle what
+    readings disagree about, if there is such a thing.
     """
 
     @property
@@ -45,13 +56,12 @@ class Facts:
 
     now: float
     rows: int
-    unsettled: tuple[float, ...]
-    removing: int
+    unsettled: tuple[Unsettled, ...]
+    cost: int
     writing: bool
-    typical: float
+    strict: bool
     last_read: float
     last_pass: float
-    looks: int
     asked: bool
     idle_s: float
     credit: float
@@ -63,19 +73,16 @@ def next_read(facts: Facts) -> float:
     usual = _next_usual(facts)
     if facts.doubts is None:
         return usual
-    spacing = KICK_SPACING_S * read_cost(facts.rows, removing=True)
+    spacing = KICK_SPACING_S * read_cost(facts.rows, whole=True)
     return min(usual, max(facts.doubts, facts.last_read + spacing))
 
 
 def _next_usual(facts: Facts) -> float:
     if facts.asked:
         return facts.last_read + KICK_SPACING_S
-    if not facts.unsettled:
-        return whole_due(facts.last_pass, facts.idle_s, writing=False)
-    idle = whole_due(facts.last_pass, facts.idle_s, writing=facts.writing)
-    if facts.writing:
-        return min(idle, _while_writing(facts))
-    return min(idle, _after_writing(facts))
+    writing = facts.writing and bool(facts.unsettled)
+    idle = whole_due(facts.last_pass, facts.idle_s, writing=writing)
+    return min(idle, _look(facts)) if facts.unsettled else idle
 
 
 def whole_due(last_pass: float, idle_s: float, *, writing: bool) -> float:
@@ -83,30 +90,38 @@ def whole_due(last_pass: float, idle_s: float, *, writing: bool) -> float:
     return last_pass + idle_s * (BUSY_IDLE if writing else 1.0)
 
 
-def _while_writing(facts: Facts) -> float:
-    cost = read_cost(facts.rows, removing=facts.removing > 0)
-    settled = facts.unsettled[0] + (facts.typical or FIRST_GUESS_S)
-    if facts.credit >= cost:
-        return max(settled, facts.last_read + FIRST_GUESS_S)
-    patience = max(5.0, WRITES_A_READ * cost * (facts.typical + 0.05))
-    return max(facts.unsettled[0], facts.last_read) + patience
+def _look(facts: Facts) -> float:
+    """When to look at rows in flux: at the first that has settled, if that is earned; at the last
+    one in any case, once nothing more is written."""
+    patient = max(facts.unsettled[0].written, facts.last_read) + PATIENCE_S * facts.cost
+    if facts.credit >= facts.cost:
+        due = min(_news_at(facts))
+    else:
+        due = patient if facts.writing else facts.unsettled[-1].due
+    return max(min(due, patient) if facts.writing else due, facts.last_read + LOOK_SPACING_S)
 
 
-def _after_writing(facts: Facts) -> float:
-    guess = facts.typical or FIRST_GUESS_S
-    settled = facts.unsettled[-1] + guess
-    if facts.last_read < settled or facts.looks == 0:
-        return settled
-    pause = max(guess / 4, FIRST_GUESS_S) * LOOK_GROWTH ** min(facts.looks, 20)
-    return facts.last_read + min(pause, LONGEST_LOOK_S)
+def _news_at(facts: Facts) -> list[float]:
+    """For each row in flux, when a reading may show that it has settled."""
+    rows = facts.unsettled
+    found = [row.due for row in rows]
+    for n, later in enumerate(rows[1:]):
+        if facts.strict and later.written > facts.last_read:
+            found[n] = later.written  # which the table took, so this one has settled
+    if facts.writing and facts.strict and rows[-1].surely > facts.last_read:
+        found[-1] = rows[-1].surely  # or the next write is taken, and tells
+    return found
 
 
-def earn(credit: float, writes: int) -> float:
-    """The pages that may be read after so many more writes."""
-    return min(credit + writes / WRITES_A_READ, CREDIT_LIMIT)
+def earned(busy: float, refused: float) -> float:
+    """Pages that one more write allows to be read. `busy`: for how long the table takes no other
+    write, in seconds; `refused`: how many writes it refuses as busy for each that it takes."""
+    slow = min(max((busy - FAST_S) / (SLOW_S - FAST_S), 0.0), 1.0)
+    worth = FEWEST_READS + slow * (MOST_READS - FEWEST_READS)
+    return max(FEWEST_READS, min(worth, PROBES - refused))
 
 
-def read_cost(rows: int, *, removing: bool) -> int:
-    """Pages to read: one shows what is there; absence takes the whole table, twice if paged."""
+def read_cost(rows: int, *, whole: bool) -> int:
+    """Pages to read: one shows what is there; the whole table, twice if paged, what is not."""
     pages = max(1, -(-rows // PAGE_SIZE))
-    return 1 if pages == 1 or not removing else 2 * pages
+    return 1 if pages == 1 or not whole else 2 * pages

@@ -18,16 +18,24 @@ All times are seconds; a gap runs from the answer to one write to the sending of
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Write
 
-WINDOW = 16
+WINDOW = 48
 """How many writes are remembered: enough to know a distribution, few enough to follow a change."""
+
+AGREE = 16
+"""So many of the last that agree are enough for a steady busy time: a hiccup is soon forgotten."""
 
 REFUSAL_PRICE = 0.03
 """What a refusal may cost, as a share of the mean busy time."""
+
+RANDOM_PRICE = 0.045
+"""The same where the busy time is random, and each write costs several: readings are to be paid too
+(`dnatctl.table.read_pace.PROBES`)."""
 
 JITTER = 0.08
 """Share of the busy time by which observations of a steady one may contradict each other: threads
@@ -35,6 +43,9 @@ and networks are late now and then."""
 
 PRICE_FLOOR_S = 0.001
 FIRST_GAP_S = 0.05
+RECENT = 16
+"""Writes over which the refusals are averaged."""
+
 EXPLORE_EVERY = 24
 """One write in so many is tried early, to notice a table that has become faster."""
 
@@ -63,70 +74,50 @@ class Busy:
     high: float
 
 
-class Pacer:
-    """Learns one table's busy time and says how long to wait before the next try."""
+class Experience:
+    """What is known of a time that nobody tells, from the intervals in which it has lain.
 
-    def __init__(self) -> None:
+    `price`, `random`: what a try that comes too early may cost, as a share of the mean of that
+    time; where it is steady, and where it is not.
+    """
+
+    def __init__(self, price: float = REFUSAL_PRICE, random: float = RANDOM_PRICE) -> None:
+        self._prices = price, random
         self._seen: deque[Busy] = deque(maxlen=WINDOW)
         self._belief: list[Busy] = []
-        self._schedule: list[float] = [0.0]
-        self._tried = 0
-        self._low = 0.0
+        self.schedule: list[float] = [0.0]
+        """When to try, in order; past the last of them it has always been over."""
+        self.typical = 0.0
+        """By when it is usually over; 0 while nothing is known."""
         self._floor = 0.0
         self._surprised = False
-        self._writes = 0
-        self._exploring = False
 
     @property
-    def gap(self) -> float:
-        """The gap after which the next try is to be sent."""
-        if self._exploring:
-            return self._early_gap()
-        if self._tried < len(self._schedule):
-            return self._schedule[self._tried]
-        return self._beyond()
+    def price(self) -> float:
+        """What a try that comes too early may cost, in seconds; 0 while nothing is known."""
+        return _price(self._belief, self._price_share) if self._belief else 0.0
 
     @property
-    def typical(self) -> float:
-        """A gap by which the table is usually free; 0 while nothing is known."""
-        return max((busy.high for busy in self._seen), default=0.0)
+    def _price_share(self) -> float:
+        return self._prices[len(self._belief) > 1]
 
-    def refused(self, gap: float) -> None:
-        """A write sent after `gap` seconds was refused because the table was busy."""
-        self._low = max(self._low, gap)
-        if self._exploring:
-            self._exploring = False
-        else:
-            self._tried += 1
-        while self._tried < len(self._schedule) and self._schedule[self._tried] <= self._low:
-            self._tried += 1
+    def learn(self, low: float, high: float) -> None:
+        """It was not over after `low`, and was after `high`.
 
-    def accepted(self, gap: float) -> None:
-        """A write sent after `gap` seconds was accepted; the count starts anew.
-
-        What took far longer than a table ever takes to settle was an outage, or idleness: it says
-        nothing about the busy time.
+        What took far longer than ever was an outage, or idleness: it says nothing.
         """
-        if gap <= max(OUTAGE_S, 4 * self.typical):
-            self._observe(min(self._low, gap), gap)
-        self._writes += 1
-        self._low, self._tried = 0.0, 0
-        self._schedule = plan_gaps(self._belief)
-        self._exploring = self._writes % EXPLORE_EVERY == 0 and self._schedule[0] > 0
-
-    def accepted_late(self) -> None:
-        """A write was accepted that says nothing about the busy time: nobody tried earlier."""
-        self._low, self._tried = 0.0, 0
-
-    def _early_gap(self) -> float:
-        turn = self._writes // EXPLORE_EVERY
-        return self._schedule[0] * _EARLY[turn % len(_EARLY)]
+        before = self._belief
+        if high <= max(OUTAGE_S, 4 * self.typical):
+            self._observe(low, high)
+        self.typical = max((busy.high for busy in self._seen), default=0.0)
+        if self._belief != before:  # most writes to a steady table teach nothing new
+            self.schedule = plan_gaps(self._belief, self._price_share)
 
     def _observe(self, low: float, high: float) -> None:
-        """Remember one write; forget the others where it shows that the table has changed.
+        """Remember one; forget the others where it shows that the table has changed.
 
         A table that seems far slower may have been held up just once, by a change of the gateway
-        or by somebody else's row: that is believed when the next write says the same.
+        or by somebody else's row: that is believed when the next one says the same.
         """
         surprising = low > (2 * self.typical or USUAL_S)
         if surprising and not self._surprised:
@@ -141,38 +132,97 @@ class Pacer:
         self._belief = self._agreed() or list(self._seen)
 
     def _agreed(self) -> list[Busy]:
-        """One interval if all observations allow it, or nearly: a steady busy time."""
-        low = max(self._floor, *(b.low for b in self._seen))
-        high = min(b.high for b in self._seen)
+        """One interval if all observations allow it, or nearly: a steady time."""
+        recent = list(self._seen)[-AGREE:]
+        low = max(self._floor, *(b.low for b in recent))
+        high = min(b.high for b in recent)
         if low - high > JITTER * low:
             self._floor = 0.0
             return []
         self._floor = min(low, high)
         return [Busy(min(low, high), max(low, high))]
 
+
+class Pacer:
+    """Learns one table's busy time and says how long to wait before the next try."""
+
+    def __init__(self) -> None:
+        self._known = Experience()
+        self._tried = 0
+        self._low = 0.0
+        self._writes = 0
+        self._exploring = False
+
+    @property
+    def gap(self) -> float:
+        """The gap after which the next try is to be sent."""
+        if self._exploring:
+            return self._early_gap()
+        if self._tried < len(self.tries):
+            return self.tries[self._tried]
+        return self._beyond()
+
+    @property
+    def typical(self) -> float:
+        """A gap by which the table is usually free; 0 while nothing is known."""
+        return self._known.typical
+
+    @property
+    def tries(self) -> list[float]:
+        """The gaps to try, in order; [0.0] while nothing is known."""
+        return self._known.schedule
+
+    def refused(self, gap: float) -> None:
+        """A write sent after `gap` seconds was refused because the table was busy."""
+        self._low = max(self._low, gap)
+        if self._exploring:
+            self._exploring = False
+        else:
+            self._tried += 1
+        while self._tried < len(self.tries) and self.tries[self._tried] <= self._low:
+            self._tried += 1
+
+    def accepted(self, gap: float) -> None:
+        """A write sent after `gap` seconds was accepted; the count starts anew."""
+        self._known.learn(min(self._low, gap), gap)
+        self._writes += 1
+        self._low, self._tried = 0.0, 0
+        self._exploring = self._writes % EXPLORE_EVERY == 0 and self.tries[0] > 0
+
+    def accepted_late(self) -> None:
+        """A write was accepted that says nothing about the busy time: nobody tried earlier."""
+        self._low, self._tried = 0.0, 0
+
+    def _early_gap(self) -> float:
+        turn = self._writes // EXPLORE_EVERY
+        return self.tries[0] * _EARLY[turn % len(_EARLY)]
+
     def _beyond(self) -> float:
         """The gaps after the last planned one: small steps first, then doubling."""
-        last = max(self._low, self._schedule[-1])
-        if not self._seen or last <= 0:
+        last = max(self._low, self.tries[-1])
+        if not self._known.price or last <= 0:
             return max(min(self._low * 2, self._low + MAX_STEP_S), FIRST_GAP_S)
-        over = self._tried - len(self._schedule)
-        return last + min(_price(self._belief) * 2.0 ** min(over, 20), MAX_STEP_S)
+        over = self._tried - len(self.tries)
+        return last + min(self._known.price * 2.0 ** min(over, 20), MAX_STEP_S)
 
 
-def plan_gaps(belief: list[Busy]) -> list[float]:
-    """The gaps to try, in order, for a busy time believed to lie evenly in those intervals."""
+def plan_gaps(belief: list[Busy], price: float = REFUSAL_PRICE) -> list[float]:
+    """The gaps to try, in order, for a busy time believed to lie evenly in those intervals.
+
+    `price`: of a refusal, as a share of the mean busy time.
+    """
     if not belief:
         return [0.0]
     top = max(busy.high for busy in belief)
     if top <= 2 * PRICE_FLOOR_S:
         return [0.0]
     grid = _grid(belief, top)
-    return _cheapest(grid, [_share_by(belief, t) for t in grid], _price(belief))
+    return _cheapest(grid, [_share_by(belief, t) for t in grid], _price(belief, price))
 
 
-def _price(belief: list[Busy]) -> float:
+def _price(belief: list[Busy], share: float) -> float:
     mean = sum(busy.low + busy.high for busy in belief) / (2 * len(belief))
-    return max(REFUSAL_PRICE * mean, PRICE_FLOOR_S)
+    return max(share * mean, PRICE_FLOOR_S)
 
 
 def _grid(belief: list[Busy], top: float) -> list[float]:
@@ -238,8 +288,11 @@ class TablePace:
         self._last = _Last(CreateRow, now, certain=False)
         self._free_to_try = now
         self._paused_until = float("-inf")
+        self._turned_away = 0
         self.writes = 0
         """How many were accepted."""
+        self.refusals = 0.0
+        """How many were refused as the table was busy, for each of the last that were accepted."""
 
     @property
     def next(self) -> float:
@@ -259,6 +312,16 @@ class TablePace:
         """Seconds after which the last write has usually settled; 0 while nothing is known."""
         return self._pacer.typical
 
+    @property
+    def strict(self) -> bool:
+        """Whether the table takes no write while a row is in flux, as far as is known."""
+        return self.typical > 0 or self._turned_away > 0
+
+    @property
+    def tries(self) -> Sequence[float]:
+        """The gaps after which the next write is to be tried, in order; [0.0] at first."""
+        return self._pacer.tries
+
     def accepted(self, kind: type[Write], sent: float, now: float) -> None:
         """A write sent at `sent` was accepted."""
         # The answer to a refused try may have come after the time of the next one.
@@ -269,11 +332,14 @@ class TablePace:
             self._pacer.accepted_late()
         self._last = _Last(kind, now, certain=True)
         self.writes += 1
+        self.refusals += (self._turned_away - self.refusals) / RECENT
+        self._turned_away = 0
 
     def refused(self, sent: float, now: float) -> None:
         """A write sent at `sent` was refused, at `now`, because the table was busy."""
         self._pacer.refused(sent - self._last.answered)
         self._free_to_try = now
+        self._turned_away += 1
 
     def lost(self, kind: type[Write], now: float) -> None:
         """A write was not answered: it may have taken effect, and then the table is busy."""

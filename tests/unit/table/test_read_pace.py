@@ -1,38 +1,45 @@
-"""When a table is read: soon enough to see writes settle, seldom enough to cost next to nothing."""
+"""When a table is read: when somebody waits for what it would show, and seldom otherwise."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
 from dnatctl.table.read_pace import (
-    CREDIT_LIMIT,
-    FIRST_GUESS_S,
+    FEWEST_READS,
     KICK_SPACING_S,
-    LONGEST_LOOK_S,
-    WRITES_A_READ,
+    LOOK_SPACING_S,
+    MOST_READS,
+    PATIENCE_S,
+    PROBES,
     Facts,
-    earn,
+    earned,
     next_read,
     read_cost,
 )
+from dnatctl.table.settling import Unsettled
 
 NEVER = float("-inf")
 AT_REST = Facts(
     now=100.0,
     rows=10,
     unsettled=(),
-    removing=0,
+    cost=1,
     writing=False,
-    typical=1.0,
+    strict=True,
     last_read=90.0,
     last_pass=80.0,
-    looks=0,
     asked=False,
     idle_s=30.0,
-    credit=0.0,
+    credit=1.0,
 )
+
+
+def rows(*written: float, settles: float = 0.6) -> tuple[Unsettled, ...]:
+    """Rows that were written then and are expected to settle after so long."""
+    return tuple(Unsettled(at, at + settles, at + settles) for at in written)
 
 
 class TestAtRest:
@@ -53,62 +60,67 @@ class TestAtRest:
 
 class TestAfterTheLastWrite:
     def test_read_just_when_it_has_settled_as_it_usually_does(self):
-        facts = replace(AT_REST, unsettled=(99.5, 99.8), typical=0.6)
+        assert next_read(replace(AT_REST, unsettled=rows(99.5))) == pytest.approx(100.1)
+
+    def test_the_last_one_is_read_in_time_whether_or_not_that_is_earned(self):
+        facts = replace(AT_REST, unsettled=rows(99.5, 99.8), credit=0.0)
         assert next_read(facts) == pytest.approx(99.8 + 0.6)
 
-    def test_with_nothing_known_soon(self):
-        facts = replace(AT_REST, unsettled=(99.9,), typical=0.0)
-        assert next_read(facts) == pytest.approx(99.9 + FIRST_GUESS_S)
-
-    def test_looks_that_found_it_in_flux_are_followed_by_later_ones(self):
-        looked = replace(AT_REST, unsettled=(90.0,), typical=1.0, last_read=99.0)
-        pauses = [next_read(replace(looked, looks=n)) - 99.0 for n in (1, 2, 3, 4, 5, 50)]
-        assert pauses == sorted(pauses)
-        assert pauses[0] == pytest.approx(0.375)
-        assert pauses[-1] == LONGEST_LOOK_S
-
     def test_never_later_than_at_rest(self):
-        facts = replace(AT_REST, unsettled=(99.5,), typical=60.0)
+        facts = replace(AT_REST, unsettled=rows(99.5, settles=60.0))
         assert next_read(facts) == 110.0
 
-    def test_a_row_found_in_flux_at_the_start_is_looked_at(self):
-        facts = replace(AT_REST, unsettled=(NEVER,), typical=0.0, last_read=99.9)
-        assert next_read(facts) < facts.now
+    def test_looks_are_some_way_apart(self):
+        facts = replace(AT_REST, unsettled=rows(NEVER), last_read=99.95)
+        assert next_read(facts) == pytest.approx(99.95 + LOOK_SPACING_S)
 
 
 class TestWhileWriting:
-    def facts(self, unsettled: int, *, rows: int = 10, removing: int = 0) -> Facts:
-        times = tuple(99.0 + n * 0.01 for n in range(unsettled))
-        return replace(AT_REST, unsettled=times, rows=rows, removing=removing, writing=True)
+    def facts(self, *written: float, **known: object) -> Facts:
+        return replace(AT_REST, unsettled=rows(*written), writing=True, **known)
 
-    def test_a_read_that_is_earned_comes_when_the_first_row_has_settled(self):
-        facts = replace(self.facts(1), credit=1.0, typical=0.7, last_read=90.0)
-        assert next_read(facts) == pytest.approx(99.7)
+    def test_a_row_has_settled_once_a_strict_table_takes_the_next_write(self):
+        assert next_read(self.facts(98.0, 98.2)) == pytest.approx(98.2)
 
-    def test_one_that_is_not_waits(self):
-        assert next_read(replace(self.facts(4), credit=0.9)) >= 104.0
+    def test_that_says_nothing_where_the_table_takes_writes_at_any_time(self):
+        assert next_read(self.facts(99.0, 99.1, strict=False)) == pytest.approx(99.6)
+
+    def test_nor_once_the_table_has_been_read_since(self):
+        assert next_read(self.facts(99.0, 99.1, last_read=99.2)) == pytest.approx(99.6)
+
+    def test_the_last_one_is_read_when_it_has_settled_for_sure(self):
+        early = Unsettled(99.0, 99.3, 99.9)
+        facts = replace(AT_REST, unsettled=(early,), writing=True)
+        assert next_read(facts) == pytest.approx(99.9), "the next write tells before that, or then"
+
+    def test_while_nothing_is_known_the_next_write_is_waited_for(self):
+        unknown = Unsettled(99.0, 99.1, inf)
+        facts = replace(AT_REST, unsettled=(unknown,), writing=True)
+        assert next_read(facts) == pytest.approx(99.0 + PATIENCE_S)
+        assert next_read(replace(facts, strict=False)) == pytest.approx(99.1)
+
+    def test_a_read_that_is_not_earned_waits_but_not_for_ever(self):
+        assert next_read(self.facts(99.0, 99.1, credit=0.9)) == pytest.approx(99.0 + PATIENCE_S)
 
     def test_a_dear_read_has_to_be_earned_whole(self):
-        big = {"rows": 120, "removing": 1}
-        assert read_cost(120, removing=True) == 6
-        assert next_read(replace(self.facts(9, **big), credit=5.0)) > 103.0
+        assert next_read(self.facts(99.0, 99.1, cost=2, credit=1.9)) > 105.0
+        assert next_read(self.facts(99.0, 99.1, cost=2, credit=2.0)) < 100.0
 
-    def test_five_writes_earn_a_read_and_savings_are_limited(self):
-        assert earn(0.0, WRITES_A_READ) == pytest.approx(1.0)
-        assert earn(CREDIT_LIMIT, 100) == CREDIT_LIMIT
 
-    def test_what_is_new_can_be_read_cheaply_however_long_the_table(self):
-        facts = replace(self.facts(WRITES_A_READ, rows=1000), credit=1.0)
-        assert next_read(facts) == 100.0, "the first of them has settled"
+class TestWhatAWriteEarns:
+    def test_rows_that_come_slowly_are_worth_a_read_each(self):
+        assert earned(0.5, 0.1) == earned(2.0, 0.1) == MOST_READS
 
-    def test_few_writes_are_not_kept_waiting_for_long(self):
-        quick, slow = (replace(self.facts(1), typical=t, idle_s=60.0) for t in (0.2, 3.0))
-        assert next_read(quick) == pytest.approx(99.0 + 5.0)
-        assert next_read(slow) == pytest.approx(99.0 + WRITES_A_READ * 3.05)
+    def test_one_read_serves_several_that_come_fast(self):
+        assert earned(0.0, 0.0) == earned(0.3, 0.1) == FEWEST_READS
+
+    def test_where_writes_are_refused_less_is_left_for_reading(self):
+        assert earned(2.0, 2.0) == pytest.approx(PROBES - 2.0)
+        assert earned(2.0, 9.0) == FEWEST_READS
 
 
 @pytest.mark.parametrize(
-    ("rows", "removing", "pages"),
+    ("rows", "whole", "pages"),
     [
         (0, False, 1),
         (50, True, 1),
@@ -118,49 +130,5 @@ class TestWhileWriting:
         (1000, False, 1),
     ],
 )
-def test_what_a_read_costs(rows, removing, pages):
-    assert read_cost(rows, removing=removing) == pages
-
-
-@pytest.mark.parametrize("settles", [0.05, 0.2, 1.0, 3.0])
-@pytest.mark.parametrize("removing", [False, True])
-def test_a_burst_of_writes_costs_a_quarter_as_many_reads_at_most(settles, removing):
-    """200 writes one after the other to a table of one page, and looking until all have settled."""
-    writes = [n * settles for n in range(200)]
-    now, reads, looks = 0.0, 0, 0
-    credit, earned = CREDIT_LIMIT, 0
-    last_read = last_pass = NEVER
-    seen_settled = 0
-    while seen_settled < len(writes):
-        sent = sum(1 for at in writes if at <= now)
-        unsettled = tuple(writes[seen_settled:sent])
-        credit, earned = earn(credit, sent - earned), sent
-        due = next_read(
-            Facts(
-                now=now,
-                rows=20,
-                unsettled=unsettled,
-                removing=len(unsettled) if removing else 0,
-                writing=sent < len(writes),
-                typical=settles,
-                last_read=last_read,
-                last_pass=last_pass,
-                looks=looks,
-                asked=False,
-                idle_s=30.0,
-                credit=credit,
-            )
-        )
-        upcoming = [at for at in writes if at > now]
-        if due > now and upcoming and upcoming[0] < due:
-            now = upcoming[0]
-            continue
-        now = max(now, due)
-        reads += 1
-        credit = max(credit - 1.0, 0.0)
-        last_read = last_pass = now
-        seen_settled = sum(1 for at in writes if at + settles <= now + 1e-9)
-        looks = looks + 1 if seen_settled < sum(1 for at in writes if at <= now) else 0
-        assert reads < 1000, "looks without end"
-    assert reads <= 0.25 * len(writes)
-    assert now <= writes[-1] + 2 * settles + LONGEST_LOOK_S, "and the last is seen soon"
+def test_what_a_read_costs(rows, whole, pages):
+    assert read_cost(rows, whole=whole) == pages

@@ -17,9 +17,11 @@ from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
 from dnatctl.model import EntryStatus, ForwardEntry
-from dnatctl.table.read_pace import CREDIT_LIMIT, Facts, earn, next_read, whole_due
+from dnatctl.table.read_pace import Facts, earned, next_read, read_cost, whole_due
 from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, as_pass, collect
+from dnatctl.table.settling import FluxWatch
 from dnatctl.table.view import Change, Pass
+from dnatctl.table.write_pace import TablePace
 
 log = structlog.get_logger(__name__)
 
@@ -39,19 +41,15 @@ class RestlessTableError(Exception):
     """A table of several pages changes so fast that no reading of it is whole."""
 
 
-class Pace(Protocol):
+class Writer(Protocol):
     """What the poller asks the writer of the same table."""
 
     def busy(self) -> bool:
         """Whether there is more to write right now."""
         ...
 
-    def typical_settle(self) -> float:
-        """Seconds a write usually takes to settle."""
-        ...
-
-    def writes(self) -> int:
-        """How many writes have been accepted."""
+    def pace(self) -> TablePace:
+        """What is known of the times for which the table is busy."""
         ...
 
     def room_made(self, rows: int) -> None:
@@ -63,9 +61,9 @@ class Pace(Protocol):
 class _Times:
     last_read: float = float("-inf")
     last_pass: float = float("-inf")
-    looks: int = 0
     failures: int = 0
-    credit: float = CREDIT_LIMIT
+    credit: float = 0.5
+    cost: int = 1
     writes: int = 0
 
 
@@ -78,7 +76,7 @@ class TablePoller:
         views: Views,
         cloud: CloudApi,
         *,
-        writer: Pace,
+        writer: Writer,
         listener: Listener,
         remains: Remains,
         idle_s: float,
@@ -96,6 +94,7 @@ class TablePoller:
         self._idle_s = idle_s
         self._table = views.table(gateway_id)
         self._times = _Times()
+        self._watch = FluxWatch()
         self._hint: str = "last"
         self._asked = threading.Event()
         self._asked.set()
@@ -158,28 +157,35 @@ class TablePoller:
         return 0.0
 
     def _facts(self) -> Facts:
+        now, pace = self._clock.monotonic(), self._writer.pace()
         with self._views.lock:
             flux = self._table.in_flux()
             rows = len(self._table)
             doubts = self._table.doubts_due()
-        writes = self._writer.writes()
-        self._times.credit = earn(self._times.credit, writes - self._times.writes)
-        self._times.writes = writes
+        removing = any(row.entry.status is EntryStatus.DELETING for row in flux)
+        cost = self._times.cost = read_cost(rows, whole=removing or not self._hint)
+        self._earn(pace)
         return Facts(
-            now=self._clock.monotonic(),
+            now=now,
             rows=rows,
-            unsettled=tuple(sorted(row.written for row in flux)),
-            removing=sum(row.entry.status is EntryStatus.DELETING for row in flux),
+            unsettled=self._watch.unsettled(flux, pace.tries, now),
+            cost=cost,
             writing=self._writer.busy(),
-            typical=self._writer.typical_settle(),
+            strict=pace.strict,
             last_read=self._times.last_read,
             last_pass=self._times.last_pass,
-            looks=self._times.looks,
             asked=self._asked.is_set(),
             idle_s=self._idle_s,
             credit=self._times.credit,
             doubts=doubts,
         )
+
+    def _earn(self, pace: TablePace) -> None:
+        """What was written allows so much to be read; no more is saved than the next two looks."""
+        writes, times = pace.writes, self._times
+        more = (writes - times.writes) * earned(pace.tries[-1], pace.refusals)
+        times.credit = min(times.credit + more, 2.0 * times.cost)
+        times.writes = writes
 
     def _unreadable(self, why: str) -> None:
         """Note why the table cannot be read; those who wait for it are told when that changes."""
@@ -205,10 +211,14 @@ class TablePoller:
         paged = len(self._table) > PAGE_SIZE
         writing = bool(flux) and self._writer.busy()
         due = started >= whole_due(self._times.last_pass, self._idle_s, writing=writing)
+        if not (asked or due):
+            self._times.credit = max(self._times.credit - self._times.cost, 0.0)
         if not paged or asked or due or not self._glance(flux, started):
             self._pass(started, flux, asked=asked)
         self._times.last_read = started
-        self._times.looks = self._times.looks + 1 if self._flux() else 0
+        with self._views.lock:
+            left = self._table.in_flux()
+        self._watch.was_read(started, left, self._writer.pace().tries)
 
     def _flux(self) -> dict[str, EntryStatus]:
         with self._views.lock:
@@ -251,7 +261,6 @@ class TablePoller:
         return collect(self._read_page)
 
     def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
-        self._times.credit = max(self._times.credit - 1.0, 0.0)
         self._loop.by(CALL_S, "reads a page")
         page = self._cloud.read_page(self._table.table_id, number)
         return page.total, page.entries

@@ -138,13 +138,9 @@ class TableWriter:
             if self._backlog.room_made(rows, self._clock.monotonic()):
                 self._loop.wake()
 
-    def writes(self) -> int:
-        """How many writes have been accepted."""
-        return self._pace.writes
-
-    def typical_settle(self) -> float:
-        """Seconds after which the last write has usually settled; 0 while nothing is known."""
-        return self._pace.typical
+    def pace(self) -> TablePace:
+        """What is known of the times for which the table is busy."""
+        return self._pace
 
     # --- the thread
 

@@ -147,7 +147,7 @@ class Board:
             orphans=counts.orphan,
             limit=self._views.pool.limit(gateway_id, clock.monotonic()),
             backlog=writer.backlog() if writer else 0,
-            busy_s=round(writer.typical_settle(), 3) if writer else None,
+            busy_s=round(writer.pace().typical, 3) if writer else None,
             read_at=self._at(read - clock.monotonic()) if read > 0 else "",
         )
 

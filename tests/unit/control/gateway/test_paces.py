@@ -1,0 +1,77 @@
+"""Poller and writer of one table together, in simulated time: how long who waits is kept waiting,
+and what that costs in calls."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.unit.control.gateway.simulated import Simulated
+
+SMALL, LARGE = 12, 120
+
+
+def burst(settles: float, pods: int, **table: object) -> Simulated:
+    it = Simulated(lambda: settles, **table)
+    before = it.cloud.reads
+    it.ask(pods)
+    it.settle()
+    it.cloud.reads -= before
+    return it
+
+
+def of_ten_nine(values: list[float]) -> float:
+    return sorted(values)[int(len(values) * 0.9)]
+
+
+@pytest.mark.parametrize("pods", [SMALL, LARGE])
+@pytest.mark.parametrize("settles", [1.0, 2.0, 4.0])
+def test_rows_that_come_slowly_are_seen_before_the_next_one_is(settles, pods):
+    it = burst(settles, pods)
+    assert of_ten_nine(it.delays()) <= settles
+    assert of_ten_nine(it.delays()[: pods * 9 // 10]) <= settles / 2, "most of them at once"
+    assert it.cloud.reads <= 1.1 * pods
+
+
+def test_those_of_half_a_second_within_half_a_second():
+    it = burst(0.5, LARGE)
+    assert of_ten_nine(it.delays()) <= 0.5
+
+
+@pytest.mark.parametrize("settles", [0.05, 0.1, 0.2, 0.3])
+def test_one_read_serves_several_that_come_fast(settles):
+    it = burst(settles, LARGE)
+    assert it.cloud.reads <= 0.25 * LARGE
+    assert of_ten_nine(it.delays()) <= 4 * (settles + it.cloud.write_s) + 0.1, "of five rows"
+
+
+def test_rows_that_settle_long_after_the_table_takes_the_next_write():
+    it = burst(2.0, LARGE, strict=False)
+    assert of_ten_nine(it.delays()) <= 2.0
+    assert it.cloud.reads <= 0.3 * LARGE
+
+
+@pytest.mark.parametrize("settles", [0.1, 0.5, 2.0])
+def test_one_pod_at_a_time_waits_for_nothing_but_its_row(settles):
+    """Once a few rows have settled: two round trips and 50 ms besides."""
+    it = Simulated(lambda: settles)
+    waits = []
+    for n in range(20):
+        asked = it.clock.monotonic()
+        it.ask(1)
+        it.settle()
+        waits.append(it.clock.monotonic() - asked - settles)
+        assert n < 1 or waits[-1] < settles + 0.5
+        it.run(5.0)
+    assert of_ten_nine(waits[5:]) <= 2 * it.cloud.write_s + 0.05
+
+
+def test_a_random_busy_time_costs_three_calls_an_entry():
+    draw = random.Random(1)
+    it = Simulated(lambda: draw.uniform(0.5, 3.0))
+    before = it.cloud.reads
+    it.ask(LARGE)
+    it.settle()
+    assert (it.cloud.refused + it.cloud.reads - before) / LARGE <= 3.6
+    assert of_ten_nine(it.delays()) <= 5.0
