@@ -72,6 +72,10 @@ class OfferedGateway:
             self.describe(self.bound.values(), self.problem, self._described_zone)
         self.leaving = {e for e in ours if not self.offers(e)}
 
+    def keep(self, endpoints: Iterable[Endpoint]) -> None:
+        """These are in use: what of them is not offered leaves when its claim ends."""
+        self.leaving.update(e for e in endpoints if not self._is_offered_now(e))
+
     def offers(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is among those that may be handed out at all."""
         return self.hands_out(endpoint.ip) and endpoint.port in self.offer.ports

@@ -160,9 +160,14 @@ class Holdings:
     def open(self) -> None:
         """All claims of before are known, and all rows; which claim came first counts from now on.
 
-        Where a namespace has more than it may, the older claims stand.
+        Where a namespace has more than it may, the older claims stand. What is offered no more and
+        is proven was offered once: the configuration has changed before this start.
         """
         self._claims.open()
+        for claim in self._claims.all():
+            if gateway := self._gateways.get(claim.spec.gateway_id):
+                proven = (e for e in claim.endpoints() if self._is_proven_claim(claim, e))
+                gateway.keep(proven)
         left = {claim.namespace: self._quota(claim.namespace) for claim in self._claims.all()}
         for claim in sorted(self._claims.all(), key=self._by_standing):
             limit = left[claim.namespace]

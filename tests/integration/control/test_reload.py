@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -36,6 +38,10 @@ def exposed(it: Stage, *names: str) -> list[Object]:
 
 def port_of(entry: Object) -> int:
     return int(entry["externalPort"])
+
+
+def endpoint_of(entry: Object) -> tuple[str, int]:
+    return str(entry["externalIP"]), port_of(entry)
 
 
 def gateways_of(it: Stage) -> set[str]:
@@ -147,6 +153,77 @@ class TestGateway:
             assert {entry["externalIP"] for entry in exposed(it, "c", "d")} == {ips[0]}
             assert [it.entries("a")[0], it.entries("b")[0]] == entries
             it.assert_at_rest()
+
+
+LEAVES = {
+    "the range shrinks": {"networkController": pool(FIRST, portRangeEnd=513)},
+    "the range moves": {"networkController": pool(FIRST, portRangeStart=600, portRangeEnd=700)},
+    "the EIP leaves": {"networkController": pool(FIRST, eips=["203.0.113.2"])},
+    "the gateway leaves": {"networkController": pool(SECOND)},
+}
+
+
+@dataclass(frozen=True)
+class Midway:
+    """A stage, and the entries and rows of before."""
+
+    it: Stage
+    entries: dict[str, list[Object]]
+    rows: list[Object]
+
+
+class TestRestart:
+    """What leaves is known from PodDNATs and rows: a controller that starts in between knows it."""
+
+    @contextmanager
+    def midway(self, change: str) -> Iterator[Midway]:
+        """Four pods are exposed, some of which the pool offers no more, when it starts again."""
+        scenario = Scenario.many(2, eips=2, knobs=fast())
+        with stage(scenario, networkController=pool(FIRST)) as it:
+            it.start_controller()
+            exposed(it, *"abcd")
+            before = Midway(it, {name: it.entries(name) for name in "abcd"}, it.own_rows())
+            it.reload(**LEAVES[change])
+            it.quiet()
+            it.stop_controllers()
+            it.start_controller()
+            yield before
+
+    @pytest.mark.parametrize("change", LEAVES)
+    def test_living_endpoints_stay_and_end_with_their_pods(self, change: str) -> None:
+        with self.midway(change) as before:
+            it = before.it
+            it.assert_at_rest()
+
+            assert {name: it.entries(name) for name in "abcd"} == before.entries
+            assert it.own_rows() == before.rows
+            for name in "abcd":
+                it.delete_pod(name, grace=0)
+            for name in "abcd":
+                it.gone(name)
+            assert it.own_rows() == []
+
+    @pytest.mark.parametrize("change", ["the range moves", "the EIP leaves"])
+    def test_they_are_mended_where_they_are(self, change: str) -> None:
+        """By a controller that never offered them: their rows prove that another one did."""
+        with self.midway(change) as before:
+            it = before.it
+            lost = {name: entries[0] for name, entries in before.entries.items()}
+            for entry in lost.values():
+                it.delete_row(entry["forwardEntryId"])
+
+            for name, entry in lost.items():
+                mended = eventually(lambda name=name, entry=entry: other(it, name, entry))
+                assert endpoint_of(mended) == endpoint_of(entry)
+            assert shown(it)[FIRST] > 0
+            it.assert_at_rest()
+
+
+def other(it: Stage, name: str, entry: Object) -> Object | None:
+    """The pod's entry, if it is another one than that."""
+    return next(
+        (e for e in it.entries(name) if e["forwardEntryId"] != entry["forwardEntryId"]), None
+    )
 
 
 class TestRules:

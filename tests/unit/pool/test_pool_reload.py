@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dnatctl.pool import Pool
 from tests.unit.pool.made import QUARANTINE, demand, eip, endpoint, got, offer, pool_of, spec, take
-from tests.unit.table.made import EIP, GATEWAY
+from tests.unit.table.made import EIP, GATEWAY, row, uid
 
 OTHER = "2.2.2.2"
 
@@ -38,6 +38,29 @@ class TestRange:
 
         assert not pool.contains(GATEWAY, endpoint(603))
         assert pool.leaving(GATEWAY) == 0
+
+    def test_what_was_cut_off_before_the_start_is_kept_where_a_row_proves_it(self) -> None:
+        rows = [row("r", f"{EIP}:603", owner=uid(1))]
+        pool = pool_of(offer(ports="600/601"), rows={GATEWAY: rows})
+        pool.claim(uid(1), "a", spec(603), 0)
+        pool.claim("b", "b", spec(602), 0)
+
+        pool.open()
+
+        assert pool.contains(GATEWAY, endpoint(603))
+        assert not pool.contains(GATEWAY, endpoint(602))
+        assert pool.leaving(GATEWAY) == 1
+        pool.unclaim(uid(1), 0)
+        assert not pool.contains(GATEWAY, endpoint(603))
+
+    def test_what_was_cut_off_before_the_start_is_kept_for_a_fixed_pod_that_is_away(self) -> None:
+        pool = pool_of(offer(ports="600/601"))
+        pool.hold("a", [endpoint(603)])
+        pool.claim("a", "a", spec(603), 0)
+
+        pool.open()
+
+        assert pool.contains(GATEWAY, endpoint(603))
 
     def test_what_was_never_offered_does_not_become_so_by_a_claim(self) -> None:
         pool = pool_of(offer(ports="600/603"))
