@@ -8,7 +8,7 @@ from dataclasses import replace as changed
 from msgspec.structs import replace
 
 from dnatctl.model import EntryStatus, ForwardEntry, NewEntry, PortRange, Protocol
-from dnatctl.objects import PortMapping
+from dnatctl.objects import PodDNAT, PortMapping
 from dnatctl.plan.values import WorkloadAnswer
 from tests.model import kube as kubes
 from tests.model.image import EIP
@@ -213,6 +213,24 @@ def record_stripped(world: World) -> Acts:
             kube, _ = kubes.put(world.kube, replace(record, finalizers=()))
             label = f"somebody takes the finalizer off PodDNAT {record.key.name}"
             yield label, world._replace(kube=kube)
+
+
+def end_forbidden(*verbs: str) -> Act:
+    """From now on the API server refuses what those PodDNATs need that are about to end."""
+
+    def act(world: World) -> Acts:
+        ends = [record.uid for record in world.kube.records if not _is_served(world, record)]
+        if ends and not world.kube.refuses:
+            refuses = frozenset((verb, uid) for verb in verbs for uid in ends)
+            kube = world.kube._replace(refuses=refuses)
+            yield f"PodDNATs are refused: {', '.join(verbs)}", world._replace(kube=kube)
+
+    return act
+
+
+def _is_served(world: World, record: PodDNAT) -> bool:
+    pod = world.kube.pod(record.key.name)
+    return pod is not None and pod.asks
 
 
 def workload_is(*values: WorkloadAnswer) -> Act:

@@ -34,7 +34,8 @@ class Call(NamedTuple):
 
 
 class Cloud(NamedTuple):
-    """The table. `answers`: tokens with the call they came with, and its answer.
+    """The table. `answers`: tokens with the call they came with, and its answer. `behind`: what a
+    backend lists that follows no more for now; None while all follow.
 
     `hidden`: rows that listings do not show yet. `elsewhere`: internal addresses that a row of
     another table of the VPC has, if the cloud lets only one table have them: it does not say.
@@ -45,6 +46,7 @@ class Cloud(NamedTuple):
     hidden: frozenset[str] = frozenset()
     serial: int = 0
     elsewhere: tuple[tuple[str, int], ...] = ()
+    behind: tuple[ForwardEntry, ...] | None = None
 
     @property
     def in_flux(self) -> bool:

@@ -182,8 +182,8 @@ class Process:
             views.ips.pod_changed(None, as_pod(state))
         for record in image.records:
             self.records.held[record.key] = record
-            views._keys[record.uid] = record.key
-        views._made = set(image.made)
+            views.records._keys[record.uid] = record.key
+        views.records._made = set(image.made)
         img.load_backlog(self.backlog, image.backlog, all_due=all_due)
 
     def freeze(self, **changes: Any) -> Image:
@@ -206,6 +206,7 @@ class Process:
             used=img.freeze_used(views.pool),
             quarantine=img.freeze_quarantine(views.pool, self.now),
             lines=img.freeze_lines(views.pool),
+            dismissed=frozenset(views.pool._dismissed),
             retired=frozenset(quarantine._retired),
             noted=frozenset(quarantine._noted & quarantine._retired),
             adopted=tuple(sorted(views._adopted.items())),
@@ -220,7 +221,10 @@ class Process:
                 served=img.freeze_served(self.lookout, self.records.held),
             )
         if "reconciler" in self.__dict__:
-            frozen = frozen._replace(doubted=img.freeze_doubted(self.reconciler))
+            frozen = frozen._replace(
+                doubted=img.freeze_doubted(self.reconciler),
+                mute=img.freeze_mute(self.reconciler, self.records.held),
+            )
         if "sweeper" in self.__dict__ or self.image.sightings or self.image.vanished:
             frozen = frozen._replace(**img.freeze_sightings(self.sweeper, self.table))
         return frozen._replace(**changes) if changes else frozen
@@ -297,7 +301,7 @@ class Process:
         try:
             self.reconciler.reconcile(self.signals.ref(key(name)))
         except KubeError as error:
-            if not error.unsure:
+            if not (error.unsure or error.refused):
                 raise
         finally:
             reconciling.MOST_STEPS = usual
@@ -346,7 +350,9 @@ class Process:
         try:
             self.reconciler._take(seen, step)
         except KubeError as error:
-            if not error.unsure:
+            if error.refused:
+                self.reconciler._not_taken(seen, step, error)
+            elif not error.unsure:
                 raise
 
     # --- the writer

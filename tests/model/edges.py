@@ -13,6 +13,7 @@ from dnatctl.plan.deletion import WISHED, behind
 from dnatctl.plan.values import Deletion, Plan, Seen, WorkloadAnswer
 from tests.model.cloud import Call, Cloud
 from tests.model.kube import (
+    ENDS,
     LATER,
     TICK_S,
     Kube,
@@ -142,6 +143,8 @@ class Server:
 
     def _write(self, request: Request) -> PodDNAT:
         fault, self._fault = self._fault, ""
+        if fault == "refused" and request.verb in ENDS:
+            raise KubeError(Failure.FORBIDDEN, f"{request.verb}: no")
         if fault == "late":
             self.late = (request,)
             raise KubeError(Failure.UNKNOWN, "no answer")

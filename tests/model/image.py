@@ -95,13 +95,16 @@ LookImage = tuple[str, Basis]
 
 
 class TableImage(NamedTuple):
-    """What a table remembers of the past of its rows. `young`: rows made, and changed, lately."""
+    """What a table remembers of the past of its rows. `young`: rows made, and changed, lately, and
+    when. `behind`: a reading was older than one before it.
+    """
 
-    young: frozenset[tuple[str, bool]] = frozenset()
+    young: frozenset[tuple[str, bool, float]] = frozenset()
     former: tuple[tuple[str, tuple[ForwardEntry, ...]], ...] = ()
     doubts: tuple[tuple[str, ForwardEntry | None, int], ...] = ()
     gone: frozenset[str] = frozenset()
     given_up: tuple[tuple[Row, int], ...] = ()
+    behind: bool = False
 
 
 class Image(NamedTuple):
@@ -124,6 +127,7 @@ class Image(NamedTuple):
     used: frozenset[Endpoint] = frozenset()
     quarantine: tuple[tuple[Endpoint, float], ...] = ()
     lines: tuple[LineImage, ...] = ()
+    dismissed: frozenset[str] = frozenset()
     retired: frozenset[Endpoint] = frozenset()
     noted: frozenset[Endpoint] = frozenset()
     adopted: tuple[tuple[str, str], ...] = ()
@@ -136,6 +140,7 @@ class Image(NamedTuple):
     deletions: tuple[tuple[str, tuple[float, str, Deletion]], ...] = ()
     served: tuple[tuple[str, tuple[str, str]], ...] = ()
     doubted: tuple[tuple[str, PodDNAT | None], ...] = ()
+    mute: frozenset[str] = frozenset()
     sightings: tuple[tuple[Orphan, float, int], ...] = ()
     urgent: tuple[str, ...] = ()
     vanished: tuple[tuple[str, Key], ...] = ()
@@ -164,9 +169,9 @@ def _written(row: Row, now: float, *, reading: bool) -> float:
 
 def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> TableImage:
     """What is remembered of the rows that are there, and of those that were."""
-    pasts = table._pasts.items()
-    made = {(i, False) for i, past in pasts if now - past.since <= READ_LAG_S}
-    changed = {(i, True) for i, past in pasts if now - past.changed <= READ_LAG_S}
+    pasts, then = table._pasts.items(), now - WRITTEN_AGO_S
+    made = {(i, False, then) for i, past in pasts if now - past.since <= READ_LAG_S}
+    changed = {(i, True, then) for i, past in pasts if now - past.changed <= READ_LAG_S}
     known = {row.entry_id for row in listed} | table._rows.keys()
     given_up = sorted(table._given_up.items())
     return TableImage(
@@ -178,22 +183,22 @@ def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> Ta
             (replace(given.row, written=NEVER), min(given.times, RECALLS + 1))
             for _, given in given_up
         ),
+        behind=bool(table.lag.behind),
     )
 
 
 def _load_pasts(table: Table, image: TableImage, now: float) -> None:
-    def when(entry_id: str, *, changed: bool) -> float:
-        young = (entry_id, changed) in image.young
-        return now - WRITTEN_AGO_S if young else now - LONG_AGO_S
-
-    former = dict(image.former)
+    former, times = dict(image.former), {(i, changed): at for i, changed, at in image.young}
+    long_ago = now - LONG_AGO_S
     table._pasts = {
-        i: Past(when(i, changed=False), when(i, changed=True), former.get(i, ()))
+        i: Past(times.get((i, False), long_ago), times.get((i, True), long_ago), former.get(i, ()))
         for i in table._rows
     }
     last = now - READ_AGO_S
     table._doubts = {i: Doubt(version, last, count) for i, version, count in image.doubts}
     table._gone = dict.fromkeys(image.gone, now)
+    if image.behind:
+        table.lag.was_behind(0.0, now)  # by less than is thought of every reading anyway
     table._given_up = {
         row.entry.entry_id: GivenUp(row, now, times) for row, times in image.given_up
     }
@@ -212,7 +217,7 @@ def freeze_first_read(table: Table, now: float) -> float:
 
 def freeze_made(views: Views, first_read: float) -> frozenset[str]:
     """PodDNATs that this process created, as long as that makes a difference."""
-    return frozenset(views._made if first_read > NEVER else ())
+    return frozenset(views.records._made if first_read > NEVER else ())
 
 
 def load_table(table: Table, image: Image, now: float) -> None:
@@ -369,6 +374,7 @@ def load_pool(pool: Pool, image: Image) -> None:
     """The reverse of the functions above."""
     for uid, created, spec, leaving in image.claims:
         pool.claim(uid, created, spec, NEVER, leaving=leaving)
+    pool._dismissed = set(image.dismissed)
     pool._claims._since = dict(image.contests)
     pool._claims._used = set(image.used)
     pool._claims._sequence = len(image.contests) if image.read else None
@@ -434,8 +440,14 @@ def freeze_doubted(reconciler: Reconciler) -> tuple[tuple[str, PodDNAT | None], 
     return tuple(sorted((k.name, seen.record) for k, seen in doubted))
 
 
+def freeze_mute(reconciler: Reconciler, records: Mapping[Key, PodDNAT]) -> frozenset[str]:
+    """PodDNATs that there are whose status was refused."""
+    return frozenset(reconciler._mute & {record.uid for record in records.values()})
+
+
 def load_doubted(reconciler: Reconciler, image: Image) -> None:
-    """The reverse of `freeze_doubted`; nothing else of what was seen then is asked for."""
+    """The reverse of the two above; nothing else of what was seen then is asked for."""
+    reconciler._mute = set(image.mute)
     for name, record in image.doubted:
         seen: Any = SimpleNamespace(key=key(name), record=record)
         reconciler._doubted[key(name)] = seen

@@ -99,6 +99,7 @@ def as_pod(state: PodState) -> PodView:
 class Kube(NamedTuple):
     """The server's truth. `lease`: what the leader's lease says for the next one. `orphaning`: the
     workload is deleted without its pods, and the garbage collector has not yet let all go.
+    `refuses`: writes that are refused from now on: verb, of ENDS, and UID of the PodDNAT.
     """
 
     pods: tuple[PodState, ...] = ()
@@ -109,6 +110,7 @@ class Kube(NamedTuple):
     serial: int = 0
     namespace_goes: bool = False
     orphaning: bool = False
+    refuses: frozenset[tuple[str, str]] = frozenset()
 
     def pod(self, name: str) -> PodState | None:
         """The pod of that name."""
@@ -135,6 +137,10 @@ class Kube(NamedTuple):
         return self._replace(records=tuple(sorted(kept, key=lambda r: r.key)))
 
 
+ENDS = ("delete", "finalizers", "status")
+"""Writes that a PodDNAT needs to end."""
+
+
 class Request(NamedTuple):
     """A write to a PodDNAT, or (`adopt`) to the ledger of adopted rows.
 
@@ -155,6 +161,8 @@ def execute(kube: Kube, request: Request, tick: int) -> tuple[Kube, PodDNAT | No
     Raises KubeError as the server would refuse it.
     """
     name = request.record.key.name
+    if (request.verb, request.record.uid) in kube.refuses:
+        raise KubeError(Failure.FORBIDDEN, f"{request.verb} of {name}")
     held = kube.record(name)
     if request.verb == "create":
         return _create(kube, request.record, held, tick)

@@ -23,7 +23,7 @@ def passes(world: World, running: Running) -> World | None:
     if image is not None and (image.call or image.pause or image.reading is not None):
         return None
     later = env._replace(tick=env.tick + 1, used=())
-    shown = world.cloud._replace(hidden=frozenset())
+    shown = world.cloud._replace(hidden=frozenset(), behind=None)
     return running.aged(world._replace(env=later, cloud=shown))
 
 
@@ -118,7 +118,27 @@ def slow_read(world: World, running: Running) -> Iterator[Next]:
         yield Next("the poller begins to read the table", world._replace(image=reading))
 
 
+def falls_behind(world: World, _: Running) -> Iterator[Next]:
+    """One of the backends that answer readings follows no more, for less than a minute."""
+    if world.cloud.behind is None:
+        cloud = world.cloud._replace(behind=world.cloud.listed())
+        yield Next("a backend falls behind", world._replace(cloud=cloud))
+
+
+def stale_read(world: World, running: Running) -> Iterator[Next]:
+    """A reading begins after a fresh one, and shows the table as it was before."""
+    image, behind = world.working, world.cloud.behind
+    if image is not None and image.reading is None and behind not in (None, world.cloud.listed()):
+        yield running.read(world, behind)
+
+
 # --- Kubernetes
+
+
+def end_refused(world: World, running: Running) -> Iterator[Next]:
+    """A write that a PodDNAT needs to end is refused: by an admission rule, or by RBAC."""
+    for name in names(world):
+        yield running.reconcile(world, name, "refused")
 
 
 def kube_lost(world: World, running: Running) -> Iterator[Next]:
@@ -171,6 +191,9 @@ MISHAPS: dict[str, Mishap] = {
         early,
         hide,
         slow_read,
+        falls_behind,
+        stale_read,
+        end_refused,
         kube_lost,
         kube_late,
         slow_look,

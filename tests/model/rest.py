@@ -85,7 +85,7 @@ def complaints(world: World, offered: PortRange) -> Iterator[str]:
     for record in world.kube.records:
         name = record.key.name
         pod_now = world.kube.pod(name)
-        if not _is_kept(world.kube, record, pod_now):
+        if not _is_kept(world.kube, record, pod_now) and not world.kube.refuses:
             yield f"the PodDNAT {name} is left over"
     for row in world.cloud.rows:
         yield from _row(world, row)
@@ -171,8 +171,15 @@ def _squatted(world: World, pod: PodState, port: int, protocol: Protocol) -> boo
 
 
 def _free(world: World, offered: PortRange) -> int:
-    """Endpoints that nobody claims and no row covers."""
-    claimed = {e for record in world.kube.records for e in record.spec.endpoints()}
+    """Endpoints that nobody claims and no row covers. A PodDNAT that the API server does not let go
+    of claims none."""
+    kube = world.kube
+    claimants = [
+        record
+        for record in kube.records
+        if not kube.refuses or _is_kept(kube, record, kube.pod(record.key.name))
+    ]
+    claimed = {e for record in claimants for e in record.spec.endpoints()}
     return sum(
         1
         for port in range(offered.first, offered.last + 1)

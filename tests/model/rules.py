@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dnatctl.model import Endpoint, EntryStatus, ForwardEntry
 from dnatctl.objects import PodDNAT, StatusEntry
 from tests.model.cloud import Call
+from tests.model.image import Image
 from tests.model.kube import Kube, Request
 from tests.model.world import (
     MARKS,
@@ -55,12 +56,14 @@ def endpoint_used_once(before: World, after: World, effects: tuple[Effect, ...])
 def claimed_once(before: World, after: World, effects: tuple[Effect, ...]) -> Iterator[str]:
     """Rule 1: no endpoint is handed out to two pods, as far as their claims are known."""
     for request in _stored(effects):
-        known = before.image.records if before.image else ()
+        image = before.image or Image()
         for endpoint in _newly_claimed(before.kube, request):
-            for other in known:
+            for other in image.records:
                 held = before.kube.record(other.key.name)
                 if held is None or held.uid != other.uid or other.key == request.record.key:
                     continue
+                if other.uid in image.dismissed:
+                    continue  # it is done with, and the API server does not let it go
                 if endpoint in other.spec.endpoints() and endpoint in held.spec.endpoints():
                     yield f"{endpoint} of {other.key.name} was handed to {request.record.key.name}"
 
@@ -145,7 +148,10 @@ def _published(before: World, request: Request) -> Iterator[str]:
 def _cut_off(before: World, call: Call) -> Iterator[str]:
     """The controller itself takes away what status lists."""
     row = before.cloud.row(call.entry_id)
+    mute = before.image.mute if before.image else ()
     for record in before.kube.records:
+        if record.uid in mute:
+            continue  # its status could not be written, and the row leads to nobody's pod
         for entry in record.status.entries:
             if row is not None and entry.entry_id == row.entry_id and _bears_out(row, entry):
                 yield f"{call.verb} of {row.entry_id} while {record.key.name} lists it"

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from dnatctl.model import ForwardEntry
 from tests.model import cloud as clouds
 from tests.model import kube as kubes
 from tests.model.cloud import Outcome
@@ -18,7 +19,12 @@ from tests.model.world import Effect, Next, Sent, Stored, World, changed
 CLASSES = 4
 """Classes of writes that take turns."""
 
-FAULTS = {"": "", "lost": ", no answer to its write", "late": ", its write is still on its way"}
+FAULTS = {
+    "": "",
+    "lost": ", no answer to its write",
+    "late": ", its write is still on its way",
+    "refused": ", its write is refused",
+}
 
 
 class Running:
@@ -124,15 +130,18 @@ class Running:
 
         yield self._step(world, "the watch tells of PodDNATs", tell, kube.records)
 
-    def read(self, world: World) -> Next:
-        """The poller reads the table, and takes in at once what it read."""
-        rows = world.cloud.listed()
+    def read(self, world: World, old: tuple[ForwardEntry, ...] | None = None) -> Next:
+        """The poller reads the table, and takes in at once what it read.
+
+        `old`: what a backend lists that is behind.
+        """
+        rows, how = (world.cloud.listed(), "") if old is None else (old, ", as it was")
 
         def read(process: Process) -> Done:
             gone = process.merge(rows, process.now)
             return process.done()._replace(gone=tuple(gone))
 
-        return self._step(world, "the poller reads the table", read, rows)
+        return self._step(world, f"the poller reads the table{how}", read, rows)
 
     def _take_in(self, world: World) -> Next:
         def take_in(process: Process) -> Done:
@@ -230,7 +239,8 @@ def names(world: World) -> list[str]:
 def _server_part(world: World, name: str) -> tuple[object, ...]:
     """What a worker on that name may learn from the API server."""
     kube = world.kube
-    return kube.record(name), kube.pod(name), kube.workload, kube.serial, kube.namespace_goes
+    whole = (kube.workload, kube.serial, kube.namespace_goes, kube.refuses)
+    return kube.record(name), kube.pod(name), *whole
 
 
 def _has_orphans(image: Image) -> bool:

@@ -256,6 +256,42 @@ STRIPPED = Scenario(
 )
 
 
+STALE = Scenario(
+    "a reading shows the table as it was before the last one",
+    (pod("a", HERE),),
+    {"falls_behind": 1, "stale_read": 2, "a_goes": 1, "b_comes": 1, "moves": 1, "ticks": 1},
+    (
+        {"falls_behind": 1, "stale_read": 1, "a_goes": 1},
+        {"falls_behind": 1, "stale_read": 2, "moves": 1},
+    ),
+    {
+        "a_goes": acts.deleted("a"),
+        "b_comes": acts.born("b", HERE),
+        "moves": acts.readdressed("a", HERE, THERE),
+    },
+    TWO,
+)
+
+END_REFUSED = Scenario(
+    "the API server refuses what a PodDNAT needs to end, and others want what it has",
+    (pod("a", HERE), pod("b", THERE)),
+    {"a_goes": 1, "end_refused": 2, "refuse": 1, "crash": 1, "delete": 1, "ticks": 2},
+    (
+        {"a_goes": 1, "end_refused": 1},
+        {"a_goes": 1, "refuse": 1},
+        {"a_goes": 1, "refuse": 1, "crash": 1},
+        {"a_goes": 1, "silence": 1},
+    ),
+    {
+        "a_goes": acts.killed("a"),
+        "refuse": acts.end_forbidden("delete", "finalizers"),
+        "silence": acts.end_forbidden("status"),
+        "delete": acts.record_removed,
+    },
+    ONE,
+)
+
+
 def _claims(name: str, ip: str, port: int, row: str, leads_to: str) -> PodDNAT:
     """A PodDNAT as an older controller, or somebody who means no good, left it."""
     spec = PodDNATSpec(
@@ -311,5 +347,7 @@ SCENARIOS = (
     CLEANED,
     LET_GO,
     STRIPPED,
+    STALE,
+    END_REFUSED,
     ADOPTED,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dnatctl.control.state.views import Views
+from dnatctl.control.worker.reconciler import Reconciler
 from dnatctl.plan import adoption, release
 from dnatctl.plan import plan as planning
 from dnatctl.plan.owners import was_let_go
@@ -95,3 +96,21 @@ def test_a_reading_believed_that_is_older_than_a_write(explore, monkeypatch):
     monkeypatch.setattr(view, "AGREE", 1)
     story = _story(explore, scenarios.LATE, {"slow_read": 1, "a_goes": 1})
     assert "Rule" in story
+
+
+def test_a_reading_believed_that_is_older_than_the_last_one(explore, monkeypatch):
+    monkeypatch.setattr(view, "AGREE", 1)
+    story = _story(explore, scenarios.STALE, {"falls_behind": 1, "stale_read": 1, "a_goes": 1})
+    assert "Rule" in story
+
+
+def test_others_wait_for_a_record_that_cannot_end(explore, monkeypatch):
+    monkeypatch.setattr(Reconciler, "_stays", lambda *_: None)
+    story = _story(explore, scenarios.END_REFUSED, {"a_goes": 1, "refuse": 1})
+    assert "pod b has no PodDNAT though 1 endpoints are free" in story
+
+
+def test_rows_left_where_a_status_cannot_be_written(explore, monkeypatch):
+    monkeypatch.setattr(planning, "_unannounced", lambda *_: ())
+    story = _story(explore, scenarios.END_REFUSED, {"a_goes": 1, "silence": 1})
+    assert "leads to 10.0.0.1, which is not a" in story
