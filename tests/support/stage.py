@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -425,8 +425,10 @@ class Stage:
         while time.monotonic() - calm < QUIET_S and not unless():
             time.sleep(0.01)
             now = self.writes()
-            starting = any(map(_is_starting, self.kube.store.list("pods")))
-            if now != last or starting or any(_busy(it.controller) for it in self.running):
+            pods = self.kube.store.list("pods")
+            starting = any(map(_is_starting, pods))
+            busy = any(_busy(it.controller, pods) for it in self.running)
+            if now != last or starting or busy:
                 calm, last = time.monotonic(), now
             assert calm < deadline, "never quiet"
 
@@ -439,8 +441,11 @@ def _is_starting(pod: Object) -> bool:
     return pod["status"].get("phase") == "Pending" and placeable and not gated
 
 
-def _busy(controller: Controller) -> bool:
-    return bool(controller.parts.busy())
+def _busy(controller: Controller, pods: Iterable[Object]) -> bool:
+    """Whether it has something to do, or has not heard yet that a pod has gone."""
+    there = {pod["metadata"]["uid"] for pod in pods}
+    known = {pod.uid for pod in controller.parts.pods.values()}
+    return bool(controller.parts.busy()) or not known <= there
 
 
 def _look_again(controller: Controller) -> None:
