@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,11 +111,41 @@ def configured(arena: Arena) -> Object:
     return config
 
 
-def run_installed(arena: Arena) -> None:
+def run_installed(arena: Arena, meanwhile: Callable[[], None] = lambda: None) -> None:
     """What the Deployment's pod would do: there is no node to run it."""
     for replica in arena.replicas:
         replica.stop()
+    meanwhile()
     arena.start(**configured(arena))
+
+
+class Players:
+    """Pods that come and go while nobody looks."""
+
+    def __init__(self, arena: Arena, namespace: str) -> None:
+        self._arena = arena
+        self._namespace = namespace
+        self._names = [f"player-{number}" for number in range(9)]
+        self.there: list[str] = []
+
+    def come(self) -> None:
+        name = self._names.pop()
+        player = pod(name, annotations=exposing("7777/udp"))
+        self._arena.api.create(pods_path(self._namespace), player)
+        self.there.append(name)
+
+    def change(self) -> None:
+        """The oldest goes, two come."""
+        path = f"{pods_path(self._namespace)}/{self.there.pop(0)}"
+        self._arena.api.delete(path, gracePeriodSeconds=0)
+        self.come()
+        self.come()
+
+    def settle(self) -> None:
+        """Each that is there is exposed, and nobody else is."""
+        for name in self.there:
+            self._arena.ready(self._namespace, name)
+        eventually(lambda: len(self._arena.own_rows()) == len(self.there) + 1, within=30)
 
 
 def test_install_upgrade_roll_back_uninstall_and_back_again(
@@ -132,34 +162,38 @@ def test_install_upgrade_roll_back_uninstall_and_back_again(
         game = pod("game", annotations=exposing("7777/udp"))
         arena.api.create(pods_path(namespace), game)
         arena.ready(namespace, "game")
-        row, first = arena.own_rows(), stamp(arena)
-        assert len(row) == 1
+        (row,), first = arena.own_rows(), stamp(arena)
+        players = Players(arena, namespace)
+        players.come()
 
         helm.run("upgrade", values=values | {"quarantine": "2s"})
         assert stamp(arena) != first
         assert configured(arena)["quarantine"] == "2s"
-        run_installed(arena)
-        arena.ready(namespace, "game")
-        assert arena.own_rows() == row
+        run_installed(arena, players.change)
+        players.settle()
+        assert row in arena.own_rows()
 
         helm.run("rollback", "1")
         assert stamp(arena) == first
-        run_installed(arena)
-        assert arena.own_rows() == row
+        run_installed(arena, players.change)
+        players.settle()
+        assert row in arena.own_rows()
 
+        rows = arena.own_rows()
         arena.replicas[-1].stop()
         helm.run("uninstall")
         assert arena.api.find(DEPLOYMENT) is None
         assert "deletionTimestamp" not in arena.api.get(CRD)["metadata"]
         assert arena.record(namespace, "game")
-        assert arena.own_rows() == row
+        assert arena.own_rows() == rows
 
         helm.run("install", values=values)
         run_installed(arena)
-        arena.ready(namespace, "game")
-        assert arena.own_rows() == row
-        arena.api.delete(f"{pods_path(namespace)}/game", gracePeriodSeconds=0)
-        arena.gone(namespace, "game")
+        arena.at_rest()
+        assert arena.own_rows() == rows
+        arena.api.delete(pods_path(namespace), gracePeriodSeconds=0)
+        for name in ("game", *players.there):
+            arena.gone(namespace, name)
         assert arena.own_rows() == []
 
 

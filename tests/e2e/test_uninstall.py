@@ -67,6 +67,7 @@ def exposed(arena: Arena, namespace: str) -> Path:
 
 
 def test_nothing_is_left(arena: Arena, kubelet: Kubelet, namespace: str) -> None:
+    """As docs/install.md has it; of all that the API server serves."""
     config = exposed(arena, namespace)
     shown = uninstall(arena, config)
     assert f"PodDNAT  {namespace}/web" in shown
@@ -84,6 +85,13 @@ def test_nothing_is_left(arena: Arena, kubelet: Kubelet, namespace: str) -> None
     assert arena.api.find(DEFINITION) is not None
     uninstall(arena, config, "--yes", "--crd")
     eventually(lambda: arena.api.find(DEFINITION) is None, within=30)
+    kubectl = arena.control_plane.kubectl_as("admin")
+    kubectl.run("delete", "-k", MANIFESTS, "--ignore-not-found")
+    kubectl.forget_discovery()
+    kinds = kubectl.run("api-resources", "--verbs=list", "-o", "name").split()
+    named = kubectl.run("get", ",".join(kinds), "-A", "-o", "name", "--ignore-not-found").split()
+    assert "namespace/default" in named
+    assert [name for name in named if "dnat" in name and "event" not in name] == []
 
 
 Deletion = Callable[[Arena, str], None]

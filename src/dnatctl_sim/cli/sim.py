@@ -162,10 +162,11 @@ def _scenario(path: Path | None, gateways: int | None, eips: int | None) -> Scen
 def _text(stage: Stage) -> str:
     kubectl, dnatctl = shlex.quote(any_command("kubectl")), shlex.quote(own_command("dnatctl"))
     return f"""\
+# In every further shell:
 export KUBECONFIG={shlex.quote(str(stage.kubeconfig))}
 
-# Run the controller, in another shell:
-{run_line(stage)}
+# Run the controller, in one of them:
+{run_line(stage)} --log-format console
 
 # Then expose a pod, and look:
 {kubectl} apply -f {shlex.quote(str(stage.example))}

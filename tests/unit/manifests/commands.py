@@ -25,13 +25,13 @@ _SPAN = re.compile(r"`([^`]+)`")
 _ENDS = {"|", "&", "&&", ";", ">"}
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    """The blocks of code in that language, without what the list they stand in indents them by."""
+def blocks(page: Path, *languages: str) -> list[str]:
+    """The blocks of code in these languages, without what a list around them indents them by."""
     found = _BLOCK.findall(page.read_text("utf-8"))
     return [
         re.sub(rf"^{indent}", "", text, flags=re.MULTILINE)
         for indent, named, text in found
-        if named == language
+        if named in languages
     ]
 
 
@@ -52,7 +52,7 @@ def commands(page: Path, program: str) -> list[list[str]]:
 
 
 def _typed(page: Path) -> Iterator[str]:
-    for block in blocks(page, "console"):
+    for block in blocks(page, "console", "sh"):
         lines = block.replace("\\\n", " ").splitlines()
         shown = [line[2:] for line in lines if line.startswith("$ ")]
         yield from shown or lines  # without a prompt there is no output either
