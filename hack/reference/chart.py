@@ -36,6 +36,8 @@ CONFIGURED = ("clusterID", "regionID", "vpcID")
 IN_POOL = ("natgwId", "zoneId")
 
 TOLD = ".Values.podCondition.enabled"
+KRUISE = ".Values.openkruise.enabled"
+PUBLISHES = f"or {KRUISE} (default dict .Values.publish).annotation"
 POLICIES = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 SERVED = f'(.Capabilities.APIVersions.Has "{POLICIES}")'
 GUARDED = f"and .Values.writeGuard.enabled {SERVED}"
@@ -90,6 +92,12 @@ def files() -> dict[Path, str]:
         CHART / "crds" / "poddnats.yaml": _definition(),
         CHART / "templates" / "rbac.yaml": _rbac(),
         CHART / "templates" / "pod-condition.yaml": _wrapped("pod-condition/rbac.yaml", TOLD),
+        CHART / "templates" / "openkruise.yaml": _wrapped(
+            "components/openkruise/rbac.yaml", KRUISE
+        ),
+        CHART / "templates" / "publish-annotation.yaml": _wrapped(
+            "components/publish-annotation/rbac.yaml", PUBLISHES
+        ),
         CHART / "templates" / "write-guard.yaml": _wrapped(
             "components/write-guard/policy.yaml", GUARDED
         ),

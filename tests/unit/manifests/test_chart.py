@@ -229,6 +229,23 @@ def test_openkruise_turns_on_what_its_webhook_waits_for(tmp_path: Path) -> None:
     of(objects, "ClusterRole", "dnatctl-openkruise")
 
 
+@pytest.mark.parametrize(
+    ("values", "may"),
+    [
+        ({}, False),
+        ({"publish": {"condition": True}}, False),
+        ({"publish": {"annotation": True}}, True),
+        ({"openkruise": {"enabled": True}}, True),
+    ],
+)
+def test_who_publishes_on_pods_may_patch_them(tmp_path: Path, values: Object, may: bool) -> None:
+    objects = render(tmp_path, FILLED | values)
+    assert configuration(objects).get("publish", {}).get("annotation", False) is may
+    rules = [rule for item in objects if item["kind"] == "ClusterRole" for rule in item["rules"]]
+    patched = [rule for rule in rules if "pods" in rule["resources"] and "patch" in rule["verbs"]]
+    assert bool(patched) is may
+
+
 @pytest.mark.parametrize("kind", ["ServiceMonitor", "PodMonitor"])
 def test_monitoring_is_what_kustomize_builds(tmp_path: Path, kind: str) -> None:
     chosen = {"enabled": True, "kind": kind, "labels": {"release": "prometheus"}}
