@@ -212,6 +212,7 @@ class Parts:
             self.events,
             pod_api,
             note_pod=self.pods.note_written,
+            telling=self.signals.telling,
             clock=self.clock,
             publish=lambda: self.settings.config.publish,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from dnatctl.config import Config, EntryPolicy
@@ -42,6 +42,8 @@ class Settings:
     orphans: Patience = USUAL
     sweep_s: float = 5.0
     changes_a_minute: int = CHANGES_A_MINUTE
+    _rules: tuple[Config, Rules] | None = field(default=None, init=False, repr=False)
+    """The rules made of the configuration that was in force when they were last asked for."""
 
     @property
     def idle_s(self) -> float:
@@ -74,28 +76,32 @@ class Settings:
 
     def rules(self) -> Rules:
         """Which pods may be exposed."""
-        return Rules(
-            denial=self.config.namespaces.denial,
-            grace_s=self.config.namespaces.grace,
-            networks=self.config.vpc_cidrs,
-            stateful_kinds=frozenset({"StatefulSet", *self.config.custom_stateful_workload_kinds}),
-            max_ports=self.config.max_ports_per_pod,
-            denied_ports=self._denied_ports(),
-        )
+        config, made = self.config, self._rules
+        if made is None or made[0] is not config:
+            made = self._rules = (config, self._make_rules(config))
+        return made[1]
 
-    def _denied_ports(self) -> tuple[PortRange, ...]:
-        return tuple(map(PortRange.read, self.config.denied_ports))
+    @staticmethod
+    def _make_rules(config: Config) -> Rules:
+        return Rules(
+            denial=config.namespaces.denial,
+            grace_s=config.namespaces.grace,
+            networks=config.vpc_cidrs,
+            stateful_kinds=frozenset({"StatefulSet", *config.custom_stateful_workload_kinds}),
+            max_ports=config.max_ports_per_pod,
+            denied_ports=tuple(map(PortRange.read, config.denied_ports)),
+        )
 
     def policy(
         self, *, can_modify: bool, keeps_conditions: bool, migrating_since: datetime | None
     ) -> Policy:
         """What the program may do now. `migrating_since`: when a migration began that goes on."""
-        offers = tuple(self.offers())
+        migration = TakeOver(migrating_since, tuple(self.offers())) if migrating_since else None
         return Policy(
             upsert_only=self.config.policy is EntryPolicy.UPSERT_ONLY,
-            take_over=TakeOver(migrating_since, offers) if migrating_since else None,
+            take_over=migration,
             can_modify=can_modify,
             keeps_conditions=keeps_conditions,
             retain_s=self.config.fixed.retain,
-            denied_ports=self._denied_ports(),
+            denied_ports=self.rules().denied_ports,
         )

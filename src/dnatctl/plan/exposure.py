@@ -117,7 +117,8 @@ def read_exposure(pod: Pod | None, rules: Rules) -> Exposure:
     except InvalidAnnotationError as error:
         problem = Problem("InvalidAnnotation", "; ".join((str(error), *pod.near)))
         return Exposure(Ask.KEEP, ip=pod.ipv4, problem=problem)
-    return replace(exposure, remarks=tuple(_remarks(pod, exposure, rules)))
+    remarks = tuple(_remarks(pod, exposure, rules))
+    return replace(exposure, remarks=remarks) if remarks else exposure
 
 
 def in_grace(exposure: Exposure, left_s: float, end: datetime) -> Exposure:

@@ -12,6 +12,13 @@ def is_fixed(record: PodDNAT) -> bool:
     return bool(record.owners) and all(owner.kind != "Pod" for owner in record.owners)
 
 
+def pod_of(record: PodDNAT | None) -> str:
+    """The UID of the one pod that the claim belongs to; empty where it belongs to a workload, or
+    where that is not told."""
+    owners = record.owners if record is not None else ()
+    return owners[0].uid if len(owners) == 1 and owners[0].kind == "Pod" else ""
+
+
 def is_for(seen: Seen, record: PodDNAT, pod: Pod) -> bool:
     """Whether the record is this pod's: a pod of the same name may be another one.
 

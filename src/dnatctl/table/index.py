@@ -66,7 +66,8 @@ class Rows:
 
     def owned_by(self, uid: str) -> list[Row]:
         """The rows that belong to the PodDNAT with that UID."""
-        return [self._rows[i] for i in sorted(self._by_owner.get(uid, ()))]
+        ids = self._by_owner.get(uid)
+        return [self._rows[i] for i in sorted(ids)] if ids else []
 
     def holds(self, uid: str, new: NewEntry) -> bool:
         """Whether that PodDNAT has a row on the endpoints of `new`."""

@@ -79,7 +79,7 @@ class Place:
             trouble=lambda: "",
             unanswered=lambda uid: self.unanswered,
         )
-        gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers=lambda: [writer])
+        gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers_for=lambda _: [writer])
         self.lookout = Lookout(
             self.views,
             self.pods,
@@ -130,8 +130,8 @@ def test_a_pod_that_comes_while_it_is_looked_up_is_seen(place: Place):
 
 
 def test_a_pod_that_goes_meanwhile_is_looked_up_before_anything_rests_on_that(place: Place):
-    place.pods.apply(pod(ended=True))
-    place.server.pods[KEY] = pod(ended=True)
+    place.pods.apply(pod(annotations={}))
+    place.server.pods[KEY] = pod(annotations={})
     place.records.apply(record((600, 80)))
 
     def meanwhile() -> None:
@@ -153,6 +153,69 @@ def test_a_pod_is_looked_up_once_for_as_long_as_the_caches_do_not_change(place: 
     assert place.server.asked == ["pod lobby-0"]
 
 
+def ended(place: Place) -> Pod:
+    """The record's pod has ended, which is looked up."""
+    over = pod(ended=True, deleting=True)
+    place.server.pods[KEY] = over
+    place.pods.apply(over)
+    place.records.apply(record((600, 80)))
+    assert place.look().pod == over
+    assert place.server.asked.pop() == "pod lobby-0"
+    return over
+
+
+def test_that_a_pod_has_ended_is_asked_once(place: Place):
+    """It does not come back to life, however it changes, goes, or is followed by another."""
+    over = ended(place)
+    place.pods.apply(replace(over, resource_version="8"))
+    assert place.look().exposure.ask is Ask.ENDED
+    place.pods.remove(KEY, over.uid, "9")
+    assert place.look().pod is None
+    place.pods.apply(replace(pod(), uid="another", resource_version="10"))
+    assert place.look().pod is not None
+    assert place.server.asked == []
+
+
+def test_and_so_is_that_it_is_gone(place: Place):
+    place.pods.apply(pod())
+    place.records.apply(record((600, 80)))
+    place.pods.remove(KEY, "uid-pod", "5")
+    assert place.look().pod is None
+    place.pods.apply(replace(pod(), uid="another", resource_version="10"))
+    place.look()
+    assert place.server.asked == ["pod lobby-0"]
+
+
+def test_but_the_next_pod_of_the_name_is_asked_after_for_itself(place: Place):
+    ended(place)
+    follower = replace(pod(ended=True), uid="another", resource_version="10")
+    owner = replace(record((600, 80)).owners[0], uid="another")
+    place.pods.apply(follower)
+    place.records.apply(replace(record((600, 80)), resource_version="11", owners=(owner,)))
+    place.look()
+    assert place.server.asked == ["pod lobby-0"]
+
+
+def test_and_a_name_whose_claim_belongs_to_a_workload_is_asked_after_each_time(place: Place):
+    over = pod(ended=True)
+    place.server.pods[KEY] = over
+    place.pods.apply(over)
+    place.records.apply(record((600, 80), fixed=True))
+    place.look()
+    del place.server.pods[KEY]
+    place.pods.remove(KEY, over.uid, "9")
+    place.look()
+    assert place.server.asked.count("pod lobby-0") == 2
+
+
+def test_and_what_the_cache_says_against_it_counts(place: Place):
+    """A server that went back in time tells of the pod as it was: it is looked up."""
+    over = ended(place)
+    place.pods.apply(replace(over, resource_version="12", ended=False, annotations={}))
+    place.look()
+    assert place.server.asked == ["pod lobby-0"]
+
+
 def test_but_again_where_the_cache_does_not_hold_what_was_found(place: Place):
     place.records.apply(record((600, 80)))
     place.server.pods[KEY] = pod()
@@ -166,7 +229,7 @@ def test_where_all_changes_all_the_time_nothing_is_decided(place: Place):
     versions = iter(range(2, 100))
 
     def meanwhile() -> None:
-        place.pods.apply(replace(pod(ended=True), resource_version=str(next(versions))))
+        place.pods.apply(replace(pod(annotations={}), resource_version=str(next(versions))))
 
     place.server.meanwhile = meanwhile
     decided: list[Seen] = []

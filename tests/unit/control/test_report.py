@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -55,6 +56,7 @@ def report(told: Told, metrics: Metrics | None = None, clock: FakeClock | None =
         takes,
         takes,
         note_pod=lambda _: None,
+        telling=lambda _key, _condition: nullcontext(),
         clock=clock or FakeClock(),
         publish=lambda: Publishing(annotation=True),
     )
@@ -92,11 +94,23 @@ class TestOldTexts:
 class TestFinishedPods:
     """Nothing leads to them, whatever their PodDNAT says on its way out."""
 
-    @pytest.mark.parametrize("held", [None, ONE, NONE_YET])
-    @pytest.mark.parametrize("deleting", [False, True])
+    @pytest.mark.parametrize(("held", "deleting"), [
+        (None, False), (ONE, False), (NONE_YET, False), (None, True),
+    ])  # fmt: skip
     def test_are_not_reachable(self, told: Told, held: Any, deleting: bool) -> None:
         finished = pod(ended=True, deleting=deleting, condition=REACHED)
         assert says(told, finished, held) == ("False", "PodEnded")
+
+    @pytest.mark.parametrize("held", [ONE, NONE_YET])
+    def test_that_are_going_are_spared_the_write_while_their_poddnat_goes_too(
+        self, told: Told, held: Any
+    ) -> None:
+        assert says(told, pod(ended=True, deleting=True, condition=REACHED), held) is None
+
+    def test_that_are_going_are_told_what_holds_their_entries(self, told: Told) -> None:
+        going = pod(ended=True, deleting=True, condition=REACHED)
+        held = Problem("DeletionHeldByPolicy", "policy upsert-only")
+        assert says(told, going, ONE, held) == ("False", "DeletionHeldByPolicy")
 
     def test_are_told_what_holds_their_entries(self, told: Told) -> None:
         finished = pod(ended=True, condition=REACHED)

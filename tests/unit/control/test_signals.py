@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
+import msgspec
 import pytest
 
 from dnatctl.control.state.queue import WorkQueue
@@ -9,7 +12,7 @@ from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node
-from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodRef
+from dnatctl.objects import POD_READY, Condition, Key, Owner, Pod, PodDNAT, PodRef
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import eip, offer, spec
 from tests.unit.table.made import GATEWAY, MARKS, uid
@@ -24,7 +27,7 @@ class Told:
         self.clock = FakeClock()
         self.views = Views(MARKS, [offer()], 60.0, self.clock)
         self.views.pool.describe(GATEWAY, [eip()], "")
-        self.queue: WorkQueue[PodRef] = WorkQueue(clock=self.clock)
+        self.queue: WorkQueue[PodRef] = WorkQueue(clock=self.clock, lane=attrgetter("key"))
         self.pods: Cache[Pod] = Cache()
         self.records: Cache[PodDNAT] = Cache()
         self.signals = Signals(self.views, self.queue, self.pods, self.records)
@@ -92,6 +95,22 @@ class TestCaches:
         it.queue.done(ref)
         assert it.heard() == []
 
+    def test_that_nobody_is_left_of_a_name_is_settled_by_a_look_at_the_last_one(self, it):
+        it.records.apply(record(owners=(Owner("v1", "Pod", "lobby-0", "pod-1"),)))
+        ref = it.queue.get(timeout=0.0)
+        it.records.remove(LOBBY, uid(1), "5")
+        assert it.signals.looking(ref)
+        it.queue.done(ref)
+        assert it.heard() == []
+
+    def test_and_is_heard_of_after_that_look(self, it):
+        it.records.apply(record(owners=(Owner("v1", "Pod", "lobby-0", "pod-1"),)))
+        ref = it.queue.get(timeout=0.0)
+        it.signals.looking(ref)
+        it.records.remove(LOBBY, uid(1), "5")
+        it.queue.done(ref)
+        assert it.heard() == [PodRef("", LOBBY)]
+
     def test_all_who_state_an_ip_are_looked_at_when_one_more_does(self, it):
         it.pods.apply(pod())
         it.heard()
@@ -114,6 +133,42 @@ class TestCaches:
         node = Node(Key("", "fine"), "uid-of-node", "1", "", ready=True)
         it.signals.node_changed(node, Node(node.key, node.uid, "2", "", ready=True))
         assert it.heard() == []
+
+
+REACHED = Condition(POD_READY, "True", "EntriesAvailable", "1 of 1 ports are reachable")
+
+
+class TestWhatAPodIsTold:
+    def told(self, it: Told, **also: object) -> list[PodRef]:
+        """Who is to be looked at when a pod has been told, which has changed besides."""
+        it.pods.apply(pod())
+        it.heard()
+        with it.signals.telling(LOBBY, REACHED):
+            since = msgspec.structs.replace(REACHED, since="2026-11-27T10:00:00Z")
+            after = msgspec.structs.replace(
+                pod(), resource_version="2", **{"condition": since, **also}
+            )
+            it.pods.note_written(after)
+        return it.heard()
+
+    def test_is_no_news_of_it(self, it):
+        assert self.told(it) == []
+
+    @pytest.mark.parametrize(
+        "also", [{"phase": "Failed"}, {"ips": ("10.0.0.2",)}, {"annotations": {"a": "b"}}]
+    )
+    def test_but_what_has_changed_with_it_is(self, it, also):
+        assert self.told(it, **also) == [PodRef("pod-1", LOBBY)]
+
+    @pytest.mark.parametrize("other", [None, Condition(POD_READY, "False", "Nonsense", "")])
+    def test_and_what_somebody_else_tells_it(self, it, other):
+        assert self.told(it, condition=other) == [PodRef("pod-1", LOBBY)]
+
+    def test_is_news_again_afterwards(self, it):
+        self.told(it)
+        changed = msgspec.structs.replace(pod(), resource_version="3")
+        it.pods.apply(changed)
+        assert it.heard() == [PodRef("pod-1", LOBBY)]
 
 
 class TestUrgency:

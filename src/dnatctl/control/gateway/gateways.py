@@ -67,6 +67,8 @@ class Gateways:
         self._ended: list[TableThreads] = []
         self._wanted: dict[str, set[str]] = {}
         """Gateways on which something is wanted, by the UID of the PodDNAT."""
+        self._asked: dict[str, set[str]] = {}
+        """Gateways on which something has ever been wanted, by the UID of the PodDNAT."""
         self._rounds = Rounds(idle_s)
         self._described = False
         self._missing: set[str] = set()
@@ -118,6 +120,12 @@ class Gateways:
         """All writers."""
         return [threads.writer for threads in list(self._threads.values())]
 
+    def writers_for(self, uid: str) -> list[TableWriter]:
+        """Those that were ever handed writes for that PodDNAT: the others know of none."""
+        with self._views.lock:
+            asked = sorted(self._asked.get(uid, ()))
+        return [writer for i in asked if (writer := self.writer(i)) is not None]
+
     def busy(self) -> str:
         """What is being done to tables now; "" at rest."""
         if any(writer.busy() for writer in self.writers()):
@@ -165,6 +173,7 @@ class Gateways:
                     writer.want(uid, key.namespace, by_gateway.get(gateway_id, ()))
             if by_gateway:
                 self._wanted[uid] = set(by_gateway)
+                self._asked.setdefault(uid, set()).update(by_gateway)
 
     def expedite(self, uid: str) -> None:
         """Rows of that PodDNAT stand in another pod's way."""
@@ -180,8 +189,9 @@ class Gateways:
         """The PodDNAT is gone."""
         with self._views.lock:
             self._wanted.pop(uid, None)
-            for writer in self.writers():
+            for writer in self.writers_for(uid):
                 writer.forget(uid)
+            self._asked.pop(uid, None)
 
     def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
         """To be told of PodDNATs after the views were: what is wanted for one ends with it."""
@@ -195,7 +205,7 @@ class Gateways:
         """Whether that PodDNAT has rows, is to get some, or may be getting one just now."""
         if uid in self._wanted or self._views.has_rows(uid):
             return True
-        return any(writer.unanswered(uid) for writer in self.writers())
+        return any(writer.unanswered(uid) for writer in self.writers_for(uid))
 
     # --- the thread
 

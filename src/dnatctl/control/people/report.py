@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from math import isfinite
 
@@ -53,7 +54,7 @@ _Saying = tuple[str, tuple[Problem, ...]]
 
 
 class Report:
-    """The reporter of a `Reconciler`."""
+    """The reporter of a `Reconciler`. `telling`: see `Signals.telling`."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Report:
         pods: PodApi,
         *,
         note_pod: Callable[[Pod], None],
+        telling: Callable[[Key, Condition], AbstractContextManager[None]],
         clock: Clock,
         publish: Callable[[], Publishing],
     ) -> None:
@@ -69,6 +71,7 @@ class Report:
         self._events = events
         self._pods = pods
         self._note_pod = note_pod
+        self._telling = telling
         self._clock = clock
         self._publish = publish
         self.untold = Untold(clock)
@@ -219,7 +222,8 @@ class Report:
         since = has.since if has and has.status == wanted.status else ""
         wanted = replace(wanted, since=since or format_time(self._clock.now()))
         try:
-            told = self._pods.patch_condition(pod, wanted)
+            with self._telling(seen.key, wanted):
+                self._note_pod(self._pods.patch_condition(pod, wanted))
         except KubeError as error:
             if error.failure is not Failure.FORBIDDEN:
                 raise
@@ -227,7 +231,6 @@ class Report:
                 log.warning("no leave to tell pods", error=str(error))
             return
         self.untold.accepted(seen.key.namespace)
-        self._note_pod(told)
 
     def _set_annotation(self, seen: Seen, pod: Pod) -> None:
         entries = seen.record.status.entries if seen.record else ()
@@ -289,6 +292,8 @@ def _pod_condition(seen: Seen, pod: Pod, problem: Problem | None) -> Condition |
     wanted = _standing(seen, problem) if not pod.ended else _ended(problem)
     if has is None and pod.ended:
         return None
+    if wanted is None and pod.ended and pod.deleting and seen.record is not None:
+        return None  # it goes in a moment, mostly: told if it is still there after its PodDNAT
     if has is not None and wanted is None:
         wanted = ("False", *_OTHERWISE.get(seen.exposure.ask, _MAKING))
     if wanted is None or (has is not None and _is_no_news(has, wanted, problem)):

@@ -24,7 +24,7 @@ from dnatctl.model import Endpoint, Eni, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
 from dnatctl.plan.deletion import ASK_AGAIN_S, POD_IS_GOING
 from dnatctl.plan.exposure import Ask, Exposure, Rules, in_grace, read_exposure
-from dnatctl.plan.owners import is_fixed, was_let_go, workload_to_ask
+from dnatctl.plan.owners import is_fixed, pod_of, was_let_go, workload_to_ask
 from dnatctl.plan.plan import needs_cause, needs_fresh_look
 from dnatctl.plan.values import UNASKED, Deletion, Policy, Seen, WorkloadAnswer, soonest
 from dnatctl.table.writes import Refusal
@@ -103,6 +103,8 @@ class Lookout:
         self._clock = clock
         self._confirmed: dict[Key, Basis] = {}
         """Pods that were looked up, and found to be what the cache holds."""
+        self._over: dict[Key, str] = {}
+        """UIDs of pods that were looked up, and have ended: none ever comes back to life."""
         self._workloads: dict[Key, tuple[float, str, WorkloadAnswer]] = {}
         self._deletions: dict[Key, tuple[float, str, Deletion]] = {}
         self._served: dict[Key, tuple[str, str]] = {}
@@ -135,6 +137,7 @@ class Lookout:
     def forget(self, key: Key) -> None:
         """There is no record and no pod of that name any more."""
         self._confirmed.pop(key, None)
+        self._over.pop(key, None)
         self._workloads.pop(key, None)
         self._deletions.pop(key, None)
         self._served.pop(key, None)
@@ -152,7 +155,7 @@ class Lookout:
             return partial(self._tenancy.call_on, neighbour, seen.exposure.ip)
         if not needs_fresh_look(seen):
             self._confirmed.pop(seen.key, None)
-        elif not self._is_confirmed(seen.key, answers):
+        elif not (self._is_confirmed(seen.key, answers) or self._is_over(seen)):
             return partial(self._ask_pod, seen.key, answers)
         if needs_cause(seen) and not self._is_told_why(seen):
             return partial(self._ask_deletion, seen)
@@ -167,18 +170,28 @@ class Lookout:
         asked_now = answers.pod is not None and answers.pod[0] == basis
         return asked_now or self._confirmed.get(key) == basis
 
+    def _is_over(self, seen: Seen) -> bool:
+        """Whether the record's pod was looked up, and had ended or was gone: of a pod's claim that
+        cannot change any more, whatever has the name by now. The views do not say otherwise.
+        """
+        uid, pod = pod_of(seen.record), seen.pod
+        ended = pod is None or pod.uid != uid or pod.ended
+        return ended and uid != "" and self._over.get(seen.key) == uid
+
     def _ask_pod(self, key: Key, answers: _Answers) -> None:
         """Look the pod up past the cache: once for each state that the caches have been in.
 
         What the cache has not heard of yet is looked up again next time: it may come and go between
         two looks, and the cache be as it was.
         """
-        basis = self._basis(key)
+        basis, uid = self._basis(key), pod_of(self._records.get(key))
         found = self._lookups.pod(key)
         answers.pod = (basis, found)
         self._confirmed.pop(key, None)
         if _version(found) == basis[1:]:
             self._confirmed[key] = basis
+        if uid and (found is None or found.uid != uid or found.ended):
+            self._over[key] = uid
 
     def _ask_deletion(self, seen: Seen) -> None:
         record, pod = seen.record, seen.pod
@@ -310,15 +323,16 @@ class Lookout:
     def _hindrances(self, record: PodDNAT | None) -> Mapping[str, str]:
         gateways = self._gateways()
         found: dict[str, str] = {}
-        for writer in gateways.writers() if gateways and record else ():
-            found.update(writer.hindrances(record.uid) if record else {})
+        if gateways is not None and record is not None:
+            for writer in gateways.writers_for(record.uid):
+                found.update(writer.hindrances(record.uid))
         return found
 
     def _unanswered(self, record: PodDNAT | None) -> bool:
         gateways = self._gateways()
         if gateways is None or record is None:
             return False
-        return any(writer.unanswered(record.uid) for writer in gateways.writers())
+        return any(w.unanswered(record.uid) for w in gateways.writers_for(record.uid))
 
     def _deletion(self, key: Key, record: PodDNAT | None) -> Deletion:
         """What was found out before: once it is known it stays, whatever goes afterwards."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
+from msgspec.structs import replace
 
 from dnatctl.control.state.queue import Priority, WorkQueue
 from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node
-from dnatctl.objects import Key, Pod, PodDNAT, PodRef
+from dnatctl.objects import Condition, Key, Pod, PodDNAT, PodRef
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +38,7 @@ class Signals:
         self._records = records
         self._resynced = views.clock.monotonic()
         self._urgent = False
+        self._telling: dict[Key, Condition] = {}
         pods.on_change(self._pod_changed)
         records.on_change(self._record_changed)
 
@@ -73,7 +78,18 @@ class Signals:
         if self.successor(ref) is not None:
             return False
         self._queue.looking(ref)
+        # Who heard that the last of the name is gone, put it on the queue as nobody's.
+        self._queue.looking(PodRef("", ref.key))
         return True
+
+    @contextmanager
+    def telling(self, key: Key, condition: Condition) -> Iterator[None]:
+        """What this process itself tells the pod of that name meanwhile is no news of it."""
+        self._telling[key] = condition
+        try:
+            yield
+        finally:
+            del self._telling[key]
 
     def _add(self, key: Key, priority: Priority = Priority.HIGH) -> None:
         self._queue.add(self.ref(key), priority)
@@ -82,9 +98,19 @@ class Signals:
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         self._views.ips.pod_changed(old, new)
+        if old is not None and new is not None and self._is_own_word(old, new):
+            return
         self._enqueue(old or new)
         for ip in {ip for pod in (old, new) if pod is not None for ip in pod.ips}:
             self.address_in_doubt(ip)
+
+    def _is_own_word(self, old: Pod, new: Pod) -> bool:
+        """Whether nothing has changed but the condition, to what is being told just now."""
+        told, has = self._telling.get(new.key), new.condition
+        if told is None or has is None:
+            return False
+        same = (has.status, has.reason, has.message) == (told.status, told.reason, told.message)
+        return same and new == replace(old, resource_version=new.resource_version, condition=has)
 
     def _record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
         if self._views.record_changed(old, new):

@@ -153,7 +153,8 @@ class Reconciler:
         Between a plan and its writes no writer may carry out what an earlier plan wanted, or it
         would be wanted once more.
         """
-        seen = replace(seen, mute=seen.record is not None and seen.record.uid in self._mute)
+        if seen.record is not None and seen.record.uid in self._mute:
+            seen = replace(seen, mute=True)
         made = self._decide(seen)
         self._hand_over(seen, made)
         return seen, made
