@@ -14,8 +14,8 @@ from dnatctl.heartbeat import SLACK_S, Heartbeats
 
 log = structlog.get_logger(__name__)
 
-LOOK_S = 1.0
-"""How often it looks."""
+LOOK_S = 5.0
+"""How often it looks; a death is told at once."""
 
 GRACE_S = 30.0
 """How long a thread may be late, and be seen to be by health checks, before the process ends."""

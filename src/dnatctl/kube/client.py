@@ -17,8 +17,6 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 import yaml
-from kubernetes import config
-from kubernetes.client import ApiClient, Configuration
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -34,6 +32,7 @@ from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError, error_from_answer
 from dnatctl.kube.lines import LineStream
+from dnatctl.kube.official import ApiClient, Configuration, config
 from dnatctl.transport import Exchange, TooLargeError, bounded, read
 
 OnRequest = Callable[[str, str, str, float], None]

@@ -13,12 +13,11 @@ from contextlib import closing
 from typing import Any, cast
 from urllib.parse import quote
 
-from kubernetes.client import ApiClient
-from kubernetes.stream.ws_client import create_websocket
 from websocket import WebSocketException
 
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.official import ApiClient, create_websocket
 
 LARGEST_ANSWER = 64 << 20
 """Bytes: a port of a pool is a hundred of them, and a pool has tens of thousands."""

@@ -6,6 +6,7 @@ name is any text): `../../secrets?watch=true` there must not become a path of it
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import quote
 
@@ -16,6 +17,9 @@ LONGEST: Final = 253
 (https://kubernetes.io/docs/concepts/overview/working-with-objects/names/)."""
 
 _NO_NAMES: Final = frozenset({"", ".", ".."})
+_USUAL: Final = re.compile(r"[A-Za-z0-9_.~-]{1,253}")
+"""What most are called: nothing of it is quoted, or too long."""
+_PLAIN: Final = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9_.~%:-]+)+")
 _SEPARATORS: Final = frozenset("/%")
 _SHOWN: Final = 40
 
@@ -48,15 +52,12 @@ def of_cluster(api_version: str, plural: str, *names: str) -> str:
 
 def is_plain(text: str) -> bool:
     """Whether this is a path as `path` builds them: nothing in it has to be resolved or quoted."""
-    first, *segments = text.split("/")
-    return not first and all(map(_is_plain, segments)) and bool(segments)
-
-
-def _is_plain(segment: str) -> bool:
-    return segment not in _NO_NAMES and quote(segment, safe="%:") == segment
+    return _PLAIN.fullmatch(text) is not None
 
 
 def _quoted(segment: str) -> str:
+    if _USUAL.fullmatch(segment) and segment not in _NO_NAMES:
+        return segment
     if segment in _NO_NAMES or not _SEPARATORS.isdisjoint(segment):
         raise _impossible(segment)
     try:

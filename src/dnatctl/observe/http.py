@@ -8,9 +8,11 @@ served beside any number of those who only hold a connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from http import HTTPStatus
 
 import structlog
@@ -26,8 +28,8 @@ HEAD_BYTES = 16 << 10
 """Request line and headers."""
 PACE_S = 0.004
 """Between two answers at least: whoever asks without end does not get the whole CPU."""
-LOOK_S = 0.2
-"""How often the server looks whether it is to stop."""
+LOOK_S = 10.0
+"""How often the server gives a sign of life where nobody asks."""
 
 TEXT = "text/plain; charset=utf-8"
 
@@ -93,6 +95,8 @@ class HttpServer:
         self._open: dict[asyncio.Task[None], None] = {}
         self._turn = asyncio.Lock()
         self._stopping = False
+        self._end: Callable[[], object] | None = None
+        """Ends the waiting of the server, from any thread."""
         port = sock.getsockname()[1]
         self._thread = hearts.thread(f"dnatctl-http-{port}", lambda: asyncio.run(self._serve()))
 
@@ -103,16 +107,22 @@ class HttpServer:
     def stop(self) -> None:
         """Stop serving, if it was begun, and close the socket."""
         self._stopping = True
+        if self._end is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._end()
         if self._thread.ident is not None:
             self._thread.join(2)
         self._sock.close()
 
     async def _serve(self) -> None:
         server = await asyncio.start_server(self._connected, sock=self._sock, limit=HEAD_BYTES)
+        ended = asyncio.Event()
+        self._end = partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set)
         async with server:
             while not self._stopping:
                 self._thread.by(LOOK_S, "serves")
-                await asyncio.sleep(LOOK_S)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), LOOK_S)
             for task in self._open:
                 task.cancel()
 

@@ -28,6 +28,7 @@ from dnatctl.table.turns import WriteTurns, rank_of
 from dnatctl.table.writes import (
     CreateRow,
     DeleteRow,
+    ModifyRow,
     PendingWrite,
     Refusal,
     Refused,
@@ -119,6 +120,7 @@ class Backlog:
         record.pending = kept + wanted
         for pending in record.pending:
             pending.wanted = pending in wanted
+            pending.looked_at = True
         return bool(fresh or doubted)
 
     def _renewed(
@@ -211,6 +213,8 @@ class Backlog:
             for pending in record.pending
             if self._due(pending) <= now
         )
+        if self.sending is not None:
+            self.sending.looked_at = False
         return self.sending
 
     def attempt(self, pending: PendingWrite) -> int:
@@ -250,16 +254,22 @@ class Backlog:
 
     # --- the writer: how a try ended
 
-    def accepted(self, pending: PendingWrite) -> None:
-        """The write was carried out: nothing stands against its row or its kind any more."""
+    def accepted(self, pending: PendingWrite) -> bool:
+        """The write was carried out: nothing stands against its row or its kind any more.
+
+        Returns whether its PodDNAT is to be looked at. Where all went as was expected at the last
+        look, there is nothing to do until the table shows the row as it is to be.
+        """
+        known = pending.looked_at or pending.failures > 0 or pending.lost_at is not None
         self._held.pop(type(pending.write), None)
         self.answered(pending)
         if record := self._records.get(pending.uid):
             if isinstance(pending.write, DeleteRow):
-                record.hindrances.pop(pending.write.entry_id, None)
+                known |= record.hindrances.pop(pending.write.entry_id, None) is not None
             else:
-                record.refusals.pop(pending.write.entry, None)
+                known |= record.refusals.pop(pending.write.entry, None) is not None
         self.settled(pending)
+        return known or isinstance(pending.write, ModifyRow)
 
     def settled(self, pending: PendingWrite) -> None:
         """The table is as the write makes it, or it does not matter any more."""

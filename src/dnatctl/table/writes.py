@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dnatctl.model import EntryStatus, NewEntry
@@ -90,7 +90,8 @@ class PendingWrite:
     `not_before` is a time on the monotonic clock. `lost_at`: when it was sent without an answer, so
     that its outcome is unknown; None otherwise. `wanted`: a worker still wants it. `doubted`: the
     generation of the table at which an unwanted one was last looked for. `turned_away`: how often
-    the table was busy.
+    the table was busy. `looked_at`: its PodDNAT was looked at since it was last taken
+    up to be sent.
     """
 
     uid: str
@@ -103,6 +104,7 @@ class PendingWrite:
     wanted: bool = True
     doubted: int | None = None
     turned_away: int = 0
+    looked_at: bool = field(default=False, compare=False)
 
 
 def effect(write: Write) -> Write:

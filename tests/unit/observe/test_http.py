@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 
 import pytest
 
 from dnatctl.heartbeat import Heartbeats
+from dnatctl.observe import http
 from dnatctl.observe.http import TEXT, HttpServer, listen
+from tests.support.stage import eventually
 
 LONG = b"x" * (32 << 20)
 """More than the buffers between two sockets hold."""
@@ -31,3 +34,18 @@ def test_a_long_answer_arrives_whole_and_nothing_goes_wrong(
     assert received.endswith(b"\r\n\r\n" + LONG)
     assert caplog.records == []
     assert server.dropped == 0
+
+
+def test_a_server_that_nobody_asks_sleeps_and_ends_when_it_is_told_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(http, "LOOK_S", 3600.0)
+    sock = listen("127.0.0.1", 0)
+    name = f"dnatctl-http-{sock.getsockname()[1]}"
+    server = HttpServer(sock, lambda _target, _accept: (200, TEXT, b""), Heartbeats())
+    server.start()
+    with socket.create_connection(sock.getsockname(), timeout=60) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert client.recv(1 << 10)
+    server.stop()
+    eventually(lambda: name not in {thread.name for thread in threading.enumerate()})

@@ -14,7 +14,8 @@ from dnatctl.table.backlog import (
     Backlog,
     Recourse,
 )
-from dnatctl.table.writes import PendingWrite, Refusal, Refused, Write
+from dnatctl.table.writes import ModifyRow, PendingWrite, Refusal, Refused, Write
+from tests.unit.table.made import GATEWAY
 from tests.unit.table.pending import carry_out, create, delete, entry, lose, order, wanted
 
 NO = Refusal(Refused.CONFLICT, 1, 7, "somebody has it")
@@ -213,6 +214,47 @@ class TestBusy:
         backlog.want("a", "games", (create(601),))
         backlog.busy(pending)
         assert order(backlog) == [create(601)]
+
+
+class TestNews:
+    """Whether the PodDNAT of a write that was accepted is to be looked at."""
+
+    def sent(self, write: Write) -> tuple[Backlog, PendingWrite]:
+        backlog = wanted(write)
+        return backlog, backlog.take(0.0)
+
+    @pytest.mark.parametrize("write", [create(600), delete()])
+    def test_that_it_was_is_none(self, write):
+        backlog, pending = self.sent(write)
+        assert not backlog.accepted(pending)
+
+    @pytest.mark.parametrize("write", [create(600), delete()])
+    @pytest.mark.parametrize("again", [True, False], ids=["still wanted", "wanted no more"])
+    def test_but_where_it_was_looked_at_meanwhile(self, write, again):
+        """It was seen as one with a write under way, and may have had to wait for the answer."""
+        backlog, pending = self.sent(write)
+        backlog.want("a", "games", (write,) if again else ())
+        assert backlog.accepted(pending)
+
+    def test_a_look_at_it_before_that_try_does_not_matter(self):
+        backlog, pending = self.sent(create(600))
+        backlog.busy(pending)
+        backlog.want("a", "games", (create(600),))
+        assert not backlog.accepted(backlog.take(1.0))
+
+    def test_and_where_something_had_been_said_against_it(self):
+        backlog, pending = self.sent(create(600))
+        backlog.refused(pending, NO, 0.0)
+        assert backlog.accepted(backlog.take(1000.0))
+
+    def test_and_where_it_had_been_lost(self):
+        backlog, pending = self.sent(create(600))
+        backlog.lost(pending, 0.0)
+        assert backlog.accepted(backlog.take(1000.0))
+
+    def test_and_of_a_row_that_was_in_use_until_now(self):
+        backlog, pending = self.sent(ModifyRow(GATEWAY, "fwd-1", entry(600), "1/"))
+        assert backlog.accepted(pending)
 
 
 class TestRefusals:

@@ -138,9 +138,9 @@ class Outcomes:
                 case DeleteRow():
                     self._table.deleting(entry_id, now)
         self._pace.accepted(type(pending.write), sent, now)
-        self.trouble = ""
-        self._end(self._backlog.accepted, pending)
-        self._tell(pending)
+        had_trouble, self.trouble = bool(self.trouble), ""
+        if self._end(self._backlog.accepted, pending) or had_trouble:
+            self._tell(pending)
         if isinstance(pending.write, CreateRow):
             self._blame.accepted(pending.uid, pending.write.entry.external_ip)
         if before is not None and isinstance(pending.write, ModifyRow):

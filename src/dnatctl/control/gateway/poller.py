@@ -33,8 +33,9 @@ SINGLE_LOOKS = 5
 
 ERROR_PAUSE_S = (1.0, 30.0)
 
-LOOK_S = 1.0
-"""How often is thought about when to read, at least."""
+LOOK_S, REST_S = 1.0, 10.0
+"""How often is thought about when to read, at least: while the table changes, and at rest, when who
+writes to it or doubts it wakes the poller."""
 
 
 class RestlessTableError(Exception):
@@ -137,7 +138,8 @@ class TablePoller:
         facts = self._facts()
         wait = next_read(facts) - facts.now
         if wait > 0:
-            return min(wait, self._idle_s, LOOK_S)
+            rests = not facts.unsettled and facts.doubts is None
+            return min(wait, self._idle_s, REST_S if rests else LOOK_S)
         asked = self._asked.is_set()
         self._asked.clear()
         try:

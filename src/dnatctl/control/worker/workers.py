@@ -24,8 +24,8 @@ EXPECTED = (Failure.CONFLICT, Failure.TOO_MANY_REQUESTS, Failure.UNREACHABLE, Fa
 """Failures of the API server that happen in good order: retried, not counted as errors."""
 
 
-WAIT_S = 1.0
-"""Longest wait for work."""
+WAIT_S = 20.0
+"""Longest wait for work, which a key ends: so often there is a sign of life at rest."""
 
 WORK_S = 90.0
 """Longest work for one pod: a dozen requests, of which some wait for a slow API server."""

@@ -9,7 +9,7 @@ import pytest
 from dnatctl.cloud.api import Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
-from dnatctl.control.gateway.poller import ERROR_PAUSE_S, LOOK_S
+from dnatctl.control.gateway.poller import ERROR_PAUSE_S, LOOK_S, REST_S
 from tests.unit.control.gateway.made import LOBBY, AtWork
 from tests.unit.table.made import GATEWAY, row
 
@@ -37,7 +37,7 @@ def read(it: AtWork) -> None:
 def test_it_reads_when_it_is_asked_to_and_then_waits(it):
     read(it)
     waits = it.poller.step()
-    assert 0 < waits <= LOOK_S
+    assert LOOK_S < waits <= REST_S
 
 
 def test_whom_a_new_row_concerns_is_told(it):
