@@ -5,6 +5,7 @@ SHELL := bash
 
 PYTHON ?= python3
 DURATION ?= 10m
+RUNS ?= 10000000
 ARGS ?=
 
 BIN := .venv/bin
@@ -60,14 +61,19 @@ e2e: .venv/.dev ## Tests against a real Kubernetes control plane (built once a m
 	$(RUN) $(BIN)/pytest tests/e2e --numprocesses 2 --dist load $(ARGS)
 
 .PHONY: prove
-prove: .venv/.mutants ## Small worlds, state machines, crash points at length; then mutants
+prove: .venv/.mutants .venv/.fuzz ## Small worlds, state machines, crashes, inputs at length; mutants
 	$(RUN) HYPOTHESIS_PROFILE=long $(BIN)/pytest --timeout 3600 --numprocesses 2 --dist worksteal \
 		tests/model tests/integration/crash tests/integration/faults $(ARGS)
+	$(RUN) $(BIN)/python -m hack.fuzz --runs $(RUNS)
 	$(RUN) $(BIN)/python -m hack.mutants
 
 .PHONY: mutants
 mutants: .venv/.mutants ## Do the tests of plan and pool notice what is wrong? (ARGS=--again)
 	$(RUN) $(BIN)/python -m hack.mutants $(ARGS)
+
+.PHONY: fuzz
+fuzz: .venv/.fuzz ## Inputs that others make, in their millions (RUNS=1000000)
+	$(RUN) $(BIN)/python -m hack.fuzz --runs $(RUNS) $(ARGS)
 
 .PHONY: soak
 soak: .venv/.dev ## Run for long under faults (DURATION=10m)
@@ -103,6 +109,8 @@ lock: .venv/.dev ## Lock the dependencies anew, with hashes (ARGS=--upgrade)
 		-c requirements/dev.txt -o requirements/bench.txt
 	$(LOCK_SIM) $(ARGS) requirements/dev.in requirements/mutants.in \
 		-c requirements/dev.txt -o requirements/mutants.txt
+	$(LOCK_SIM) $(ARGS) requirements/dev.in requirements/fuzz.in \
+		-c requirements/dev.txt -o requirements/fuzz.txt
 
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment included
@@ -113,6 +121,9 @@ clean: ## Remove what was built, the virtual environment included
 
 .venv/.dev: requirements/dev.txt $(INSTALL)
 	PYTHON=$(PYTHON) hack/venv dev
+
+.venv/.fuzz: requirements/fuzz.txt $(INSTALL)
+	PYTHON=$(PYTHON) hack/venv fuzz
 
 .venv/.bench: requirements/bench.txt $(INSTALL)
 	PYTHON=$(PYTHON) hack/venv bench

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from dnatctl import decoding
 from dnatctl.objects import Key
 from dnatctl.times import parse_time
 
@@ -129,8 +130,8 @@ def decode(stored: Iterable[str], now: datetime) -> tuple[Orders, int]:
     found, unreadable = [], 0
     for text in stored:
         try:
-            found.append(_DECODER.decode(text))
-        except msgspec.MsgspecError:
+            found.append(decoding.decode(_DECODER, text.encode()))
+        except msgspec.DecodeError:
             unreadable += 1
     standing = sorted((o for o in found if o.stands(now)), key=lambda o: o.name)
     return Orders(tuple(standing)), unreadable

@@ -80,6 +80,8 @@ class Asking:
             path = paths.in_namespace("coordination.k8s.io/v1", namespace, "leases", LEASE)
             try:
                 return namespace, LeaseRecord.read(self.client.request("GET", path))
+            except ValueError as error:
+                raise KubeError(Failure.UNKNOWN, f"the Lease cannot be read: {error}") from error
             except KubeError as error:
                 if error.failure is not Failure.NOT_FOUND:
                     raise

@@ -132,6 +132,7 @@ class Cloud:
         entries = map(wire.entry, _table_rows(body))
         return next((entry for entry in entries if entry.entry_id == entry_id), None)
 
+    @_understood(Operation.CREATE)
     def create_entry(
         self, table_id: str, new: NewEntry, token: str, guard: Guard | None = None
     ) -> str:

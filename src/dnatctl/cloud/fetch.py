@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 from dnatctl.cloud.credentials import CredentialError, Keys, RamRole, Rrsa
 from dnatctl.cloud.text import shown
 from dnatctl.cloud.web import Web
+from dnatctl.decoding import text_of
 
 _TOKEN_TTL: Final = {"X-aliyun-ecs-metadata-token-ttl-seconds": "300"}
 _ROLE_PATH: Final = "/latest/meta-data/ram/security-credentials/"
@@ -101,11 +102,13 @@ def read_addon_token(data: bytes) -> Keys:
     token = _object(data)
     if failure := token.get("error"):
         code = failure.get("code") if isinstance(failure, dict) else ""
-        raise CredentialError(f"ACK could not make the addon token: {code or 'no reason given'}")
-    keyring = str(token.get("keyring", "")).encode()
+        raise CredentialError(
+            f"ACK could not make the addon token: {shown(code or 'no reason given')}"
+        )
+    keyring = text_of(token.get("keyring", "")).encode()
     names = ("access.key.id", "access.key.secret", "security.token")
     try:
-        plain = {name: _decrypt(str(token[name]), keyring) for name in names}
+        plain = {name: _decrypt(text_of(token[name]), keyring) for name in names}
     except (KeyError, ValueError) as exc:
         raise CredentialError("the addon token file is damaged") from exc
     return _keys({**token, **plain}, *names, "expiration")
@@ -154,7 +157,8 @@ def _object(text: str | bytes) -> dict[str, Any]:
 
 def _keys(answer: dict[str, Any], key_id: str, secret: str, token: str, expiration: str) -> Keys:
     try:
-        expires = timegm(time.strptime(str(answer[expiration]), "%Y-%m-%dT%H:%M:%SZ"))
-        return Keys(str(answer[key_id]), str(answer[secret]), str(answer[token]), expires)
+        expires = timegm(time.strptime(text_of(answer[expiration]), "%Y-%m-%dT%H:%M:%SZ"))
+        pair = text_of(answer[key_id]), text_of(answer[secret])
+        return Keys(*pair, text_of(answer[token]), expires)
     except (KeyError, ValueError) as exc:
         raise CredentialError("the answer with the credentials lacks a part") from exc

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import quote
 
+from dnatctl.decoding import text_of
+
 LONGEST: Final = 300
 """Characters of a message that are shown."""
 
@@ -25,7 +27,7 @@ def shown(text: object, secrets: Iterable[str] = (), longest: int = LONGEST) -> 
     Without the secrets, control characters, URLs, what looks like a token, and the vendor's
     repetition of what was signed. Takes time linear in the length of `text`.
     """
-    whole = str(text)
+    whole = text_of(text)
     # In all of it: one that is cut in two by the next step would not be found any more.
     for secret in filter(None, secrets):
         for form in {secret, quote(secret, safe="")}:

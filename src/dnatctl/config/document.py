@@ -103,20 +103,32 @@ def shown(text: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Composes nodes, which is recursive, down to a bounded depth."""
+    """Composes nodes, which is recursive, down to a bounded depth.
+
+    So does its scanner, which reads ahead: with each open bracket, every step takes longer.
+    """
 
     _depth = 0
+
+    def fetch_flow_collection_start(self, token_class: type[yaml.Token]) -> None:
+        """See PyYAML. Raises MarkedYAMLError."""
+        if self.flow_level > _DEEPEST:
+            raise _too_deep(self.get_mark())
+        super().fetch_flow_collection_start(token_class)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """See PyYAML. Raises MarkedYAMLError."""
         if parent is not None and self._depth > _DEEPEST:
-            mark = parent.start_mark
-            raise yaml.MarkedYAMLError(problem="nested without end", problem_mark=mark)
+            raise _too_deep(parent.start_mark)
         self._depth += 1
         try:
             return super().compose_node(parent, index)
         finally:
             self._depth -= 1
+
+
+def _too_deep(mark: yaml.Mark) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem="nested without end", problem_mark=mark)
 
 
 @dataclass(slots=True)

@@ -263,7 +263,11 @@ def resource_of(path: str) -> str:
 def _encode(body: object) -> bytes | None:
     if body is None or isinstance(body, bytes):
         return body
-    return orjson.dumps(body)
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        # What was read is sent back, and more can be read than written: nesting, long numbers.
+        raise KubeError(Failure.INVALID, f"nothing that can be sent: {error}") from error
 
 
 def _no_answer(error: HTTPError, call: _Call) -> KubeError:

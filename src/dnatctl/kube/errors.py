@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from dnatctl.decoding import decode
 
 
 class Failure(StrEnum):
@@ -49,7 +52,7 @@ class Failure(StrEnum):
 class Status(Struct):
     """A metav1.Status, as errors are answered and as a watch's ERROR event carries it."""
 
-    code: int = 0
+    code: Annotated[int, Meta(ge=0, le=999)] = 0
     reason: str = ""
     message: str = ""
     details: dict[str, object] | None = None
@@ -195,7 +198,7 @@ def error_of(status: Status, retry_after: float | None = None) -> KubeError:
 def error_from_answer(code: int, body: bytes, retry_after: str | None) -> KubeError:
     """The error for an HTTP answer of 300 or above; the body need not be a Status."""
     try:
-        status = _STATUS.decode(body)
+        status = decode(_STATUS, body)
     except msgspec.DecodeError:
         status = Status(message=body[: 4 * _MESSAGE_LIMIT].decode(errors="replace"))
     status.code = code
@@ -213,7 +216,7 @@ _ERROR_EVENT = msgspec.json.Decoder(_ErrorEvent)
 def error_in_event(line: bytes) -> KubeError:
     """The error that an ERROR event of a watch stands for."""
     try:
-        return error_of(_ERROR_EVENT.decode(line).object)
+        return error_of(decode(_ERROR_EVENT, line).object)
     except msgspec.DecodeError:
         return KubeError(Failure.SERVER, "an ERROR event that is no Status")
 

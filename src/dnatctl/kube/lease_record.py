@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from dnatctl.kube.answers import decode
+from dnatctl.decoding import decode
 
 _MOST_TRANSITIONS = 2**31 - 1
 """What the field can hold: a Lease that says more is refused, whoever would take it."""
@@ -26,6 +26,17 @@ class _LeaseJson(msgspec.Struct):
 _LEASE = msgspec.json.Decoder(_LeaseJson)
 
 
+class _LeaseMetadata(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    annotations: dict[str, str] | None = None
+
+
+class _LeaseSpec(msgspec.Struct, rename="camel"):
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    lease_transitions: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LeaseRecord:
     """A Lease. What is in it besides our own fields is kept as it was.
@@ -40,7 +51,11 @@ class LeaseRecord:
     def read(cls, answer: bytes) -> LeaseRecord:
         """Read the server's answer. Raises ValueError if it is no Lease."""
         lease = decode(_LEASE, answer)
-        return cls(lease.metadata, lease.spec or {})
+        spec = lease.spec or {}
+        # Raises where a field in use is of another type than it should be.
+        msgspec.convert(lease.metadata, _LeaseMetadata)
+        msgspec.convert(spec, _LeaseSpec)
+        return cls(lease.metadata, spec)
 
     @classmethod
     def new(cls, namespace: str, name: str, spec: dict[str, Any] | None = None) -> LeaseRecord:

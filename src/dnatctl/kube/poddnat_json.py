@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from dnatctl.decoding import text_of
 from dnatctl.kube.source import Known, Metadata, Model, Reader
 from dnatctl.model import MOST_PORTS, Endpoint, Protocol
 from dnatctl.objects import (
@@ -270,7 +271,7 @@ def _mapping(value: object, where: str, problems: list[str]) -> dict[str, Any]:
 
 
 def _text(value: object, most: int = _LONGEST_TEXT) -> str:
-    return "" if value is None else str(value)[:most].strip()
+    return "" if value is None else text_of(value)[:most].strip()
 
 
 def _port(value: object, where: str, problems: list[str]) -> int:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import msgspec
 import structlog
 
-from dnatctl.kube import answers, discovery, paths
+from dnatctl.decoding import decode
+from dnatctl.kube import discovery, paths
 from dnatctl.kube.client import JSON, MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.listing import read_all
@@ -302,7 +303,7 @@ def _naming_leave(owners: Iterable[Owner]) -> Iterator[None]:
 
 def _lacks_conditions(body: bytes) -> bool:
     """Whether the document describes PodDNATs whose status has properties, but no conditions."""
-    for shape in answers.decode(_DOCUMENT, body).components.schemas.values():
+    for shape in decode(_DOCUMENT, body).components.schemas.values():
         if KIND in {each.kind for each in shape.kinds or ()}:
             status = (shape.properties or {}).get("status")
             known = status.properties if status else None

@@ -13,7 +13,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from dnatctl.kube.answers import decode
+from dnatctl.decoding import decode
 from dnatctl.kube.cache import Stored
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key, Owner

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from dnatctl.decoding import text_of
 from dnatctl.kube import discovery, paths
 from dnatctl.kube.client import JSON, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
@@ -181,7 +182,7 @@ def _reserved(entry: object) -> range:
 
     https://openkruise.io/docs/user-manuals/advancedstatefulset#ordinals-reservedskip
     """
-    found = _ORDINALS.fullmatch(entry if isinstance(entry, str) else repr(entry))
+    found = _ORDINALS.fullmatch(text_of(entry))
     if found is None:
         return range(0)
     return range(int(found[1]), int(found[2] or found[1]) + 1)

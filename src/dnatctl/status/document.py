@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from dnatctl import decoding
 from dnatctl.orders import Order
 
 SCHEMA = "dnatctl/status/v1"
@@ -179,7 +180,7 @@ def encode(status: StatusDocument) -> bytes:
 
 def decode(text: bytes) -> StatusDocument:
     """What was served. Raises ValueError where it is no such document."""
-    return _DECODER.decode(text)
+    return decoding.decode(_DECODER, text)
 
 
 def json_schema() -> dict[str, Any]:

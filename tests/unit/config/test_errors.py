@@ -368,6 +368,16 @@ def test_any_text_is_either_read_or_refused_in_words(text: str) -> None:
     assert caught.value.problems
 
 
+def test_brackets_without_end_are_not_read_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scanner looks a thousand characters ahead, and at all open brackets with each of them."""
+    steps = []
+    monkeypatch.setattr(
+        "yaml.scanner.Scanner.stale_possible_simple_keys", lambda scanner: steps.append(1)
+    )
+    assert only_problem("a: " + "[" * 2000).found == "nested without end"
+    assert len(steps) < 500
+
+
 def test_a_path_is_written_as_people_write_it() -> None:
     assert dotted(("a", "b", 0, "c")) == "a.b[0].c"
     assert dotted(()) == ""

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnatctl import decoding
+from dnatctl.decoding import DEEPEST
 from dnatctl.kube import answers
-from dnatctl.kube.answers import DEEPEST
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnat_json import READER
 
@@ -39,13 +40,13 @@ SHREDS = st.lists(
 @given(JSON)
 def test_what_is_not_deep_is_left_alone(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False).encode()
-    assert answers.shallow(text) == text
+    assert decoding.shallow(text) == text
 
 
 @given(JSON, st.integers(0, 2 * DEEPEST))
 def test_what_is_deep_is_cut_and_stays_json(value: object, depth: int) -> None:
     text = b"[" * depth + json.dumps({"v": value}).encode() + b"]" * depth
-    cut = answers.shallow(text)
+    cut = decoding.shallow(text)
     json.loads(cut)
     assert cut.count(b"[" * (DEEPEST + 1)) == 0
     assert (cut == text) or depth + 1 > DEEPEST or b"null" in cut
@@ -53,13 +54,13 @@ def test_what_is_deep_is_cut_and_stays_json(value: object, depth: int) -> None:
 
 @pytest.mark.parametrize("deep", [DEEP, HALF + b"1" + b"}" * 5_000], ids=["lists", "objects"])
 def test_what_is_read_is_read_beside_what_is_too_deep(deep: bytes) -> None:
-    assert answers.decode(DECODER, b'{"deep":%s,"a":7,"b":"]"}' % deep) == Read(7, "]")
+    assert decoding.decode(DECODER, b'{"deep":%s,"a":7,"b":"]"}' % deep) == Read(7, "]")
 
 
 @given(st.binary() | SHREDS)
 def test_nothing_else_is_raised(data: bytes) -> None:
     with suppress(msgspec.DecodeError):
-        answers.decode(DECODER, data)
+        decoding.decode(DECODER, data)
     with suppress(KubeError):
         READER.answer(data)
     with suppress(msgspec.DecodeError):

@@ -88,5 +88,5 @@ def _read(text: str) -> Iterable[Endpoint]:
 
 def _endpoints(parts: Iterable[str]) -> Iterator[Endpoint]:
     for part in parts:
-        if found := _ENDPOINT.fullmatch(part):
+        if (found := _ENDPOINT.fullmatch(part)) and 1 <= int(found[2]) <= 65535:
             yield Endpoint(found[1], int(found[2]), Protocol(found[3]))
