@@ -91,6 +91,18 @@ bench-docs: .venv/.bench ## Put the figures of the last `make bench` into docs/p
 image: .venv/.dev ## Build the image into dist/, with its SBOM (needs buildah, root; no engine)
 	$(BIN)/python -m hack.image $(ARGS)
 
+.PHONY: wheel
+wheel: .venv/.dev ## Build the wheel into dist/, the same bytes for whoever builds this commit
+	$(BIN)/python -m hack.supply.wheel
+
+.PHONY: licences
+licences: .venv/.dev ## Under what terms is what is delivered; fails where one is not allowed
+	$(BIN)/python -m hack.supply.licences
+
+.PHONY: outdated
+outdated: .venv/.dev ## What has a newer version (docs/release.md says why it is not taken)
+	$(BIN)/uv pip list --outdated
+
 .PHONY: format
 format: .venv/.dev ## Bring the code into the one style
 	$(BIN)/ruff check --fix .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from dnatctl import __version__
 from hack.controlplane.debian import AptError
 from hack.image import base
+from hack.supply import licences
 
 ROOT = Path(__file__).parents[2]
 MOST_MB = 60
@@ -104,6 +106,11 @@ def write_sbom(out: Path) -> Path:
     locked = str(ROOT / "requirements/run.txt")
     command = ("requirements", "--output-reproducible", "--output-file", str(sbom), locked)
     run(str(Path(sys.executable).with_name("cyclonedx-py")), *command)
+    bill = json.loads(sbom.read_bytes())
+    terms = {package.name: package.licence for package in licences.packages()}
+    for component in bill["components"]:
+        component["licenses"] = [{"expression": terms[component["name"].lower()]}]
+    sbom.write_text(json.dumps(bill, indent=2) + "\n", "utf-8")
     return sbom
 
 

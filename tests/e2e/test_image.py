@@ -98,6 +98,9 @@ def test_the_bill_of_materials_names_every_package(tmp_path: Path) -> None:
     named = {component["name"].lower() for component in bill["components"]}
     assert {"kubernetes", "alibabacloud-vpc20160428", "prometheus-client"} <= named
     assert all(component["version"] for component in bill["components"])
+    terms = {each["name"].lower(): each["licenses"][0]["expression"] for each in bill["components"]}
+    assert terms["orjson"] == "MPL-2.0 AND (Apache-2.0 OR MIT)"
+    assert terms["alibabacloud-tea"] == "Apache-2.0"
 
 
 def test_the_controller_exposes_a_pod_from_there(

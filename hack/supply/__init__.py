@@ -1,0 +1,1 @@
+"""What dnatctl is delivered with, and a wheel that anybody can make again."""
