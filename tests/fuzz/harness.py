@@ -37,6 +37,8 @@ class Bounded:
     def __init__(self, harness: Harness, slack: float = 1.0) -> None:
         self._harness = harness
         self._slack = slack
+        for seed in harness.seeds:  # what is made at the first time is no matter of the input's
+            harness.read(seed)
         self.slowest_s_kb = 0.0
         """Seconds of CPU for a KB, of the slowest among those of 1 KB and more."""
         self.most_memory = 0.0

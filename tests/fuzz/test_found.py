@@ -54,6 +54,12 @@ def test_what_is_nested_is_not_made_text_of(name: str, before: bytes, after: byt
         ("lease", b'{"metadata":{"annotations":{"dnatctl/handover":7}}}'),
         ("lease", b'{"metadata":{},"spec":{"leaseTransitions":["1"]}}'),
         ("lease", b'{"metadata":{"a":%s}}' % (b"9" * 40)),
+        ("configuration", b"takeOver: !!bool maybe"),
+        ("configuration", b"maxPortsPerPod: !!int ''"),
+        ("configuration", b"maxPortsPerPod: -_"),
+        ("configuration", b"maxPortsPerPod: !!float ''"),
+        ("configuration", b"maxPortsPerPod: %s1.5" % (b"1:" * 400)),
+        ("configuration", b"maxPortsPerPod: !!timestamp x"),
     ],
 )
 def test_nor_does_anything_else_get_further(name: str, data: bytes) -> None:

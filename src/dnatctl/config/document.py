@@ -21,6 +21,8 @@ _TEXT = {_TAG + kind for kind in ("str", "timestamp", "value", "merge")}
 _SHOWN = 60
 _DEEPEST = 32
 """Levels of nesting that are read; the settings have five."""
+_LONGEST_PLAIN = 100
+"""Characters of a number, a time or a word like true; `1:1:1...` takes the square of its length."""
 _PLAIN = re.compile("[-+]?(0|[1-9][0-9]*)")
 """A number as people write it."""
 _NAME = re.compile("[A-Za-z]{1,20}")
@@ -177,9 +179,12 @@ class _Walk:
             return self._refuse(node, path, "a YAML tag (!)", "a plain value, in quotes if need be")
         if node.tag == f"{_TAG}int" and path[:1] != ("credential",):
             self._check_plain(node, path)
+        if len(node.value) > _LONGEST_PLAIN:
+            return node.value
         try:
             return self.loader.construct_object(node)
-        except ValueError:  # PyYAML takes `0b_` for a number
+        except (ValueError, LookupError, ArithmeticError):
+            # PyYAML takes `0b_` for a number, and reads `!!int ''` and `!!bool maybe` as told.
             return node.value
 
     def _check_plain(self, node: yaml.Node, path: Path) -> None:
