@@ -56,6 +56,9 @@ check`. What is missing in a gateway of the pool, the schema refuses. */}}
 
 {{- define "dnatctl.refuse" -}}
 {{- with (include "dnatctl.placeholders" .) }}{{ fail . }}{{ end -}}
+{{- if and .Values.addonToken.enabled (ne .Release.Namespace "kube-system") -}}
+{{- fail (printf "addonToken.enabled: found in namespace %s; allowed: in kube-system, where ACK keeps the token: a pod mounts Secrets of its own namespace only" .Release.Namespace) -}}
+{{- end -}}
 {{- end }}
 
 {{- define "dnatctl.labels" -}}

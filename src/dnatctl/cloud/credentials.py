@@ -148,6 +148,10 @@ _RRSA_VARIABLES: Final = (
 )
 
 
+_ARN: Final = "acs:ram:"
+"""How the names of RAM's roles and providers begin; else a placeholder was left, or an ID given."""
+
+
 def _implied(
     access_key: str, env: Mapping[str, str], exists: Callable[[str], bool]
 ) -> CredentialType:
@@ -181,6 +185,9 @@ def _rrsa(env: Mapping[str, str]) -> Rrsa:
     missing = [name for name in _RRSA_VARIABLES if not env.get(name)]
     if missing:
         raise CredentialError(f"credential.type is rrsa, yet not set: {', '.join(missing)}")
+    for name in _RRSA_VARIABLES[:2]:
+        if not env[name].startswith(_ARN):
+            raise CredentialError(f"{name}: found {env[name]!r}; allowed: an ARN, {_ARN}…")
     role_arn, provider_arn, token_file = (env[name] for name in _RRSA_VARIABLES)
     session_name = env.get("ALIBABA_CLOUD_ROLE_SESSION_NAME") or "dnatctl"
     return Rrsa(role_arn, provider_arn, token_file, session_name, _sts_endpoint(env))

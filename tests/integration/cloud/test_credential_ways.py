@@ -45,7 +45,7 @@ class PodFiles:
 
     def __init__(self, folder: Path, values: Values) -> None:
         self.root = folder / "root"
-        objects = render(folder, {**FILLED, **values})
+        objects = render(folder, {**FILLED, **values}, "--namespace", "kube-system")
         self.spec = pod(objects)
         self.config = of(objects, "ConfigMap", "dnatctl-config")["data"]["config.yaml"]
         self.secrets = {

@@ -66,6 +66,13 @@ def test_rrsa_needs_all_its_variables(name: str) -> None:
         pick(wanted=CredentialType.RRSA, env=partial)
 
 
+@pytest.mark.parametrize("name", ["ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"])
+@pytest.mark.parametrize("value", ["< ARN of the RAM role. acs:ram::1:role/dnatctl >", "dnatctl"])
+def test_what_was_left_to_be_filled_in_is_told_at_once(name: str, value: str) -> None:
+    with pytest.raises(CredentialError, match=f"{name}: found '{value}'; allowed: an ARN"):
+        pick(env=RRSA_ENV | {name: value})
+
+
 def test_the_addon_token_is_used_where_it_is_mounted() -> None:
     assert pick(files=(ADDON_TOKEN_FILE,)) == AddonToken()
     assert pick(env={"DNATCTL_ADDON_TOKEN_FILE": "/x"}) == AddonToken("/x")

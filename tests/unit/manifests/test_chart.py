@@ -119,7 +119,7 @@ def test_with_everything_on_it_is_valid(tmp_path: Path, version: str) -> None:
         "extraEnv": [{"name": "A", "value": "b"}],
         "logLevel": "debug",
     }
-    for item in render(tmp_path, FILLED | on):
+    for item in render(tmp_path, FILLED | on, "--namespace", "kube-system"):
         kubernetes_validate.validate(item, version, strict=True)
 
 
@@ -184,6 +184,10 @@ def test_what_may_be_absent_of_a_gateway_may_be_absent(tmp_path: Path) -> None:
         ({"replicaCount": "two"}, "replicaCount"),
         ({"policy": "delete"}, "policy"),
         ({"rrsa": {"enabled": True}}, "rrsa.roleARN"),
+        (
+            {"addonToken": {"enabled": True}},
+            "addonToken.enabled: found in namespace dnatctl-system",
+        ),
     ],
 )
 def test_what_is_no_value_is_refused(tmp_path: Path, values: Object, told: str) -> None:
