@@ -45,3 +45,9 @@ def test_each_decision_has_a_number_of_its_own() -> None:
     assert len(set(numbers)) == len(DECISIONS)
     for page, number in zip(DECISIONS, numbers, strict=True):
         assert page.read_text("utf-8").startswith(f"# {number}: "), page.name
+
+
+def test_each_file_of_end_to_end_tests_says_what_it_shows() -> None:
+    folder = ROOT / "tests" / "e2e"
+    told = set(re.findall(r"`(test_\w+\.py)`", (folder / "README.md").read_text("utf-8")))
+    assert told == {file.name for file in folder.glob("test_*.py")}
