@@ -221,6 +221,9 @@ helm install dnatctl manifests/chart --namespace dnatctl-system --create-namespa
   --values values.yaml --set image.repository=REGISTRY/dnatctl
 ```
 
+Where the definition of PodDNATs is there already, Helm does not change it: apply it as for an
+upgrade, and install with `--skip-crds`.
+
 A values file of the older natgw controller works as it is. Values that were left as in the sample
 are refused, in the words of `dnatctl check`.
 

@@ -43,11 +43,18 @@ class Helm:
             self.chart = _cut(folder / "chart")
 
     def run(self, command: str, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
+        done = self.attempt(command, *arguments, values=values)
+        assert done.returncode == 0, f"helm {command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def attempt(
+        self, command: str, *arguments: str, values: Mapping[str, Any] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         words = [command, *RELEASE]
         if values is not None:
             self._values.write_text(yaml.safe_dump(dict(values)), encoding="utf-8")
             words += [str(self.chart), "--values", str(self._values)]
-        done = subprocess.run(
+        return subprocess.run(
             [str(ensure_helm()), *words, *arguments, "--kubeconfig", self._kubeconfig],
             env={"HOME": str(self._home), "PATH": ""},
             capture_output=True,
@@ -55,8 +62,6 @@ class Helm:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, f"helm {' '.join(words)}: {done.stdout}{done.stderr}"
-        return done.stdout
 
 
 def _cut(folder: Path) -> Path:
@@ -73,6 +78,15 @@ def _cut(folder: Path) -> Path:
     definition.write_text(yaml.safe_dump(crd), "utf-8")
     (folder / "templates" / "pdb.yaml").unlink()
     return folder
+
+
+def changed(definition: Path, folder: Path) -> Path:
+    """The definition as a later version has it: its words are others."""
+    text = definition.read_text("utf-8")
+    later = folder / "later.yaml"
+    later.write_text(text.replace("description: ", "description: Newly. ", 1), "utf-8")
+    assert later.read_text("utf-8") != text
+    return later
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +163,7 @@ class Players:
 
 
 def test_install_upgrade_roll_back_uninstall_and_back_again(
-    arena: Arena, helm: Helm, bare: ControlPlane
+    arena: Arena, helm: Helm, bare: ControlPlane, tmp_path: Path
 ) -> None:
     values = arena.configuration() | {"image": {"repository": "registry.example/dnatctl"}}
     told = helm.run("install", values=values)
@@ -187,7 +201,12 @@ def test_install_upgrade_roll_back_uninstall_and_back_again(
         assert arena.record(namespace, "game")
         assert arena.own_rows() == rows
 
-        helm.run("install", values=values)
+        later = changed(helm.chart / "crds" / "poddnats.yaml", tmp_path)
+        apply = ("apply", "--server-side", "-f", later)
+        assert "conflict" in bare.kubectl_as("admin").attempt(*apply).stderr
+        bare.kubectl_as("admin").run(*apply, "--force-conflicts")
+        assert "conflict" in helm.attempt("install", values=values).stderr
+        helm.run("install", "--skip-crds", values=values)
         run_installed(arena)
         arena.at_rest()
         assert arena.own_rows() == rows
