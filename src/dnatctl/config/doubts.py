@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ PREFIX = "DNATCTL_"
 _CLOSE = 0.85
 """Of difflib's measure. Kubernetes sets variables for each Service, DNATCTL_SERVICE_HOST for one of
 that name: what is not nearly one of ours is none of our business."""
+
+_PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+"""RFC 1918."""
 
 _ZONE = re.compile(r"[a-z]{2,}(-[a-z0-9]+)*-[a-z]")
 
@@ -31,6 +35,12 @@ def doubts(config: Config, natgw: str) -> Iterator[str]:
                 f"networkController.natGwPool: {gateway.gateway_id} has zoneId {gateway.zone_id},"
                 f" which is not a zone of region {config.region_id}: no pod is nearer to it"
             )
+        for ip in gateway.eips:
+            if any(IPv4Address(ip) in network for network in _PRIVATE):
+                yield (
+                    f"networkController.natGwPool: {gateway.gateway_id} has {ip} among its eips,"
+                    " which is a private address: an EIP is a public one"
+                )
     for name in config.namespaces.allow:
         if name in config.namespaces.deny:
             yield f"namespaces: {name} is in allow and in deny: deny wins"

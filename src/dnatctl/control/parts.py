@@ -299,6 +299,7 @@ class Parts:
             self.lookups,
             self.sweeper,
             self.gateways,
+            self.resolver,
             self.report.untold,
         )
         return [note for each in told for note in each.notes()]

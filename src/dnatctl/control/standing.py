@@ -55,7 +55,11 @@ class Standing:
 
     def check_caches(self) -> str:
         """What is wrong with the caches."""
-        return "" if self.synced() else "pods or PodDNATs have not been listed yet"
+        if self.synced():
+            return ""
+        caches = (self._pods, self._records)
+        why = "; ".join(f"{each.resource}: {each.trouble}" for each in caches if each.trouble)
+        return f"pods or PodDNATs have not been listed yet{': ' if why else ''}{why}"
 
     def check_pool(self) -> str:
         """What keeps a leader from handing out endpoints."""

@@ -113,6 +113,8 @@ class Informer(Cache[T]):
         """
         super().__init__()
         self.synced = threading.Event()
+        self.trouble = ""
+        """Why the last list failed; empty if it did not."""
         self.stats = InformerStats(last_contact=clock.monotonic())
         self.resource = source.resource
         self._client = client
@@ -195,6 +197,7 @@ class Informer(Cache[T]):
         outcome = "ok"
         try:
             self._fill()
+            self.trouble = ""
         except KubeError as error:
             outcome = error.failure
             return self._list_failed(error)
@@ -210,6 +213,7 @@ class Informer(Cache[T]):
         delay = self._after()
         if error.failure is Failure.CANCELLED:
             return delay
+        self.trouble = str(error)
         _log.warning("list failed", resource=self.resource, error=str(error))
         if error.failure is Failure.NOT_FOUND:
             self._unserved()

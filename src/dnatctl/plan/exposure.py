@@ -235,9 +235,9 @@ def _check_written(text: str) -> None:
     numbers = _PAIR.fullmatch(text)
     if numbers and all(1 <= int(number) <= MOST_PORT for number in numbers.groups()):
         first, last = numbers.groups()
-        as_range = f"a range is written {first}-{last}"
+        as_range = f"a range is written {first}-{last}; " if int(first) < int(last) else ""
         raise InvalidAnnotationError(
-            f'{PORTS}: "{_cut(text)}" is not a port: {as_range}; a public port cannot be chosen'
+            f'{PORTS}: "{_cut(text)}" is not a port: {as_range}a public port cannot be chosen'
         )
 
 

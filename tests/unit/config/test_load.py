@@ -169,6 +169,10 @@ def test_a_config_is_frozen_and_keeps_its_secrets_when_printed() -> None:
         (DOCUMENTED.replace("cn-hangzhou-j", "cn-beijing-j"), "not a zone of region cn-hangzhou"),
         (DOCUMENTED.replace('"cn-hangzhou"', '"cn-hangzhou-j"'), "like a zone"),
         (DOCUMENTED + "\nnamespaces: {allow: [a, b], deny: [a]}\n", "a is in allow and in deny"),
+        (
+            MINIMAL.replace("natgwId", 'eips: ["192.168.3.4"]\n      natgwId'),
+            "192.168.3.4 among its eips, which is a private address",
+        ),
     ],
 )
 def test_what_may_not_be_meant_is_warned_about(text: str, says: str) -> None:

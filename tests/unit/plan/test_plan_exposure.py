@@ -190,6 +190,10 @@ class TestPorts:
         assert f'"7000{between}7003" is not a port: a range is written 7000-7003' in message
         assert "a public port cannot be chosen" in message
 
+    def test_who_wants_to_choose_the_public_port_is_not_told_of_ranges(self):
+        message = complaint({SWITCH: "", PORTS: "8080:80"})
+        assert message.endswith('"8080:80" is not a port: a public port cannot be chosen')
+
     @pytest.mark.parametrize("both", ["tcp/udp", "tcp udp", "UDP+tcp", "tcp,udp"])
     def test_who_wants_both_protocols_is_told_how(self, both):
         message = complaint({SWITCH: "", PORTS: "80", PROTOCOL: both})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dnatctl.cloud.errors import CloudError
 from dnatctl.control.gateway.listener import Listener
+from dnatctl.control.gateway.mends import mend, words
 from dnatctl.control.state.views import Views
 from dnatctl.model import Endpoint, NewEntry
 from dnatctl.pool import Target
@@ -33,7 +34,8 @@ class Blame:
         with self._views.lock:
             now = self._views.clock.monotonic()
             target = Target(self._gateway_id, ip)
-            news = self._views.pool.trust.mark(target, words(error), now, firm=firm)
+            why = words(error) + mend(error)
+            news = self._views.pool.trust.mark(target, why, now, firm=firm)
         self._tell(news=news)
 
     def unforeseen(self, uid: str, entry: NewEntry, error: CloudError) -> None:
@@ -66,13 +68,3 @@ class Blame:
     def _tell(self, *, news: bool) -> None:
         if news:
             self._listener.gateway_changed(self._gateway_id)
-
-
-def said(error: CloudError) -> str:
-    """The vendor's code and words, as they are."""
-    return f"{error.code}: {error.message}"
-
-
-def words(error: CloudError) -> str:
-    """The same, with the ID to ask the vendor about."""
-    return f"{said(error)} (request {error.request_id})" if error.request_id else said(error)

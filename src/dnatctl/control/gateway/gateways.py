@@ -368,12 +368,14 @@ class Gateways:
             self._listener.gateway_changed(gateway.gateway_id)
 
     def notes(self) -> list[str]:
-        """A line for each of our gateways that cannot be used, for `/readyz?verbose`."""
+        """Lines for `/readyz?verbose`: which of our gateways, or what of them, cannot be used."""
         known, _ = self._concerned()
         with self._views.lock:
             found = [g for g in self._views.gateways.values() if g.gateway_id in known]
             leaving = {i: why for i in sorted(known) if (why := self._views.pool.why_leaving(i))}
         bad = [f"[!]gateway {g.gateway_id}: {g.problem}" for g in found if g.problem]
+        at_work = self._threads.copy().items()
+        bad += [f"[!]gateway {i}: {why}" for i, threads in at_work for why in threads.complaints()]
         return [*bad, *(f"[ ]gateway {i}: {why}" for i, why in leaving.items())]
 
     def _begin(self, gateway_id: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
-from dnatctl.control.gateway.blame import said, words
 
 LOSSES_UNTOLD = 3
 """Unanswered writes in a row that nobody is told of."""
@@ -28,8 +27,8 @@ def is_passing(kind: ErrorKind, failures: int) -> bool:
 
 
 def hindrance(error: CloudError) -> str:
-    """What keeps a row from being deleted, the same at each try."""
-    return error.text + _mend(error)
+    """Why a call gets nowhere and what to do, the same at each try."""
+    return error.text + mend(error)
 
 
 def told(error: CloudError, before: str, gateway_id: str, rows: int) -> str:
@@ -41,7 +40,7 @@ def told(error: CloudError, before: str, gateway_id: str, rows: int) -> str:
     if said(error) in before:
         return before
     if error.kind is not ErrorKind.QUOTA:
-        return words(error) + _mend(error)
+        return words(error) + mend(error)
     # Quota ID: https://help.aliyun.com/en/nat-gateway/user-guide/quotas/
     return (
         f"{gateway_id}: its table takes no more than the {rows} entries it has; have the quota "
@@ -50,7 +49,18 @@ def told(error: CloudError, before: str, gateway_id: str, rows: int) -> str:
     )
 
 
-def _mend(error: CloudError) -> str:
+def said(error: CloudError) -> str:
+    """The vendor's code and words, as they are."""
+    return f"{error.code}: {error.message}"
+
+
+def words(error: CloudError) -> str:
+    """The same, with the ID to ask the vendor about."""
+    return f"{said(error)} (request {error.request_id})" if error.request_id else said(error)
+
+
+def mend(error: CloudError) -> str:
+    """What to do, to be put behind what the cloud says; empty where the text says it."""
     match error.kind:
         case ErrorKind.DENIED:
             return f"; grant the controller's credentials {error.operation.action}"

@@ -24,6 +24,7 @@ from dnatctl.table.writes import (
     PendingWrite,
     Refusal,
     Refused,
+    Write,
     in_words,
     is_done,
 )
@@ -77,6 +78,8 @@ class Outcomes:
         self.trouble = ""
         """What the cloud answered last, where that says nothing of the write and is no passing
         matter of the table."""
+        self.denied: dict[type[Write], str] = {}
+        """Kinds of writes that RAM does not grant, and what it says."""
 
     def resolve(self, pending: PendingWrite) -> bool:
         """Find out what became of a lost write; returns whether it needs no further try (now)."""
@@ -139,6 +142,7 @@ class Outcomes:
                     self._table.deleting(entry_id, now)
         self._pace.accepted(type(pending.write), sent, now)
         had_trouble, self.trouble = bool(self.trouble), ""
+        self.denied.pop(type(pending.write), None)
         if self._end(self._backlog.accepted, pending) or had_trouble:
             self._tell(pending)
         if isinstance(pending.write, CreateRow):
@@ -161,6 +165,8 @@ class Outcomes:
             write=in_words(pending.write),
         )
         self.trouble = error.text if error.kind in _TROUBLES else ""
+        if error.kind is ErrorKind.DENIED and not isinstance(pending.write, ModifyRow):
+            self.denied[type(pending.write)] = hindrance(error)
         with self._lock:
             if not error.kind.keeps_token:
                 self._backlog.answered(pending)

@@ -12,6 +12,7 @@ from dnatctl.backoff import doubled
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.listener import Listener
+from dnatctl.control.gateway.mends import hindrance
 from dnatctl.control.gateway.remains import Remains
 from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
@@ -148,7 +149,7 @@ class TablePoller:
             return None
         except (CloudError, RestlessTableError, EndlessTableError) as error:
             self.missing = getattr(error, "kind", None) is ErrorKind.GATEWAY
-            self._unreadable(error.text if isinstance(error, CloudError) else str(error))
+            self._unreadable(hindrance(error) if isinstance(error, CloudError) else str(error))
             return self._failed(str(error))
         except Exception as error:
             log.exception("poller failed", gateway=self.gateway_id)
@@ -188,6 +189,11 @@ class TablePoller:
         more = (writes - times.writes) * earned(pace.tries[-1], pace.refusals)
         times.credit = min(times.credit + more, 2.0 * times.cost)
         times.writes = writes
+
+    @property
+    def unreadable(self) -> str:
+        """Why the table cannot be read, empty if it can."""
+        return self._table.unreadable
 
     def _unreadable(self, why: str) -> None:
         """Note why the table cannot be read; those who wait for it are told when that changes."""

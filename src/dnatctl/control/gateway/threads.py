@@ -72,6 +72,13 @@ class TableThreads:
         self.poller.start()
         self.writer.start()
 
+    def complaints(self) -> list[str]:
+        """Why the table cannot be read or written to, for people; none where it can."""
+        found = self.writer.complaints()
+        if self.poller.unreadable:
+            found.append(f"its table cannot be read: {self.poller.unreadable}")
+        return found
+
     # --- what the writer tells
 
     def written(self, write: Write, outcome: str) -> None:

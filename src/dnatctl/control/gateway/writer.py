@@ -120,6 +120,11 @@ class TableWriter:
         """Why the last write did not get through, whatever it was; empty if it did."""
         return self._outcomes.trouble
 
+    def complaints(self) -> list[str]:
+        """Which writes get nowhere, and why; none where all do."""
+        denied = self._outcomes.denied.copy().values()
+        return list(filter(None, (self.trouble(), *denied)))
+
     def backlog(self) -> int:
         """How many writes wait."""
         with self._lock:

@@ -8,7 +8,7 @@ import structlog
 
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.eni import EniCache
-from dnatctl.cloud.errors import CloudError
+from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
 from dnatctl.objects import Pod
@@ -39,6 +39,7 @@ class EniResolver:
     def __init__(self, enis: EniCache, cloud: CloudApi, hearts: Heartbeats) -> None:
         self._enis = enis
         self._cloud = cloud
+        self._trouble = ""
         self._loop = Loop("dnatctl-enis", self.step, hearts, longest_s=CALL_S + PAUSE_S)
 
     def start(self) -> None:
@@ -49,15 +50,24 @@ class EniResolver:
         """Ask nothing more; does not wait."""
         self._loop.stop()
 
+    def notes(self) -> list[str]:
+        """A line for `/readyz?verbose` where nothing can be looked up."""
+        what = "[!]network interfaces, which PodDNATs name: "
+        return [what + self._trouble] if self._trouble else []
+
     def step(self) -> float | None:
         """Wait for something to look up, and do so; returns the seconds to the next step."""
         try:
             if self._enis.wait_for_work(PAUSE_S):
                 self._enis.resolve_pending(self._cloud)
+                self._trouble = ""
         except Stopped:
             return None
         except CloudError as error:
             log.warning("looking up network interfaces failed", error=str(error))
+            self._trouble = error.text
+            if error.kind is ErrorKind.DENIED:
+                self._trouble += f"; grant the controller's credentials {error.operation.action}"
             return PAUSE_S
         except Exception:
             log.exception("looking up network interfaces failed")
