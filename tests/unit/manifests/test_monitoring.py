@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -98,6 +99,39 @@ def test_reasons_that_are_left_out_are_reasons_that_there_are() -> None:
     }
     assert len(asked) > 10
     assert {reason for reason in asked if f'"{reason}"' not in code} == set()
+
+
+SCHEMAS = Path(__file__).parent / "schemas"
+OBJECTS = {
+    file: yaml.safe_load((MANIFESTS / "monitoring" / f"{file}.yaml").read_text("utf-8"))
+    for file in ("rules", "pod-monitor", "service-monitor")
+}
+
+
+def mistakes(item: Object) -> list[str]:
+    """What the operator's definition of its kind does not know, or does not allow."""
+    schema = json.loads((SCHEMAS / f"{item['kind'].lower()}.json").read_text("utf-8"))
+    return [e.message for e in jsonschema.Draft202012Validator(schema).iter_errors(item)]
+
+
+@pytest.mark.parametrize("file", OBJECTS)
+def test_the_operators_definition_knows_every_field(file: str) -> None:
+    assert mistakes(OBJECTS[file]) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "value"),
+    [
+        ("rules", "groups", [{"name": "a", "rules": [{"alert": "A", "exp": "up"}]}]),
+        ("pod-monitor", "podMetricsEndpoint", []),
+        ("service-monitor", "endpoints", [{"port": "metrics", "interval": "30 s"}]),
+    ],
+)
+def test_a_field_that_the_operator_would_drop_or_refuse_is_found(
+    file: str, field: str, value: Any
+) -> None:
+    item = OBJECTS[file]
+    assert mistakes(item | {"spec": item["spec"] | {field: value}})
 
 
 BOARD = json.loads((MANIFESTS / "monitoring" / "dashboard.json").read_text("utf-8"))
