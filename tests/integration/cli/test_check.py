@@ -18,7 +18,7 @@ from dnatctl.config import parse
 from dnatctl.control.tools.cluster_check import look_at_cluster
 from dnatctl.kube.client import KubeClient
 from dnatctl.status.findings import Grade
-from tests.support.stage import NAMESPACE, PREFIX, Stage, stage
+from tests.support.stage import NAMESPACE, PREFIX, Stage, eventually, stage
 
 DEPLOYMENTS = "deployments.apps"
 LEASES = "leases.coordination.k8s.io"
@@ -166,6 +166,20 @@ class TestRoom:
         assert said.code == 1
         assert "takes no more" in said.wrong[0]
         assert said.has("✓ cloud: may vpc:CreateForwardEntry")
+
+
+def test_an_eip_that_is_mapped_whole_is_named(it: Stage) -> None:
+    gateway, before = it.cloud.scenario.gateways[0].id, it.rows()
+    it.acts.create_entry(gateway, "203.0.113.2", "Any", "172.16.0.8", "Any", protocol="Any")
+    (row,) = [row for row in it.rows() if row not in before]
+
+    said = check(it)
+
+    it.acts.delete_entry(row["entry_id"])
+    eventually(lambda: len(it.rows()) == len(before))
+    assert said.code == 1
+    (line,) = said.wrong
+    assert f"EIP 203.0.113.2 is mapped whole to 172.16.0.8 by {row['entry_id']}" in line
 
 
 def test_a_lease_that_nobody_renews_is_told(it: Stage) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from math import ceil
 from typing import Final, Protocol
 
-from dnatctl.cloud.api import EntryPage
+from dnatctl.cloud.api import PAGE_SIZE, EntryPage
 from dnatctl.cloud.codes import new_credentials
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.config import Config, EntryPolicy, GatewayConfig
-from dnatctl.model import Eni, Gateway, NewEntry, PortRange
+from dnatctl.model import ALL_PORTS, Eni, ForwardEntry, Gateway, NewEntry, PortRange
 from dnatctl.model import Protocol as Transport
 from dnatctl.status.findings import Finding, fail, note, ok
 
@@ -20,6 +21,9 @@ USUAL_QUOTA: Final = 100
 (https://help.aliyun.com/en/nat-gateway/user-guide/quotas/)."""
 NEARLY: Final = 0.9
 """Share of the rows from which on a table is nearly full."""
+
+MOST_PAGES: Final = 40
+"""Pages of a table that are looked through: more rows than a quota is raised to."""
 
 NOWHERE: Final = "192.0.2.1"
 """An address that no EIP and no pod has (RFC 5737)."""
@@ -166,12 +170,13 @@ def _table(
 ) -> Iterator[Finding]:
     where = f" on {gateway.gateway_id}"
     try:
-        page = cloud.read_page(gateway.table_id, 1)
+        total, rows = _rows(cloud, gateway.table_id)
     except CloudError as error:
         yield _refused(error, where)
     else:
         yield _may(Operation.READ_TABLE, where)
-        yield _room(gateway.gateway_id, page.total, configured.max_entries)
+        yield _room(gateway.gateway_id, total, configured.max_entries)
+        yield from _mapped_whole(gateway, configured.eips, rows)
     entry = _sample(gateway, configured, config)
     writes = [Operation.CREATE, Operation.MODIFY]
     if config.policy is not EntryPolicy.UPSERT_ONLY:
@@ -189,6 +194,27 @@ def _untried(where: str) -> Finding:
         f"not tried: {Operation.DELETE.action}{where} has no dry run",
         "see the policy in the RAM console, or have it tried with --try-delete",
     )
+
+
+def _rows(cloud: AskedCloud, table_id: str) -> tuple[int, list[ForwardEntry]]:
+    """How many rows the table has, and the rows, as far as `MOST_PAGES` go."""
+    first = cloud.read_page(table_id, 1)
+    rows = list(first.entries)
+    for number in range(2, min(ceil(first.total / PAGE_SIZE), MOST_PAGES) + 1):
+        rows += cloud.read_page(table_id, number).entries
+    return first.total, rows
+
+
+def _mapped_whole(
+    gateway: Gateway, wanted: tuple[str, ...], rows: list[ForwardEntry]
+) -> Iterator[Finding]:
+    """EIPs of which nothing can be handed out, as one row has all their ports."""
+    ours = wanted or [eip.ip for eip in gateway.eips]
+    for row in rows:
+        if row.external_ip in ours and row.external_ports == ALL_PORTS:
+            text = f"EIP {row.external_ip} is mapped whole to {row.internal_ip} by {row.entry_id}"
+            mend = "delete that entry, or take the EIP out of eips"
+            yield fail(gateway.gateway_id, text, mend)
 
 
 def _room(about: str, rows: int, most: int | None) -> Finding:
