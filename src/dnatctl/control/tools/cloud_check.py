@@ -45,7 +45,6 @@ _LET_THROUGH: Final = frozenset(
         ErrorKind.GONE,
         ErrorKind.GONE_OR_BUSY,
         ErrorKind.QUOTA,
-        ErrorKind.REJECTED,
         ErrorKind.GATEWAY,
     }
 )
@@ -241,10 +240,17 @@ def _sample(gateway: Gateway, configured: GatewayConfig, config: Config) -> NewE
     return NewEntry(eip, one, internal, PortRange(80, 80), Transport.TCP, "dnatctl-check")
 
 
+def _is_let_through(answer: CloudError) -> bool:
+    """Whether RAM has been asked by then: not before parameters are found missing or misspelt, but
+    before it is said that an address is not the VPC's."""
+    refused = answer.kind is ErrorKind.REJECTED and answer.code.startswith("Forbi")
+    return refused or answer.kind in _LET_THROUGH
+
+
 def _write(answer: CloudError, gateway_id: str) -> Iterator[Finding]:
     """What an answer to a write that was not made says of the leave to make it."""
     operation, where = answer.operation, f" on {gateway_id}"
-    if answer.kind in _LET_THROUGH:
+    if _is_let_through(answer):
         how = "dry run" if answer.kind is ErrorKind.DRY_RUN else f"it answered {answer.code}"
         yield _may(operation, where, f" ({how})")
         if answer.kind is ErrorKind.QUOTA:
