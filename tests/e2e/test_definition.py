@@ -107,6 +107,8 @@ def test_a_definition_put_back_by_another_chart_costs_nothing(
     before = state(arena)
     assert "lacks spec.portMapping[].protocol" in (said := check(arena, replica)), said
     assert "kubectl apply --server-side --force-conflicts -f" in said
+    assert "cluster: may not" not in said
+    assert "cluster: may patch poddnats/status.alibabacloud.com" in said
     assert replica.stop() == 0
     replica.start()
     replica.wait_leading()
