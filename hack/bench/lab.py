@@ -97,23 +97,34 @@ class Lab:
 
     def start_controller(self) -> float:
         """Start dnatctl; the seconds until it was ready."""
-        begun = time.monotonic()
-        config = self.folder / "config.yaml"
-        config.touch(mode=0o600)
-        config.write_text(yaml.safe_dump(self._configuration()))
-        health = _free_port()
-        self.controller = self.run(
-            [
-                "-m", "dnatctl", "run", "--config", str(config),
-                "--kubeconfig", str(self.kubeconfig), "--no-leader-elect",
-                "--health-probe-bind-address", f"127.0.0.1:{health}",
-                "--metrics-bind-address", "127.0.0.1:0", "--status-bind-address", "0",
-            ],
-            "dnatctl",
-        )  # fmt: skip
+        begun, health = time.monotonic(), _free_port()
+        self.controller = self._run_dnatctl("dnatctl", health, "--no-leader-elect")
         log, url = self.controller.log, f"http://127.0.0.1:{health}/readyz"
         self.wait(lambda: _WORKING in log.read_bytes() and _answers(url), "dnatctl at work", 120)
         return time.monotonic() - begun
+
+    def start_replica(self, name: str) -> Process:
+        """Start one of several that elect a leader, and wait until it works or stands by."""
+        health = _free_port()
+        replica = self._run_dnatctl(name, health, env={"HOSTNAME": name})
+        url = f"http://127.0.0.1:{health}/readyz"
+        self.wait(lambda: _answers(url), f"{name} ready", 120)
+        return replica
+
+    def _run_dnatctl(self, name: str, health: int, *flags: str, **options: Any) -> Process:
+        config = self.folder / "config.yaml"
+        config.touch(mode=0o600)
+        config.write_text(yaml.safe_dump(self._configuration()))
+        return self.run(
+            [
+                "-m", "dnatctl", "run", "--config", str(config),
+                "--kubeconfig", str(self.kubeconfig), *flags,
+                "--health-probe-bind-address", f"127.0.0.1:{health}",
+                "--metrics-bind-address", "127.0.0.1:0", "--status-bind-address", "0",
+            ],
+            name,
+            **options,
+        )  # fmt: skip
 
     def stop_controller(self) -> None:
         """End dnatctl."""

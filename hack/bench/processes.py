@@ -76,6 +76,10 @@ class Process:
         """Wait for its end; its exit code."""
         return self._child.wait(seconds)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._child.send_signal(number)
+
     def stop(self) -> None:
         """End it, kindly first."""
         if self.alive():

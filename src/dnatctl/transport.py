@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 
 
+_BUFFER = 1 << 16
+"""Bytes asked of the socket at once: a burst of events comes in few reads."""
+
+
 class TooLargeError(HTTPError):
     """An answer of more bytes than its reader takes."""
 
@@ -152,7 +156,7 @@ class _Response(http.client.HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         exchange = _current.get()
         if exchange is not None:
-            self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, exchange))
+            self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, exchange), _BUFFER)
 
 
 def _announce(connection: HTTPConnection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from hack.bench.benches import compare, latency, life, scale, sharing, throughput
+from hack.bench.benches import compare, failover, latency, life, scale, sharing, throughput
 from hack.bench.result import Result
 
 
@@ -32,6 +32,7 @@ BUSY: dict[str, Bench] = {
     "deletes": latency.deletes,
     "churn": latency.churn,
     "life": life.life,
+    "failover": failover.failover,
     "restart": scale.restart,
     "events": scale.events,
     "packing": compare.packing,

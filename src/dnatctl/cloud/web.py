@@ -71,7 +71,7 @@ class Web:
         exchange = Exchange(self._seconds, LARGEST_ANSWER + _OVERHEAD, leave=leave)
         pool = self._pool(urlsplit(url))
         with exchange.active():
-            response = pool.request(
+            response = pool.urlopen(
                 method,
                 url,
                 body=body,

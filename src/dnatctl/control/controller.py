@@ -27,6 +27,9 @@ from dnatctl.orders import Orders
 
 log = structlog.get_logger(__name__)
 
+STAND_BY_S = 0.25
+"""How often a replica that stands by looks whether it is to stop."""
+
 DRAIN_S = 12.0
 """Longest wait for work in hand at the end: a little more than the longest call."""
 
@@ -103,7 +106,7 @@ class Controller:
             self._started("", 0.0)
         else:
             self.parts.elector.start()
-        if not self._wait_for(self._standing.leading.is_set):
+        if not self._stand_by():
             return
         self._begin_leading()
         resync = self._settings.config.resync
@@ -162,6 +165,14 @@ class Controller:
             self.parts.elector.stop(release=quiet)
         self.parts.doors.stop()
         log.info("stopped")
+
+    def _stand_by(self) -> bool:
+        """Wait to lead, for weeks perhaps; False to stop."""
+        while not self._standing.leading.wait(STAND_BY_S):
+            self._main.by(STAND_BY_S, "stands by")
+            if self._stop.is_set():
+                return False
+        return not self._stop.is_set()
 
     def _wait_for(self, condition: Callable[[], bool]) -> bool:
         while not condition():

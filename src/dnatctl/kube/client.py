@@ -173,7 +173,7 @@ class KubeClient:
             headers = self._headers(call)
             exchange = self._exchange(call)
             with exchange.active():
-                response = self._pools.request(
+                response = self._pools.urlopen(
                     call.method,
                     self._url(call),
                     body=_encode(call.body),

@@ -48,7 +48,10 @@ class LeaseSettings:
     renew_deadline: float = 10.0
     """The leader stops when it could not renew for this long."""
     retry_period: float = 2.0
-    """Between tries; also the longest that one request may take."""
+    """Between renewals, and tries that failed; also the longest that one request may take."""
+    look_period: float = 0.5
+    """Between the looks of a follower: so late it may see that the Lease was renewed, was given
+    back, or has run out."""
 
     def __post_init__(self) -> None:
         if not self.duration > self.renew_deadline > (1 + _JITTER) * self.retry_period > 0:
@@ -168,7 +171,7 @@ class LeaseElector:
 
     def step(self) -> float:
         """One try to take or renew the Lease; returns the seconds to wait before the next."""
-        leading = self._renewed is not None
+        leading, period = self._renewed is not None, self._settings.retry_period
         self._tried = self._clock.monotonic()
         self._hasten = False
         try:
@@ -176,14 +179,20 @@ class LeaseElector:
                 self._renew()
             else:
                 self._try_to_take()
+                period = self._until_next_look()
         except (KubeError, ValueError) as error:
             # Forbidden is no exception: roles are often granted a moment after the start.
             if not self._ended:
                 _log.warning("lease request failed", lease=str(self._lease), error=str(error))
         except Exception:  # noqa: BLE001 - whatever somebody wrote into it must not end the thread
             _log.exception("lease request failed", lease=str(self._lease))
-        period = self._settings.retry_period
         return period if leading else period * (1 + _JITTER * self._random.random())
+
+    def _until_next_look(self) -> float:
+        """Seconds after which a follower looks again: no later than the Lease may be taken."""
+        left = self._seen_at + self._patience() - self._clock.monotonic()
+        period = min(self._settings.look_period, self._settings.retry_period)
+        return min(period, left) if left > 0 else period
 
     def _turn(self) -> float | None:
         if self._ended:
@@ -220,9 +229,12 @@ class LeaseElector:
             return False
         if self._force or not record.exists or record.holder in ("", self._identity):
             return True
+        return self._clock.monotonic() - self._seen_at > self._patience()
+
+    def _patience(self) -> float:
+        """Seconds without a change after which the Lease may be taken from who holds it."""
         longest = _LONGEST_BELIEVED * self._settings.duration
-        duration = min(record.duration or self._settings.duration, longest)
-        return self._clock.monotonic() - self._seen_at > duration
+        return min(self._record.duration or self._settings.duration, longest)
 
     def _renew(self) -> None:
         state = self._state()

@@ -234,6 +234,8 @@ _READER: Reader[_PodJson, Pod] = Reader(_PodJson, _whole)
 
 def _ours(annotations: dict[str, str]) -> dict[str, str]:
     """One character more than is read tells that there was more."""
+    if _LONGEST.keys().isdisjoint(annotations):
+        return {}
     return {
         name: value[: most + 1]
         for name, most in _LONGEST.items()

@@ -518,3 +518,27 @@ class ElectionMachine(RuleBasedStateMachine):
 
 
 TestElection = ElectionMachine.TestCase
+
+
+def test_a_follower_looks_often_and_when_the_lease_runs_out(
+    clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    """So it sees soon that the Lease was renewed or given back, or that it is free."""
+    first.step()
+    assert 0 < second.step() <= 0.6
+    clock.advance(14.9)
+    assert 0.1 <= second.step() <= 0.12
+    clock.advance(0.1)
+    assert second.step() > 0, "no loop at the very moment"
+
+
+def test_a_follower_that_gets_no_answer_leaves_the_server_alone_for_longer(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    first.step()
+
+    def unreachable(_method: str) -> None:
+        raise KubeError(Failure.UNREACHABLE, "down")
+
+    leases.before = unreachable
+    assert second.step() >= 2.0
