@@ -182,7 +182,8 @@ def _why_move(case: Case) -> str:
     if case.record.status.entries or not (refusals or not case.rows):
         return ""
     for refusal in refusals:
-        if refusal.why in (Refused.QUOTA, Refused.UNUSABLE):
+        unusable = refusal.why is Refused.UNUSABLE and not _waits(case)
+        if unusable or refusal.why is Refused.QUOTA:
             return refusal.message
     if _is_stranded(case):
         return case.pool.problem(case.spec.gateway_id)
@@ -207,12 +208,17 @@ def _was_never_usable(case: Case) -> bool:
 
 
 def _is_stranded(case: Case) -> bool:
-    """Whether there is no row yet and the gateway takes none: it failed just after the claim.
-
-    A fixed pod waits for its gateway, which may not be for long: it is to keep its endpoints.
-    """
+    """Whether there is no row yet and the gateway takes none: it failed just after the claim."""
     failing = bool(case.pool.problem(case.spec.gateway_id))
     return failing and not case.rows and not case.seen.exposure.fixed
+
+
+def _waits(case: Case) -> bool:
+    """Whether the claim stays although its gateway or EIP cannot be used.
+
+    That may not be for long, and a fixed pod is to keep its endpoints.
+    """
+    return case.seen.exposure.fixed and not _was_never_usable(case)
 
 
 def _good_ports(case: Case) -> tuple[PortMapping, ...]:
@@ -247,9 +253,14 @@ def _is_good(case: Case, port: PortMapping) -> bool:
     usable = case.pool.contains(case.spec.gateway_id, endpoint)
     if not usable and (offer is None or endpoint.port not in offer.ports):
         return False
-    if not usable and not case.pool.problem(case.spec.gateway_id):
+    if not usable and not (case.pool.problem(case.spec.gateway_id) or _awaits_eip(case)):
         return False
     return not _is_barred(case, port)
+
+
+def _awaits_eip(case: Case) -> bool:
+    """Whether the claim waits for its EIP to be bound again."""
+    return _waits(case) and case.pool.lacks(case.spec.gateway_id, case.spec.external_ip)
 
 
 def _is_barred(case: Case, port: PortMapping) -> bool:

@@ -71,6 +71,8 @@ def _holders(case: Case, port: PortMapping) -> set[str]:
 
 def to_create(case: Case) -> tuple[PortMapping, ...]:
     """The ports that a row is to be created for now."""
+    if case.pool.lacks(case.spec.gateway_id, case.spec.external_ip):
+        return ()
     return tuple(port for port in case.rowless if not _is_held_back(case, port))
 
 

@@ -91,6 +91,11 @@ class OfferedGateway:
             return endpoint.ip in self.bound or bool(self.problem)
         return self.offers(endpoint)
 
+    def lacks(self, ip: str) -> bool:
+        """Whether that external IP would be handed out if only it were bound to the gateway."""
+        wanted = not self.offer.eips or ip in self.offer.eips
+        return wanted and ip not in self.bound and not (self.left or self.problem)
+
     def _is_offered_now(self, endpoint: Endpoint) -> bool:
         """As `offers`; while no IP is known to be bound, any that was before will do."""
         ips = self.eips or self._known

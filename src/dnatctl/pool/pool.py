@@ -84,6 +84,11 @@ class Pool(Holdings):
         gateway = self._gateways.get(gateway_id)
         return gateway is not None and gateway.may_claim(endpoint)
 
+    def lacks(self, gateway_id: str, ip: str) -> bool:
+        """Whether endpoints of that external IP cannot be had only because it is not bound."""
+        gateway = self._gateways.get(gateway_id)
+        return gateway is not None and gateway.lacks(ip)
+
     def needs_port_break(self, gateway_id: str, endpoint: Endpoint) -> bool:
         """Whether a row for the endpoint has to be created with PortBreak."""
         gateway = self._gateways.get(gateway_id)

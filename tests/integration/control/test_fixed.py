@@ -223,3 +223,19 @@ def test_and_to_one_that_becomes_fixed(it: Stage) -> None:
     rule.cancel()
     eventually(lambda: it.record("db-0")["metadata"]["ownerReferences"][0]["kind"] == "StatefulSet")
     it.assert_at_rest()
+
+
+def test_a_recreated_pod_waits_for_an_eip_that_is_unbound_for_a_moment(it: Stage) -> None:
+    set_up(it)
+    (before,) = it.ready("db-0")
+    gateway = it.own_rows("db-0")[0]["gateway"]
+    it.acts.unbind_eip(before["externalIP"], force=True)
+    try:
+        eventually(lambda: before["externalIP"] not in it.controller_eips(gateway))
+        recreate(it, "db-0")
+        assert "is not bound" in it.told("db-0", "GatewayUnusable")
+        assert endpoints(it, "db-0") == []
+    finally:
+        it.acts.bind_eip(before["externalIP"], gateway)
+    it.ready("db-0")
+    assert endpoints(it, "db-0") == [(before["externalIP"], before["externalPort"])]

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Plan, Reclaim, Retire
-from dnatctl.pool import Target
+from dnatctl.pool import GatewayPool, Target
 from dnatctl.table.writes import DeleteRow, Refused
 from tests.unit.plan.made import (
     BOTH,
@@ -144,6 +144,32 @@ class TestOutOfThePool:
         scene.pool.describe(GATEWAY, [], "is being upgraded")
         made = scene.plan()
         assert made.writes == (create("600", "80"),)
+
+    def test_a_fixed_pod_waits_for_its_eip_to_be_bound_again(self):
+        """It may be unbound for a moment only, or be described wrongly just now."""
+        known = {"record": record((600, 80), fixed=True), "pod": pod(fixed=True)}
+        away = Scene(**known, eips={GATEWAY: [eip("2.2.2.2")]})
+        assert away.plan() == Plan(), "a row would be refused"
+        outage = away.plan(outage="EIP 1.1.1.1 is not bound to it any more")
+        assert condition(outage)[1] == "GatewayUnusable"
+        assert Scene(**known).plan().writes == (create("600", "80"),)
+
+    def test_not_for_one_that_the_configuration_names_no_more(self):
+        known = {"record": record((600, 80), fixed=True), "pod": pod(fixed=True)}
+        named = (GatewayPool(GATEWAY, offer().ports, eips=("2.2.2.2",)),)
+        scene = Scene(**known, offers=named, eips={GATEWAY: [eip("2.2.2.2")]})
+        assert retired(scene.plan()) == [600]
+
+    @pytest.mark.parametrize("fixed", [False, True])
+    def test_nor_does_it_leave_an_eip_that_is_refused_while_it_is_being_bound(self, fixed):
+        scene = Scene(
+            record=record((600, 80), fixed=fixed),
+            pod=pod(fixed=fixed),
+            offers=(offer(GATEWAY), offer("ngw-2")),
+            refusals=refused(new_row("600", "80"), Refused.UNUSABLE),
+        )
+        made = scene.plan()
+        assert (retired(made) == [600]) if not fixed else made.writes == (create("600", "80"),)
 
     def test_a_gateway_that_left_the_configuration_is_kept_while_it_is_used(self):
         old = record((600, 80), claim=spec((600, 80), gateway_id="ngw-9"))
