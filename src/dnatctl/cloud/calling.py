@@ -28,6 +28,9 @@ from dnatctl.cloud.web import Answer, Web
 
 _ALGORITHM: Final = "ACS3-HMAC-SHA256"
 
+_YES: Final = frozenset({"", "200", "ok", "success"})
+"""Codes that are none of errors."""
+
 
 @dataclass(slots=True)
 class Turn:
@@ -104,9 +107,16 @@ def _read(answer: Answer) -> dict[str, Any]:
         body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         raise DecodeError(f"not JSON, with HTTP status {answer.status}") from None
-    if answer.status < 400:
+    if answer.status < 400 and not _says_no(body):
         return {"body": body, "headers": dict(answer.headers), "statusCode": answer.status}
     raise _refusal(answer, body if isinstance(body, dict) else {})
+
+
+def _says_no(body: Any) -> bool:
+    """Whether the answer is an error by its content: a proxy, or the vendor itself, may have put
+    another HTTP status on it, and only the code counts."""
+    code = body.get("Code") if isinstance(body, dict) else None
+    return isinstance(code, str) and code.lower() not in _YES
 
 
 def _refusal(answer: Answer, body: dict[str, Any]) -> Exception:

@@ -51,15 +51,20 @@ def entry(row: Any) -> ForwardEntry:
     """A row of a forward table."""
     return ForwardEntry(
         entry_id=str(row.forward_entry_id or ""),
-        external_ip=str(row.external_ip or ""),
+        external_ip=_ip(row.external_ip),
         external_ports=_ports(row.external_port),
-        internal_ip=str(row.internal_ip or ""),
+        internal_ip=_ip(row.internal_ip),
         internal_ports=_ports(row.internal_port),
         # `Any` is None, and so is a protocol not known here: both can stand in anyone's way.
         protocol=_PROTOCOLS.get(str(row.ip_protocol).lower()),
         name=str(row.forward_entry_name or ""),
         status=_STATUSES.get(str(row.status).lower(), EntryStatus.PENDING),
     )
+
+
+def _ip(value: Any) -> str:
+    """An address; one that is written as a network of one is the same."""
+    return str(value or "").strip().removesuffix("/32")
 
 
 def _ports(value: Any) -> PortRange:

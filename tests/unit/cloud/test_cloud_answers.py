@@ -140,6 +140,31 @@ def test_lists_that_go_on_for_ever_are_given_up(cloud: Cloud) -> None:
         assert caught.value.kind is ErrorKind.UNKNOWN
 
 
+@pytest.mark.parametrize("name", sorted(CALLS))
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("Throttling.User", ErrorKind.THROTTLED), ("Nobody.Foresaw", ErrorKind.UNCLASSIFIED)],
+)
+def test_an_error_is_one_whatever_the_http_status(
+    cloud: Cloud, name: str, code: str, kind: ErrorKind
+) -> None:
+    """Else a delete that was refused would count as done."""
+    body = orjson.dumps({"Code": code, "Message": "no", "RequestId": "1", "TotalCount": 0})
+    with (
+        mock.patch.object(Web, "send", return_value=Answer(200, {}, body)),
+        pytest.raises(CloudError) as caught,
+    ):
+        CALLS[name](cloud)
+    assert (caught.value.kind, caught.value.code) == (kind, code)
+
+
+@pytest.mark.parametrize("code", ["", "200", 200, "OK", "Success", None])
+def test_a_code_that_says_yes_is_none(cloud: Cloud, code: object) -> None:
+    body = orjson.dumps({"Code": code, "RequestId": "1"})
+    with mock.patch.object(Web, "send", return_value=Answer(200, {}, body)):
+        CALLS["delete"](cloud)
+
+
 def gateways(**row: object) -> dict[str, object]:
     return {"TotalCount": 1, "NatGateways": {"NatGateway": [{"NatGatewayId": "ngw-1", **row}]}}
 

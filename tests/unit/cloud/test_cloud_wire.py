@@ -54,6 +54,13 @@ def test_a_row_is_read() -> None:
     assert read() == ENTRY
 
 
+@pytest.mark.parametrize("text", ["10.0.0.7", " 10.0.0.7", "10.0.0.7/32"])
+def test_how_an_address_is_written_does_not_matter(text: str) -> None:
+    """Else a row would be changed again and again, to what it is already."""
+    row = read(ExternalIp=text, InternalIp=text)
+    assert (row.external_ip, row.internal_ip) == ("10.0.0.7", "10.0.0.7")
+
+
 @pytest.mark.parametrize("protocol", ["tcp", "TCP", "Tcp"])
 def test_the_case_of_the_protocol_does_not_matter(protocol: str) -> None:
     assert read(IpProtocol=protocol) == ENTRY
