@@ -88,6 +88,12 @@ class Acts:
             table, row = self._row(entry_id)
             table.mark(row, row.status, self._cloud.clock.monotonic())
 
+    def fail_entry(self, entry_id: str) -> None:
+        """Give up the cloud's own work on a row in flux: it is Available, as it is."""
+        with self._cloud.lock:
+            table, row = self._row(entry_id)
+            table.mark(row, "Available", self._cloud.clock.monotonic())
+
     def set_gateway(
         self, gateway: str, *, status: str = "", business_status: str = "", nat_type: str = ""
     ) -> None:

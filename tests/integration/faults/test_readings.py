@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dnatctl.table import past, view
-from dnatctl_sim.cloud import Scenario, Settle
+from dnatctl_sim.cloud import Fault, Scenario, Settle
 from tests.support.stage import Stage, eventually, fast, stage
 
 NAMES = [f"web-{n}" for n in range(6)]
@@ -122,3 +122,40 @@ def test_deleted_rows_that_are_listed_far_longer_than_anybody_thought() -> None:
         it.pod("next")
         it.ready("next")
         assert_made_once(it, [*NAMES, "next"])
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_delete_that_was_accepted_and_came_to_nothing_is_asked_for_anew() -> None:
+    """The entry is Available again, and the same token would be answered with no effect."""
+    with stage(world(settle=Settle(create=0.02, delete=600.0)), resync="1s") as it:
+        it.start_controller()
+        it.pod("web")
+        (entry,) = it.ready("web")
+        it.delete_pod("web")
+        eventually(lambda: [row["status"] for row in it.own_rows()] == ["Deleting"])
+        it.acts.fail_entry(entry["forwardEntryId"])
+        it.cloud.set_knobs(settle=Settle.all(0.02))
+        it.gone("web")
+        assert it.own_rows() == []
+        it.assert_at_rest()
+
+
+def test_an_entry_that_is_said_to_be_gone_and_is_listed_keeps_its_poddnat() -> None:
+    """A backend that is behind, or a slip: the entry leads on, and is asked for again."""
+    wrong = Fault(
+        action="error",
+        stage="before",
+        apis=["DeleteForwardEntry"],
+        times=1,
+        status=404,
+        code="InvalidForwardEntryId.NotFound",
+    )
+    with stage(world(), resync="1s") as it:
+        it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        it.cloud.add_fault(wrong)
+        it.delete_pod("web")
+        it.gone("web")
+        assert it.own_rows() == []
+        it.assert_at_rest()

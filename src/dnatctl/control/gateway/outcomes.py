@@ -200,6 +200,9 @@ class Outcomes:
             self._next_door.in_doubt()
             self._end(self._backlog.failed, pending, now)
             return
+        if self._is_there(pending.write.entry_id):
+            self._end(self._backlog.failed, pending, now)
+            return
         with self._views.lock:
             young = self._table.is_young(pending.write.entry_id, now)
             if young and pending.failures < DOUBTED:
@@ -207,6 +210,13 @@ class Outcomes:
                 return
             self._table.gone(pending.write.entry_id, now)
         self._settled(pending)
+
+    def _is_there(self, entry_id: str) -> bool:
+        """Whether the table knows a row that was said to be gone, or does not say."""
+        try:
+            return self._cloud.read_entry(self._table.table_id, entry_id) is not None
+        except CloudError:
+            return True
 
     def _look(self, pending: PendingWrite, sent: float) -> None:
         """The one code that means busy and gone alike: the table tells which."""

@@ -121,6 +121,10 @@ class TestDelete:
         it.views.table(GATEWAY).merge(reading(now, listed), now)
 
     def test_one_that_is_gone_is_gone(self, it, record):
+        assert answered(it, record, delete(), ErrorKind.GONE) == pytest.approx(RETRY_S[0])
+        assert it.views.table(GATEWAY).row("fwd-1") is not None, "the table has it still"
+        it.cloud.rows = {}
+        it.clock.advance(RETRY_S[0])
         assert answered(it, record, delete(), ErrorKind.GONE) == -1.0
         assert it.views.table(GATEWAY).row("fwd-1") is None
 
