@@ -184,7 +184,7 @@ class Gateway:
     `problem` is empty when its forward table may be written to; else it says what is wrong
     (absent, wrong VPC, not Available, VPC type, locked), for people. `absent`: the cloud knows no
     such gateway, so no row of its table can exist. `locked`: it forwards nothing until its bill is
-    paid.
+    paid. `unread`: why the cloud does not say more of it; what is missing is not known then.
     """
 
     gateway_id: str
@@ -195,6 +195,7 @@ class Gateway:
     problem: str = ""
     absent: bool = False
     locked: bool = False
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ class CloudApi(Protocol):
     def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
         """The NAT gateways with these IDs, or all of the VPC if none is named, with their EIPs.
 
-        A wanted gateway that is absent, or in another VPC, is returned with its `problem` set.
+        A wanted gateway that is absent, or in another VPC, is returned with its `problem` set, and
+        one of which the cloud refuses to say all with `unread`, unless it does so of all.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from functools import wraps
 from itertools import islice
 from typing import Any, Final, ParamSpec, TypeVar
@@ -103,15 +104,19 @@ class Cloud:
     @_understood(Operation.READ_GATEWAYS)
     def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
         """See `CloudApi.describe_gateways`."""
-        found = {row.nat_gateway_id: row for row in self._gateway_rows(vpc_id=self._vpc_id)}
-        for gateway_id in [one for one in wanted if one not in found]:
-            found.update(
-                (row.nat_gateway_id, row) for row in self._gateway_rows(nat_gateway_id=gateway_id)
-            )
-        return [
-            self._gateway(found[one]) if one in found else wire.absent_gateway(one)
-            for one in wanted or found
-        ]
+        rows = {row.nat_gateway_id: row for row in self._gateway_rows(vpc_id=self._vpc_id)}
+        found, errors = [], []
+        for gateway_id in wanted or rows:
+            try:
+                found.append(self._gateway(gateway_id, rows))
+            except CloudError as error:
+                if not error.may_be_of_one:
+                    raise
+                errors.append(error)
+                found.append(self._unread(gateway_id, rows, error))
+        if found and all(gateway.unread for gateway in found):
+            raise errors[0]  # it is not about one of them
+        return found
 
     @_understood(Operation.READ_TABLE)
     def read_page(self, table_id: str, page_number: int) -> EntryPage:
@@ -232,9 +237,25 @@ class Cloud:
                 return
         raise unreadable(Operation.READ_ENIS, "pages without end")
 
-    def _gateway(self, row: Any) -> Gateway:
-        eips = wire.gateway_eips(row, self._eip_rows(row.nat_gateway_id))
+    def _gateway(self, gateway_id: str, rows: dict[str, Any]) -> Gateway:
+        """`rows`: those of the VPC's gateways; what is elsewhere is added."""
+        if gateway_id not in rows:
+            named = self._gateway_rows(nat_gateway_id=gateway_id)
+            rows.update((row.nat_gateway_id, row) for row in named)
+        row = rows.get(gateway_id)
+        if row is None:
+            return wire.absent_gateway(gateway_id)
+        eips = wire.gateway_eips(row, self._eip_rows(gateway_id))
         return wire.gateway(row, self._vpc_id, eips)
+
+    def _unread(self, gateway_id: str, rows: dict[str, Any], error: CloudError) -> Gateway:
+        """What is known of a gateway of which the cloud refuses to say all."""
+        row = rows.get(gateway_id)
+        if row is not None:
+            return replace(wire.gateway(row, self._vpc_id, ()), unread=error.text)
+        if error.kind is ErrorKind.GONE:
+            return wire.absent_gateway(gateway_id)
+        return Gateway(gateway_id, "", "", "", (), unread=error.text)
 
     def _gateway_rows(self, **filters: str) -> Iterator[Any]:
         def request(page: int) -> Any:

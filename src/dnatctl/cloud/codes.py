@@ -114,6 +114,7 @@ RULES: Final = (
             "Forbidden.InternalIpOutOfVpcCIDR",
         ),
     ),
+    Rule(frozenset({Operation.READ_GATEWAYS}), ErrorKind.GONE, ("InvalidNatGatewayId.NotFound",)),
     Rule(
         _ENIS,
         ErrorKind.GONE,

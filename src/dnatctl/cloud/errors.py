@@ -101,6 +101,11 @@ class CloudError(Exception):
         self.retry_after = retry_after
 
     @property
+    def may_be_of_one(self) -> bool:
+        """Whether the cloud, asked about something else, may answer otherwise, and soon."""
+        return bool(self.code) and self.kind not in (ErrorKind.THROTTLED, ErrorKind.AUTH)
+
+    @property
     def text(self) -> str:
         """What failed and why, the same at each try: without the request's ID."""
         reason = ": ".join(part for part in (self.code, self.message) if part) or self.kind.value

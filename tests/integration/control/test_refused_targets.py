@@ -173,3 +173,28 @@ def test_an_entry_that_the_cloud_will_not_change_is_replaced(code: str) -> None:
             before[k] for k in ("externalIP", "externalPort", "internalIP")
         ]
         it.assert_at_rest()
+
+
+def test_a_gateway_of_which_the_cloud_says_nothing_holds_up_no_other() -> None:
+    with stage(two(), resync="0.5s") as it:
+        refuse(it, UNFORESEEN, api="DescribeEipAddresses", AssociatedInstanceId=FIRST)
+        it.start_controller()
+        it.pod("web")
+        assert ips(it, "web") == {GOOD}
+        it.cloud.clear_faults()
+        eventually(lambda: it.controller_eips(FIRST) == {BAD})
+        it.assert_at_rest()
+
+
+def test_what_the_cloud_does_not_say_of_a_gateway_for_a_while_is_as_it_was() -> None:
+    with stage(two(), resync="0.5s") as it:
+        it.start_controller()
+        names = [f"web-{n}" for n in range(4)]
+        for name in names:
+            it.pod(name)
+        before = {name: it.ready(name) for name in names}
+        refuse(it, UNFORESEEN, api="DescribeEipAddresses", AssociatedInstanceId=FIRST)
+        eventually(lambda: len(it.calls("DescribeEipAddresses", code=UNFORESEEN)) > 3)
+        assert {name: it.entries(name) for name in names} == before
+        it.cloud.clear_faults()
+        it.assert_at_rest()

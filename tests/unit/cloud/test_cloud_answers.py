@@ -81,7 +81,7 @@ HEADERS = st.dictionaries(
 @pytest.fixture(scope="module")
 def cloud() -> Cloud:
     return Cloud.connect(
-        "r", "vpc-1", open_provider(AccessKey(Keys("id", SECRET))), vpc_endpoint="x"
+        "r", "vpc-1", open_provider(AccessKey(Keys("LTAI-of-this-test", SECRET))), vpc_endpoint="x"
     )
 
 
@@ -156,6 +156,49 @@ def test_an_error_is_one_whatever_the_http_status(
     ):
         CALLS[name](cloud)
     assert (caught.value.kind, caught.value.code) == (kind, code)
+
+
+def about_gateways(code: str) -> Callable[..., Answer]:
+    """A VPC with ngw-1; asked for another gateway by its ID, the cloud answers with that code."""
+
+    def send(_method: str, url: str, _headers: object, **_more: object) -> Answer:
+        if "NatGatewayId=" in url:
+            return Answer(400, {}, orjson.dumps({"Code": code, "Message": "no", "RequestId": "1"}))
+        if "DescribeEipAddresses" in str(_headers):
+            return Answer(200, {}, orjson.dumps({"TotalCount": 0, "EipAddresses": {}}))
+        return Answer(200, {}, orjson.dumps(gateways(Status="Available")))
+
+    return send
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"), [("InvalidNatGatewayId.NotFound", True), ("Nobody.Foresaw", False)]
+)
+def test_what_is_answered_about_one_gateway_is_not_about_the_others(
+    cloud: Cloud, code: str, absent: bool
+) -> None:
+    """Anybody who may write PodDNATs may name a gateway that there is not."""
+    with mock.patch.object(Web, "send", side_effect=about_gateways(code)):
+        other, ours = cloud.describe_gateways(["ngw-2", "ngw-1"])
+    assert (ours.gateway_id, ours.unread) == ("ngw-1", "")
+    assert other.absent is absent
+    assert (code in other.unread) is not absent
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("Nobody.Foresaw", ErrorKind.UNCLASSIFIED), ("Throttling.User", ErrorKind.THROTTLED)],
+)
+def test_what_is_answered_about_all_gateways_is_about_none(
+    cloud: Cloud, code: str, kind: ErrorKind
+) -> None:
+    wanted = ["ngw-2", "ngw-1"] if kind is ErrorKind.THROTTLED else ["ngw-2"]
+    with (
+        mock.patch.object(Web, "send", side_effect=about_gateways(code)),
+        pytest.raises(CloudError) as caught,
+    ):
+        cloud.describe_gateways(wanted)
+    assert caught.value.kind is kind
 
 
 @pytest.mark.parametrize("code", ["", "200", 200, "OK", "Success", None])

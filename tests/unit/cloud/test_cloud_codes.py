@@ -32,6 +32,7 @@ TABLE: list[tuple[tuple[Op, ...], str, Kind]] = [
     ((CREATE,), "Invalid.natgwNotExist", Kind.GATEWAY),
     (WRITES, "InvalidForwardTableId.NotFound", Kind.GATEWAY),
     ((Op.READ_TABLE,), "InvalidForwardTableId.NotFound", Kind.GATEWAY),
+    ((Op.READ_GATEWAYS,), "InvalidNatGatewayId.NotFound", Kind.GONE),
     ((CREATE,), "OperationUnsupported.ForwardEntry", Kind.CONFLICT),
     ((MODIFY,), "Forbidden.Already.Bounded", Kind.CONFLICT),
     (CHANGES, "QuotaExceeded", Kind.QUOTA),

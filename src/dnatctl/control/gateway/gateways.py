@@ -7,6 +7,7 @@ its rows can be released; nothing new is allocated on it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -290,7 +291,7 @@ class Gateways:
             self._lose(gateway_id)
         with self._views.lock:
             dark = self._views.outages.suspected
-            troubled = ((i, bool(g.problem) or dark(i)) for i, g in described.items())
+            troubled = ((i, bool(g.problem or g.unread) or dark(i)) for i, g in described.items())
             self._rounds.described(troubled, started)
             if asked >= known:
                 self._rounds.round_done(started)
@@ -313,7 +314,17 @@ class Gateways:
         self.remains.unlisted(gateway_id, gone)
         self._listener.gateway_changed(gateway_id)
 
-    def _take_in(self, gateway: Gateway) -> None:
+    def _as_known(self, gateway: Gateway) -> Gateway:
+        """What the cloud does not say is as it said before; if it never did, it is a problem."""
+        before = self._views.gateways.get(gateway.gateway_id)
+        if not gateway.unread:
+            return gateway
+        if before is None or before.unread:
+            return replace(gateway, problem=gateway.problem or f"unknown: {gateway.unread}")
+        return replace(gateway, eips=before.eips, unread="") if gateway.table_id else before
+
+    def _take_in(self, described: Gateway) -> None:
+        gateway = self._as_known(described)
         before = self._views.gateways.get(gateway.gateway_id)
         with self._views.lock:
             self._views.gateways[gateway.gateway_id] = gateway

@@ -92,7 +92,7 @@ def look_at_cloud(
     for configured in config.gateways:
         gateway = known[configured.gateway_id]
         yield from _gateway(gateway, configured.eips)
-        if gateway.table_id and not gateway.problem:
+        if gateway.table_id and not (gateway.problem or gateway.unread):
             yield from _table(cloud, gateway, configured, config, try_delete=try_delete)
 
 
@@ -144,6 +144,9 @@ def _gateway(gateway: Gateway, wanted: tuple[str, ...]) -> Iterator[Finding]:
     if gateway.problem:
         mend = "put it right in the VPC's console, or take it out of natGwPool"
         yield fail(about, gateway.problem, mend)
+        return
+    if gateway.unread:
+        yield fail(about, f"unknown: {gateway.unread}", "ask the cloud why it does not say more")
         return
     yield ok(about, f"table {gateway.table_id}, zone {gateway.zone_id}")
     bound = {eip.ip: eip for eip in gateway.eips}
