@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 import urllib.request
 
 from dnatctl_sim.cloud import Fault
@@ -38,7 +39,11 @@ def test_nothing_that_a_run_leaves_behind_holds_a_key() -> None:
 
 def _page(controller: Program, which: str, path: str) -> str:
     url = f"http://127.0.0.1:{port_of(controller, which)}{path}"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        text: bytes = answer.read()
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            text: bytes = answer.read()
+    except urllib.error.HTTPError as answer:  # not ready: what it says then matters as much
+        with answer:
+            text = answer.read()
     assert text
     return text.decode()
