@@ -28,6 +28,9 @@ _LONGEST = {
 whoever may create pods may write 256 KiB of them on each, under any name."""
 
 _MOST_NEAR = 3
+_NETWORK_TYPE = "game.kruise.io/network-type"
+"""Of the pods of OpenKruiseGame whose network is a plugin's:
+https://openkruise.io/kruisegame/user-manuals/network"""
 """How many of the annotations that are nearly ours are told of."""
 
 _ECI_LABEL = "alibabacloud.com/eci"
@@ -222,6 +225,7 @@ def _pod(read: _PodJson, ours: dict[str, str]) -> Pod:
         host_network=spec.host_network,
         virtual=_virtual(meta, spec.node_name),
         near=_near(meta) if ours else (),
+        counted=_NETWORK_TYPE in (meta.annotations or {}),
         node=spec.node_name,
         owner=meta.controller,
         condition=_condition(status.conditions or ()),

@@ -164,7 +164,17 @@ def _remarks(pod: Pod, exposure: Exposure, rules: Rules) -> Iterator[Problem]:
         return
     if pod.near:
         yield Problem("AnnotationIgnored", "; ".join(pod.near))
-    if exposure.ask is not Ask.OFF and _flag(pod, FIXED) and not _is_stateful(pod, rules):
+    if exposure.ask is Ask.OFF:
+        return
+    parts = pod.annotations.get(PORTS, "").split(",")
+    if pod.counted and len(parts) < len(exposure.ports):
+        text = (
+            f"{PORTS} has {len(parts)} parts and stands for {len(exposure.ports)} ports: "
+            "OpenKruiseGame takes the game server for ready at as many entries as there are parts. "
+            "Name each port, as in 7777,7778"
+        )
+        yield Problem("RangeMiscounted", text)
+    if _flag(pod, FIXED) and not _is_stateful(pod, rules):
         whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner else "has no workload"
         kinds = ", ".join(sorted(rules.stateful_kinds))
         text = (

@@ -52,6 +52,12 @@ REASONS: Final[dict[str, Reason]] = {
         "Use a StatefulSet, name the kind in `customStatefulWorkloadKinds`, or take the annotation"
         " off.",
     ),
+    "RangeMiscounted": Reason(
+        _EVENT,
+        "A game server of OpenKruiseGame exposes a range; its plugin waits for one entry for each"
+        " part of the annotation, and never takes the server for ready.",
+        "Name each port.",
+    ),
     "NamespaceDenied": Reason(
         _BOTH,
         "Pods of this namespace may not be exposed. What they have is released after"

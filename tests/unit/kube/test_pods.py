@@ -200,6 +200,13 @@ def test_what_is_nearly_ours_is_noted_beside_what_is() -> None:
     assert "as a label" in second
 
 
+def test_a_game_server_says_that_its_network_is_a_plugin_s() -> None:
+    ours = {"k8s.aliyun.com/pod-dnat": ""}
+    network = {"game.kruise.io/network-type": "AlibabaCloud-NATGW"}
+    assert not read(pod(annotations=ours)).counted
+    assert read(pod(annotations=ours | network)).counted
+
+
 def test_a_pod_may_have_any_number_of_annotations_that_are_nearly_ours() -> None:
     notes = {f"x.example/{n}-pod-dnat-expose-portx": "" for n in range(500)}
     held = read(pod(annotations={"k8s.aliyun.com/pod-dnat": "", **notes}))

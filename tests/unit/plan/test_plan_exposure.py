@@ -403,5 +403,20 @@ class TestRemarks:
         exposure = read_exposure(pod(annotations, near=("a", "b")), ANY)
         assert exposure.remarks == (Problem("AnnotationIgnored", "a; b"),)
 
+    @pytest.mark.parametrize(
+        ("ports", "counted", "reasons"),
+        [
+            ("7777-7778", True, ["RangeMiscounted"]),
+            ("80,7777-7779/udp", True, ["RangeMiscounted"]),
+            ("7777,7778", True, []),
+            ("7777-7777", True, []),
+            ("7777-7778", False, []),
+        ],
+    )
+    def test_a_range_of_a_game_server_whose_entries_are_counted(self, ports, counted, reasons):
+        exposure = read_exposure(pod({SWITCH: "", PORTS: ports}, counted=counted), ANY)
+        assert exposure.ask is Ask.ON
+        assert [remark.reason for remark in exposure.remarks] == reasons
+
     def test_not_of_a_pod_that_has_ended(self):
         assert read_exposure(pod(ON, near=("a",), ended=True), ANY).remarks == ()
