@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from difflib import get_close_matches
 
 import click
 from click.shell_completion import CompletionItem
@@ -65,6 +66,17 @@ class LazyGroup(click.Group):
         if not isinstance(command, click.Command):
             raise TypeError(where)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click, which has a hint for flags only."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self._commands, 1)
+            hint = f" (Did you mean {near[0]!r}?)" if near else ""
+            raise click.UsageError(f"{error.message}{hint}", ctx) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """See click."""
