@@ -40,7 +40,7 @@ def helm() -> str:
 def run(folder: Path, command: str, values: object, *more: str) -> subprocess.CompletedProcess[str]:
     file = folder / "values.yaml"
     file.write_text(values if isinstance(values, str) else yaml.safe_dump(values), encoding="utf-8")
-    name = ("dnatctl",) if command == "template" else ()
+    name = () if command == "lint" else ("dnatctl",)
     chosen = ("--namespace", "dnatctl-system", "--values", str(file), *more)
     words = (helm(), command, *name, str(CHART), *chosen)
     return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
@@ -152,6 +152,14 @@ def test_admission_warns_or_refuses(tmp_path: Path, action: str) -> None:
 def test_the_values_of_the_vendor_s_page_are_values(tmp_path: Path) -> None:
     objects = render(tmp_path, DOCUMENTED)
     assert parse(yaml.safe_dump(configuration(objects))) == parse(DOCUMENTED)
+
+
+@pytest.mark.parametrize("repository", ["dnatctl", "registry.example/dnatctl"])
+def test_an_image_that_no_registry_has_is_told(tmp_path: Path, repository: str) -> None:
+    values = FILLED | {"image": {"repository": repository}}
+    told = run(tmp_path, "install", values, "--dry-run=client")
+    assert told.returncode == 0, told.stderr
+    assert ("--set image.repository=" in told.stdout) is (repository == "dnatctl")
 
 
 def test_placeholders_are_refused_all_at_once(tmp_path: Path) -> None:
