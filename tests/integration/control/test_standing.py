@@ -71,10 +71,13 @@ def test_a_pod_that_waits_for_a_grant_is_told_which(it: Stage) -> None:
 
 def test_a_list_that_is_refused_is_what_a_controller_waits_for(it: Stage) -> None:
     why = "pods is forbidden: cannot list resource pods at the cluster scope"
-    it.kube.faults.add(Fault(403, why), Match(verb="list", resource="pods"))
+    it.kube.faults.add(Fault(403, why), Match(verb="list", resource="pods"), times=None)
     running = it.start_controller(wait=False)
 
     standing = running.controller.parts.standing
-    eventually(lambda: any(why in each for each in standing.waits_for()))
+    eventually(
+        lambda: any(why in each for each in standing.waits_for()),
+        what=lambda: str(standing.waits_for()),
+    )
     it.heal()
-    eventually(lambda: not standing.waits_for())
+    eventually(lambda: not standing.waits_for(), what=lambda: str(standing.waits_for()))
