@@ -155,7 +155,11 @@ def _gateway(gateway: Gateway, wanted: tuple[str, ...]) -> Iterator[Finding]:
         if eip is None:
             yield fail(about, f"EIP {ip} is not bound to it", "bind it, or take it out of eips")
         elif not eip.usable:
-            yield fail(about, f"EIP {ip}: {eip.problem}", "nothing new goes on it until then")
+            yield fail(
+                about,
+                f"EIP {ip}: {eip.problem}",
+                "put it right in the console: nothing new goes on it meanwhile",
+            )
         else:
             yield ok(about, f"EIP {ip}{', also serves SNAT' if eip.serves_snat else ''}")
     if not bound:
