@@ -60,3 +60,15 @@ def idle_times(calls: list[Call]) -> list[float]:
     """Of each accepted create but the first: seconds from when the table was free until it came."""
     done = [call for call in calls if call.api == CREATE and not call.code]
     return [b.received - max(a.settles_at, a.replied) for a, b in pairwise(done)]
+
+
+def published(calls: list[Call], ready: dict[str, float]) -> list[float]:
+    """Seconds from when a row was Available to its address in the status of its PodDNAT, sorted."""
+    made = {c.name.partition("_game-")[2]: c for c in calls if c.api == CREATE and not c.code}
+    names = ((name.partition("/")[2], at) for name, at in ready.items())
+    return sorted(at - made[name].settles_at for name, at in names if name in made)
+
+
+def of_ten_nine(values: list[float]) -> float:
+    """The value that nine of ten do not exceed."""
+    return values[int(len(values) * 0.9)]

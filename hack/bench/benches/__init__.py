@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from hack.bench.benches import compare, failover, latency, life, scale, sharing, throughput
+from hack.bench.benches import (
+    compare,
+    failover,
+    latency,
+    life,
+    scale,
+    sharing,
+    throughput,
+    waiting,
+)
 from hack.bench.result import Result
 
 
@@ -20,6 +29,8 @@ PATIENT: dict[str, Bench] = {
     "random": throughput.random_times,
     "fairness": sharing.fairness,
     "throttling": sharing.throttling,
+    "publishing": waiting.publishing,
+    "start-limited": waiting.start_limited,
 }
 """Those that wait for the cloud nearly all the time: they run beside all others."""
 
@@ -28,6 +39,8 @@ BUSY: dict[str, Bench] = {
     "steady-0.2s": throughput.steady_short,
     "relaxed": throughput.relaxed,
     "sixteen": sharing.sixteen,
+    "single": waiting.single,
+    "by-the-second": waiting.by_the_second,
     "latency": latency.latency,
     "deletes": latency.deletes,
     "churn": latency.churn,

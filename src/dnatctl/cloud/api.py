@@ -41,8 +41,12 @@ class CloudApi(Protocol):
     is sent: what was allowed before the wait may not be any more.
     """
 
-    def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
+    def describe_gateways(
+        self, wanted: Collection[str] = (), heard: Callable[[Gateway], None] | None = None
+    ) -> list[Gateway]:
         """The NAT gateways with these IDs, or all of the VPC if none is named, with their EIPs.
+
+        Each takes a call of its own: `heard` is called with each as soon as it is described.
 
         A wanted gateway that is absent, or in another VPC, is returned with its `problem` set, and
         one of which the cloud refuses to say all with `unread`, unless it does so of all.

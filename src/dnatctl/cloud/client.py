@@ -102,7 +102,9 @@ class Cloud:
         return self._sdk.rates()
 
     @_understood(Operation.READ_GATEWAYS)
-    def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
+    def describe_gateways(
+        self, wanted: Collection[str] = (), heard: Callable[[Gateway], None] | None = None
+    ) -> list[Gateway]:
         """See `CloudApi.describe_gateways`."""
         rows = {row.nat_gateway_id: row for row in self._gateway_rows(vpc_id=self._vpc_id)}
         found, errors = [], []
@@ -114,6 +116,9 @@ class Cloud:
                     raise
                 errors.append(error)
                 found.append(self._unread(gateway_id, rows, error))
+            else:
+                if heard is not None:
+                    heard(found[-1])
         if found and all(gateway.unread for gateway in found):
             raise errors[0]  # it is not about one of them
         return found

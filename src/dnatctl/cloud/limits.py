@@ -4,6 +4,10 @@ The vendor counts calls per account, region and API in fixed windows of 60 s and
 of a window once it is used up; the account is shared with consoles and other programs
 (https://help.aliyun.com/en/openapi/throttling-and-quota-management). So a refusal tells how many
 calls of that window were ours: that is our share until the next refusal says otherwise.
+
+Some limits are stated by the second, and counted over the last one. What tells them apart is how
+soon calls pass again: a second later there, at the end of the window here. Until that is known
+calls are spread evenly, which both allow.
 """
 
 from __future__ import annotations
@@ -35,6 +39,19 @@ LOWEST_RATE: Final = 0.2
 BURST: Final = 1.0
 """Seconds' worth of calls that may go out at once after a pause."""
 
+SECOND: Final = 1.0
+"""Length of the other window that limits are stated for."""
+
+SECOND_HEADROOM: Final = 0.97
+"""How much of such a limit is used: one too many costs the time of a call, no more."""
+
+LEAST_BACK_OFF: Final = 0.25
+"""Shortest pause after a refusal, until it is known over which time calls are counted."""
+
+SOON: Final = 2.5
+"""Calls that pass again within so many seconds of a refusal were hardly refused by a window of a
+minute: one in so many ends just then."""
+
 IN_LINE_S: Final = 5.0
 """How often one who waits in line is heard of."""
 
@@ -48,8 +65,9 @@ class AdaptiveLimit:
 
     It starts without a limit, or at `ceiling` calls a second. A refusal sets the pace to the
     share seen and stops the calls until one attempt, after 1, 2, 4, 8, then every 16 s or when
-    the server says, gets through. Every minute without a refusal raises the pace, in doubling
-    steps, so that a raised quota or a departed competitor is noticed.
+    the server says, gets through; the first one as soon as a limit by the second would allow.
+    Every minute without a refusal raises the pace, in doubling steps, so that a raised quota or a
+    departed competitor is noticed.
     """
 
     def __init__(self, ceiling: float | None = None) -> None:
@@ -63,6 +81,12 @@ class AdaptiveLimit:
         self._raise_at = _NEVER
         self._step = 0.0
         self._accepted: deque[list[float]] = deque()
+        self._lately: deque[float] = deque()
+        self._peak = 0
+        self._refused_at = 0.0
+        self._bursts = True
+        self.by_the_second = False
+        """Whether calls are counted over a second, as far as is known."""
 
     def reserve(self, now: float) -> float:
         """0: call now, counted. Otherwise seconds to wait before asking again."""
@@ -72,7 +96,8 @@ class AdaptiveLimit:
         if self.rate is None:
             return 0.0
         # While it is not known whether calls pass again, they go one at a time.
-        interval, burst = (1.0, 0.0) if self._strikes else (1 / self.rate, BURST)
+        burst = BURST if self._bursts and not self._strikes else 0.0
+        interval = 1.0 if self._strikes else 1 / self.rate
         wait = self._next_at - max(burst - interval, 0.0) - now
         if wait > 0:
             return wait
@@ -84,6 +109,7 @@ class AdaptiveLimit:
         self._count(now)
         # One sent before the refusal says nothing about the time after it.
         if self._strikes and now >= self._blocked_until:
+            self._recovered(now)
             self._strikes = 0
             self._window_at = now
             self._raise_at = now + WINDOW
@@ -92,9 +118,11 @@ class AdaptiveLimit:
         """A call was refused for its rate; `retry_after`: the server's hint in seconds."""
         if now < self._blocked_until:
             return
+        back_off = doubled(_BACK_OFF_S, self._strikes)
         if not self._strikes:
             self._settle(now)
-        back_off = doubled(_BACK_OFF_S, self._strikes)
+            self._refused_at = now
+            back_off = min(self._until_room(now), back_off)
         # A hint that proved wrong is not trusted again before the next success.
         if retry_after is not None:
             back_off = max(retry_after, back_off / 2 if self._strikes else 0.0)
@@ -102,9 +130,27 @@ class AdaptiveLimit:
         self._blocked_until = now + back_off
         self._next_at = 0.0
 
+    def _until_room(self, now: float) -> float:
+        """Seconds until a limit by the second, if it is one, would let a call pass again."""
+        if self.by_the_second and self.rate is not None:
+            return 1 / self.rate
+        oldest = next((at for at in self._lately if now - at <= SECOND), now)
+        return max(oldest + SECOND - now, LEAST_BACK_OFF)
+
+    def _recovered(self, now: float) -> None:
+        """Calls pass again: how soon tells over which time they are counted."""
+        soon = now - self._refused_at <= SOON
+        self.by_the_second, self._bursts = soon, not soon
+        if self.by_the_second and self.rate is not None:
+            self.rate = max(self.rate, self._peak * SECOND_HEADROOM)
+            self._next_at = min(self._next_at, now + 1 / self.rate)
+
     def _settle(self, now: float) -> None:
         """Take the share that this refusal reveals as the new pace."""
-        share = max(self._share(now) * HEADROOM, LOWEST_RATE)
+        self._bursts = False
+        self._peak = sum(now - at <= SECOND for at in self._lately)
+        lately, long = self._peak / SECOND * SECOND_HEADROOM, self._share(now) * HEADROOM
+        share = max(lately if self.by_the_second else long, LOWEST_RATE)
         if self.rate is not None:
             # A window that somebody else used up looks like a tiny share: halve at most.
             share = max(share, self.rate / 2)
@@ -131,6 +177,9 @@ class AdaptiveLimit:
 
     def _count(self, now: float) -> None:
         """Remember a call, by the second, for one window."""
+        self._lately.append(now)
+        while self._lately[0] < now - SECOND:
+            self._lately.popleft()
         second = float(int(now))
         if self._accepted and self._accepted[-1][0] == second:
             self._accepted[-1][1] += 1

@@ -1,8 +1,8 @@
 """The life of one replica: its parts are started in order, and stopped in order.
 
 Every replica keeps the Kubernetes views fresh and stands by. Only the leader reads tables, decides
-and writes. Start: caches, lease, gateways, tables; then, and only then, workers. Stop: workers,
-writers, events; the lease is given back last, when nothing can be written any more.
+and writes. Start: caches, lease, gateways, the first table; then, and only then, workers. Stop:
+workers, writers, events; the lease is given back last, when nothing can be written any more.
 """
 
 from __future__ import annotations
@@ -130,7 +130,10 @@ class Controller:
         self.parts.orders.look()
         self.parts.orders.start()
         identity, views = self.parts.identity, self.parts.views
-        if self._wait_for(self.parts.gateways.ready) and self._permitted(identity.settle):
+        # Each gateway serves as soon as its own table is read; a new cluster looks at all of them.
+        gateways = self.parts.gateways
+        begun = gateways.begun if identity.settled else gateways.ready
+        if self._wait_for(begun) and self._permitted(identity.settle):
             with views.lock:
                 views.pool.open()
             self._standing.working = True

@@ -148,6 +148,7 @@ class Parts:
             fence=self.may_write,
             adopted=self.ledger.load,
             idle_s=settings.idle_s,
+            longest_idle_s=settings.longest_idle_s,
             hearts=hearts,
         )
         self.records.on_change(self.gateways.record_changed)

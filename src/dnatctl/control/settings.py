@@ -14,6 +14,7 @@ from dnatctl.table.orphans import USUAL, Patience
 
 IDLE_SHARE = 10
 IDLE_BOUNDS_S = (5.0, 30.0)
+LONGEST_IDLE_SHARE = 0.8
 
 CALL_CONNECT_S = 2.0
 CALL_READ_S = 8.0
@@ -50,6 +51,11 @@ class Settings:
         """How often a table at rest is read, in seconds: a tenth of `resync`, within reason."""
         least, most = IDLE_BOUNDS_S
         return min(self.config.resync, max(least, min(self.config.resync / IDLE_SHARE, most)))
+
+    @property
+    def longest_idle_s(self) -> float:
+        """How often a long one is read at least: what others do to it is found within `resync`."""
+        return max(self.idle_s, LONGEST_IDLE_SHARE * self.config.resync)
 
     def offers(self) -> list[GatewayPool]:
         """The pool as the configuration gives it."""

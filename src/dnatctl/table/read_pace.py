@@ -31,7 +31,7 @@ count: where it cannot be known when it is free, less is left for reading."""
 PATIENCE_S = 5.0
 """After so long whoever waits is worth a read in any case."""
 
-BUSY_IDLE = 2.0
+BUSY_LEISURE = 2.0
 """While own writes are being sent, pages are read all the time: the whole table is read, to see
 what others did to it, so much less often."""
 
@@ -46,7 +46,7 @@ class Facts:
     `unsettled`: the own rows still in flux, in the order in which they were written; `cost`: pages
     that a look at them takes. `strict`: the table takes no write while a row is in flux. `credit`:
     pages that may be read for those who wait (see `earn`). `doubts`: when a reading may settle what
-    readings disagree about, if there is such a thing.
+    readings disagree about, if there is such a thing. `leisure`: see `leisure`.
     """
 
     @property
@@ -63,7 +63,7 @@ class Facts:
     last_read: float
     last_pass: float
     asked: bool
-    idle_s: float
+    leisure: float
     credit: float
     doubts: float | None = None
 
@@ -80,14 +80,18 @@ def next_read(facts: Facts) -> float:
 def _next_usual(facts: Facts) -> float:
     if facts.asked:
         return facts.last_read + KICK_SPACING_S
-    writing = facts.writing and bool(facts.unsettled)
-    idle = whole_due(facts.last_pass, facts.idle_s, writing=writing)
+    idle = facts.last_pass + facts.leisure
     return min(idle, _look(facts)) if facts.unsettled else idle
 
 
-def whole_due(last_pass: float, idle_s: float, *, writing: bool) -> float:
-    """The time at which the whole table is to be read again, although nobody asked."""
-    return last_pass + idle_s * (BUSY_IDLE if writing else 1.0)
+def leisure(rows: int, least: float, most: float, *, writing: bool) -> float:
+    """Seconds after which the whole table is read again although nobody asked.
+
+    A page is read every `least` seconds, so that long tables cost no more calls than short ones,
+    and a table every `most`, so that what others do to it is found.
+    """
+    pages = max(1, -(-rows // PAGE_SIZE))
+    return max(least, min(least * pages * (BUSY_LEISURE if writing else 1.0), most))
 
 
 def _look(facts: Facts) -> float:

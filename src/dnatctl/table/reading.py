@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from dnatctl.model import ForwardEntry
+from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.view import Pass
 
 PAGE_SIZE = 50
@@ -39,6 +39,18 @@ class Collect:
         rows = len({entry.entry_id for entry in self.pages[0]})
         alone = rows == len(self.pages[0]) and not any(self.pages[1:])
         return alone and all(total == rows for total in self.totals)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing moved while it was read, as far as it shows.
+
+        All totals are the number of rows, none is listed twice, none is in flux. A row can be
+        missing all the same, if others deleted one and made one between two answers.
+        """
+        rows = [entry for page in self.pages for entry in page]
+        number = len({entry.entry_id for entry in rows})
+        at_rest = all(entry.status is EntryStatus.AVAILABLE for entry in rows)
+        return at_rest and number == len(rows) and set(self.totals) == {number}
 
     def same_rows(self, other: Collect) -> bool:
         """Whether both list the same rows in the same places."""

@@ -60,7 +60,7 @@ MAX_STEP_S = 5.0
 LATE = 0.5
 LATE_S = 0.01
 """A write sent this much later than it could have been, as a share of the gap and in seconds, still
-tells something."""
+tells something; and one that was refused as long before."""
 
 _GRID = 40
 _EARLY = (0.0, 0.9, 0.5)
@@ -149,7 +149,8 @@ class Pacer:
     def __init__(self) -> None:
         self._known = Experience()
         self._tried = 0
-        self._low = 0.0
+        self.low = 0.0
+        """The longest gap after which this write was refused."""
         self._writes = 0
         self._exploring = False
 
@@ -174,24 +175,24 @@ class Pacer:
 
     def refused(self, gap: float) -> None:
         """A write sent after `gap` seconds was refused because the table was busy."""
-        self._low = max(self._low, gap)
+        self.low = max(self.low, gap)
         if self._exploring:
             self._exploring = False
         else:
             self._tried += 1
-        while self._tried < len(self.tries) and self.tries[self._tried] <= self._low:
+        while self._tried < len(self.tries) and self.tries[self._tried] <= self.low:
             self._tried += 1
 
     def accepted(self, gap: float) -> None:
         """A write sent after `gap` seconds was accepted; the count starts anew."""
-        self._known.learn(min(self._low, gap), gap)
+        self._known.learn(min(self.low, gap), gap)
         self._writes += 1
-        self._low, self._tried = 0.0, 0
+        self.low, self._tried = 0.0, 0
         self._exploring = self._writes % EXPLORE_EVERY == 0 and self.tries[0] > 0
 
     def accepted_late(self) -> None:
         """A write was accepted that says nothing about the busy time: nobody tried earlier."""
-        self._low, self._tried = 0.0, 0
+        self.low, self._tried = 0.0, 0
 
     def _early_gap(self) -> float:
         turn = self._writes // EXPLORE_EVERY
@@ -199,9 +200,9 @@ class Pacer:
 
     def _beyond(self) -> float:
         """The gaps after the last planned one: small steps first, then doubling."""
-        last = max(self._low, self.tries[-1])
+        last = max(self.low, self.tries[-1])
         if not self._known.price or last <= 0:
-            return max(min(self._low * 2, self._low + MAX_STEP_S), FIRST_GAP_S)
+            return max(min(self.low * 2, self.low + MAX_STEP_S), FIRST_GAP_S)
         over = self._tried - len(self.tries)
         return last + min(self._known.price * 2.0 ** min(over, 20), MAX_STEP_S)
 
@@ -326,7 +327,8 @@ class TablePace:
         """A write sent at `sent` was accepted."""
         # The answer to a refused try may have come after the time of the next one.
         late = sent - max(self._settled, self._free_to_try)
-        if self._last.certain and late < self._pacer.gap * LATE + LATE_S:
+        allowed = max(self._pacer.gap * LATE + LATE_S, self._pacer.low)
+        if self._last.certain and late < allowed:
             self._pacer.accepted(sent - self._last.answered)
         else:
             self._pacer.accepted_late()

@@ -107,7 +107,9 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     default_limit: Count = 300
     """The 300 calls in 60 s that most VPC APIs get."""
     window: Annotated[float, msgspec.Meta(gt=0)] = 60.0
-    """Length of the fixed window in which calls are counted."""
+    """Length of the window in which calls are counted."""
+    sliding: bool = False
+    """Whether they are counted over the last window, and not in fixed ones."""
     retry_after: bool = False
     """Whether a throttled answer carries `x-acs-retry-after` (milliseconds)."""
 

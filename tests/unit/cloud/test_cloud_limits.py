@@ -46,6 +46,24 @@ class Account:
 
 
 @dataclass
+class SlidingSecond:
+    """The counter of newer limits: so many calls in any second."""
+
+    per_second: int
+    passed: list[float] = field(default_factory=list)
+
+    def admit(self, now: float) -> bool:
+        self.passed = [at for at in self.passed if at > now - 1.0]
+        if len(self.passed) >= self.per_second:
+            return False
+        self.passed.append(now)
+        return True
+
+    def left_in_window(self, now: float) -> float:
+        return self.passed[0] + 1.0 - now
+
+
+@dataclass
 class Outcome:
     seconds: float
     wasted: float
@@ -54,7 +72,7 @@ class Outcome:
 
 
 def drive(
-    account: Account,
+    account: Account | SlidingSecond,
     calls: int,
     limit: AdaptiveLimit | None = None,
     *,
@@ -89,6 +107,31 @@ def test_alone_under_five_calls_a_second(phase: float, hints: bool) -> None:
     assert outcome.wasted <= (0.005 if hints else 0.02)
     assert outcome.seconds <= 1000 / 5 * 1.1
     assert outcome.longest_gap <= WINDOW + 16
+
+
+@pytest.mark.parametrize("per_second", [2, 5, 20])
+@pytest.mark.parametrize("hints", [False, True])
+@pytest.mark.parametrize("calls", [30, 300, 3000])
+def test_under_a_limit_by_the_second(per_second: int, hints: bool, calls: int) -> None:
+    outcome = drive(SlidingSecond(per_second), calls, hints=hints, round_trip=0.01)
+    assert outcome.wasted <= max(0.02, 4 / calls)
+    assert outcome.seconds <= calls / per_second * 1.15 + 3.0
+    assert outcome.longest_gap <= 3.0
+
+
+@pytest.mark.parametrize("per_second", [5, 20])
+def test_calls_that_come_slower_than_that_are_held_up_once(per_second: int) -> None:
+    """A burst at first, then fewer than the limit allows: no pace is to be kept to."""
+    account, limit = SlidingSecond(per_second), AdaptiveLimit()
+    drive(account, 2 * per_second, limit, round_trip=0.01)
+    now, waited = 2000.0, 0.0
+    for _ in range(100):
+        now += 1.2 / per_second
+        wait = limit.reserve(now)
+        waited, now = waited + wait, now + wait
+        assert account.admit(now)
+        limit.on_success(now)
+    assert waited <= 0.1
 
 
 @pytest.mark.parametrize("phase", PHASES)

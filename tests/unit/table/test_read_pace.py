@@ -16,6 +16,7 @@ from dnatctl.table.read_pace import (
     PROBES,
     Facts,
     earned,
+    leisure,
     next_read,
     read_cost,
 )
@@ -32,7 +33,7 @@ AT_REST = Facts(
     last_read=90.0,
     last_pass=80.0,
     asked=False,
-    idle_s=30.0,
+    leisure=30.0,
     credit=1.0,
 )
 
@@ -56,6 +57,23 @@ class TestAtRest:
         asked = replace(AT_REST, asked=True)
         assert next_read(asked) < asked.now
         assert next_read(replace(asked, last_read=99.9)) == pytest.approx(99.9 + KICK_SPACING_S)
+
+
+class TestLeisure:
+    def test_a_page_is_read_every_so_often(self):
+        assert leisure(50, 30.0, 240.0, writing=False) == 30.0
+        assert leisure(51, 30.0, 240.0, writing=False) == 60.0
+        assert leisure(51, 30.0, 240.0, writing=True) == 120.0
+
+    def test_and_a_table_however_long_before_everything_is_looked_at_again(self):
+        assert leisure(5000, 30.0, 240.0, writing=True) == 240.0
+        assert leisure(5000, 30.0, 20.0, writing=False) == 30.0
+
+    @pytest.mark.parametrize(("tables", "rows"), [(20, 500), (20, 50), (50, 50), (10, 1000)])
+    def test_what_tables_at_rest_cost(self, tables, rows):
+        """Less than the third part of the calls that are allowed, usually 300 a minute."""
+        pages = tables * -(-rows // 50)
+        assert pages * 60.0 / leisure(rows, 30.0, 240.0, writing=False) <= 100
 
 
 class TestAfterTheLastWrite:

@@ -13,7 +13,7 @@ from dnatctl.table.reading import (
     as_pass,
     collect,
 )
-from tests.unit.table.made import row
+from tests.unit.table.made import DELETING, PENDING, row
 
 
 def rows(count: int, first: int = 0) -> tuple[ForwardEntry, ...]:
@@ -163,3 +163,25 @@ def test_the_page_on_which_rows_stand_together():
 def test_a_reading_becomes_a_pass():
     made = as_pass(3.0, Collect((rows(1),), (1,)), atomic=True)
     assert (made.started, made.atomic, list(made.rows)) == (3.0, True, ["fwd-0"])
+
+
+class TestQuiet:
+    """A reading of several pages in which nothing seems to have moved."""
+
+    def read(self, *pages: list[ForwardEntry], totals: list[int] | None = None) -> Collect:
+        total = sum(map(len, pages))
+        return Collect(tuple(map(tuple, pages)), tuple(totals or [total] * len(pages)))
+
+    def test_totals_that_agree_with_what_is_listed(self):
+        assert self.read([row("fwd-1")], [row("fwd-2")], []).quiet
+
+    def test_one_that_does_not(self):
+        assert not self.read([row("fwd-1")], [row("fwd-2")], totals=[2, 1]).quiet
+        assert not self.read([row("fwd-1")], [row("fwd-2")], totals=[3, 3]).quiet
+
+    def test_a_row_that_moved_from_one_page_to_the_next(self):
+        assert not self.read([row("fwd-1")], [row("fwd-1")]).quiet
+
+    def test_a_row_that_is_on_its_way(self):
+        for status in (PENDING, DELETING):
+            assert not self.read([row("fwd-1", status=status)], [row("fwd-2")]).quiet

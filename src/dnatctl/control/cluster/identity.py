@@ -123,14 +123,20 @@ class Identity:
             )
         return ""
 
+    @property
+    def settled(self) -> bool:
+        """Whether this cluster has worked under its cluster ID before: no table need be read to
+        know that it may go on."""
+        return self._facts.get(WORKED_AS) == self._views.marks.cluster_id
+
     def settle(self) -> str:
-        """Whether to begin work now that all tables have been read; returns why not.
+        """Whether to begin work; returns why not. All tables have been read unless it is `settled`.
 
         A cluster that has never worked under its cluster ID does not begin beside another that
         does. One that has goes on: the rows of the other are left alone. Raises KubeError.
         """
         marks = self._views.marks
-        if self._facts.get(WORKED_AS) != marks.cluster_id and not self._views.claimed_rows():
+        if not self.settled and not self._views.claimed_rows():
             if others := self._views.rows_of_others():
                 return shared(marks, others)
             if (orphans := self._views.orphans()) > MANY:

@@ -6,6 +6,7 @@ its rows can be released; nothing new is allocated on it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ import structlog
 
 from dnatctl.clock import Deadline
 from dnatctl.cloud.api import CloudApi, Stopped
-from dnatctl.cloud.errors import CloudError
+from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.poller import TablePoller
 from dnatctl.control.gateway.remains import Remains
@@ -37,6 +38,10 @@ log = structlog.get_logger(__name__)
 GATHER_S = 0.5
 """So long is waited before describing, so that many who ask at once cause one call."""
 
+FIRST_READS = 3
+"""Tables that are read for the first time at once: where calls are limited, twenty at once would
+all be read late, and a gateway serves as soon as its own table is."""
+
 UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
 
@@ -54,6 +59,7 @@ class Gateways:
         fence: Callable[[], bool],
         adopted: Callable[[str], dict[str, str]],
         idle_s: float,
+        longest_idle_s: float | None = None,
         hearts: Heartbeats | None = None,
     ) -> None:
         self._views = views
@@ -64,6 +70,8 @@ class Gateways:
         self._fence = fence
         self._adopted = adopted
         self._idle_s = idle_s
+        self._longest_idle_s = longest_idle_s
+        self._first_reads = threading.Semaphore(FIRST_READS)
         self._threads: dict[str, TableThreads] = {}
         self._ended: list[TableThreads] = []
         self._wanted: dict[str, set[str]] = {}
@@ -149,6 +157,12 @@ class Gateways:
         """Whether every table that can be read has been read once."""
         return self._described and not self.unread()
 
+    def begun(self) -> bool:
+        """Whether some table has been read once, and so its gateway can serve; or none can be."""
+        if self.ready():
+            return True
+        return any(self._views.table(i).read_once for i in list(self._threads))
+
     def unread(self) -> list[str]:
         """Gateways whose table has not been read and may still be, soon."""
         return [
@@ -218,7 +232,10 @@ class Gateways:
         except Stopped:
             return None
         except CloudError as error:
-            self._failed(str(error))
+            if error.kind is ErrorKind.THROTTLED:
+                self.error = str(error)  # the limit for calls says when to go on
+            else:
+                self._failed(str(error))
             log.warning("describing gateways failed", error=self.error)
         except Exception as error:
             self._failed(str(error))
@@ -274,7 +291,8 @@ class Gateways:
         if not asked:
             return
         self._loop.by(CALL_S, "describes gateways")
-        found = {g.gateway_id: g for g in self._cloud.describe_gateways(sorted(asked))}
+        told = self._cloud.describe_gateways(sorted(asked), self._heard)
+        found = {gateway.gateway_id: gateway for gateway in told}
         described = {i: gateway for i, gateway in found.items() if i in asked}
         missing = {i for i, gateway in described.items() if gateway.absent}
         # Twice in a row, and the table is not there either: an odd answer, or a key of another
@@ -313,6 +331,14 @@ class Gateways:
         gone = self._views.disown(row.entry.entry_id for row in rows)
         self.remains.unlisted(gateway_id, gone)
         self._listener.gateway_changed(gateway_id)
+
+    def _heard(self, gateway: Gateway) -> None:
+        """One is described while others are not yet: its table can be read meanwhile."""
+        if not gateway.absent and gateway.gateway_id not in self._threads:
+            with self._views.lock:
+                self._views.absent -= {gateway.gateway_id}
+            self._take_in(gateway)
+            self._loop.by(CALL_S, "describes gateways")
 
     def _as_known(self, gateway: Gateway) -> Gateway:
         """What the cloud does not say is as it said before; if it never did, it is a problem."""
@@ -406,5 +432,7 @@ class Gateways:
             in_doubt=partial(self.describe_soon, gateway_id),
             fence=lambda: self._fence() and not self._views.orders.paused(gateway_id),
             idle_s=self._idle_s,
+            longest_idle_s=self._longest_idle_s,
+            first_reads=self._first_reads,
             hearts=self._hearts,
         )

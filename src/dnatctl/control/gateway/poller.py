@@ -18,7 +18,7 @@ from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
 from dnatctl.model import EntryStatus, ForwardEntry
-from dnatctl.table.read_pace import Facts, earned, next_read, read_cost, whole_due
+from dnatctl.table.read_pace import BUSY_LEISURE, Facts, earned, leisure, next_read, read_cost
 from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, as_pass, collect
 from dnatctl.table.settling import FluxWatch
 from dnatctl.table.view import Change, Pass
@@ -37,6 +37,12 @@ ERROR_PAUSE_S = (1.0, 30.0)
 LOOK_S, REST_S = 1.0, 10.0
 """How often is thought about when to read, at least: while the table changes, and at rest, when who
 writes to it or doubts it wakes the poller."""
+
+PAGE_TRIES = 3
+"""How often a page is asked for, where there are too many calls."""
+
+TURN_S = 0.05
+"""How often a table that waits for its first reading looks whether it has its turn."""
 
 
 class RestlessTableError(Exception):
@@ -82,6 +88,8 @@ class TablePoller:
         listener: Listener,
         remains: Remains,
         idle_s: float,
+        longest_idle_s: float | None = None,
+        first_reads: threading.Semaphore | None = None,
         hearts: Heartbeats | None = None,
     ) -> None:
         self.gateway_id = gateway_id
@@ -94,6 +102,8 @@ class TablePoller:
         self._listener = listener
         self._remains = remains
         self._idle_s = idle_s
+        self._longest_idle_s = longest_idle_s or BUSY_LEISURE * idle_s
+        self._first_reads = first_reads or threading.Semaphore()
         self._table = views.table(gateway_id)
         self._times = _Times()
         self._watch = FluxWatch()
@@ -141,6 +151,17 @@ class TablePoller:
         if wait > 0:
             rests = not facts.unsettled and facts.doubts is None
             return min(wait, self._idle_s, REST_S if rests else LOOK_S)
+        if self._table.read_once:
+            return self._try(facts)
+        if not self._first_reads.acquire(blocking=False):
+            return TURN_S
+        try:
+            return self._try(facts)
+        finally:
+            self._first_reads.release()
+
+    def _try(self, facts: Facts) -> float | None:
+        """Read the table; returns the seconds to the next step, None to end."""
         asked = self._asked.is_set()
         self._asked.clear()
         try:
@@ -178,10 +199,14 @@ class TablePoller:
             last_read=self._times.last_read,
             last_pass=self._times.last_pass,
             asked=self._asked.is_set(),
-            idle_s=self._idle_s,
+            leisure=self._leisure(writing=bool(flux) and self._writer.busy()),
             credit=self._times.credit,
             doubts=doubts,
         )
+
+    def _leisure(self, *, writing: bool) -> float:
+        rows = len(self._table)
+        return leisure(rows, self._idle_s, self._longest_idle_s, writing=writing)
 
     def _earn(self, pace: TablePace) -> None:
         """What was written allows so much to be read; no more is saved than the next two looks."""
@@ -218,7 +243,7 @@ class TablePoller:
         flux = self._flux()
         paged = len(self._table) > PAGE_SIZE
         writing = bool(flux) and self._writer.busy()
-        due = started >= whole_due(self._times.last_pass, self._idle_s, writing=writing)
+        due = started >= self._times.last_pass + self._leisure(writing=writing)
         if not (asked or due):
             self._times.credit = max(self._times.credit - self._times.cost, 0.0)
         if not paged or asked or due or not self._glance(flux, started):
@@ -269,17 +294,29 @@ class TablePoller:
         return collect(self._read_page)
 
     def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
-        self._loop.by(CALL_S, "reads a page")
-        page = self._cloud.read_page(self._table.table_id, number)
-        return page.total, page.entries
+        tries = 0
+        while True:
+            self._loop.by(CALL_S, "reads a page")
+            try:
+                page = self._cloud.read_page(self._table.table_id, number)
+            except CloudError as error:
+                # The limit for calls says when to go on; the pages read so far are not read anew.
+                tries += 1
+                if error.kind is not ErrorKind.THROTTLED or tries == PAGE_TRIES:
+                    raise
+            else:
+                return page.total, page.entries
 
     def _first(self, started: float, collected: Collect) -> tuple[float, Collect]:
         """The first reading decides what is free and what is there: repeat it until it is whole.
 
+        One in which nothing moves is taken for whole: twice as many calls at the start would keep
+        everybody waiting twice as long, and what it may have missed the next reading shows.
+
         Raises RestlessTableError if the table never stands still: it counts as not read.
         """
         for _ in range(FIRST_TRIES):
-            if collected.whole:
+            if collected.whole or collected.quiet:
                 return started, collected
             begun = self._clock.monotonic()
             again = self._collect()

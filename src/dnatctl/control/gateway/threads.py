@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from dnatctl.cloud.api import CloudApi
@@ -40,6 +41,8 @@ class TableThreads:
         in_doubt: Callable[[], None],
         fence: Callable[[], bool],
         idle_s: float,
+        longest_idle_s: float | None = None,
+        first_reads: threading.Semaphore | None = None,
         hearts: Heartbeats | None = None,
         backlog: Backlog | None = None,
     ) -> None:
@@ -64,6 +67,8 @@ class TableThreads:
             listener=listener,
             remains=remains,
             idle_s=idle_s,
+            longest_idle_s=longest_idle_s,
+            first_reads=first_reads,
             hearts=hearts,
         )
 

@@ -58,6 +58,7 @@ class TableWriter:
         self.gateway_id = gateway_id
         self.written_at = 0.0
         """When a write was last accepted: a Unix time, 0 for never."""
+        self._sent = 0.0
         self._views = views
         self._clock = views.clock
         self._cloud = cloud
@@ -201,21 +202,27 @@ class TableWriter:
         if begun is None:
             self._outcomes.withdrawn(pending)
             return
-        sent = self._clock.monotonic()
+        self._sent = self._clock.monotonic()
         try:
             entry_id = self._send(pending)
         except CloudError as error:
             self._next_door.written(pending.write, error.kind)
             if not error.kind.leaves_doubt and pending.lost_at is None:
                 self._views.never_sent(begun)
-            self._outcomes.failed(pending, error, sent)
+            self._outcomes.failed(pending, error, self._sent)
             return
         self.written_at = self._clock.now().timestamp()
         self._next_door.written(pending.write, "ok")
-        self._outcomes.accepted(pending, entry_id, sent)
+        self._outcomes.accepted(pending, entry_id, self._sent)
 
     def _send(self, pending: PendingWrite) -> str:
         with self._lock:
             attempt = self._backlog.attempt(pending)
         token = token_of(self._views.marks, pending, attempt)
-        return send(self._cloud, self._table.table_id, pending.write, token, self._fence)
+        return send(self._cloud, self._table.table_id, pending.write, token, self._let_go)
+
+    def _let_go(self) -> bool:
+        """Whether the write may be sent, which then happens at once: what waited its turn under a
+        rate limit was not sent when it was handed over, and the table's pace is to be told so."""
+        self._sent = self._clock.monotonic()
+        return self._fence()

@@ -72,15 +72,21 @@ class SimulatedTable:
 class Simulated(AtWork):
     """Poller and writer take their steps when they are due, in one thread."""
 
-    def __init__(self, settles: Callable[[], float], **table: Any) -> None:
+    def __init__(
+        self,
+        settles: Callable[[], float],
+        make: type[SimulatedTable] = SimulatedTable,
+        **table: Any,
+    ) -> None:
         super().__init__()
-        self.cloud = SimulatedTable(self.clock, settles, **table)
+        self.cloud = make(self.clock, settles, **table)
         self.threads = self._threads()
         self.writer, self.poller = self.threads.writer, self.threads.poller
         self.found: dict[str, float] = {}
         """When each row was seen Available."""
         self._asked = 0
         self.run(1.0)
+        self.begun = self.clock.monotonic()
 
     def ask(self, pods: int) -> None:
         """So many pods want a row each."""

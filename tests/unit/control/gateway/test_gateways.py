@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
@@ -126,3 +128,39 @@ class TestDescribed:
         it.gateways._describe()
         assert seen
         assert not any(seen)
+
+
+class TestTheBeginning:
+    def test_there_is_work_as_soon_as_one_table_is_read(self, it):
+        it.gateways._described = True
+        it.gateways._threads["ngw-2"] = it.gateways._make_threads("ngw-2")
+        assert not it.gateways.ready()
+        assert it.gateways.begun()
+
+    def test_but_not_before(self, it):
+        it.views.tables.clear()
+        assert not it.gateways.begun()
+
+    def test_a_table_is_read_while_other_gateways_are_still_being_described(self, it):
+        begun: list[str] = []
+        it.gateways._begin = begun.append
+        it.gateways._threads.clear()
+        it.views.absent = frozenset({GATEWAY})
+
+        def described(wanted: object, heard: Callable[[Gateway], None]) -> list[Gateway]:
+            heard(first)
+            assert begun == [GATEWAY]
+            assert not it.views.absent, "who is told that it is there sees that"
+            return [first]
+
+        first = Gateway(GATEWAY, "ftb-1", "zone", "vpc", (eip(),))
+        it.cloud.describe_gateways = described
+        it.gateways.step()
+
+    def test_too_many_calls_are_no_reason_to_wait_longer_than_the_limit_for_calls_says(self, it):
+        def refused(wanted: object, heard: object) -> list[Gateway]:
+            raise CloudError(Operation.READ_EIPS, ErrorKind.THROTTLED)
+
+        it.cloud.describe_gateways = refused
+        assert it.gateways.step() == 0.0
+        assert it.gateways.error

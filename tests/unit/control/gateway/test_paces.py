@@ -4,10 +4,12 @@ and what that costs in calls."""
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
-from tests.unit.control.gateway.simulated import Simulated
+from dnatctl.model import NewEntry
+from tests.unit.control.gateway.simulated import Simulated, SimulatedTable
 
 SMALL, LARGE = 12, 120
 
@@ -75,3 +77,26 @@ def test_a_random_busy_time_costs_three_calls_an_entry():
     it.settle()
     assert (it.cloud.refused + it.cloud.reads - before) / LARGE <= 3.6
     assert of_ten_nine(it.delays()) <= 5.0
+
+
+class UnderALimit(SimulatedTable):
+    """A table whose writes wait for their turn, so many a second, once they are handed over."""
+
+    rate = 5.0
+    next_at = 0.0
+
+    def create_entry(self, table: str, new: NewEntry, token: str, guard: Any = None) -> str:
+        self.clock.advance(max(self.next_at - self.clock.monotonic(), 0.0))
+        self.next_at = self.clock.monotonic() + 1 / self.rate
+        if guard is not None:
+            guard()  # asked when the call has its turn
+        return super().create_entry(table, new, token, guard)
+
+
+def test_waiting_for_a_turn_is_not_taken_for_the_time_that_the_table_is_busy():
+    """Else each try is too early, is refused, and the next one waits for its turn again."""
+    it = Simulated(lambda: 0.3, make=UnderALimit)
+    it.ask(60)
+    it.settle()
+    assert it.cloud.refused <= 12
+    assert max(it.cloud.available.values()) - it.begun <= 60 * 0.35 * 1.15
