@@ -87,7 +87,7 @@ def by_the_second(folder: Path, *, quick: bool) -> Result:
 
 def start_limited(folder: Path, *, quick: bool) -> Result:
     """A start with many long tables where the account allows five calls a second."""
-    gateways, rows, pods = (6, 150, 10) if quick else (20, 500, 20)
+    gateways, rows, pods = (6, 150, 3) if quick else (20, 500, 5)
     result = Result(
         "start-limited", f"{gateways} gateways of {rows} rows, {RATE} calls a second an API"
     )

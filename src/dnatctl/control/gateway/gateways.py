@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 GATHER_S = 0.5
 """So long is waited before describing, so that many who ask at once cause one call."""
 
-FIRST_READS = 3
+FIRST_READS = 2
 """Tables that are read for the first time at once: where calls are limited, twenty at once would
 all be read late, and a gateway serves as soon as its own table is."""
 

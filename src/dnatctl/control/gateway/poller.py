@@ -107,7 +107,8 @@ class TablePoller:
         self._table = views.table(gateway_id)
         self._times = _Times()
         self._watch = FluxWatch()
-        self._hint: str = "last"
+        self._ends: tuple[str, ...] = ("first", "last")
+        """Where in the list new rows may be found: nobody says how it is sorted."""
         self._asked = threading.Event()
         self._asked.set()
         hearts = hearts or Heartbeats(views.clock)
@@ -187,7 +188,7 @@ class TablePoller:
             rows = len(self._table)
             doubts = self._table.doubts_due()
         removing = any(row.entry.status is EntryStatus.DELETING for row in flux)
-        cost = self._times.cost = read_cost(rows, whole=removing or not self._hint)
+        cost = self._times.cost = read_cost(rows, whole=removing or not self._ends)
         self._earn(pace)
         return Facts(
             now=now,
@@ -262,15 +263,19 @@ class TablePoller:
 
         New rows tend to stand together, at one end of the list. What stands there is there.
         """
-        if not flux or EntryStatus.DELETING in flux.values() or not self._hint:
+        if not flux or EntryStatus.DELETING in flux.values():
             return False
         last = -(-len(self._table) // PAGE_SIZE)
-        _, entries = self._read_page(last if self._hint == "last" else 1)
-        with self._views.lock:
-            changes = self._table.merge_part(entries, started)
-        self._tell(changes)
-        found = flux.keys() & {entry.entry_id for entry in entries}
-        return len(found) * 2 >= len(flux)
+        for end in self._ends:
+            _, entries = self._read_page(last if end == "last" else 1)
+            with self._views.lock:
+                changes = self._table.merge_part(entries, started)
+            self._tell(changes)
+            found = flux.keys() & {entry.entry_id for entry in entries}
+            if len(found) * 2 >= len(flux):
+                self._ends = (end,)
+                return True
+        return False
 
     def _pass(self, started: float, flux: dict[str, EntryStatus], *, asked: bool) -> None:
         collected = self._collect()
@@ -354,8 +359,8 @@ class TablePoller:
     def _learn_hint(self, collected: Collect, flux: dict[str, EntryStatus]) -> None:
         place = collected.page_of(flux)
         if place is not None:
-            ends = {len(collected.pages): "last", 1: "first"}
-            self._hint = ends.get(place, "")
+            ends = {len(collected.pages): ("last",), 1: ("first",)}
+            self._ends = ends.get(place, ())
 
     def _tell(self, changes: list[Change]) -> None:
         gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]

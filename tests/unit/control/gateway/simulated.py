@@ -30,10 +30,12 @@ class SimulatedTable:
     clock: FakeClock
     settles: Callable[[], float]
     strict: bool = True
+    newest_first: bool = True
     write_s: float = 0.05
     read_s: float = 0.025
     rows: dict[str, ForwardEntry] = field(default_factory=dict)
     available: dict[str, float] = field(default_factory=dict)
+    made: int = 0
     reads: int = 0
     refused: int = 0
 
@@ -45,6 +47,7 @@ class SimulatedTable:
             self.clock.advance(self.write_s / 2)
             raise CloudError(Operation.CREATE, ErrorKind.BUSY)
         entry_id = f"fwd-{len(self.rows)}"
+        self.made += 1
         self.rows[entry_id] = new.as_row(entry_id)
         self.available[entry_id] = now + self.settles()
         self.clock.advance(self.write_s / 2)
@@ -54,7 +57,8 @@ class SimulatedTable:
         self.reads += 1
         self.clock.advance(self.read_s / 2)
         now = self.clock.monotonic()
-        listed = [self._as_of(row, now) for row in reversed(self.rows.values())]
+        order = reversed if self.newest_first else list
+        listed = [self._as_of(row, now) for row in order(self.rows.values())]
         self.clock.advance(self.read_s / 2)
         page = listed[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
         return SimpleNamespace(total=len(listed), entries=tuple(page))
@@ -104,8 +108,8 @@ class Simulated(AtWork):
     def settle(self, seconds: float = 10_000.0) -> None:
         """Until all that was asked for has been seen Available."""
         end = self.clock.monotonic() + seconds
-        while len(self.found) < self._asked:
-            assert self.clock.monotonic() < end, f"{len(self.found)} of {self._asked}"
+        while self.cloud.made < self._asked or self.cloud.rows.keys() - self.found.keys():
+            assert self.clock.monotonic() < end, f"{self.cloud.made} of {self._asked} made"
             self._step()
 
     def run(self, seconds: float) -> None:

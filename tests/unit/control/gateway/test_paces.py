@@ -10,6 +10,7 @@ import pytest
 
 from dnatctl.model import NewEntry
 from tests.unit.control.gateway.simulated import Simulated, SimulatedTable
+from tests.unit.table.made import EIP, row
 
 SMALL, LARGE = 12, 120
 
@@ -100,3 +101,22 @@ def test_waiting_for_a_turn_is_not_taken_for_the_time_that_the_table_is_busy():
     it.settle()
     assert it.cloud.refused <= 12
     assert max(it.cloud.available.values()) - it.begun <= 60 * 0.35 * 1.15
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_new_row_in_a_long_table_is_found_with_two_pages_at_most(newest_first):
+    """Wherever the list has its new rows: the whole table need not be read to learn that."""
+    it = Simulated(lambda: 1.0, newest_first=newest_first)
+    for n in range(500):
+        entry_id = f"fwd-old-{n}"
+        it.cloud.rows[entry_id] = row(entry_id, f"{EIP}:{9000 + n}", f"10.1.{n // 200}.{n % 200}:1")
+        it.cloud.available[entry_id] = 0.0
+    it.poller.read_soon()
+    it.run(1.0)
+    before = it.cloud.reads
+    it.ask(1)
+    it.run(0.9)
+    looked = it.cloud.reads
+    it.settle()
+    assert it.cloud.reads - looked <= 4, "looks that find it in flux or usable"
+    assert it.cloud.reads - before <= 8
