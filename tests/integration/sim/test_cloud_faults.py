@@ -74,6 +74,18 @@ class TestThrottle:
         with refused("Throttling.User"):
             site.entries(forward_table_id=OTHER_TABLE)
 
+    def test_a_window_that_slides_lets_one_through_as_one_leaves_it(self, site: Site) -> None:
+        site.cloud.set_knobs(sliding=True)
+        for _ in range(3):
+            site.clock.advance(20)
+            site.entries()
+        with refused("Throttling.User"):
+            site.entries()
+        site.clock.advance(21)
+        site.entries()
+        with refused("Throttling.User"):
+            site.entries()
+
     def test_it_may_say_how_long_to_wait(self, site: Site) -> None:
         site.cloud.set_knobs(retry_after=True)
         for _ in range(3):
