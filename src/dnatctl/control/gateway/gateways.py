@@ -6,7 +6,6 @@ its rows can be released; nothing new is allocated on it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ import structlog
 from dnatctl.clock import Deadline
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.poller import TablePoller
 from dnatctl.control.gateway.remains import Remains
@@ -37,10 +37,6 @@ log = structlog.get_logger(__name__)
 
 GATHER_S = 0.5
 """So long is waited before describing, so that many who ask at once cause one call."""
-
-FIRST_READS = 2
-"""Tables that are read for the first time at once: where calls are limited, twenty at once would
-all be read late, and a gateway serves as soon as its own table is."""
 
 UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
@@ -71,7 +67,7 @@ class Gateways:
         self._adopted = adopted
         self._idle_s = idle_s
         self._longest_idle_s = longest_idle_s
-        self._first_reads = threading.Semaphore(FIRST_READS)
+        self._first_reads = FirstReads()
         self._threads: dict[str, TableThreads] = {}
         self._ended: list[TableThreads] = []
         self._wanted: dict[str, set[str]] = {}

@@ -11,6 +11,7 @@ import structlog
 from dnatctl.backoff import doubled
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.mends import hindrance
 from dnatctl.control.gateway.remains import Remains
@@ -89,7 +90,7 @@ class TablePoller:
         remains: Remains,
         idle_s: float,
         longest_idle_s: float | None = None,
-        first_reads: threading.Semaphore | None = None,
+        first_reads: FirstReads | None = None,
         hearts: Heartbeats | None = None,
     ) -> None:
         self.gateway_id = gateway_id
@@ -103,7 +104,7 @@ class TablePoller:
         self._remains = remains
         self._idle_s = idle_s
         self._longest_idle_s = longest_idle_s or BUSY_LEISURE * idle_s
-        self._first_reads = first_reads or threading.Semaphore()
+        self._first_reads = first_reads or FirstReads()
         self._table = views.table(gateway_id)
         self._times = _Times()
         self._watch = FluxWatch()
@@ -154,12 +155,12 @@ class TablePoller:
             return min(wait, self._idle_s, REST_S if rests else LOOK_S)
         if self._table.read_once:
             return self._try(facts)
-        if not self._first_reads.acquire(blocking=False):
+        if not self._first_reads.begin(self.gateway_id, facts.now):
             return TURN_S
         try:
             return self._try(facts)
         finally:
-            self._first_reads.release()
+            self._first_reads.end(self.gateway_id, read=self._table.read_once)
 
     def _try(self, facts: Facts) -> float | None:
         """Read the table; returns the seconds to the next step, None to end."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.poller import TablePoller
 from dnatctl.control.gateway.remains import Remains
@@ -42,7 +42,7 @@ class TableThreads:
         fence: Callable[[], bool],
         idle_s: float,
         longest_idle_s: float | None = None,
-        first_reads: threading.Semaphore | None = None,
+        first_reads: FirstReads | None = None,
         hearts: Heartbeats | None = None,
         backlog: Backlog | None = None,
     ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 from dnatctl.cloud.api import Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.first_reads import AT_ONCE, LONGEST_S, FirstReads
 from dnatctl.control.gateway.poller import ERROR_PAUSE_S, LOOK_S, REST_S, TURN_S, TablePoller
 from dnatctl.model import EntryStatus
 from tests.unit.control.gateway.made import LOBBY, AtWork
@@ -88,37 +88,51 @@ class TestFailures:
 class TestTheFirstReading:
     """A gateway serves as soon as its own table is read."""
 
-    def unread(self, it: AtWork, turns: threading.Semaphore) -> TablePoller:
+    def unread(self, it: AtWork, turns: FirstReads) -> TablePoller:
         it.views.tables.clear()
         it.gateways._first_reads = turns
         return it.gateways._make_threads(GATEWAY).poller
 
-    def test_a_table_waits_while_others_are_read_for_the_first_time(self, it):
-        turns = threading.Semaphore(0)
+    def test_a_table_waits_while_another_is_read_for_the_first_time(self, it):
+        turns = FirstReads()
         poller = self.unread(it, turns)
+        assert turns.begin("ngw-2", it.clock.monotonic())
         assert poller.step() == TURN_S
         assert not it.views.table(GATEWAY).read_once
-        turns.release()
+        turns.end("ngw-2", read=False)
         poller.step()
         assert it.views.table(GATEWAY).read_once
-        assert turns.acquire(blocking=False), "the next one has its turn"
+
+    def test_once_one_is_read_a_few_are_read_at_a_time(self, it):
+        turns = FirstReads()
+        self.unread(it, turns).step()
+        others = [turns.begin(f"ngw-{n}", 0.0) for n in range(2, 3 + AT_ONCE)]
+        assert others == [True] * AT_ONCE + [False]
 
     def test_a_reading_that_fails_holds_up_no_other(self, it):
-        turns = threading.Semaphore(1)
+        turns = FirstReads()
         poller = self.unread(it, turns)
         failing(it, CloudError(Operation.CREATE, ErrorKind.UNKNOWN))
         poller.step()
-        assert turns.acquire(blocking=False)
+        assert turns.begin("ngw-2", 0.0)
+        assert not turns.begin("ngw-3", 0.0), "the first one has the limit for calls for itself"
+
+    def test_nor_does_one_that_is_not_answered(self, it):
+        turns = FirstReads()
+        assert turns.begin("ngw-2", it.clock.monotonic())
+        it.clock.advance(LONGEST_S)
+        self.unread(it, turns).step()
+        assert it.views.table(GATEWAY).read_once
 
     def test_pages_in_which_nothing_moved_are_read_once(self, it):
         numbers = self.paged(it, 120)
-        self.unread(it, threading.Semaphore(1)).step()
+        self.unread(it, FirstReads()).step()
         assert numbers == [1, 2, 3]
         assert len(it.views.table(GATEWAY)) == 120
 
     def test_pages_with_a_row_in_flux_are_read_until_two_readings_agree(self, it):
         numbers = self.paged(it, 120, PENDING)
-        self.unread(it, threading.Semaphore(1)).step()
+        self.unread(it, FirstReads()).step()
         assert numbers == [1, 2, 3, 1, 2, 3]
 
     def test_a_page_that_is_asked_for_too_often_is_asked_for_again_and_not_all_of_them(self, it):
@@ -132,7 +146,7 @@ class TestTheFirstReading:
             return read_page(table, number)
 
         it.cloud.read_page = throttled
-        self.unread(it, threading.Semaphore(1)).step()
+        self.unread(it, FirstReads()).step()
         assert numbers == [1, 2, 3]
         assert it.views.table(GATEWAY).read_once
 

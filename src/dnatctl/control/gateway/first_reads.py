@@ -1,0 +1,39 @@
+"""Turns for the first readings of tables: a gateway serves as soon as its own table is read.
+
+Where calls are limited, twenty tables that are read at once are all read late. So the first one has
+the limit for itself, and after that a few share it. Times are those of the monotonic clock.
+"""
+
+from __future__ import annotations
+
+import threading
+
+AT_ONCE = 2
+"""Tables that are read for the first time at once, once one has been read."""
+
+LONGEST_S = 4.0
+"""A reading that takes longer holds up no other: its gateway may not answer."""
+
+
+class FirstReads:
+    """Who reads a table for the first time. Any thread may call it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun: dict[str, float] = {}
+        self._most = 1
+
+    def begin(self, gateway_id: str, now: float) -> bool:
+        """Whether it is that gateway's turn; it says so when it is over."""
+        with self._lock:
+            if sum(now - at < LONGEST_S for at in self._begun.values()) >= self._most:
+                return False
+            self._begun[gateway_id] = now
+            return True
+
+    def end(self, gateway_id: str, *, read: bool) -> None:
+        """The turn is over; `read`: the table has been read."""
+        with self._lock:
+            del self._begun[gateway_id]
+            if read:
+                self._most = AT_ONCE
