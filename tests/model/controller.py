@@ -268,6 +268,7 @@ class Process:
             for uid, record in self.backlog._records.items()
             if any(pending.wanted for pending in record.pending)
         }
+        gateways._asked = {uid: {GATEWAY} for uid in self.backlog._records}
         return gateways
 
     @property
