@@ -96,7 +96,7 @@ def test_what_is_written_for_pods_that_there_are_not_reserves_nothing(it: Stage)
             claim = [(port, port - first + 1) for port in ports]
             write(it, f"forged-{ip}-{first}", claim, ip)
     world = it.running[0].controller.parts.views
-    eventually(lambda: sum(key.namespace == "forgers" for key in world._keys.values()) == 12)
+    eventually(lambda: sum(key.namespace == "forgers" for key in world.records.keys.values()) == 12)
     assert taken(it, "forgers") == 1
     it.move_to("neighbours")
     it.pod("web", "100-199")
