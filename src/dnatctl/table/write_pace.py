@@ -253,20 +253,15 @@ def _cheapest(grid: list[float], share: list[float], price: float) -> list[float
     for (t0, s0), (t1, s1) in pairwise(zip(grid, share, strict=True)):
         area.append(area[-1] + (t1 - t0) * (s0 + s1) / 2)
     last = len(grid) - 1
-    cost, after = [0.0] * len(grid), [last] * len(grid)
-
-    def hop(i: int, k: int) -> float:
-        idle = area[k] - area[i] - share[i] * (grid[k] - grid[i])
-        return idle + price * (1 - share[k]) + cost[k]
-
+    after = [last] * len(grid)
+    # To begin with k; a hop from i to k costs this less area[i] + share[i] * (grid[k] - grid[i]).
+    begin = [a + price * (1 - s) for a, s in zip(area, share, strict=True)]
     for i in range(last - 1, -1, -1):
-        after[i] = min(range(i + 1, len(grid)), key=lambda k: hop(i, k))
-        cost[i] = hop(i, after[i])
-
-    def begin(k: int) -> float:
-        return area[k] + price * (1 - share[k]) + cost[k]
-
-    chosen = [min(range(len(grid)), key=begin)]
+        hops = [b - share[i] * t for b, t in zip(begin[i + 1 :], grid[i + 1 :], strict=True)]
+        least = min(hops)
+        after[i] = i + 1 + hops.index(least)
+        begin[i] += least + share[i] * grid[i] - area[i]
+    chosen = [begin.index(min(begin))]
     while chosen[-1] != last:
         chosen.append(after[chosen[-1]])
     return [grid[k] for k in chosen]
