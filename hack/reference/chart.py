@@ -6,6 +6,7 @@
 | `templates/rbac.yaml` | `manifests/base/rbac.yaml` |
 | `templates/pod-condition.yaml` | `manifests/pod-condition/rbac.yaml` |
 | `templates/write-guard.yaml` | `manifests/components/write-guard/policy.yaml` |
+| `templates/namespace-selector.yaml` | `manifests/components/namespace-selector/rbac.yaml` |
 | `templates/admission.yaml` | `manifests/components/admission/policy.yaml` |
 | `configuration-keys.txt`, `placeholders.txt`, `values.schema.json` | the configuration's model |
 | `README.md` | the same, and `values.yaml` |
@@ -41,6 +42,7 @@ PUBLISHES = f"or {KRUISE} (default dict .Values.publish).annotation"
 POLICIES = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 SERVED = f'(.Capabilities.APIVersions.Has "{POLICIES}")'
 GUARDED = f"and .Values.writeGuard.enabled {SERVED}"
+SELECTED = "(.Values.namespaces).selector"
 ADMITTED = f"and .Values.admission.enabled {SERVED}"
 
 DEPLOYMENT: dict[str, tuple[str, str]] = {
@@ -100,6 +102,9 @@ def files() -> dict[Path, str]:
         ),
         CHART / "templates" / "write-guard.yaml": _wrapped(
             "components/write-guard/policy.yaml", GUARDED
+        ),
+        CHART / "templates" / "namespace-selector.yaml": _wrapped(
+            "components/namespace-selector/rbac.yaml", SELECTED
         ),
         CHART / "templates" / "admission.yaml": _wrapped(
             "components/admission/policy.yaml", ADMITTED

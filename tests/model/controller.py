@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
+from dnatctl.config import Namespaces
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.control.gateway.threads import TableThreads
 from dnatctl.control.gateway.writer import TableWriter
 from dnatctl.control.sight.look import Lookout, _Answers
+from dnatctl.control.sight.spaces import Spaces
 from dnatctl.control.sight.tenancy import Nodes
 from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
@@ -136,11 +138,13 @@ class Process:
     def lookout(self) -> Lookout:
         """What a worker looks with."""
         enis: Any = _ENIS
+        nothing: Any = None
         lookout = Lookout(
             self.views,
             self.pods,
             self.records,
-            rules=lambda: RULES,
+            rules=lambda _: RULES,
+            spaces=Spaces(nothing, nothing, Namespaces),
             policy=lambda: self.setup.policy,
             nodes=dead_node(),
             lookups=self.server,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -82,8 +83,18 @@ def _facts(it: Asking, key: Key) -> PodFacts:
         lead=lead,
         lead_problem=problem,
         status=status,
-        rules=rules_of(status),
+        rules=rules_of(status, partial(_labels, it)),
     )
+
+
+def _labels(it: Asking, namespace: str) -> Mapping[str, str] | None:
+    """Those of the namespace; None where they may not be read."""
+    from dnatctl.kube.namespaces import labels_now
+
+    try:
+        return labels_now(it.client, namespace)
+    except KubeError:
+        return None
 
 
 def _record(it: Asking, key: Key) -> tuple[bool, PodDNAT | None]:

@@ -19,6 +19,7 @@ from dnatctl.config.schema import (
     NetworkController,
     Publishing,
 )
+from dnatctl.config.selector import LabelSelector
 from dnatctl.config.tenants import Namespaces
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "EntryPolicy",
     "Fixed",
     "GatewayConfig",
+    "LabelSelector",
     "Mistake",
     "Namespaces",
     "NetworkController",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from dnatctl.config.types import (
     Duration,
     NamespaceOrRest,
     NamespacePattern,
+    Selector,
 )
 
 EVERY_NAMESPACE = "*"
@@ -26,7 +28,13 @@ class Namespaces(Section):
     """Which namespaces may expose pods, and how much."""
 
     allow: Annotated[tuple[NamespacePattern, ...], NAMESPACES] = ()
-    """Namespaces whose pods may be exposed. Empty: all."""
+    """Namespaces whose pods may be exposed. Empty: all, unless there is a `selector`."""
+
+    selector: Selector | None = None
+    """Labels of namespaces whose pods may be exposed, besides those that `allow` names, such as
+    `dnat=allowed` or `team in (games, ads),!internal`. A label that changes counts at once. dnatctl
+    needs leave to list and watch namespaces (the component namespace-selector; the chart gives it).
+    Absent: labels mean nothing."""
 
     deny: Annotated[tuple[NamespacePattern, ...], NAMESPACES] = ()
     """Namespaces whose pods are refused, even if allowed above. What pods of a refused namespace
@@ -46,14 +54,31 @@ class Namespaces(Section):
     number for every namespace, or `{games: 50, "*": 5}`, where `*` is every other one and no `*`
     means no limit. What is exposed already stays when the number is lowered."""
 
-    def denial(self, namespace: str) -> str:
-        """The rule by which pods of that namespace may not be exposed; empty if they may."""
+    def denial(self, namespace: str, labels: Mapping[str, str] | None = None) -> str:
+        """The rule by which pods of that namespace may not be exposed; empty if they may.
+
+        `labels`: those of the namespace, None if they are not known.
+        """
         for pattern in self.deny:
             if fnmatchcase(namespace, pattern):
                 return f"namespaces.deny has {pattern}"
-        if not self.allow or any(fnmatchcase(namespace, pattern) for pattern in self.allow):
+        if not (self.allow or self.selector) or self._is_named(namespace):
             return ""
-        return f"namespaces.allow has only {', '.join(self.allow)}"
+        if self.selector and labels is not None and self.selector.selects(labels):
+            return ""
+        unknown = ", and its labels are not known" if labels is None else ""
+        rules = [f"namespaces.allow has only {', '.join(self.allow)}"] if self.allow else []
+        rules += [f"namespaces.selector is {self.selector}{unknown}"] if self.selector else []
+        return " and ".join(rules)
+
+    def needs_labels(self, namespace: str) -> bool:
+        """Whether it depends on the labels of the namespace whether its pods may be exposed."""
+        if self.selector is None or self._is_named(namespace):
+            return False
+        return not any(fnmatchcase(namespace, pattern) for pattern in self.deny)
+
+    def _is_named(self, namespace: str) -> bool:
+        return any(fnmatchcase(namespace, pattern) for pattern in self.allow)
 
     def limit(self, namespace: str) -> int | None:
         """Most endpoints that namespace may have; None: as many as it likes."""

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from dnatctl.config.selector import LabelSelector
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -150,3 +152,9 @@ GatewayID = Annotated[
 Kind = Annotated[StrictStr, Field(pattern=r"^[A-Z][A-Za-z0-9]{0,62}$")]
 NamespacePattern = Annotated[StrictStr, Field(pattern=r"^[a-z0-9*]([a-z0-9*-]{0,61}[a-z0-9*])?$")]
 NamespaceOrRest = Annotated[StrictStr, Field(pattern=r"^(\*|[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)$")]
+Selector = Annotated[
+    LabelSelector,
+    BeforeValidator(LabelSelector.parse),
+    WithJsonSchema({"type": "string"}),
+    Allowed("a label selector, such as dnat=allowed or team in (games, ads),!internal"),
+]

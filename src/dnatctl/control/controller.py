@@ -89,6 +89,7 @@ class Controller:
         self._main = self._hearts.of_this_thread("dnatctl-main")
         self._watchdog.start()
         self.parts.doors.start()
+        self.parts.spaces.begin()
         for informer in self.parts.informers:
             informer.start()
         self.parts.events.start()
@@ -161,7 +162,7 @@ class Controller:
         self.parts.sweeper.stop(drain.left)
         quiet = self.parts.gateways.stop(drain) and idle
         self.parts.events.stop(2.0)
-        for informer in self.parts.informers:
+        for informer in self.parts.watching():
             informer.stop()
         if not self._settings.dry_run:
             # A write that is still under way must not meet another leader's: let the Lease expire.

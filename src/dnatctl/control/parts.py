@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.api import CloudApi
@@ -23,6 +24,7 @@ from dnatctl.control.sight.definition import DefinitionKeeper
 from dnatctl.control.sight.look import Lookout
 from dnatctl.control.sight.lookups import KubeLookups
 from dnatctl.control.sight.resolver import EniResolver, forgetting
+from dnatctl.control.sight.spaces import Spaces
 from dnatctl.control.sight.tenancy import Nodes
 from dnatctl.control.standing import Standing
 from dnatctl.control.state.signals import Signals
@@ -36,6 +38,7 @@ from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.informer import Informer
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.namespaces import Namespace, NamespaceSource
 from dnatctl.kube.nodes import Node, NodeSource
 from dnatctl.kube.orders import OrdersApi
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served, known_uids
@@ -86,6 +89,10 @@ class Parts:
         """Whether this replica leads, for long enough to send one call more."""
         return self.elector.is_leader(spare=LONGEST_CALL_S) and not self.settings.dry_run
 
+    def watching(self) -> tuple[Informer[Any], ...]:
+        """Every informer that was started, or is to be."""
+        return (*self.informers, *self.spaces.informers())
+
     def busy(self) -> str:
         """What is being done now, or about to be; "" at rest."""
         if self.queue.unfinished_seconds() > 0 or len(self.queue) > 0:
@@ -128,6 +135,8 @@ class Parts:
         records = PodDNATSource(self.record_api.served)
         self.records: Informer[PodDNAT] = informer(records, unserved=self.definition.lost)
         self.nodes: Informer[Node] = informer(NodeSource())
+        namespaces: Informer[Namespace] = informer(NamespaceSource())
+        self.spaces = Spaces(namespaces, self.client, lambda: self.settings.config.namespaces)
         self.pods.on_change(forgetting(self.enis))
         self.informers = (self.pods, self.records, self.nodes)
         self.ledger = Ledger(self.writing, self.settings.namespace)
@@ -137,6 +146,7 @@ class Parts:
         # In this order: whoever is told of a node finds its addresses.
         self.node_index = Nodes(self.nodes, listed=self.nodes.synced.is_set)
         self.nodes.on_change(self.signals.node_changed)
+        namespaces.on_change(self.signals.namespace_changed)
 
     def _make_leader_parts(self, callbacks: LeaseCallbacks) -> None:
         settings, clock, hearts = self.settings, self.clock, self.hearts
@@ -165,6 +175,7 @@ class Parts:
             rules=settings.rules,
             policy=self.policy,
             nodes=self.node_index,
+            spaces=self.spaces,
             lookups=self.lookups,
             gateways=lambda: self.gateways,
             enis=self.enis,
@@ -194,7 +205,7 @@ class Parts:
             hearts=hearts,
         )
         self.reloader = Reloader(
-            settings, self.views, self.gateways, self.signals, self.permission.tell
+            settings, self.views, self.gateways, self.signals, self.permission.tell, self.spaces
         )
         self.report = self._make_report(pod_api)
         self.workers = Workers(
@@ -245,6 +256,7 @@ class Parts:
             obstacle=self._obstacle,
             notes=self._notes,
             holder=self.elector.leader,
+            spaces=self.spaces.check,
         )
         self.board = Board(
             self.views,
@@ -254,6 +266,7 @@ class Parts:
             self.settings,
             standing=self.standing,
             told=self.report.told,
+            labels=self.spaces.labels,
         )
         self._register_gauges()
         live = {"threads": self.hearts.complaint}
@@ -279,7 +292,7 @@ class Parts:
         self.metrics.threads_late.set_function(lambda: len(self.hearts.in_trouble()))
         inventory = Inventory(self.views, self.gateways, self.settings)
         registry.register(PoolCollector(inventory.ips, inventory.tables, inventory.quotas))
-        registry.register(WatchCollector(partial(watch_counts, self.informers, self.clock)))
+        registry.register(WatchCollector(lambda: watch_counts(self.watching(), self.clock)))
         registry.register(PodCollector(self.board.pods))
 
     def _interface_found(self, ip: str) -> None:

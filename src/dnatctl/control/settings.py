@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from dnatctl.config import Config, EntryPolicy
@@ -18,6 +19,9 @@ LONGEST_IDLE_SHARE = 0.8
 
 CALL_CONNECT_S = 2.0
 CALL_READ_S = 8.0
+LabelsOf = Callable[[str], Mapping[str, str] | None]
+"""The labels of a namespace; None where they are not known."""
+
 LONGEST_CALL_S = CALL_CONNECT_S + CALL_READ_S
 """A write is sent only if no other replica may take over for so long: by then the call, however
 slow, has ended."""
@@ -80,12 +84,15 @@ class Settings:
         """Whether entries may be deleted."""
         return not (self.dry_run or self.config.policy is EntryPolicy.UPSERT_ONLY)
 
-    def rules(self) -> Rules:
+    def rules(self, labels: LabelsOf | None = None) -> Rules:
         """Which pods may be exposed."""
         config, made = self.config, self._rules
         if made is None or made[0] is not config:
             made = self._rules = (config, self._make_rules(config))
-        return made[1]
+        namespaces = config.namespaces
+        if labels is None or namespaces.selector is None:
+            return made[1]
+        return replace(made[1], denial=lambda name: namespaces.denial(name, labels(name)))
 
     @staticmethod
     def _make_rules(config: Config) -> Rules:

@@ -16,7 +16,8 @@ class Standing:
     """The state of one replica. `stop` is set when it is to end.
 
     `obstacle` says what else keeps a leader from working; `notes` are lines of what is wrong and
-    stops nothing; `holder` is who leads, as far as is known.
+    stops nothing; `holder` is who leads, as far as is known; `spaces` says why it is not known
+    which labels namespaces have, where they decide.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Standing:
         obstacle: Callable[[], str],
         notes: Callable[[], Iterable[str]],
         holder: Callable[[], str],
+        spaces: Callable[[], str],
     ) -> None:
         self.leading = threading.Event()
         self.working = False
@@ -42,6 +44,7 @@ class Standing:
         self._obstacle = obstacle
         self._notes = notes
         self._holder = holder
+        self._spaces = spaces
         self._since = ""
 
     def led(self) -> None:
@@ -50,14 +53,14 @@ class Standing:
         self.leading.set()
 
     def synced(self) -> bool:
-        """Whether pods and PodDNATs have been listed."""
-        return self._pods.synced.is_set() and self._records.synced.is_set()
+        """Whether all has been listed that decisions rest on."""
+        return not self.check_caches()
 
     def check_caches(self) -> str:
         """What is wrong with the caches."""
-        if self.synced():
-            return ""
         caches = (self._pods, self._records)
+        if all(each.synced.is_set() for each in caches):
+            return self._spaces()
         why = "; ".join(f"{each.resource}: {each.trouble}" for each in caches if each.trouble)
         return f"pods or PodDNATs have not been listed yet{': ' if why else ''}{why}"
 

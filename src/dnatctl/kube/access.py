@@ -86,18 +86,37 @@ _PUBLISHES: Final = Leave(
 )
 
 
+_LABELS: Final = tuple(
+    Leave(
+        verb,
+        "",
+        "namespaces",
+        "the controller does not begin, as namespaces.selector asks for labels: see"
+        " manifests/components/namespace-selector",
+    )
+    for verb in ("list", "watch")
+)
+
+
 def needed(
-    client: KubeClient, kinds: Iterable[str], namespace: str, *, condition: bool, annotation: bool
+    client: KubeClient,
+    kinds: Iterable[str],
+    namespace: str,
+    *,
+    condition: bool,
+    annotation: bool,
+    labels: bool,
 ) -> Iterator[tuple[Leave, bool]]:
     """What is needed, and whether this account has it; `kinds` are those of stateful workloads,
     `namespace` is the controller's; `condition` whether pods are to be told how they stand,
-    `annotation` whether on themselves.
+    `annotation` whether on themselves; `labels` whether those of namespaces decide.
 
     Asked by SelfSubjectAccessReview, which every account may do. Raises KubeError.
     https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
     """
-    tells = [leave for leave, wanted in ((_TELLS, condition), (_PUBLISHES, annotation)) if wanted]
-    for leave in (*_BASIC, *tells, *_of_kinds(client, {BASIC_KIND, *kinds})):
+    wished = ((_TELLS, condition), (_PUBLISHES, annotation), *((each, labels) for each in _LABELS))
+    asked = [leave for leave, is_wished in wished if is_wished]
+    for leave in (*_BASIC, *asked, *_of_kinds(client, {BASIC_KIND, *kinds})):
         yield leave, _may(client, leave)
     for leave in _OWN:
         yield leave.within(namespace), _may(client, leave.within(namespace))

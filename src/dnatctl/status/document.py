@@ -132,6 +132,7 @@ class RulesInForce(Struct, frozen=True, rename="camel", omit_defaults=True):
 
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
+    selector: str = ""
     vpc_cidrs: tuple[str, ...] = msgspec.field(default=(), name="vpcCIDRs")
     stateful_kinds: tuple[str, ...] = ()
     max_ports_per_pod: int = 0

@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from ipaddress import IPv4Network
 
-from dnatctl.config import Namespaces
+from dnatctl.config import LabelSelector, Namespaces
 from dnatctl.model import MOST_PORTS, PortRange
 from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT
 from dnatctl.orders import Orders
 from dnatctl.plan.exposure import Ask, Exposure, Rules, read_exposure
-from dnatctl.status.document import PortStatus, State, StatusDocument
+from dnatctl.status.document import PortStatus, RulesInForce, State, StatusDocument
 from dnatctl.status.near import OwnerNotes, misses
 from dnatctl.times import parse_time
 
@@ -82,18 +83,36 @@ class Explanation:
         return all(link.standing is LinkState.GOOD for link in self.links)
 
 
-def rules_of(status: StatusDocument | None) -> Rules:
-    """The configuration's rules as the leader tells them; those that forbid least without it."""
+def rules_of(
+    status: StatusDocument | None,
+    labels: Callable[[str], Mapping[str, str] | None] = lambda _: None,
+) -> Rules:
+    """The configuration's rules as the leader tells them; those that forbid least without it.
+
+    `labels`: of a namespace, asked for only where they decide; None where nobody tells: then they
+    are taken for allowed.
+    """
     if status is None:
         return Rules(max_ports=MOST_PORTS)
     told = status.rules
     return Rules(
-        denial=Namespaces(allow=told.allow, deny=told.deny).denial,
+        denial=partial(_denial, told, labels),
         networks=tuple(map(IPv4Network, told.vpc_cidrs)),
         stateful_kinds=frozenset(told.stateful_kinds),
         max_ports=told.max_ports_per_pod,
         denied_ports=tuple(map(PortRange.read, told.denied_ports)),
     )
+
+
+def _denial(
+    told: RulesInForce, labels: Callable[[str], Mapping[str, str] | None], namespace: str
+) -> str:
+    selector = LabelSelector.parse(told.selector) if told.selector else None
+    rules = Namespaces(allow=told.allow, deny=told.deny, selector=selector)
+    if not rules.needs_labels(namespace):
+        return rules.denial(namespace)
+    known = labels(namespace)
+    return rules.denial(namespace, known) if known is not None else ""
 
 
 def explain(facts: PodFacts) -> Explanation:

@@ -53,6 +53,67 @@ def test_a_namespace_that_is_denied_loses_what_it_has_after_the_grace(it: Stage)
     it.assert_at_rest(but=[("casino", "web"), ("casino", "fixed")])
 
 
+LABELLED = {"selector": "dnat=allowed", "allow": ["default"], "grace": "1s"}
+
+
+def label(it: Stage, **labels: str | None) -> None:
+    """Label the namespace that we are in; None takes a label away."""
+    it.kube.store.patch("namespaces", "", it.ns, {"metadata": {"labels": labels}})
+
+
+def test_labels_of_a_namespace_let_its_pods_in_and_out_as_they_change(it: Stage) -> None:
+    it.config |= {"namespaces": LABELLED, "resync": "1h"}
+    it.start_controller()
+    it.move_to("games")
+    it.pod("web")
+    assert "namespaces.selector is dnat=allowed" in it.told("web", "NamespaceDenied")
+    assert not it.own_rows()
+    label(it, dnat="allowed")
+    it.ready("web")
+    it.pod("neighbour", namespace="default")
+    it.ready("neighbour", namespace="default")
+    label(it, dnat=None)
+    it.gone("web")
+    assert "released at" in it.events("web")["NamespaceDenied"]
+    eventually(lambda: len(it.own_rows()) == 1, what="the neighbour's, by name")
+    it.assert_at_rest(but=[("games", "web")])
+
+
+def test_a_pod_of_a_namespace_that_was_just_made_is_let_in(it: Stage) -> None:
+    """However late the watch of namespaces is: it is never said to be denied first."""
+    it.config["namespaces"] = LABELLED
+    it.start_controller()
+    it.kube.faults.watches.swallow("namespaces", 50)
+    it.move_to("games")
+    label(it, dnat="allowed")
+    it.pod("web")
+    it.ready("web")
+    assert "NamespaceDenied" not in it.events("web")
+
+
+def test_labels_count_from_when_the_configuration_names_them(it: Stage) -> None:
+    it.start_controller()
+    it.move_to("games")
+    it.pod("web")
+    it.ready("web")
+    it.reload(namespaces=LABELLED)
+    it.gone("web")
+    label(it, dnat="allowed")
+    it.ready("web")
+
+
+def test_without_leave_to_list_namespaces_it_says_what_it_waits_for(it: Stage) -> None:
+    it.config["namespaces"] = LABELLED
+    no = Fault(403, 'namespaces is forbidden: cannot list resource "namespaces"')
+    it.kube.faults.add(no, Match("list", "namespaces"), times=None)
+    running = it.start_controller(wait=False)
+    standing = running.controller.parts.standing
+    eventually(lambda: "namespace-selector" in standing.check_caches())
+    assert not standing.working
+    it.heal()
+    eventually(lambda: standing.working)
+
+
 def test_a_reserved_gateway_is_for_its_namespaces_only() -> None:
     whole = pool(FIRST, SECOND)
     whole["natGwPool"][1] |= {"namespaces": ["vip-*"]}

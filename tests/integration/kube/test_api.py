@@ -478,7 +478,7 @@ def test_a_missing_verb_on_the_owners_finalizers_is_named(
 
 def test_what_an_account_may_do_is_asked_of_the_server(kube: KubeServer, wire: KubeClient) -> None:
     assert unserved(wire, ["StatefulSet", "GameServerSet"]) == ["GameServerSet"]
-    found = needed(wire, ["Deployment"], "default", condition=True, annotation=False)
+    found = needed(wire, ["Deployment"], "default", condition=True, annotation=False, labels=True)
     asked = {str(leave): may for leave, may in found}
     assert asked["get statefulsets.apps"]
     assert asked["update deployments/finalizers.apps"]

@@ -10,8 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.cloud.eni import EniCache
+from dnatctl.config import Namespaces
 from dnatctl.control.sight.look import MOST_QUESTIONS, Lookout
 from dnatctl.control.sight.resolver import forgetting
+from dnatctl.control.sight.spaces import Spaces
 from dnatctl.control.sight.tenancy import Nodes
 from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
@@ -79,12 +81,14 @@ class Place:
             trouble=lambda: "",
             unanswered=lambda uid: self.unanswered,
         )
+        nothing: Any = None
         gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers_for=lambda _: [writer])
         self.lookout = Lookout(
             self.views,
             self.pods,
             self.records,
-            rules=lambda: rules,
+            rules=lambda _: rules,
+            spaces=Spaces(nothing, nothing, Namespaces),
             policy=Policy,
             nodes=Nodes(Cache()),
             lookups=self.server,

@@ -50,9 +50,13 @@ class Server:
 
 
 def lacking(
-    server: Any, *kinds: str, condition: bool = True, annotation: bool = False
+    server: Any,
+    *kinds: str,
+    condition: bool = True,
+    annotation: bool = False,
+    labels: bool = False,
 ) -> list[str]:
-    found = needed(server, kinds, "ops", condition=condition, annotation=annotation)
+    found = needed(server, kinds, "ops", condition=condition, annotation=annotation, labels=labels)
     return [str(leave) for leave, may in found if not may]
 
 
@@ -74,6 +78,12 @@ def test_kinds_that_are_not_named_are_not_asked_for() -> None:
     server = Server("get game.kruise.io gameserversets", "get apps.kruise.io clonesets")
     assert lacking(server) == []
     assert lacking(server, "GameServerSet") == ["get gameserversets.game.kruise.io"]
+
+
+def test_watching_namespaces_is_asked_for_only_where_labels_decide() -> None:
+    server = Server("list  namespaces", "watch  namespaces")
+    assert lacking(server) == []
+    assert lacking(server, labels=True) == ["list namespaces", "watch namespaces"]
 
 
 def test_what_tells_a_wish_from_a_clean_up_is_asked_for() -> None:

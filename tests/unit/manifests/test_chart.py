@@ -149,6 +149,20 @@ def test_admission_warns_or_refuses(tmp_path: Path, action: str) -> None:
         kubernetes_validate.validate(binding, "1.30.0", strict=True)
 
 
+def test_who_selects_namespaces_by_label_gets_leave_to_watch_them(tmp_path: Path) -> None:
+    def roles(values: Object) -> list[Object]:
+        return [
+            item
+            for item in render(tmp_path, FILLED | values)
+            if item["metadata"]["name"] == "dnatctl-namespace-selector"
+        ]
+
+    assert roles({}) == roles({"namespaces": {"allow": ["games"]}}) == []
+    role, binding = roles({"namespaces": {"selector": "dnat=allowed"}})
+    assert role["rules"][0]["verbs"] == ["list", "watch"]
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+
+
 def test_the_values_of_the_vendor_s_page_are_values(tmp_path: Path) -> None:
     objects = render(tmp_path, DOCUMENTED)
     assert parse(yaml.safe_dump(configuration(objects))) == parse(DOCUMENTED)

@@ -90,6 +90,9 @@ def facts(pod: Pod | None = POD, record: PodDNAT | None = RECORD, **more: object
     return replace(usual, **more)  # type: ignore[arg-type]
 
 
+SELECTED = status(rules=RulesInForce(selector="dnat=allowed", max_ports_per_pod=32))
+
+
 def annotated(**more: str) -> Pod:
     names = {"ports": PORTS, "switch": SWITCH, "protocol": PROTOCOL, "fixed": FIXED}
     return changed(POD, annotations=ON | {names[name]: value for name, value in more.items()})
@@ -197,6 +200,12 @@ SITUATIONS = {
         "rules",
         WRONG,
         "Namespace games may not expose pods",
+    ),
+    "a namespace without the labels": (
+        facts(status=SELECTED, rules=rules_of(SELECTED, lambda _: {"team": "games"})),
+        "rules",
+        WRONG,
+        "namespaces.selector is dnat=allowed",
     ),
     "the host's network": (facts(changed(POD, host_network=True)), "rules", WRONG, "hostNetwork"),
     "a virtual node": (facts(changed(POD, virtual=True)), "rules", WRONG, "virtual nodes"),
@@ -323,6 +332,12 @@ def test_without_a_leader_what_it_would_know_is_unknown_and_the_rest_is_told() -
         "entries",
     ]
     assert "47.1.2.3:512/tcp leads to port 80" in found.sentence
+
+
+def test_labels_let_a_namespace_in_and_what_may_not_be_read_is_not_held_against_it() -> None:
+    for known in ({"dnat": "allowed"}, None):
+        found = explain(facts(status=SELECTED, rules=rules_of(SELECTED, lambda _, k=known: k)))
+        assert found.reachable
 
 
 def test_a_lease_that_may_not_be_read_is_no_dead_controller() -> None:

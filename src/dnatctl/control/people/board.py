@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from dnatctl import __version__
 from dnatctl.control.gateway.gateways import Gateways
-from dnatctl.control.settings import Settings
+from dnatctl.control.settings import LabelsOf, Settings
 from dnatctl.control.standing import Standing
 from dnatctl.control.state.views import Views
 from dnatctl.kube.informer import Informer
@@ -40,7 +40,7 @@ Told = Callable[[], Mapping[Key, tuple[Problem, str]]]
 
 
 class Board:
-    """Makes the document. `told`: see `Told`."""
+    """Makes the document. `told`: see `Told`; `labels`: of namespaces."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Board:
         *,
         standing: Standing,
         told: Told,
+        labels: LabelsOf,
     ) -> None:
         self._views = views
         self._gateways = gateways
@@ -60,6 +61,7 @@ class Board:
         self._settings = settings
         self._standing = standing
         self._told = told
+        self._labels = labels
         self._since = format_time(views.clock.now())
 
     def page(self) -> bytes:
@@ -109,6 +111,7 @@ class Board:
         return document.RulesInForce(
             allow=config.namespaces.allow,
             deny=config.namespaces.deny,
+            selector=str(config.namespaces.selector or ""),
             denied_ports=tuple(ports.text for ports in rules.denied_ports),
             vpc_cidrs=tuple(map(str, rules.networks)),
             stateful_kinds=tuple(sorted(rules.stateful_kinds)),
@@ -234,7 +237,7 @@ class Board:
     # --- who waits, and who had what
 
     def _waiting(self) -> Iterator[Waiter]:
-        rules, told = self._settings.rules(), self._told()
+        rules, told = self._settings.rules(self._labels), self._told()
         for record in self._records.values():
             if waiter := _of_record(record, self._pods.get(record.key), told):
                 yield waiter

@@ -9,6 +9,7 @@ import structlog
 from dnatctl.config import Config, changed, needs_restart
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.settings import Settings
+from dnatctl.control.sight.spaces import Spaces
 from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
 
@@ -31,12 +32,14 @@ class Reloader:
         gateways: Gateways,
         signals: Signals,
         tell: Callable[[str, str], None],
+        spaces: Spaces,
     ) -> None:
         self._settings = settings
         self._views = views
         self._gateways = gateways
         self._signals = signals
         self._tell = tell
+        self._spaces = spaces
         self._refused = ""
 
     def take(self, config: Config) -> bool:
@@ -57,6 +60,7 @@ class Reloader:
         log.info("configuration changed", keys=keys)
         for warning in config.warnings:
             log.warning("configuration", warning=warning)
+        self._spaces.begin()
         self._gateways.describe_soon()
         self._signals.room_made()
         self._signals.resync()

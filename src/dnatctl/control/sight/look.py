@@ -16,6 +16,8 @@ from typing import Protocol, TypeVar
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.settings import LabelsOf
+from dnatctl.control.sight.spaces import Spaces
 from dnatctl.control.sight.tenancy import Nodes, Tenancy
 from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
@@ -63,11 +65,13 @@ class _Answers:
     """What was asked during one look, and counts for that one only.
 
     `pod`: the pod past the cache, and what the caches held then. `called_on`: other pods that were
-    looked up because they are said to state the same IP.
+    looked up because they are said to state the same IP. `labels`: of namespaces that are not held;
+    None for one that is gone.
     """
 
     pod: tuple[Basis, Pod | None] | None = None
     called_on: set[Key] = field(default_factory=set)
+    labels: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
 
 
 class Lookout:
@@ -79,9 +83,10 @@ class Lookout:
         pods: Cache[Pod],
         records: Cache[PodDNAT],
         *,
-        rules: Callable[[], Rules],
+        rules: Callable[[LabelsOf], Rules],
         policy: Callable[[], Policy],
         nodes: Nodes,
+        spaces: Spaces,
         lookups: Lookups,
         gateways: Callable[[], Gateways | None],
         enis: EniCache,
@@ -94,6 +99,7 @@ class Lookout:
         self._rules = rules
         self._policy = policy
         self._nodes = nodes
+        self._spaces = spaces
         self._lookups = lookups
         self._gateways = gateways
         self._enis = enis
@@ -149,6 +155,9 @@ class Lookout:
         """What has to be asked before anything may rest on this; None if nothing has."""
         if seen.paused:
             return None
+        space = seen.key.namespace
+        if space not in answers.labels and self._is_strange(seen):
+            return partial(self._ask_labels, space, answers)
         neighbour = self._tenancy.unknown(seen.pod, seen.exposure.ip)
         if neighbour is not None and neighbour not in answers.called_on:
             answers.called_on.add(neighbour)
@@ -163,6 +172,18 @@ class Lookout:
         if owner is not None and self._workload(seen.key, owner, seen.now) is None:
             return partial(self._ask_workload, seen.key, owner)
         return None
+
+    def _is_strange(self, seen: Seen) -> bool:
+        """Whether the pod's namespace has to be looked at first."""
+        asks = seen.exposure.ask not in (Ask.OFF, Ask.ENDED)
+        return asks and self._spaces.must_ask(seen.key.namespace)
+
+    def _labels(self, answers: _Answers, space: str) -> Mapping[str, str] | None:
+        held = self._spaces.labels(space)
+        return held if held is not None else answers.labels.get(space)
+
+    def _ask_labels(self, space: str, answers: _Answers) -> None:
+        answers.labels[space] = self._spaces.ask(space)
 
     def _is_confirmed(self, key: Key, answers: _Answers) -> bool:
         """Whether the pod was looked up since the caches are in the state that they are in."""
@@ -228,7 +249,7 @@ class Lookout:
         pod, record, now = self._pod(key, answers), self._records.get(key), self._clock.monotonic()
         if record is not None:
             self._views.admit(record.uid)
-        rules = self._rules()
+        rules = self._rules(partial(self._labels, answers))
         exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, rules))
         exposure, left = self._in_grace(key, exposure, rules.grace_s, now)
         wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from dnatctl.control.state.queue import Priority, WorkQueue
 from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
+from dnatctl.kube.namespaces import Namespace
 from dnatctl.kube.nodes import Node
 from dnatctl.objects import Condition, Key, Pod, PodDNAT, PodRef
 
@@ -148,6 +149,16 @@ class Signals:
         for ip in {ip for node in both for ip in node.addresses}:
             for key in self._views.ips.keys_at(ip):
                 self._add(key)
+
+    def namespace_changed(self, old: Namespace | None, new: Namespace | None) -> None:
+        """A namespace came or went, or has other labels: whether its pods may be exposed may be
+        different."""
+        space = new or old
+        if space is None or (old is not None and new is not None and old.labels == new.labels):
+            return
+        for pod in self._pods.values():
+            if pod.key.namespace == space.key.name:
+                self._enqueue(pod)
 
     # --- pollers, writers, gateways
 

@@ -81,7 +81,12 @@ def _permissions(client: KubeClient, config: Config, namespace: str) -> Iterator
         text = f"customStatefulWorkloadKinds: {kind}: no API of the cluster has it"
         yield fail(CLUSTER, text, "install what serves it, or take it out")
     asked = access.needed(
-        client, kinds, namespace, condition=publish.condition, annotation=publish.annotation
+        client,
+        kinds,
+        namespace,
+        condition=publish.condition,
+        annotation=publish.annotation,
+        labels=config.namespaces.selector is not None,
     )
     for leave, may in asked:
         if may:

@@ -55,6 +55,7 @@ class Forecast:
         )
 
     def __enter__(self) -> Forecast:
+        self._parts.spaces.begin()
         for informer in self._parts.informers:
             informer.start()
         return self
@@ -62,7 +63,7 @@ class Forecast:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._parts.gateways.stop(Deadline(self._clock, LONGEST_CALL_S))
-        for informer in self._parts.informers:
+        for informer in self._parts.watching():
             informer.stop()
 
     def look(self, inherited: str, timeout: float) -> list[Foreseen]:
