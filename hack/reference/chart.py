@@ -7,6 +7,7 @@
 | `templates/pod-condition.yaml` | `manifests/pod-condition/rbac.yaml` |
 | `templates/write-guard.yaml` | `manifests/components/write-guard/policy.yaml` |
 | `templates/namespace-selector.yaml` | `manifests/components/namespace-selector/rbac.yaml` |
+| `templates/secure-metrics.yaml` | `manifests/components/secure-metrics/rbac.yaml` |
 | `templates/admission.yaml` | `manifests/components/admission/policy.yaml` |
 | `configuration-keys.txt`, `placeholders.txt`, `values.schema.json` | the configuration's model |
 | `README.md` | the same, and `values.yaml` |
@@ -75,6 +76,10 @@ DEPLOYMENT: dict[str, tuple[str, str]] = {
         "object",
         "`enabled`: warns of, or by `action: Deny` refuses, senseless annotations, from 1.30 on.",
     ),
+    "secureMetrics": (
+        "object",
+        "`enabled`: metrics by TLS (Secret `secretName`), for those with the role of their reader.",
+    ),
     "networkPolicy": ("object", "`enabled`: only the ports for metrics and probes are reached."),
     "openkruise": (
         "object",
@@ -105,6 +110,9 @@ def files() -> dict[Path, str]:
         ),
         CHART / "templates" / "namespace-selector.yaml": _wrapped(
             "components/namespace-selector/rbac.yaml", SELECTED
+        ),
+        CHART / "templates" / "secure-metrics.yaml": _wrapped(
+            "components/secure-metrics/rbac.yaml", ".Values.secureMetrics.enabled"
         ),
         CHART / "templates" / "admission.yaml": _wrapped(
             "components/admission/policy.yaml", ADMITTED

@@ -80,6 +80,23 @@ class _BindAddress(click.ParamType[str]):
     help="Where /metrics is served; 0: nowhere.",
 )
 @click.option(
+    "--metrics-cert-folder",
+    envvar="DNATCTL_METRICS_CERT_FOLDER",
+    type=click.Path(path_type=Path),
+    show_envvar=True,
+    help="Folder with tls.crt and tls.key (a mounted Secret, followed as it is rotated): metrics "
+    "are served by TLS.",
+)
+@click.option(
+    "--metrics-token-review/--no-metrics-token-review",
+    envvar="DNATCTL_METRICS_TOKEN_REVIEW",
+    default=False,
+    show_default=True,
+    show_envvar=True,
+    help="Serve metrics only to whom the API server lets get /metrics, by the token that comes "
+    "with the request. Needs --metrics-cert-folder, or every token would be read on its way.",
+)
+@click.option(
     "--health-probe-bind-address",
     envvar="DNATCTL_HEALTH_PROBE_BIND_ADDRESS",
     default=":8081",
@@ -146,6 +163,8 @@ def run(
     kubeconfig: Path | None,
     namespace: str | None,
     metrics_bind_address: str,
+    metrics_cert_folder: Path | None,
+    metrics_token_review: bool,
     health_probe_bind_address: str,
     status_bind_address: str,
     leader_elect: bool,
@@ -155,6 +174,8 @@ def run(
     dry_run: bool,
 ) -> None:
     """Run the controller."""
+    if metrics_token_review and not metrics_cert_folder:
+        raise click.UsageError("--metrics-token-review needs --metrics-cert-folder")
     gc.set_threshold(*GC_THRESHOLDS)
     warnings: list[str] = []
     config = load_config(config_file, warnings.append)
@@ -175,6 +196,8 @@ def run(
         namespace=namespace or own_namespace(client),
         identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
         metrics_address=metrics_bind_address,
+        metrics_cert_folder=metrics_cert_folder,
+        metrics_token_review=metrics_token_review,
         health_address=health_probe_bind_address,
         status_address=status_bind_address,
         leader_elect=leader_elect,

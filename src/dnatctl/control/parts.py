@@ -43,6 +43,7 @@ from dnatctl.kube.nodes import Node, NodeSource
 from dnatctl.kube.orders import OrdersApi
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served, known_uids
 from dnatctl.kube.pods import PodApi, PodSource
+from dnatctl.kube.scrapers import Scrapers
 from dnatctl.objects import Key, Pod, PodDNAT
 from dnatctl.observe.metrics import CONTROLLER, Metrics, QueueObserver
 from dnatctl.observe.pods import PodCollector
@@ -283,6 +284,7 @@ class Parts:
             checks=checks,
             notes=self.standing.notes,
             status=self.board.page,
+            scrapers=Scrapers(self.client, self.clock),
         )
 
     def _register_gauges(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 
 from dnatctl.config import Config, EntryPolicy
 from dnatctl.model import PortRange
@@ -31,7 +32,9 @@ slow, has ended."""
 class Settings:
     """`config` is another one when the file has changed (`dnatctl.control.people.reload`): whoever
     needs something of it asks for it each time. All else stays. Addresses are `host:port` or
-    `:port`. `orphans`, `sweep_s`: how sure the sweeper must be, and how often it looks, in seconds.
+    `:port`. `metrics_cert_folder`, `metrics_token_review`: by which certificate, and whether only
+    to those whom the API server lets, metrics are served. `orphans`, `sweep_s`: how sure the
+    sweeper must be, and how often it looks, in seconds.
     `changes_a_minute`: see `dnatctl.control.worker.damping`.
     """
 
@@ -41,6 +44,8 @@ class Settings:
     metrics_address: str = ":8080"
     health_address: str = ":8081"
     status_address: str = "127.0.0.1:8082"
+    metrics_cert_folder: Path | None = None
+    metrics_token_review: bool = False
     leader_elect: bool = True
     workers: int = 4
     dry_run: bool = False

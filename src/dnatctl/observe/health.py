@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from ssl import SSLContext
 from urllib.parse import parse_qs, urlsplit
 
 from prometheus_client import CollectorRegistry
@@ -27,7 +28,8 @@ class HealthServer:
 
     `address` is `host:port`, `[host]:port` or `:port`; `0` turns the server off. `notes` are lines
     shown by `?verbose` that do not decide anything. `pages` are JSON documents by name, each good
-    for a second once made. Raises ValueError for another kind of address,
+    for a second once made. `admit` and `tls` as for `HttpServer`. Raises
+    ValueError for another kind of address,
     ListenError (an OSError) for one that cannot be listened on.
     """
 
@@ -41,6 +43,8 @@ class HealthServer:
         pages: Mapping[str, Callable[[], bytes]] | None = None,
         hearts: Heartbeats | None = None,
         clock: Clock | None = None,
+        admit: Callable[[str], HTTPStatus] | None = None,
+        tls: Callable[[], SSLContext] | None = None,
     ) -> None:
         self._checks = checks
         self._registry = registry
@@ -55,7 +59,9 @@ class HealthServer:
         if (where := parse_address(address)) is not None:
             sock = listen(*where)
             self.port = int(sock.getsockname()[1])
-            self._server = HttpServer(sock, self.answer, hearts or Heartbeats(self._clock))
+            self._server = HttpServer(
+                sock, self.answer, hearts or Heartbeats(self._clock), admit=admit, tls=tls
+            )
 
     @property
     def dropped(self) -> int:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -74,7 +75,9 @@ class HttpServer:
     """Answers GETs on a listening socket with what `answer(target, accept)` says.
 
     `accept`: the header of that name, "" if there is none. `headers`: sent with each answer.
-    `hosts`: names, without a port, that may be asked for; all if empty.
+    `hosts`: names, without a port, that may be asked for; all if empty. `admit`: given the header
+    Authorization, says OK or how to refuse; all are let in without it. `tls`: what to speak TLS
+    with, asked for each connection; plain HTTP without it.
     """
 
     def __init__(
@@ -85,6 +88,8 @@ class HttpServer:
         *,
         headers: Mapping[str, str] | None = None,
         hosts: Collection[str] = (),
+        admit: Callable[[str], HTTPStatus] | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.dropped = 0
         """Connections that were closed before they were served."""
@@ -92,6 +97,8 @@ class HttpServer:
         self._answer = answer
         self._headers = "".join(f"{k}: {v}\r\n" for k, v in (headers or {}).items())
         self._hosts = hosts
+        self._admit = admit
+        self._tls = tls
         self._open: dict[asyncio.Task[None], None] = {}
         self._turn = asyncio.Lock()
         self._stopping = False
@@ -148,6 +155,10 @@ class HttpServer:
                 writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._tls is not None:
+            # Here and not by the listener: what bounds connections bounds handshakes too. Nothing
+            # may be awaited before, or what the client says first is taken for its request.
+            await writer.start_tls(self._tls())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         async with self._turn:
             status, kind, body = self._reply(head)
@@ -172,6 +183,8 @@ class HttpServer:
         if self._hosts and host.rpartition(":")[0] not in self._hosts and host not in self._hosts:
             return HTTPStatus.MISDIRECTED_REQUEST, TEXT, b"421 not asked by that name\n"
         try:
+            if self._admit and (no := self._admit(_field(lines, "authorization"))) != HTTPStatus.OK:
+                return no, TEXT, f"{no} {no.phrase.lower()}\n".encode()
             return self._answer(target, _field(lines, "accept"))
         except Exception:
             log.exception("a question could not be answered", target=target[:200])

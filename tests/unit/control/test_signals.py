@@ -11,6 +11,7 @@ from dnatctl.control.state.queue import WorkQueue
 from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
+from dnatctl.kube.namespaces import Namespace
 from dnatctl.kube.nodes import Node
 from dnatctl.objects import POD_READY, Condition, Key, Owner, Pod, PodDNAT, PodRef
 from tests.support.clock import FakeClock
@@ -52,6 +53,19 @@ def pod(key: Key = LOBBY, ip: str = "10.0.0.1", number: int = 1, node: str = "")
 
 def record(key: Key = LOBBY, number: int = 1, owners: tuple[Owner, ...] = ()) -> PodDNAT:
     return PodDNAT(key, uid(number), str(number), spec=spec(600 + number), owners=owners)
+
+
+def test_pods_of_a_namespace_are_looked_at_when_its_labels_change(it):
+    it.pods.apply(pod())
+    it.pods.apply(pod(Key("shop", "web"), "10.0.0.2", 2))
+    it.heard()
+    bare = Namespace(Key("", "games"), "n1", "1", {})
+    labelled = Namespace(Key("", "games"), "n1", "2", {"dnat": "allowed"})
+    it.signals.namespace_changed(bare, Namespace(Key("", "games"), "n1", "3", {}))
+    assert it.heard() == []
+    for old, new in ((None, bare), (bare, labelled), (labelled, None)):
+        it.signals.namespace_changed(old, new)
+        assert it.heard() == [PodRef("pod-1", LOBBY)]
 
 
 class TestWhoStandsForAName:

@@ -23,11 +23,19 @@ def _built(folder: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-@cache
 def with_component(name: str) -> tuple[Object, ...]:
     """All objects of the default overlay with one component more."""
+    return with_components(name)
+
+
+@cache
+def with_components(*names: str) -> tuple[Object, ...]:
+    """All objects of the default overlay with these components more, in this order."""
     with TemporaryDirectory(dir=MANIFESTS / "overlays") as folder:
-        kustomization = {"resources": ["../default"], "components": [f"../../components/{name}"]}
+        kustomization = {
+            "resources": ["../default"],
+            "components": [f"../../components/{name}" for name in names],
+        }
         Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(kustomization), "utf-8")
         return tuple(build(f"overlays/{Path(folder).name}"))
 

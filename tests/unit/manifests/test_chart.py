@@ -14,7 +14,7 @@ import yaml
 from dnatctl.config import parse
 from hack.helm import ensure_helm
 from tests.unit.config.samples import DOCUMENTED
-from tests.unit.manifests.built import MANIFESTS, Object, build
+from tests.unit.manifests.built import MANIFESTS, Object, build, with_components
 
 CHART = MANIFESTS / "chart"
 IDENTITY = {
@@ -110,6 +110,7 @@ def test_with_everything_on_it_is_valid(tmp_path: Path, version: str) -> None:
         },
         "addonToken": {"enabled": True},
         "networkPolicy": {"enabled": True},
+        "secureMetrics": {"enabled": True},
         "openkruise": {"enabled": True},
         "image": {"pullSecrets": [{"name": "pull"}]},
         "podLabels": {"a": "b"},
@@ -285,6 +286,36 @@ def test_monitoring_is_what_kustomize_builds(tmp_path: Path, kind: str) -> None:
     assert of(objects, "ConfigMap", "dnatctl-dashboard")["data"] == {
         name: text.strip() for name, text in built["ConfigMap"]["data"].items()
     }
+
+
+def test_secure_metrics_are_what_kustomize_builds(tmp_path: Path) -> None:
+    on = {"secureMetrics": {"enabled": True}, "monitoring": {"enabled": True}}
+    objects = render(tmp_path, FILLED | on)
+    built = with_components("monitoring", "secure-metrics")
+    for kind, name in (
+        ("ServiceMonitor", "dnatctl"),
+        ("ClusterRole", "dnatctl-secure-metrics"),
+        ("ClusterRoleBinding", "dnatctl-secure-metrics"),
+        ("ClusterRole", "dnatctl-metrics-reader"),
+    ):
+        ours, theirs = of(objects, kind, name), of(list(built), kind, name)
+        assert {**ours, "metadata": 0} == {**theirs, "metadata": 0}
+    ours, theirs = (of(list(each), "Deployment")["spec"]["template"] for each in (objects, built))
+    assert ours["spec"]["containers"][0]["args"] == theirs["spec"]["containers"][0]["args"]
+    for part in ("volumeMounts", "volumes"):
+        both = (ours["spec"], theirs["spec"])
+        if part == "volumeMounts":
+            both = tuple(each["containers"][0] for each in both)
+        tls = [[one for one in each[part] if one["name"] == "metrics-tls"] for each in both]
+        assert tls[0] == tls[1] != []
+    assert ours["metadata"]["annotations"]["prometheus.io/scheme"] == "https"
+
+
+def test_a_monitor_that_sends_no_token_is_none_for_secure_metrics(tmp_path: Path) -> None:
+    on = {"secureMetrics": {"enabled": True}, "monitoring": {"enabled": True, "kind": "PodMonitor"}}
+    done = run(tmp_path, "template", FILLED | on)
+    assert done.returncode != 0
+    assert "needs monitoring.kind ServiceMonitor" in done.stderr
 
 
 def test_alerts_lead_to_where_the_runbook_is_kept(tmp_path: Path) -> None:

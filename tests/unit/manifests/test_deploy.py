@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dnatctl.config import ConfigErrors, parse
-from tests.unit.manifests.built import MANIFESTS, Object, build, the
+from tests.unit.manifests.built import MANIFESTS, Object, build, the, with_component
 
 NAMESPACE = "dnatctl-system"
 OVERLAYS = ["overlays/default", "overlays/older"]
@@ -72,6 +72,17 @@ def test_the_pods_pass_the_restricted_standard(pod: Object) -> None:
         assert not any("hostPort" in port for port in container["ports"])
     enforce = the("Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
     assert enforce == "restricted"
+
+
+def test_metrics_and_health_have_a_door_each_and_the_network_policy_knows_both(
+    pod: Object,
+) -> None:
+    """Nothing that changes state has one: tests/unit/observe/test_health.py."""
+    (container,) = pod["containers"]
+    doors = {port["name"] for port in container["ports"]}
+    (policy,) = (o for o in with_component("network-policy") if o["kind"] == "NetworkPolicy")
+    let_in = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+    assert doors == let_in == {"metrics", "health"}
 
 
 def test_probes_and_metrics_are_where_the_program_listens(pod: Object) -> None:

@@ -8,9 +8,11 @@ import structlog
 
 from dnatctl.control.settings import Settings
 from dnatctl.heartbeat import Heartbeats
+from dnatctl.kube.scrapers import Scrapers
 from dnatctl.observe.health import Check, HealthServer
 from dnatctl.observe.http import ListenError
 from dnatctl.observe.metrics import Metrics
+from dnatctl.observe.tls import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -29,9 +31,18 @@ class Doors:
         checks: Mapping[str, Mapping[str, Check]],
         notes: Callable[[], list[str]],
         status: Callable[[], bytes],
+        scrapers: Scrapers,
     ) -> None:
         self._health = HealthServer(settings.health_address, checks, notes=notes, hearts=hearts)
-        self._scraped = HealthServer(settings.metrics_address, {}, metrics.registry, hearts=hearts)
+        folder = settings.metrics_cert_folder
+        self._scraped = HealthServer(
+            settings.metrics_address,
+            {},
+            metrics.registry,
+            hearts=hearts,
+            admit=scrapers.admit if settings.metrics_token_review else None,
+            tls=Certificate(folder).context if folder else None,
+        )
         self._status: HealthServer | None = None
         try:
             self._status = HealthServer(
