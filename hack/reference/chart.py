@@ -3,7 +3,8 @@
 | file | made from |
 |---|---|
 | `crds/poddnats.yaml` | `manifests/crd` with the component `claim-rules` |
-| `templates/rbac.yaml` | `manifests/base/rbac.yaml` |
+| `templates/rbac.yaml` | `manifests/base/rbac.yaml`, `everywhere.yaml` of `listed-namespaces` |
+| `templates/listed-namespaces.yaml` | `manifests/components/listed-namespaces/rbac.yaml` |
 | `templates/pod-condition.yaml` | `manifests/pod-condition/rbac.yaml` |
 | `templates/write-guard.yaml` | `manifests/components/write-guard/policy.yaml` |
 | `templates/namespace-selector.yaml` | `manifests/components/namespace-selector/rbac.yaml` |
@@ -21,6 +22,7 @@ import re
 import subprocess
 import sysconfig
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +39,8 @@ NOTE = "Made by `make docs`; changes to this file are lost."
 CONFIGURED = ("clusterID", "regionID", "vpcID")
 IN_POOL = ("natgwId", "zoneId")
 
-TOLD = ".Values.podCondition.enabled"
+LISTED = ".Values.listedNamespaces.enabled"
+TOLD = f"and .Values.podCondition.enabled (not {LISTED})"
 KRUISE = ".Values.openkruise.enabled"
 PUBLISHES = f"or {KRUISE} (default dict .Values.publish).annotation"
 POLICIES = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
@@ -68,6 +71,10 @@ DEPLOYMENT: dict[str, tuple[str, str]] = {
     "rrsa": ("object", "The RAM role of the service account, by a token of the pod's own."),
     "addonToken": ("object", "`enabled`: the token ACK keeps for its components, in kube-system."),
     "podCondition": ("object", "`enabled`: leave to set the condition on pods (pods/status)."),
+    "listedNamespaces": (
+        "object",
+        "`enabled`: it may write in the namespaces that `namespaces.allow` names only.",
+    ),
     "writeGuard": (
         "object",
         "`enabled`: its account may write less than RBAC can say, on Kubernetes 1.30 and newer.",
@@ -108,6 +115,7 @@ def files() -> dict[Path, str]:
         CHART / "templates" / "write-guard.yaml": _wrapped(
             "components/write-guard/policy.yaml", GUARDED
         ),
+        CHART / "templates" / "listed-namespaces.yaml": _bound(),
         CHART / "templates" / "namespace-selector.yaml": _wrapped(
             "components/namespace-selector/rbac.yaml", SELECTED
         ),
@@ -149,8 +157,46 @@ def _rbac() -> str:
     """As in the base, in whatever namespace the release is; the service account is apart."""
     text = (MANIFESTS / "base" / "rbac.yaml").read_text(encoding="utf-8")
     account = re.compile("^kind: ServiceAccount$", re.MULTILINE)
-    body = "\n---\n".join(part for part in text.split("\n---\n") if not account.search(part))
+    role, *others = (part for part in text.split("\n---\n") if not account.search(part))
+    head, _, rules = role.partition("\nrules:\n")
+    patch = (MANIFESTS / "components" / "listed-namespaces" / "everywhere.yaml").read_text("utf-8")
+    few = textwrap.dedent(patch.partition("  value:\n")[2]).rstrip("\n")
+    few = textwrap.indent(few, "  ")
+    chosen = f"{{{{- if {LISTED} }}}}\n{few}\n{{{{- else }}}}\n{rules}\n{{{{- end }}}}"
+    body = "\n---\n".join((f"{head}\nrules:\n{chosen}", *others))
     return f"# {NOTE}\n{_here(body)}"
+
+
+def _bound() -> str:
+    """The role of listed namespaces, bound in each that the configuration allows."""
+    rbac = _here((MANIFESTS / "components/listed-namespaces/rbac.yaml").read_text("utf-8"))
+    return f"# {NOTE}\n{{{{- if {LISTED} }}}}\n{rbac}{BOUND}{{{{- end }}}}\n"
+
+
+BOUND = """\
+{{- $allowed := (.Values.namespaces).allow }}
+{{- if or (not $allowed) (contains "*" (join "," $allowed)) (.Values.namespaces).selector }}
+{{- fail "listedNamespaces.enabled: namespaces.allow must name them, without * and selector" }}
+{{- end }}
+{{- range $allowed }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: dnatctl
+  namespace: {{ . }}
+  labels:
+    app.kubernetes.io/name: dnatctl
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: dnatctl-in-namespace
+subjects:
+  - kind: ServiceAccount
+    name: dnatctl
+    namespace: {{ $.Release.Namespace }}
+{{- end }}
+"""
 
 
 def _wrapped(path: str, condition: str) -> str:

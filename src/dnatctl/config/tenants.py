@@ -80,6 +80,11 @@ class Namespaces(Section):
     def _is_named(self, namespace: str) -> bool:
         return any(fnmatchcase(namespace, pattern) for pattern in self.allow)
 
+    def listed(self) -> tuple[str, ...]:
+        """The only namespaces whose pods may be exposed, by name; none if not all are named."""
+        by_name = self.selector is None and not any("*" in name for name in self.allow)
+        return self.allow if by_name else ()
+
     def limit(self, namespace: str) -> int | None:
         """Most endpoints that namespace may have; None: as many as it likes."""
         return self.quota.get(namespace, self.quota.get(EVERY_NAMESPACE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,6 +17,9 @@ BASIC_KIND: Final = "StatefulSet"
 """The kind of stateful workload that needs no naming."""
 
 
+_WHOLE: Final = ("pods", "poddnats", "nodes", "customresourcedefinitions")
+
+
 class Leave(NamedTuple):
     """Something that an account may or may not do; `cost`: what goes wrong where it may not."""
 
@@ -27,6 +30,11 @@ class Leave(NamedTuple):
     name: str = ""
     namespace: str = ""
     """Empty: in all of them."""
+
+    @property
+    def ends_at_namespaces(self) -> bool:
+        """Whether it may be given for some namespaces only: what is watched is so everywhere."""
+        return self.resource not in _WHOLE or self.verb not in ("get", "list", "watch")
 
     def within(self, namespace: str) -> Leave:
         """The same in one namespace."""
@@ -106,10 +114,12 @@ def needed(
     condition: bool,
     annotation: bool,
     labels: bool,
+    listed: Collection[str] = (),
 ) -> Iterator[tuple[Leave, bool]]:
     """What is needed, and whether this account has it; `kinds` are those of stateful workloads,
     `namespace` is the controller's; `condition` whether pods are to be told how they stand,
-    `annotation` whether on themselves; `labels` whether those of namespaces decide.
+    `annotation` whether on themselves; `labels` whether those of namespaces decide. `listed`: the
+    namespaces that it is all about, if it is about some only: leave in each of them will do.
 
     Asked by SelfSubjectAccessReview, which every account may do. Raises KubeError.
     https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access
@@ -117,7 +127,11 @@ def needed(
     wished = ((_TELLS, condition), (_PUBLISHES, annotation), *((each, labels) for each in _LABELS))
     asked = [leave for leave, is_wished in wished if is_wished]
     for leave in (*_BASIC, *asked, *_of_kinds(client, {BASIC_KIND, *kinds})):
-        yield leave, _may(client, leave)
+        may, inside = _may(client, leave), listed if leave.ends_at_namespaces else ()
+        if may or not inside:
+            yield leave, may
+        else:
+            yield from ((one, _may(client, one)) for one in map(leave.within, inside))
     for leave in _OWN:
         yield leave.within(namespace), _may(client, leave.within(namespace))
 

@@ -81,6 +81,16 @@ def test_who_may(
     assert Namespaces.model_validate(settings).denial(namespace, labels) == denial
 
 
+def test_namespaces_are_listed_where_all_of_them_are_named() -> None:
+    for settings, listed in (
+        ({}, ()),
+        ({"allow": ["games", "shop"]}, ("games", "shop")),
+        ({"allow": ["games-*", "shop"]}, ()),
+        ({"allow": ["games"], "selector": "a"}, ()),
+    ):
+        assert Namespaces.model_validate(settings).listed() == listed
+
+
 def test_labels_are_asked_for_only_where_they_decide() -> None:
     both = Namespaces.model_validate({"selector": "a", "allow": ["games"], "deny": ["bad-*"]})
     assert both.needs_labels("shop")

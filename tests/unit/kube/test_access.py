@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,16 @@ GROUPS = {
 class Server:
     """Serves these groups, one of which is down, and denies what it is told to."""
 
-    def __init__(self, *denied: str) -> None:
+    def __init__(self, *denied: str, but_in: Collection[str] = ()) -> None:
         self.denied = denied
+        self.but_in = but_in
 
     def request(self, method: str, path: str, body: Any = None) -> bytes:
         if method == "POST":
             asked = body["spec"]["resourceAttributes"]
             resource = "/".join(filter(None, (asked["resource"], asked["subresource"])))
             allowed = f"{asked['verb']} {asked['group']} {resource}" not in self.denied
+            allowed = allowed or asked.get("namespace") in self.but_in
             return orjson.dumps({"status": {"allowed": allowed}})
         if path == "/apis":
             names = [*GROUPS, "metrics.k8s.io"]
@@ -55,13 +57,34 @@ def lacking(
     condition: bool = True,
     annotation: bool = False,
     labels: bool = False,
+    listed: Collection[str] = (),
 ) -> list[str]:
-    found = needed(server, kinds, "ops", condition=condition, annotation=annotation, labels=labels)
+    found = needed(
+        server,
+        kinds,
+        "ops",
+        condition=condition,
+        annotation=annotation,
+        labels=labels,
+        listed=listed,
+    )
     return [str(leave) for leave, may in found if not may]
 
 
 def test_nothing_is_missing_where_all_is_granted() -> None:
     assert lacking(Server(), "GameServerSet") == []
+
+
+def test_where_namespaces_are_listed_leave_in_each_of_them_will_do() -> None:
+    writes = ("create alibabacloud.com poddnats", "patch  pods/status")
+    server = Server(*writes, "list  pods", but_in=("games",))
+    assert lacking(server, listed=("games",)) == ["list pods"]
+    assert lacking(server, listed=("games", "shop")) == [
+        "list pods",
+        "create poddnats.alibabacloud.com in shop",
+        "patch pods/status in shop",
+    ]
+    assert "patch pods/status" in lacking(server)
 
 
 def test_every_group_that_has_the_kind_counts() -> None:

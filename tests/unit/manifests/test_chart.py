@@ -150,6 +150,31 @@ def test_admission_warns_or_refuses(tmp_path: Path, action: str) -> None:
         kubernetes_validate.validate(binding, "1.30.0", strict=True)
 
 
+def test_where_namespaces_are_listed_it_writes_in_those_alone(tmp_path: Path) -> None:
+    listed = {"namespaces": {"allow": ["games", "shop"]}, "listedNamespaces": {"enabled": True}}
+    objects = render(tmp_path, FILLED | listed)
+    built = with_components("listed-namespaces")
+    for name in ("dnatctl", "dnatctl-in-namespace"):
+        theirs = of(list(built), "ClusterRole", name)
+        assert of(objects, "ClusterRole", name)["rules"] == theirs["rules"]
+    bound = {
+        item["metadata"]["namespace"]
+        for item in objects
+        if item["kind"] == "RoleBinding" and item["roleRef"]["name"] == "dnatctl-in-namespace"
+    }
+    assert bound == {"games", "shop"}
+    everywhere = {o["roleRef"]["name"] for o in objects if o["kind"] == "ClusterRoleBinding"}
+    assert everywhere == {"dnatctl"}
+
+
+@pytest.mark.parametrize("namespaces", [{}, {"allow": ["games-*"]}, {"selector": "dnat=allowed"}])
+def test_what_is_to_be_listed_has_to_be_named(tmp_path: Path, namespaces: Object) -> None:
+    values = FILLED | {"namespaces": namespaces, "listedNamespaces": {"enabled": True}}
+    done = run(tmp_path, "template", values)
+    assert done.returncode != 0
+    assert "namespaces.allow must name them" in done.stderr
+
+
 def test_who_selects_namespaces_by_label_gets_leave_to_watch_them(tmp_path: Path) -> None:
     def roles(values: Object) -> list[Object]:
         return [

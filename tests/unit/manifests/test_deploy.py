@@ -99,9 +99,13 @@ def test_probes_and_metrics_are_where_the_program_listens(pod: Object) -> None:
 
 def rules(kind: str, name: str = "dnatctl", folder: str = "overlays/default") -> set[str]:
     """What a role allows, as `verb group/resource` with the name where one is given."""
+    return rules_of(the(kind, name, folder=folder))
+
+
+def rules_of(role: Object) -> set[str]:
     return {
         f"{verb} {group}/{resource}{' ' + only if only else ''}"
-        for rule in the(kind, name, folder=folder)["rules"]
+        for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
@@ -147,6 +151,30 @@ def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
 @pytest.mark.parametrize("folder", OVERLAYS)
 def test_telling_pods_is_a_permission_of_its_own(folder: str) -> None:
     assert rules("ClusterRole", "dnatctl-pod-condition", folder) == {"patch /pods/status"}
+
+
+def test_with_listed_namespaces_it_may_do_the_same_but_write_in_those_alone() -> None:
+    def granted(kind: str, name: str) -> set[str]:
+        (role,) = (
+            item
+            for item in with_component("listed-namespaces")
+            if (item["kind"], item["metadata"]["name"]) == (kind, name)
+        )
+        return rules_of(role)
+
+    everywhere = granted("ClusterRole", "dnatctl")
+    assert {rule.split()[0] for rule in everywhere} == {"get", "list", "watch"}
+    inside = granted("ClusterRole", "dnatctl-in-namespace")
+    whole = rules("ClusterRole") | rules("ClusterRole", "dnatctl-pod-condition")
+    assert everywhere | inside == whole | {"get /namespaces kube-system"}
+    assert not everywhere & inside
+    bound = {
+        item["roleRef"]["name"]
+        for item in with_component("listed-namespaces")
+        if item["kind"] == "ClusterRoleBinding"
+    }
+    assert bound == {"dnatctl"}
+    assert granted("Role", "dnatctl") == rules("Role")
 
 
 def test_publishing_into_annotations_is_a_permission_of_its_own() -> None:

@@ -87,6 +87,7 @@ def _permissions(client: KubeClient, config: Config, namespace: str) -> Iterator
         condition=publish.condition,
         annotation=publish.annotation,
         labels=config.namespaces.selector is not None,
+        listed=config.namespaces.listed(),
     )
     for leave, may in asked:
         if may:
