@@ -84,7 +84,11 @@ class Done(NamedTuple):
 
 SILENT = Silent()
 _OPERATION = {"create": Operation.CREATE, "modify": Operation.MODIFY, "delete": Operation.DELETE}
-_ENIS = SimpleNamespace(want=lambda ip, since, node: None, missing=lambda ip: False)
+_ENIS = SimpleNamespace(
+    want=lambda ip, since, node: None,
+    missing=lambda ip: False,
+    held=lambda ip, since: None,
+)
 _GAUGE = SimpleNamespace(set=lambda count: None)
 _METRICS: Any = SimpleNamespace(
     orphans_deleted=SimpleNamespace(inc=lambda count: None), orphans_held=_GAUGE, strangers=_GAUGE

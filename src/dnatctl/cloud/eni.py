@@ -38,11 +38,13 @@ class _Want:
 
 
 class _Learned(NamedTuple):
-    """An answer: when it came, and on which node the pod was that it was asked for."""
+    """An answer: when it came, on which node the pod was that it was asked for, and since when the
+    same machine is named."""
 
     at: float
     eni: Eni
     node: str
+    since: float
 
     def counts(self, now: float, since: float, node: str) -> bool:
         """Whether it is fresh, and of the pod that asks or of an earlier one on its node."""
@@ -95,6 +97,25 @@ class EniCache:
         with self._changed:
             known = self._known.get(ip)
             return known.eni if known is not None and known.at >= since else None
+
+    def held(self, ip: str, since: float) -> tuple[Eni, float] | None:
+        """What was learned of `ip` since then, and for how long the same machine has been named, in
+        seconds from the first answer to the last; asks nothing."""
+        with self._changed:
+            known = self._known.get(ip)
+            if known is None or known.at < since:
+                return None
+            return known.eni, known.at - max(known.since, since)
+
+    def ask_again(self, ip: str, after: float) -> None:
+        """Look for `ip` once more, that long after the last answer, in seconds: it is in doubt."""
+        with self._changed:
+            known = self._known.get(ip)
+            if known is None or ip in self._wanted:
+                return
+            now = self._clock.monotonic()
+            _put(self._wanted, ip, _Want(now, known.at + after, node=known.node), self._capacity)
+            self._changed.notify()
 
     def missing(self, ip: str) -> bool:
         """Whether the cloud goes on saying that no interface of the VPC has `ip`.
@@ -169,7 +190,10 @@ class EniCache:
         wanted = {ip: self._wanted.pop(ip) for ip in answer if ip in self._wanted}
         nodes = {answer[ip].eni_id: want.node for ip, want in wanted.items() if want.node}
         for ip, eni in answer.items():
-            learned = _Learned(now, eni, nodes.get(eni.eni_id, ""))
+            old = self._known.get(ip)
+            same = old is not None and old.eni.instance_id == eni.instance_id
+            since = old.since if old is not None and same else now
+            learned = _Learned(now, eni, nodes.get(eni.eni_id, ""), since)
             _put(self._known, ip, learned, self._capacity)
         return list(wanted)
 

@@ -100,6 +100,12 @@ REASONS: Final[dict[str, Reason]] = {
     "NodeAddress": Reason(
         _BOTH, "The pod states its node's address as its own.", "Look at the network plugin."
     ),
+    "ForeignInterface": Reason(
+        _BOTH,
+        "The IP that the pod states is a machine's that is no node of this cluster.",
+        "Look at who wrote the pod's status, and at the network plugin. It is asked about again"
+        " every minute.",
+    ),
     "AddressTaken": Reason(
         _BOTH,
         "Two pods state one IP, and it is the other's by now.",

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dnatctl.control.sight import tenancy
 from tests.support.stage import POD_READY, Stage, eventually, stage
 from tests.support.workloads import stateful
 
@@ -293,6 +294,34 @@ def test_the_interface_says_who_has_the_ip_that_a_newer_pod_states(it: Stage) ->
     it.quiet()
     assert it.entries("victim") == before
     assert only(it, ip, "victim")
+
+
+def test_an_address_of_a_machine_outside_of_the_cluster_is_no_pods(
+    it: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a database's: the cloud says whose the interface is."""
+    monkeypatch.setattr(tenancy, "FOREIGN_BELIEVED_S", 0.3)
+    for ip, instance in (("10.0.8.1", ""), ("10.0.8.2", "i-database")):
+        node = it.kube.store.list("nodes")[0]["spec"]["providerID"].partition(".")[2]
+        it.acts.add_eni(
+            id=f"eni-{ip.replace('.', '-')}",
+            ips=[ip],
+            vswitch="vsw-bp1pods3",
+            zone="cn-hangzhou-j",
+            instance=instance or node,
+        )
+    it.pod("honest")
+    it.pod("thief")
+    it.ready("honest")
+    it.ready("thief")
+    state_ip(it, "honest", "10.0.8.1")
+    eventually(lambda: only(it, "10.0.8.1", "honest"))
+    eventually(lambda: it.record("honest")["spec"].get("eni") == "eni-10-0-8-1")
+    state_ip(it, "thief", "10.0.8.2")
+    assert "machine i-database" in it.told("thief", "ForeignInterface")
+    eventually(lambda: not it.entries("thief") and not it.own_rows("thief"))
+    assert it.record("thief")["spec"].get("eni") != "eni-10-0-8-2"
+    assert only(it, "10.0.8.1", "honest")
 
 
 def test_who_squats_for_long_is_named(it: Stage) -> None:

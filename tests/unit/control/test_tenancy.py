@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from dnatctl.cloud.eni import TTL, EniCache
-from dnatctl.control.sight.tenancy import CLOUD_WAITED_FOR_S, Nodes, Tenancy
+from dnatctl.control.sight.tenancy import (
+    CLOUD_WAITED_FOR_S,
+    FOREIGN_AGAIN_S,
+    FOREIGN_BELIEVED_S,
+    Nodes,
+    Tenancy,
+    Verdict,
+)
 from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
@@ -97,3 +104,93 @@ def test_where_the_cloud_does_not_answer_the_later_one_has_it() -> None:
     it.has_it()
     it.clock.advance(CLOUD_WAITED_FOR_S)
     assert it.has_it() == {"late"}
+
+
+class Interfaces:
+    """A pod on a node, and what the cloud says whose its IP's interface is."""
+
+    def __init__(self, *, listed: bool = True, instance: str = "i-node") -> None:
+        self.clock = FakeClock()
+        self.enis = EniCache(self.clock, lambda ip: None)
+        views = Views(Marks("c1"), [], 60.0, self.clock)
+        nodes: Cache[Node] = Cache()
+        index = Nodes(nodes, listed=lambda: listed)
+        nodes.apply(node("node", instance=instance))
+        self.pods: Cache[Pod] = Cache()
+        self.pods.on_change(views.ips.pod_changed)
+        self.answers: dict[str, str] = {}
+        self.tenancy = Tenancy(
+            views,
+            self.pods,
+            index,
+            Neighbours(),
+            pod_now=lambda key: None,
+            enis=self.enis,
+            clock=self.clock,
+        )
+
+    def find_enis(self, ips: Any) -> dict[str, Eni]:
+        return {
+            ip: Eni(f"eni-{machine}", "", "", (ip,), instance_id=machine)
+            for ip, machine in self.answers.items()
+            if ip in ips
+        }
+
+    def says(self, ip: str, machine: str) -> Verdict:
+        """What is held of a pod with that IP once the cloud has named the machine."""
+        self.answers[ip] = machine
+        if self.pods.get(Key("games", ip)) is None:
+            number = str(len(self.pods) + 1)
+            self.pods.apply(Pod(Key("games", ip), ip, number, {}, (ip,), node="node"))
+            self.enis.want(ip, self.clock.monotonic(), "node")
+        return self.again(ip)
+
+    def again(self, ip: str) -> Verdict:
+        self.enis.resolve_pending(self)  # type: ignore[arg-type]
+        pod = self.pods.get(Key("games", ip))
+        return self.tenancy.judge(pod, Exposure(Ask.ON, ip=ip))
+
+
+def test_an_ip_on_a_machine_that_is_no_node_is_no_pods() -> None:
+    it = Interfaces()
+    assert it.says("10.0.0.1", "i-node").exposure.ask is Ask.ON
+    first = it.says("10.0.0.9", "i-database")
+    assert first.exposure.ask is Ask.ON, "it may be listed where it was"
+    assert first.doubtful
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    found = it.again("10.0.0.9").exposure
+    assert (found.ask, found.ip) == (Ask.NO_ADDRESS, "")
+    assert found.problem is not None
+    assert found.problem.reason == "ForeignInterface"
+    assert "machine i-database" in found.problem.message
+    assert it.again("10.0.0.1").exposure.ask is Ask.ON
+
+
+def test_an_address_that_has_just_moved_is_believed_as_soon_as_it_is_listed_there() -> None:
+    it = Interfaces()
+    it.says("10.0.0.1", "i-node")
+    it.says("10.0.0.9", "i-gone")
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    found = it.says("10.0.0.9", "i-node")
+    assert found == Verdict(found.exposure)
+    assert found.exposure.ask is Ask.ON
+
+
+def test_what_was_refused_is_asked_about_again_and_heals() -> None:
+    it = Interfaces()
+    it.says("10.0.0.1", "i-node")
+    it.says("10.0.0.9", "i-database")
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    assert it.again("10.0.0.9").exposure.ask is Ask.NO_ADDRESS
+    it.answers["10.0.0.9"] = "i-node"
+    it.clock.advance(FOREIGN_AGAIN_S)
+    assert it.again("10.0.0.9").exposure.ask is Ask.ON
+
+
+def test_names_that_are_none_of_nodes_say_nothing() -> None:
+    """In another cloud, before all nodes are listed, and where the node's machine is not known."""
+    for it in (Interfaces(), Interfaces(listed=False), Interfaces(instance="")):
+        it.says("10.0.0.1", "m-1")
+        it.says("10.0.0.9", "m-2")
+        it.clock.advance(FOREIGN_BELIEVED_S)
+        assert it.again("10.0.0.9").exposure.ask is Ask.ON

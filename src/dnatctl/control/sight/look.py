@@ -250,7 +250,7 @@ class Lookout:
         if record is not None:
             self._views.admit(record.uid)
         rules = self._rules(partial(self._labels, answers))
-        exposure, retry_in = self._tenancy.judge(pod, read_exposure(pod, rules))
+        exposure, retry_in, doubtful = self._tenancy.judge(pod, read_exposure(pod, rules))
         exposure, left = self._in_grace(key, exposure, rules.grace_s, now)
         wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip
         seen = Seen(
@@ -268,7 +268,7 @@ class Lookout:
             durable=self._durable(record),
             absent=self._views.absent,
             made_here=record is not None and self._views.records.made_here(record.uid),
-            eni=self._eni(exposure.ip, record, pod) if wants_address else None,
+            eni=self._eni(exposure.ip, record, pod) if wants_address and not doubtful else None,
             no_interface=bool(wants_address) and self._enis.missing(exposure.ip),
             zone_id=self._nodes.zone_of(pod.node) if pod else "",
             names=self._views.records.keys,

@@ -22,6 +22,13 @@ CLOUD_WAITED_FOR_S = 5.0
 """How long the cloud's word on two living pods is waited for; then the later one has the IP."""
 
 
+FOREIGN_BELIEVED_S = 10.0
+"""For how long the cloud has to name a machine that is no node's: an address that has just moved
+may be listed where it was."""
+FOREIGN_AGAIN_S = 60.0
+"""How often it is asked again after that."""
+
+
 class Nodes:
     """The nodes, by name and by address. `listed`: whether all are known."""
 
@@ -29,6 +36,7 @@ class Nodes:
         self._store = store
         self._listed = listed
         self._by_address: dict[str, str] = {}
+        self._machines: dict[str, str] = {}
         store.on_change(self._changed)
 
     def _changed(self, old: Node | None, new: Node | None) -> None:
@@ -36,12 +44,20 @@ class Nodes:
             for address in old.addresses:
                 if self._by_address.get(address) == old.key.name:  # else it is its successor's
                     del self._by_address[address]
+            if self._machines.get(old.instance) == old.key.name:
+                del self._machines[old.instance]
         if new is not None:
             self._by_address.update(dict.fromkeys(new.addresses, new.key.name))
+            if new.instance:
+                self._machines[new.instance] = new.key.name
 
     def at(self, ip: str) -> str:
         """The name of the node whose own address that is; empty if it is none's."""
         return self._by_address.get(ip, "")
+
+    def has_machine(self, instance: str) -> bool | None:
+        """Whether that is a node's; None if that cannot be said, as not all are known."""
+        return True if instance in self._machines else False if self._listed() else None
 
     def zone_of(self, name: str) -> str:
         """The zone that the node is in; empty if it is not known."""
@@ -59,10 +75,14 @@ class Nodes:
 
 
 class Verdict(NamedTuple):
-    """What a pod may ask for, seen who has its IP; `retry_in`: when to look again, in seconds."""
+    """What a pod may ask for, seen who has its IP; `retry_in`: when to look again, in seconds.
+
+    `doubtful`: what the cloud says of the IP is not believed yet, nor to be noted.
+    """
 
     exposure: Exposure
     retry_in: float | None = None
+    doubtful: bool = False
 
 
 class Tenancy:
@@ -86,6 +106,9 @@ class Tenancy:
         self._pod_now = pod_now
         self._enis = enis
         self._clock = clock
+        self._cloud_names_nodes = False
+        """Whether the cloud has ever named a node's machine: only then its names say anything. In
+        other clouds and emulators they may be of another kind."""
 
     def judge(self, pod: Pod | None, exposure: Exposure) -> Verdict:
         """What the pod may ask for, as far as is known: see `unknown`."""
@@ -95,7 +118,31 @@ class Tenancy:
             text = f"pod IP {exposure.ip} is the address of node {node}, not one of a pod's own"
             return Verdict(without_address(exposure, Problem("NodeAddress", text)))
         others = self._others(pod, exposure.ip)
-        return self._between(pod, others, exposure) if others else Verdict(exposure)
+        if others:
+            return self._between(pod, others, exposure)
+        return self._of_cluster(pod, exposure)
+
+    def _of_cluster(self, pod: Pod, exposure: Exposure) -> Verdict:
+        """Whether the interface that has the IP is a machine's of this cluster, as far as it is
+        known; asked again until it was said for long enough, and now and then afterwards."""
+        ip = exposure.ip
+        held = self._enis.held(ip, self._views.ips.stated_since(ip))
+        if held is None or not self._nodes.claimant(pod).instance:
+            return Verdict(exposure)
+        eni, said_for = held
+        ours = self._nodes.has_machine(eni.instance_id) if eni.instance_id else None
+        self._cloud_names_nodes = self._cloud_names_nodes or ours is True
+        if ours is not False or not self._cloud_names_nodes:
+            return Verdict(exposure)
+        if said_for < FOREIGN_BELIEVED_S:
+            self._enis.ask_again(ip, FOREIGN_BELIEVED_S)
+            return Verdict(exposure, doubtful=True)
+        self._enis.ask_again(ip, FOREIGN_AGAIN_S)
+        text = (
+            f"pod IP {ip} is that of network interface {eni.eni_id}, which belongs to machine"
+            f" {eni.instance_id}, and that is no node of this cluster"
+        )
+        return Verdict(without_address(exposure, Problem("ForeignInterface", text)))
 
     def _between(self, pod: Pod, others: list[Pod], exposure: Exposure) -> Verdict:
         me = self._nodes.claimant(pod)
