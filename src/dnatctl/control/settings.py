@@ -14,15 +14,15 @@ from dnatctl.plan.values import CHANGES_A_MINUTE, Policy, TakeOver
 from dnatctl.pool import GatewayPool
 from dnatctl.table.orphans import USUAL, Patience
 
+LabelsOf = Callable[[str], Mapping[str, str] | None]
+"""The labels of a namespace; None where they are not known."""
+
 IDLE_SHARE = 10
 IDLE_BOUNDS_S = (5.0, 30.0)
 LONGEST_IDLE_SHARE = 0.8
 
 CALL_CONNECT_S = 2.0
 CALL_READ_S = 8.0
-LabelsOf = Callable[[str], Mapping[str, str] | None]
-"""The labels of a namespace; None where they are not known."""
-
 LONGEST_CALL_S = CALL_CONNECT_S + CALL_READ_S
 """A write is sent only if no other replica may take over for so long: by then the call, however
 slow, has ended."""
