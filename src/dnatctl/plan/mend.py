@@ -44,8 +44,15 @@ def _correct(case: Case, own: OwnRow) -> Write:
 
 
 def _is_unchangeable(case: Case, target: NewEntry) -> bool:
-    """Whether the change was refused; where nothing may be deleted it is tried again and again."""
-    return target in case.seen.refusals and not case.seen.policy.upsert_only
+    """Whether the change was refused, and not by an accident.
+
+    Where nothing may be deleted it is tried again and again.
+    """
+    refusal = case.seen.refusals.get(target)
+    if refusal is None or case.seen.policy.upsert_only:
+        return False
+    unclear = refusal.why in (Refused.CONFLICT, Refused.UNFORESEEN)
+    return not unclear or refusal.count >= UNFORESEEN_BELIEVED
 
 
 def _target(case: Case, own: OwnRow, ports: tuple[PortMapping, ...]) -> NewEntry | None:

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.objects import Key, PodDNAT
+from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.policy import DELETION_HELD
@@ -59,13 +60,19 @@ class TestDrift:
     @pytest.mark.parametrize("why", [*Refused])
     def test_a_row_that_may_not_be_led_back_goes(self, why):
         """It leads to an IP that may be another pod's any moment."""
-        no = refused(new_row("600", "80"), why)
+        no = refused(new_row("600", "80"), why, UNFORESEEN_BELIEVED)
         made = Scene(STALE, record=WAITING, pod=pod()).plan(refusals=no)
         assert delete("fwd-1") in made.writes or isinstance(made.step, Reclaim | Retire)
         assert not [write for write in made.writes if isinstance(write, ModifyRow)]
 
+    @pytest.mark.parametrize("why", [Refused.CONFLICT, Refused.UNFORESEEN])
+    def test_one_accident_costs_no_entry(self, why):
+        no = refused(new_row("600", "80"), why)
+        led = Scene(STALE, record=WAITING, pod=pod()).plan(refusals=no)
+        assert led.writes == (modify("fwd-1", "600", "80"),)
+
     def test_but_not_where_nothing_may_be_deleted(self):
-        no = refused(new_row("600", "80"), Refused.UNFORESEEN)
+        no = refused(new_row("600", "80"), Refused.REJECTED)
         led = Scene(STALE, record=WAITING, pod=pod(), policy=UPSERT_ONLY).plan(refusals=no)
         assert led.writes == (modify("fwd-1", "600", "80"),)
 

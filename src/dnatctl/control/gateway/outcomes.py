@@ -290,7 +290,9 @@ class Outcomes:
         """
         refusal = self._refusal(pending, Refused.UNFORESEEN, error)
         count = refusal.after(self._last_refusal(pending)).count
-        if not isinstance(pending.write, CreateRow) or count > UNFORESEEN_BELIEVED:
+        # One accident is nothing; a change that is refused twice makes room for another entry.
+        tries = UNFORESEEN_BELIEVED - isinstance(pending.write, ModifyRow)
+        if isinstance(pending.write, DeleteRow) or count > tries:
             self._wait_long(pending, Refused.UNFORESEEN, error)
             return
         if count == UNFORESEEN_BELIEVED:

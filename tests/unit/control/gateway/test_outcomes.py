@@ -105,6 +105,13 @@ class TestModify:
         assert not it.views.can_modify
         assert it.heard.changes == [LOBBY]
 
+    def test_a_code_nobody_foresaw_is_asked_again_once(self, it, record):
+        """So an accident costs nothing, and an entry that cannot be changed is replaced soon."""
+        assert answered(it, record, modify(), ErrorKind.UNCLASSIFIED) == -1.0
+        due = answered(it, record, modify(), ErrorKind.UNCLASSIFIED)
+        assert due == pytest.approx(REFUSED_RETRY_S[0])
+        assert it.writer.refusals(record.uid)[entry()].count == 2
+
     def test_credentials_that_are_refused_say_nothing_against_the_change(self, it, record):
         assert answered(it, record, modify(), ErrorKind.AUTH) == pytest.approx(RETRY_S[0])
         assert refusal(it, record) is None
