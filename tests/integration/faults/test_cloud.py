@@ -44,10 +44,6 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-REFUSALS = ("a code nobody documented", "IdempotentParameterMismatch")
-"""Answers that may stand for ever: a row that is refused a change so is replaced, here both are."""
-
-
 def life(answer: str) -> None:
     """Exposed, moved, released: with two bad answers to each kind of write."""
     with stage(resync="1s") as it:
@@ -63,8 +59,7 @@ def life(answer: str) -> None:
         it.assert_at_rest()
         assert it.own_rows() == []
         made = [call for call in it.calls("CreateForwardEntry") if call.committed]
-        most = 4 if answer in REFUSALS else 3
-        assert len(made) <= most, "a row was made anew without need"
+        assert len(made) <= 3, "a row was made anew without need"
 
 
 def test_bad_answers_to_writes_lose_and_double_nothing() -> None:
