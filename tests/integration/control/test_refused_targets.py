@@ -187,6 +187,7 @@ def test_a_gateway_of_which_the_cloud_says_nothing_holds_up_no_other() -> None:
 
 
 def test_what_the_cloud_does_not_say_of_a_gateway_for_a_while_is_as_it_was() -> None:
+    """Nor does a start take that for EIPs that are gone."""
     with stage(two(), resync="0.5s") as it:
         it.start_controller()
         names = [f"web-{n}" for n in range(4)]
@@ -195,6 +196,10 @@ def test_what_the_cloud_does_not_say_of_a_gateway_for_a_while_is_as_it_was() -> 
         before = {name: it.ready(name) for name in names}
         refuse(it, UNFORESEEN, api="DescribeEipAddresses", AssociatedInstanceId=FIRST)
         eventually(lambda: len(it.calls("DescribeEipAddresses", code=UNFORESEEN)) > 3)
+        it.stop_controllers()
+        it.start_controller()
+        asked = len(it.calls("DescribeEipAddresses", code=UNFORESEEN))
+        eventually(lambda: len(it.calls("DescribeEipAddresses", code=UNFORESEEN)) > asked + 3)
         assert {name: it.entries(name) for name in names} == before
         it.cloud.clear_faults()
         it.assert_at_rest()

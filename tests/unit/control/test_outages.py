@@ -50,6 +50,7 @@ def test_two_are_until_it_is_well_again(dark: Gateway) -> None:
     "other",
     [
         gateway(absent=True),
+        gateway(unread="the cloud does not say which EIPs it has"),
         gateway(EIP, problem="is Modifying, not Available"),
         gateway(GatewayEip(IP, usable=False, problem="is Associating, not InUse")),
         gateway(GatewayEip(IP, usable=False, problem="is not bound to this gateway")),

@@ -42,8 +42,9 @@ class Outages:
 
 
 def _outage(gateway: Gateway, ip: str) -> str:
-    """Why that IP forwards nothing, by one description. An absent gateway has no rows at all."""
-    if gateway.absent:
+    """Why that IP forwards nothing, by one description. An absent gateway has no rows at all, and
+    of one that the cloud does not describe nothing is known."""
+    if gateway.absent or gateway.unread:
         return ""
     if gateway.locked:
         return f"the gateway {gateway.problem}: see at the cloud why (an unpaid bill)"
