@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import Any
 
 import orjson
@@ -20,10 +22,13 @@ from dnatctl_sim.cloud.spec import ZONES
 from dnatctl_sim.kube import KubeletSettings, KubeServer, Settings
 from dnatctl_sim.kube.core.collection import Change, ChangeType
 from dnatctl_sim.stage import CRDS, NAMESPACE, data
-from hack.bench.objects import Exposed, asking, running
+from hack.bench.objects import PREFIX, Exposed, asking, hoard, running
 
 RECORDS = "poddnats.alibabacloud.com"
 QUIET_NAMESPACE = "others"
+NAMESPACES = (
+    NAMESPACE, QUIET_NAMESPACE, "game", "small", "drip", "flap", "hoard", "invalid", "waiting",
+)  # fmt: skip
 
 
 class Notes:
@@ -112,6 +117,36 @@ class Cluster:
             obj["metadata"]["labels"]["turn"] = str(self._turn)
             store.put(type_, obj)
 
+    def disturb_on(self, rate: float) -> None:
+        """The same without end."""
+        self._without_end(lambda: self.disturb(1_000_000, rate))
+
+    def flap(self, namespace: str, name: str, rate: float) -> None:
+        """A pod's annotation changes without end: another port, nonsense, none."""
+        values = cycle(("80", "81", "0", "eighty", "82"))
+        store, type_ = self._server.store.raw, self._server.api.registry.by_key("pods")
+
+        def change() -> None:
+            for _ in _paced(1_000_000, rate):
+                obj = store.get(type_, namespace, name).load()
+                obj["metadata"]["annotations"][f"{PREFIX}-expose-port"] = next(values)
+                store.put(type_, obj)
+
+        self._without_end(change)
+
+    def nonsense(self, namespace: str, count: int) -> None:
+        """Running pods whose annotation makes no sense."""
+        notes = {PREFIX: "", f"{PREFIX}-expose-port": "http"}
+        pods = (running(f"invalid-{n}", namespace, "", dict(notes)) for n in range(count))
+        self._server.store.create_many("pods", pods)
+
+    def hoard(self, namespace: str, count: int, ports: int) -> None:
+        """PodDNATs of so many ports, for pods that there are not."""
+        self._server.store.create_many(RECORDS, (hoard(n, namespace, ports) for n in range(count)))
+
+    def _without_end(self, act: Callable[[], None]) -> None:
+        threading.Thread(target=act, daemon=True).start()
+
     def stand(self) -> dict[str, int]:
         """How many PodDNATs have ever been ready, have gone, and are there."""
         times = self._notes.times
@@ -184,7 +219,7 @@ def main() -> None:
     )
     with KubeServer(settings=settings) as server:
         server.store.create(CRDS, yaml.safe_load(data("poddnats.yaml")))
-        for namespace in (NAMESPACE, QUIET_NAMESPACE, "game", "small"):
+        for namespace in NAMESPACES:
             server.store.create("namespaces", {"metadata": {"name": namespace}})
         server.write_kubeconfig(options.kubeconfig)
         cluster = Cluster(server)

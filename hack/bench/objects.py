@@ -70,6 +70,16 @@ def running(name: str, namespace: str, ip: str, annotations: Object) -> Object:
     }
 
 
+def hoard(number: int, namespace: str, ports: int) -> Object:
+    """A PodDNAT of somebody who would like to have all ports, and has no pod."""
+    mapping = [{"externalPort": str(1024 + port), "internalPort": "80"} for port in range(ports)]
+    spec = {"externalIP": f"47.1.{number // 250}.{number % 250 + 1}", "tableId": "ngw-none",
+            "internalIP": address(number), "protocol": "tcp", "portMapping": mapping}  # fmt: skip
+    meta = {"name": f"hoard-{number}", "namespace": namespace, "uid": str(uuid.uuid4()),
+            "creationTimestamp": SINCE, "generation": 1}  # fmt: skip
+    return {"metadata": meta, "spec": spec}
+
+
 def address(number: int) -> str:
     """An IP of the emulated cloud's first pod vSwitch."""
     return f"172.16.{number // 250}.{number % 250 + 1}"

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from hack.bench.benches import (
     compare,
+    exhaustion,
     failover,
     latency,
     life,
@@ -50,5 +51,6 @@ BUSY: dict[str, Bench] = {
     "events": scale.events,
     "packing": compare.packing,
     "growth": compare.growth,
+    "exhaustion": exhaustion.exhaustion,
 }
 """Those that measure the machine: one at a time."""

@@ -34,8 +34,9 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     action: `delay` waits `seconds` and lets the call go on; all others wait `seconds` first too.
     `close` and `reset` end the connection without an answer (a `close` with many seconds is a
-    server that hangs). `page` answers HTML with `status`, as a load balancer does, `empty` an
-    empty body. `error` answers `code`, with `message`, `status` and `retry_after_ms` if given.
+    server that hangs). `drip` answers one byte a second. `page` answers HTML with `status`, as a
+    load balancer does, `empty` an empty body. `error` answers `code`, with `message`, `status` and
+    `retry_after_ms` if given.
 
     stage: `before` the call is looked at; `during`: accepted (its ClientToken is in use, its
     table is busy) but without effect yet; `after` its effect: for a write, the client does not
@@ -46,7 +47,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     `probability`.
     """
 
-    action: Literal["delay", "close", "reset", "page", "empty", "error"]
+    action: Literal["delay", "close", "reset", "drip", "page", "empty", "error"]
     stage: Stage = "after"
     apis: list[str] = []
     match: dict[str, str] = {}
@@ -75,7 +76,7 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def raise_effect(self) -> None:
         """Raise what the fault makes of the call: StruckError or ApiError; nothing for a delay."""
         match self.action:
-            case "close" | "reset":
+            case "close" | "reset" | "drip":
                 raise StruckError(Cut(self.action), f"cut:{self.action}")
             case "page":
                 raise StruckError(self._page(), f"page:{self.status or 502}")

@@ -22,6 +22,10 @@ Handler = Callable[[Request], Life]
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
+_ENDLESS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n"
+_DRIP_S = 1.0
+
+
 class Connection(asyncio.Protocol):
     """One client's connection: answers its requests in order, one at a time."""
 
@@ -97,10 +101,19 @@ class Connection(asyncio.Protocol):
     def _cut(self, cut: Cut) -> None:
         if self._transport is None:
             return
+        if cut.how == "drip":
+            self._transport.write(_ENDLESS)
+            self._drip()
+            return
         if cut.how == "reset":
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self._transport.abort()
+
+    def _drip(self) -> None:
+        if self._transport is not None:
+            self._transport.write(b" ")
+            asyncio.get_running_loop().call_later(_DRIP_S, self._drip)
 
 
 class CloudServer:

@@ -63,9 +63,11 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """No answer: the connection ends, in order (`close`) or not (`reset`)."""
+    """No answer: the connection ends, in order (`close`) or not (`reset`), or one begins that never
+    ends (`drip`).
+    """
 
-    how: Literal["close", "reset"]
+    how: Literal["close", "reset", "drip"]
 
 
 Answer = Reply | Cut

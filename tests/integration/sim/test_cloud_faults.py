@@ -137,6 +137,17 @@ class TestBrokenAnswers:
         entry_id = site.create(client_token="t1")
         assert [row["entry_id"] for row in site.rows()] == [entry_id]
 
+    def test_an_answer_may_come_at_a_byte_a_second(self, site: Site) -> None:
+        site.cloud.add_fault(Fault(action="drip"))
+        host, port = site.server.address.split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as wire:
+            wire.sendall(b"GET /credentials HTTP/1.1\r\nHost: x\r\n\r\n")
+            said = b""
+            while not said.endswith(b"\r\n\r\n  "):
+                said += (piece := wire.recv(1000))
+                assert piece, said
+        assert b"Content-Length: 1000000" in said
+
     @pytest.mark.parametrize("how", ["close", "reset"])
     def test_connections_end_in_order_or_not(self, site: Site, how: str) -> None:
         site.cloud.add_fault(Fault(action=how))  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,7 +13,8 @@ from msgspec.structs import replace
 
 from dnatctl.config import Publishing
 from dnatctl.control.people.report import ENDPOINTS, SAY_AGAIN_S, Report
-from dnatctl.objects import POD_READY, Condition, Pod, PodDNAT
+from dnatctl.control.people.sparing import AT_ONCE
+from dnatctl.objects import POD_READY, Condition, Key, Pod, PodDNAT
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Plan, Publish
@@ -216,6 +218,22 @@ class TestEvents:
     @staticmethod
     def judge(teller: Report, a_pod: Pod | None, problem: Problem | None = None) -> None:
         teller.judged(Scene(pod=a_pod).seen, Plan(problem=problem))
+
+    def test_many_pods_of_a_namespace_are_told_one_after_the_other(self, told: Told) -> None:
+        clock = FakeClock()
+        teller = report(told, clock=clock)
+        one = Scene(pod=pod()).seen
+        seen = [dataclasses.replace(one, key=Key("games", str(n))) for n in range(AT_ONCE + 10)]
+        bad = Plan(problem=self.BAD)
+        waits = [teller.judged(each, bad) or 0.0 for each in seen]
+        assert len(told.events) == len(told.conditions) == AT_ONCE
+        assert all(wait > 0 for wait in waits[AT_ONCE:])
+        assert len(teller.told()) == len(seen), "who asks the leader hears of all of them"
+        teller.judged(seen[-1], Plan())
+        assert len(told.conditions) == AT_ONCE, "of nothing there is nothing to tell"
+        clock.advance(max(waits))
+        assert [teller.judged(each, bad) for each in seen] == [None] * len(seen)
+        assert len(told.events) == len(seen)
 
     def test_is_said_once_and_again_after_a_while(self, told: Told) -> None:
         clock = FakeClock()

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from dnatctl.clock import Clock
 from dnatctl.config import Publishing
+from dnatctl.control.people.sparing import Sparing
 from dnatctl.control.people.untold import Untold
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
@@ -75,6 +76,7 @@ class Report:
         self._clock = clock
         self._publish = publish
         self.untold = Untold(clock)
+        self._sparing = Sparing()
         self._told: dict[Key, tuple[Problem, str]] = {}
         self._said: dict[Key, tuple[_Saying, float]] = {}
         """What was last said of a name in events that are worth repeating, and when."""
@@ -158,18 +160,30 @@ class Report:
         """What each name was told is wrong with it, and since when, as long as it is."""
         return dict(self._told)
 
-    def judged(self, seen: Seen, made: Plan) -> None:
+    def judged(self, seen: Seen, made: Plan) -> float | None:
         """See `roles.Reporter`."""
         self._tell_problem(seen, made.problem)
-        self._say(seen, made.problem)
         self._note_reached(seen)
-        if seen.pod is None:
-            return
+        if (wait := self._to_be_told_in(seen, made.problem)) > 0:
+            return wait
+        self._say(seen, made.problem)
+        if seen.pod is not None:
+            self._tell(seen, seen.pod, made)
+        return None
+
+    def _to_be_told_in(self, seen: Seen, problem: Problem | None) -> float:
+        """Seconds; only what is bad and new may have to wait."""
+        before, _ = self._said.get(seen.key, (None, 0.0))
+        if problem is None or (before is not None and before == _saying(seen, problem)):
+            return 0.0
+        return self._sparing.wait(seen.key, self._clock.monotonic())
+
+    def _tell(self, seen: Seen, pod: Pod, made: Plan) -> None:
         publish = self._publish()
         if publish.condition and self.untold.may_try(seen.key.namespace):
-            self._tell_pod(partial(self._set_condition, seen, seen.pod, made.problem))
+            self._tell_pod(partial(self._set_condition, seen, pod, made.problem))
         if publish.annotation:
-            self._tell_pod(partial(self._set_annotation, seen, seen.pod))
+            self._tell_pod(partial(self._set_annotation, seen, pod))
 
     @staticmethod
     def _tell_pod(tell: Callable[[], None]) -> None:
@@ -201,8 +215,7 @@ class Report:
     def _say(self, seen: Seen, problem: Problem | None) -> None:
         """Events of what is wrong: when it is news, and now and then while it lasts, as the API
         server keeps an event for an hour."""
-        wrong = (problem,) if problem is not None else ()
-        saying = (_uid(seen), (*wrong, *seen.exposure.remarks))
+        saying = _saying(seen, problem)
         before, at = self._said.get(seen.key, (None, 0.0))
         now = self._clock.monotonic()
         if not saying[1]:
@@ -263,6 +276,11 @@ def describe(spec: PodDNATSpec) -> str:
     """The claim in one line, for people."""
     ports = ", ".join(f"{p.external}->{p.internal}/{p.protocol}" for p in spec.ports)
     return f"{spec.external_ip} {ports} on {spec.gateway_id}"
+
+
+def _saying(seen: Seen, problem: Problem | None) -> _Saying:
+    wrong = (problem,) if problem is not None else ()
+    return _uid(seen), (*wrong, *seen.exposure.remarks)
 
 
 def _uid(seen: Seen) -> str:

@@ -217,14 +217,14 @@ class Reconciler:
             return None
         why = made.problem.reason if made.problem else ""
         log.debug("looked", reason=why, writes=len(made.writes))
-        if not self._dry_run:
-            self._reporter.judged(seen, made)
+        untold = None if self._dry_run else self._reporter.judged(seen, made)
         if seen.record is None and seen.pod is None:
             self._lookout.forget(seen.key)
             with self._views.lock:
                 self._refusals.forget(seen.key)
         waits = made.problem is not None and made.problem.reason in CALLED
-        return None if waits else made.retry_in
+        again = None if waits else made.retry_in
+        return min((at for at in (again, untold) if at is not None), default=None)
 
     # --- steps
 

@@ -54,6 +54,9 @@ class Reporter(Protocol):
         """A step was taken; `record` is as the server holds it now."""
         ...
 
-    def judged(self, seen: Seen, made: Plan) -> None:
-        """Nothing more can be done now: how it stands."""
+    def judged(self, seen: Seen, made: Plan) -> float | None:
+        """Nothing more can be done now: how it stands.
+
+        Returns seconds where it is to be told only then, as there are many who have to be told.
+        """
         ...

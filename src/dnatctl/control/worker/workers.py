@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +13,7 @@ import structlog
 from dnatctl.clock import Clock, Deadline
 from dnatctl.cloud.api import Stopped
 from dnatctl.control.state.queue import QueueMetrics, WorkQueue
+from dnatctl.control.worker.often import Often
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.loop import Loop
@@ -64,6 +66,9 @@ class Workers:
         self._successor = successor
         self._metrics = metrics
         self._clock = clock
+        self._often = Often()
+        self._lock = threading.Lock()
+        """Guards `_often`."""
         self._results = {
             result: metrics.reconciles.labels(CONTROLLER, result)
             for result in ("success", "error", "requeue", "requeue_after")
@@ -96,7 +101,7 @@ class Workers:
         started = self._clock.monotonic()
         self._active.inc()
         try:
-            if not self._handed_over(ref):
+            if not self._handed_over(ref) and not self._put_off(ref, started):
                 self._work(ref)
         finally:
             self._active.dec()
@@ -110,6 +115,14 @@ class Workers:
         self._queue.drop(ref)
         self._queue.add(successor)
         return True
+
+    def _put_off(self, ref: PodRef, now: float) -> bool:
+        """Whether the name has been worked on too often lately: then it has to wait."""
+        with self._lock:
+            wait = self._often.wait(ref.key, now)
+        if wait > 0:
+            self._queue.add_after(ref, wait)
+        return wait > 0
 
     def _work(self, ref: PodRef) -> None:
         with structlog.contextvars.bound_contextvars(
