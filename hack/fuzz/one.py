@@ -88,7 +88,7 @@ def _guided(harness: Harness, trial: Trial, seed: int, folder: Path) -> None:
             data = random.choice(harness.seeds)
         return mutate(data, random, harness.words)[:most]
 
-    options = [f"-seed={seed}", f"-max_len={USUAL}", "-len_control=100", "-timeout=60"]
+    options = [f"-seed={seed}", f"-max_len={USUAL}", "-len_control=100", "-timeout=1200"]
     options += [f"-rss_limit_mb={MOST_MB}", f"-artifact_prefix={folder}/fault-", "-verbosity=0"]
     atheris.Setup([harness.name, *options, str(folder)], trial, custom_mutator=spoil)
     atheris.Fuzz()

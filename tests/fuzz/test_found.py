@@ -54,6 +54,8 @@ def test_what_is_nested_is_not_made_text_of(name: str, before: bytes, after: byt
         ("lease", b'{"metadata":{"annotations":{"dnatctl/handover":7}}}'),
         ("lease", b'{"metadata":{},"spec":{"leaseTransitions":["1"]}}'),
         ("lease", b'{"metadata":{"a":%s}}' % (b"9" * 40)),
+        ("cloud", b'\x02\x00\x00{"RequestId":"\\r\\u001b[31m"}'),
+        ("cloud", b'\x00\x00\x00{"RequestId":["%s"]}' % (b"x" * 999)),
         ("configuration", b"takeOver: !!bool maybe"),
         ("configuration", b"maxPortsPerPod: !!int ''"),
         ("configuration", b"maxPortsPerPod: -_"),

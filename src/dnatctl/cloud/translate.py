@@ -42,10 +42,11 @@ def from_sdk(operation: Operation, exc: Exception, secrets: Iterable[str] = ()) 
     return CloudError(operation, ErrorKind.UNKNOWN, message=_describe(cause))
 
 
-def unreadable(operation: Operation, what: str, request_id: str = "") -> CloudError:
-    """The error for an answer that says yes but lacks what it should hold."""
+def unreadable(operation: Operation, what: str, request_id: object = "") -> CloudError:
+    """The error for an answer that says yes but lacks what it should hold; its ID is as it came."""
     message = f"unreadable answer: {what}"
-    return CloudError(operation, ErrorKind.UNKNOWN, message=message, request_id=request_id)
+    request = shown(request_id, longest=_LONGEST_CODE)
+    return CloudError(operation, ErrorKind.UNKNOWN, message=message, request_id=request)
 
 
 def _refused(operation: Operation, exc: Any, secrets: tuple[str, ...]) -> CloudError:
