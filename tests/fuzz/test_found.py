@@ -56,6 +56,11 @@ def test_what_is_nested_is_not_made_text_of(name: str, before: bytes, after: byt
         ("lease", b'{"metadata":{"a":%s}}' % (b"9" * 40)),
         ("cloud", b'\x02\x00\x00{"RequestId":"\\r\\u001b[31m"}'),
         ("cloud", b'\x00\x00\x00{"RequestId":["%s"]}' % (b"x" * 999)),
+        ("poddnat", b'{%s,"status":{"observedGeneration":%s}}' % (META, b"9" * 30)),
+        (
+            "poddnat",
+            b'{%s,"status":{"conditions":[{"observedGeneration":%s}]}}' % (META, b"9" * 30),
+        ),
         ("configuration", b"takeOver: !!bool maybe"),
         ("configuration", b"maxPortsPerPod: !!int ''"),
         ("configuration", b"maxPortsPerPod: -_"),

@@ -28,6 +28,9 @@ _LONGEST_TEXT = 253
 _LONGEST_MESSAGE = 32768
 """Of the message of a condition: as long as Kubernetes lets one be."""
 
+_MOST_INT = 1 << 63
+"""What the API's integers hold; JSON has longer ones."""
+
 _MOST_CONDITIONS = 16
 """Ours are two."""
 
@@ -219,13 +222,12 @@ def _port_mapping(
 def _status(status: dict[str, Any]) -> PodDNATStatus:
     entries = status.get("entries")
     conditions = status.get("conditions")
-    observed = status.get("observedGeneration")
     return PodDNATStatus(
         entries=tuple(map(_entry, entries[: MOST_PORTS + 1] if isinstance(entries, list) else ())),
         conditions=tuple(
             map(_condition, conditions[:_MOST_CONDITIONS] if isinstance(conditions, list) else ())
         ),
-        observed_generation=observed if isinstance(observed, int) else 0,
+        observed_generation=_generation(status),
     )
 
 
@@ -244,15 +246,20 @@ def _entry(entry: object) -> StatusEntry:
 
 def _condition(condition: object) -> Condition:
     read = _mapping(condition, "", [])
-    observed = read.get("observedGeneration")
     return Condition(
         type=_text(read.get("type")),
         status=_text(read.get("status")),
         reason=_text(read.get("reason")),
         message=_text(read.get("message"), _LONGEST_MESSAGE),
         since=_text(read.get("lastTransitionTime")),
-        observed_generation=observed if isinstance(observed, int) else 0,
+        observed_generation=_generation(read),
     )
+
+
+def _generation(of: dict[str, Any]) -> int:
+    """The generation observed; 0 for none that could be written back."""
+    value = of.get("observedGeneration")
+    return value if isinstance(value, int) and 0 <= value < _MOST_INT else 0
 
 
 def _owners(meta: Metadata) -> tuple[Owner, ...]:
