@@ -218,7 +218,7 @@ def test_every_attribute_is_accounted_for(made: object) -> None:
 @pytest.mark.parametrize(
     ("kept", "fields"),
     [
-        (PendingWrite, PendingImage._fields),
+        (PendingWrite, (*PendingImage._fields, "looked_at")),  # for waking up who waits
         (_Record, (*RememberedImage._fields, "hindrances")),  # NEVER_REFUSED
         (Row, Row.__dataclass_fields__),
         (_Sighting, ("orphan", "first", "generation")),
