@@ -90,9 +90,10 @@ def test_one_filter_finds_the_whole_story_of_a_pod(it: Stage, lines: list[Line])
     it.ready("web")
     it.delete_pod("web", grace=0)
     it.gone("web")
+    eventually(lambda: any(line["event"] == "released" for line in list(lines)))
     for name, value in {"key": f"{it.ns}/web", "pod_uid": uid}.items():
         story = [line for line in list(lines) if line.get(name) == value]
         told = [line.get("write", line["event"]).partition(" ")[0] for line in story]
         chapters = ["allocated", "create:", "ready", "delete", "released"]
         assert [word for word in told if word in chapters] == chapters
-    assert all(line["gateway"] for line in lines if line["event"].startswith("write "))
+    assert all(line["gateway"] for line in list(lines) if line["event"].startswith("write "))
