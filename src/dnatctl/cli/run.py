@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import resource
 import socket
-import threading
 import uuid
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from dnatctl.cli.options import (
     namespace_option,
     own_namespace,
 )
+from dnatctl.cli.prelude import Prelude
 from dnatctl.cli.rotation import ConfigWatcher
 from dnatctl.clock import SystemClock
 from dnatctl.cloud.providers import open_provider
@@ -32,8 +32,6 @@ from dnatctl.control.controller import Controller
 from dnatctl.control.settings import CALL_CONNECT_S, CALL_READ_S, Settings
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.client import KubeClient
-from dnatctl.kube.errors import KubeError
-from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.http import ListenError, parse_address
 from dnatctl.observe.logs import LEVELS, Levels, adopt_strays, configure
 from dnatctl.observe.metrics import Metrics
@@ -42,7 +40,6 @@ log = structlog.get_logger(__name__)
 
 WATCHES = 3
 SPARE_CONNECTIONS = 6
-CRD_RETRY_S = 5.0
 
 DESCRIPTORS = 65_536
 """Open files are as many as the system allows, up to this: the usual soft limit is 1,024."""
@@ -255,7 +252,7 @@ def _serve(
         cluster=settings.config.cluster_id,
         identity=settings.identity,
     )
-    version = _wait_for_crd(client, stop)
+    version = Prelude(client, stop, hearts).served(settings.health_address)
     if version is None:
         return ""
     log.info("PodDNATs", version=version)
@@ -282,16 +279,6 @@ def _connect(kubeconfig: Path | None, metrics: Metrics, connections: int) -> Kub
 
     client = connect(kubeconfig, connections, observe)
     return client
-
-
-def _wait_for_crd(client: KubeClient, stop: threading.Event) -> str | None:
-    while not stop.is_set():
-        try:
-            return served_version(client)
-        except KubeError as error:
-            log.warning("no PodDNATs: is the CRD installed?", error=str(error))
-        stop.wait(CRD_RETRY_S)
-    return None
 
 
 def _raise_descriptor_limit() -> None:
