@@ -180,7 +180,7 @@ class Arena:
 
     # Oracles
 
-    def ready(self, namespace: str, name: str, *, within: float = 30) -> list[Object]:
+    def ready(self, namespace: str, name: str, *, within: float = 60) -> list[Object]:
         """Wait until a pod's PodDNAT lists one usable entry for each port, and return those."""
 
         def entries() -> list[Object] | None:
@@ -191,7 +191,7 @@ class Arena:
         listed: list[Object] = self.wait_until(entries, within)
         return listed
 
-    def gone(self, namespace: str, name: str, *, within: float = 30) -> None:
+    def gone(self, namespace: str, name: str, *, within: float = 60) -> None:
         """Wait until a PodDNAT is gone."""
         self.wait_until(lambda: self.record(namespace, name) is None, within)
 

@@ -89,7 +89,7 @@ class Prometheus:
             raise ValueError(f"{expression}: {answer['error']}")
         return [(row["metric"], float(row["value"][1])) for row in answer["data"]["result"]]
 
-    def wait_for(self, expression: str, *, within: float = 15.0) -> float:
+    def wait_for(self, expression: str, *, within: float = 60.0) -> float:
         """Wait until a PromQL expression has a sample and return the first one's value.
 
         Put the condition into it: `my_total > 3`.

@@ -59,7 +59,7 @@ class Trouble:
         self.first, self.second = arena.cloud.scenario.gateways
         self.fired: dict[str, float] = {}
 
-    def fires(self, *names: str, within: float = 45) -> None:
+    def fires(self, *names: str, within: float = 90) -> None:
         """Wait until these alerts fire, each with texts that say something."""
         began = time.monotonic()
         for name in names:
@@ -69,7 +69,7 @@ class Trouble:
                 assert text
                 assert not [word for word in UNSAID if word in text], text
 
-    def rests(self, name: str, within: float = 45) -> None:
+    def rests(self, name: str, within: float = 90) -> None:
         """Wait until that alert fires no more."""
         eventually(lambda: not self._firing(name), within=within, every=0.2)
 

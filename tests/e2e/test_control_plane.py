@@ -103,7 +103,7 @@ def test_an_object_goes_with_its_owner(
         },
     )
     api.delete(f"/api/v1/namespaces/{namespace}/configmaps/some")
-    eventually(lambda: api.items(lamps) == [], within=5)
+    eventually(lambda: api.items(lamps) == [], within=60)
 
 
 def test_a_cleared_namespace_holds_nothing_that_a_finalizer_could_keep(

@@ -137,9 +137,9 @@ class OtherChart:
     """A release that once held the older definition, as OpenKruiseGame's did until 0.9."""
 
     NAMESPACE = "default"
-    NAME = "kg"
 
-    def __init__(self, arena: Arena, folder: Path) -> None:
+    def __init__(self, arena: Arena, folder: Path, name: str) -> None:
+        self.name = name
         self._cluster = ("--kubeconfig", str(arena.control_plane.admin_kubeconfig))
         self._chart = folder / "other"
         (self._chart / "templates").mkdir(parents=True)
@@ -149,11 +149,11 @@ class OtherChart:
 
     def run(self, command: str, *more: str, definition: bool = True) -> None:
         self._definition.write_text(yaml.safe_dump(older_crd()) if definition else "", "utf-8")
-        done = self._helm(command, self.NAME, str(self._chart), *more)
+        done = self._helm(command, self.name, str(self._chart), *more)
         assert done.returncode == 0, done
 
     def fails(self, command: str) -> str:
-        done = self._helm(command, self.NAME)
+        done = self._helm(command, self.name)
         assert done.returncode != 0
         return done.stderr
 
@@ -173,7 +173,7 @@ def test_a_release_that_loses_the_definition_and_puts_it_back(
 ) -> None:
     arena.api.delete(DEFINITION)
     eventually(lambda: arena.api.find(DEFINITION) is None)
-    other = OtherChart(arena, tmp_path)
+    other = OtherChart(arena, tmp_path, "lost")
     other.run("install")
     eventually(lambda: _discovered(arena) == {"v1beta1"})
     arena.control_plane.install(OURS)
@@ -201,16 +201,16 @@ def test_a_release_that_helm_was_made_to_forget_takes_nothing_along(
     """As docs/migrate.md has it: the annotation alone does not keep `helm uninstall` from it."""
     arena.api.delete(DEFINITION)
     eventually(lambda: arena.api.find(DEFINITION) is None)
-    other = OtherChart(arena, tmp_path)
+    other = OtherChart(arena, tmp_path, "forgotten")
     other.run("install")
     eventually(lambda: _discovered(arena) == {"v1beta1"})
     replica = arena.start()
     expose(arena, namespace, "game", "80")
     arena.ready(namespace, "game")
     before = state(arena)
-    assert f"helm uninstall of {other.NAMESPACE}/{other.NAME} deletes" in check(arena, replica)
+    assert f"helm uninstall of {other.nameSPACE}/{other.name} deletes" in check(arena, replica)
 
-    for line in forgetting(NAMESPACE=other.NAMESPACE, RELEASE=other.NAME):
+    for line in forgetting(NAMESPACE=other.nameSPACE, RELEASE=other.name):
         arena.control_plane.kubectl_as("admin").run(*line)
     assert "helm uninstall of" not in check(arena, replica)
     assert "release: not found" in other.fails("uninstall")
