@@ -208,9 +208,9 @@ def test_a_release_that_helm_was_made_to_forget_takes_nothing_along(
     expose(arena, namespace, "game", "80")
     arena.ready(namespace, "game")
     before = state(arena)
-    assert f"helm uninstall of {other.nameSPACE}/{other.name} deletes" in check(arena, replica)
+    assert f"helm uninstall of {other.NAMESPACE}/{other.name} deletes" in check(arena, replica)
 
-    for line in forgetting(NAMESPACE=other.nameSPACE, RELEASE=other.name):
+    for line in forgetting(NAMESPACE=other.NAMESPACE, RELEASE=other.name):
         arena.control_plane.kubectl_as("admin").run(*line)
     assert "helm uninstall of" not in check(arena, replica)
     assert "release: not found" in other.fails("uninstall")
