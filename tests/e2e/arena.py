@@ -25,6 +25,7 @@ POD_NETWORK = "172.16.0.0/16"
 WRITES = ("CreateForwardEntry", "DeleteForwardEntry", "ModifyForwardEntry")
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{CONTROLLER_NAMESPACE}/leases/dnatctl"
 CONFIG_MAPS = f"/api/v1/namespaces/{CONTROLLER_NAMESPACE}/configmaps"
+EVENTS = f"/api/v1/namespaces/{CONTROLLER_NAMESPACE}/events"
 
 
 class Arena:
@@ -70,10 +71,11 @@ class Arena:
         self._forget()
 
     def _forget(self) -> None:
-        """What a controller left for the next one would only make the next test wait."""
+        """What a controller left would make the next test wait, or be taken for its own word."""
         if self.api.find(LEASE):
             self.api.delete(LEASE)
         self.api.delete(CONFIG_MAPS, gracePeriodSeconds=0)
+        self.api.delete(EVENTS)
 
     # Replicas
 

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hack.controlplane.files import CONTROLLER_NAMESPACE
 from hack.helm import ensure_helm
-from tests.e2e.arena import Arena, exposing, pods_path
+from tests.e2e.arena import EVENTS, Arena, exposing, pods_path
 from tests.e2e.conftest import MANIFESTS
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually
@@ -31,7 +30,6 @@ from tests.unit.manifests.commands import commands
 
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/poddnats.alibabacloud.com"
 OURS = Path(__file__).parents[2] / "manifests" / "crd"
-EVENTS = f"/api/v1/namespaces/{CONTROLLER_NAMESPACE}/events"
 
 
 @pytest.fixture
