@@ -87,9 +87,11 @@ class Run:
         return self._struck
 
     def has_spared(self, point: Point) -> bool:
-        """Whether there was such a write, and one less of it than without a crash: two changes
-        of a status that come close together are written as one."""
-        return 0 < sum(p.what == point.what for p in self.outcome.writes) < point.count
+        """Whether there were such writes, and that one never took effect: two changes of a status
+        that come close together are written as one, and one may be refused, and be asked for again.
+        """
+        counts = {passing.count for passing in self.outcome.writes if passing.what == point.what}
+        return bool(counts) and point.count not in counts
 
     def _start(self) -> None:
         self._it.start_controller(wait=False, **SETTINGS)
