@@ -151,7 +151,7 @@ def test_somebody_elses_finalizer_does_not_hold_the_pool(it: Stage) -> None:
     world = it.running[0].controller.parts.views
     write(it, "held", [(port, 80) for port in range(700, 720)], finalizers=["example.com/hold"])
     uid = it.record("held")["metadata"]["uid"]  # type: ignore[index]
-    eventually(lambda: uid in world.pool.claims())
-    eventually(lambda: uid not in world.pool.claims())
+    eventually(lambda: "deletionTimestamp" in (it.record("held") or {})["metadata"])
+    eventually(lambda: world.records.key_of(uid) and uid not in world.pool.claims())
     assert it.record("held") is not None
     it.kube.store.patch(RECORDS, it.ns, "held", {"metadata": {"finalizers": []}})
