@@ -158,22 +158,31 @@ class Holdings:
         return any(row.owner == uid for row in rows) or self.holds(uid, [endpoint])
 
     def open(self) -> None:
-        """All claims of before are known, and all rows; which claim came first counts from now on.
+        """All claims of before are known; which claim came first counts from now on.
 
         Where a namespace has more than it may, the older claims stand. What is offered no more and
-        is proven was offered once: the configuration has changed before this start.
+        is proven was offered once: the configuration has changed before this start. What only a
+        table tells that is not read yet is decided by `table_read`.
         """
         self._claims.open()
-        for claim in self._claims.all():
+        self._settle(list(self._claims.all()))
+
+    def table_read(self, gateway_id: str) -> None:
+        """The rows of that gateway are known now, for the first time."""
+        if self._claims.is_open:
+            self._settle([c for c in self._claims.all() if c.spec.gateway_id == gateway_id])
+
+    def _settle(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
             if gateway := self._gateways.get(claim.spec.gateway_id):
                 proven = (e for e in claim.endpoints() if self._is_proven_claim(claim, e))
                 gateway.keep(proven)
-        left = {claim.namespace: self._quota(claim.namespace) for claim in self._claims.all()}
-        for claim in sorted(self._claims.all(), key=self._by_standing):
+        namespaces = {claim.namespace for claim in claims}
+        left = {name: limit for name in namespaces if (limit := self._quota(name)) is not None}
+        concerned = [claim for claim in self._claims.all() if claim.namespace in left]
+        for claim in sorted(concerned, key=self._by_standing):
             limit = left[claim.namespace]
-            if limit is None:
-                continue
-            keeps = [e for e in claim.endpoints() if self._is_proven_claim(claim, e)]
+            keeps = [e for e in claim.endpoints() if self._may_be_proven(claim, e)]
             others = [e for e in claim.endpoints() if e not in keeps]
             beyond = frozenset(others[max(limit - len(keeps), 0) :])
             left[claim.namespace] = limit - len(claim.endpoints()) + len(beyond)
@@ -181,8 +190,16 @@ class Holdings:
                 self._give_up(claim, beyond)
 
     def _by_standing(self, claim: Claim) -> tuple[bool, str, str]:
-        proven = any(self._is_proven_claim(claim, endpoint) for endpoint in claim.endpoints())
+        proven = any(self._may_be_proven(claim, endpoint) for endpoint in claim.endpoints())
         return not proven, claim.created, claim.uid
+
+    def _may_be_proven(self, claim: Claim, endpoint: Endpoint) -> bool:
+        """Whether the claim is proven, or the table that would tell has not been read yet."""
+        gateway = self._gateways.get(claim.spec.gateway_id)
+        table = self._tables.get(claim.spec.gateway_id)
+        if gateway is not None and not (table is not None and table.read_once):
+            return gateway.may_offer(endpoint)
+        return self._is_proven_claim(claim, endpoint)
 
     def _is_proven_claim(self, claim: Claim, endpoint: Endpoint) -> bool:
         return self._is_proven(claim.uid, claim.spec.gateway_id, endpoint)

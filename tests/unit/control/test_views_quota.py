@@ -177,3 +177,52 @@ def _steps(act) -> int:
     finally:
         sys.settrace(before)
     return count
+
+
+class TestTablesThatAreReadLater:
+    """A gateway serves as soon as its own table is read: of the others it is not known who has
+    rows there, and nobody loses any for that."""
+
+    @pytest.fixture
+    def views(self, clock: FakeClock) -> Views:
+        views = Views(MARKS, [offer()], QUARANTINE, clock, {"games": LIMIT}.get)
+        views.pool.describe(GATEWAY, [eip()], "")
+        views.record_changed(None, record(1, 600, 601, 602, created="1"))
+        views.record_changed(None, record(2, 603, created="2"))
+        views.pool.open()
+        return views
+
+    def read(self, views: Views, *rows) -> None:
+        views.table(GATEWAY).merge(reading(1.0, *rows), 1.0)
+        views.pool.table_read(GATEWAY)
+
+    def test_nothing_is_beyond_the_quota_until_it_is_known(self, views):
+        assert owners(views, 602, 603) == [uid(1), uid(2)]
+        assert left(views) == 0
+
+    def test_then_rows_come_first(self, views):
+        self.read(views, row("fwd-1", "1.1.1.1:603", owner=uid(2)))
+        assert owners(views, 601, 602, 603) == [uid(1), "", uid(2)]
+
+    def test_all_that_has_rows_is_kept(self, views):
+        claimed = ((600, 1), (601, 1), (602, 1), (603, 2))
+        self.read(
+            views,
+            *(row(f"fwd-{port}", f"1.1.1.1:{port}", owner=uid(n)) for port, n in claimed),
+        )
+        assert owners(views, 602, 603) == [uid(1), uid(2)]
+
+    def test_what_was_offered_before_the_start_is_proven_then(self, clock):
+        views = Views(MARKS, [offer(ports="700/709")], QUARANTINE, clock)
+        views.pool.describe(GATEWAY, [eip()], "")
+        views.record_changed(None, record(1, 600))
+        views.pool.open()
+        self.read(views, row("fwd-1", "1.1.1.1:600", owner=uid(1)))
+        assert views.pool.contains(GATEWAY, endpoint(600))
+
+    def test_a_gateway_that_somebody_invents_proves_nothing(self, clock):
+        views = Views(MARKS, [offer()], QUARANTINE, clock, {"games": LIMIT}.get)
+        invented = replace(spec(600, 601, 602, 603), gateway_id="ngw-invented")
+        views.record_changed(None, replace(record(1), spec=invented))
+        views.pool.open()
+        assert owners(views, 602, 603) == [uid(1), ""]

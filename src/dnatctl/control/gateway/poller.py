@@ -354,7 +354,10 @@ class TablePoller:
 
     def _merge(self, reading: Pass) -> None:
         with self._views.lock:
+            first = not self._table.read_once
             changes = self._table.merge(reading, self._clock.monotonic())
+            if first:
+                self._views.pool.table_read(self.gateway_id)
         self._tell(changes)
 
     def _learn_hint(self, collected: Collect, flux: dict[str, EntryStatus]) -> None:

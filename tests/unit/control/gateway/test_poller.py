@@ -124,6 +124,16 @@ class TestTheFirstReading:
         self.unread(it, turns).step()
         assert it.views.table(GATEWAY).read_once
 
+    def test_what_it_proves_of_claims_that_were_there_before_it_counts(self, it):
+        poller = self.unread(it, FirstReads())
+        offered_before = it.record(port=900)
+        it.views.record_changed(None, offered_before)
+        it.cloud.rows["fwd-1"] = row("fwd-1", "1.1.1.1:900", owner=offered_before.uid)
+        (endpoint,) = offered_before.spec.endpoints()
+        assert not it.views.pool.contains(GATEWAY, endpoint)
+        poller.step()
+        assert it.views.pool.contains(GATEWAY, endpoint)
+
     def test_pages_in_which_nothing_moved_are_read_once(self, it):
         numbers = self.paged(it, 120)
         self.unread(it, FirstReads()).step()
