@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 import structlog
 from msgspec import Struct
 
 from dnatctl.backoff import doubled
+from dnatctl.budget import UNUSED, Budget
 from dnatctl.clock import Clock
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube import paths
@@ -30,9 +31,8 @@ _ROOM = 1000
 """Events that wait to be written."""
 _REMEMBERED = 4096
 """Series, and objects with a budget, that are kept in mind."""
-_BURST = 25
-_REFILL = 300.0
-"""Each object may have 25 events at once, and one more every 5 minutes."""
+_BUDGET = Budget(at_once=25, a_second=1 / 300)
+"""Events of an object."""
 _REFRESH = 300.0
 """Seconds between writes of the count of a series that goes on."""
 _IDLE = 360.0
@@ -84,7 +84,7 @@ class EventRecorder:
         )
         self._lock = threading.Lock()
         self._series: _Recent[Fact, _Series] = _Recent(_REMEMBERED)
-        self._budgets: _Recent[str, _Budget] = _Recent(_REMEMBERED)
+        self._paid_off: _Recent[str, float] = _Recent(_REMEMBERED)
         self._number = 0
         self._outbox: Outbox[_Series] = Outbox(_ROOM)
         self._done = threading.Condition()
@@ -127,7 +127,7 @@ class EventRecorder:
                 if series.count == 2:
                     self._enqueue(series)
                 return
-            if self._budgets.setdefault(uid, _Budget(self._clock)).take():
+            if self._may_have_one(uid):
                 self._number += 1
                 name = event_name(fact, int(now.timestamp() * 1e9) + self._number)
                 series = _Series(fact, name, first=now, last=now)
@@ -135,6 +135,15 @@ class EventRecorder:
                     self._series.put(fact, series)
             else:
                 self.dropped += 1
+
+    def _may_have_one(self, uid: str) -> bool:
+        """Whether an event of this object is within its budget; it counts. The lock is held."""
+        now = self._clock.monotonic()
+        paid_off = self._paid_off.get(uid, UNUSED)
+        if _BUDGET.due(paid_off, now) > now:
+            return False
+        self._paid_off.put(uid, _BUDGET.used(paid_off, now))
+        return True
 
     def flush(self, timeout: float) -> bool:
         """Wait until all that was recorded is written or dropped; whether that was in time."""
@@ -294,25 +303,6 @@ class _Series(Struct):
     tries: int = 0
 
 
-class _Budget:
-    """How many events an object may still have."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._tokens = float(_BURST)
-        self._at = clock.monotonic()
-
-    def take(self) -> bool:
-        """Use one up, if there is one."""
-        now = self._clock.monotonic()
-        self._tokens = min(_BURST, self._tokens + (now - self._at) / _REFILL)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
-
-
 K = TypeVar("K")
 
 
@@ -323,22 +313,20 @@ class _Recent(Generic[K, V]):
         self._limit = limit
         self._held: OrderedDict[K, V] = OrderedDict()
 
-    def get(self, key: K) -> V | None:
+    @overload
+    def get(self, key: K) -> V | None: ...
+    @overload
+    def get(self, key: K, default: V) -> V: ...
+    def get(self, key: K, default: V | None = None) -> V | None:
         if key in self._held:
             self._held.move_to_end(key)
-        return self._held.get(key)
+        return self._held.get(key, default)
 
     def put(self, key: K, value: V) -> None:
         self._held[key] = value
         self._held.move_to_end(key)
         if len(self._held) > self._limit:
             self._held.popitem(last=False)
-
-    def setdefault(self, key: K, value: V) -> V:
-        held = self.get(key)
-        if held is None:
-            self.put(key, value)
-        return value if held is None else held
 
     def forget(self, key: K) -> None:
         self._held.pop(key, None)

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from dnatctl.budget import UNUSED, Budget
 from dnatctl.clock import Clock
 from dnatctl.kube import answers, paths
 from dnatctl.kube.client import KubeClient
@@ -33,8 +34,8 @@ ENDURED_S = 600.0
 while an API server is down."""
 MOST = 64
 """Tokens remembered."""
-QUESTIONS_S = 5.0
-"""Unknown tokens asked about in a second: whoever makes them up costs the API server no more."""
+QUESTIONS = Budget(at_once=5, a_second=5.0)
+"""Unknown tokens asked about: whoever makes them up costs the API server no more."""
 ASKING_S = 2.0
 """Longest wait for an answer."""
 
@@ -53,8 +54,7 @@ class Scrapers:
         self._client = client
         self._clock = clock
         self._held: dict[bytes, _Judged] = {}
-        self._questions = QUESTIONS_S
-        self._counted = clock.monotonic()
+        self._paid_off = UNUSED
 
     def admit(self, authorization: str) -> HTTPStatus:
         """OK for a header `Bearer TOKEN` of somebody who may scrape; else how to refuse it."""
@@ -77,11 +77,9 @@ class Scrapers:
         return status
 
     def _may_ask(self, now: float) -> bool:
-        since, self._counted = now - self._counted, now
-        self._questions = min(QUESTIONS_S, self._questions + since * QUESTIONS_S)
-        if self._questions < 1:
+        if QUESTIONS.due(self._paid_off, now) > now:
             return False
-        self._questions -= 1
+        self._paid_off = QUESTIONS.used(self._paid_off, now)
         return True
 
     def _remember(self, name: bytes, verdict: _Judged) -> None:

@@ -13,13 +13,15 @@ from msgspec.structs import replace
 
 from dnatctl.config import Publishing
 from dnatctl.control.people.report import ENDPOINTS, SAY_AGAIN_S, Report
-from dnatctl.control.people.sparing import AT_ONCE
+from dnatctl.control.people.sparing import BUDGET
 from dnatctl.objects import POD_READY, Condition, Key, Pod, PodDNAT
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Plan, Publish
 from tests.support.clock import FakeClock
 from tests.unit.plan.made import ONE, TLS, WALL, WEB, Scene, listed, pod, ready, record, stamp
+
+AT_ONCE = BUDGET.at_once
 
 OLD = Condition(POD_READY, "False", "InvalidAnnotation", '"bad" is not a port', "t")
 REACHED = Condition(POD_READY, "True", "EntriesAvailable", "1 of 1 ports are reachable", "t")

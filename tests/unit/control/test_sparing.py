@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dnatctl.control.people.sparing import A_SECOND, AT_ONCE, KEPT_S, Sparing
+from dnatctl.control.people.sparing import BUDGET, KEPT_S, Sparing
 from dnatctl.objects import Key
+
+AT_ONCE = BUDGET.at_once
 
 
 def pods(count: int, namespace: str = "games") -> list[Key]:
@@ -15,7 +17,7 @@ def test_the_first_are_told_at_once_and_the_others_in_turn() -> None:
     waits = [sparing.wait(key, 0.0) for key in pods(AT_ONCE + 40)]
     assert waits[:AT_ONCE] == [0.0] * AT_ONCE
     assert waits[AT_ONCE:] == sorted(set(waits[AT_ONCE:])), "each has a time of its own"
-    assert waits[-1] <= 40 / A_SECOND + 1e-6
+    assert waits[-1] <= 40 / BUDGET.a_second + 1e-6
     assert sparing.wait(Key("others", "a"), 0.0) == 0
 
 
@@ -33,6 +35,6 @@ def test_times_that_nobody_comes_for_are_forgotten() -> None:
     for key in pods(1000):
         sparing.wait(key, 0.0)
     for n in range(1000):
-        sparing.wait(Key(str(n), "a"), 1000 / A_SECOND + KEPT_S + n)
+        sparing.wait(Key(str(n), "a"), 1000 / BUDGET.a_second + KEPT_S + n)
     assert len(sparing._times) < 10
-    assert len(sparing._free_at) <= AT_ONCE + 10
+    assert len(sparing._paid_off) <= AT_ONCE + 10

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.scrapers import BELIEVED_S, ENDURED_S, MOST, QUESTIONS_S, Scrapers
+from dnatctl.kube.scrapers import BELIEVED_S, ENDURED_S, MOST, QUESTIONS, Scrapers
 from tests.support.clock import FakeClock
 
 USERS = {
@@ -113,7 +113,7 @@ def test_while_nobody_can_say_who_was_let_in_stays_so_for_a_time(door: Door) -> 
 def test_made_up_tokens_cost_the_api_server_little_and_keep_nobody_out(door: Door) -> None:
     assert door.admit("good") is HTTPStatus.OK
     answers = [door.admit(f"made-up-{n}") for n in range(10 * MOST)]
-    assert answers.count(HTTPStatus.UNAUTHORIZED) <= QUESTIONS_S
+    assert answers.count(HTTPStatus.UNAUTHORIZED) <= QUESTIONS.at_once
     assert answers[-1] is HTTPStatus.TOO_MANY_REQUESTS
     door.clock.advance(BELIEVED_S)
     for n in range(10):

@@ -10,13 +10,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+from dnatctl.budget import UNUSED, Budget
 from dnatctl.objects import Key
 
-AT_ONCE = 50
-"""Pods of a namespace that has been quiet."""
-
-A_SECOND = 20.0
-"""Pods of a namespace in the long run."""
+BUDGET = Budget(at_once=50, a_second=20.0)
+"""Pods of a namespace."""
 
 KEPT_S = 60.0
 """For how long the time of a pod that never came for it is kept, in seconds."""
@@ -30,7 +28,7 @@ class Sparing:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._free_at: dict[str, float] = {}
+        self._paid_off: dict[str, float] = {}
         """By when what was told is paid off, by namespace."""
         self._times: OrderedDict[Key, float] = OrderedDict()
 
@@ -40,9 +38,9 @@ class Sparing:
             at = self._times.get(key)
             if at is None:
                 self._forget(now)
-                paid = max(self._free_at.get(key.namespace, now), now)
-                self._free_at[key.namespace] = paid + 1 / A_SECOND
-                at = self._times[key] = paid - (AT_ONCE - 1) / A_SECOND
+                paid_off = self._paid_off.get(key.namespace, UNUSED)
+                self._paid_off[key.namespace] = BUDGET.used(paid_off, now)
+                at = self._times[key] = BUDGET.due(paid_off, now)
             if at > now:
                 return at - now
             del self._times[key]
@@ -51,5 +49,5 @@ class Sparing:
     def _forget(self, now: float) -> None:
         while self._times and next(iter(self._times.values())) < now - KEPT_S:
             self._times.popitem(last=False)
-        if len(self._free_at) > len(self._times) + AT_ONCE:
-            self._free_at = {name: at for name, at in self._free_at.items() if at > now}
+        if len(self._paid_off) > len(self._times) + BUDGET.at_once:
+            self._paid_off = {name: at for name, at in self._paid_off.items() if at > now}

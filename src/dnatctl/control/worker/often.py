@@ -10,30 +10,28 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from dnatctl.budget import UNUSED, Budget
 from dnatctl.objects import Key
 
-AT_ONCE = 60
-"""Times that a name that has been quiet is worked on without a pause."""
-
-A_SECOND = 4.0
-"""Times a second in the long run."""
+BUDGET = Budget(at_once=60, a_second=4.0)
+"""Times that a name is worked on."""
 
 
 class Often:
     """For each name, how many times are left. Times are seconds on the monotonic clock."""
 
     def __init__(self) -> None:
-        self._free_at: OrderedDict[Key, float] = OrderedDict()
+        self._paid_off: OrderedDict[Key, float] = OrderedDict()
         """By when a name's past work is paid off; the one worked on longest ago is first."""
 
     def wait(self, key: Key, now: float) -> float:
         """Seconds to wait before the name is worked on; 0: now, and it counts."""
-        owed = max(self._free_at.get(key, now), now) - now
-        over = owed - (AT_ONCE - 1) / A_SECOND
-        if over > 0:
-            return over
-        self._free_at[key] = now + owed + 1 / A_SECOND
-        self._free_at.move_to_end(key)
-        while next(iter(self._free_at.values())) <= now:
-            self._free_at.popitem(last=False)
+        paid_off = self._paid_off.get(key, UNUSED)
+        due = BUDGET.due(paid_off, now)
+        if due > now:
+            return due - now
+        self._paid_off[key] = BUDGET.used(paid_off, now)
+        self._paid_off.move_to_end(key)
+        while next(iter(self._paid_off.values())) <= now:
+            self._paid_off.popitem(last=False)
         return 0.0
