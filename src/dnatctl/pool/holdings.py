@@ -7,8 +7,9 @@ there may have been a row for rests first. Pure: times are handed in.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from dnatctl.model import Endpoint, ForwardEntry, PortRange
 from dnatctl.objects import Key, PodDNATSpec
@@ -18,12 +19,10 @@ from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.handover import Resting
 from dnatctl.pool.packing import rows_of
 from dnatctl.pool.quarantine import Quarantine
+from dnatctl.pool.quota import Quota, Quotas
 from dnatctl.pool.trust import Trust
 from dnatctl.pool.values import GatewayPool
 from dnatctl.table.view import Table
-
-Quota = Callable[[str], int | None]
-"""How many endpoints a namespace may have, resting ones included; None: as many as it likes."""
 
 
 def _no_limit(_namespace: str) -> None:
@@ -44,7 +43,8 @@ class Holdings:
         self._tables = tables
         self._claims = Claims()
         self._quarantine = Quarantine(quarantine_s)
-        self._quota = quota
+        self.quotas = Quotas(quota, self._claims, self._quarantine)
+        """What of its quota a namespace has used."""
         self._held: dict[str, frozenset[Endpoint]] = {}
         self._dismissed: set[str] = set()
         """PodDNATs that are done with and that the API server does not let go."""
@@ -138,18 +138,12 @@ class Holdings:
         self, old: Claim | None, uid: str, spec: PodDNATSpec, namespace: str, now: float
     ) -> frozenset[Endpoint]:
         """Endpoints of a claim that its namespace may not have."""
-        left = self.left(namespace, now)
-        if left is None or not self._claims.is_open:
+        if not self._claims.is_open:
             return frozenset()
         has = frozenset(old.endpoints() if old else ())
-        new = [
-            endpoint
-            for endpoint in dict.fromkeys(spec.endpoints())
-            if endpoint not in has
-            and self._claims.counted_for(endpoint) != namespace
-            and not self._is_proven(uid, spec.gateway_id, endpoint)
-        ]
-        return frozenset(new[max(left, 0) :])
+        new = [endpoint for endpoint in dict.fromkeys(spec.endpoints()) if endpoint not in has]
+        is_proven = partial(self._is_proven, uid, spec.gateway_id)
+        return self.quotas.beyond(namespace, new, is_proven, now)
 
     def _is_proven(self, uid: str, gateway_id: str, endpoint: Endpoint) -> bool:
         """Whether more than the word of whoever wrote the PodDNAT says that it has the endpoint."""
@@ -178,20 +172,8 @@ class Holdings:
                 proven = (e for e in claim.endpoints() if self._is_proven_claim(claim, e))
                 gateway.keep(proven)
         namespaces = {claim.namespace for claim in claims}
-        left = {name: limit for name in namespaces if (limit := self._quota(name)) is not None}
-        concerned = [claim for claim in self._claims.all() if claim.namespace in left]
-        for claim in sorted(concerned, key=self._by_standing):
-            limit = left[claim.namespace]
-            keeps = [e for e in claim.endpoints() if self._may_be_proven(claim, e)]
-            others = [e for e in claim.endpoints() if e not in keeps]
-            beyond = frozenset(others[max(limit - len(keeps), 0) :])
-            left[claim.namespace] = limit - len(claim.endpoints()) + len(beyond)
-            if beyond:
-                self._give_up(claim, beyond)
-
-    def _by_standing(self, claim: Claim) -> tuple[bool, str, str]:
-        proven = any(self._may_be_proven(claim, endpoint) for endpoint in claim.endpoints())
-        return not proven, claim.created, claim.uid
+        for claim, beyond in list(self.quotas.excess(namespaces, self._may_be_proven)):
+            self._give_up(claim, beyond)
 
     def _may_be_proven(self, claim: Claim, endpoint: Endpoint) -> bool:
         """Whether the claim is proven, or the table that would tell has not been read yet."""
@@ -208,18 +190,6 @@ class Holdings:
         self._claims.unuse(e for e in beyond if self._claims.is_sole(e))
         reduced = self._made(claim.uid, claim.created, claim.spec, claim.namespace, beyond)
         self._rest(self._claims.put(replace(reduced, leaving=claim.leaving)), 0.0)
-
-    def left(self, namespace: str, now: float) -> int | None:
-        """How many more endpoints the namespace may take; None: as many as it likes."""
-        limit = self._quota(namespace)
-        if limit is None:
-            return None
-        return limit - self._claims.count(namespace) - self._quarantine.count(namespace, now)
-
-    def use_of_quota(self, namespace: str, now: float) -> tuple[int | None, int, int]:
-        """What the namespace may have, what it claims, and what rests because of it."""
-        resting = self._quarantine.count(namespace, now)
-        return self._quota(namespace), self._claims.count(namespace), resting
 
     def claiming_namespaces(self) -> frozenset[str]:
         """The namespaces that claim endpoints."""

@@ -46,7 +46,7 @@ def taken(it: Stage, namespace: str) -> int:
     """Endpoints that the namespace claims or has resting."""
     world = it.running[0].controller.parts.views
     with world.lock:
-        _, claimed, resting = world.pool.use_of_quota(namespace, world.clock.monotonic())
+        _, claimed, resting = world.pool.quotas.use(namespace, world.clock.monotonic())
     return claimed + resting
 
 

@@ -41,7 +41,7 @@ def pod(key: Key, *ips: str) -> Pod:
 
 def counted(views: Views, namespace: str) -> int:
     """Endpoints that the namespace claims."""
-    return views.pool.use_of_quota(namespace, 0.0)[1]
+    return views.pool.quotas.use(namespace, 0.0)[1]
 
 
 def seen(views: Views, *rows, at: float = 0.0) -> list[Change]:

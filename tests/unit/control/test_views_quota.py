@@ -85,7 +85,7 @@ class TestCounting:
         views.record_changed(None, record(2, 600, namespace="other"))
         views.record_changed(record(1, 600), None)
         assert left(views) == LIMIT
-        assert views.pool.use_of_quota("other", 0.0)[1] == 1
+        assert views.pool.quotas.use("other", 0.0)[1] == 1
 
 
 class TestBeyond:

@@ -144,7 +144,7 @@ class TestWaiting:
         assert len(waiting.call(1)) == 1
 
     def test_who_waits_for_a_quota_is_called_while_it_has_room(self, waiting, pool):
-        pool._quota = {"full": 0, "free": 1}.get
+        pool.quotas._quota = {"full": 0, "free": 1}.get
         for key in (*names("full", 3), *names("free", 3)):
             waiting.begin(key, for_pool=False)
         assert {key.namespace for key in waiting.call()} == {"free"}

@@ -96,7 +96,7 @@ def test_a_claim_does_not_grow_beyond_the_quota_and_keeps_what_it_has():
 def test_of_a_claim_written_by_hand_what_is_beyond_is_given_up_alone():
     two = record((600, 80), (601, 443), entries=[WEB], conditions=(ready(),))
     scene = Scene(WEB, pod=BOTH, record=two)
-    scene.pool._quota = lambda _: 1
+    scene.pool.quotas._quota = lambda _: 1
     scene.pool.open()
     assert scene.pool.beyond(two.uid) == {two.spec.endpoints()[1]}
     made = scene.plan(allowance=Allowance(0, FULL), durable=frozenset(two.spec.endpoints()))

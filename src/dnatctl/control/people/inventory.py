@@ -101,7 +101,7 @@ class Inventory:
             pool = self._views.pool
             named = self._settings.config.namespaces.with_own_quota()
             namespaces = pool.claiming_namespaces() | named
-            uses = {name: pool.use_of_quota(name, now) for name in sorted(namespaces)}
+            uses = {name: pool.quotas.use(name, now) for name in sorted(namespaces)}
         for name, (limit, claimed, resting) in uses.items():
             if limit is not None:
                 yield QuotaCount(name, claimed + resting, limit)

@@ -265,7 +265,7 @@ class Views:
         What it has asked for already is its own to ask for again.
         """
         with self.lock:
-            limit, claimed, resting = self.pool.use_of_quota(key.namespace, self.clock.monotonic())
+            limit, claimed, resting = self.pool.quotas.use(key.namespace, self.clock.monotonic())
             if limit is None:
                 return None
             asked = self.asked(key)

@@ -122,7 +122,7 @@ class Waiting:
         now = self._clock.monotonic()
 
         def has_room(namespace: str) -> bool:
-            left = self._pool.left(namespace, now)
+            left = self._pool.quotas.left(namespace, now)
             return left is None or left > 0
 
         reserved = [offer for offer in self._pool.offers() if offer.namespaces]
