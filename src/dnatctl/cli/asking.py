@@ -134,16 +134,21 @@ def _here(address: str) -> bytes:
         raise KubeError(Failure.UNREACHABLE, f"{address}: {error}") from error
 
 
-_ANSWERS: list[Callable[[Any], Any]] = [
-    click.option("-n", "--namespace", default="", help="Namespace of the pods."),
-    click.option(
+def output_option(*forms: str) -> Callable[[F], F]:
+    """In which of these forms the answer is given; the first is the usual one."""
+    return click.option(
         "-o",
         "--output",
-        type=click.Choice(["table", "wide", "json", "yaml"]),
-        default="table",
+        type=click.Choice(forms),
+        default=forms[0],
         show_default=True,
         help="Form of the answer.",
-    ),
+    )
+
+
+_ANSWERS: list[Callable[[Any], Any]] = [
+    click.option("-n", "--namespace", default="", help="Namespace of the pods."),
+    output_option("table", "wide", "json", "yaml"),
 ]
 
 

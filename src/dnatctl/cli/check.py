@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from msgspec import to_builtins
 
-from dnatctl.cli.asking import colours, give_document, now
+from dnatctl.cli.asking import colours, give_document, now, output_option
 from dnatctl.cli.options import (
     config_option,
     connect,
@@ -38,14 +38,7 @@ COLOURS = {Grade.OK: "green", Grade.FAIL: "red", Grade.NOTE: "yellow"}
     help="With --online: also ask the cloud to delete an entry that does not exist, as there is no "
     "dry run that tells whether RAM allows vpc:DeleteForwardEntry.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the answer.",
-)
+@output_option("table", "json", "yaml")
 def check(
     config_file: Path,
     kubeconfig: Path | None,

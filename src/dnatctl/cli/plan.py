@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from dnatctl.cli.asking import LIKELY, Asking, aside, give
+from dnatctl.cli.asking import LIKELY, Asking, aside, give, output_option
 from dnatctl.cli.options import (
     config_option,
     connect,
@@ -47,14 +47,7 @@ CHANGES = 3
     show_envvar=True,
     help=f"Namespace of the Lease and the ledger. Default: {' or '.join(LIKELY)}.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="Form of the answer.",
-)
+@output_option("table", "json", "yaml")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for answers.")
 def plan(
     config_file: Path, kubeconfig: Path | None, namespace: str, output: str, timeout: float

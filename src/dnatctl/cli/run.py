@@ -6,7 +6,9 @@ import gc
 import resource
 import socket
 import uuid
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 import structlog
@@ -38,6 +40,8 @@ from dnatctl.observe.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 WATCHES = 3
 SPARE_CONNECTIONS = 6
 
@@ -63,18 +67,26 @@ class _BindAddress(click.ParamType[str]):
         return value
 
 
+def _bind_option(flag: str, usual: str, what: str) -> Callable[[Command], Command]:
+    return click.option(
+        flag,
+        envvar="DNATCTL_" + flag.strip("-").replace("-", "_").upper(),
+        default=usual,
+        show_default=True,
+        type=_BindAddress(),
+        show_envvar=True,
+        help=what,
+    )
+
+
 @click.command()
 @config_option
 @kubeconfig_option
 @namespace_option
-@click.option(
+@_bind_option(
     "--metrics-bind-address",
-    envvar="DNATCTL_METRICS_BIND_ADDRESS",
-    default=":8080",
-    show_default=True,
-    type=_BindAddress(),
-    show_envvar=True,
-    help="Where /metrics is served; 0: nowhere.",
+    ":8080",
+    "Where /metrics is served; 0: nowhere.",
 )
 @click.option(
     "--metrics-cert-folder",
@@ -93,24 +105,15 @@ class _BindAddress(click.ParamType[str]):
     help="Serve metrics only to whom the API server lets get /metrics, by the token that comes "
     "with the request. Needs --metrics-cert-folder, or every token would be read on its way.",
 )
-@click.option(
+@_bind_option(
     "--health-probe-bind-address",
-    envvar="DNATCTL_HEALTH_PROBE_BIND_ADDRESS",
-    default=":8081",
-    show_default=True,
-    type=_BindAddress(),
-    show_envvar=True,
-    help="Where /healthz, /livez and /readyz are served; 0: nowhere.",
+    ":8081",
+    "Where /healthz, /livez and /readyz are served; 0: nowhere.",
 )
-@click.option(
+@_bind_option(
     "--status-bind-address",
-    envvar="DNATCTL_STATUS_BIND_ADDRESS",
-    default=f"127.0.0.1:{STATUS_PORT}",
-    show_default=True,
-    type=_BindAddress(),
-    show_envvar=True,
-    help="Where /status is served, which names pods: commands reach it by a port-forward; 0: "
-    "nowhere.",
+    f"127.0.0.1:{STATUS_PORT}",
+    "Where /status is served, which names pods: commands reach it by a port-forward; 0: nowhere.",
 )
 @click.option(
     "--leader-elect/--no-leader-elect",

@@ -18,19 +18,11 @@ from dnatctl.config import parse
 from dnatctl.control.tools.cluster_check import look_at_cluster
 from dnatctl.kube.client import KubeClient
 from dnatctl.status.findings import Grade
+from tests.support.actions import ACTIONS
 from tests.support.stage import NAMESPACE, PREFIX, Stage, eventually, stage
 
 DEPLOYMENTS = "deployments.apps"
 LEASES = "leases.coordination.k8s.io"
-ACTIONS = (
-    "vpc:DescribeNatGateways",
-    "vpc:DescribeEipAddresses",
-    "vpc:DescribeForwardTableEntries",
-    "vpc:CreateForwardEntry",
-    "vpc:ModifyForwardEntry",
-    "vpc:DeleteForwardEntry",
-    "ecs:DescribeNetworkInterfaces",
-)
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from dnatctl_sim.kube.wire.faults import Fault, Match
+from tests.support.actions import ACTIONS
 from tests.support.stage import Stage, eventually, stage
-
-ACTIONS = (
-    "vpc:DescribeNatGateways",
-    "vpc:DescribeEipAddresses",
-    "vpc:DescribeForwardTableEntries",
-    "vpc:CreateForwardEntry",
-    "vpc:ModifyForwardEntry",
-    "vpc:DeleteForwardEntry",
-    "ecs:DescribeNetworkInterfaces",
-)
 
 
 @pytest.fixture
