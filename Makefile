@@ -29,7 +29,7 @@ demo: .venv/.sim ## Run dnatctl against an emulated cluster and cloud on this ma
 
 .PHONY: test
 test: .venv/.dev ## Unit, model and integration tests (ARGS="-k pool")
-	$(RUN) $(BIN)/pytest --numprocesses 3 --dist loadscope $(ARGS)
+	$(RUN) $(BIN)/pytest --numprocesses 6 --dist loadscope $(ARGS)
 
 .PHONY: lint
 lint: .venv/.dev ## Style, types and the rules of the architecture

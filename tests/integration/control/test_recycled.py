@@ -74,9 +74,10 @@ def measure(it: Stage, n: int) -> Window:
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_the_dead_pods_endpoint_leads_to_its_successor_for_one_release_at_most(
+def test_the_dead_pods_endpoint_leads_to_its_successor_until_it_is_released(
     it: Stage, busy: bool
 ) -> None:
+    """Prints how long that took; how long it takes in writes is the next test's to say."""
     it.pod("web-0")
     it.ready("web-0")
     if busy:
@@ -89,7 +90,6 @@ def test_the_dead_pods_endpoint_leads_to_its_successor_for_one_release_at_most(
         state = "busy" if busy else "idle"
         median = statistics.median(seconds)
         print(f"{state} table, {name}: median {median:.0f} ms, worst {max(seconds):.0f} ms")
-    assert max(window.gone for window in windows) < 12 * SETTLE_S
     it.assert_at_rest()
 
 

@@ -440,7 +440,7 @@ def test_stop_is_prompt(
     started = time.monotonic()
     running.informer.stop()
     assert running.informer.join(60)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20, "sooner than a watch ends by itself"
     assert running.informer.join(0)
 
 
