@@ -1,4 +1,4 @@
-"""What is loaded of the vendor's packages: as little as is used, and all of it where it is asked."""
+"""What is loaded of the vendor's packages: as little as is used, all of it where it is asked."""
 
 from __future__ import annotations
 
