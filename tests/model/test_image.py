@@ -57,7 +57,7 @@ KEPT = {
         "_wide": DERIVED,
     },
     Pool: {
-        "_quota": CONSTANT,
+        "quotas": NO_QUOTA,
         "_claims": "claims",
         "_quarantine": "quarantine",
         "_gateways": "lines",
