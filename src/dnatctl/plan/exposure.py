@@ -50,12 +50,14 @@ class Ask(StrEnum):
 class Problem:
     """What is wrong: a condition and event reason, and a sentence that says what to do.
 
-    `detail`: what may be told besides, once: it changes by itself, and that is no news.
+    `detail`: what may be told besides, once: it changes by itself, and that is no news. `passing`:
+    it is over in a moment, or turns out to be something worse, so nobody is told of it.
     """
 
     reason: str
     message: str
     detail: str = field(default="", compare=False)
+    passing: bool = field(default=False, compare=False)
 
     @property
     def text(self) -> str:

@@ -17,8 +17,8 @@ from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
 from dnatctl.plan.values import Plan, Publish, Reclaim, Seen, soonest
 from dnatctl.plan.waits import awaited, was_told
-from dnatctl.pool import Pool
-from dnatctl.table.view import why_unread
+from dnatctl.pool import UNDESCRIBED, Pool
+from dnatctl.table.view import Table, why_unread
 from dnatctl.table.writes import CreateRow, Write
 
 PASSING = ("EntriesPending", "EntriesChanged", "AddressChanged", "PortsChanged")
@@ -35,13 +35,20 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
         return fill_in(seen, pool)
     table = seen.tables.get(gateway_id)
     if table is None or not (table.read_once or gateway_id in seen.absent):
-        why = pool.problem(gateway_id) or why_unread(table)
-        return Plan(problem=Problem("GatewayUnusable", f"{gateway_id}: {why}"))
+        return Plan(problem=_not_read(gateway_id, pool, table))
     if step := adopt(seen, record):
         return Plan(step)
     if awaits_clarity(seen, record, table):
         return Plan(problem=seen.exposure.problem)
     return _make_true(examine(seen, record, pool, table))
+
+
+def _not_read(gateway_id: str, pool: Pool, table: Table | None) -> Problem:
+    """The start of this process is nobody's problem: what is reachable stays so meanwhile."""
+    problem = pool.problem(gateway_id)
+    begins = problem in ("", UNDESCRIBED) and (table is None or not table.unreadable)
+    text = f"{gateway_id}: {problem or why_unread(table)}"
+    return Problem("GatewayUnusable", text, passing=begins)
 
 
 def _make_true(case: Case) -> Plan:

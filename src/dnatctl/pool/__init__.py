@@ -1,5 +1,6 @@
 """The pool: which endpoints may be handed out, and which one is next."""
 
+from dnatctl.pool.gateway import UNDESCRIBED
 from dnatctl.pool.line import Line
 from dnatctl.pool.packing import Run, rows_of
 from dnatctl.pool.pool import Pool
@@ -8,6 +9,7 @@ from dnatctl.pool.trust import Target
 from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted
 
 __all__ = [
+    "UNDESCRIBED",
     "Allocation",
     "Demand",
     "GatewayPool",

@@ -14,6 +14,9 @@ PRIVILEGED_LIMIT = 1024
 
 A_ROW_LONGER_S = 60.0
 
+UNDESCRIBED = "not described by the cloud yet"
+"""What is wrong with a gateway of which nothing has been heard since the start."""
+
 
 class OfferedGateway:
     """A gateway that endpoints are handed out on; `problem` says why not, empty if it can be used.
@@ -32,7 +35,7 @@ class OfferedGateway:
         """Those of the bound ones that endpoints are handed out on."""
         self._beside: tuple[str, ...] = ()
         """EIPs bound to it that the configuration does not name, where it names some."""
-        self.problem = "not described by the cloud yet"
+        self.problem = UNDESCRIBED
         self.orphans = 0
         self.zone_id = offer.zone_id
         self._described_zone = ""

@@ -531,3 +531,19 @@ def test_gateways_that_somebody_invents_cost_little_and_hold_up_nobody() -> None
         assert not [note for note in gateways.notes() if "invented" in note]
         eventually(lambda: set(running.controller.parts.views.gateways) == {pool[0]["natgwId"]})
         assert row in {r["entry_id"] for r in it.rows()}
+
+
+def test_a_restart_tells_nobody_of_tables_that_it_has_not_read_yet() -> None:
+    gateways = [gateway.id for gateway in Scenario.many(3, eips=1).gateways]
+    scenario = Scenario.many(3, eips=1, knobs=fast(read_latency=0.4))
+    with stage(scenario, networkController=pool(*gateways)) as it:
+        it.start_controller()
+        for n in range(6):
+            it.pod(f"web-{n}")
+        assert {gateway_of(it, f"web-{n}") for n in range(6)} == set(gateways)
+        it.assert_at_rest()
+        before = it.writes()
+        it.stop_controllers()
+        it.start_controller()
+        it.assert_at_rest()
+        assert it.writes() == before

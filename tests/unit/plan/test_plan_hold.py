@@ -105,11 +105,19 @@ class TestFirstTime:
             )
         )
 
+    def test_that_it_has_not_been_read_yet_is_told_to_nobody(self):
+        unread = view(read=False)
+        scene = Scene(record=self.FRESH, pod=BOTH, tables={GATEWAY: unread})
+        assert scene.plan().problem.passing
+        unread.unreadable = "Forbidden.RAM"
+        assert not scene.plan().problem.passing
+
     def test_a_gateway_nobody_watches_yet(self):
         elsewhere = record(claim=spec((600, 80), gateway_id="ngw-9"))
         assert Scene(record=elsewhere, pod=pod()).plan() == Plan(
             problem=Problem("GatewayUnusable", "ngw-9: not in the configuration")
         )
+        assert not Scene(record=elsewhere, pod=pod()).plan().problem.passing
 
 
 def replace_status(entry: Any, status: Any = PENDING) -> Any:

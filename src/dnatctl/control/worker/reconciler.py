@@ -47,8 +47,8 @@ log = structlog.get_logger(__name__)
 MOST_STEPS = 16
 """Steps taken for a pod before others get their turn."""
 
-ITS_TURN = Problem("PoolExhausted", "others have waited for an endpoint for longer")
-"""What is wrong where somebody else comes first: not told, it passes or turns out to be worse."""
+ITS_TURN = Problem("PoolExhausted", "others have waited for an endpoint for longer", passing=True)
+"""What is wrong where somebody else comes first."""
 
 CALLED = ("PoolExhausted", "NamespaceQuota")
 """Problems of which those are called whose turn it is, so that nobody has to look by himself."""
@@ -214,7 +214,8 @@ class Reconciler:
     def _judge(self, seen: Seen, made: Plan) -> float | None:
         if made.problem is ITS_TURN:
             self._signals.room_made()
-            return None
+        if made.problem is not None and made.problem.passing:
+            return made.retry_in
         why = made.problem.reason if made.problem else ""
         log.debug("looked", reason=why, writes=len(made.writes))
         untold = None if self._dry_run else self._reporter.judged(seen, made)
