@@ -105,6 +105,32 @@ def bounded(pools: PoolManager) -> PoolManager:
     return pools
 
 
+class Hosts:
+    """The pools of a pool manager by host, each looked for but once: its own `urlopen` does so for
+    every request, which is a tenth of the CPU that one takes. `pools` are `bounded` by it.
+    """
+
+    def __init__(self, pools: PoolManager) -> None:
+        self._pools = bounded(pools)
+        self._held: dict[str, HTTPConnectionPool] = {}
+
+    def urlopen(self, method: str, host: str, target: str, **more: Any) -> urllib3.BaseHTTPResponse:
+        """As a pool manager's. `host`: scheme, host and port; `target`: the rest of the URL, which
+        begins with a slash. Redirects are not followed. Raises urllib3's HTTPError.
+        """
+        if self._pools.proxy is not None:  # it may want the whole URL, and headers besides
+            return self._pools.urlopen(method, host + target, redirect=False, **more)
+        held = self._held.get(host)
+        if held is None or held.pool is None:  # closed: only so many hosts are kept
+            held = self._held[host] = self._pools.connection_from_url(host)
+        return held.urlopen(method, target, redirect=False, assert_same_host=False, **more)
+
+    def clear(self) -> None:
+        """Close the connections that are kept."""
+        self._held = {}
+        self._pools.clear()
+
+
 def read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
     """The whole body, decompressed. Raises TooLargeError, or another HTTPError if it broke."""
     body = bytearray()

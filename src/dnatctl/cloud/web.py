@@ -13,14 +13,14 @@ import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, NamedTuple, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies
 
 import certifi
 import urllib3
 from urllib3.exceptions import LocationValueError
 
-from dnatctl.transport import Exchange, bounded, read
+from dnatctl.transport import Exchange, Hosts, read
 
 LARGEST_ANSWER: Final = 4 << 20
 """Bytes of an answer. The largest asked for, the interfaces of 100 addresses, has about 1 MiB."""
@@ -52,7 +52,7 @@ class Web:
         self._seconds = connect + silence
         self._proxies = {} if direct else getproxies()
         self._lock = threading.Lock()
-        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._pools: dict[str, Hosts] = {}
 
     def send(
         self,
@@ -69,17 +69,19 @@ class Web:
         sent then. Raises urllib3's HTTPError.
         """
         exchange = Exchange(self._seconds, LARGEST_ANSWER + _OVERHEAD, leave=leave)
-        pool = self._pool(urlsplit(url))
+        parts = urlsplit(url)
+        host = f"{parts.scheme}://{parts.netloc}"
+        target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         with exchange.active():
-            response = pool.urlopen(
+            response = self._hosts(parts).urlopen(
                 method,
-                url,
+                host,
+                target,
                 body=body,
                 # urllib3 adds those of this case that are not there, on the way to a proxy.
                 headers={name.title(): value for name, value in headers.items()},
                 timeout=self._timeout,
                 retries=False,
-                redirect=False,
                 preload_content=False,
             )
             return Answer(response.status, response.headers, read(response, LARGEST_ANSWER))
@@ -93,14 +95,14 @@ class Web:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for pool in self._pools.values():
-            pool.clear()
+        for hosts in self._pools.values():
+            hosts.clear()
 
-    def _pool(self, url: SplitResult) -> urllib3.PoolManager:
+    def _hosts(self, url: SplitResult) -> Hosts:
         proxy = proxy_for(url, self._proxies)
         with self._lock:
             if proxy not in self._pools:
-                self._pools[proxy] = bounded(_pools(proxy))
+                self._pools[proxy] = Hosts(_pools(proxy))
             return self._pools[proxy]
 
 

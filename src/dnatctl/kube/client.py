@@ -24,6 +24,7 @@ from urllib3.exceptions import (
     ProxyError,
     SSLError,
 )
+from urllib3.util import parse_url
 
 from dnatctl import __version__
 from dnatctl.clock import Clock, SystemClock
@@ -33,7 +34,7 @@ from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError, error_from_answer
 from dnatctl.kube.lines import LineStream
 from dnatctl.kube.official import ApiClient, Configuration, config
-from dnatctl.transport import Exchange, TooLargeError, bounded, read
+from dnatctl.transport import Exchange, Hosts, TooLargeError, read
 
 OnRequest = Callable[[str, str, str, float], None]
 """Told of every request: HTTP method, resource (`pods`, `poddnats/status`), code, seconds.
@@ -77,11 +78,15 @@ class KubeClient:
     ) -> None:
         self.api = api
         """The official client, for what needs more than requests."""
-        self._pools = bounded(api.rest_client.pool_manager)
+        self._pools = Hosts(api.rest_client.pool_manager)
         self._observer = observer
         self._clock = clock or SystemClock()
         self._may_write = may_write
         self.host: str = api.configuration.host.rstrip("/")
+        url = parse_url(self.host)
+        self._origin = url._replace(path=None, query=None, fragment=None).url
+        self._prefix = url.path or ""
+        """Several clusters may be served behind one host."""
 
     @classmethod
     def connect(
@@ -175,7 +180,8 @@ class KubeClient:
             with exchange.active():
                 response = self._pools.urlopen(
                     call.method,
-                    self._url(call),
+                    self._origin,
+                    f"{self._prefix}{_target(call)}",
                     body=_encode(call.body),
                     headers=headers,
                     timeout=urllib3.Timeout(
@@ -205,10 +211,6 @@ class KubeClient:
         if self._may_write is not None and not self._may_write():
             raise KubeError(Failure.UNREACHABLE, "another replica may be writing: nothing was sent")
 
-    def _url(self, call: _Call) -> str:
-        query = f"?{urlencode(call.query)}" if call.query else ""
-        return f"{self.host}{call.path}{query}"
-
     def _headers(self, call: _Call) -> dict[str, str]:
         headers = {"Accept": call.accept, "User-Agent": f"dnatctl/{__version__}"}
         if call.body is not None:
@@ -221,6 +223,10 @@ class KubeClient:
         except (config.ConfigException, OSError) as error:
             raise KubeError(Failure.UNREACHABLE, f"no credential: {error}") from error
         return headers
+
+
+def _target(call: _Call) -> str:
+    return f"{call.path}?{urlencode(call.query)}" if call.query else call.path
 
 
 class _Call(NamedTuple):

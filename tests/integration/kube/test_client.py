@@ -65,6 +65,16 @@ def test_sends_what_it_was_given_and_returns_the_body(
     assert seen.headers["User-Agent"].startswith("dnatctl/")
 
 
+def test_a_cluster_behind_a_path_of_its_host(server: ScriptedServer) -> None:
+    client = KubeClient(ApiClient(Configuration(host=f"{server.url}/k8s/clusters/c-1/")))
+    for _ in range(2):
+        server.script(lambda exchange: exchange.answer(200, {}))
+        client.request("GET", "/api/v1/x", query={"limit": 1})
+        client.close()  # the idle connections: the next request makes a new one
+    seen = [(request.route, request.query) for request in server.requests]
+    assert seen == [("/k8s/clusters/c-1/api/v1/x", {"limit": "1"})] * 2
+
+
 def test_an_error_says_what_the_server_said(server: ScriptedServer, client: KubeClient) -> None:
     answer = status(409, "AlreadyExists", "pods 'x' already exists", name="x")
     server.script(lambda exchange: exchange.answer(409, answer))
