@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from dnatctl.model import NewEntry
 from dnatctl.objects import READY, PortMapping
@@ -44,15 +45,24 @@ def _correct(case: Case, own: OwnRow) -> Write:
 
 
 def _is_unchangeable(case: Case, target: NewEntry) -> bool:
-    """Whether the change was refused, and not by an accident.
+    """Whether the change was refused; where nothing may be deleted it is tried again and again."""
+    return not case.seen.policy.upsert_only and _no_change(case, target) is not None
 
-    Where nothing may be deleted it is tried again and again.
-    """
+
+def _no_change(case: Case, target: NewEntry) -> Refusal | None:
+    """The refusal of the change, if it was not by an accident."""
     refusal = case.seen.refusals.get(target)
-    if refusal is None or case.seen.policy.upsert_only:
-        return False
+    if refusal is None:
+        return None
     unclear = refusal.why in (Refused.CONFLICT, Refused.UNFORESEEN)
-    return not unclear or refusal.count >= UNFORESEEN_BELIEVED
+    return refusal if not unclear or refusal.count >= UNFORESEEN_BELIEVED else None
+
+
+def unchanged(case: Case) -> Iterator[tuple[str, Refusal]]:
+    """IDs of the rows that ought to be led back and are not, and what the cloud says to that."""
+    for write in map(partial(_correct, case), case.astray):
+        if isinstance(write, ModifyRow) and (refusal := _no_change(case, write.entry)) is not None:
+            yield write.entry_id, refusal
 
 
 def _target(case: Case, own: OwnRow, ports: tuple[PortMapping, ...]) -> NewEntry | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from dnatctl.model import EntryStatus
 from dnatctl.objects import PortMapping
 from dnatctl.plan.case import Case, distrust, is_refused_everywhere, is_unforeseen, refusals_of
 from dnatctl.plan.claim import Lack
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.mend import to_create
+from dnatctl.plan.mend import to_create, unchanged
+from dnatctl.plan.rows import OwnRow
 from dnatctl.plan.values import soonest
 from dnatctl.table.view import Row
 from dnatctl.table.writes import Refusal, Refused
@@ -33,6 +35,7 @@ def _found(case: Case, lack: Lack | None, held: Problem | None) -> Iterator[Prob
     yield squatted(case)
     yield held
     yield refused(case)
+    yield undone(case)
     yield gateway_fails(case)
     yield distrusted(case)
     yield no_interface(case)
@@ -71,6 +74,24 @@ def refused(case: Case) -> Problem | None:
         for port in case.rowless
         for refusal in refusals_of(case, port)
     )
+
+
+def undone(case: Case) -> Problem | None:
+    """What keeps rows that lead astray from being taken away, or led back."""
+    return _first((*map(partial(_undeleted, case), case.astray), *_unchanged(case)))
+
+
+def _undeleted(case: Case, own: OwnRow) -> Problem | None:
+    if not (why := case.seen.hindrances.get(own.entry_id)):
+        return None
+    text = f"entry {own.entry_id} on {own.gateway_id} cannot be deleted: {why}"
+    return Problem("DeletionHeld", text)
+
+
+def _unchanged(case: Case) -> Iterator[Problem]:
+    for entry_id, refusal in unchanged(case):
+        text = f"entry {entry_id} on {case.spec.gateway_id} cannot be changed: {refusal.message}"
+        yield Problem("CloudRejected", text)
 
 
 def gateway_fails(case: Case) -> Problem | None:

@@ -139,7 +139,8 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "CloudRejected": Reason(
         _BOTH,
-        "The cloud refuses the entry; the text quotes it.",
+        "The cloud refuses the entry, or accepts it again and again and does not make it; the text"
+        " quotes it.",
         "Do what the text says, often: grant the RAM action it names.",
     ),
     "PodDNATRefused": Reason(
@@ -196,7 +197,7 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "DeletionHeld": Reason(
         _BOTH,
-        "The cloud does not delete the entries; the text quotes it.",
+        "The cloud does not delete the entries, though it may say that it does; the text says why.",
         "Do what the text says, often: grant `vpc:DeleteForwardEntry`.",
     ),
     "DeletionHeldByPolicy": Reason(

@@ -19,12 +19,15 @@ Pure: times are handed in (monotonic clock, seconds), nothing is locked.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
 from dnatctl.backoff import doubled
 from dnatctl.model import NewEntry
 from dnatctl.table.turns import WriteTurns, rank_of
+from dnatctl.table.vain import InVain
+from dnatctl.table.view import Change
 from dnatctl.table.writes import (
     CreateRow,
     DeleteRow,
@@ -34,6 +37,7 @@ from dnatctl.table.writes import (
     Refused,
     Write,
     effect,
+    in_words,
 )
 
 PATIENCE = 8
@@ -91,6 +95,7 @@ class Backlog:
         self._deletes: dict[str, int] = {}
         """Answered tries by row ID. An accepted delete may come to nothing, and a PodDNAT be gone
         by then: the next one is to be no replay of it."""
+        self._vain = InVain()
         self._expedited: set[str] = set()
         self._turns = WriteTurns()
         self._held: dict[type[Write], tuple[float, int]] = {}
@@ -132,7 +137,7 @@ class Backlog:
         what was put off waits on.
         """
         if old is None:
-            return PendingWrite(uid, namespace, write, orphan)
+            return PendingWrite(uid, namespace, write, orphan, self._vain.due(uid, write))
         if old.write == write or self._is_under_way(old):
             return old
         return PendingWrite(uid, namespace, write, orphan, old.not_before, old.failures)
@@ -144,6 +149,7 @@ class Backlog:
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone: drop what is wanted and remembered, but for what is under way."""
         self._expedited.discard(uid)
+        self._vain.forget(uid)
         self.want(uid, "", ())
         if record := self._records.get(uid):
             record.forgotten = True
@@ -159,14 +165,28 @@ class Backlog:
     def refusals(self, uid: str) -> dict[NewEntry, Refusal]:
         """The standing refusals of that PodDNAT's rows."""
         record = self._records.get(uid)
-        return dict(record.refusals) if record else {}
+        return self._vain.refusals(uid) | (record.refusals if record else {})
 
     def hindrances(self, uid: str) -> dict[str, str]:
         """What keeps rows of that PodDNAT from being deleted, by row ID."""
         record = self._records.get(uid)
-        return dict(record.hindrances) if record else {}
+        return self._vain.hindrances(uid) | (record.hindrances if record else {})
+
+    def in_vain(self) -> list[str]:
+        """The wanted writes that the cloud has accepted again and again and not done, in words."""
+        return [
+            in_words(pending.write)
+            for uid, record in self._records.items()
+            for pending in record.pending
+            if self._vain.is_told(uid, pending.write)
+        ]
 
     # --- the poller
+
+    def read(self, changes: Iterable[Change]) -> None:
+        """A reading has shown rows otherwise than was known: what was asked for may be done."""
+        for change in changes:
+            self._vain.read(change)
 
     def room_made(self, rows: int, now: float) -> bool:
         """So many rows are gone: as many creates that were refused for quota need wait no longer.
@@ -254,7 +274,7 @@ class Backlog:
 
     # --- the writer: how a try ended
 
-    def accepted(self, pending: PendingWrite) -> bool:
+    def accepted(self, pending: PendingWrite, now: float) -> bool:
         """The write was carried out: nothing stands against its row or its kind any more.
 
         Returns whether its PodDNAT is to be looked at. Where all went as was expected at the last
@@ -268,11 +288,16 @@ class Backlog:
                 known |= record.hindrances.pop(pending.write.entry_id, None) is not None
             else:
                 known |= record.refusals.pop(pending.write.entry, None) is not None
-        self.settled(pending)
+        self._vain.accepted(pending.uid, pending.write, now)
+        self._finish(pending)
         return known or isinstance(pending.write, ModifyRow)
 
     def settled(self, pending: PendingWrite) -> None:
         """The table is as the write makes it, or it does not matter any more."""
+        self._vain.over(pending.uid, pending.write)
+        self._finish(pending)
+
+    def _finish(self, pending: PendingWrite) -> None:
         pending.lost_at = None
         self._end(pending)
         self._drop(pending)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from dnatctl.table import past, view
+from dnatctl.table import past, vain, view
 from dnatctl_sim.cloud import Fault, Scenario, Settle
 from tests.support.stage import Stage, eventually, fast, stage
 
@@ -137,6 +138,37 @@ def test_a_delete_that_was_accepted_and_came_to_nothing_is_asked_for_anew() -> N
         it.cloud.set_knobs(settle=Settle.all(0.02))
         it.gone("web")
         assert it.own_rows() == []
+        it.assert_at_rest()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_delete_that_is_accepted_and_never_done_is_told_and_ends_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is asked for ever less often, others are served, and it is done when the cloud does it."""
+    monkeypatch.setattr(vain, "AGAIN_S", (0.5, 1.0))
+
+    def undone() -> bool:
+        if [row["status"] for row in it.own_rows("web")] == ["Deleting"]:
+            with suppress(LookupError):  # done in between, after all
+                it.acts.fail_entry(entry["forwardEntryId"])
+        conditions = (it.record("web") or {}).get("status", {}).get("conditions", [])
+        return "DeletionHeld" in [condition.get("reason") for condition in conditions]
+
+    with stage(world(settle=Settle(create=0.02, delete=600.0)), resync="1s") as it:
+        it.start_controller()
+        it.pod("web")
+        (entry,) = it.ready("web")
+        it.delete_pod("web")
+        eventually(undone, seconds=60)
+        assert "again and again" in str(it.record("web"))
+        eventually(lambda: undone() and "DeletionHeld" in it.events("web"), seconds=60)
+        it.cloud.set_knobs(settle=Settle.all(0.02))
+        it.pod("next")
+        it.ready("next")
+        eventually(lambda: undone() or it.record("web") is None, seconds=60)
+        it.gone("web")
+        assert len(it.own_rows()) == 1
         it.assert_at_rest()
 
 

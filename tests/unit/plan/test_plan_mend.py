@@ -75,6 +75,20 @@ class TestDrift:
         no = refused(new_row("600", "80"), Refused.REJECTED)
         led = Scene(STALE, record=WAITING, pod=pod(), policy=UPSERT_ONLY).plan(refusals=no)
         assert led.writes == (modify("fwd-1", "600", "80"),)
+        assert led.problem is not None
+        assert led.problem.reason == "CloudRejected"
+        assert led.problem.message.startswith("entry fwd-1 on ngw-1 cannot be changed: ")
+
+    def test_a_row_that_ought_to_go_and_does_not_is_told(self):
+        moved = mine("fwd-1", f"{EIP}:605")
+        held = Scene(moved, record=WAITING, pod=pod(), hindrances={"fwd-1": "no leave"}).plan()
+        assert held.writes == (delete("fwd-1"),)
+        text = "entry fwd-1 on ngw-1 cannot be deleted: no leave"
+        assert held.problem == Problem("DeletionHeld", text)
+
+    def test_but_not_where_it_is_wanted_by_now(self):
+        right = Scene(mine("fwd-1"), record=WAITING, pod=pod(), hindrances={"fwd-1": "no leave"})
+        assert right.plan().problem is None
 
     @pytest.mark.parametrize("internal", ["10.0.0.9:80", f"{POD_IP}:8080"])
     def test_a_row_that_leads_elsewhere_is_led_back(self, internal):

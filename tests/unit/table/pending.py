@@ -36,7 +36,7 @@ def carry_out(backlog: Backlog, now: float = 0.0) -> PendingWrite | None:
     """Send the next write and have it accepted."""
     pending = backlog.take(now)
     if pending is not None:
-        backlog.accepted(pending)
+        backlog.accepted(pending, 0.0)
     return pending
 
 

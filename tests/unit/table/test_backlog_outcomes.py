@@ -97,7 +97,7 @@ class TestUnderWay:
         pending = backlog.take(0.0)
         backlog.want("a", "games", ())
         backlog.want("a", "games", (create(600),))
-        backlog.accepted(pending)
+        backlog.accepted(pending, 0.0)
         assert len(backlog) == 0
 
     def test_what_is_wanted_is_tried_again(self):
@@ -226,7 +226,7 @@ class TestNews:
     @pytest.mark.parametrize("write", [create(600), delete()])
     def test_that_it_was_is_none(self, write):
         backlog, pending = self.sent(write)
-        assert not backlog.accepted(pending)
+        assert not backlog.accepted(pending, 0.0)
 
     @pytest.mark.parametrize("write", [create(600), delete()])
     @pytest.mark.parametrize("again", [True, False], ids=["still wanted", "wanted no more"])
@@ -234,27 +234,27 @@ class TestNews:
         """It was seen as one with a write under way, and may have had to wait for the answer."""
         backlog, pending = self.sent(write)
         backlog.want("a", "games", (write,) if again else ())
-        assert backlog.accepted(pending)
+        assert backlog.accepted(pending, 0.0)
 
     def test_a_look_at_it_before_that_try_does_not_matter(self):
         backlog, pending = self.sent(create(600))
         backlog.busy(pending)
         backlog.want("a", "games", (create(600),))
-        assert not backlog.accepted(backlog.take(1.0))
+        assert not backlog.accepted(backlog.take(1.0), 0.0)
 
     def test_and_where_something_had_been_said_against_it(self):
         backlog, pending = self.sent(create(600))
         backlog.refused(pending, NO, 0.0)
-        assert backlog.accepted(backlog.take(1000.0))
+        assert backlog.accepted(backlog.take(1000.0), 0.0)
 
     def test_and_where_it_had_been_lost(self):
         backlog, pending = self.sent(create(600))
         backlog.lost(pending, 0.0)
-        assert backlog.accepted(backlog.take(1000.0))
+        assert backlog.accepted(backlog.take(1000.0), 0.0)
 
     def test_and_of_a_row_that_was_in_use_until_now(self):
         backlog, pending = self.sent(ModifyRow(GATEWAY, "fwd-1", entry(600), "1/"))
-        assert backlog.accepted(pending)
+        assert backlog.accepted(pending, 0.0)
 
 
 class TestRefusals:
@@ -263,9 +263,9 @@ class TestRefusals:
         pending = backlog.take(0.0)
         backlog.refused(pending, NO, 0.0)
         assert backlog.refusals("a") == {entry(600): NO}
-        backlog.accepted(pending)
+        backlog.accepted(pending, 0.0)
         assert backlog.refusals("a") == {}
-        backlog.accepted(pending)
+        backlog.accepted(pending, 0.0)
 
     def test_they_outlive_the_wish(self):
         backlog = wanted(create(600))
@@ -382,7 +382,7 @@ class TestPauses:
         assert (backlog.take(4.9), backlog.next_due()) == (None, 5.0)
         backlog.barred(backlog.take(5.0), NO, 5.0, kind=True)
         assert backlog.next_due() == 15.0
-        backlog.accepted(backlog.take(15.0))
+        backlog.accepted(backlog.take(15.0), 0.0)
         assert backlog.next_due() < 15.0, "granted again: nothing is held up any more"
 
     def test_what_is_barred_alone_holds_up_no_other(self):

@@ -31,15 +31,15 @@ def hindrance(error: CloudError) -> str:
     return error.text + mend(error)
 
 
-def told(error: CloudError, before: str, gateway_id: str, rows: int) -> str:
+def told(error: CloudError, before: str, gateway_id: str, rows: int | None) -> str:
     """What a row was refused for.
 
     `before`: what was told of it last: the same refusal once more is no news, although its request
-    has another ID. `rows`: how many the gateway's table has.
+    has another ID. `rows`: how many the gateway's table has, where it takes no more.
     """
     if said(error) in before:
         return before
-    if error.kind is not ErrorKind.QUOTA:
+    if rows is None or error.kind is not ErrorKind.QUOTA:
         return words(error) + mend(error)
     # Quota ID: https://help.aliyun.com/en/nat-gateway/user-guide/quotas/
     return (

@@ -143,7 +143,7 @@ class Outcomes:
         self._pace.accepted(type(pending.write), sent, now)
         had_trouble, self.trouble = bool(self.trouble), ""
         self.denied.pop(type(pending.write), None)
-        if self._end(self._backlog.accepted, pending) or had_trouble:
+        if self._end(self._backlog.accepted, pending, now) or had_trouble:
             self._tell(pending)
         if isinstance(pending.write, CreateRow):
             self._blame.accepted(pending.uid, pending.write.entry.external_ip)
@@ -269,7 +269,7 @@ class Outcomes:
     def _refused(self, pending: PendingWrite, error: CloudError) -> None:
         """The row itself was refused: that changes what to do next."""
         match error.kind:
-            case ErrorKind.QUOTA:
+            case ErrorKind.QUOTA if isinstance(pending.write, CreateRow):
                 until = self._clock.monotonic() + QUOTA_BELIEVED_S
                 with self._views.lock:
                     self._views.pool.learn_limit(self.gateway_id, len(self._table), until)
@@ -278,7 +278,7 @@ class Outcomes:
                 self._settled(pending)
             case ErrorKind.CONFLICT | ErrorKind.MISMATCH:
                 self._contested(pending, Refused.CONFLICT, error)
-            case ErrorKind.UNCLASSIFIED:
+            case ErrorKind.UNCLASSIFIED | ErrorKind.QUOTA:  # what is there needs no more room
                 self._unforeseen(pending, error)
             case _:
                 self._wait_long(pending, Refused.REJECTED, error)
@@ -314,7 +314,8 @@ class Outcomes:
 
     def _refusal(self, pending: PendingWrite, why: Refused, error: CloudError) -> Refusal:
         before = self._last_refusal(pending)
-        text = told(error, before.message if before else "", self.gateway_id, len(self._table))
+        rows = len(self._table) if why is Refused.QUOTA else None
+        text = told(error, before.message if before else "", self.gateway_id, rows)
         return Refusal(why, 1, self._table.generation, text)
 
     def _last_refusal(self, pending: PendingWrite) -> Refusal | None:

@@ -61,6 +61,10 @@ class Writer(Protocol):
         """What is known of the times for which the table is busy."""
         ...
 
+    def read(self, changes: list[Change]) -> None:
+        """A reading has shown rows otherwise than was known."""
+        ...
+
     def room_made(self, rows: int) -> None:
         """So many rows are gone."""
         ...
@@ -367,6 +371,7 @@ class TablePoller:
             self._ends = ends.get(place, ())
 
     def _tell(self, changes: list[Change]) -> None:
+        self._writer.read(changes)
         gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]
         if gone:
             self._remains.unlisted(self.gateway_id, self._views.disown(gone))

@@ -23,6 +23,7 @@ from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
 from dnatctl.model import NewEntry
 from dnatctl.table.backlog import Backlog
+from dnatctl.table.view import Change
 from dnatctl.table.write_pace import TablePace
 from dnatctl.table.writes import (
     PendingWrite,
@@ -124,7 +125,12 @@ class TableWriter:
     def complaints(self) -> list[str]:
         """Which writes get nowhere, and why; none where all do."""
         denied = self._outcomes.denied.copy().values()
-        return list(filter(None, (self.trouble(), *denied)))
+        with self._lock:
+            vain = self._backlog.in_vain()
+        told = (
+            f"the cloud accepts {len(vain)} writes and does not do them: {vain[0]}" if vain else ""
+        )
+        return list(filter(None, (self.trouble(), *denied, told)))
 
     def backlog(self) -> int:
         """How many writes wait."""
@@ -137,6 +143,11 @@ class TableWriter:
         """Whether there is more to write right now."""
         with self._lock:
             return self._backlog.sending is not None or self._backlog.due(self._clock.monotonic())
+
+    def read(self, changes: list[Change]) -> None:
+        """A reading has shown rows otherwise than was known."""
+        with self._lock:
+            self._backlog.read(changes)
 
     def room_made(self, rows: int) -> None:
         """So many rows are gone from the table: what was refused for quota may be tried again."""

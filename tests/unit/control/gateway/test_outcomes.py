@@ -100,6 +100,14 @@ class TestCreate:
 
 
 class TestModify:
+    def test_a_quota_is_no_matter_of_it(self, it, record):
+        """What is there needs no room: the claim stays, and the table is not full for others."""
+        assert answered(it, record, modify(), ErrorKind.QUOTA) == -1.0
+        assert refusal(it, record) is Refused.UNFORESEEN
+        answered(it, record, modify(), ErrorKind.QUOTA)
+        assert it.writer.refusals(record.uid)[entry()].count == 2
+        assert it.views.pool.limit(GATEWAY, it.clock.monotonic()) != 0
+
     def test_where_it_is_not_allowed_entries_are_replaced_from_now_on(self, it, record):
         assert answered(it, record, modify(), ErrorKind.DENIED) == -1.0
         assert not it.views.can_modify
