@@ -23,57 +23,67 @@ from typing import Any, Final
 _HOMES: Final = re.compile(r"^from (\.\w+) import (\w+)$", re.MULTILINE)
 """How the package of an API names its classes, each with the module that it is in."""
 
+_PROBED: Final = frozenset({"__wrapped__", "__warningregistry__", "__path__", "__file__"})
+"""What tools ask of any module that is loaded: that is no wish to have it."""
 
 _ANNOTATED: Final = ("ClientResponse", "ClientSession")
 """Classes of aiohttp that darabonba-core names in annotations, which Python looks up."""
 
 
-class _OneByOne(Loader):
-    """Loads a package of classes, each when it is asked for."""
-
-    def __init__(self, whole: SourceFileLoader) -> None:
-        self._whole = whole
-
-    def exec_module(self, module: ModuleType) -> None:
-        """See Loader."""
-        source = self._whole.get_source(module.__name__) or ""
-        homes = {name: home for home, name in _HOMES.findall(source)}
-
-        def load(name: str) -> Any:
-            if name not in homes:
-                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-            value = getattr(import_module(homes[name], module.__name__), name)
-            setattr(module, name, value)
-            return value
-
-        if not homes:  # written in another way than it was: as it is, then
-            self._whole.exec_module(module)
-            return
-        module.__dict__.update(__getattr__=load, __all__=list(homes), __dir__=lambda: list(homes))
-
-
-class _Later(Loader):
-    """Loads a package when anything of it is asked for but what annotations name."""
+class _Sparing(Loader):
+    """Loads a package as it is, but only when something of it is asked for."""
 
     def __init__(self, whole: SourceFileLoader) -> None:
         self._whole = whole
         self._lock = threading.RLock()
+        self._pending = True
 
     def exec_module(self, module: ModuleType) -> None:
         """See Loader."""
-        pending = [self._whole]
 
         def load(name: str) -> Any:
             with self._lock:
-                if pending and not name.startswith("__"):
-                    pending.pop().exec_module(module)
+                if self._pending and name not in _PROBED:
+                    self._pending = False
+                    self._whole.exec_module(module)
             try:
                 return module.__dict__[name]
             except KeyError:
                 text = f"module {module.__name__!r} has no attribute {name!r}"
                 raise AttributeError(text) from None
 
-        module.__dict__.update({name: type(name, (), {}) for name in _ANNOTATED}, __getattr__=load)
+        module.__dict__.update(__getattr__=load)
+
+
+class _Later(_Sparing):
+    """Loads aiohttp when anything of it is asked for but what annotations name."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See Loader."""
+        super().exec_module(module)
+        module.__dict__.update({name: type(name, (), {}) for name in _ANNOTATED})
+
+
+class _OneByOne(_Sparing):
+    """Loads a package of classes, each when it is asked for."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See Loader."""
+        super().exec_module(module)
+        whole = module.__dict__["__getattr__"]
+        source = self._whole.get_source(module.__name__) or ""
+        homes = {name: home for home, name in _HOMES.findall(source)}
+
+        def load(name: str) -> Any:
+            if name not in homes:
+                return whole(name)
+            value = getattr(import_module(homes[name], module.__name__), name)
+            setattr(module, name, value)
+            return value
+
+        module.__dict__.update(__getattr__=load)
+        if homes:
+            module.__dict__.update(__all__=list(homes), __dir__=lambda: list(homes))
 
 
 _LOADERS: Final[dict[str, Callable[[SourceFileLoader], Loader]]] = {

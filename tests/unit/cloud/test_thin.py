@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -47,27 +47,40 @@ def test_every_message_of_an_api_is_there(package: str) -> None:
 
 
 def test_aiohttp_is_whole_for_whoever_asks() -> None:
-    program = "import aiohttp\nfrom aiohttp import web\nprint(aiohttp.ClientResponse, web.Server)"
+    asked = "from aiohttp import __version__, web\nimport aiohttp"
+    program = f"{asked}\nprint(__version__, aiohttp.ClientResponse, web.Server)"
     assert said(f"import dnatctl.cloud.client\n{program}") == said(program)
 
 
-def loaded_one_by_one(folder: Path, source: str) -> ModuleType:
-    file = folder / "__init__.py"
+@pytest.fixture
+def messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A package of which a part is written in another way than the SDK's are today."""
+    source = "from .one import Message\nfrom .two import (\n    Letter,\n)\n"
+    file = tmp_path / "__init__.py"
     file.write_text(source, encoding="utf-8")
+    (tmp_path / "one.py").write_text("class Message:\n    pass\n", encoding="utf-8")
+    (tmp_path / "two.py").write_text("class Letter:\n    pass\n", encoding="utf-8")
     loader = _OneByOne(SourceFileLoader("messages", str(file)))
-    spec = spec_from_loader("messages", loader, origin=str(file))
-    assert spec is not None
+    spec = ModuleSpec("messages", loader, origin=str(file), is_package=True)
+    spec.submodule_search_locations = [str(tmp_path)]
     module = module_from_spec(spec)
+    for name in ("messages", "messages.one", "messages.two"):
+        monkeypatch.setitem(sys.modules, name, module)
+        if name != "messages":
+            monkeypatch.delitem(sys.modules, name)
     loader.exec_module(module)
     return module
 
 
-def test_a_package_that_is_written_otherwise_is_loaded_as_it_is(tmp_path: Path) -> None:
-    module = loaded_one_by_one(tmp_path, "class Message:\n    pass\n")
-    assert module.Message.__name__ == "Message"
+def test_one_class_is_loaded_without_the_others(messages: ModuleType) -> None:
+    assert messages.Message.__module__ == "messages.one"
+    assert "messages.two" not in sys.modules
 
 
-def test_what_is_not_there_is_missed_by_its_name(tmp_path: Path) -> None:
-    module = loaded_one_by_one(tmp_path, "from .one import Message\n")
+def test_a_class_that_is_named_in_another_way_is_found_all_the_same(messages: ModuleType) -> None:
+    assert messages.Letter.__module__ == "messages.two"
+
+
+def test_what_is_not_there_is_missed_by_its_name(messages: ModuleType) -> None:
     with pytest.raises(AttributeError, match=r"'messages'.*'Massage'"):
-        _ = module.Massage
+        _ = messages.Massage
