@@ -30,7 +30,7 @@ _ANNOTATED: Final = ("ClientResponse", "ClientSession")
 """Classes of aiohttp that darabonba-core names in annotations, which Python looks up."""
 
 
-class _Sparing(Loader):
+class _WhenAsked(Loader):
     """Loads a package as it is, but only when something of it is asked for."""
 
     def __init__(self, whole: SourceFileLoader) -> None:
@@ -55,7 +55,7 @@ class _Sparing(Loader):
         module.__dict__.update(__getattr__=load)
 
 
-class _Later(_Sparing):
+class _Later(_WhenAsked):
     """Loads aiohttp when anything of it is asked for but what annotations name."""
 
     def exec_module(self, module: ModuleType) -> None:
@@ -64,7 +64,7 @@ class _Later(_Sparing):
         module.__dict__.update({name: type(name, (), {}) for name in _ANNOTATED})
 
 
-class _OneByOne(_Sparing):
+class _OneByOne(_WhenAsked):
     """Loads a package of classes, each when it is asked for."""
 
     def exec_module(self, module: ModuleType) -> None:
