@@ -70,8 +70,8 @@ class Holdings:
         for gateway_id, gateway in self._gateways.items():
             gateway.offer_again(fresh.get(gateway_id), claimed[gateway_id])
         for claim in self._claims.all():  # how many rows one takes may be otherwise now
-            made = self._made(claim.uid, claim.created, claim.spec, claim.namespace, claim.beyond)
-            self._claims.put(made)
+            rows = self._rows_of(claim.spec, claim.beyond)
+            self._claims.put(replace(claim, rows=rows))
 
     def emptied(self) -> list[str]:
         """Gateways that have left the configuration and that nothing of ours is left on."""
@@ -112,7 +112,8 @@ class Holdings:
         if old is not None and (old.spec, old.leaving, old.beyond) == (spec, leaving, beyond):
             return
         gateway = self._gateways.get(spec.gateway_id)
-        made = replace(self._made(uid, created, spec, namespace, beyond), leaving=leaving)
+        rows = self._rows_of(spec, beyond)
+        made = Claim(uid, created, spec, rows, namespace, beyond, leaving)
         self._rest(self._claims.put(made), now)
         if old is None or _place(old.spec) != _place(spec):
             moved = old is not None and bool(old.spec.gateway_id)
@@ -121,18 +122,11 @@ class Holdings:
             if gateway is not None and endpoint not in beyond:
                 gateway.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
 
-    def _made(
-        self,
-        uid: str,
-        created: str,
-        spec: PodDNATSpec,
-        namespace: str,
-        beyond: frozenset[Endpoint],
-    ) -> Claim:
+    def _rows_of(self, spec: PodDNATSpec, beyond: frozenset[Endpoint]) -> int:
         gateway = self._gateways.get(spec.gateway_id)
         pack = gateway is not None and gateway.offer.pack
         ports = [port for port in spec.ports if spec.endpoint(port) not in beyond]
-        return Claim(uid, created, spec, len(rows_of(ports, pack=pack)), namespace, beyond)
+        return len(rows_of(ports, pack=pack))
 
     def _beyond(
         self, old: Claim | None, uid: str, spec: PodDNATSpec, namespace: str, now: float
@@ -188,8 +182,8 @@ class Holdings:
 
     def _give_up(self, claim: Claim, beyond: frozenset[Endpoint]) -> None:
         self._claims.unuse(e for e in beyond if self._claims.is_sole(e))
-        reduced = self._made(claim.uid, claim.created, claim.spec, claim.namespace, beyond)
-        self._rest(self._claims.put(replace(reduced, leaving=claim.leaving)), 0.0)
+        reduced = replace(claim, rows=self._rows_of(claim.spec, beyond), beyond=beyond)
+        self._rest(self._claims.put(reduced), 0.0)
 
     def claiming_namespaces(self) -> frozenset[str]:
         """The namespaces that claim endpoints."""

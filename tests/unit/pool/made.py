@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dnatctl.model import Endpoint, ForwardEntry, GatewayEip, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
-from dnatctl.pool import Allocation, Demand, GatewayPool, Pool, Shortage
+from dnatctl.pool import Allocation, Demand, GatewayPool, Pool, Quota, Shortage
 from dnatctl.pool.handover import Resting, Span
 from tests.unit.table.made import EIP, GATEWAY, TCP, view
 
@@ -33,6 +33,7 @@ def pool_of(
     *offers: GatewayPool,
     rows: dict[str, list[ForwardEntry]] | None = None,
     eips: dict[str, list[GatewayEip]] | None = None,
+    quota: Quota = lambda _namespace: None,
 ) -> Pool:
     """A pool whose gateways are all described and whose tables have been read."""
     offers = offers or (offer(),)
@@ -40,7 +41,7 @@ def pool_of(
         o.gateway_id: view(*(rows or {}).get(o.gateway_id, []), gateway_id=o.gateway_id)
         for o in offers
     }
-    pool = Pool(offers, tables, QUARANTINE)
+    pool = Pool(offers, tables, QUARANTINE, quota)
     for number, o in enumerate(offers, 1):
         found = (eips or {}).get(o.gateway_id, [eip(f"{number}.{number}.{number}.{number}")])
         pool.describe(o.gateway_id, found, "")

@@ -95,6 +95,47 @@ class TestRange:
         pool.describe(GATEWAY, [eip()], "")
         assert pool.contains(GATEWAY, endpoint(603))
 
+    def test_each_that_has_some_of_it_counts(self) -> None:
+        pool = pool_of(offer(ports="600/603"))
+        pool.claim("a", "a", spec(602), 0)
+        pool.claim("b", "b", spec(603), 0)
+
+        again(pool, offer(ports="600/601"))
+
+        assert pool.leaving(GATEWAY) == 2
+        assert pool.why_leaving(GATEWAY) == (
+            "a part of it leaves the pool: 2 endpoints are in use that are offered no more"
+        )
+
+    def test_what_of_a_new_range_was_used_rests(self) -> None:
+        pool = pool_of(offer(ports="600/601"))
+        again(pool, offer(ports="700/709"))
+        pool.claim("a", "a", spec(705), 0)
+        pool.unclaim("a", 10)
+        assert pool.rests(endpoint(705), 10)
+
+
+class TestClaims:
+    def test_whose_claim_stands_is_as_before(self) -> None:
+        pool = pool_of()
+        pool.claim("b", "1", spec(600), 0)
+        pool.claim("a", "2", spec(600), 0)
+        pool.open()
+
+        again(pool, offer(pack=True))
+
+        assert pool.owner(endpoint(600)) == "b"
+
+    def test_what_is_being_deleted_still_is(self) -> None:
+        pool = pool_of()
+        pool.claim("b", "1", spec(600), 0, leaving=True)
+        pool.claim("a", "2", spec(600), 0)
+        pool.open()
+
+        again(pool, offer(pack=True))
+
+        assert pool.owner(endpoint(600)) == "a"
+
 
 class TestEip:
     def test_one_that_leaves_takes_nothing_new_and_is_shown_while_in_use(self) -> None:
@@ -126,6 +167,12 @@ class TestEip:
         pool.describe(GATEWAY, [eip()], "")
         assert not pool.contains(GATEWAY, endpoint(600, OTHER))
 
+    def test_what_was_used_of_one_that_is_named_and_not_bound_yet_rests(self) -> None:
+        pool = pool_of()
+        again(pool, offer(eips=(EIP, OTHER)))
+        assert pool.may_rest(endpoint(600, OTHER))
+        assert not pool.may_rest(endpoint(600, "9.9.9.9"))
+
     def test_one_is_asked_for_again_that_is_gone(self) -> None:
         pool = pool_of(offer())
         assert not pool.can_keep(spec(600, ip="9.9.9.9"), 0, "games")
@@ -139,13 +186,38 @@ class TestGateway:
         again(pool, offer("ngw-2"))
 
         assert pool.contains(GATEWAY, endpoint(600))
-        assert "leaves the pool: 1 endpoints" in pool.why_leaving(GATEWAY)
+        assert pool.why_leaving(GATEWAY) == (
+            "leaves the pool: 1 endpoints are in use that are offered no more"
+        )
         assert pool.emptied() == []
         assert take(pool, "b", 80) == ["2.2.2.2:600/tcp"]
         pool.unclaim("a", 0)
         assert pool.emptied() == [GATEWAY]
         pool.drop(GATEWAY)
         assert [o.gateway_id for o in pool.offers()] == ["ngw-2"]
+
+    def test_nor_is_it_empty_while_a_row_of_ours_is_there(self) -> None:
+        rows = [row("r", f"{EIP}:600", owner=uid(1))]
+        pool = pool_of(offer(), offer("ngw-2"), rows={GATEWAY: rows})
+        again(pool, offer("ngw-2"))
+        assert pool.emptied() == []
+        assert pool.why_leaving(GATEWAY).startswith("leaves the pool: 0 endpoints")
+
+    def test_one_that_was_never_in_it_does_not_leave(self) -> None:
+        pool = pool_of()
+        assert pool.leaving("ngw-9") == 0
+        assert pool.why_leaving("ngw-9") == ""
+
+    def test_what_the_cloud_said_of_it_still_counts(self) -> None:
+        pool = pool_of(offer(), offer("ngw-2"))
+        pool.describe(GATEWAY, [eip()], "", "z-1")
+        pool.describe("ngw-2", [eip(OTHER)], "", "z-2")
+        again(pool, offer(), offer("ngw-2"))
+        assert got(pool.pick(demand(80, zone="z-2"), 0)) == ["2.2.2.2:600/tcp"]
+
+        pool.describe(GATEWAY, [eip()], "is locked", "z-1")
+        again(pool, offer(), offer("ngw-2"))
+        assert pool.problem(GATEWAY) == "is locked"
 
     def test_one_that_comes_back_is_as_before(self) -> None:
         pool = pool_of(offer(), offer("ngw-2"))
