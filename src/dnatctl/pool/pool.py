@@ -171,12 +171,11 @@ class Pool(Holdings):
             or table is None
             or gateway.problem
             or not gateway.offer.serves(namespace)
-            or table.any_row_on(spec.external_ip)
         ):
             return False
         if not all(gateway.offers(endpoint) for endpoint in spec.endpoints()):
             return False
-        flaw = self._flaw(gateway, Demand(()), now, spec.external_ip, last_resort=True)
+        flaw = self._bar(gateway, now, spec.external_ip)
         return not flaw and not any(map(table.covering, spec.endpoints()))
 
     def extend(
@@ -188,7 +187,7 @@ class Pool(Holdings):
             return self._shortage({spec.gateway_id: self.problem(spec.gateway_id)}, now)
         ip = spec.external_ip
         reason = self._why_closed(gateway, demand, now)
-        flaw = partial(self._flaw, gateway, demand, now, last_resort=True)
+        flaw = partial(self._bar, gateway, now)
         if not reason and ip not in self._usable_ips(gateway, flaw):
             reason = f"{ip} is locked, or not in the pool any more"
         found = None if reason else self._ports_on(gateway, ip, demand, now)
@@ -212,19 +211,24 @@ class Pool(Holdings):
         self, gateway: OfferedGateway, demand: Demand, now: float, ip: str, *, last_resort: bool
     ) -> str:
         """Why the demand is better not served from that IP; empty if nothing speaks against it."""
+        if (why := self._bar(gateway, now, ip, firm_only=last_resort)) or last_resort:
+            return why
         gateway_id = gateway.offer.gateway_id
-        if row := self._tables[gateway.offer.gateway_id].any_row_on(ip):
-            return f"is mapped whole to {row.entry.internal_ip} by {row.entry.entry_id}"
-        if described := gateway.flaw(ip):
-            return described
-        if why := self.trust.flaw(gateway_id, ip, now, firm_only=last_resort):
-            return f"is refused by the cloud ({why})"
-        if last_resort:
-            return ""
         if self.trust.avoids(demand.uid, gateway_id, ip, now):
             return "refused the pod before"
         waits = demand.moving and self.trust.is_scouted(gateway_id, ip, now)
         return "is being tried by another pod" if waits else ""
+
+    def _bar(self, gateway: OfferedGateway, now: float, ip: str, *, firm_only: bool = True) -> str:
+        """Why nobody should get anything on that IP; `firm_only`: of what the cloud refused, only
+        where it says itself that all is."""
+        gateway_id = gateway.offer.gateway_id
+        if row := self._tables[gateway_id].any_row_on(ip):
+            return f"is mapped whole to {row.entry.internal_ip} by {row.entry.entry_id}"
+        if described := gateway.flaw(ip):
+            return described
+        why = self.trust.flaw(gateway_id, ip, now, firm_only=firm_only)
+        return f"is refused by the cloud ({why})" if why else ""
 
     def _pick_on(
         self, gateway: OfferedGateway, demand: Demand, now: float, flaw: Callable[[str], str]
@@ -329,4 +333,4 @@ def _pick_run(line: Line, count: int, free: Callable[[int], bool]) -> list[int] 
 
 
 def _most_of_one_protocol(ports: Wanted) -> int:
-    return max(Counter(protocol for _, protocol in ports).values(), default=0)
+    return max(Counter(protocol for _, protocol in ports).values())

@@ -37,7 +37,7 @@ class Quarantine:
         """So long rests what begins to from now on."""
         self._seconds = seconds
 
-    def begin(self, endpoint: Endpoint, now: float, namespace: str = "") -> None:
+    def begin(self, endpoint: Endpoint, now: float, namespace: str) -> None:
         """The endpoint rests for the full time from now on."""
         self._set(endpoint, now + self._seconds)
         self._count(endpoint, namespace)
@@ -53,7 +53,7 @@ class Quarantine:
         self._retired.update(new)
         for endpoint in filter(may_rest, new):
             self._noted.discard(endpoint)
-            self.begin(endpoint, now)
+            self.begin(endpoint, now, "")
         return bool(new)
 
     def let_go(self, endpoints: Iterable[Endpoint]) -> None:
@@ -118,9 +118,8 @@ class Quarantine:
         return self._ends[0][0] - now if self._ends else None
 
     def _set(self, endpoint: Endpoint, until: float) -> None:
-        if self._until.get(endpoint) != until:
-            self._until[endpoint] = until
-            heapq.heappush(self._ends, (until, endpoint))
+        self._until[endpoint] = until
+        heapq.heappush(self._ends, (until, endpoint))
 
     def _forget(self, now: float) -> None:
         while self._ends:

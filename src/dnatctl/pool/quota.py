@@ -67,6 +67,6 @@ class Quotas:
             keeps = [e for e in claim.endpoints() if is_proven(claim, e)]
             others = [e for e in claim.endpoints() if e not in keeps]
             beyond = frozenset(others[max(limit - len(keeps), 0) :])
-            left[claim.namespace] = limit - len(claim.endpoints()) + len(beyond)
+            left[claim.namespace] = limit - len(claim.endpoints())  # below 0: as if 0
             if beyond:
                 yield claim, beyond

@@ -125,11 +125,7 @@ class Trust:
         for other, known in list(self._rebuffs.items()):
             self._rebuffs[other] = [r for r in known if r.target != target]
         # What was refused there is accepted here: so it was not the pod.
-        worse = [
-            self.mark(r.target, r.why, now)
-            for r in mine
-            if r.target != target and self._accepted.get(r.target, float("-inf")) < r.at
-        ]
+        worse = [self.mark(r.target, r.why, now) for r in mine if r.target != target]
         return bool(healed) or any(worse)
 
     def forget(self, uid: str) -> None:

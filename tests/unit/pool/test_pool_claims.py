@@ -6,9 +6,20 @@ import pytest
 
 from dnatctl.model import EntryStatus, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
-from dnatctl.pool import Pool, rows_of
+from dnatctl.pool import Pool, Shortage, rows_of
 from dnatctl.pool.claims import Claim, Claims
-from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, pool_of, resting, spec, take
+from dnatctl.pool.handover import Resting
+from tests.unit.pool.made import (
+    QUARANTINE,
+    demand,
+    eip,
+    endpoint,
+    offer,
+    pool_of,
+    resting,
+    spec,
+    take,
+)
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid
 
 AVAILABLE = EntryStatus.AVAILABLE
@@ -68,6 +79,26 @@ class TestClaims:
         assert pool.used("ngw-9") == 1
         assert pool.unclaim("a", 0.0)
         assert pool.used("ngw-9") == 0
+
+    def test_what_one_claims_can_be_looked_up(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600), 0.0)
+        assert pool.claim_of("a") == spec(600)
+        assert pool.claim_of("b") is None
+
+    def test_one_that_moves_to_another_ip_tries_it_for_others(self):
+        pool = pool_of(eips={GATEWAY: [eip(), eip("2.2.2.2"), eip("3.3.3.3")]})
+        pool.claim("a", "", spec(600), 0.0)
+        assert not pool.trust.is_scouted(GATEWAY, EIP, 0.0)
+        pool.claim("a", "", spec(600, ip="2.2.2.2"), 1.0)
+        assert pool.trust.is_scouted(GATEWAY, "2.2.2.2", 2.0)
+
+    def test_what_was_refused_to_it_is_forgotten_with_it(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.trust.refused("a", GATEWAY, endpoint(600), "Some.New.Code", 0.0)
+        pool.unclaim("a", 1.0)
+        assert not pool.trust.spurns("a", endpoint(600))
 
     def test_a_claim_that_names_an_endpoint_twice_is_one_claim(self):
         pool = pool_of()
@@ -157,6 +188,54 @@ class TestCompetingClaims:
         assert list(pool.quarantined(0.0)) == [endpoint(600)]
 
 
+class TestHeld:
+    """What was a PodDNAT's before, by the word of the ledger."""
+
+    def test_it_is_told_whether_any_was_known(self):
+        pool = pool_of()
+        assert pool.hold("a", [endpoint(600)]) is False
+        assert pool.hold("a", [endpoint(600), endpoint(601)]) is True
+
+    def test_what_is_not_named_again_is_held_no_more(self):
+        pool = pool_of()
+        pool.hold("a", [endpoint(600), endpoint(601)])
+        pool.hold("a", [endpoint(601)])
+        assert not pool.holds("a", [endpoint(600)])
+        assert pool.holds("a", [endpoint(601)])
+        pool.hold("a", [])
+        assert not pool.holds("a", [endpoint(601)])
+
+
+class TestUse:
+    """What no row was ever made for is free at once; what one may have been made for rests."""
+
+    def test_what_was_not_made_after_all_need_not_rest(self):
+        pool = pool_of()
+        pool.open()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.use([endpoint(600)])
+        assert not pool.is_unused(endpoint(600))
+        pool.unuse([endpoint(600)])
+        pool.unclaim("a", 0.0)
+        assert pool.is_free(GATEWAY, endpoint(600), 0.0)
+
+    def test_the_next_who_claims_it_has_not_used_it(self):
+        pool = pool_of()
+        pool.open()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.use([endpoint(600)])
+        pool.unclaim("a", 0.0)
+        pool.claim("b", "", spec(600), QUARANTINE)
+        assert pool.is_unused(endpoint(600))
+
+    def test_a_row_of_it_that_is_gone_was_one(self):
+        pool = pool_of()
+        pool.open()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.vacate(row("fwd-1"), 0.0)
+        assert not pool.is_unused(endpoint(600))
+
+
 class TestQuarantine:
     def test_a_released_endpoint_rests(self):
         pool = pool_of(offer(ports="600/600"))
@@ -215,6 +294,32 @@ class TestQuarantine:
         pool.retire([endpoint(601)], 30.0)
         assert pool.quarantined(QUARANTINE) == {endpoint(601): 30.0}
         assert pool.quarantined(10 * QUARANTINE) == {}
+
+    def test_when_the_next_is_over_is_known(self):
+        pool = pool_of()
+        pool.retire([endpoint(600)], 0.0)
+        pool.retire([endpoint(601)], 30.0)
+        assert pool.next_rested(10.0) == QUARANTINE - 10.0
+        assert pool.next_rested(QUARANTINE) == 30.0
+        assert pool.next_rested(30.0 + QUARANTINE) is None
+
+    def test_while_all_rest_only_those_that_still_do_are_counted(self):
+        pool = pool_of()
+        pool.inherit(Resting(everything=QUARANTINE), 20.0)
+        pool.retire([endpoint(600)], 0.0)
+        short = pool.pick(demand(80), QUARANTINE)
+        assert isinstance(short, Shortage)
+        assert (short.resting, short.retry_in) == (0, 20.0)
+
+    def test_what_can_be_no_address_need_not_rest(self):
+        """Before the cloud has told what is bound, any other may be."""
+        pool = Pool([offer()], {}, QUARANTINE)
+        assert pool.may_rest(endpoint(600, "9.9.9.9"))
+        assert not pool.may_rest(endpoint(600, "nonsense"))
+
+    def test_nor_need_one_that_was_never_bound(self):
+        assert pool_of().may_rest(endpoint(600))
+        assert not pool_of().may_rest(endpoint(600, "9.9.9.9"))
 
     def test_it_outlives_a_restart(self):
         pool = pool_of()
@@ -332,6 +437,40 @@ class TestOneThatIsDoneWithAndStays:
         assert pool.recall("a")
         pool.claim("a", "1", spec(600), 101.0)
         assert pool.owner(endpoint(600)) == "b"
+
+    def test_it_is_told_whether_there_was_anything_to_recall(self):
+        pool = pool_of()
+        pool.claim("a", "1", spec(600), 0.0)
+        assert not pool.recall("a")
+        pool.dismiss("a", 0.0)
+        assert pool.recall("a")
+        assert not pool.recall("a"), "it has been"
+        pool.claim("a", "1", spec(600), 0.0)
+        assert pool.owner(endpoint(600)) == "a"
+
+    def test_one_that_is_gone_is_not_recalled(self):
+        pool = pool_of()
+        pool.claim("a", "1", spec(600), 0.0)
+        pool.dismiss("a", 0.0)
+        pool.unclaim("a", 0.0)
+        assert not pool.recall("a")
+
+    def test_of_one_that_claims_nothing_there_is_nothing_to_dismiss(self):
+        assert not pool_of().dismiss("nobody", 0.0)
+
+    def test_it_may_let_go_of_what_it_names_as_it_is(self):
+        pool = pool_of()
+        pool.claim("a", "1", spec(600), 0.0)
+        pool.dismiss("a", 0.0)
+        assert pool.need_not_rest([endpoint(600)], "a") == {endpoint(600)}
+
+    def test_whoever_has_it_next_retires_it_anew(self):
+        pool = pool_of()
+        pool.claim("a", "1", spec(600), 0.0)
+        pool.retire([endpoint(600)], 0.0)
+        pool.dismiss("a", 0.0)
+        pool.claim("b", "2", spec(600), QUARANTINE)
+        assert pool.retire([endpoint(600)], QUARANTINE)
 
     def test_what_it_names_rests_first(self):
         pool = pool_of()

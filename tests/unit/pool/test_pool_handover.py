@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,20 @@ def test_what_is_left_is_read_by_the_next_and_never_less_of_it(remaining):
 def test_the_time_that_the_next_leader_saw_pass_counts_and_no_clock_does():
     text = encode({WEB: 60.0, GAME: 10.0})
     assert read(text, 30.0) == {WEB: pytest.approx(30.0)}
+
+
+def test_what_has_rested_when_it_is_taken_over_rests_no_more():
+    assert not decode(encode({WEB: 60.0})).after(60.0).covers(WEB)
+    assert decode(encode({}, 5.0)).after(10.0) == Resting()
+
+
+def test_where_ports_are_named_as_one_span_it_ends_with_the_last_of_them():
+    remaining = many(1, range(1, 60_000, 3))
+    resting = decode(encode(remaining))
+    last = max(remaining)
+    assert resting.covers(last)
+    assert resting.covers(replace(last, port=last.port - 1)), "more rests than need be"
+    assert not resting.covers(replace(last, port=last.port + 1))
 
 
 def test_the_text_is_short_and_always_the_same():

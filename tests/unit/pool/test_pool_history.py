@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from dnatctl.model import Protocol
 from dnatctl.objects import Key, PodDNAT, PodDNATSpec, PortMapping
-from dnatctl.pool.history import EACH, MOST_ENDPOINTS, History
+from dnatctl.pool.history import EACH, MOST_ENDPOINTS, History, Tenure
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 
@@ -31,6 +31,14 @@ def test_what_is_gone_was_its_until_then() -> None:
     history.changed(record("a", 512), None, NOW)
 
     assert told(history) == [(512, "games/a", "2026-11-27T12:00:00Z")]
+
+
+def test_it_is_told_who_that_was_and_since_when() -> None:
+    history = History()
+    history.changed(record("a", 512), None, NOW)
+
+    held = Tenure("games/a", "uid-a", "2026-11-27T11:00:00Z", "2026-11-27T12:00:00Z")
+    assert [tenure for _, tenure in history] == [held]
 
 
 def test_of_a_changed_claim_only_what_it_let_go_of() -> None:

@@ -140,6 +140,26 @@ def test_what_had_been_used_before_goes_to_the_head_of_those():
     assert ports.never_used == 0
 
 
+def test_what_is_put_back_and_was_never_taken_is_in_line_once():
+    ports = line()
+    ports.put_back(602)
+    assert sorted(ports.pick(5, everything) or []) == [600, 601, 602, 603, 604]
+    assert ports.pick(6, everything) is None
+
+
+def test_over_other_ports_it_is_known_what_was_never_used():
+    ports = line(600, 609)
+    ports.take(600)
+    ports.give_back(600)
+    ports.take(600)
+    ports.take(601)
+    again = ports.over(PortRange(600, 604))
+    again.put_back(600)
+    again.put_back(601)
+    assert again.never_used == 4
+    assert again.pick(5, everything) == [601, 602, 603, 604, 600]
+
+
 def test_what_is_outside_the_range_has_no_place_in_line():
     ports = line()
     ports.take(99)

@@ -8,6 +8,7 @@ import pytest
 
 from dnatctl.model import Endpoint, GatewayEip, PortRange
 from dnatctl.objects import PortMapping
+from dnatctl.orders import Order, OrderKind, Orders
 from dnatctl.pool import Allocation, Pool, Shortage, Target
 from tests.unit.pool.made import (
     QUARANTINE,
@@ -112,6 +113,28 @@ class TestWhatIsTaken:
         free = [p for p in range(600, 604) if pool.is_free(GATEWAY, endpoint(p), 0.0)]
         assert free == [603]
         assert not pool.is_free("ngw-9", endpoint(603), 0.0), "nothing is known of its table"
+
+
+class TestDrained:
+    """People have ordered to put nothing new there."""
+
+    def test_an_ip_is_left_alone(self):
+        pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        pool.orders = Orders((Order(OrderKind.DRAIN, "eip/1.1.1.1"),))
+        assert take(pool, "a", 80) == ["2.2.2.2:600/tcp"]
+        assert take(pool, "b", 80) == ["2.2.2.2:601/tcp"]
+
+    def test_where_there_is_no_other_it_is_told(self):
+        pool = pool_of()
+        pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))
+        drained = f"{EIP} is being drained (dnatctl undrain ends it)"
+        assert take(pool, "a", 80) == [f"{GATEWAY}: none of its EIPs is usable: {drained}"]
+
+    def test_who_is_there_may_have_more_ports(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))
+        assert pool.extend(spec(600), demand(443), 0.0) == (PortMapping(601, 443, TCP),)
 
 
 class TestGateways:
@@ -228,6 +251,13 @@ class TestNoAddress:
             "bound are 2.2.2.2"
         )
         assert self.why(named=("1.1.1.1",)).endswith("is bound to it, no EIP is")
+
+    def test_nor_any_of_several(self):
+        bound = (eip("3.3.3.3"), eip("4.4.4.4"))
+        assert self.why(*bound, named=("1.1.1.1", "2.2.2.2")) == (
+            "ngw-1: none of the EIPs that the configuration names (1.1.1.1, 2.2.2.2) "
+            "is bound to it, bound are 3.3.3.3, 4.4.4.4"
+        )
 
     def test_one_that_is_named_is_not_bound_and_the_other_is_locked(self):
         assert self.why(eip("2.2.2.2", "is locked"), named=("1.1.1.1", "2.2.2.2")) == (
@@ -437,6 +467,51 @@ class TestExtending:
         found = pool.extend(spec(600), demand(443), 20.0)
         assert isinstance(found, Shortage)
         assert found.retry_in == QUARANTINE - 20.0
+
+    def test_an_ip_that_the_cloud_refused_gets_more_only_if_it_did_not_say_so_of_all(self):
+        pool = pool_of()
+        pool.trust.mark(Target(GATEWAY, EIP), "Some.New.Code", 0.0)
+        assert self.extend(pool, 443) == [600]
+        pool.trust.mark(Target(GATEWAY, EIP), "InvalidIp.NotInNatgw", 0.0, firm=True)
+        assert isinstance(pool.extend(spec(600), demand(443), 59.0), Shortage)
+        assert not isinstance(pool.extend(spec(600), demand(443), 60.0), Shortage)
+
+
+class TestKeeping:
+    """A claim that has lost its rows: whether they may be made again just so."""
+
+    def test_where_nothing_has_come_in_its_way(self):
+        assert pool_of().can_keep(spec(600), 0.0, "games")
+
+    def test_not_on_a_gateway_with_a_problem(self):
+        pool = pool_of()
+        pool.describe(GATEWAY, [eip()], "is locked")
+        assert not pool.can_keep(spec(600), 0.0, "games")
+
+    def test_not_on_a_gateway_that_nothing_is_known_of(self):
+        assert not pool_of().can_keep(spec(600, gateway_id="ngw-9"), 0.0, "games")
+        assert not Pool([offer()], {}, QUARANTINE).can_keep(spec(600), 0.0, "games")
+        assert not Pool([], {GATEWAY: view()}, QUARANTINE).can_keep(spec(600), 0.0, "games")
+        pool = Pool([offer()], {}, QUARANTINE)
+        pool.describe(GATEWAY, [eip()], "")
+        assert not pool.can_keep(spec(600), 0.0, "games")
+
+    def test_not_on_an_ip_that_somebody_mapped_whole(self):
+        mapping = row("fwd-1", f"{EIP}:Any", "10.0.0.9:Any", protocol=None)
+        pool = pool_of(rows={GATEWAY: [mapping]})
+        assert not pool.can_keep(spec(600), 0.0, "games")
+
+    def test_not_on_an_ip_that_is_locked(self):
+        pool = pool_of(eips={GATEWAY: [eip(EIP, "is locked")]})
+        assert not pool.can_keep(spec(600), 0.0, "games")
+
+    def test_not_while_the_cloud_says_that_all_there_is_refused(self):
+        pool = pool_of()
+        pool.trust.mark(Target(GATEWAY, EIP), "Some.New.Code", 0.0)
+        assert pool.can_keep(spec(600), 1.0, "games"), "that may be somebody else's fault"
+        pool.trust.mark(Target(GATEWAY, EIP), "InvalidIp.NotInNatgw", 1.0, firm=True)
+        assert not pool.can_keep(spec(600), 59.0, "games")
+        assert pool.can_keep(spec(600), 60.0, "games")
 
 
 def test_endpoints_are_written_as_people_write_them():

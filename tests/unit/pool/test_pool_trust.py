@@ -6,7 +6,7 @@ import pytest
 
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.pool import Target
-from dnatctl.pool.trust import HOLD_S, REMEMBERED_S, SCOUT_S, Tried, Trust
+from dnatctl.pool.trust import HOLD_S, PROVEN_S, REMEMBERED_S, SCOUT_S, Tried, Trust
 
 A, B, C = "1.1.1.1", "2.2.2.2", "3.3.3.3"
 ONE, TWO = "ngw-1", "ngw-2"
@@ -84,7 +84,73 @@ class TestStepByStep:
         trust.forget("p")
         assert not trust.avoids("p", ONE, A, 1.0)
         assert trust.avoids("q", ONE, B, 1.0)
-        assert not trust.avoids("q", ONE, B, REMEMBERED_S + 1.0)
+        assert not trust.avoids("q", ONE, B, REMEMBERED_S)
+
+    def test_those_of_long_ago_do_not_count_as_tries(self):
+        trust = Trust()
+        refuse(trust, "p", A, 600)
+        refuse(trust, "p", B, 600, now=REMEMBERED_S)
+        assert trust.tried("p") == Tried(1, 1, 1)
+
+    def test_that_a_pod_was_served_is_forgotten_with_it(self):
+        trust = Trust()
+        trust.accepted("p", ONE, A, 0.0)
+        assert trust.is_served("p")
+        trust.forget("p")
+        assert not trust.is_served("p")
+
+    def test_an_ip_of_another_gateway_says_nothing_of_this_one(self):
+        trust = Trust()
+        for gateway in (ONE, TWO):
+            for uid in "pq":
+                refuse(trust, uid, A, gateway=gateway)
+        assert trust.flaw(ONE, A, 1.0)
+        assert trust.flaw(ONE, C, 1.0) == ""
+
+    def test_nor_does_one_that_the_cloud_named(self):
+        trust = Trust()
+        trust.mark(Target(ONE, A), WHY, 0.0, firm=True)
+        for uid in "pq":
+            refuse(trust, uid, B)
+        assert trust.flaw(ONE, C, 1.0) == ""
+
+    def test_nor_one_whose_hold_is_over(self):
+        trust = Trust()
+        trust.mark(Target(ONE, A), WHY, 0.0)
+        for uid in "pq":
+            refuse(trust, uid, B, now=HOLD_S[0])
+        assert trust.flaw(ONE, C, HOLD_S[0]) == ""
+
+    def test_what_is_known_to_be_bad_is_no_news(self):
+        trust = Trust()
+        for ip in (A, B):
+            for uid in "pq":
+                refuse(trust, uid, ip)
+        assert not refuse(trust, "r", A)
+
+    def test_where_it_makes_the_gateway_bad_again_it_is(self):
+        trust = Trust()
+        for ip in (A, B):
+            for uid in "pq":
+                refuse(trust, uid, ip)
+        trust.accepted("s", ONE, C, 1.0)
+        assert trust.flaw(ONE, C, 1.0) == ""
+        assert refuse(trust, "r", A, now=2.0)
+        assert trust.flaw(ONE, C, 2.0) == WHY
+
+    def test_what_is_accepted_clears_the_refusals_there_of_all_pods_and_no_others(self):
+        trust = Trust()
+        refuse(trust, "q", A)
+        refuse(trust, "q", B)
+        trust.accepted("p", ONE, A, 1.0)
+        assert not trust.spurns("q", at(A))
+        assert trust.spurns("q", at(B))
+
+    def test_an_ip_that_refused_one_endpoint_and_accepted_another_is_well(self):
+        trust = Trust()
+        refuse(trust, "p", A, 600)
+        trust.accepted("p", ONE, A, 1.0)
+        assert trust.flaw(ONE, A, 1.0) == ""
 
 
 class TestMarks:
@@ -97,7 +163,7 @@ class TestMarks:
             holds.append(wait)
             now += wait
             assert not trust.flaw(ONE, A, now)
-        assert holds[0] == HOLD_S[0]
+        assert holds[:3] == [HOLD_S[0], 2 * HOLD_S[0], 4 * HOLD_S[0]]
         assert holds == sorted(holds)
         assert holds[-1] == HOLD_S[1]
 
@@ -106,6 +172,7 @@ class TestMarks:
         trust.mark(Target(ONE), WHY, 0.0)
         assert not trust.mark(Target(ONE), WHY, 1.0)
         assert trust.next_change(1.0) == HOLD_S[0] - 1.0
+        assert trust.next_change(HOLD_S[0]) is None
 
     @pytest.mark.parametrize("target", [Target(ONE, A), Target(ONE)])
     def test_what_is_accepted_is_well(self, target):
@@ -131,6 +198,37 @@ class TestScouts:
         assert trust.is_scouted(ONE, B, 1.0)
         assert not trust.is_scouted(TWO, B, 1.0)
         assert not trust.is_scouted(ONE, B, SCOUT_S)
+
+    def test_others_are_told_when_they_need_not_wait_any_more(self):
+        trust = Trust()
+        trust.engaged(ONE, B, 100.0, moved=True)
+        assert trust.next_change(110.0) == SCOUT_S - 10.0
+        assert trust.next_change(100.0 + SCOUT_S) is None
+
+    def test_it_tries_the_whole_gateway_where_nothing_is_known_of_it(self):
+        trust = Trust()
+        trust.engaged(ONE, B, 0.0, moved=True)
+        assert trust.is_scouted(ONE, A, 1.0)
+
+    def test_and_only_the_ip_where_another_is_well(self):
+        trust = Trust()
+        trust.accepted("q", ONE, C, 0.0)
+        trust.engaged(ONE, B, 1.0, moved=True)
+        assert trust.is_scouted(ONE, B, 2.0)
+        assert not trust.is_scouted(ONE, A, 2.0)
+
+    def test_what_was_well_long_ago_is_tried_anew(self):
+        trust = Trust()
+        trust.accepted("q", ONE, B, 0.0)
+        trust.engaged(ONE, B, PROVEN_S, moved=True)
+        assert trust.is_scouted(ONE, B, PROVEN_S)
+
+    def test_nobody_waits_for_one_at_what_is_bad_anyway(self):
+        trust = Trust()
+        trust.engaged(ONE, B, 0.0, moved=True)
+        for target in (Target(ONE), Target(ONE, B)):
+            trust.mark(target, WHY, 1.0)
+        assert not trust.is_scouted(ONE, B, 2.0)
 
     def test_its_fate_frees_the_others(self):
         for outcome in ("accepted", "refused"):
