@@ -27,7 +27,8 @@ from hack.bench.objects import PREFIX, Exposed, asking, hoard, running
 RECORDS = "poddnats.alibabacloud.com"
 QUIET_NAMESPACE = "others"
 NAMESPACES = (
-    NAMESPACE, QUIET_NAMESPACE, "game", "small", "drip", "flap", "hoard", "invalid", "waiting",
+    NAMESPACE, QUIET_NAMESPACE, "crowd", "game", "small",
+    "drip", "flap", "hoard", "invalid", "waiting",
 )  # fmt: skip
 
 
@@ -72,14 +73,26 @@ class Cluster:
         self._server = server
         self._notes = Notes()
         self._turn = 0
+        self._calm = threading.Event()
+        """Ends what goes on without end."""
         server.api.store.subscribe(self._notes.hear)
 
     def create(
-        self, namespace: str, prefix: str, count: int, ports: str = "80", rate: float = 0.0
+        self,
+        namespace: str,
+        prefix: str,
+        count: int,
+        ports: str = "80",
+        rate: float = 0.0,
+        *,
+        asks: bool = True,
     ) -> None:
-        """Pods that ask, at so many a second (0: all at once)."""
+        """Pods that ask, or do not, at so many a second (0: all at once)."""
         for n in _paced(count, rate):
-            self._server.store.create("pods", asking(f"{prefix}-{n}", namespace, ports))
+            pod = asking(f"{prefix}-{n}", namespace, ports)
+            if not asks:
+                del pod["metadata"]["annotations"]
+            self._server.store.create("pods", pod)
 
     def delete(self, namespace: str, names: list[str], rate: float = 0.0) -> None:
         """Delete pods."""
@@ -119,33 +132,60 @@ class Cluster:
 
     def disturb_on(self, rate: float) -> None:
         """The same without end."""
-        self._without_end(lambda: self.disturb(1_000_000, rate))
+        self._without_end(lambda: self.disturb(1, 0.0), rate)
 
-    def flap(self, namespace: str, name: str, rate: float) -> None:
+    def flap(
+        self, namespace: str, name: str, rate: float, annotation: str = f"{PREFIX}-expose-port"
+    ) -> None:
         """A pod's annotation changes without end: another port, nonsense, none."""
         values = cycle(("80", "81", "0", "eighty", "82"))
         store, type_ = self._server.store.raw, self._server.api.registry.by_key("pods")
 
         def change() -> None:
-            for _ in _paced(1_000_000, rate):
-                obj = store.get(type_, namespace, name).load()
-                obj["metadata"]["annotations"][f"{PREFIX}-expose-port"] = next(values)
-                store.put(type_, obj)
+            obj = store.get(type_, namespace, name).load()
+            obj["metadata"].setdefault("annotations", {})[annotation] = next(values)
+            store.put(type_, obj)
 
-        self._without_end(change)
+        self._without_end(change, rate)
 
-    def nonsense(self, namespace: str, count: int) -> None:
-        """Running pods whose annotation makes no sense."""
-        notes = {PREFIX: "", f"{PREFIX}-expose-port": "http"}
-        pods = (running(f"invalid-{n}", namespace, "", dict(notes)) for n in range(count))
-        self._server.store.create_many("pods", pods)
+    def nonsense(self, namespace: str, count: int, rate: float, *, asks: bool = True) -> None:
+        """Running pods whose annotation makes no sense, or that have none."""
+        notes = {PREFIX: "", f"{PREFIX}-expose-port": "http"} if asks else {}
+        for n in _paced(count, rate):
+            pod = running(f"{namespace}-running-{n}", namespace, "", dict(notes))
+            self._server.store.create_many("pods", [pod])
 
-    def hoard(self, namespace: str, count: int, ports: int) -> None:
+    def hoard(self, namespace: str, count: int, ports: int, rate: float) -> None:
         """PodDNATs of so many ports, for pods that there are not."""
-        self._server.store.create_many(RECORDS, (hoard(n, namespace, ports) for n in range(count)))
+        for n in _paced(count, rate):
+            self._server.store.create_many(RECORDS, [hoard(n, namespace, ports)])
 
-    def _without_end(self, act: Callable[[], None]) -> None:
-        threading.Thread(target=act, daemon=True).start()
+    def heap(self, namespace: str, count: int, ports: int, rate: float) -> None:
+        """Objects of the same size that nobody is interested in."""
+        for n in _paced(count, rate):
+            record = hoard(n, namespace, ports)
+            heap = {"metadata": record["metadata"], "data": record["spec"]}
+            self._server.store.create_many("configmaps", [heap])
+
+    def meanwhile(self, what: str, **arguments: Any) -> None:
+        """Any of these, while others are asked for."""
+        threading.Thread(target=getattr(self, what), kwargs=arguments, daemon=True).start()
+
+    def calm(self) -> None:
+        """End what goes on without end."""
+        self._calm.set()
+        self._calm = threading.Event()
+
+    def _without_end(self, act: Callable[[], None], rate: float) -> None:
+        calm = self._calm
+
+        def go_on() -> None:
+            for _ in _paced(1_000_000, rate):
+                if calm.is_set():
+                    return
+                act()
+
+        threading.Thread(target=go_on, daemon=True).start()
 
     def stand(self) -> dict[str, int]:
         """How many PodDNATs have ever been ready, have gone, and are there."""

@@ -1,6 +1,8 @@
 """Tenants who take all they can, and the cloud at its slowest: what do the others notice?
 
-In one run: the victims with nobody else there, then the same victims beside the whole siege.
+In one run the same victims three times: with nobody else there; beside a crowd, as many objects as
+in the siege that come and change as fast and ask for nothing, which tells what the API server and
+the machine make everybody wait for; and beside the siege.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ OTHERS = 200.0
 """Events a second of pods that ask for nothing, without end."""
 PORTS = 20
 """Of the gateway that the waiting pods ask for."""
+COMING = {"nonsense": 400.0, "hoard": 50.0, "waiting": 100.0}
+"""How many come a second. No API server lets one account store more; the emulated one would
+answer nobody while it does."""
 WAITS = {"settle": 0.1, "write_latency": 0.02}
 
 
@@ -59,6 +64,9 @@ def exhaustion(folder: Path, *, quick: bool) -> Result:
         lab.start_controller()
         _victims(lab, "warm", 10)
         quiet = _victims(lab, "quiet", size.victims)
+        _crowd(lab, size)
+        beside = _victims(lab, "beside", size.victims)
+        lab.cluster.ask("calm")
         before, calm = lab.usage(), lab.calls()
         lab.cluster.ask("forget")
         began = time.monotonic()
@@ -66,7 +74,7 @@ def exhaustion(folder: Path, *, quick: bool) -> Result:
         loud = _victims(lab, "loud", size.victims)
         after, took = lab.usage(), time.monotonic() - began
         requests, calls = lab.cluster.ask("requests"), lab.calls()[len(calm) :]
-    _judge(result, quiet, loud)
+    _judge(result, quiet, beside, loud)
     result.at_most("memory of the controller at most", after.peak, 300, "MB")
     result.add("of it before the siege", before.rss, "MB")
     result.at_most("CPU of the controller", 100 * (after.cpu - before.cpu) / took, 100, "% of one")
@@ -97,27 +105,48 @@ def _victims(lab: Lab, prefix: str, count: int) -> list[float]:
     return times()
 
 
+def _crowd(lab: Lab, size: Siege) -> None:
+    """As much as the siege for the API server, and nothing for dnatctl."""
+    ask, space = lab.cluster.ask, "crowd"
+    ask("create", namespace=space, prefix="flap", count=1, asks=False)
+    ask("flap", namespace=space, name="flap-0", rate=FLAPS, annotation="example.com/turn")
+    ask("disturb_on", rate=OTHERS)
+    _come(lab, "heap", "hoard", namespace=space, count=size.hoards, ports=size.ports)
+    _come(lab, "nonsense", "nonsense", namespace=space, count=size.invalid, asks=False)
+    _come(
+        lab, "create", "waiting", namespace=space, prefix="more", count=size.waiting, asks=False
+    )  # fmt: skip
+
+
 def _besiege(lab: Lab, size: Siege, slow_table: str) -> None:
-    match = {"ForwardTableId": slow_table}
+    match, ask = {"ForwardTableId": slow_table}, lab.cluster.ask
     lab.admin.add_fault(Fault(action="drip", stage="before", match=match, times=None))
-    lab.cluster.ask("create", namespace="drip", prefix="drip", count=20)
-    lab.cluster.ask("create", namespace="flap", prefix="flap", count=1)
-    lab.cluster.ask("flap", namespace="flap", name="flap-0", rate=FLAPS)
-    lab.cluster.ask("disturb_on", rate=OTHERS)
-    lab.cluster.ask("hoard", namespace="hoard", count=size.hoards, ports=size.ports)
-    lab.cluster.ask("nonsense", namespace="invalid", count=size.invalid)
-    lab.cluster.ask("create", namespace="waiting", prefix="waiting", count=size.waiting)
+    ask("create", namespace="drip", prefix="drip", count=20)
+    ask("create", namespace="flap", prefix="flap", count=1)
+    ask("flap", namespace="flap", name="flap-0", rate=FLAPS)
+    ask("disturb_on", rate=OTHERS)
+    _come(lab, "hoard", "hoard", namespace="hoard", count=size.hoards, ports=size.ports)
+    _come(lab, "nonsense", "nonsense", namespace="invalid", count=size.invalid)
+    _come(lab, "create", "waiting", namespace="waiting", prefix="waiting", count=size.waiting)
 
 
-def _judge(result: Result, quiet: list[float], loud: list[float]) -> None:
-    alone, beside = spread(quiet), spread(loud)
+def _come(lab: Lab, what: str, rate: str, **arguments: Any) -> None:
+    lab.cluster.ask("meanwhile", what=what, rate=COMING[rate], **arguments)
+
+
+def _judge(result: Result, quiet: list[float], crowd: list[float], loud: list[float]) -> None:
+    alone, among, beside = spread(quiet), spread(crowd), spread(loud)
     result.add("victims alone, IP to reachable: median", alone["p50"], "s")
+    result.add("victims in a crowd that asks for nothing: median", among["p50"], "s")
     result.add("victims in the siege: median", beside["p50"], "s")
+    result.add("victims in the crowd: p99", among["p99"], "s", bound=alone["p99"])
     result.at_most(
         "victims in the siege: p99", beside["p99"], 2.0, "s", bound=alone["p99"],
         bound_is="the same with nobody else there",
     )  # fmt: skip
+    result.add("the same beside that in the crowd", beside["p99"], "s", bound=among["p99"])
     result.series["quiet"], result.series["loud"] = sorted(quiet), sorted(loud)
+    result.series["crowd"] = sorted(crowd)
 
 
 def _judge_requests(

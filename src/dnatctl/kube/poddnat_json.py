@@ -186,8 +186,11 @@ def _ports(
 def _with_protocols(spec: dict[str, Any], noted: str) -> dict[str, Any]:
     """The spec with the protocols that an older CRD dropped from its ports."""
     listed = spec.get("portMapping")
-    pairs = [each.partition("/")[::2] for each in noted.split(",")] if noted else []
-    if not isinstance(listed, list) or [ports for ports, _ in pairs] != [*map(_pair, listed)]:
+    # We note nothing of more: who lists or notes a thousand ports is not to be read at length.
+    if not noted or not isinstance(listed, list) or len(listed) > MOST_PORTS:
+        return spec
+    pairs = [each.partition("/")[::2] for each in noted.split(",", MOST_PORTS)]
+    if [ports for ports, _ in pairs] != [*map(_pair, listed)]:
         return spec
     named = [
         {"protocol": protocol} | port for port, (_, protocol) in zip(listed, pairs, strict=True)

@@ -101,6 +101,26 @@ class TestCaches:
         it.records.apply(record())
         assert it.heard() == [PodRef(uid(1), LOBBY)]
 
+    def test_what_changes_in_nothing_that_is_read_is_no_news(self, it):
+        it.pods.apply(pod())
+        it.records.apply(record(ARENA))
+        it.heard()
+        it.pods.apply(msgspec.structs.replace(pod(), resource_version="7"))
+        it.records.apply(msgspec.structs.replace(record(ARENA), resource_version="7"))
+        assert it.heard() == []
+        assert it.pods.get(LOBBY).resource_version == "7"
+        assert it.records.get(ARENA).resource_version == "7"
+
+    @pytest.mark.parametrize(
+        "change", [{"phase": "Failed"}, {"deleting": True}, {"condition": None}, {"uid": "pod-7"}]
+    )
+    def test_whatever_is_read_is_news(self, it, change):
+        told = msgspec.structs.replace(pod(), condition=REACHED)
+        it.pods.apply(told)
+        it.heard()
+        it.pods.apply(msgspec.structs.replace(told, resource_version="7", **change))
+        assert [ref.key for ref in it.heard()][-1] == LOBBY
+
     def test_what_was_heard_until_a_look_is_settled_by_it(self, it):
         it.pods.apply(pod())
         ref = it.queue.get(timeout=0.0)

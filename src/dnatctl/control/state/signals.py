@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import structlog
 from msgspec.structs import replace
@@ -16,6 +17,8 @@ from dnatctl.kube.nodes import Node
 from dnatctl.objects import Condition, Key, Pod, PodDNAT, PodRef
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T", Pod, PodDNAT)
 
 PULSE_S = 1.0
 """How often is looked after what comes with time alone."""
@@ -99,24 +102,31 @@ class Signals:
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         self._views.ips.pod_changed(old, new)
-        if old is not None and new is not None and self._is_own_word(old, new):
+        if old is not None and new is not None and self._is_no_news(old, new):
             return
         self._enqueue(old or new)
         for ip in {ip for pod in (old, new) if pod is not None for ip in pod.ips}:
             self.address_in_doubt(ip)
 
-    def _is_own_word(self, old: Pod, new: Pod) -> bool:
-        """Whether nothing has changed but the condition, to what is being told just now."""
+    def _is_no_news(self, old: Pod, new: Pod) -> bool:
+        """Whether nothing has changed that is read of pods; while one is told something, whether
+        just that has.
+
+        Whoever may label a pod may do so a hundred times a second.
+        """
         told, has = self._telling.get(new.key), new.condition
-        if told is None or has is None:
+        if told is None:
+            return _is_same(old, new)
+        if has is None:
             return False
         same = (has.status, has.reason, has.message) == (told.status, told.reason, told.message)
-        return same and new == replace(old, resource_version=new.resource_version, condition=has)
+        return same and _is_same(old, replace(new, condition=old.condition))
 
     def _record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
         if self._views.record_changed(old, new):
             self.room_made()
-        self._enqueue(old or new)
+        if old is None or new is None or not _is_same(old, new):
+            self._enqueue(old or new)
 
     def _enqueue(self, obj: Pod | PodDNAT | None) -> None:
         if obj is not None:
@@ -192,6 +202,11 @@ class Signals:
         for record in self._records.values():
             if record.spec.gateway_id == gateway_id:
                 self._add(record.key, Priority.LOW)
+
+
+def _is_same(old: T, new: T) -> bool:
+    """Whether all that is kept of both is the same, their versions apart."""
+    return old == replace(new, resource_version=old.resource_version)
 
 
 def _is_alike(old: Node, new: Node) -> bool:
