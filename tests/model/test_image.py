@@ -34,6 +34,7 @@ UNCHANGED = "of a configuration that changes, which that of small worlds does no
 FEW_CHANGES = "fewer changes than it holds up are made in small worlds"
 NO_QUOTA = "of quotas that there are none of in small worlds"
 NEVER_REFUSED = "of refusals that there are none of in small worlds"
+NOT_TWICE = "of writes that were accepted twice and not done: not in small worlds"
 
 KEPT = {
     Table: {
@@ -63,6 +64,7 @@ KEPT = {
         "_gateways": "lines",
         "_tables": CONSTANT,
         "_held": UNUSED,
+        "_vain": NOT_TWICE,
         "_dismissed": "dismissed",
         "trust": NEVER_REFUSED,
         "orders": UNUSED,
