@@ -170,6 +170,8 @@ def _away(what: str, record: PodDNAT) -> Link:
 
 
 def _asks(facts: PodFacts, exposure: Exposure) -> Link:
+    if exposure.problem is not None and not exposure.ports:
+        return Link("annotations", LinkState.WRONG, _upper(exposure.problem.text).rstrip("."))
     if exposure.ask is not Ask.OFF:
         return Link("annotations", LinkState.GOOD, _asked(exposure))
     found = list(misses(facts.annotations, facts.labels, facts.owners))
@@ -190,7 +192,7 @@ def _asked(exposure: Exposure) -> str:
     ports = ", ".join(f"{port}/{protocol}" for port, protocol in exposure.ports)
     fixed = ", kept for its name (fixed)" if exposure.fixed else ""
     but = "".join(f"; but {remark.text}" for remark in exposure.remarks)
-    return f"asks for {ports}{fixed}{but}" if ports else "asks for something that makes no sense"
+    return f"asks for {ports}{fixed}{but}"
 
 
 def _allowed(facts: PodFacts, exposure: Exposure) -> Link:
@@ -331,7 +333,9 @@ def _published(facts: PodFacts, exposure: Exposure) -> Link:
             "status", LinkState.WAITS, f"{listed} of {wanted} ports are usable{why}", "", since
         )
     since = told.since if told else ""
-    return Link("status", LinkState.GOOD, f"all {wanted} ports are listed as usable", since=since)
+    return Link(
+        "status", LinkState.GOOD, f"listed as usable: {wanted} of {wanted} ports", since=since
+    )
 
 
 def _gate(facts: PodFacts, exposure: Exposure) -> Link:
