@@ -343,7 +343,7 @@ class Holdings:
             if self.is_unused(e) or self.owner(e) not in ("", uid) or e in beyond
         )
 
-    def vacate(self, entry: ForwardEntry, now: float, namespace: str = "") -> None:
+    def vacate(self, entry: ForwardEntry, now: float, namespace: str | None = None) -> None:
         """A row of ours is gone: what nobody claims of it rests from now on.
 
         It counts for that namespace.

@@ -187,9 +187,8 @@ class Pool(Holdings):
             return self._shortage({spec.gateway_id: self.problem(spec.gateway_id)}, now)
         ip = spec.external_ip
         reason = self._why_closed(gateway, demand, now)
-        flaw = partial(self._bar, gateway, now)
-        if not reason and ip not in self._usable_ips(gateway, flaw):
-            reason = f"{ip} is locked, or not in the pool any more"
+        if not reason and (why := self._bar(gateway, now, ip)):
+            reason = f"{ip} {why}"
         found = None if reason else self._ports_on(gateway, ip, demand, now)
         if found is not None:
             return found

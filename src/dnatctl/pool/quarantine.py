@@ -37,7 +37,7 @@ class Quarantine:
         """So long rests what begins to from now on."""
         self._seconds = seconds
 
-    def begin(self, endpoint: Endpoint, now: float, namespace: str) -> None:
+    def begin(self, endpoint: Endpoint, now: float, namespace: str | None = None) -> None:
         """The endpoint rests for the full time from now on."""
         self._set(endpoint, now + self._seconds)
         self._count(endpoint, namespace)
@@ -53,7 +53,7 @@ class Quarantine:
         self._retired.update(new)
         for endpoint in filter(may_rest, new):
             self._noted.discard(endpoint)
-            self.begin(endpoint, now, "")
+            self.begin(endpoint, now)
         return bool(new)
 
     def let_go(self, endpoints: Iterable[Endpoint]) -> None:
@@ -128,11 +128,12 @@ class Quarantine:
                 if until > now:
                     return
                 del self._until[endpoint]
-                self._count(endpoint, "")
+                self._count(endpoint)
             heapq.heappop(self._ends)
 
-    def _count(self, endpoint: Endpoint, namespace: str) -> None:
-        before = self._counted_for.pop(endpoint, "")
+    def _count(self, endpoint: Endpoint, namespace: str | None = None) -> None:
+        """From now on the endpoint counts for that namespace, or for none."""
+        before = self._counted_for.pop(endpoint, None)
         if before:
             self._counts[before] -= 1
             if not self._counts[before]:

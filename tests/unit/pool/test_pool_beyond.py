@@ -50,6 +50,42 @@ class TestHavingNothing:
         assert pool.has_nothing("a")
 
 
+class TestProven:
+    """What more than the PodDNAT itself says that it has needs no room."""
+
+    def test_is_what_there_is_a_row_of_it_for(self):
+        pool = limited(0, rows={GATEWAY: [row("fwd-1", f"{EIP}:600", owner=uid(1))]})
+        pool.claim(uid(1), "1", spec(600, 601), 0.0, GAMES)
+        pool.claim(uid(2), "2", spec(600), 0.0, GAMES)
+        assert pool.beyond(uid(1)) == {endpoint(601)}
+
+    def test_is_what_is_held_for_it(self):
+        pool = limited(0)
+        pool.hold("a", [endpoint(600)])
+        pool.claim("a", "1", spec(600), 0.0, GAMES)
+        pool.claim("b", "2", spec(601), 0.0, GAMES)
+        assert pool.beyond("a") == frozenset()
+        assert pool.has_nothing("b")
+
+    def test_a_row_of_another_proves_nothing(self):
+        pool = limited(0, rows={GATEWAY: [row("fwd-1", f"{EIP}:600", owner=uid(2))]})
+        pool.claim(uid(1), "1", spec(600), 0.0, GAMES)
+        assert pool.has_nothing(uid(1))
+
+    def test_what_it_has_already_it_keeps_when_it_asks_for_more(self):
+        pool = limited(1)
+        pool.claim("a", "1", spec(600), 0.0, GAMES)
+        pool.claim("a", "1", spec(600, 601), 0.0, GAMES)
+        assert pool.beyond("a") == {endpoint(601)}
+
+    def test_even_what_is_counted_for_another_that_claims_it_too(self):
+        pool = limited(1)
+        pool.claim("a", "1", spec(600), 0.0, OTHERS)
+        pool.claim("b", "2", spec(600), 0.0, GAMES)
+        pool.claim("b", "2", spec(601, 602, 600), 0.0, GAMES)
+        assert pool.beyond("b") == {endpoint(602)}
+
+
 class TestReadmission:
     def test_a_claim_has_what_was_beyond_when_there_is_room(self):
         pool = limited()
@@ -129,6 +165,7 @@ class TestAtTheStart:
         pool.open()
         assert pool.beyond("a") == {endpoint(601)}
         assert pool.is_free(GATEWAY, endpoint(601), 0.0)
+        assert pool.used(GATEWAY) == 1
 
     def test_unless_somebody_else_claims_it_who_may_have_a_row_for_it(self):
         pool = pool_of(quota={GAMES: 1}.get)

@@ -88,10 +88,12 @@ class TestClaims:
 
     def test_one_that_moves_to_another_ip_tries_it_for_others(self):
         pool = pool_of(eips={GATEWAY: [eip(), eip("2.2.2.2"), eip("3.3.3.3")]})
+        pool.trust.accepted("b", GATEWAY, "3.3.3.3", 0.0)
         pool.claim("a", "", spec(600), 0.0)
         assert not pool.trust.is_scouted(GATEWAY, EIP, 0.0)
         pool.claim("a", "", spec(600, ip="2.2.2.2"), 1.0)
         assert pool.trust.is_scouted(GATEWAY, "2.2.2.2", 2.0)
+        assert not pool.trust.is_scouted(GATEWAY, EIP, 2.0)
 
     def test_what_was_refused_to_it_is_forgotten_with_it(self):
         pool = pool_of()
@@ -204,6 +206,13 @@ class TestHeld:
         assert pool.holds("a", [endpoint(601)])
         pool.hold("a", [])
         assert not pool.holds("a", [endpoint(601)])
+
+    def test_of_two_that_claim_it_that_one_has_it(self):
+        pool = pool_of()
+        pool.hold("young", [endpoint(600)])
+        pool.claim("old", "2026-01-01T00:00:00Z", spec(600), 0.0)
+        pool.claim("young", "2026-01-02T00:00:00Z", spec(600), 0.0)
+        assert pool.owner(endpoint(600)) == "young"
 
 
 class TestUse:

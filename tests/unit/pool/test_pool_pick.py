@@ -136,6 +136,72 @@ class TestDrained:
         pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))
         assert pool.extend(spec(600), demand(443), 0.0) == (PortMapping(601, 443, TCP),)
 
+    @pytest.mark.parametrize(
+        ("kind", "what"),
+        [
+            (OrderKind.DRAIN, "is being drained (dnatctl undrain ends it)"),
+            (OrderKind.PAUSE, "is paused (dnatctl resume ends it)"),
+        ],
+    )
+    def test_a_whole_gateway_is_left_alone(self, kind: OrderKind, what: str):
+        pool = pool_of(offer(), offer("ngw-2"))
+        pool.orders = Orders((Order(kind, f"gateway/{GATEWAY}"),))
+        assert take(pool, "a", 80) == ["2.2.2.2:600/tcp"]
+        assert take(pool, "b", 80) == ["2.2.2.2:601/tcp"]
+        found = pool.pick(demand(80), 0.0, avoid=frozenset({"ngw-2"}))
+        assert got(found) == [f"{GATEWAY}: {what}"]
+
+
+class TestRefused:
+    """Where a pod that was refused goes, and whom those to follow wait for."""
+
+    MOVING = replace(demand(80), uid="a", moving=True)
+
+    def refuse(self, pool: Pool, *ports: int) -> None:
+        for port in ports:
+            pool.trust.refused("a", GATEWAY, endpoint(port), "Some.New.Code", 0.0)
+
+    def test_it_is_not_given_that_endpoint_again(self):
+        pool = pool_of()
+        self.refuse(pool, 600)
+        assert got(pool.pick(replace(demand(80), uid="a"), 0.0)) == ["1.1.1.1:601/tcp"]
+        assert got(pool.pick(replace(demand(80), uid="b"), 0.0)) == ["1.1.1.1:600/tcp"]
+
+    def test_refused_twice_on_an_ip_it_goes_to_another(self):
+        pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        self.refuse(pool, 600, 601)
+        assert got(pool.pick(replace(demand(80), uid="a"), 0.0)) == ["2.2.2.2:600/tcp"]
+
+    def test_where_there_is_no_other_it_stays_and_is_told_why(self):
+        pool = pool_of()
+        self.refuse(pool, 600, 601)
+        assert got(pool.pick(self.MOVING, 0.0)) == [
+            f"{GATEWAY}: none of its EIPs is usable: {EIP} refused the pod before"
+        ]
+
+    def test_it_waits_for_another_that_tries_the_ip(self):
+        pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        pool.trust.accepted("c", GATEWAY, "3.3.3.3", 0.0)
+        pool.trust.engaged(GATEWAY, "1.1.1.1", 0.0, moved=True)
+        assert got(pool.pick(self.MOVING, 0.0)) == ["2.2.2.2:600/tcp"]
+        pool.trust.engaged(GATEWAY, "2.2.2.2", 0.0, moved=True)
+        tried = "is being tried by another pod"
+        assert got(pool.pick(self.MOVING, 0.0)) == [
+            f"{GATEWAY}: none of its EIPs is usable: 1.1.1.1 {tried}; 2.2.2.2 {tried}"
+        ]
+
+    def test_one_that_has_no_claim_yet_does_not(self):
+        pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        pool.trust.engaged(GATEWAY, "1.1.1.1", 0.0, moved=True)
+        assert got(pool.pick(demand(80), 0.0)) == ["1.1.1.1:600/tcp"]
+
+    def test_that_the_last_resort_has_no_room_either_is_not_the_cause(self):
+        pool = pool_of(offer(ports="600/600"))
+        take(pool, "a", 80)
+        pool.trust.mark(Target(GATEWAY, EIP), "Some.New.Code", 0.0)
+        why = f"none of its EIPs is usable: {EIP} is refused by the cloud (Some.New.Code)"
+        assert got(pool.pick(demand(80), 0.0)) == [f"{GATEWAY}: {why}"]
+
 
 class TestGateways:
     def two(self, **more) -> Pool:
@@ -435,22 +501,24 @@ class TestExtending:
         assert self.extend(pool, 443, 8080) == f"{GATEWAY}: no 2 free ports are left on {EIP}"
 
     @pytest.mark.parametrize(
-        "eips", [[], [eip("2.2.2.2")], [eip(EIP, "is locked")]], ids=["none", "other", "locked"]
+        ("eips", "why"),
+        [
+            ([], "is not in the pool any more"),
+            ([eip("2.2.2.2")], "is not in the pool any more"),
+            ([eip(EIP, "is locked")], "is locked"),
+        ],
+        ids=["none", "other", "locked"],
     )
-    def test_not_on_an_ip_that_is_not_in_the_pool_any_more(self, eips):
+    def test_not_on_an_ip_that_is_not_in_the_pool_any_more(self, eips, why):
         """Else each try would claim another endpoint that can never be used."""
         pool = pool_of(eips={GATEWAY: eips})
         pool.claim("a", "", spec(600), 0.0)
-        assert self.extend(pool, 443) == (
-            f"{GATEWAY}: {EIP} is locked, or not in the pool any more"
-        )
+        assert self.extend(pool, 443) == f"{GATEWAY}: {EIP} {why}"
 
     def test_not_on_an_ip_that_somebody_mapped_whole(self):
         mapping = row("fwd-1", f"{EIP}:Any", "10.0.0.9:Any", protocol=None)
         pool = pool_of(rows={GATEWAY: [mapping]})
-        assert self.extend(pool, 443) == (
-            f"{GATEWAY}: {EIP} is locked, or not in the pool any more"
-        )
+        assert self.extend(pool, 443) == f"{GATEWAY}: {EIP} is mapped whole to 10.0.0.9 by fwd-1"
 
     def test_it_says_when_to_try_again_even_of_an_unknown_gateway(self):
         """The configuration may name others that have room by then."""

@@ -91,6 +91,7 @@ class TestRange:
         pool.claim("a", "a", spec(603), 0)
         pool.describe(GATEWAY, [], "cannot be described")
         again(pool, offer(ports="600/601"))
+        assert pool.contains(GATEWAY, endpoint(603))
         again(pool, offer(ports="600/602"))
         pool.describe(GATEWAY, [eip()], "")
         assert pool.contains(GATEWAY, endpoint(603))
@@ -195,6 +196,14 @@ class TestGateway:
         assert pool.emptied() == [GATEWAY]
         pool.drop(GATEWAY)
         assert [o.gateway_id for o in pool.offers()] == ["ngw-2"]
+
+    def test_nobody_gets_more_ports_on_one_that_leaves(self) -> None:
+        pool = pool_of(offer(), offer("ngw-2"))
+        pool.claim("a", "a", spec(600), 0)
+        again(pool, offer("ngw-2"))
+        assert got(pool.extend(spec(600), demand(443), 0)) == [
+            f"{GATEWAY}: {EIP} is not in the pool any more"
+        ]
 
     def test_nor_is_it_empty_while_a_row_of_ours_is_there(self) -> None:
         rows = [row("r", f"{EIP}:600", owner=uid(1))]

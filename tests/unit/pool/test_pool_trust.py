@@ -105,7 +105,7 @@ class TestStepByStep:
             for uid in "pq":
                 refuse(trust, uid, A, gateway=gateway)
         assert trust.flaw(ONE, A, 1.0)
-        assert trust.flaw(ONE, C, 1.0) == ""
+        assert trust.flaw(ONE, C, 1.0) == trust.flaw(TWO, C, 1.0) == ""
 
     def test_nor_does_one_that_the_cloud_named(self):
         trust = Trust()
