@@ -15,8 +15,9 @@ from dnatctl.plan.deletion import (
     behind,
     unclear,
 )
+from dnatctl.plan.exposure import Problem
 from dnatctl.plan.owners import workload_to_ask
-from dnatctl.plan.plan import needs_cause
+from dnatctl.plan.plan import is_held, needs_cause
 from dnatctl.plan.values import UNASKED, DropFinalizer, FixMetadata, Plan, Publish, WorkloadAnswer
 from dnatctl.table.writes import DeleteRow
 from tests.unit.plan.made import (
@@ -95,6 +96,14 @@ class TestCleaningUp:
         made = scene.plan(durable=frozenset(bare.spec.endpoints()), made_here=True)
         assert made.step == DropFinalizer()
 
+    @pytest.mark.parametrize("what", ["rows", "entries"])
+    def test_either_of_rows_and_entries_is_something_left(self, what):
+        rows = (WEB,) if what == "rows" else ()
+        entries = (WEB,) if what == "entries" else ()
+        left = record((600, 80), entries=entries, conditions=(ready(),), deleting=True)
+        scene = Scene(*rows, record=left, pod=pod(), deletion=POD_IS_GOING)
+        assert is_held(scene.seen)
+
     def test_a_row_that_was_lost_meanwhile_is_made_again(self):
         two = record((600, 80), (601, 443), entries=[WEB], conditions=(ready(),), deleting=True)
         made = Scene(WEB, record=two, pod=pod("80,443"), deletion=POD_IS_GOING).plan()
@@ -111,14 +120,39 @@ class TestWhatIsTold:
         assert self.told(pod(), SET_GOES) == (None, TELL_AFTER_S)
         assert self.told(pod(), SET_GOES, TELL_AFTER_S) == ("ReleaseHeld", None)
 
+    def test_a_clean_up_names_what_goes(self):
+        deletion = behind("the StatefulSet lobby", NOW - TELL_AFTER_S)
+        made = Scene(WEB, record=DELETED, pod=pod(), deletion=deletion).plan()
+        text = (
+            "the PodDNAT is being deleted along with the StatefulSet lobby; its entries stay until "
+            "the pod's containers have ended, and its endpoints go then"
+        )
+        assert made.problem == Problem("ReleaseHeld", text)
+        assert made.retry_in is None
+
+    @pytest.mark.parametrize("left", [TELL_AFTER_S, 0.5])
+    def test_until_there_is_something_to_tell_it_is_waited(self, left):
+        deletion = behind("the StatefulSet lobby", NOW - TELL_AFTER_S + left)
+        made = Scene(WEB, record=DELETED, pod=pod(), deletion=deletion).plan()
+        assert (made.problem, made.retry_in) == (None, left)
+
+    def test_what_is_wrong_with_the_pod_is_told_rather(self):
+        odd = pod("nonsense")
+        made = Scene(WEB, record=DELETED, pod=odd, deletion=unclear("get namespaces")).plan()
+        assert made.problem.reason == "InvalidAnnotation"
+        assert made.retry_in == ASK_AGAIN_S
+
     def test_a_pod_that_goes_is_told_nothing(self):
         assert self.told(pod(deleting=True), SET_GOES, TELL_AFTER_S) == (None, None)
 
     def test_what_may_not_be_looked_at_is_named_and_asked_for_again(self):
         scene = Scene(WEB, record=DELETED, pod=pod(), deletion=unclear("get namespaces"))
         made = scene.plan()
-        assert made.problem is not None
-        assert "may not get namespaces" in made.problem.message
+        text = (
+            "the PodDNAT is being deleted, and why cannot be told: the controller may not get "
+            "namespaces; its entries stay until the pod's containers have ended, or it may"
+        )
+        assert made.problem == Problem("ReleaseHeld", text)
         assert made.retry_in == ASK_AGAIN_S
         assert isinstance(made.step, Publish)
         (condition,) = made.step.status.conditions
@@ -187,6 +221,8 @@ class TestLettingGo:
             (HELD, pod(), None),
             (HELD, None, None),
             (FIXED_DELETED, let_go(), None),
+            (FIXED, replace(pod("nonsense", fixed=True), owner=LATER_SET), None),
+            (FIXED, replace(pod(annotations={}), owner=LATER_SET), None),
         ],
     )
     def test_which_workload_is_asked(self, a_record, a_pod, asked):

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.policy import DELETION_HELD
+from dnatctl.plan.release import ASK_AGAIN_S, CLOCKS_DIFFER_S
 from dnatctl.plan.status import RETAINED
 from dnatctl.plan.values import (
     DeleteRecord,
@@ -278,6 +279,20 @@ class TestHeld:
         assert "example.com/other" in made.step.status.condition("Ready").message
         assert told_already(scene, made).plan(durable=DURABLE) == Plan(DropFinalizer())
 
+    def test_by_several_programs(self):
+        held = replace(CLEARED, deleting=True, finalizers=("a.io/x", FINALIZER, "b.io/y"))
+        made = Scene(record=held).plan(durable=DURABLE)
+        text = (
+            "the entries are deleted; the PodDNAT is kept by a.io/x, b.io/y, which is not dnatctl's"
+        )
+        assert made.step.status.condition("Ready").message == text
+
+    def test_rows_elsewhere_are_not_kept_by_a_table_that_cannot_be_read(self):
+        """Only once they are gone it matters what that one holds."""
+        scene = Scene(WEB, record=replace(CLEARED, spec=replace(CLEARED.spec, gateway_id="ngw-9")))
+        made = scene.plan()
+        assert (made.step, made.problem, made.writes) == (None, None, (delete("fwd-1"),))
+
 
 class TestGarbageCollection:
     """A pod takes its PodDNAT along: given time for that, one write is saved."""
@@ -394,6 +409,36 @@ class TestPark:
         assert made.step.spec == spec((600, 80), ip="10.0.0.7")
 
 
+class TestUnasked:
+    """A workload of a kind that may not be read: nobody can say that the pod comes back no more."""
+
+    TEXT = (
+        "the claim is kept, perhaps for ever: the controller may not look whether StatefulSet "
+        "lobby still wants the pod; give it the verb get on that kind (apps/v1), or delete the "
+        "PodDNAT by hand"
+    )
+
+    def test_the_claim_is_kept_and_told_so(self):
+        made = Scene(record=TestPark.PARKED).plan(workload=WorkloadAnswer.UNREADABLE)
+        assert published(made) == ("False", "WorkloadUnreadable")
+        assert made.step.status.condition("Ready").message == self.TEXT
+        assert made.problem == Problem("WorkloadUnreadable", self.TEXT)
+        assert made.writes == ()
+        assert made.retry_in == ASK_AGAIN_S
+
+    def test_once(self):
+        """Told already, it is only looked at again now and then."""
+        scene = Scene(record=TestPark.PARKED)
+        made = scene.plan(workload=WorkloadAnswer.UNREADABLE)
+        again = told_already(scene, made).plan(workload=WorkloadAnswer.UNREADABLE)
+        assert again == Plan(problem=made.problem, retry_in=ASK_AGAIN_S)
+
+    def test_a_pod_that_waits_for_an_address_is_not_told(self):
+        a_pod = pod(fixed=True, ip="")
+        made = Scene(record=TestPark.PARKED, pod=a_pod).plan(workload=WorkloadAnswer.UNREADABLE)
+        assert made == Plan()
+
+
 class TestRetain:
     """A fixed claim whose name its workload no longer wants is kept for the retain time."""
 
@@ -443,6 +488,14 @@ class TestRetain:
         assert isinstance(back.step, Publish)
         assert back.step.status.condition(RETAINED) is None
         assert back.step.status.entries == listed(rows)
+
+    def test_is_not_dated_further_ahead_than_clocks_differ(self):
+        created = stamp(1000.0)
+        policy = Policy(retain_s=3600.0)
+        for ahead, left in ((CLOCKS_DIFFER_S, 3600.0 + CLOCKS_DIFFER_S), (301.0, 2600.0)):
+            held = replace(self.shed(-ahead), created=created)
+            made = Scene(record=held, policy=policy).plan(workload=WorkloadAnswer.SHED)
+            assert made == Plan(retry_in=left)
 
     def test_without_conditions_the_claim_goes_with_its_workload(self):
         """An older CRD drops what dates the retain time."""

@@ -7,11 +7,12 @@ from itertools import permutations
 import pytest
 
 from dnatctl.objects import Key, Pod
-from dnatctl.plan.exposure import Ask, Exposure
-from dnatctl.plan.tenancy import Claimant, is_open, led_nowhere, tenant
+from dnatctl.plan.exposure import Ask, Exposure, Problem
+from dnatctl.plan.tenancy import Claimant, is_open, led_nowhere, tenant, without_address
 
 EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"
 DOWN = "its node n is not ready"
+REMOVE = "if it does not end, remove it: kubectl delete pod -n games old --force --grace-period=0"
 ASKS = Exposure(Ask.ON, ip="10.0.0.1")
 
 
@@ -88,3 +89,37 @@ def test_one_that_stays_waits_for_an_address() -> None:
 def test_one_that_asks_for_nothing_is_let_go() -> None:
     off = Exposure(Ask.OFF, ip="10.0.0.1")
     assert led_nowhere(off, one("old"), one("new")) == off
+
+
+@pytest.mark.parametrize(
+    ("loser", "why", "mend"),
+    [
+        (
+            one("old", deleting=True),
+            "it is being deleted",
+            REMOVE,
+        ),
+        (
+            one("old", node=DOWN),
+            DOWN,
+            REMOVE,
+        ),
+        (
+            one("old"),
+            "that one was started later",
+            "it is exposed again as soon as it has an IP of its own",
+        ),
+    ],
+    ids=["goes", "on a dead node", "lives"],
+)
+def test_it_is_told_why_and_what_to_do(loser: Claimant, why: str, mend: str) -> None:
+    text = f"IP 10.0.0.1 belongs to pod games/new now, which also states it ({why}); {mend}"
+    assert led_nowhere(ASKS, loser, one("new")).displaced == Problem("AddressTaken", text)
+
+
+def test_a_pod_without_its_address_may_have_one_later() -> None:
+    """It is not refused for good, whatever was wrong with what it stated before."""
+    lost = Problem("AddressLost", "the IP is no more its own")
+    made = without_address(Exposure(Ask.KEEP, ip="10.0.0.1", refused=True), lost)
+    assert (made.ask, made.ip, made.problem) == (Ask.NO_ADDRESS, "", lost)
+    assert made.refused is False
