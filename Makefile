@@ -84,7 +84,7 @@ bench: .venv/.bench ## Measure speed and size against the budgets (ARGS="--quick
 	$(RUN) $(BIN)/python -m hack.bench $(ARGS)
 
 .PHONY: bench-docs
-bench-docs: .venv/.bench ## Put the figures of the last `make bench` into docs/performance.md
+bench-docs: .venv/.bench ## Put the figures of the last `make bench` into the docs
 	$(RUN) $(BIN)/python -m hack.bench.page $(ARGS)
 
 .PHONY: image

@@ -1,4 +1,4 @@
-"""`make bench-docs`: puts the figures of the last run into docs/performance.md, and its plots.
+"""`make bench-docs`: puts the figures of the last run into the pages of docs, and the plots.
 
 The table of a benchmark stands between two comments that name it.
 """
@@ -16,7 +16,8 @@ from hack.bench.__main__ import OUT
 from hack.bench.plots import draw_all
 from hack.bench.processes import ROOT
 
-PAGE = ROOT / "docs" / "performance.md"
+DOCS = ROOT / "docs"
+PAGES = (DOCS / "performance.md", DOCS / "comparison.md")
 PLACE = re.compile(r"(<!-- figures: ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 HEAD = "| measured | | bound | ratio | goal |\n|---|---:|---:|---:|---|\n"
 
@@ -34,8 +35,9 @@ def main() -> None:
             return place[0]
         return place[1] + _table(result) + place[3]
 
-    PAGE.write_text(PLACE.sub(fill, PAGE.read_text("utf-8")), "utf-8")
-    draw_all(found, PAGE.parent / "performance")
+    for page in PAGES:
+        page.write_text(PLACE.sub(fill, page.read_text("utf-8")), "utf-8")
+    draw_all(found, DOCS / "performance")
 
 
 def _table(result: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ def draw_all(found: Results, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     draws: dict[str, Callable[[Any, Results], None]] = {
         "bounds": _bounds, "idle": _idle, "growth": _growth, "events": _events, "naive": _naive,
-        "latency": _latency,
+        "latency": _latency, "comparison": _comparison,
     }  # fmt: skip
     for name, draw in draws.items():
         figure, axes = plt.subplots()
@@ -97,6 +97,15 @@ def _naive(axes: Any, found: Results) -> None:
     axes.axvline(1, color=THEIRS)
     axes.set(xlim=(0, 1.05), xlabel="dnatctl, of what a naive operator takes (line)")
     axes.invert_yaxis()
+
+
+def _comparison(axes: Any, found: Results) -> None:
+    """Entries made over time; flat where the process was killed."""
+    made = found["comparison"]["series"]["made"]
+    for (name, times), color in zip(made.items(), (THEIRS, MUTED, OURS), strict=True):
+        axes.step(times, range(1, len(times) + 1), where="post", label=name, color=color)
+    axes.set(xlabel="s", ylabel="entries made", ylim=(0, None))
+    axes.legend(frameon=False)
 
 
 def _latency(axes: Any, found: Results) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from hack.bench.benches import (
     compare,
+    comparison,
     exhaustion,
     failover,
     latency,
@@ -32,6 +33,7 @@ PATIENT: dict[str, Bench] = {
     "throttling": sharing.throttling,
     "publishing": waiting.publishing,
     "start-limited": waiting.start_limited,
+    "comparison": comparison.comparison,
 }
 """Those that wait for the cloud nearly all the time: they run beside all others."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from hack.bench.benches.latency import GATEWAYS, QUICK_CLOUD
 from hack.bench.lab import READ, WRITES, Lab, count_calls, scenario
 from hack.bench.pace import CREATE
+from hack.bench.processes import Process
 from hack.bench.result import Result
 
 SETTLE_S = 0.2
@@ -36,16 +37,7 @@ def naive(folder: Path, *, quick: bool) -> Result:
 
 def _naively(folder: Path, count: int) -> dict[str, float]:
     with Lab(folder, scenario(settle=SETTLE_S)) as lab:
-        gateway, flag = lab.scenario.gateways[0], folder / "naive.ready"
-        operator = lab.run(
-            [
-                "-m", "hack.bench.yardsticks.naive", "--kubeconfig", str(lab.kubeconfig),
-                "--endpoint", lab.endpoint.removeprefix("http://"), "--table", gateway.table_id,
-                "--eip", gateway.eips[0], "--ready", str(flag),
-            ],
-            "naive",
-        )  # fmt: skip
-        lab.wait(flag.exists, "the naive operator to start", 60)
+        operator = start_naive(lab)
         time.sleep(1)
         before, begun = operator.usage().cpu, time.monotonic()
         lab.cluster.ask("create", namespace="game", prefix="pod", count=count)
@@ -73,6 +65,22 @@ def _account(lab: Lab, count: int, took: float, cpu: float) -> dict[str, float]:
         "refused": sum(1 for call in asked if call.code) / count,
         "CPU": cpu / count * 1000,
     }
+
+
+def start_naive(lab: Lab) -> Process:
+    """Start it on the first gateway of `lab`, and wait until it watches."""
+    gateway, flag = lab.scenario.gateways[0], lab.folder / "naive.ready"
+    flag.unlink(missing_ok=True)
+    operator = lab.run(
+        [
+            "-m", "hack.bench.yardsticks.naive", "--kubeconfig", str(lab.kubeconfig),
+            "--endpoint", lab.endpoint.removeprefix("http://"), "--table", gateway.table_id,
+            "--eip", gateway.eips[0], "--ready", str(flag),
+        ],
+        "naive",
+    )  # fmt: skip
+    lab.wait(flag.exists, "the naive operator to start", 60)
+    return operator
 
 
 def packing(folder: Path, *, quick: bool) -> Result:
