@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Protocol
 
 from hack.bench.benches import (
-    compare,
     comparison,
     exhaustion,
     failover,
+    growth,
     latency,
     life,
     scale,
@@ -38,7 +38,7 @@ PATIENT: dict[str, Bench] = {
 """Those that wait for the cloud nearly all the time: they run beside all others."""
 
 BUSY: dict[str, Bench] = {
-    "naive": compare.naive,
+    "naive": comparison.naive,
     "steady-0.2s": throughput.steady_short,
     "relaxed": throughput.relaxed,
     "sixteen": sharing.sixteen,
@@ -51,8 +51,8 @@ BUSY: dict[str, Bench] = {
     "failover": failover.failover,
     "restart": scale.restart,
     "events": scale.events,
-    "packing": compare.packing,
-    "growth": compare.growth,
+    "packing": growth.packing,
+    "growth": growth.growth,
     "exhaustion": exhaustion.exhaustion,
 }
 """Those that measure the machine: one at a time."""

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from dnatctl_sim.cloud.calls import Call
-from hack.bench.benches.compare import start_naive
 from hack.bench.benches.throughput import BOUND, RANDOM_S
-from hack.bench.lab import Lab, scenario
+from hack.bench.lab import READ, WRITES, Lab, scenario
 from hack.bench.pace import CREATE, Pace, judge
 from hack.bench.processes import Process
 from hack.bench.result import Result
 from hack.bench.yardsticks.additive import additive_pace
 
+SETTLE_S = 0.2
 CLOUD: dict[str, Any] = {"settle": RANDOM_S, "default_limit": 300}
 """Calls a minute of each API, as most of the vendor's have."""
 LONGEST_S = 10.0
@@ -124,3 +124,63 @@ def _way(calls: list[Call], begun: float, unserved: int = 0) -> Way:
     )
     until = [call for call in calls if call.received < made[-1]]
     return Way(judge(until), [at - begun for at in made], unserved)
+
+
+def naive(folder: Path, *, quick: bool) -> Result:
+    """The same pods on the same cloud, exposed by a naive operator and by dnatctl."""
+    count = 40 if quick else 300
+    result = Result("naive", f"{count} pods at once, one gateway, busy {SETTLE_S} s")
+    theirs, ours = (_burst(folder / who.__name__, count, who) for who in (_Naive, _Ours))
+    for what, unit in (
+        ("time", "s"),
+        ("calls", "a pod"),
+        ("refused", "a pod"),
+        ("CPU", "ms a pod"),
+    ):
+        result.add(
+            f"dnatctl: {what}",
+            ours[what],
+            unit,
+            bound=theirs[what],
+            bound_is="the naive operator's",
+        )
+    return result
+
+
+def _burst(folder: Path, count: int, who: Callable[[Lab], _Naive | _Ours]) -> dict[str, float]:
+    with Lab(folder, scenario(settle=SETTLE_S)) as lab:
+        server = who(lab)
+        running = server.start()
+        time.sleep(1)
+        before, begun = running.usage().cpu, time.monotonic()
+        lab.cluster.ask("create", namespace="game", prefix="pod", count=count)
+        lab.wait(lambda: server.served() >= count, "all exposed", count * 5 + 60, 0.1)
+        took, cpu = time.monotonic() - begun, running.usage().cpu - before
+        return _account(lab, count, took, cpu)
+
+
+def _account(lab: Lab, count: int, took: float, cpu: float) -> dict[str, float]:
+    calls = lab.calls()
+    asked = [call for call in calls if call.api in (*WRITES, READ)]
+    return {
+        "time": took,
+        "calls": len(asked) / count,
+        "refused": sum(1 for call in asked if call.code) / count,
+        "CPU": cpu / count * 1000,
+    }
+
+
+def start_naive(lab: Lab) -> Process:
+    """Start it on the first gateway of `lab`, and wait until it watches."""
+    gateway, flag = lab.scenario.gateways[0], lab.folder / "naive.ready"
+    flag.unlink(missing_ok=True)
+    operator = lab.run(
+        [
+            "-m", "hack.bench.yardsticks.naive", "--kubeconfig", str(lab.kubeconfig),
+            "--endpoint", lab.endpoint.removeprefix("http://"), "--table", gateway.table_id,
+            "--eip", gateway.eips[0], "--ready", str(flag),
+        ],
+        "naive",
+    )  # fmt: skip
+    lab.wait(flag.exists, "the naive operator to start", 60)
+    return operator

@@ -1,4 +1,4 @@
-"""Beside what users would write themselves; what packing gains; what growth costs."""
+"""What packing gains; what growth costs."""
 
 from __future__ import annotations
 
@@ -6,81 +6,9 @@ import time
 from pathlib import Path
 
 from hack.bench.benches.latency import GATEWAYS, QUICK_CLOUD
-from hack.bench.lab import READ, WRITES, Lab, count_calls, scenario
+from hack.bench.lab import READ, Lab, count_calls, scenario
 from hack.bench.pace import CREATE
-from hack.bench.processes import Process
 from hack.bench.result import Result
-
-SETTLE_S = 0.2
-
-
-def naive(folder: Path, *, quick: bool) -> Result:
-    """The same pods on the same cloud, exposed by a naive operator and by dnatctl."""
-    count = 40 if quick else 300
-    result = Result("naive", f"{count} pods at once, one gateway, busy {SETTLE_S} s")
-    theirs, ours = _naively(folder / "naive", count), _ours(folder / "dnatctl", count)
-    for what, unit in (
-        ("time", "s"),
-        ("calls", "a pod"),
-        ("refused", "a pod"),
-        ("CPU", "ms a pod"),
-    ):
-        result.add(
-            f"dnatctl: {what}",
-            ours[what],
-            unit,
-            bound=theirs[what],
-            bound_is="the naive operator's",
-        )
-    return result
-
-
-def _naively(folder: Path, count: int) -> dict[str, float]:
-    with Lab(folder, scenario(settle=SETTLE_S)) as lab:
-        operator = start_naive(lab)
-        time.sleep(1)
-        before, begun = operator.usage().cpu, time.monotonic()
-        lab.cluster.ask("create", namespace="game", prefix="pod", count=count)
-        lab.wait(lambda: lab.cluster.ask("marked") >= count, "all exposed", count * 5 + 60, 0.5)
-        took, cpu = time.monotonic() - begun, operator.usage().cpu - before
-        return _account(lab, count, took, cpu)
-
-
-def _ours(folder: Path, count: int) -> dict[str, float]:
-    with Lab(folder, scenario(settle=SETTLE_S)) as lab:
-        lab.start_controller()
-        before, begun = lab.usage().cpu, time.monotonic()
-        lab.cluster.ask("create", namespace="game", prefix="pod", count=count)
-        lab.wait_ready(count, count + 60)
-        took, cpu = time.monotonic() - begun, lab.usage().cpu - before
-        return _account(lab, count, took, cpu)
-
-
-def _account(lab: Lab, count: int, took: float, cpu: float) -> dict[str, float]:
-    calls = lab.calls()
-    asked = [call for call in calls if call.api in (*WRITES, READ)]
-    return {
-        "time": took,
-        "calls": len(asked) / count,
-        "refused": sum(1 for call in asked if call.code) / count,
-        "CPU": cpu / count * 1000,
-    }
-
-
-def start_naive(lab: Lab) -> Process:
-    """Start it on the first gateway of `lab`, and wait until it watches."""
-    gateway, flag = lab.scenario.gateways[0], lab.folder / "naive.ready"
-    flag.unlink(missing_ok=True)
-    operator = lab.run(
-        [
-            "-m", "hack.bench.yardsticks.naive", "--kubeconfig", str(lab.kubeconfig),
-            "--endpoint", lab.endpoint.removeprefix("http://"), "--table", gateway.table_id,
-            "--eip", gateway.eips[0], "--ready", str(flag),
-        ],
-        "naive",
-    )  # fmt: skip
-    lab.wait(flag.exists, "the naive operator to start", 60)
-    return operator
 
 
 def packing(folder: Path, *, quick: bool) -> Result:
