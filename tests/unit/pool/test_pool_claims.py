@@ -228,6 +228,13 @@ class TestUse:
         pool.unclaim("a", 0.0)
         assert pool.is_free(GATEWAY, endpoint(600), 0.0)
 
+    def test_what_was_never_used_is_handed_out_next(self):
+        pool = pool_of()
+        pool.open()
+        assert take(pool, "a", 80, (80, UDP)) == ["1.1.1.1:600/tcp", "1.1.1.1:600/udp"]
+        pool.unclaim("a", 0.0)
+        assert take(pool, "b", 80, (80, UDP)) == ["1.1.1.1:600/tcp", "1.1.1.1:600/udp"]
+
     def test_the_next_who_claims_it_has_not_used_it(self):
         pool = pool_of()
         pool.open()

@@ -159,6 +159,13 @@ def test_a_text_that_names_too_much_is_not_taken_over_one_by_one():
     assert decode(lines).among(OFFERED) is None
 
 
+def test_as_many_as_can_be_are():
+    half = range(1, MOST // 2 + 1)
+    found = decode(f"1.1.1.1/tcp:1-{half[-1]}=60;1.1.1.1/udp:1-{half[-1]}=60").among(OFFERED)
+    assert found is not None
+    assert len(found) == MOST
+
+
 def test_nor_one_that_names_the_same_again_and_again():
     """64 KiB of it would keep a new leader busy for minutes, until it has lost the Lease."""
     line = "1.1.1.1/tcp:" + ",".join(["20000-60000=60"] * 4)

@@ -140,6 +140,15 @@ def test_what_had_been_used_before_goes_to_the_head_of_those():
     assert ports.never_used == 0
 
 
+def test_what_was_put_back_and_is_taken_again_is_out_of_line():
+    ports = line()
+    ports.take(600)
+    ports.put_back(600)
+    ports.take(600)
+    assert ports.pick(4, everything) == [601, 602, 603, 604]
+    assert ports.pick(5, everything) is None
+
+
 def test_what_is_put_back_and_was_never_taken_is_in_line_once():
     ports = line()
     ports.put_back(602)
