@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from dnatctl.model import PortRange
 from dnatctl.objects import PodDNATSpec
-from dnatctl.plan.exposure import Rules, in_grace, read_exposure
+from dnatctl.plan.exposure import Ask, Exposure, Problem, Rules, in_grace, read_exposure
 from dnatctl.plan.values import Plan, Policy, TakeOver, quota_used_up
 from dnatctl.plan.waits import LOOK_AGAIN_S
+from dnatctl.pool import Target
 from tests.unit.plan.made import (
     BOTH,
     EIP,
@@ -25,7 +26,9 @@ from tests.unit.plan.made import (
     WEB,
     Scene,
     condition,
+    create,
     entries,
+    mine,
     pod,
     ready,
     reclaimed,
@@ -58,9 +61,12 @@ class TestWhatRests:
         assert made.problem.reason == "PoolExhausted"
         assert made.problem.text == made.problem.message
 
-    def test_where_what_rests_would_not_do_either_no_time_is_told(self):
-        made = Scene(pod=pod(), offers=()).plan()
-        assert made.problem.text == "no gateway is left to try"
+    def test_nor_where_it_is_the_cloud_that_is_waited_for(self):
+        scene = Scene(pod=pod(), offers=(offer(ports="600/600"),), others={OTHER: spec()})
+        scene.pool.trust.mark(Target(GATEWAY, EIP), "no", NOW)
+        made = scene.plan()
+        assert made.retry_in is not None
+        assert made.problem.text == made.problem.message
 
 
 class TestOffersForOneNamespace:
@@ -107,6 +113,12 @@ class TestAskedInDoubt:
         asked = spec((607, 80), external_ip="2.2.2.2", gateway_id="ngw-2")
         made = Scene(pod=pod(), offers=(offer(), offer("ngw-2"))).plan(asked=asked)
         assert (made.step.spec.gateway_id, made.step.spec.external_ip) == ("ngw-2", "2.2.2.2")
+
+
+def test_a_claim_does_not_grow_by_what_the_cloud_refused_it():
+    scene = Scene(WEB, pod=BOTH, record=ONE)
+    scene.pool.trust.refused(ONE.uid, GATEWAY, endpoint(601), "no", NOW)
+    assert [p.external for p in reclaimed(scene.plan()).ports] == [600, 602]
 
 
 class TestWaits:
@@ -161,6 +173,13 @@ class TestGrace:
         exposure = read_exposure(a_pod, Rules())
         assert in_grace(exposure, left_s, WALL) == exposure
 
+    @pytest.mark.parametrize(
+        "exposure",
+        [Exposure(Ask.NO_ADDRESS, problem=Problem("AddressTaken", "no")), Exposure(Ask.KEEP)],
+    )
+    def test_nor_has_what_is_kept_from_it_for_another_reason_or_for_none(self, exposure):
+        assert in_grace(exposure, 0.0, WALL) == exposure
+
 
 def test_an_outage_is_told_although_the_pods_ip_changed_too():
     dark = "EIP 1.1.1.1 is not bound to it any more: bind it again"
@@ -191,11 +210,27 @@ def test_a_poddnat_made_at_the_moment_a_migration_began_is_of_before_it():
     assert TakeOver(WALL + timedelta(seconds=1), ()).believes(replace(ONE, created=stamp(-1.0)))
 
 
-def test_a_port_that_is_not_denied_keeps_what_leads_to_it():
+def test_a_port_that_is_not_denied_gets_back_the_row_that_it_lost():
     policy = Policy(denied_ports=(PortRange(22, 22),))
-    made = Scene(WEB, record=ONE, pod=pod("nonsense"), policy=policy).plan()
-    assert made.writes == ()
-    assert entries(made) == ["fwd-1"]
+    lost = record((600, 80))
+    assert Scene(record=lost, pod=pod("nonsense"), policy=policy).plan().writes == (create(),)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "listed", "asks"),
+    [
+        (spec((600, 443)), WEB, "443"),
+        (spec((700, 80)), WEB, "80"),
+        (spec((600, 80)), mine("fwd-1", f"{EIP}:600", "10.0.0.9:80"), "80"),
+    ],
+    ids=["another port", "another endpoint", "another IP"],
+)
+def test_nobody_is_blamed_for_a_row_that_is_not_what_is_claimed(claimed, listed, asks):
+    """The claim or the status was written by hand, and the row is gone."""
+    edited = record(claim=claimed, entries=[listed], conditions=(ready(),))
+    made = Scene(record=edited, pod=pod(asks)).plan()
+    assert entries(made) == []
+    assert made.step.drifted == ()
 
 
 def test_what_uses_a_quota_up_is_told():
