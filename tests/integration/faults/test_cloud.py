@@ -203,6 +203,18 @@ def test_an_entry_edited_by_hand_is_put_right(it: Stage, change: dict[str, str])
     assert sum(drift.labels(kind)._value.get() for kind in ("changed", "deleted")) == 1
 
 
+def test_an_entry_edited_by_hand_again_and_again_is_put_right_each_time(it: Stage) -> None:
+    """A change that a reading has shown done is none that the cloud accepts and never does."""
+    it.pod("web", "80")
+    (before,) = it.ready("web")
+    entry_id = before["forwardEntryId"]
+    for _ in range(5):
+        it.edit_row(entry_id, internal_ip="10.0.99.99")
+        eventually(lambda: not it.wrong())
+    assert it.ready("web") == [before]
+    it.assert_at_rest()
+
+
 def test_an_entry_deleted_by_hand_is_made_again(it: Stage) -> None:
     it.pod("web", "80,443")
     before = it.ready("web", 2)
