@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import to_builtins
@@ -21,8 +22,10 @@ from dnatctl.cli.options import (
     own_namespace,
 )
 from dnatctl.cloud.credentials import CredentialSource, in_words
-from dnatctl.config import Config
 from dnatctl.status.findings import Finding, Grade, fail, good, line, ok, summary
+
+if TYPE_CHECKING:
+    from dnatctl.config import Config
 
 COLOURS = {Grade.OK: "green", Grade.FAIL: "red", Grade.NOTE: "yellow"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,14 +19,15 @@ from dnatctl.cli.options import (
     provider_for,
 )
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.settings import Settings
-from dnatctl.control.tools.collector import Collector
 from dnatctl.kube.errors import KubeError
-from dnatctl.kube.poddnats import served_version
-from dnatctl.model import ForwardEntry
 from dnatctl.observe.logs import configure
 from dnatctl.table.marks import is_tag
-from dnatctl.table.orphans import Orphan
+
+if TYPE_CHECKING:
+    # Loaded by what needs them: a controller's parts cost half a second.
+    from dnatctl.control.tools.collector import Collector
+    from dnatctl.model import ForwardEntry
+    from dnatctl.table.orphans import Orphan
 
 DELETE_S = 15.0
 """Seconds allowed for the deletion of one entry."""
@@ -67,6 +69,10 @@ def gc(
     The controller deletes orphans by itself, unless its policy is upsert-only or there are too
     many of them; a table has one writer, so deleting by hand needs the controller stopped.
     """
+    from dnatctl.control.settings import Settings
+    from dnatctl.control.tools.collector import Collector
+    from dnatctl.kube.poddnats import served_version
+
     config = load_config(config_file)
     configure("error", "console")
     client = connect(kubeconfig, 4)

@@ -19,17 +19,15 @@ from dnatctl.cloud.credentials import (
     choose,
 )
 from dnatctl.cloud.operation import Operation
-from dnatctl.config import Config, ConfigErrors, CredentialSetting, load
-from dnatctl.config.doubts import misspelt
-from dnatctl.config.load import ENVIRONMENT
-from dnatctl.config.readers import read_by_all
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
 
 if TYPE_CHECKING:
-    # Loaded by what needs them: the clients of cloud and cluster cost half a second.
+    # Loaded by what needs them: the clients of cloud and cluster cost half a second, the schema of
+    # the configuration a tenth.
     from dnatctl.cloud.client import Cloud
     from dnatctl.cloud.providers import Provider
+    from dnatctl.config import Config
     from dnatctl.kube.client import KubeClient, OnRequest
 
 DEFAULT_CONFIG = "/etc/dnatctl/config.yaml"
@@ -60,14 +58,6 @@ namespace_option = click.option(
 USUAL_NAMESPACE = "dnatctl-system"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
-_TYPES = {
-    CredentialSetting.AUTO: None,
-    CredentialSetting.ACCESS_KEY: CredentialType.ACCESS_KEY,
-    CredentialSetting.RAM_ROLE: CredentialType.RAM_ROLE,
-    CredentialSetting.RRSA: CredentialType.RRSA,
-    CredentialSetting.ADDON_TOKEN: CredentialType.ADDON_TOKEN,
-}
-
 
 def _warn(warning: str) -> None:
     click.echo(f"warning: {warning}", err=True)
@@ -75,6 +65,10 @@ def _warn(warning: str) -> None:
 
 def load_config(path: Path, warn: Callable[[str], None] = _warn) -> Config:
     """The configuration; on mistakes prints all of them and exits with 2."""
+    from dnatctl.config import ConfigErrors, load
+    from dnatctl.config.doubts import misspelt
+    from dnatctl.config.readers import read_by_all
+
     try:
         config = load(path, os.environ)
     except ConfigErrors as errors:
@@ -88,6 +82,8 @@ def load_config(path: Path, warn: Callable[[str], None] = _warn) -> Config:
 
 def _variables() -> set[str]:
     """The variables of the environment that the running command reads."""
+    from dnatctl.config import ENVIRONMENT
+
     context = click.get_current_context(silent=True)
     options = context.command.params if context else ()
     return {*ENVIRONMENT, *(str(option.envvar) for option in options if option.envvar)}
@@ -103,7 +99,10 @@ def _files_of_keys(path: Path, config: Config) -> Iterator[Path]:
 
 def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> CredentialSource:
     """Where the keys come from; exits with 2 if the configuration contradicts itself."""
+    from dnatctl.config import CredentialSetting
+
     credential = config.credential
+    wanted = credential.type
     environment = dict(env)
     if credential.role_name:
         environment["ALIBABA_CLOUD_ECS_METADATA"] = credential.role_name
@@ -115,7 +114,7 @@ def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> Cr
         return choose(
             credential.access_key.get_secret_value(),
             credential.access_secret.get_secret_value(),
-            _TYPES[credential.type],
+            None if wanted is CredentialSetting.AUTO else CredentialType(wanted.value),
             environment,
         )
     except CredentialError as error:

@@ -18,10 +18,7 @@ from dnatctl.cli.options import (
     provider_for,
 )
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.settings import Settings
-from dnatctl.control.tools.forecast import Forecast
 from dnatctl.kube.errors import KubeError
-from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.logs import configure
 from dnatctl.status.foreseen import Action, Foreseen
 
@@ -59,6 +56,10 @@ def plan(
     not claimed yet, for one) is not foreseen. It takes no Lease and works beside a controller: then
     it shows what is under way. Exits with 0 if nothing would be done, 3 if something would.
     """
+    from dnatctl.control.settings import Settings
+    from dnatctl.control.tools.forecast import Forecast
+    from dnatctl.kube.poddnats import served_version
+
     config = load_config(config_file)
     configure("error", "console")
     client = connect(kubeconfig, 8)

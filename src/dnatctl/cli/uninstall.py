@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,15 +21,17 @@ from dnatctl.cli.options import (
     provider_for,
 )
 from dnatctl.cloud.errors import CloudError
-from dnatctl.control.settings import Settings
-from dnatctl.control.tools.collector import Collector
-from dnatctl.control.tools.uninstall import Survey, Uninstaller
-from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.leftovers import Leftovers
-from dnatctl.kube.poddnats import VERSIONS, Served, served_version
 from dnatctl.observe.logs import configure
 from dnatctl.observe.metrics import CONTROLLER
+
+if TYPE_CHECKING:
+    # Loaded by what needs them: a controller's parts cost half a second.
+    from dnatctl.control.tools.collector import Collector
+    from dnatctl.control.tools.uninstall import Survey
+    from dnatctl.kube.client import KubeClient
+    from dnatctl.kube.leftovers import Leftovers
+    from dnatctl.kube.poddnats import Served
 
 ELSEWHERE = "kube-system"
 """Where the Lease is taken if the controller's namespace is gone, and with it its Lease."""
@@ -70,6 +73,12 @@ def uninstall(
     given. The controller has to be stopped first; whatever state namespaces and definition are in,
     nothing stays stuck. Exits with 1 if something is left that should not be.
     """
+    from dnatctl.control.settings import Settings
+    from dnatctl.control.tools.collector import Collector
+    from dnatctl.control.tools.uninstall import Uninstaller
+    from dnatctl.kube.leftovers import Leftovers
+    from dnatctl.kube.poddnats import VERSIONS
+
     config = load_config(config_file)
     configure("error", "console")
     client = connect(kubeconfig, 4)
@@ -104,6 +113,8 @@ def uninstall(
 
 
 def _served(client: KubeClient) -> Served | None:
+    from dnatctl.kube.poddnats import Served, served_version
+
     try:
         return Served(client, served_version(client))
     except KubeError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dnatctl.cli.main import COMMANDS
 from tests.unit.config.samples import DOCUMENTED
 
 VPC = "alibabacloud_vpc20160428"
@@ -46,3 +47,10 @@ def test_a_configuration_is_checked_without_either_client(tmp_path: Path) -> Non
 def test_the_api_of_the_cloud_is_loaded_by_what_calls_it() -> None:
     """It alone takes as long as all else; `--help` of any command does without."""
     assert VPC not in loaded(IMPORT_ALL)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_is_there_before_anything_heavy_is(command: str) -> None:
+    """Neither the clients, nor what a controller is made of."""
+    names = loaded(CALL, command, "--help")
+    assert names.isdisjoint({*CLOUD, *CLUSTER, "apscheduler"})
