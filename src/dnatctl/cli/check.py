@@ -21,7 +21,7 @@ from dnatctl.cli.options import (
     namespace_option,
     own_namespace,
 )
-from dnatctl.cloud.credentials import CredentialSource, in_words
+from dnatctl.cloud.credentials import CredentialSource, in_words, remedy
 from dnatctl.status.findings import Finding, Grade, fail, good, line, ok, summary
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ def _online(
 
     configure("error", "console")
     cloud = connect_cloud(config, open_provider(source))
-    yield from look_at_cloud(cloud, config, in_words(source), try_delete=try_delete)
+    who, mend = in_words(source), remedy(source)
+    yield from look_at_cloud(cloud, config, who, remedy=mend, try_delete=try_delete)
     try:
         client = connect(kubeconfig, 2)
         yield from look_at_cluster(client, config, namespace or own_namespace(client), now())

@@ -110,6 +110,10 @@ def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> Cr
         environment["DNATCTL_KEY_FOLDER"] = credential.key_folder
     if credential.token_file != type(credential)().token_file:
         environment["DNATCTL_ADDON_TOKEN_FILE"] = credential.token_file
+    if config.endpoints.sts:
+        environment["DNATCTL_STS_ENDPOINT"] = config.endpoints.sts
+    if config.endpoints.metadata:
+        environment["DNATCTL_METADATA_ENDPOINT"] = config.endpoints.metadata
     try:
         return choose(
             credential.access_key.get_secret_value(),

@@ -167,11 +167,10 @@ _CREDENTIALS: Final = (
     ("SignatureDoesNotMatch", "accessSecret is not that of accessKey: put the pair in again"),
     ("InvalidAccessKeyId*", "the AccessKey is gone, or never was: make a new pair, or use a role"),
     ("InvalidSecurityToken*", "the lent credentials are over: start again, to have new ones"),
-    ("*", "attach a RAM role to the node, set up RRSA, or fill in `credential` (docs/install.md)"),
+    ("*", "see how it signs in, and whether that is still good (docs/install.md, 3)"),
 )
 
 
 def new_credentials(code: str) -> str:
-    """What to do where credentials are refused (`ErrorKind.AUTH`) with that code; empty: there were
-    none."""
+    """What to do where credentials are refused (`ErrorKind.AUTH`) with that code."""
     return next(mend for pattern, mend in _CREDENTIALS if fnmatchcase(code, pattern))

@@ -111,6 +111,23 @@ def in_words(source: CredentialSource) -> str:
             return f"ACK's addon token {path}"
 
 
+def remedy(source: CredentialSource) -> str:
+    """What to do where that source gives no credentials."""
+    match source:
+        case AccessKey() | KeyFiles():
+            return "put in the AccessKey pair of a RAM user, both parts"
+        case RamRole():
+            return "attach a RAM role to the node, set up RRSA, or fill in `credential`"
+        case Rrsa(role_arn, provider_arn):
+            return (
+                f"see that {role_arn} is there and trusts this service account through"
+                f" {provider_arn} (manifests/ram/trust-policy-rrsa.json), and that STS is reached"
+                " from here (`endpoints.sts`)"
+            )
+        case AddonToken():
+            return "see whether ACK keeps its Secret addon.network.token; else sign in another way"
+
+
 def choose(
     access_key: str = "",
     access_secret: str = "",

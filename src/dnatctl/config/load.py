@@ -27,6 +27,8 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
         "DNATCTL_ROLE_NAME": "credential.roleName",
         "DNATCTL_ENDPOINTS_VPC": "endpoints.vpc",
         "DNATCTL_ENDPOINTS_ECS": "endpoints.ecs",
+        "DNATCTL_ENDPOINTS_STS": "endpoints.sts",
+        "DNATCTL_ENDPOINTS_METADATA": "endpoints.metadata",
         "DNATCTL_FIXED_RETAIN": "fixed.retain",
         "DNATCTL_QUARANTINE": "quarantine",
         "DNATCTL_RESYNC": "resync",

@@ -230,6 +230,14 @@ class Endpoints(Section):
     ecs: ApiAddress | None = None
     """Address of the ECS API. Absent: the region's public one."""
 
+    sts: ApiAddress | None = None
+    """Address of STS, which RRSA signs in at. Absent: `sts.aliyuncs.com`, which takes a way to the
+    Internet; `sts-vpc.REGION.aliyuncs.com` is reached from inside a VPC."""
+
+    metadata: ApiAddress | None = None
+    """Address of the metadata service, which knows the role of the node. Absent:
+    `http://100.100.100.200`."""
+
 
 class Fixed(Section):
     """Pods that keep their endpoints (`k8s.aliyun.com/pod-dnat-fixed`)."""

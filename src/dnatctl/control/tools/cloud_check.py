@@ -72,17 +72,18 @@ class AskedCloud(Protocol):
 
 
 def look_at_cloud(
-    cloud: AskedCloud, config: Config, who: str, *, try_delete: bool = False
+    cloud: AskedCloud, config: Config, who: str, *, remedy: str = "", try_delete: bool = False
 ) -> Iterator[Finding]:
     """All that the controller needs of the cloud. Nothing is changed there.
 
-    `who`: what signs the calls, for people. `try_delete`: also ask to delete a row that does not
+    `who`: what signs the calls, for people. `remedy`: what to do if that gives no credentials.
+    `try_delete`: also ask to delete a row that does not
     exist, as RAM says in no other way whether that is allowed.
     """
     try:
         described = cloud.describe_gateways([each.gateway_id for each in config.gateways])
     except CloudError as error:
-        yield from _without_gateways(error)
+        yield from _without_gateways(error, remedy)
         return
     yield ok(CLOUD, f"credentials accepted in {config.region_id} ({who})")
     yield _may(Operation.READ_GATEWAYS)
@@ -100,13 +101,16 @@ def _may(operation: Operation, where: str = "", how: str = "") -> Finding:
     return ok(CLOUD, f"may {operation.action}{where}{how}")
 
 
-def _without_gateways(error: CloudError) -> Iterator[Finding]:
+def _without_gateways(error: CloudError, remedy: str) -> Iterator[Finding]:
     """Nothing can be looked at without the first answer."""
     if error.kind is ErrorKind.DENIED:
         yield ok(CLOUD, "credentials accepted")
         if error.operation is Operation.READ_EIPS:
             yield _may(Operation.READ_GATEWAYS)
-    yield _refused(error)
+    if error.kind is ErrorKind.AUTH and not error.code:  # not even signed
+        yield fail(CLOUD, f"no credentials: {error.message}", remedy)
+    else:
+        yield _refused(error)
     yield note(CLOUD, "gateways, EIPs, tables and the other RAM actions were not looked at")
 
 
