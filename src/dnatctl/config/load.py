@@ -84,7 +84,21 @@ def parse(
     return _validated(document)
 
 
+def _refuse_manifest(document: Document) -> None:
+    """A ConfigMap is what people have at hand: it would be a list of unknown and missing keys."""
+    keys = set(document.values) if isinstance(document.values, dict) else set()
+    if keys >= {"apiVersion", "kind"} and "clusterID" not in keys:
+        kind = document.place(("kind",))
+        found = f"an object of Kubernetes, of kind {kind.text}"
+        allowed = (
+            "the configuration itself; of a ConfigMap, the text that it holds, as kubectl get"
+            " configmap NAME -o jsonpath='{.data.config\\.yaml}' prints it"
+        )
+        raise ConfigErrors((Mistake(document.place(()).value, "", found, allowed),))
+
+
 def _validated(document: Document) -> Config:
+    _refuse_manifest(document)
     problems = {problem.key: problem for problem in document.problems}
     try:
         config = Config.model_validate(document.values, context=set())

@@ -381,3 +381,12 @@ def test_brackets_without_end_are_not_read_to_their_end(monkeypatch: pytest.Monk
 def test_a_path_is_written_as_people_write_it() -> None:
     assert dotted(("a", "b", 0, "c")) == "a.b[0].c"
     assert dotted(()) == ""
+
+
+def test_a_configmap_is_told_to_be_one_and_not_key_by_key() -> None:
+    nested = "".join(f"    {line}\n" for line in MINIMAL.splitlines())
+    text = f"apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n{nested}"
+    problem = only_problem(text)
+    assert (problem.where, problem.key) == ("config.yaml:1:1", "")
+    assert problem.found == 'an object of Kubernetes, of kind "ConfigMap"'
+    assert "the text that it holds" in problem.allowed
