@@ -92,9 +92,15 @@ class Asking:
         from dnatctl.status.document import decode
 
         try:
-            return decode(self._fetch())
+            holder, answer = self._fetch()
+            found = decode(answer)
         except ValueError as error:
             raise KubeError(Failure.UNKNOWN, f"/status cannot be read: {error}") from error
+        if holder and found.lease.identity != holder:
+            other = f"{found.lease.identity} of cluster {found.cluster}"
+            why = f"{other} answers, and {holder} leads: say where that serves (--server)"
+            raise KubeError(Failure.UNREACHABLE, why)
+        return found
 
     def status_if_told(self, instead: str) -> StatusDocument | None:
         """As `status`; where it cannot be had, that is said, and from what the answer is made."""
@@ -104,18 +110,22 @@ class Asking:
             aside(f"the leader does not answer ({error}): from {instead} alone")
             return None
 
-    def _fetch(self) -> bytes:
+    def _fetch(self) -> tuple[str, bytes]:
+        """/status, and who has to have answered: on one machine there may be several controllers.
+
+        Nobody in particular where the answer comes from a named address or from a pod.
+        """
         if self.server:
-            return _here(self.server)
+            return "", _here(self.server)
         namespace, lease = self.lease()
         if lease is None or not lease.holder:
             raise KubeError(Failure.UNREACHABLE, "no controller leads")
         pod = lease.holder.rpartition("_")[0]
         if pod == socket.gethostname():
-            return _here(f"127.0.0.1:{self.port}")
+            return lease.holder, _here(f"127.0.0.1:{self.port}")
         from dnatctl.kube import forward
 
-        return forward.get(self.client.api, namespace, pod, self.port, "/status")
+        return "", forward.get(self.client.api, namespace, pod, self.port, "/status")
 
 
 LIKELY = ("dnatctl-system", "kube-system")

@@ -26,6 +26,13 @@ COLOURS = {
     LinkState.UNKNOWN: "blue",
 }
 
+WORDS_FOR_PODS = ("po", "pod", "pods")
+WORKLOADS = {
+    *("deploy", "deployment", "deployments", "rs", "replicaset", "replicasets"),
+    *("sts", "statefulset", "statefulsets", "ds", "daemonset", "daemonsets", "job", "jobs"),
+}
+"""As kubectl takes them before a slash, where this command takes a namespace."""
+
 
 @click.command("explain")
 @click.argument("pod")
@@ -33,10 +40,15 @@ COLOURS = {
 def explain_(it: Asking, pod: str) -> None:
     """Follow POD from its annotations to the public address, and say what it hangs on.
 
-    POD is a name, or NAMESPACE/NAME. It works for pods that dnatctl never heard of. Exits with 1 if
-    the pod is not reachable.
+    POD is a name, pod/NAME, or NAMESPACE/NAME. It works for pods that dnatctl never heard of. Exits
+    with 1 if the pod is not reachable.
     """
     namespace, _, name = pod.rpartition("/")
+    if namespace in WORDS_FOR_PODS:
+        namespace = ""
+    elif namespace in WORKLOADS:
+        whose = f"kubectl get pods -n {it.namespace}"
+        raise click.UsageError(f"{pod} is no pod: name one of its pods ({whose} lists them)")
     found = explain(_facts(it, Key(namespace or it.namespace, name)))
     if it.output in ("json", "yaml"):
         links = [asdict(link) for link in found.links]

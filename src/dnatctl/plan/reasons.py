@@ -141,7 +141,8 @@ REASONS: Final[dict[str, Reason]] = {
         _BOTH,
         "The cloud refuses the entry, or accepts it again and again and does not make it; the text"
         " quotes it.",
-        "Do what the text says, often: grant the RAM action it names.",
+        "Do what the text says: grant the RAM action it names; where the pod's IP is outside the"
+        " VPC, DNAT cannot reach it.",
     ),
     "PodDNATRefused": Reason(
         _BOTH,

@@ -14,6 +14,7 @@ from dnatctl.model import MOST_PORTS, PortRange
 from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT
 from dnatctl.orders import Orders
 from dnatctl.plan.exposure import Ask, Exposure, Rules, read_exposure
+from dnatctl.plan.reasons import REASONS
 from dnatctl.status.document import PortStatus, RulesInForce, State, StatusDocument
 from dnatctl.status.near import OwnerNotes, misses
 from dnatctl.times import parse_time
@@ -30,13 +31,17 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One link. `mend`: what to do, a whole sentence. `since`: RFC 3339, "" if not known."""
+    """One link. `mend`: what to do, a whole sentence. `since`: RFC 3339, "" if not known.
+
+    `reason`: the one of `REASONS` that is told of the pod, which has a mend of its own.
+    """
 
     name: str
     standing: LinkState
     text: str
     mend: str = ""
     since: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,14 @@ def explain(facts: PodFacts) -> Explanation:
 
 
 def _sentence(link: Link) -> str:
-    return f"{link.text}. {link.mend}" if link.mend else f"{link.text}."
+    known = REASONS.get(link.reason)
+    mend = link.mend or (known.mend if known else "")
+    return " ".join(_stop(text) for text in (link.text, mend) if text)
+
+
+def _stop(text: str) -> str:
+    """As a sentence ends."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _happy_end(facts: PodFacts) -> str:
@@ -176,9 +188,9 @@ def _asks(facts: PodFacts, exposure: Exposure) -> Link:
         return Link("annotations", LinkState.GOOD, _asked(exposure))
     found = list(misses(facts.annotations, facts.labels, facts.owners))
     if found:
-        first, *more = found
         text = "The pod does not ask to be exposed, though somebody seems to have meant it"
-        return Link("annotations", LinkState.WRONG, text, "; ".join([_upper(first), *more]) + ".")
+        mend = " ".join(_stop(_upper(each)) for each in found)
+        return Link("annotations", LinkState.WRONG, text, mend)
     return Link(
         "annotations",
         LinkState.WRONG,
@@ -197,7 +209,8 @@ def _asked(exposure: Exposure) -> str:
 
 def _allowed(facts: PodFacts, exposure: Exposure) -> Link:
     if exposure.problem is not None:
-        return Link("rules", LinkState.WRONG, _upper(exposure.problem.text).rstrip("."))
+        problem = exposure.problem
+        return Link("rules", LinkState.WRONG, _upper(problem.text), reason=problem.reason)
     if facts.status is None:
         return Link("rules", LinkState.UNKNOWN, "the leader was not asked which namespaces may")
     return Link("rules", LinkState.GOOD, "the configuration allows it")
@@ -274,10 +287,12 @@ def _claim(facts: PodFacts, exposure: Exposure) -> Link:
 def _no_claim(facts: PodFacts) -> Link:
     for waiter in facts.status.waiting if facts.status else ():
         if waiter.pod == str(facts.key):
-            return Link("claim", LinkState.WAITS, _upper(waiter.message), since=waiter.since)
+            text, reason = _upper(waiter.message), waiter.reason
+            return Link("claim", LinkState.WAITS, text, since=waiter.since, reason=reason)
     told = facts.pod.condition if facts.pod else None
     if told is not None and told.status != "True":
-        return Link("claim", LinkState.WAITS, _upper(told.message), since=told.since)
+        text, reason = _upper(told.message), told.reason
+        return Link("claim", LinkState.WAITS, text, since=told.since, reason=reason)
     return Link("claim", LinkState.WAITS, "Nothing is claimed for the pod yet")
 
 
@@ -296,9 +311,8 @@ def _entries(facts: PodFacts, exposure: Exposure) -> Link:
     backlog = _backlog(facts.status, record.spec.gateway_id)
     text = f"{len(waits)} of {len(ports)} entries are not usable yet; {backlog}"
     if told is not None and told.status != "True" and told.message:
-        return Link(
-            "entries", LinkState.WAITS, f"{_upper(told.message)} ({text})", since=told.since
-        )
+        text, reason = f"{_upper(told.message)} ({text})", told.reason
+        return Link("entries", LinkState.WAITS, text, since=told.since, reason=reason)
     return Link("entries", LinkState.WAITS, text)
 
 
@@ -328,10 +342,9 @@ def _published(facts: PodFacts, exposure: Exposure) -> Link:
     listed = len(record.status.entries)
     if listed < wanted:
         why = f": {told.message}" if told and told.message else ""
-        since = told.since if told else ""
-        return Link(
-            "status", LinkState.WAITS, f"{listed} of {wanted} ports are usable{why}", "", since
-        )
+        since, reason = (told.since, told.reason) if told else ("", "")
+        text = f"{listed} of {wanted} ports are usable{why}"
+        return Link("status", LinkState.WAITS, text, since=since, reason=reason)
     since = told.since if told else ""
     return Link(
         "status", LinkState.GOOD, f"listed as usable: {wanted} of {wanted} ports", since=since

@@ -12,7 +12,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from dnatctl.cli.asking import Asking
 from dnatctl.cli.main import cli
+from dnatctl.kube.lease_record import LeaseRecord
 from tests.support.stage import NAMESPACE, PREFIX, Stage, eventually, stage
 
 LEADER = "dnatctl-0"
@@ -173,8 +175,30 @@ class TestStatus:
         assert "the leader does not answer" in result.stderr
         assert "dnatctl list" in result.stderr
 
+    def test_another_controller_on_this_machine_is_not_taken_for_the_leader(
+        self, it: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("socket.gethostname", lambda: LEADER)
+        assert asked(it, "status").exit_code == 0
+
+        other = LeaseRecord({}, {"holderIdentity": f"{LEADER}_2"})
+        monkeypatch.setattr(Asking, "lease", lambda _: (NAMESPACE, other))
+        result = asked(it, "status")
+
+        assert result.exit_code == 1
+        assert f"{LEADER}_1 of cluster" in result.stderr
+        assert f"answers, and {LEADER}_2 leads" in result.stderr
+
 
 class TestExplain:
+    def test_a_pod_is_named_as_kubectl_does_and_a_workload_is_no_pod(self, it: Stage) -> None:
+        assert asked(it, "explain", "pod/web").exit_code == 0
+
+        result = asked(it, "explain", "deploy/web")
+
+        assert result.exit_code == 2
+        assert "deploy/web is no pod: name one of its pods" in result.stderr
+
     def test_a_pod_that_is_reachable(self, it: Stage) -> None:
         result = asked(it, "explain", "web")
 

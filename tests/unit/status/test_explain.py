@@ -209,7 +209,7 @@ SITUATIONS = {
         facts(status=status(rules=RulesInForce(allow=("web-*",), max_ports_per_pod=32))),
         "rules",
         WRONG,
-        "Namespace games may not expose pods",
+        "in the controller's configuration. Use another namespace, or change `namespaces`",
     ),
     "a namespace without the labels": (
         facts(status=SELECTED, rules=rules_of(SELECTED, lambda _: {"team": "games"})),
@@ -217,7 +217,12 @@ SITUATIONS = {
         WRONG,
         "namespaces.selector is dnat=allowed",
     ),
-    "the host's network": (facts(changed(POD, host_network=True)), "rules", WRONG, "hostNetwork"),
+    "the host's network": (
+        facts(changed(POD, host_network=True)),
+        "rules",
+        WRONG,
+        "from its neighbours. Take `hostNetwork` off the pod.",
+    ),
     "a virtual node": (facts(changed(POD, virtual=True)), "rules", WRONG, "virtual nodes"),
     "IPv6 only": (facts(changed(POD, ips=("fd00::1",))), "rules", WRONG, "no IPv4 address"),
     "outside of vpcCIDRs": (
@@ -294,7 +299,7 @@ SITUATIONS = {
         ),
         "entries",
         WAITS,
-        "grant vpc:CreateForwardEntry",
+        "not usable yet; 7 writes wait for the table of ngw-1). Do what",
     ),
     "not listed, and no leader to ask": (
         facts(record=not_ready("EntriesPending", "0 of 1 ports are reachable"), status=None),
@@ -323,6 +328,13 @@ def test_the_chain_ends_where_it_breaks_and_names_the_mend(
     assert sentence in found.sentence
     assert not found.reachable
     assert all(link.standing in (LinkState.GOOD, LinkState.UNKNOWN) for link in found.links[:-1])
+
+
+def test_each_near_miss_is_a_sentence_of_its_own() -> None:
+    near = {"k8s.aliyun.com/pod-dnats": "", "k8s.aliyun.com/pod-dnat-expose-ports": "80"}
+    sentence = explain(facts(changed(POD, annotations={}), annotations=near)).sentence
+    assert "did you mean k8s.aliyun.com/pod-dnat? The pod has the annotation" in sentence
+    assert sentence.endswith("did you mean k8s.aliyun.com/pod-dnat-expose-port?")
 
 
 def test_a_chain_that_holds_says_where_the_pod_is_reached() -> None:
