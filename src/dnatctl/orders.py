@@ -24,6 +24,16 @@ EIP = "eip"
 GATEWAY = "gateway"
 POD = "pod"
 
+READ_EVERY_S = 5.0
+"""Between two readings by the leader: so long after it was given at most an order is heeded."""
+
+_PODS = ("po", "pod", "pods")
+_WORKLOADS = {
+    *("deploy", "deployment", "deployments", "rs", "replicaset", "replicasets"),
+    *("sts", "statefulset", "statefulsets", "ds", "daemonset", "daemonsets", "job", "jobs"),
+}
+"""As kubectl takes them before a slash, where we take a namespace."""
+
 Level = Literal["debug", "info", "warning", "error"]
 
 
@@ -148,7 +158,21 @@ def target_of(text: str, namespace: str) -> str:
         pass
     if text.startswith("ngw-"):
         return f"{GATEWAY}/{text}"
+    where, name = pod_of(text)
+    return f"{POD}/{where or namespace}/{name}"
+
+
+def pod_of(text: str) -> tuple[str, str]:
+    """Namespace, "" if none is named, and name of the pod that a person means: NAME, pod/NAME or
+    NAMESPACE/NAME.
+
+    Raises ValueError where it is none.
+    """
     where, _, name = text.rpartition("/")
+    if where in _PODS:
+        where = ""
+    if where in _WORKLOADS:
+        raise ValueError(f"{text!r} is a workload: name one of its pods (kubectl get pods)")
     if not name or "/" in where:
         raise ValueError(f"{text!r} is no IP, no gateway (ngw-...) and no pod")
-    return f"{POD}/{where or namespace}/{name}"
+    return where, name

@@ -13,6 +13,7 @@ import click
 from dnatctl.cli.asking import Asking, asking, colours, give_document, now
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
+from dnatctl.orders import pod_of
 from dnatctl.status.explain import Explanation, Lead, Link, LinkState, PodFacts, explain, rules_of
 
 if TYPE_CHECKING:
@@ -26,13 +27,6 @@ COLOURS = {
     LinkState.UNKNOWN: "blue",
 }
 
-WORDS_FOR_PODS = ("po", "pod", "pods")
-WORKLOADS = {
-    *("deploy", "deployment", "deployments", "rs", "replicaset", "replicasets"),
-    *("sts", "statefulset", "statefulsets", "ds", "daemonset", "daemonsets", "job", "jobs"),
-}
-"""As kubectl takes them before a slash, where this command takes a namespace."""
-
 
 @click.command("explain")
 @click.argument("pod")
@@ -43,12 +37,10 @@ def explain_(it: Asking, pod: str) -> None:
     POD is a name, pod/NAME, or NAMESPACE/NAME. It works for pods that dnatctl never heard of. Exits
     with 1 if the pod is not reachable.
     """
-    namespace, _, name = pod.rpartition("/")
-    if namespace in WORDS_FOR_PODS:
-        namespace = ""
-    elif namespace in WORKLOADS:
-        whose = f"kubectl get pods -n {it.namespace}"
-        raise click.UsageError(f"{pod} is no pod: name one of its pods ({whose} lists them)")
+    try:
+        namespace, name = pod_of(pod)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     found = explain(_facts(it, Key(namespace or it.namespace, name)))
     if it.output in ("json", "yaml"):
         links = [asdict(link) for link in found.links]

@@ -14,7 +14,18 @@ import click
 
 from dnatctl.cli.asking import LIKELY, Asking, F, aside, asking, now
 from dnatctl.config.types import parse_duration
-from dnatctl.orders import ALL, EIP, GATEWAY, POD, Level, Order, OrderKind, target_of
+from dnatctl.kube.errors import KubeError
+from dnatctl.orders import (
+    ALL,
+    EIP,
+    GATEWAY,
+    POD,
+    READ_EVERY_S,
+    Level,
+    Order,
+    OrderKind,
+    target_of,
+)
 from dnatctl.times import format_time
 
 if TYPE_CHECKING:
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 LOOK_S = 2.0
 """Between two looks at who is still there."""
 
+HEEDED: Final = f"(a controller at work heeds it within {READ_EVERY_S:.0f} s)"
 LONGEST_S: Final = 86400.0
 USUAL: Final = "default"
 """In place of a level: that which all else is logged from."""
@@ -84,6 +96,8 @@ def drain(it: Asking, target: str, wait: bool) -> None:
     """
     _give(it, Order(OrderKind.DRAIN, target, format_time(now()), by=_me()))
     click.echo(f"{target}: nothing new is put there")
+    aside(HEEDED)
+    _doubt(it, target)
     try:
         _watch(it, target, wait=wait)
     except KeyboardInterrupt:
@@ -101,12 +115,12 @@ def undrain(it: Asking, target: str) -> None:
 
 
 @click.command()
-@click.argument("target", type=_TargetType(GATEWAY, POD), required=False)
+@click.argument("target", type=_TargetType(GATEWAY, POD, ALL), required=False)
 @click.option("--all", "everything", is_flag=True, help="All that the controller does.")
 @_for("1h")
 @asking(all_namespaces=False)
 def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> None:
-    """Change nothing of a pod's (TARGET: its name), on a gateway (ngw-...), or at all (--all).
+    """Change nothing of a pod's (TARGET: its name), on a gateway (ngw-...), or at all (all).
 
     What is there stays as it is, also where it is wrong by now: an entry of a pod that has ended
     leads to whoever gets its IP. So it has an end. `dnatctl resume` ends it sooner.
@@ -115,13 +129,15 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
     order = _ending(OrderKind.PAUSE, chosen, seconds)
     _give(it, order)
     click.echo(str(order))
+    aside(HEEDED)
+    _doubt(it, order.target)
     _, _, name = order.target.partition(f"{POD}/")
     if name and name not in {str(record.key) for record in it.all_records()}:
         aside(f"(there is no PodDNAT {name} at present)")
 
 
 @click.command()
-@click.argument("target", type=_TargetType(GATEWAY, POD), required=False)
+@click.argument("target", type=_TargetType(GATEWAY, POD, ALL), required=False)
 @click.option("--all", "everything", is_flag=True, help="End the pause of everything.")
 @asking(all_namespaces=False)
 def resume(it: Asking, target: str | None, everything: bool) -> None:
@@ -192,6 +208,21 @@ def _there(it: Asking, target: str) -> Iterator[PodDNAT]:
         (lambda r: r.spec.external_ip) if kind == EIP else (lambda r: r.spec.gateway_id)
     )
     return (record for record in it.all_records() if place(record) == name)
+
+
+def _doubt(it: Asking, target: str) -> None:
+    """Say so where the leader answers and knows no such EIP or gateway."""
+    kind, _, name = target.partition("/")
+    if kind not in (EIP, GATEWAY):
+        return
+    try:
+        gateways = it.status().gateways
+    except KubeError:
+        return
+    ids = {gateway.id for gateway in gateways}
+    known = ids if kind == GATEWAY else {eip.ip for each in gateways for eip in each.eips}
+    if name not in known:
+        aside(f"(dnatctl uses no {kind} {name} at present; there are {', '.join(sorted(known))})")
 
 
 def _give(it: Asking, order: Order) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from dnatctl.cli.asking import Asking, aside, asking, give
 from dnatctl.model import Endpoint, PortRange, Protocol
 from dnatctl.status.who import holders
+
+if TYPE_CHECKING:
+    from dnatctl.status.document import StatusDocument
 
 HEAD = ("ENDPOINT", "WHAT", "WHO", "SINCE", "UNTIL", "NOTE")
 
@@ -52,5 +56,12 @@ def who(it: Asking, endpoint: tuple[Endpoint, ...]) -> None:
     if status is not None and status.history_since:
         aside(f"(remembered since {status.history_since})")
     if not found:
-        aside("nobody has it, as far as is known")
+        aside(f"nobody has it, as far as is known{_elsewhere(endpoint, status)}")
         sys.exit(1)
+
+
+def _elsewhere(endpoint: tuple[Endpoint, ...], status: StatusDocument | None) -> str:
+    """What to tell of an IP that is none of those in use, mistyped perhaps."""
+    known = {eip.ip for each in status.gateways for eip in each.eips} if status else set()
+    strange = known.isdisjoint(each.ip for each in endpoint)
+    return f": dnatctl uses only {', '.join(sorted(known))}" if known and strange else ""

@@ -138,6 +138,13 @@ class TestWho:
 
         assert result.exit_code == 1
         assert "nobody has it" in result.stderr
+        assert "dnatctl uses" not in result.stderr
+
+    def test_an_ip_that_is_none_of_those_in_use_is_told_to_be_one(self, it: Stage) -> None:
+        result = asked(it, "who", "8.8.8.8:53")
+
+        assert result.exit_code == 1
+        assert "dnatctl uses only 203.0.113.1, 203.0.113.2" in result.stderr
 
     @pytest.mark.parametrize("text", ["web", "1.2.3.4", "1.2.3:80", "1.2.3.4:0", "1.2.3.4:80/sctp"])
     def test_what_is_no_endpoint_is_refused_with_an_example(self, it: Stage, text: str) -> None:
@@ -190,6 +197,40 @@ class TestStatus:
         assert f"answers, and {LEADER}_2 leads" in result.stderr
 
 
+class TestOrders:
+    @pytest.mark.parametrize(("target", "known"), [("9.9.9.9", "203.0.113.1"), ("ngw-0", "ngw-")])
+    def test_a_drain_of_what_is_not_in_use_is_given_and_doubted(
+        self, it: Stage, target: str, known: str
+    ) -> None:
+        result = asked(it, "drain", "--no-wait", target)
+        assert asked(it, "undrain", target).exit_code == 0
+
+        assert result.exit_code == 0
+        assert f"{target} at present; there are {known}" in result.stderr
+        assert "heeds it within 5 s" in result.stderr
+
+    def test_one_of_those_in_use_is_not_doubted(self, it: Stage) -> None:
+        result = asked(it, "drain", "--no-wait", "203.0.113.2")
+        assert asked(it, "undrain", "203.0.113.2").exit_code == 0
+
+        assert "at present" not in result.stderr
+
+    def test_all_is_everything_and_no_pod_of_that_name(self, it: Stage) -> None:
+        paused, resumed = asked(it, "pause", "all", "--for", "1s"), asked(it, "resume", "all")
+
+        assert paused.stdout.startswith("all is paused until")
+        assert resumed.stdout == "all: goes on\n"
+
+    def test_a_pod_is_named_as_kubectl_does_and_a_workload_is_no_pod(self, it: Stage) -> None:
+        assert asked(it, "pause", "pod/web", "--for", "1s").stdout.startswith("pod/games/web is")
+        assert asked(it, "resume", "pod/web").exit_code == 0
+
+        result = asked(it, "pause", "deploy/web")
+
+        assert result.exit_code == 2
+        assert "name one of its pods" in result.stderr
+
+
 class TestExplain:
     def test_a_pod_is_named_as_kubectl_does_and_a_workload_is_no_pod(self, it: Stage) -> None:
         assert asked(it, "explain", "pod/web").exit_code == 0
@@ -197,7 +238,7 @@ class TestExplain:
         result = asked(it, "explain", "deploy/web")
 
         assert result.exit_code == 2
-        assert "deploy/web is no pod: name one of its pods" in result.stderr
+        assert "name one of its pods" in result.stderr
 
     def test_a_pod_that_is_reachable(self, it: Stage) -> None:
         result = asked(it, "explain", "web")

@@ -11,12 +11,9 @@ from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.orders import OrdersApi
 from dnatctl.loop import Loop
-from dnatctl.orders import Orders
+from dnatctl.orders import READ_EVERY_S, Orders
 
 log = structlog.get_logger(__name__)
-
-LOOK_S = 5.0
-"""Between two readings: so long after it was given at most an order is heeded."""
 
 
 class OrderKeeper:
@@ -78,4 +75,4 @@ class OrderKeeper:
 
     def _step(self) -> float:
         self.look()
-        return LOOK_S
+        return READ_EVERY_S
