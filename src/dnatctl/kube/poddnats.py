@@ -67,7 +67,11 @@ def served_version(client: KubeClient) -> str:
             raise
         if any(resource.name == "poddnats" for resource in served):
             return version
-    raise KubeError(Failure.NOT_FOUND, f"the cluster has no poddnats.{GROUP}: its CRD is missing")
+    wanted = " nor ".join(VERSIONS)
+    why = (
+        f"the cluster serves poddnats.{GROUP} neither as {wanted}: their CRD is missing or another"
+    )
+    raise KubeError(Failure.NOT_FOUND, why)
 
 
 class Served:

@@ -240,8 +240,14 @@ def _address(facts: PodFacts, exposure: Exposure) -> Link:
 def _crd(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
     if not facts.served:
-        text = "The cluster serves no PodDNATs: their CRD is not installed"
-        return Link("CRD", LinkState.WRONG, text, "kubectl apply -f manifests/crd/poddnats.yaml")
+        text = (
+            "The cluster serves no PodDNATs that dnatctl can read: their CRD is missing or another"
+        )
+        mend = (
+            "Install it: kubectl apply --server-side --force-conflicts -f"
+            " manifests/chart/crds/poddnats.yaml (Kubernetes before 1.25: -k manifests/crd)."
+        )
+        return Link("CRD", LinkState.WRONG, text, mend)
     return Link("CRD", LinkState.GOOD, "PodDNATs are served")
 
 

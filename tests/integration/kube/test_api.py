@@ -174,6 +174,8 @@ def new_record(spec: PodDNATSpec = SPEC) -> PodDNAT:
 
 def test_v1_is_preferred_where_it_is_served(kube: KubeServer, wire: KubeClient) -> None:
     assert failure_of(served_version, wire) is Failure.NOT_FOUND
+    with pytest.raises(KubeError, match="neither as v1 nor v1beta1"):
+        served_version(wire)
     crd = copy.deepcopy(CRD)
     crd["spec"]["versions"] = [v for v in crd["spec"]["versions"] if v["name"] == "v1beta1"]
     kube.store.create("customresourcedefinitions.apiextensions.k8s.io", crd)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace as changed
 
+from dnatctl.kube.definition import MEND
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import (
     READY,
@@ -232,7 +233,7 @@ SITUATIONS = {
         "is not in vpcCIDRs (10.0.0.0/8)",
     ),
     "no IP yet": (facts(changed(POD, ips=()), None), "address", WAITS, "no IP yet"),
-    "no CRD": (facts(record=None, served=False), "CRD", WRONG, "kubectl apply -f"),
+    "no CRD": (facts(record=None, served=False), "CRD", WRONG, MEND),
     "no controller ever ran": (facts(lead=None, status=None), "controller", WRONG, "ever run"),
     "nobody leads": (
         facts(lead=replace(LEAD, holder=""), status=None),
