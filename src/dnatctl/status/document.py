@@ -7,7 +7,7 @@ while `schema` stays as it is.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -17,6 +17,10 @@ from dnatctl import decoding
 from dnatctl.orders import Order
 
 SCHEMA = "dnatctl/status/v1"
+
+USUAL_QUOTA: Final = 100
+"""Rows that a forward table may have unless the quota was raised
+(https://help.aliyun.com/en/nat-gateway/user-guide/quotas/)."""
 
 
 class State(StrEnum):

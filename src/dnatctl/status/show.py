@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from dnatctl.status.document import EipStatus, GatewayStatus, PortStatus, State, StatusDocument
+from dnatctl.status.document import (
+    USUAL_QUOTA,
+    EipStatus,
+    GatewayStatus,
+    PortStatus,
+    State,
+    StatusDocument,
+)
 from dnatctl.status.table import columns, printable
 from dnatctl.times import parse_time
 
@@ -79,12 +86,11 @@ def _head(status: StatusDocument, now: datetime, paint: Paint) -> Iterator[str]:
 def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[str]:
     table = gateway.table
     rows = table.own + table.foreign + table.orphans
-    limit = "" if table.limit is None else f" of {table.limit}"
     kinds = f"{table.own} ours, {table.foreign} foreign"
     if table.orphans:
         kinds += f", {table.orphans} orphaned"
     zone = f" in {gateway.zone}" if gateway.zone else ""
-    yield f"{gateway.id}{zone}: {rows}{limit} entries ({kinds})"
+    yield f"{gateway.id}{zone}: {rows} entries ({kinds}), {_room(rows, table.limit)}"
     pace = f", busy {table.busy_s:.1f} s a write" if table.busy_s else ""
     doubt = f", {table.in_doubt} unanswered" if table.in_doubt else ""
     yield f"  backlog {table.backlog}{pace}{doubt}; table read {age(table.read_at, now)} ago"
@@ -94,6 +100,17 @@ def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[st
         yield paint(f"  {printable(note)}", None)
     for eip in gateway.eips:
         yield from _eip(eip, gateway, paint)
+
+
+def _room(rows: int, limit: int | None) -> str:
+    """What the table itself takes, however many ports are free."""
+    if limit is not None:
+        return f"room for {max(limit - rows, 0)} more of {limit}"
+    if rows < USUAL_QUOTA:
+        return (
+            f"room for {USUAL_QUOTA - rows} more unless its quota was raised: then set maxEntries"
+        )
+    return "room not known: set maxEntries to its quota"
 
 
 def _eip(eip: EipStatus, gateway: GatewayStatus, paint: Paint) -> Iterator[str]:

@@ -33,6 +33,24 @@ def shown(*ports: PortStatus, first: int = 512, last: int = 1024, **more: object
     return list(lines(status, NOW))
 
 
+@pytest.mark.parametrize(
+    ("rows", "limit", "room"),
+    [
+        (30, 200, "room for 170 more of 200"),
+        (201, 200, "room for 0 more of 200"),
+        (30, None, "room for 70 more unless its quota was raised: then set maxEntries"),
+        (100, None, "room not known: set maxEntries to its quota"),
+    ],
+)
+def test_free_ports_are_no_room_where_the_table_has_none(
+    rows: int, limit: int | None, room: str
+) -> None:
+    gateway = GatewayStatus("ngw-1", 512, 1024, table=TableStatus(own=rows, limit=limit))
+    lease = Leadership(leading=True, identity="a_1")
+    text = list(lines(StatusDocument("", "1.0", "c1", lease, gateways=(gateway,)), NOW))
+    assert f"ngw-1: {rows} entries ({rows} ours, 0 foreign), {room}" in text
+
+
 def cells(text: list[str], protocol: str, first: int) -> str:
     return next(line.split()[2] for line in text if line.split()[:2] == [protocol, str(first)])
 
@@ -71,7 +89,8 @@ def test_a_foreign_entry_covers_all_ports_of_the_pool_that_it_covers() -> None:
 def test_the_table_is_told_in_one_line() -> None:
     text = shown()
 
-    assert "ngw-1 in cn-hangzhou-j: 6 of 100 entries (3 ours, 2 foreign, 1 orphaned)" in text
+    entries = "ngw-1 in cn-hangzhou-j: 6 entries (3 ours, 2 foreign, 1 orphaned)"
+    assert f"{entries}, room for 94 more of 100" in text
     assert any("backlog 4, busy 1.2 s a write" in line for line in text)
     assert text[0] == "dnatctl 1.0, cluster c1: ready, led by a_1 for 5m"
 

@@ -13,12 +13,10 @@ from dnatctl.cloud.operation import Operation
 from dnatctl.config import Config, EntryPolicy, GatewayConfig
 from dnatctl.model import ALL_PORTS, Eni, ForwardEntry, Gateway, NewEntry, PortRange
 from dnatctl.model import Protocol as Transport
+from dnatctl.status.document import USUAL_QUOTA
 from dnatctl.status.findings import Finding, fail, note, ok
 
 CLOUD: Final = "cloud"
-USUAL_QUOTA: Final = 100
-"""Rows that a forward table may have unless the quota was raised
-(https://help.aliyun.com/en/nat-gateway/user-guide/quotas/)."""
 NEARLY: Final = 0.9
 """Share of the rows from which on a table is nearly full."""
 
