@@ -62,6 +62,19 @@ class Process:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def freeze(self) -> None:
+        """Stop the program where it is, and return when it is: until then it may answer yet.
+
+        Raises:
+            ProcessError: it is not running, or goes on.
+        """
+        self.check_alive()
+        self.signal(signal.SIGSTOP)
+        for _ in polls(30):
+            if self._states() == {"T"}:
+                return
+        raise ProcessError(f"{self.name} goes on, in states {self._states()}\n{self.log_tail()}")
+
     def stop(self, *, kill: bool = False, grace: float = 5.0) -> None:
         """End the program, by SIGTERM and after `grace` seconds, or at once, by SIGKILL."""
         if not kill:
@@ -83,6 +96,14 @@ class Process:
     def log_tail(self, size: int = 3000) -> str:
         """The last `size` bytes of the log."""
         return self.log.read_bytes()[-size:].decode(errors="replace") if self.log.exists() else ""
+
+    def _states(self) -> set[str]:
+        """Those of its threads, as /proc has them: T for one that is stopped."""
+        found = set()
+        for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found.add(stat.read_text().rpartition(")")[2].split()[0])
+        return found
 
     @property
     def _pid_file(self) -> Path:

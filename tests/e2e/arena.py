@@ -213,13 +213,18 @@ class Arena:
         return differences(pods, self.records(), self.rows(), CLUSTER)
 
     def at_rest(self, *, seconds: float = 4) -> None:
-        """Wait for a second without a write, then assert that none comes for so many more.
+        """Wait until no write comes for so many seconds: a write at each resync would be no rest.
 
-        They are to include a resync. The lease is renewed all the same.
+        They are to include a resync. A shorter look first would take the pause before a refused
+        write is tried again for rest. The lease is renewed all the same.
         """
-        eventually(lambda: not self._writes_within(1.0), within=30)
-        writes = self._writes_within(seconds)
-        assert not writes, "\n".join(writes)
+
+        def rests() -> bool:
+            writes = self._writes_within(seconds)
+            assert not writes, "\n".join(writes)
+            return True
+
+        eventually(rests, within=60)
 
     def _writes_within(self, seconds: float) -> list[str]:
         called, asked = self.cloud.counters()["calls"], self.control_plane.audit.mark()

@@ -138,8 +138,14 @@ class ControlPlane:
         self._cluster.process("kube-apiserver").stop(kill=kill, grace=3)
 
     def start_apiserver(self) -> None:
-        """Start the API server on the same port and wait until it is ready."""
+        """Start the API server on the same port and wait until it is ready.
+
+        The built-in controllers are started anew: each refused connection doubles the time that
+        their watches wait for the next, up to a minute, and they forget it after two, so that tests
+        which come after would find them asleep.
+        """
         self._cluster.start("kube-apiserver")
+        self.restart_controller_manager()
 
     def restart_controller_manager(self) -> None:
         """Stop and start the built-in controllers, and return when they are healthy."""
@@ -147,8 +153,8 @@ class ControlPlane:
         self._cluster.start("kube-controller-manager")
 
     def pause(self, server: str = "kube-apiserver") -> None:
-        """Freeze a server: connections stay open and nothing is answered."""
-        self._cluster.process(server).signal(signal.SIGSTOP)
+        """Freeze a server: connections stay open and nothing is answered from now on."""
+        self._cluster.process(server).freeze()
 
     def resume(self, server: str = "kube-apiserver") -> None:
         """Undo `pause`."""
