@@ -259,7 +259,7 @@ class Process:
             adopted=self.server.load,
             idle_s=60.0,
         )
-        gateways._threads[GATEWAY] = TableThreads(
+        threads = TableThreads(
             GATEWAY,
             self.views,
             port,
@@ -271,6 +271,7 @@ class Process:
             idle_s=60.0,
             backlog=self.backlog,
         )
+        gateways.fleet.put(GATEWAY, threads)
         gateways._wanted = {
             uid: {GATEWAY}
             for uid, record in self.backlog._records.items()
@@ -282,7 +283,9 @@ class Process:
     @property
     def writer(self) -> TableWriter:
         """The writer of the table."""
-        return self.gateways._threads[GATEWAY].writer
+        writer = self.gateways.fleet.writer(GATEWAY)
+        assert writer is not None
+        return writer
 
     @cached_property
     def sweeper(self) -> Sweeper:

@@ -454,8 +454,8 @@ def _look_again(controller: Controller) -> None:
         return
     began = controller.parts.clock.monotonic()
     gateways = controller.parts.gateways
-    gateways.read_soon()
-    eventually(lambda: gateways.read_since(began), what="tables read anew")
+    gateways.fleet.read_soon()
+    eventually(lambda: gateways.fleet.read_since(began), what="tables read anew")
     controller.parts.signals.resync()
     controller.parts.sweeper.sweep()
 

@@ -155,7 +155,7 @@ class Controller:
         drain = Deadline(self._clock, DRAIN_S)
         self._standing.working = False
         self.parts.queue.shutdown()
-        self.parts.gateways.stop_writers()
+        self.parts.gateways.fleet.stop_writers()
         self.parts.resolver.stop()
         self.parts.orders.stop()
         idle = self.parts.workers.join(drain)

@@ -527,7 +527,7 @@ def test_gateways_that_somebody_invents_cost_little_and_hold_up_nobody() -> None
         it.ready("web")
         eventually(lambda: not [r for r in it.records() if r["metadata"]["name"] in names])
         gateways = running.controller.parts.gateways
-        assert gateways.writer(foreign) is None
+        assert gateways.fleet.writer(foreign) is None
         assert not [note for note in gateways.notes() if "invented" in note]
         eventually(lambda: set(running.controller.parts.views.gateways) == {pool[0]["natgwId"]})
         assert row in {r["entry_id"] for r in it.rows()}

@@ -71,7 +71,7 @@ def swept(running: Running, times: int = 3) -> None:
     controller = running.controller
     for _ in range(times):
         before = controller.parts.views.table(TABLE).generation
-        controller.parts.gateways.poller(TABLE).read_soon()
+        controller.parts.gateways.fleet.poller(TABLE).read_soon()
         eventually(lambda b=before: controller.parts.views.table(TABLE).generation > b)
         controller.parts.sweeper.sweep()
 

@@ -91,7 +91,7 @@ def test_a_cycle_deletes_no_more_than_its_budget() -> None:
         controller = running.controller
         controller.parts.sweeper.sweep()
         for left in (4, 1, 0):
-            read_again(controller.parts.views, controller.parts.gateways.poller(TABLE))
+            read_again(controller.parts.views, controller.parts.gateways.fleet.poller(TABLE))
             controller.parts.sweeper.sweep()
             eventually(lambda left=left: len(it.rows()) <= left)
             it.quiet()

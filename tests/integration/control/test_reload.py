@@ -125,7 +125,7 @@ class TestGateway:
             two.gone(name)
         parts = two.running[0].controller.parts
         eventually(lambda: (parts.gateways.describe_soon(), FIRST not in shown(two))[1])
-        assert parts.gateways.poller(FIRST) is None
+        assert parts.gateways.fleet.poller(FIRST) is None
         assert gateways_of(two) == {SECOND}
 
     def test_one_that_left_and_comes_back_serves_again(self, two: Stage) -> None:

@@ -35,7 +35,7 @@ def test_an_action_that_is_taken_away_is_named_until_it_is_granted(it: Stage, ac
     it.pod("after")
 
     def read_again() -> bool:
-        it.running[0].controller.parts.gateways.read_soon()
+        it.running[0].controller.parts.gateways.fleet.read_soon()
         return any(action in note for note in notes(it))
 
     eventually(read_again, what=lambda: f"{action} in {notes(it)}")

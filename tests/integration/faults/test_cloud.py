@@ -161,7 +161,7 @@ def test_pages_that_shift_while_they_are_read_never_read_as_deleted() -> None:
             it.ready(f"web-{n}")
         it.quiet()
         before = it.writes()
-        poller = running.controller.parts.gateways.poller(GATEWAY)
+        poller = running.controller.parts.gateways.fleet.poller(GATEWAY)
         until = time.monotonic() + 3.0
         ids = [str(row["entry_id"]) for row in it.rows() if row["name"] == "terraform"]
         n = 0

@@ -82,7 +82,8 @@ class Place:
             unanswered=lambda uid: self.unanswered,
         )
         nothing: Any = None
-        gateways: Any = SimpleNamespace(writer=lambda _id: writer, writers_for=lambda _: [writer])
+        fleet = SimpleNamespace(writer=lambda _id: writer)
+        gateways: Any = SimpleNamespace(fleet=fleet, writers_for=lambda _: [writer])
         self.lookout = Lookout(
             self.views,
             self.pods,

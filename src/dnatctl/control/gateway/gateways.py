@@ -16,8 +16,8 @@ from dnatctl.clock import Deadline
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.first_reads import FirstReads
+from dnatctl.control.gateway.fleet import Fleet
 from dnatctl.control.gateway.listener import Listener
-from dnatctl.control.gateway.poller import TablePoller
 from dnatctl.control.gateway.remains import Remains
 from dnatctl.control.gateway.rounds import Rounds
 from dnatctl.control.gateway.threads import TableThreads
@@ -68,8 +68,7 @@ class Gateways:
         self._idle_s = idle_s
         self._longest_idle_s = longest_idle_s
         self._first_reads = FirstReads()
-        self._threads: dict[str, TableThreads] = {}
-        self._ended: list[TableThreads] = []
+        self.fleet = Fleet()
         self._wanted: dict[str, set[str]] = {}
         """Gateways on which something is wanted, by the UID of the PodDNAT."""
         self._asked: dict[str, set[str]] = {}
@@ -85,22 +84,12 @@ class Gateways:
         """Start describing."""
         self._loop.start()
 
-    def stop_writers(self) -> None:
-        """Send no more writes."""
-        for threads in list(self._threads.values()):
-            threads.writer.stop()
-
     def stop(self, deadline: Deadline) -> bool:
         """Stop everything and wait for it; whether no write is under way any more."""
         self._loop.stop()
-        self.stop_writers()
-        for threads in list(self._threads.values()):
-            threads.poller.stop()
+        self.fleet.stop()
         self._loop.join(deadline.left)
-        every = [*self._threads.values(), *self._ended]
-        for threads in every:
-            threads.poller.join(deadline.left)
-        return all(threads.writer.join(deadline.left) for threads in every)
+        return self.fleet.join(deadline)
 
     def describe_soon(self, gateway_id: str = "") -> None:
         """That gateway or one of its EIPs is not as it was described; without an ID, any may be."""
@@ -111,43 +100,19 @@ class Gateways:
                 self._rounds.doubt_all()
         self._loop.wake()
 
-    def writer(self, gateway_id: str) -> TableWriter | None:
-        """The writer of that gateway's table."""
-        threads = self._threads.get(gateway_id)
-        return threads.writer if threads else None
-
-    def poller(self, gateway_id: str) -> TablePoller | None:
-        """The poller of that gateway's table."""
-        threads = self._threads.get(gateway_id)
-        return threads.poller if threads else None
-
-    def writers(self) -> list[TableWriter]:
-        """All writers."""
-        return [threads.writer for threads in list(self._threads.values())]
-
     def writers_for(self, uid: str) -> list[TableWriter]:
         """Those that were ever handed writes for that PodDNAT: the others know of none."""
         with self._views.lock:
             asked = sorted(self._asked.get(uid, ()))
-        return [writer for i in asked if (writer := self.writer(i)) is not None]
+        return [writer for i in asked if (writer := self.fleet.writer(i)) is not None]
 
     def busy(self) -> str:
         """What is being done to tables now; "" at rest."""
-        if any(writer.busy() for writer in self.writers()):
+        if any(writer.busy() for writer in self.fleet.writers()):
             return "writes are sent"
         if any(table.in_flux() for table in list(self._views.tables.values())):
             return "tables are settling"
         return ""
-
-    def read_soon(self) -> None:
-        """Read every table anew."""
-        for threads in list(self._threads.values()):
-            threads.poller.read_soon()
-
-    def read_since(self, then: float) -> bool:
-        """Whether every table that can be read has been read since then (monotonic)."""
-        pollers = [threads.poller for threads in list(self._threads.values())]
-        return all(poller.last_pass >= then or poller.failing for poller in pollers)
 
     def ready(self) -> bool:
         """Whether every table that can be read has been read once."""
@@ -157,15 +122,16 @@ class Gateways:
         """Whether some table has been read once, and so its gateway can serve; or none can be."""
         if self.ready():
             return True
-        return any(self._views.table(i).read_once for i in list(self._threads))
+        return any(self._views.table(i).read_once for i in self.fleet.ids())
 
     def unread(self) -> list[str]:
         """Gateways whose table has not been read and may still be, soon."""
         return [
             gateway_id
-            for gateway_id, threads in list(self._threads.items())
+            for gateway_id in self.fleet.ids()
             if not self._views.table(gateway_id).read_once
-            and threads.poller.failing < UNREADABLE_AFTER
+            and (poller := self.fleet.poller(gateway_id)) is not None
+            and poller.failing < UNREADABLE_AFTER
         ]
 
     # --- what workers want
@@ -179,7 +145,7 @@ class Gateways:
             if self._views.records.key_of(uid) is None:
                 return  # gone since it was looked at: nobody would ever take this back
             for gateway_id in self._wanted.pop(uid, set()) | by_gateway.keys():
-                writer = self.writer(gateway_id)
+                writer = self.fleet.writer(gateway_id)
                 if writer is not None:
                     writer.want(uid, key.namespace, by_gateway.get(gateway_id, ()))
             if by_gateway:
@@ -192,7 +158,7 @@ class Gateways:
         if key is None:
             self.remains.in_the_way(uid)
             return
-        for writer in self.writers():
+        for writer in self.fleet.writers():
             writer.expedite(uid)
         self._listener.changed(key)
 
@@ -252,13 +218,13 @@ class Gateways:
         with self._views.lock:
             offered = {offer.gateway_id for offer in self._views.pool.offers()}
             claimed = {spec.gateway_id for spec in self._views.pool.claims().values()} - {""}
-        known = offered | (claimed & self._threads.keys())
+        known = offered | (claimed & set(self.fleet.ids()))
         return known, claimed - known
 
     def _forget(self, wanted: set[str]) -> None:
         """Let go of what nobody names any more, and of which nothing is left."""
         with self._views.lock:
-            for gateway_id in self._views.gateways.keys() - wanted - self._threads.keys():
+            for gateway_id in self._views.gateways.keys() - wanted - set(self.fleet.ids()):
                 del self._views.gateways[gateway_id]
                 self._views.tables.pop(gateway_id, None)
 
@@ -266,15 +232,12 @@ class Gateways:
         """Look no more after gateways that have left the configuration and are empty."""
         with self._views.lock:
             for gateway_id in self._views.pool.emptied():
-                threads = self._threads.get(gateway_id)
-                if threads is not None and threads.writer.busy():
+                writer = self.fleet.writer(gateway_id)
+                if writer is not None and writer.busy():
                     continue
                 log.info("gateway has left the pool", gateway=gateway_id)
                 self._views.pool.drop(gateway_id)
-                if threads is not None:
-                    threads.writer.stop()
-                    threads.poller.stop()
-                    self._ended.append(self._threads.pop(gateway_id))
+                self.fleet.dismiss(gateway_id)
 
     def _describe(self) -> None:
         self._let_go()
@@ -312,7 +275,7 @@ class Gateways:
         self._described = True
 
     def _has_no_table(self, gateway_id: str) -> bool:
-        poller = self.poller(gateway_id)
+        poller = self.fleet.poller(gateway_id)
         if poller is None:
             return True
         if not poller.missing:
@@ -330,7 +293,7 @@ class Gateways:
 
     def _heard(self, gateway: Gateway) -> None:
         """One is described while others are not yet: its table can be read meanwhile."""
-        if not gateway.absent and gateway.gateway_id not in self._threads:
+        if not gateway.absent and gateway.gateway_id not in self.fleet:
             with self._views.lock:
                 self._views.absent -= {gateway.gateway_id}
             self._take_in(gateway)
@@ -355,7 +318,7 @@ class Gateways:
             self._views.pool.describe(
                 gateway.gateway_id, gateway.eips, gateway.problem, gateway.zone_id
             )
-        if gateway.table_id and gateway.gateway_id not in self._threads and self._is_ours(gateway):
+        if gateway.table_id and gateway.gateway_id not in self.fleet and self._is_ours(gateway):
             self._begin(gateway.gateway_id)
         outages = self._views.take_outages(gateway)
         if before != gateway or outages:
@@ -407,15 +370,15 @@ class Gateways:
             found = [g for g in self._views.gateways.values() if g.gateway_id in known]
             leaving = {i: why for i in sorted(known) if (why := self._views.pool.why_leaving(i))}
         bad = [f"[!]gateway {g.gateway_id}: {g.problem}" for g in found if g.problem]
-        at_work = self._threads.copy().items()
-        bad += [f"[!]gateway {i}: {why}" for i, threads in at_work for why in threads.complaints()]
+        bad += [f"[!]gateway {i}: {why}" for i, why in self.fleet.complaints()]
         return [*bad, *(f"[ ]gateway {i}: {why}" for i, why in leaving.items())]
 
     def _begin(self, gateway_id: str) -> None:
         """Adopted rows are known before the table is read, so that none looks foreign."""
         self._views.adopt(self._adopted(gateway_id))
-        self._threads[gateway_id] = self._make_threads(gateway_id)
-        self._threads[gateway_id].start()
+        threads = self._make_threads(gateway_id)
+        self.fleet.put(gateway_id, threads)
+        threads.start()
 
     def _make_threads(self, gateway_id: str) -> TableThreads:
         return TableThreads(

@@ -201,7 +201,7 @@ class Sweeper:
         for orphan in orphans:
             by_owner[orphan.gateway_id, orphan.uid].append(orphan)
         for (gateway_id, uid), rows in by_owner.items():
-            writer = self._gateways.writer(gateway_id)
+            writer = self._gateways.fleet.writer(gateway_id)
             if writer is None:
                 continue
             ids = [row.entry_id for row in rows]

@@ -142,7 +142,10 @@ class Board:
 
     def _table(self, gateway_id: str) -> document.TableStatus:
         counts, clock = self._views.counts(gateway_id), self._views.clock
-        writer, poller = self._gateways.writer(gateway_id), self._gateways.poller(gateway_id)
+        writer, poller = (
+            self._gateways.fleet.writer(gateway_id),
+            self._gateways.fleet.poller(gateway_id),
+        )
         read = poller.last_pass if poller else float("-inf")
         return document.TableStatus(
             own=counts.own,

@@ -333,12 +333,12 @@ class Lookout:
 
     def _refusals(self, record: PodDNAT | None) -> Mapping[NewEntry, Refusal]:
         gateways = self._gateways()
-        writer = gateways.writer(record.spec.gateway_id) if gateways and record else None
+        writer = gateways.fleet.writer(record.spec.gateway_id) if gateways and record else None
         return writer.refusals(record.uid) if writer and record else {}
 
     def _trouble(self, record: PodDNAT | None) -> str:
         gateways = self._gateways()
-        writer = gateways.writer(record.spec.gateway_id) if gateways and record else None
+        writer = gateways.fleet.writer(record.spec.gateway_id) if gateways and record else None
         return writer.trouble() if writer else ""
 
     def _hindrances(self, record: PodDNAT | None) -> Mapping[str, str]:

@@ -119,7 +119,7 @@ class Collector:
         first = {orphan.entry_id for orphan in self._unclaimed()}
         generations = {g: table.generation for g, table in self._views.tables.items()}
         for gateway_id in generations:
-            if (poller := self._gateways.poller(gateway_id)) is not None:
+            if (poller := self._gateways.fleet.poller(gateway_id)) is not None:
                 poller.read_soon()
         self._until(lambda: self._read_since(generations), timeout, self._why_unread)
         return [
@@ -170,7 +170,7 @@ class Collector:
         return all(
             self._views.table(gateway_id).generation > before
             for gateway_id, before in generations.items()
-            if self._gateways.poller(gateway_id) is not None
+            if self._gateways.fleet.poller(gateway_id) is not None
         )
 
     def _why_unread(self) -> str:

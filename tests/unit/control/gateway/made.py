@@ -115,7 +115,7 @@ class AtWork:
             fence=lambda: True,
             idle_s=60.0,
         )
-        self.gateways._threads[GATEWAY] = threads
+        self.gateways.fleet.put(GATEWAY, threads)
         return threads
 
     def record(self, number: int = 1, key: Key = LOBBY, port: int = 600) -> PodDNAT:

@@ -40,7 +40,7 @@ class TestWanting:
 
     def test_a_gateway_that_is_not_at_work_wants_nothing(self, it):
         record = it.stored(it.record())
-        it.gateways._threads.clear()
+        it.gateways.fleet.dismiss(GATEWAY)
         it.gateways.want(record.uid, LOBBY, (create(),))
         assert it.writer.backlog() == 0
 
@@ -48,7 +48,8 @@ class TestWanting:
 class TestPaused:
     @pytest.mark.parametrize("target", ["all", f"gateway/{GATEWAY}"])
     def test_what_was_handed_over_before_is_not_written_meanwhile(self, it, target):
-        threads = it.gateways._threads[GATEWAY] = it.gateways._make_threads(GATEWAY)
+        threads = it.gateways._make_threads(GATEWAY)
+        it.gateways.fleet.put(GATEWAY, threads)
         record = it.stored(it.record())
         it.gateways.want(record.uid, LOBBY, (create(),))
         it.views.order(Orders((Order(OrderKind.PAUSE, target),)))
@@ -59,7 +60,8 @@ class TestPaused:
         assert threads.writer.backlog() == 0
 
     def test_another_gateway_is_no_reason_to_wait(self, it):
-        threads = it.gateways._threads[GATEWAY] = it.gateways._make_threads(GATEWAY)
+        threads = it.gateways._make_threads(GATEWAY)
+        it.gateways.fleet.put(GATEWAY, threads)
         record = it.stored(it.record())
         it.gateways.want(record.uid, LOBBY, (create(),))
         it.views.order(Orders((Order(OrderKind.PAUSE, "gateway/ngw-other"),)))
@@ -133,7 +135,7 @@ class TestDescribed:
 class TestTheBeginning:
     def test_there_is_work_as_soon_as_one_table_is_read(self, it):
         it.gateways._described = True
-        it.gateways._threads["ngw-2"] = it.gateways._make_threads("ngw-2")
+        it.gateways.fleet.put("ngw-2", it.gateways._make_threads("ngw-2"))
         assert not it.gateways.ready()
         assert it.gateways.begun()
 
@@ -144,7 +146,7 @@ class TestTheBeginning:
     def test_a_table_is_read_while_other_gateways_are_still_being_described(self, it):
         begun: list[str] = []
         it.gateways._begin = begun.append
-        it.gateways._threads.clear()
+        it.gateways.fleet.dismiss(GATEWAY)
         it.views.absent = frozenset({GATEWAY})
 
         def described(wanted: object, heard: Callable[[Gateway], None]) -> list[Gateway]:

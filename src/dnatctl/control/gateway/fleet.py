@@ -1,0 +1,89 @@
+"""The threads of all gateways that have some, from their first description to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dnatctl.clock import Deadline
+from dnatctl.control.gateway.poller import TablePoller
+from dnatctl.control.gateway.threads import TableThreads
+from dnatctl.control.gateway.writer import TableWriter
+
+
+class Fleet:
+    """A poller and a writer for each gateway. Put in and taken out by one thread, read by any."""
+
+    def __init__(self) -> None:
+        self._at_work: dict[str, TableThreads] = {}
+        self._ended: list[TableThreads] = []
+
+    def __contains__(self, gateway_id: object) -> bool:
+        return gateway_id in self._at_work
+
+    def ids(self) -> list[str]:
+        """Gateways that have threads."""
+        return list(self._at_work)
+
+    def put(self, gateway_id: str, threads: TableThreads) -> None:
+        """From now on they look after that gateway's table."""
+        self._at_work[gateway_id] = threads
+
+    def dismiss(self, gateway_id: str) -> None:
+        """Stop those of a gateway; `join` waits for them too."""
+        threads = self._at_work.pop(gateway_id, None)
+        if threads is not None:
+            threads.writer.stop()
+            threads.poller.stop()
+            self._ended.append(threads)
+
+    def writer(self, gateway_id: str) -> TableWriter | None:
+        """The writer of that gateway's table."""
+        threads = self._at_work.get(gateway_id)
+        return threads.writer if threads else None
+
+    def poller(self, gateway_id: str) -> TablePoller | None:
+        """The poller of that gateway's table."""
+        threads = self._at_work.get(gateway_id)
+        return threads.poller if threads else None
+
+    def writers(self) -> list[TableWriter]:
+        """All writers."""
+        return [threads.writer for threads in self._all()]
+
+    def stop_writers(self) -> None:
+        """Send no more writes."""
+        for writer in self.writers():
+            writer.stop()
+
+    def stop(self) -> None:
+        """Read and write no more."""
+        self.stop_writers()
+        for threads in self._all():
+            threads.poller.stop()
+
+    def join(self, deadline: Deadline) -> bool:
+        """Wait for what was stopped; whether no write is under way any more."""
+        every = [*self._all(), *self._ended]
+        for threads in every:
+            threads.poller.join(deadline.left)
+        return all(threads.writer.join(deadline.left) for threads in every)
+
+    def read_soon(self) -> None:
+        """Read every table anew."""
+        for threads in self._all():
+            threads.poller.read_soon()
+
+    def read_since(self, then: float) -> bool:
+        """Whether every table that can be read has been read since then (monotonic)."""
+        pollers = [threads.poller for threads in self._all()]
+        return all(poller.last_pass >= then or poller.failing for poller in pollers)
+
+    def complaints(self) -> Iterator[tuple[str, str]]:
+        """Gateways whose table cannot be read or written to, each with why, for people."""
+        for gateway_id in self.ids():
+            threads = self._at_work.get(gateway_id)
+            for why in threads.complaints() if threads else ():
+                yield gateway_id, why
+
+    def _all(self) -> list[TableThreads]:
+        return list(self._at_work.values())

@@ -1,0 +1,83 @@
+"""The threads of all gateways: who is at work, who was dismissed, what has been read."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+import pytest
+
+from dnatctl.clock import Deadline
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.fleet import Fleet
+from tests.unit.control.gateway.made import AtWork
+from tests.unit.table.made import GATEWAY
+
+
+@pytest.fixture
+def it() -> AtWork:
+    return AtWork()
+
+
+@pytest.fixture
+def fleet(it: AtWork) -> Fleet:
+    return it.gateways.fleet
+
+
+def test_what_was_put_in_is_found(fleet, it):
+    assert GATEWAY in fleet
+    assert fleet.ids() == [GATEWAY]
+    assert fleet.writer(GATEWAY) is it.writer
+    assert fleet.poller(GATEWAY) is it.poller
+
+
+def test_a_gateway_without_threads_has_neither(fleet):
+    assert "ngw-other" not in fleet
+    assert fleet.writer("ngw-other") is None
+    assert fleet.poller("ngw-other") is None
+    fleet.dismiss("ngw-other")
+
+
+def test_one_that_was_dismissed_ends_and_is_waited_for(fleet, it):
+    it.threads.start()
+    fleet.dismiss(GATEWAY)
+    assert GATEWAY not in fleet
+    assert fleet.writers() == []
+    assert fleet.join(Deadline(it.clock, 30.0)), "no write is under way"
+    assert not it.writer._loop.running
+    assert not it.poller._loop.running
+
+
+def test_all_end_where_all_are_stopped(fleet, it):
+    it.threads.start()
+    fleet.stop()
+    assert fleet.join(Deadline(it.clock, 30.0))
+    assert not it.writer._loop.running
+    assert not it.poller._loop.running
+
+
+def test_a_table_counts_as_read_from_the_reading_on(fleet, it):
+    now = it.clock.monotonic()
+    assert not fleet.read_since(now)
+    fleet.read_soon()
+    it.poller.step()
+    assert fleet.read_since(now)
+    assert not fleet.read_since(now + 1)
+
+
+def test_nobody_waits_for_a_table_that_cannot_be_read(fleet, it):
+    it.cloud.read_page = refused
+    fleet.read_soon()
+    it.poller.step()
+    assert fleet.read_since(it.clock.monotonic())
+    [(gateway, why)] = fleet.complaints()
+    assert gateway == GATEWAY
+    assert "Forbidden.RAM" in why
+
+
+def test_who_has_nothing_to_complain_of_is_not_named(fleet):
+    assert list(fleet.complaints()) == []
+
+
+def refused(table: str, number: int) -> NoReturn:
+    raise CloudError(Operation.READ_TABLE, ErrorKind.DENIED, code="Forbidden.RAM")
