@@ -61,9 +61,11 @@ class Pool(Holdings):
         return (*gateway.eips.values(), *left)
 
     def hands_out(self, gateway_id: str, ip: str) -> bool:
-        """Whether anything new may be put on that external IP, as far as the configuration goes."""
+        """Whether anything new may be put on that external IP, as far as configuration and drains
+        go."""
         gateway = self._gateways.get(gateway_id)
-        return gateway is not None and gateway.hands_out(ip)
+        offered = gateway is not None and gateway.hands_out(ip)
+        return offered and self.orders.drained(gateway_id, ip) is None
 
     def leaving(self, gateway_id: str) -> int:
         """How many endpoints of the gateway are in use that the configuration offers no more."""

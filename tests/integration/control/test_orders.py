@@ -74,12 +74,13 @@ class TestDrain:
     def test_nothing_new_is_put_there_and_who_is_there_stays(
         self, it: Stage, person: Person
     ) -> None:
-        assert exposed(it, "a", "b", "c", "d") == {FIRST, SECOND}
+        exposed(it, "a", "b", "c", "d")
         before = {name: it.entries(name) for name in "abcd"}
+        drained = ip_of(it, "a")
 
-        person.gives(OrderKind.DRAIN, f"eip/{FIRST}")
+        person.gives(OrderKind.DRAIN, f"eip/{drained}")
 
-        assert exposed(it, "e", "f", "g") == {SECOND}
+        assert exposed(it, "e", "f", "g") == {FIRST, SECOND} - {drained}
         assert {name: it.entries(name) for name in "abcd"} == before
 
     def test_where_all_is_drained_the_pod_is_told_by_whom_and_what_ends_it(
@@ -93,6 +94,26 @@ class TestDrain:
         assert f"{GATEWAY}: is being drained (by ops; dnatctl undrain ends it)" in said
         person.takes_all_back()
         it.ready("web")
+
+    def test_what_is_shown_of_it_is_that_it_takes_nothing(self, it: Stage, person: Person) -> None:
+        person.gives(OrderKind.DRAIN, f"eip/{FIRST}")
+
+        first, second = it.running[0].controller.parts.board.status().gateways[0].eips
+
+        assert first.problem == "it is being drained (by ops; dnatctl undrain ends it)"
+        assert set(first.free.values()) == {0}
+        assert second.problem == ""
+        assert min(second.free.values()) > 0
+
+    @pytest.mark.parametrize(("kind", "back"), [("drain", "undrain"), ("pause", "resume")])
+    def test_of_a_gateway_as_well_that_it_takes_nothing(
+        self, it: Stage, person: Person, kind: str, back: str
+    ) -> None:
+        person.gives(OrderKind(kind), f"gateway/{GATEWAY}")
+
+        gateway = it.running[0].controller.parts.board.status().gateways[0]
+
+        assert gateway.problem.endswith(f"(by ops; dnatctl {back} ends it)")
 
     def test_a_pod_that_is_there_may_have_another_port_there(
         self, it: Stage, person: Person

@@ -124,6 +124,13 @@ class TestDrained:
         assert take(pool, "a", 80) == ["2.2.2.2:600/tcp"]
         assert take(pool, "b", 80) == ["2.2.2.2:601/tcp"]
 
+    @pytest.mark.parametrize("target", ["eip/1.1.1.1", f"gateway/{GATEWAY}"])
+    def test_nothing_of_it_is_said_to_be_free(self, target: str):
+        pool = pool_of(offer(), offer("ngw-2"))
+        pool.orders = Orders((Order(OrderKind.DRAIN, target),))
+        assert not pool.hands_out(GATEWAY, EIP)
+        assert pool.hands_out("ngw-2", "2.2.2.2")
+
     def test_where_there_is_no_other_it_is_told(self):
         pool = pool_of()
         pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))

@@ -134,11 +134,17 @@ class Board:
                 self._eip(offer, eip.ip, eip.problem, ports.get(eip.ip, []))
                 for eip in sorted(pool.eips(gateway_id), key=lambda eip: eip.ip)
             ),
-            problem=pool.problem(gateway_id),
+            problem=pool.problem(gateway_id) or self._ordered(gateway_id),
             leaving=pool.leaving(gateway_id),
             notes=(leaving,) if (leaving := pool.why_leaving(gateway_id)) else (),
             namespaces=offer.namespaces,
         )
+
+    def _ordered(self, gateway_id: str) -> str:
+        """Why nothing new is put there by somebody's order; empty if it may be."""
+        orders = self._views.orders
+        order = orders.drained(gateway_id) or orders.paused(gateway_id)
+        return f"it {order.what}" if order else ""
 
     def _table(self, gateway_id: str) -> document.TableStatus:
         counts, clock = self._views.counts(gateway_id), self._views.clock
@@ -175,6 +181,8 @@ class Board:
         size = len(offer.ports) if offered else 0
         free = {str(p): max(size - len(numbers), 0) for p, numbers in taken.items()}
         why = problem or self._views.outages.why(offer.gateway_id, ip)
+        if not why and (order := self._views.orders.drained("", ip)):
+            why = f"it {order.what}"
         return EipStatus(ip, tuple(sorted(ports, key=_place)), free, why)
 
     def _ports(self, offer: GatewayPool) -> dict[str, list[PortStatus]]:
