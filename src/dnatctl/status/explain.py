@@ -13,7 +13,7 @@ from dnatctl.config import LabelSelector, Namespaces
 from dnatctl.model import MOST_PORTS, PortRange
 from dnatctl.objects import POD_READY, READY, Condition, Key, Pod, PodDNAT
 from dnatctl.orders import Orders
-from dnatctl.plan.exposure import Ask, Exposure, Rules, read_exposure
+from dnatctl.plan.exposure import SWITCH, Ask, Exposure, Rules, read_exposure
 from dnatctl.plan.reasons import REASONS
 from dnatctl.status.document import PortStatus, RulesInForce, State, StatusDocument
 from dnatctl.status.near import OwnerNotes, misses
@@ -77,7 +77,10 @@ class PodFacts:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The links in order, up to and with the first that does not hold, and the end of it all."""
+    """The links in order, up to and with the first that does not hold, and the end of it all.
+
+    A pause holds up nothing that is there: the chain goes on behind it.
+    """
 
     links: tuple[Link, ...]
     sentence: str
@@ -85,7 +88,7 @@ class Explanation:
     @property
     def reachable(self) -> bool:
         """Whether the chain holds to its end."""
-        return all(link.standing is LinkState.GOOD for link in self.links)
+        return all(link.standing is LinkState.GOOD for link in self.links if not _pauses(link))
 
 
 def rules_of(
@@ -127,14 +130,35 @@ def explain(facts: PodFacts) -> Explanation:
     for check in _CHAIN:
         link = check(facts, exposure)
         links.append(link)
-        if link.standing in (LinkState.WRONG, LinkState.WAITS):
-            return Explanation(tuple(links), _sentence(link))
-    return Explanation(tuple(links), _happy_end(facts))
+        if link.standing in _BROKEN and not _pauses(link):
+            break
+    return Explanation(tuple(links), _end(facts, links))
 
 
-def _sentence(link: Link) -> str:
+_BROKEN = (LinkState.WRONG, LinkState.WAITS)
+_ORDERS = "orders"
+_BY_ITSELF = "It goes on by itself: dnatctl status shows what waits, and for what"
+
+
+def _pauses(link: Link) -> bool:
+    return link.name == _ORDERS and link.standing is LinkState.WAITS
+
+
+def _end(facts: PodFacts, links: list[Link]) -> str:
+    """What the last link says; and a pause, where it has not said that itself."""
+    first, last = links[0], links[-1]
+    paused = f" {_stop(first.text)}" if _pauses(first) and last.reason != "Paused" else ""
+    if last.standing in _BROKEN:
+        return _sentence(last, moves=not paused) + paused
+    return _happy_end(facts, links) + paused
+
+
+def _sentence(link: Link, *, moves: bool) -> str:
+    """`moves`: what waits goes on by itself, if nothing is to be done about it."""
     known = REASONS.get(link.reason)
     mend = link.mend or (known.mend if known else "")
+    if not mend and moves and link.standing is LinkState.WAITS and (known or not link.reason):
+        mend = _BY_ITSELF
     return " ".join(_stop(text) for text in (link.text, mend) if text)
 
 
@@ -143,12 +167,14 @@ def _stop(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-def _happy_end(facts: PodFacts) -> str:
+def _happy_end(facts: PodFacts, links: list[Link]) -> str:
     entries = facts.record.status.entries if facts.record else ()
     where = ", ".join(f"{e.endpoint} leads to port {e.internal_port}" for e in entries)
+    doubt = any(link.standing is LinkState.UNKNOWN for link in links)
+    sure = ", as far as the cluster's objects tell" if doubt else ""
     return (
-        f"Reachable: {where}. Where nobody gets through all the same, look at the security group of"
-        " the pod (inbound, that port) and at whether the program listens on 0.0.0.0."
+        f"Reachable{sure}: {where}. Where nobody gets through all the same, look at the security"
+        " group of the pod (inbound, that port) and at whether the program listens on 0.0.0.0."
     )
 
 
@@ -175,10 +201,9 @@ def _exists(facts: PodFacts, exposure: Exposure) -> Link:
 def _away(what: str, record: PodDNAT) -> Link:
     ready = record.status.condition(READY)
     why = f": {ready.message}" if ready and ready.message else ""
-    since = ready.since if ready else ""
-    return Link(
-        "pod", LinkState.WAITS, f"The pod {what}; its PodDNAT is still there{why}", "", since
-    )
+    since, reason = (ready.since, ready.reason) if ready else ("", "")
+    text = f"The pod {what}; its PodDNAT is still there{why}"
+    return Link("pod", LinkState.WAITS, text, since=since, reason=reason)
 
 
 def _asks(facts: PodFacts, exposure: Exposure) -> Link:
@@ -191,6 +216,16 @@ def _asks(facts: PodFacts, exposure: Exposure) -> Link:
         text = "The pod does not ask to be exposed, though somebody seems to have meant it"
         mend = " ".join(_stop(_upper(each)) for each in found)
         return Link("annotations", LinkState.WRONG, text, mend)
+    if facts.annotations.get(SWITCH) == "false":
+        text, mend = f'{SWITCH} is "false": that turns the exposure off', 'Set it to "true"'
+        return Link("annotations", LinkState.WRONG, text, mend)
+    if owner := _asking_template(facts):
+        text = (
+            f"The pod does not ask to be exposed. The template of {owner.kind} {owner.name} does:"
+            " the pod is older than that"
+        )
+        mend = "Delete the pod, so that it is made anew; or annotate the pod itself too"
+        return Link("annotations", LinkState.WRONG, text, mend)
     return Link(
         "annotations",
         LinkState.WRONG,
@@ -198,6 +233,11 @@ def _asks(facts: PodFacts, exposure: Exposure) -> Link:
         'Annotate it: k8s.aliyun.com/pod-dnat: "true" and k8s.aliyun.com/pod-dnat-expose-port: "80"'
         " (on a workload: under spec.template.metadata.annotations).",
     )
+
+
+def _asking_template(facts: PodFacts) -> OwnerNotes | None:
+    """The owner that would give the pod the switch, were it made now."""
+    return next((o for o in facts.owners if (o.template or {}).get(SWITCH) in ("", "true")), None)
 
 
 def _asked(exposure: Exposure) -> str:
@@ -219,12 +259,12 @@ def _allowed(facts: PodFacts, exposure: Exposure) -> Link:
 def _orders(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
     if facts.status is None:
-        return Link("orders", LinkState.UNKNOWN, "the leader was not asked what is paused")
+        return Link(_ORDERS, LinkState.UNKNOWN, "the leader was not asked what is paused")
     gateway_id = facts.record.spec.gateway_id if facts.record else ""
     order = Orders(facts.status.orders).paused(gateway_id, facts.key)
     if order is not None:
-        return Link("orders", LinkState.WAITS, f"Nothing is changed: {order}", since=order.since)
-    return Link("orders", LinkState.GOOD, "nothing is paused")
+        return Link(_ORDERS, LinkState.WAITS, f"Nothing is changed: {order}", since=order.since)
+    return Link(_ORDERS, LinkState.GOOD, "nothing is paused")
 
 
 def _address(facts: PodFacts, exposure: Exposure) -> Link:
@@ -258,7 +298,12 @@ def _controller(facts: PodFacts, exposure: Exposure) -> Link:
         return Link("controller", LinkState.UNKNOWN, f"its Lease: {facts.lead_problem}")
     mend = "See kubectl get pods -A -l app.kubernetes.io/name=dnatctl, and their logs."
     if lead is None:
-        return Link("controller", LinkState.WRONG, "No controller has ever run here", mend)
+        elsewhere = (
+            "Or is it in a namespace other than dnatctl-system and kube-system? Then name that:"
+            " --controller-namespace."
+        )
+        text = "No controller has ever run here"
+        return Link("controller", LinkState.WRONG, text, f"{mend} {elsewhere}")
     renewed = parse_time(lead.renewed)
     if not lead.holder:
         return Link("controller", LinkState.WRONG, "No controller leads", mend, lead.renewed)
@@ -267,7 +312,9 @@ def _controller(facts: PodFacts, exposure: Exposure) -> Link:
         return Link("controller", LinkState.WRONG, text, mend, lead.renewed)
     if facts.status is not None and not facts.status.ready:
         why = "; ".join(facts.status.waits_for) or "it is starting"
-        return Link("controller", LinkState.WAITS, f"The controller is not ready: {why}")
+        text = f"The controller is not ready: {why}"
+        mend = "dnatctl check --online says whether cloud or cluster refuses it something."
+        return Link("controller", LinkState.WAITS, text, mend)
     return Link("controller", LinkState.GOOD, f"{lead.holder} leads")
 
 
@@ -286,7 +333,10 @@ def _claim(facts: PodFacts, exposure: Exposure) -> Link:
     ports = ", ".join(f"{p.external}->{p.internal}/{p.protocol}" for p in spec.ports)
     text = f"{spec.external_ip} {ports} on {spec.gateway_id}"
     if record.deleting:
-        return Link("claim", LinkState.WAITS, f"The claim to {text} is being released", "")
+        told = _told(facts)
+        reason = told.reason if told else ""
+        text = f"The claim to {text} is being released"
+        return Link("claim", LinkState.WAITS, text, reason=reason)
     return Link("claim", LinkState.GOOD, text, since=record.created)
 
 
@@ -363,7 +413,8 @@ def _gate(facts: PodFacts, exposure: Exposure) -> Link:
     if condition is None:
         return Link(POD_READY, LinkState.GOOD, "the pod has no such condition: nobody waits for it")
     if condition.status != "True":
-        return Link(POD_READY, LinkState.WAITS, _upper(condition.message), since=condition.since)
+        text, reason = _upper(condition.message), condition.reason
+        return Link(POD_READY, LinkState.WAITS, text, since=condition.since, reason=reason)
     return Link(POD_READY, LinkState.GOOD, condition.message, since=condition.since)
 
 

@@ -112,19 +112,22 @@ def unasked(annotations: dict[str, str] | None = None, **more: object) -> PodFac
 DEPLOYMENT = OwnerNotes("Deployment", "lobby", ON, {})
 WAITS, WRONG = LinkState.WAITS, LinkState.WRONG
 
+PAUSED = status(orders=(Order(OrderKind.PAUSE, "pod/games/lobby-0", by="ops"),))
+PAUSE = "Nothing is changed: pod/games/lobby-0 is paused (by ops; dnatctl resume ends it)."
+
 SITUATIONS = {
-    "paused by somebody": (
-        facts(status=status(orders=(Order(OrderKind.PAUSE, "pod/games/lobby-0", by="ops"),))),
-        "orders",
-        WAITS,
-        "pod/games/lobby-0 is paused (by ops; dnatctl resume ends it)",
-    ),
     "no pod of that name": (facts(None, None), "pod", WRONG, "kubectl get pods -A | grep lobby-0"),
     "the pod is gone, its claim is not": (
         facts(None, not_ready("Releasing", "1 entry is being deleted")),
         "pod",
         WAITS,
-        "1 entry is being deleted",
+        "1 entry is being deleted. It goes on by itself",
+    ),
+    "it is gone, and the cloud refuses to delete": (
+        facts(None, not_ready("DeletionHeld", "Forbidden.RAM")),
+        "pod",
+        WAITS,
+        "Forbidden.RAM. Do what the text says, often: grant `vpc:DeleteForwardEntry`.",
     ),
     "the pod has ended": (facts(changed(POD, ended=True), None), "pod", WRONG, "has ended"),
     "no annotation at all": (unasked(), "annotations", WRONG, 'pod-dnat-expose-port: "80"'),
@@ -138,7 +141,7 @@ SITUATIONS = {
         unasked(owners=(replace(DEPLOYMENT, annotations={}, template=ON),)),
         "annotations",
         WRONG,
-        "Annotate it",
+        "The template of Deployment lobby does: the pod is older than that. Delete the pod",
     ),
     "a typo in the switch": (
         unasked({"k8s.aliyun.com/pod_dnat": "true"}),
@@ -164,7 +167,7 @@ SITUATIONS = {
         facts(annotated(switch="false"), None),
         "annotations",
         WRONG,
-        "does not ask to be exposed",
+        f'{SWITCH} is "false": that turns the exposure off. Set it to "true".',
     ),
     "a switch that is neither": (
         facts(annotated(switch="yes")),
@@ -234,7 +237,12 @@ SITUATIONS = {
     ),
     "no IP yet": (facts(changed(POD, ips=()), None), "address", WAITS, "no IP yet"),
     "no CRD": (facts(record=None, served=False), "CRD", WRONG, MEND),
-    "no controller ever ran": (facts(lead=None, status=None), "controller", WRONG, "ever run"),
+    "no controller ever ran": (
+        facts(lead=None, status=None),
+        "controller",
+        WRONG,
+        "Then name that: --controller-namespace.",
+    ),
     "nobody leads": (
         facts(lead=replace(LEAD, holder=""), status=None),
         "controller",
@@ -251,7 +259,7 @@ SITUATIONS = {
         facts(status=status(ready=False, waits_for=("tables not read yet: ngw-1",))),
         "controller",
         WAITS,
-        "tables not read yet: ngw-1",
+        "tables not read yet: ngw-1. dnatctl check --online says",
     ),
     "the pool is empty": (
         facts(
@@ -309,10 +317,10 @@ SITUATIONS = {
         "0 of 1 ports are reachable",
     ),
     "the gate is not open": (
-        facts(changed(POD, condition=Condition("x", "False", "EntriesPending", "not yet"))),
+        facts(changed(POD, condition=Condition("x", "False", "NoInterface", "not yet"))),
         "k8s.aliyun.com/pod-dnat-ready",
         WAITS,
-        "Not yet",
+        "Not yet. If nothing reaches the pod: check `vpcID`",
     ),
 }
 
@@ -329,6 +337,38 @@ def test_the_chain_ends_where_it_breaks_and_names_the_mend(
     assert sentence in found.sentence
     assert not found.reachable
     assert all(link.standing in (LinkState.GOOD, LinkState.UNKNOWN) for link in found.links[:-1])
+    if standing is WAITS:
+        assert found.sentence != f"{found.links[-1].text}.", "what to do, or that it is nothing"
+
+
+def test_what_is_there_stays_reachable_while_it_is_paused_and_both_are_said() -> None:
+    found = explain(facts(status=PAUSED))
+
+    assert found.reachable
+    assert found.sentence.startswith("Reachable: 47.1.2.3:512/tcp leads to port 80.")
+    assert found.sentence.endswith(PAUSE)
+
+
+def test_a_pause_hides_no_fault_of_the_pods() -> None:
+    found = explain(facts(annotated(ports="http"), None, status=PAUSED))
+
+    assert (found.links[-1].name, found.links[-1].standing) == ("annotations", WRONG)
+    assert '"http" is not a port' in found.sentence
+    assert found.sentence.endswith(PAUSE)
+    assert not found.reachable
+
+
+def test_what_is_paused_does_not_go_on_by_itself() -> None:
+    found = explain(facts(record=None, status=PAUSED))
+
+    assert found.sentence == f"Nothing is claimed for the pod yet. {PAUSE}"
+
+
+def test_a_pause_that_the_pod_is_told_of_is_said_once() -> None:
+    waiter = Waiter(str(KEY), "Paused", "pod/games/lobby-0 is paused")
+    found = explain(facts(record=None, status=changed(PAUSED, waiting=(waiter,))))
+
+    assert found.sentence == "pod/games/lobby-0 is paused. `dnatctl resume`, or wait."
 
 
 def test_each_near_miss_is_a_sentence_of_its_own() -> None:
@@ -354,7 +394,9 @@ def test_without_a_leader_what_it_would_know_is_unknown_and_the_rest_is_told() -
         "rules",
         "entries",
     ]
-    assert "47.1.2.3:512/tcp leads to port 80" in found.sentence
+    assert found.sentence.startswith(
+        "Reachable, as far as the cluster's objects tell: 47.1.2.3:512"
+    )
 
 
 def test_labels_let_a_namespace_in_and_what_may_not_be_read_is_not_held_against_it() -> None:
