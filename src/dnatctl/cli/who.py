@@ -52,16 +52,24 @@ def who(it: Asking, endpoint: tuple[Endpoint, ...]) -> None:
     records = it.all_records()
     status = it.status_if_told("PodDNATs")
     found = list(holders(endpoint, records, status))
-    give(it.output, [holder._asdict() for holder in found], HEAD, found)
+    if found or it.output in ("json", "yaml"):
+        give(it.output, [holder._asdict() for holder in found], HEAD, found)
     if status is not None and status.history_since:
         aside(f"(remembered since {status.history_since})")
     if not found:
-        aside(f"nobody has it, as far as is known{_elsewhere(endpoint, status)}")
+        aside(f"nobody has it, as far as is known{_place(endpoint[0], status)}")
         sys.exit(1)
 
 
-def _elsewhere(endpoint: tuple[Endpoint, ...], status: StatusDocument | None) -> str:
-    """What to tell of an IP that is none of those in use, mistyped perhaps."""
-    known = {eip.ip for each in status.gateways for eip in each.eips} if status else set()
-    strange = known.isdisjoint(each.ip for each in endpoint)
-    return f": dnatctl uses only {', '.join(sorted(known))}" if known and strange else ""
+def _place(endpoint: Endpoint, status: StatusDocument | None) -> str:
+    """What to tell of one that nobody has: it is free, or none that dnatctl gives out."""
+    gateways = status.gateways if status else ()
+    ranges = {eip.ip: each for each in gateways for eip in each.eips}
+    if not ranges:
+        return ""
+    gateway = ranges.get(endpoint.ip)
+    if gateway is None:
+        return f": dnatctl uses only {', '.join(sorted(ranges))}"
+    if gateway.first <= endpoint.port <= gateway.last:
+        return f": it is free, on {gateway.id}"
+    return f": of {endpoint.ip} dnatctl gives out {gateway.first} to {gateway.last}"

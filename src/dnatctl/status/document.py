@@ -83,6 +83,11 @@ class TableStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     read_at: str = ""
     in_doubt: int = 0
 
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.own + self.foreign + self.orphans
+
 
 class GatewayStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A NAT gateway of the pool. `problem`: why nothing new is put on it. `leaving`: endpoints in

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
@@ -12,6 +14,7 @@ from dnatctl.status.document import (
     PortStatus,
     State,
     StatusDocument,
+    TableStatus,
 )
 from dnatctl.status.table import columns, printable
 from dnatctl.times import parse_time
@@ -39,6 +42,8 @@ def plain(text: str, _state: State | None) -> str:
 def lines(status: StatusDocument, now: datetime, paint: Paint = plain) -> Iterator[str]:
     """The whole of it."""
     yield from _head(status, now, paint)
+    if status.gateways:
+        yield f"  {_room_in_all(status.gateways)}"
     for gateway in status.gateways:
         yield ""
         yield from _gateway(gateway, now, paint)
@@ -85,12 +90,13 @@ def _head(status: StatusDocument, now: datetime, paint: Paint) -> Iterator[str]:
 
 def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[str]:
     table = gateway.table
-    rows = table.own + table.foreign + table.orphans
+    rows = table.rows
     kinds = f"{table.own} ours, {table.foreign} foreign"
     if table.orphans:
         kinds += f", {table.orphans} orphaned"
     zone = f" in {gateway.zone}" if gateway.zone else ""
-    yield f"{gateway.id}{zone}: {rows} entries ({kinds}), {_room(rows, table.limit)}"
+    whose = f", for {', '.join(gateway.namespaces)} only" if gateway.namespaces else ""
+    yield f"{gateway.id}{zone}{whose}: {rows} entries ({kinds}), {_room(rows, table.limit)}"
     pace = f", busy {table.busy_s:.1f} s a write" if table.busy_s else ""
     doubt = f", {table.in_doubt} unanswered" if table.in_doubt else ""
     yield f"  backlog {table.backlog}{pace}{doubt}; table read {age(table.read_at, now)} ago"
@@ -100,6 +106,26 @@ def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[st
         yield paint(f"  {printable(note)}", None)
     for eip in gateway.eips:
         yield from _eip(eip, gateway, paint)
+
+
+def _room_in_all(gateways: Iterable[GatewayStatus]) -> str:
+    """How many more ports any pod may have exposed: rows bound that as well as free ports do."""
+    more = Counter[str]()
+    for gateway in gateways:
+        if gateway.problem or gateway.namespaces:
+            continue
+        free = sum((Counter(eip.free) for eip in gateway.eips if not eip.problem), Counter[str]())
+        more += Counter({name: min(count, _left(gateway.table)) for name, count in free.items()})
+    if len(counts := set(more.values())) == 1 and len(more) > 1:
+        return f"room for {counts.pop()} more ports, {' or '.join(sorted(more))}"
+    text = ", ".join(f"{count} more {name} ports" for name, count in sorted(more.items()))
+    return f"room for {text or 'nothing more'}"
+
+
+def _left(table: TableStatus) -> int:
+    """Rows; as many as are wanted where the limit has to be higher than the usual one."""
+    limit = table.limit or (USUAL_QUOTA if table.rows < USUAL_QUOTA else sys.maxsize)
+    return max(limit - table.rows, 0)
 
 
 def _room(rows: int, limit: int | None) -> str:

@@ -137,8 +137,15 @@ class TestWho:
         result = asked(it, "who", "203.0.113.1:1023")
 
         assert result.exit_code == 1
-        assert "nobody has it" in result.stderr
-        assert "dnatctl uses" not in result.stderr
+        gateway = it.cloud.scenario.gateways[0].id
+        assert f"nobody has it, as far as is known: it is free, on {gateway}" in result.stderr
+        assert result.stdout == ""
+
+    def test_a_port_that_is_none_of_the_pools_is_told_to_be_one(self, it: Stage) -> None:
+        result = asked(it, "who", "203.0.113.1:443")
+
+        assert result.exit_code == 1
+        assert "of 203.0.113.1 dnatctl gives out 512 to 1024" in result.stderr
 
     def test_an_ip_that_is_none_of_those_in_use_is_told_to_be_one(self, it: Stage) -> None:
         result = asked(it, "who", "8.8.8.8:53")
@@ -299,7 +306,7 @@ class TestExplain:
         result = asked(it, "explain", "web", "--server", "127.0.0.1:1")
 
         assert "from the cluster's objects alone" in result.stderr
-        assert "Reachable: " in result.stdout
+        assert "Reachable, as far as the cluster's objects tell: " in result.stdout
 
     def test_as_json_it_is_the_chain(self, it: Stage) -> None:
         document: Any = json.loads(asked(it, "explain", "web", "-o", "json").stdout)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from msgspec.structs import replace as changed
 
 from dnatctl.status.document import (
     EipStatus,
@@ -49,6 +51,49 @@ def test_free_ports_are_no_room_where_the_table_has_none(
     lease = Leadership(leading=True, identity="a_1")
     text = list(lines(StatusDocument("", "1.0", "c1", lease, gateways=(gateway,)), NOW))
     assert f"ngw-1: {rows} entries ({rows} ours, 0 foreign), {room}" in text
+
+
+def in_all(*gateways: GatewayStatus) -> str:
+    status = StatusDocument("", "1.0", "c1", Leadership(True, "a_1"), gateways=gateways)
+    return list(lines(status, NOW))[1].strip()
+
+
+def with_room(tcp: int, udp: int, rows: int, limit: int | None = 100, **more: Any) -> GatewayStatus:
+    table = TableStatus(own=rows, limit=limit)
+    eips = (EipStatus("47.1.2.3", (), {"tcp": tcp, "udp": udp}),)
+    return changed(GatewayStatus("ngw-1", 512, 1024, table=table, eips=eips), **more)
+
+
+class TestRoomInAll:
+    """Is there room for 200 more tonight?"""
+
+    def test_rows_bound_it_as_ports_do_on_each_gateway(self) -> None:
+        assert in_all(with_room(500, 500, 30), with_room(500, 500, 20)) == (
+            "room for 150 more ports, tcp or udp"
+        )
+        assert in_all(with_room(5, 500, 30), with_room(5, 2, 99)) == (
+            "room for 6 more tcp ports, 71 more udp ports"
+        )
+
+    def test_a_quota_that_nobody_has_said_is_the_usual_one_while_it_may_be(self) -> None:
+        assert in_all(with_room(500, 500, 90, None)) == "room for 10 more ports, tcp or udp"
+        assert in_all(with_room(500, 500, 100, None)) == "room for 500 more ports, tcp or udp"
+
+    def test_where_nothing_new_goes_there_is_none(self) -> None:
+        drained = with_room(500, 500, 0, problem="is being drained")
+        reserved = with_room(500, 500, 0, namespaces=("games",))
+        assert in_all(drained, reserved, with_room(9, 9, 100)) == "room for nothing more"
+
+
+def test_for_whom_a_gateway_is_reserved_is_told() -> None:
+    status = StatusDocument(
+        "",
+        "1.0",
+        "c1",
+        Leadership(True, "a_1"),
+        gateways=(with_room(9, 9, 0, namespaces=("a", "b*")),),
+    )
+    assert any(line.startswith("ngw-1, for a, b* only: 0 entries") for line in lines(status, NOW))
 
 
 def cells(text: list[str], protocol: str, first: int) -> str:
