@@ -109,7 +109,7 @@ format: .venv/.dev ## Bring the code into the one style
 	$(BIN)/ruff format .
 
 .PHONY: docs
-docs: .venv/.dev ## Generate docs/reference and the picture of the demo
+docs: .venv/.dev ## Generate docs/reference and the pictures of terminals
 	$(RUN) $(BIN)/python hack/gen-reference
 
 .PHONY: lock

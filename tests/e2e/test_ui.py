@@ -90,7 +90,7 @@ def test_it_shows_what_the_leader_says(tab: Tab) -> None:
     assert f"{GATEWAYS[0]} in cn-hangzhou-j" in text
     assert "186 of 200 (184 ours, 1 foreign, 1 orphaned)" in text
     assert "9 writes, about 12 s" in text
-    assert "Nothing new goes here: it is drained" in text
+    assert "Nothing new goes here: it is being drained" in text
     assert "47.110.1.10: free" in text
     states: Any = tab.eval(
         "Object.fromEntries([...document.querySelectorAll('#legend li')].map((item) => ["

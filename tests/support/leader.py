@@ -158,8 +158,8 @@ def known_document() -> StatusDocument:
         1024,
         "cn-hangzhou-k",
         TableStatus(own=0, limit=100, read_at="2026-11-27T11:59:57Z"),
-        (EipStatus("47.110.1.12", (), {"tcp": 513, "udp": 513}),),
-        problem="it is drained (dnatctl undrain ngw-bp1r1mxq0p7kybb ends that)",
+        (EipStatus("47.110.1.12", (), {"tcp": 0, "udp": 0}),),
+        problem="it is being drained (by ops; dnatctl undrain ends it)",
     )
     waiting = (
         Waiter("games/room-190", "PoolExhausted", "no EIP has a free port left for udp", AT),

@@ -102,8 +102,9 @@ def _folded(text: Iterable[str]) -> list[str]:
 
 
 def _lines(found: StatusDocument) -> Iterator[str]:
-    return lines(found, now(), _paint if colours() else plain)
+    return lines(found, now(), painted if colours() else plain)
 
 
-def _paint(text: str, state: State | None) -> str:
+def painted(text: str, state: State | None) -> str:
+    """In the colour of a state, for a terminal."""
     return click.style(text, **PAINTED[state])  # type: ignore[arg-type]
