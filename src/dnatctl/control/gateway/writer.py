@@ -223,8 +223,9 @@ class TableWriter:
             self._outcomes.failed(pending, error, self._sent)
             return
         self.written_at = self._clock.now().timestamp()
-        self._next_door.written(pending.write, "ok")
         self._outcomes.accepted(pending, entry_id, self._sent)
+        # Now that the view has the row: whoever reads the table looks there when to read.
+        self._next_door.written(pending.write, "ok")
 
     def _send(self, pending: PendingWrite) -> str:
         with self._lock:

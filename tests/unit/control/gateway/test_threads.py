@@ -6,6 +6,7 @@ import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.poller import LOOK_S
 from tests.unit.control.gateway.made import LOBBY, AtWork, create
 from tests.unit.table.made import GATEWAY
 
@@ -32,6 +33,15 @@ def test_a_write_that_was_accepted_has_the_poller_think_again(it):
     it.writer.step()
     assert it.poller._loop._woken.is_set()
     assert not it.poller._asked.is_set(), "it reads when the row has settled, not before"
+
+
+def test_when_it_thinks_again_the_row_is_in_the_view(it, monkeypatch):
+    it.poller.step()
+    seen = []
+    monkeypatch.setattr(it.poller._loop, "wake", lambda: seen.append(it.poller.step()))
+    it.writer.step()
+    (wait,) = seen
+    assert wait <= LOOK_S, "else it rests, and who waits for the row waits until it looks again"
 
 
 def test_one_that_was_not_answered_has_it_read_the_table(it):
