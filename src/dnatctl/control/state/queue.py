@@ -18,6 +18,7 @@ from typing import Generic, Protocol, TypeVar
 
 from dnatctl.backoff import doubled
 from dnatctl.clock import Clock
+from dnatctl.control.state.shares import Shares
 from dnatctl.control.state.slowness import Slowness
 
 K = TypeVar("K")
@@ -84,8 +85,9 @@ class WorkQueue(Generic[K]):
     always holds: each key is in at most one of due and waiting for its lane, and no two keys that
     workers have are of one lane.
 
-    Keys are given out oldest first, and where `share` tells them apart, shares in turn: however
-    many keys of one are due, and however long each takes, those of another wait for one worker.
+    Keys are given out oldest first, and where `share` tells them apart, to each share as much of
+    the workers' time: however many keys of the others are due, and however long each takes, one
+    that needs less than that waits for one worker (see `Shares`).
     Of several `workers` one is kept free of shares whose keys take long (see `Slowness`).
     """
 
@@ -103,12 +105,13 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._lane = lane
         self._share = share
+        self._shares = Shares()
         self._slowness = Slowness(workers)
         self._metrics = metrics or NoMetrics()
         self._random = random or Random()
         self._backoff = backoff
         self._wake = threading.Condition(threading.Lock())
-        self._due: tuple[_Due[K], ...] = tuple(_Due(share) for _ in Priority)
+        self._due: tuple[_Due[K], ...] = tuple(_Due(share, self._shares) for _ in Priority)
         """Keys to be taken."""
         self._blocked: dict[Hashable, dict[K, Priority]] = {}
         """Keys that are to be due when the worker that has their lane is done, by lane."""
@@ -190,8 +193,9 @@ class WorkQueue(Generic[K]):
             if held != key:
                 raise KeyError(key)
             del self._taken[lane]
-            now = self._clock.monotonic()
-            if self._slowness.finished(self._share(key), now - since, now):
+            now, share = self._clock.monotonic(), self._share(key)
+            self._shares.worked(share, now - since)
+            if self._slowness.finished(share, now - since, now):
                 self._wake.notify_all()
             self._metrics.finished(now - since)
             for blocked, priority in self._blocked.pop(lane, {}).items():
@@ -282,12 +286,19 @@ class WorkQueue(Generic[K]):
 
 
 class _Due(Generic[K]):
-    """Keys, and since when they are due: shares in turn, within one the oldest first."""
+    """Keys, and since when they are due: of the share that has had least, the oldest first."""
 
-    def __init__(self, share: Callable[[K], Hashable]) -> None:
+    def __init__(self, share: Callable[[K], Hashable], shares: Shares) -> None:
         self._share = share
-        self._lines: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
-        """By share; the one whose last turn was longest ago is first. None is empty."""
+        self._shares = shares
+        self._lines: dict[Hashable, OrderedDict[K, float]] = {}
+        """By share. None is empty."""
+        self._order: list[tuple[float, int, Hashable]] = []
+        """A heap of shares by what they had had when they were put there: it may be more by now,
+        and nothing be left of a line."""
+        self._ordered: set[Hashable] = set()
+        """Those in the heap, each once."""
+        self._numbers = count()
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
@@ -299,7 +310,10 @@ class _Due(Generic[K]):
         return key in self._lines.get(self._share(key), ())
 
     def add(self, key: K, since: float) -> None:
-        self._lines.setdefault(self._share(key), OrderedDict())[key] = since
+        share = self._share(key)
+        self._lines.setdefault(share, OrderedDict())[key] = since
+        if share not in self._ordered:
+            self._put(share)
 
     def pop(self, key: K) -> float | None:
         """Take that key out; since when it has been due, None if it is not."""
@@ -312,17 +326,34 @@ class _Due(Generic[K]):
 
     def next(self, barred: Collection[Hashable]) -> tuple[K, float] | None:
         """Take out the key whose turn it is, of shares that are not barred."""
-        share, line = next(
-            ((share, line) for share, line in self._lines.items() if share not in barred),
-            (None, None),
-        )
-        if line is None:
-            return None
-        del self._lines[share]
+        aside: list[Hashable] = []
+        found = None
+        while self._order and found is None:
+            had, _, share = heapq.heappop(self._order)
+            self._ordered.discard(share)
+            if share in barred:
+                aside.append(share)
+            elif had < self._shares.had_itself(share):
+                self._put(share)
+            elif share in self._lines:
+                found = self._first_of(share)
+        for share in aside:
+            self._put(share)
+        return found
+
+    def _first_of(self, share: Hashable) -> tuple[K, float]:
+        line = self._lines[share]
         taken = line.popitem(last=False)
+        self._shares.taken(share)
         if line:
-            self._lines[share] = line
+            self._put(share)
+        else:
+            del self._lines[share]
         return taken
+
+    def _put(self, share: Hashable) -> None:
+        self._ordered.add(share)
+        heapq.heappush(self._order, (self._shares.had(share), next(self._numbers), share))
 
     def clear(self) -> None:
         self._lines.clear()
