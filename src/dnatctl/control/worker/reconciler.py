@@ -110,6 +110,7 @@ class Reconciler:
         if (doubted := self._doubted.get(key)) is not None:
             self._recheck(doubted)
             del self._doubted[key]
+        taken: set[type[Step]] = set()
         for _ in range(MOST_STEPS):
             if not self._signals.looking(ref):
                 return 0.0
@@ -128,6 +129,9 @@ class Reconciler:
                     return self._refused(seen, error)
                 self._not_taken(seen, made.step, error)
                 raise
+            if type(made.step) in taken:
+                return 0.0  # something else has changed meanwhile: that may go on without end
+            taken.add(type(made.step))
         return 0.0
 
     def _look(self, key: Key) -> tuple[Seen, Plan] | None:
