@@ -1,10 +1,24 @@
-"""A clock that stands still until it is moved."""
+"""A clock that stands still until it is moved, and one that is wrong."""
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class WrongClock:
+    """The clock of a machine whose time of day is `ahead` of what it ought to be."""
+
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
 
 class FakeClock:

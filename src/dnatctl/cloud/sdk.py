@@ -22,7 +22,7 @@ from Tea.exceptions import TeaException
 from urllib3.exceptions import HTTPError
 
 from dnatctl.cloud.api import Guard, Stopped
-from dnatctl.cloud.calling import Calling, Turn
+from dnatctl.cloud.calling import BAD_TIME, Calling, Turn
 from dnatctl.cloud.credentials import CredentialError
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.framing import framed
@@ -114,7 +114,8 @@ class Sdk:
         """The body of the answer. Raises CloudError; Stopped if the program ends before the call,
         or the guard says no.
 
-        A refusal of the credentials is answered once with others, where there are others.
+        A refusal of the credentials is answered once with others, where there are others, and one
+        of the date with the date that the cloud says it is.
         """
         try:
             return self._attempt(operation, request, guard)
@@ -129,7 +130,9 @@ class Sdk:
 
     def _worth_another(self, error: CloudError) -> bool:
         # A nonce is made for each attempt, so the next one has a new one.
-        return error.code == "SignatureNonceUsed" or (error.code != "" and self._provider.renew())
+        if error.code == "SignatureNonceUsed" or error.code.startswith(BAD_TIME):
+            return True
+        return error.code != "" and self._provider.renew()
 
     def _attempt(self, operation: Operation, request: Any, guard: Guard | None) -> Any:
         method = getattr(self._client(operation), _METHODS[operation])

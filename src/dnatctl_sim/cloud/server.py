@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable
-from functools import partial
+from datetime import datetime
 from typing import cast
 
 from dnatctl_sim.cloud.admin import Admin
@@ -29,8 +29,11 @@ _DRIP_S = 1.0
 class Connection(asyncio.Protocol):
     """One client's connection: answers its requests in order, one at a time."""
 
-    def __init__(self, handle: Handler, open_connections: set[Connection]) -> None:
+    def __init__(
+        self, handle: Handler, open_connections: set[Connection], now: Callable[[], datetime]
+    ) -> None:
         self._handle = handle
+        self._now = now
         self._open = open_connections
         self._buffer = bytearray()
         self._served = 0
@@ -94,7 +97,7 @@ class Connection(asyncio.Protocol):
     def _write(self, reply: Reply, *, keep_alive: bool) -> None:
         if self._transport is None:
             return
-        self._transport.write(reply.render(keep_alive=keep_alive))
+        self._transport.write(reply.render(keep_alive=keep_alive, now=self._now()))
         if not keep_alive:
             self._transport.close()
 
@@ -181,7 +184,7 @@ class CloudServer:
 
     async def _listen(self, loop: asyncio.AbstractEventLoop) -> asyncio.Server:
         return await loop.create_server(
-            partial(Connection, self._handle, self._connections),
+            lambda: Connection(self._handle, self._connections, self._now),
             self._host,
             self._port,
             ssl=self._tls,
@@ -192,6 +195,9 @@ class CloudServer:
         if request.path.startswith(Admin.PREFIX):
             return self._admin.serve(request)
         return self.cloud.serve(request)
+
+    def _now(self) -> datetime:
+        return self.cloud.clock.now()
 
     def _run(self, loop: asyncio.AbstractEventLoop, listening: asyncio.Server) -> None:
         asyncio.set_event_loop(loop)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Literal
 
@@ -48,10 +50,11 @@ class Reply:
     content_type: str = "application/json;charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def render(self, *, keep_alive: bool) -> bytes:
+    def render(self, *, keep_alive: bool, now: datetime) -> bytes:
         """Head and body as one piece: two would wait for each other's acknowledgement."""
         lines = [
             f"HTTP/1.1 {self.status} {_REASONS.get(self.status, 'Unknown')}",
+            f"Date: {format_datetime(now, usegmt=True)}",
             f"Content-Type: {self.content_type}",
             f"Content-Length: {len(self.body)}",
             f"Connection: {'keep-alive' if keep_alive else 'close'}",
