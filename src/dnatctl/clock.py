@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, Protocol
 
 
 class Clock(Protocol):
@@ -29,6 +30,76 @@ class SystemClock:
     def now(self) -> datetime:
         """See `Clock.now`."""
         return datetime.now(UTC)
+
+
+APART = timedelta(seconds=30)
+"""How far a machine's clock may be from the server's: further, it is wrong, or has just jumped."""
+
+_DATED_EVERY_S = 1.0
+_FRESH_S = 10.0
+"""An answer that took longer may have been dated long before it came."""
+
+
+class _Reading(NamedTuple):
+    """What the server's clock said, at a monotonic time of ours."""
+
+    time: datetime
+    at: float
+
+
+class ClusterClock:
+    """This machine's clock, put right where the server's clock, which dates what it stores, is
+    another one: `dated` is told what every answer is dated.
+
+    From one answer to the next the monotonic clock counts, so that a jump in between is no time
+    that has passed. Until the first one the machine's clock is believed.
+    """
+
+    def __init__(self, own: Clock) -> None:
+        self._own = own
+        self._read: _Reading | None = None
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return self._own.monotonic()
+
+    def now(self) -> datetime:
+        """See `Clock.now`."""
+        return self._own.now() + self.behind()
+
+    def behind(self) -> timedelta:
+        """By how much this machine's clock is behind the server's; 0 where they agree."""
+        if (read := self._read) is None:
+            return timedelta()
+        theirs = read.time + timedelta(seconds=self._own.monotonic() - read.at)
+        apart = theirs - self._own.now()
+        return apart if abs(apart) > APART else timedelta()
+
+    def dated(self, date: str, sent: float) -> None:
+        """An answer to what was sent at that monotonic time has come, dated so (RFC 9110)."""
+        now = self._own.monotonic()
+        if now - sent > _FRESH_S or (self._read and now - self._read.at < _DATED_EVERY_S):
+            return
+        if (time := parse_http_date(date)) is not None:
+            self._read = _Reading(time, now)
+
+    def notes(self) -> list[str]:
+        """A line for `/readyz?verbose` while the clocks are apart."""
+        behind = self.behind()
+        if not behind:
+            return []
+        how = "behind" if behind > timedelta() else "ahead of"
+        seconds = f"{abs(behind).total_seconds():.0f} s"
+        text = f"this machine's clock is {seconds} {how} the API server's, whose time is used"
+        return [f"[!]clock: {text}: set the one that is wrong"]
+
+
+def parse_http_date(text: str) -> datetime | None:
+    """The time that a server dates its answer; None for what is none."""
+    try:
+        return parsedate_to_datetime(text).replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 class Deadline:

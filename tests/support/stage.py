@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from dnatctl.clock import Clock
 from dnatctl.cloud.client import Cloud as CloudClient
 from dnatctl.cloud.credentials import AccessKey, Keys
 from dnatctl.cloud.providers import open_provider
@@ -139,10 +140,15 @@ class Stage:
         self.gate.open()
         self.kube.faults.on_write = self.gate.on_kube_write
 
-    def start_controller(self, *, wait: bool = True, **settings: Any) -> Running:
-        """Start one more controller; returns once it works, unless it is not to lead yet."""
+    def start_controller(
+        self, *, wait: bool = True, machine: Clock | None = None, **settings: Any
+    ) -> Running:
+        """Start one more controller; returns once it works, unless it is not to lead yet.
+
+        `machine`: the clock of the machine that it runs on.
+        """
         stop = threading.Event()
-        client = KubeClient.connect(self.folder / "kubeconfig", 16)
+        client = KubeClient.connect(self.folder / "kubeconfig", 16, clock=machine)
         metrics = Metrics()
         cloud = CloudClient.connect(
             "cn-hangzhou",

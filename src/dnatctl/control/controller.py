@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from dnatctl.clock import Clock, Deadline, SystemClock
+from dnatctl.clock import Clock, Deadline
 from dnatctl.cloud.api import CloudApi
 from dnatctl.control.parts import Parts
 from dnatctl.control.people.reload import Reloader
@@ -56,7 +56,7 @@ class Controller:
         self._metrics = metrics
         self._stop = stop
         self._on_lost = on_lost
-        self._clock = clock or SystemClock()
+        self._clock = clock or client.clock
         self._hearts = hearts or Heartbeats(self._clock)
         self._watchdog = Watchdog(self._hearts, self._clock, self._failed)
         self.parts = Parts(

@@ -311,6 +311,7 @@ class Parts:
         told = (
             self.reloader,
             self.orders,
+            self.client.clock,
             self.definition,
             self.lookups,
             self.sweeper,

@@ -27,7 +27,7 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 
 from dnatctl import __version__
-from dnatctl.clock import Clock, SystemClock
+from dnatctl.clock import Clock, ClusterClock, SystemClock
 from dnatctl.heartbeat import renew
 from dnatctl.kube import paths
 from dnatctl.kube.cancel import Canceller
@@ -65,7 +65,8 @@ _OVERHEAD = 1 << 20
 class KubeClient:
     """Requests to one API server. Thread-safe.
 
-    `host` is the server's URL, for logs and metrics. For `may_write` see `fenced`.
+    `host` is the server's URL, for logs and metrics; `clock` follows the server's. For `may_write`
+    see `fenced`.
     """
 
     def __init__(
@@ -80,7 +81,8 @@ class KubeClient:
         """The official client, for what needs more than requests."""
         self._pools = Hosts(api.rest_client.pool_manager)
         self._observer = observer
-        self._clock = clock or SystemClock()
+        own = clock or SystemClock()
+        self.clock = own if isinstance(own, ClusterClock) else ClusterClock(own)
         self._may_write = may_write
         self.host: str = api.configuration.host.rstrip("/")
         url = parse_url(self.host)
@@ -115,7 +117,7 @@ class KubeClient:
         Where the answer is no, nothing is sent and the write raises KubeError (UNREACHABLE). Reads
         are not asked about.
         """
-        return KubeClient(self.api, observer=self._observer, clock=self._clock, may_write=may_write)
+        return KubeClient(self.api, observer=self._observer, clock=self.clock, may_write=may_write)
 
     def request(
         self,
@@ -172,7 +174,7 @@ class KubeClient:
     def _send(self, call: _Call) -> tuple[urllib3.BaseHTTPResponse, Exchange, bytes]:
         if not paths.is_plain(call.path):
             raise KubeError(Failure.INVALID, f"not a path of this program: {call.path[:80]!r}")
-        started = self._clock.monotonic()
+        started = self.clock.monotonic()
         code = "<error>"
         try:
             headers = self._headers(call)
@@ -191,12 +193,13 @@ class KubeClient:
                     preload_content=False,
                 )
             code = str(response.status)
+            self.clock.dated(response.headers.get("Date", ""), started)
             return response, exchange, _content(response, exchange, call.most)
         except HTTPError as error:
             raise _no_answer(error, call) from error
         finally:
             if self._observer is not None:
-                seconds = self._clock.monotonic() - started
+                seconds = self.clock.monotonic() - started
                 self._observer(call.method, resource_of(call.path), code, seconds)
 
     def _exchange(self, call: _Call) -> Exchange:

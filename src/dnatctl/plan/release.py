@@ -11,7 +11,7 @@ from dnatctl.plan.adoption import adopt
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.policy import DELETION_HELD, permitted
 from dnatctl.plan.rows import OwnRow, own_rows
-from dnatctl.plan.status import RETAINED, publish, ready, retained
+from dnatctl.plan.status import CLOCKS_DIFFER_S, RETAINED, publish, ready, retained
 from dnatctl.plan.values import (
     DeleteRecord,
     DropFinalizer,
@@ -25,9 +25,6 @@ from dnatctl.plan.waits import was_told
 from dnatctl.table.view import READ_LAG_S
 from dnatctl.table.writes import DeleteRow
 from dnatctl.times import parse_time
-
-CLOCKS_DIFFER_S = 300.0
-"""How far ahead the clock of whoever wrote a time may be, in seconds."""
 
 RELEASING = Problem("Releasing", "the entries are being deleted")
 AWAY = Problem("PodAway", "the claim is kept; the pod has no address")

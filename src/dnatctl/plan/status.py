@@ -6,7 +6,10 @@ from msgspec.structs import replace
 
 from dnatctl.objects import READY, Condition, PodDNAT, PodDNATStatus, StatusEntry
 from dnatctl.plan.values import Publish, Seen
-from dnatctl.times import format_time
+from dnatctl.times import format_time, parse_time
+
+CLOCKS_DIFFER_S = 300.0
+"""How far ahead the clock of whoever wrote a time may be, in seconds."""
 
 RETAINED = "Retained"
 """Type of the condition that dates a fixed claim whose name its workload no longer wants."""
@@ -18,9 +21,17 @@ def ready(seen: Seen, record: PodDNAT, status: str, reason: str, message: str) -
 
 
 def retained(seen: Seen, record: PodDNAT) -> Condition:
-    """The Retained condition: true since the name left the workload's replicas."""
+    """The Retained condition: true since the name left the workload's replicas.
+
+    A time that cannot be, of a clock that was wrong or of anybody's invention, is now: to take it
+    for long ago would end the claim at once, and to believe it perhaps never.
+    """
     text = "no longer among the workload's replicas; the claim is kept for the retain time"
-    return _dated(seen, record, Condition(RETAINED, "True", "NotAmongReplicas", text))
+    made = _dated(seen, record, Condition(RETAINED, "True", "NotAmongReplicas", text))
+    since = parse_time(made.since)
+    if since is None or (since - seen.wall).total_seconds() > CLOCKS_DIFFER_S:
+        return replace(made, since=format_time(seen.wall))
+    return made
 
 
 def publish(

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.policy import DELETION_HELD
-from dnatctl.plan.release import ASK_AGAIN_S, CLOCKS_DIFFER_S
-from dnatctl.plan.status import RETAINED
+from dnatctl.plan.release import ASK_AGAIN_S
+from dnatctl.plan.status import CLOCKS_DIFFER_S, RETAINED
 from dnatctl.plan.values import (
     DeleteRecord,
     DropFinalizer,
@@ -489,13 +489,23 @@ class TestRetain:
         assert back.step.status.condition(RETAINED) is None
         assert back.step.status.entries == listed(rows)
 
-    def test_is_not_dated_further_ahead_than_clocks_differ(self):
-        created = stamp(1000.0)
-        policy = Policy(retain_s=3600.0)
-        for ahead, left in ((CLOCKS_DIFFER_S, 3600.0 + CLOCKS_DIFFER_S), (301.0, 2600.0)):
-            held = replace(self.shed(-ahead), created=created)
-            made = Scene(record=held, policy=policy).plan(workload=WorkloadAnswer.SHED)
-            assert made == Plan(retry_in=left)
+    def test_may_be_dated_as_far_ahead_as_clocks_differ(self):
+        made = Scene(record=self.shed(-CLOCKS_DIFFER_S), policy=self.POLICY).plan(
+            workload=WorkloadAnswer.SHED
+        )
+        assert made == Plan(retry_in=3600.0 + CLOCKS_DIFFER_S)
+
+    @pytest.mark.parametrize("since", [stamp(-301.0), stamp(-3600.0), "2999", "nonsense", ""])
+    def test_begins_anew_where_its_date_cannot_be(self, since):
+        """A leader's clock was ahead, and has been put right: the claim was hardly kept yet."""
+        shed = self.shed(0.0)
+        dated = tuple(
+            replace(c, since=since) if c.type == RETAINED else c for c in shed.status.conditions
+        )
+        odd = replace(shed, created=stamp(1e6), status=replace(shed.status, conditions=dated))
+        made = Scene(record=odd, policy=self.POLICY).plan(workload=WorkloadAnswer.SHED)
+        assert isinstance(made.step, Publish)
+        assert made.step.status.condition(RETAINED).since == stamp()
 
     def test_without_conditions_the_claim_goes_with_its_workload(self):
         """An older CRD drops what dates the retain time."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
-from dnatctl.clock import Deadline, SystemClock
+from dnatctl.clock import Deadline
 from dnatctl.cloud.api import CloudApi
 from dnatctl.control.parts import Parts
 from dnatctl.control.settings import LONGEST_CALL_S, Settings
@@ -40,7 +40,7 @@ class Forecast:
     ) -> None:
         nowhere = {"metrics_address": "0", "health_address": "0", "status_address": "0"}
         self._stop = threading.Event()
-        self._clock = SystemClock()
+        self._clock = client.clock
         self._parts = Parts(
             replace(settings, dry_run=True, **nowhere),  # type: ignore[arg-type]
             client,
