@@ -28,7 +28,8 @@ class Referee:
     `adopted`: unmarked rows that may be written to. `neighbours`: names of rows that another
     cluster writes. `mute`: names of PodDNATs whose status the API server does not store: what it
     says of a pod that has left the address is not waited for. `kept`: UIDs of PodDNATs that the API
-    server does not let go: with no row left, what they claim may be handed out.
+    server does not let go: with no row left, what they claim may be handed out. `edited`: names of
+    PodDNATs whose claim somebody takes back while a row for it may be on its way.
     """
 
     def __init__(self, marks: Marks, kube: KubeServer, cloud: Cloud, quarantine_s: float) -> None:
@@ -39,6 +40,7 @@ class Referee:
         self.mute: set[tuple[str, str]] = set()
         self.forged: set[tuple[str, str]] = set()
         self.kept: set[str] = set()
+        self.edited: set[tuple[str, str]] = set()
         self._marks = marks
         self._kube = kube
         self._cloud = cloud
@@ -77,7 +79,7 @@ class Referee:
             return
         for number in _ports(port):
             claimed = (ip, str(number), protocol)
-            if claimed not in set(claims_of(record)):
+            if claimed not in set(claims_of(record)) and _key(record) not in self.edited:
                 self._note(f"row {call.external}/{protocol} created before it was claimed")
             user, since = self._left.get(claimed, (uid, 0.0))
             rested = time.monotonic() - since
