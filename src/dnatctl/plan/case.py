@@ -275,7 +275,7 @@ def _is_barred(case: Case, port: PortMapping) -> bool:
 
 def _is_to_be_swapped(case: Case, port: PortMapping) -> bool:
     """Whether another port of the same external IP is to be tried for one of a claim in use."""
-    if not case.record.status.entries or case.has_row(port):
+    if not case.record.status.entries:
         return False
     few = case.pool.trust.tried(case.record.uid).endpoints < ENDPOINTS_TRIED
     return few and any(is_unforeseen(refusal) for refusal in refusals_of(case, port))

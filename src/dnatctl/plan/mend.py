@@ -71,7 +71,6 @@ def _target(case: Case, own: OwnRow, ports: tuple[PortMapping, ...]) -> NewEntry
     runs = rows_of(sorted(ports), pack=True)
     if (
         own.gateway_id != case.spec.gateway_id
-        or entry.external_ip != case.spec.external_ip
         or len(runs) != 1
         or runs[0][0] != entry.external_ports
         or any(_holders(case, port) - {own.entry_id} for port in ports)

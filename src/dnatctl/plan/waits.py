@@ -5,6 +5,8 @@ Most entries are there within a few seconds, and are spared a write to say that 
 
 from __future__ import annotations
 
+from math import inf
+
 from dnatctl.objects import READY, PodDNAT
 from dnatctl.plan.case import Case
 from dnatctl.plan.exposure import Problem
@@ -43,7 +45,7 @@ def look_again_in(case: Case) -> float | None:
 def _untold_for(case: Case) -> float:
     created = parse_time(case.record.created)
     if created is None:
-        return float("inf")
+        return inf
     return TOLD_AFTER_S - (case.seen.wall - created).total_seconds()
 
 

@@ -88,7 +88,7 @@ class Resting:
 
 def encode(remaining: Mapping[Endpoint, float], everything: float = 0.0) -> str:
     """Endpoints with the seconds of quarantine that remain, as text."""
-    longest = max((everything, *remaining.values()), default=0.0)
+    longest = max((everything, *remaining.values()))
     if everything <= 0:
         lines = _lines(remaining)
         for coarsened in (_exactly, _all_as_the_longest, _as_one_span):

@@ -400,6 +400,12 @@ class TestReadiness:
         assert condition(made) == ("False", "EntriesPending", "0 of 1 ports are reachable")
         assert made.writes == (create(intent=f"1/{stamp(100)}"),)
 
+    @pytest.mark.parametrize("reason", ["EntriesPending", "EntriesChanged"])
+    def test_whatever_reason_somebody_wrote_down_for_it(self, reason):
+        odd = record((600, 80), conditions=(ready("True", reason),))
+        made = Scene(record=odd, pod=pod()).plan()
+        assert condition(made) == ("False", "EntriesPending", "0 of 1 ports are reachable")
+
 
 def test_nothing_is_created_for_a_pod_that_is_refused():
     """A PodDNAT written by hand must not get a refused pod what its annotations do not."""
@@ -497,6 +503,18 @@ class TestWaiting:
     def test_names_a_row_that_stays_in_the_works(self):
         made = self.waits(replace_status(WEB)).plan()
         assert condition(made)[2].endswith("entry fwd-1 is Pending in the cloud, not Available")
+
+    @pytest.mark.parametrize(("made_ago", "named"), [(10.0, False), (10.5, True)])
+    def test_but_not_one_that_was_made_just_now(self, made_ago, named):
+        waiting = self.waits()
+        waiting.tables[GATEWAY].created(replace_status(WEB), NOW - made_ago)
+        text = condition(waiting.plan())[2]
+        assert ("fwd-1" in text, "one write at a time" in text) == (named, not named)
+
+    def test_nor_one_that_is_as_it_should_be(self):
+        awaiting = record((600, 80), (601, 443), created=stamp(20.0))
+        made = Scene(WEB, record=awaiting, pod=BOTH).plan()
+        assert "fwd-1" not in condition(made)[2]
 
     def test_changes_no_token(self):
         """What may have been sent before a crash is asked for by the same token after it."""

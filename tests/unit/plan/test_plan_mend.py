@@ -143,6 +143,13 @@ class TestDrift:
         made = Scene(record=WAITING, pod=pod(), offers=offers, tables=elsewhere).plan()
         assert set(made.writes) == {delete("fwd-9", "ngw-2"), create()}
 
+    def test_even_one_on_the_same_external_ip(self):
+        """The EIP was moved here from there: a row cannot move along."""
+        offers = (offer(GATEWAY), offer("ngw-2"))
+        elsewhere = {"ngw-2": view(STALE, gateway_id="ngw-2")}
+        made = Scene(record=WAITING, pod=pod(), offers=offers, tables=elsewhere).plan()
+        assert made.writes == (delete("fwd-1", "ngw-2"),)
+
     @pytest.mark.parametrize("status", [AVAILABLE, PENDING])
     def test_what_is_right_is_left_alone(self, status):
         settled = record((600, 80), conditions=(ready("False"),))

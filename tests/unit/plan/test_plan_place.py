@@ -154,6 +154,11 @@ class TestOutOfThePool:
         assert condition(outage)[1] == "GatewayUnusable"
         assert Scene(**known).plan().writes == (create("600", "80"),)
 
+    def test_the_more_so_for_one_that_the_configuration_names(self):
+        known = {"record": record((600, 80), fixed=True), "pod": pod(fixed=True)}
+        named = (GatewayPool(GATEWAY, offer().ports, eips=(EIP, "2.2.2.2")),)
+        assert Scene(**known, offers=named, eips={GATEWAY: [eip("2.2.2.2")]}).plan() == Plan()
+
     def test_not_for_one_that_the_configuration_names_no_more(self):
         known = {"record": record((600, 80), fixed=True), "pod": pod(fixed=True)}
         named = (GatewayPool(GATEWAY, offer().ports, eips=("2.2.2.2",)),)
@@ -170,6 +175,21 @@ class TestOutOfThePool:
         )
         made = scene.plan()
         assert (retired(made) == [600]) if not fixed else made.writes == (create("600", "80"),)
+
+    @pytest.mark.parametrize(
+        ("fixed", "served", "waits"),
+        [(True, False, False), (False, True, False), (True, True, True)],
+    )
+    def test_only_a_fixed_one_that_may_have_been_in_use_waits_for_it(self, fixed, served, waits):
+        scene = Scene(
+            record=record((600, 80), fixed=fixed),
+            pod=pod(fixed=fixed),
+            offers=(offer(GATEWAY), offer("ngw-2")),
+            refusals=refused(new_row("600", "80"), Refused.UNUSABLE),
+        )
+        if served:
+            scene.pool.trust.accepted(ME, GATEWAY, EIP, NOW)
+        assert isinstance(scene.plan(made_here=True).step, Retire) is not waits
 
     def test_a_gateway_that_left_the_configuration_is_kept_while_it_is_used(self):
         old = record((600, 80), claim=spec((600, 80), gateway_id="ngw-9"))

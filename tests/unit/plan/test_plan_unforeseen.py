@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dnatctl.model import Endpoint
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.plan.values import Reclaim
@@ -54,6 +56,10 @@ def test_one_refusal_is_tried_again_as_soon_as_the_table_was_read():
     assert scene().plan(refusals=refused(1, ago=0)).writes == (), "the table may tell why"
 
 
+def test_one_refusal_may_be_an_accident_and_is_told_to_nobody():
+    assert scene().plan(refusals=refused(1)).problem is None
+
+
 def test_a_claim_that_was_never_usable_tries_another_port_then_another_ip():
     made = tried(scene(), 600).plan(refusals=refused(), durable=FREE)
     assert made.step.spec.endpoints() != (endpoint(600),)
@@ -66,10 +72,25 @@ def test_where_nothing_is_better_it_stays_and_says_so():
     everywhere = tried(tried(scene(), 600, 601), 600, ip=OTHER)
     made = everywhere.plan(refusals=refused(9, ago=0))
     assert made.writes == (create(),), "it is tried again where it is"
-    status, reason, text = condition(made)
-    assert (status, reason) == ("False", "CloudRejected")
-    assert WHY in text
-    assert "3 endpoints of 2 external IPs" in text
+    text = (
+        f"1.1.1.1:600/tcp on {GATEWAY}: the cloud refuses the entry: {WHY}; nothing that dnatctl "
+        "knows of is in its way; refused alike on 3 endpoints of 2 external IPs and 1 gateways; "
+        "nothing better is left to try, it is tried again now and then"
+    )
+    assert condition(made) == ("False", "CloudRejected", text)
+
+
+def test_not_before_the_table_was_read_once_more():
+    everywhere = tried(tried(scene(), 600, 601), 600, ip=OTHER)
+    assert everywhere.plan(refusals=refused(ago=0)).writes == ()
+
+
+@pytest.mark.parametrize(("ports", "told"), [((), False), ((600,), False), ((600, 601), True)])
+def test_how_widely_it_was_tried_is_told_where_that_was_on_several_endpoints(ports, told):
+    kept = tried(scene(record=record((600, 80), fixed=True), pod=pod(fixed=True)), *ports)
+    _, _, text = condition(kept.plan(refusals=refused()))
+    alike = "refused alike on 2 endpoints of 1 external IPs and 1 gateways; " if told else ""
+    assert f"in its way; {alike}nothing better is left" in text
 
 
 def test_a_fixed_claim_that_may_have_been_in_use_stays():
@@ -78,6 +99,11 @@ def test_a_fixed_claim_that_may_have_been_in_use_stays():
         it = tried(scene(record=kept, pod=pod(fixed=True)), 600, 601)
         made = it.plan(refusals=refused(), made_here=made_here, durable=FREE)
         assert isinstance(made.step, Reclaim) is not stays
+
+
+def test_nor_does_it_change_one_of_its_ports():
+    it = tried(scene(record=record((600, 80), fixed=True), pod=pod(fixed=True)), 600)
+    assert not isinstance(it.plan(refusals=refused(), durable=FREE).step, Reclaim)
 
 
 def test_a_claim_whose_rows_were_accepted_once_stays_if_it_is_fixed():

@@ -51,6 +51,7 @@ def test_what_is_left_is_read_by_the_next_and_never_less_of_it(remaining):
 def test_the_time_that_the_next_leader_saw_pass_counts_and_no_clock_does():
     text = encode({WEB: 60.0, GAME: 10.0})
     assert read(text, 30.0) == {WEB: pytest.approx(30.0)}
+    assert read(text, 59.5) == {WEB: pytest.approx(0.5)}
 
 
 def test_what_has_rested_when_it_is_taken_over_rests_no_more():
@@ -105,6 +106,28 @@ def test_that_all_rests_is_passed_on():
     text = encode({WEB: 5.0}, 12.5)
     assert decode(text).after(3.0) == Resting((), 10.0)
     assert decode(text).covers(GAME)
+
+
+def test_however_soon_that_is_over():
+    text = encode({}, 0.5)
+    assert decode(text) == Resting((), 1.0)
+    assert decode(text).covers(GAME)
+
+
+def test_a_text_as_long_as_may_be_is_read():
+    lone = replace(WEB, ip="1" * (LIMIT - len("/tcp:600=60")))
+    text = encode({lone: 60.0})
+    assert len(text) == LIMIT
+    assert decode(text).covers(lone)
+
+
+def test_an_ip_may_be_written_in_whatever_way():
+    other = replace(WEB, ip="2001:db8::/64")
+    assert read(encode({other: 60.0})) == {other: 60.0}
+
+
+def test_what_is_named_twice_rests_for_the_longer_time():
+    assert read("1.1.1.1/tcp:600=60,600=5") == read("1.1.1.1/tcp:600=5,600=60") == {WEB: 60.0}
 
 
 @pytest.mark.parametrize(
