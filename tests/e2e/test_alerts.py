@@ -59,9 +59,12 @@ class Trouble:
         self.first, self.second = arena.cloud.scenario.gateways
         self.fired: dict[str, float] = {}
 
-    def fires(self, *names: str, within: float = 90) -> None:
-        """Wait until these alerts fire, each with texts that say something."""
-        began = time.monotonic()
+    def fires(self, *names: str, within: float = 90, caused: float | None = None) -> None:
+        """Wait until these alerts fire, each with texts that say something.
+
+        `caused`: when what they tell of began, on the monotonic clock; None: just now.
+        """
+        began = time.monotonic() if caused is None else caused
         for name in names:
             alert = eventually(lambda name=name: self._firing(name), within=within, every=0.2)  # type: ignore[misc]
             self.fired.setdefault(name, time.monotonic() - began)
@@ -104,23 +107,25 @@ def test_every_alert_fires(arena: Arena, kubelet: Kubelet, namespace: str, tmp_p
         replica = _replica(arena, namespace, link)
         standby = arena.replica(tuning={"hang": 1})
         jobs = [job("dnatctl", replica.address, standby.address)]
+        nobody_since = time.monotonic()
         with Prometheus(tmp_path / "prometheus", jobs, rule_files=[rules]) as prometheus:
             trouble = Trouble(arena, namespace, replica, prometheus)
-            trouble.fires("DnatctlAbsent")
+            trouble.fires("DnatctlAbsent", caused=nobody_since)
             _nobody_leads(trouble)
             _pool_fills_up(trouble)
             _others_meddle(trouble)
             _dashboard_shows(prometheus)
             _deletes_are_refused(trouble)
             standby.start()
+            silent_since = time.monotonic()
             with link.closed():
                 # What needs no API server, while bookmarks fail to come.
                 _gateway_is_locked(trouble)
                 _cloud_refuses(trouble)
                 _cloud_fails(trouble)
                 _config_spoils(trouble)
-                trouble.fires("DnatctlThreadsLate")
-                trouble.fires("DnatctlWatchStale", within=90)
+                trouble.fires("DnatctlThreadsLate", caused=silent_since)
+                trouble.fires("DnatctlWatchStale", caused=silent_since)
             _definition_suffers(trouble)
     print({name: round(seconds, 1) for name, seconds in trouble.fired.items()})
     assert sorted(trouble.fired) == sorted(alert_names())
