@@ -160,6 +160,12 @@ def test_unknown_patch_format_and_malformed_body(http: Http) -> None:
     refused(http("POST", MAPS, b"nonsense"), 400, "BadRequest")
 
 
+def test_protobuf_which_kubectl_create_sends_is_refused_with_a_way_round_it(http: Http) -> None:
+    reply = http("POST", MAPS, b"k8s", "application/vnd.kubernetes.protobuf")
+    refused(reply, 415, "UnsupportedMediaType")
+    assert "--dry-run=client -o yaml" in reply["message"]
+
+
 def test_strategic_patch_merges_containers_by_name(http: Http) -> None:
     body = pod("p")
     body["spec"]["containers"].append({"name": "side", "image": "side:1"})

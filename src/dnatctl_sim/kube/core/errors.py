@@ -152,11 +152,11 @@ def method_not_allowed() -> ApiError:
     return ApiError(405, "MethodNotAllowed", text)
 
 
-def unsupported_media_type(found: str, supported: Iterable[str]) -> ApiError:
-    """415 for a body in a format that the server does not read."""
+def unsupported_media_type(found: str, supported: Iterable[str], instead: str = "") -> ApiError:
+    """415 for a body in a format that the server does not read; `instead`: what to do about it."""
     text = (
         f'the body of the request was in an unknown format "{found}" - accepted media types '
-        f"include: {', '.join(supported)}"
+        f"include: {', '.join(supported)}{instead}"
     )
     return ApiError(415, "UnsupportedMediaType", text)
 

@@ -23,6 +23,10 @@ from dnatctl_sim.kube.wire.queries import check_delete, check_write
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _READABLE = ("application/json", "application/yaml")
+_INSTEAD = (
+    "; some `kubectl create ...` send Protobuf: pipe `kubectl create ... --dry-run=client -o yaml`"
+    " into `kubectl create -f -`"
+)
 WRITE_VERBS = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 """The verbs that change something."""
 
@@ -47,7 +51,7 @@ class Call:
         if not self.body:
             return {}
         if self.verb != "patch" and self.media_type not in _READABLE:
-            raise unsupported_media_type(self.media_type, _READABLE)
+            raise unsupported_media_type(self.media_type, _READABLE, _INSTEAD)
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
