@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,16 +57,18 @@ class Trouble:
         self.prometheus = prometheus
         self.first, self.second = arena.cloud.scenario.gateways
         self.fired: dict[str, float] = {}
+        """Seconds from the cause to the alert, by its name: the rules wait for nothing here."""
 
-    def fires(self, *names: str, within: float = 90, caused: float | None = None) -> None:
+    def fires(self, *names: str, within: float = 90, caused: datetime | None = None) -> None:
         """Wait until these alerts fire, each with texts that say something.
 
-        `caused`: when what they tell of began, on the monotonic clock; None: just now.
+        `caused`: when what they tell of began; None: just now.
         """
-        began = time.monotonic() if caused is None else caused
+        began = caused or datetime.now(UTC)
         for name in names:
             alert = eventually(lambda name=name: self._firing(name), within=within, every=0.2)  # type: ignore[misc]
-            self.fired.setdefault(name, time.monotonic() - began)
+            since = datetime.fromisoformat(alert["activeAt"])
+            self.fired.setdefault(name, max((since - began).total_seconds(), 0.0))
             for text in alert["annotations"].values():
                 assert text
                 assert not [word for word in UNSAID if word in text], text
@@ -107,7 +108,7 @@ def test_every_alert_fires(arena: Arena, kubelet: Kubelet, namespace: str, tmp_p
         replica = _replica(arena, namespace, link)
         standby = arena.replica(tuning={"hang": 1})
         jobs = [job("dnatctl", replica.address, standby.address)]
-        nobody_since = time.monotonic()
+        nobody_since = datetime.now(UTC)
         with Prometheus(tmp_path / "prometheus", jobs, rule_files=[rules]) as prometheus:
             trouble = Trouble(arena, namespace, replica, prometheus)
             trouble.fires("DnatctlAbsent", caused=nobody_since)
@@ -117,7 +118,7 @@ def test_every_alert_fires(arena: Arena, kubelet: Kubelet, namespace: str, tmp_p
             _dashboard_shows(prometheus)
             _deletes_are_refused(trouble)
             standby.start()
-            silent_since = time.monotonic()
+            silent_since = datetime.now(UTC)
             with link.closed():
                 # What needs no API server, while bookmarks fail to come.
                 _gateway_is_locked(trouble)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from dnatctl.model import NewEntry
-from dnatctl.objects import READY, Key, PodDNAT, PodDNATSpec
+from dnatctl.objects import READY, Key, PodDNAT, PodDNATSpec, PodDNATStatus
 from dnatctl.plan.values import (
     Adopt,
     CreateRecord,
@@ -57,7 +57,8 @@ def of_plan(key: Key, record: PodDNAT | None, made: Plan) -> Iterator[Foreseen]:
 
     Later steps follow from what the world is then: nobody can say now.
     """
-    found = _of_step(made.step, record.spec if record else PodDNATSpec())
+    had, listed = (record.spec, record.status) if record else (PodDNATSpec(), PodDNATStatus())
+    found = _of_step(made.step, had, listed)
     for action, what, detail in (*found, *map(_of_write, made.writes)):
         yield Foreseen(action, str(key), what, detail)
     if made.problem is not None:
@@ -67,7 +68,7 @@ def of_plan(key: Key, record: PodDNAT | None, made: Plan) -> Iterator[Foreseen]:
 _Said = tuple[Action, str, str]
 
 
-def _of_step(step: Step | None, had: PodDNATSpec) -> Iterator[_Said]:
+def _of_step(step: Step | None, had: PodDNATSpec, listed: PodDNATStatus) -> Iterator[_Said]:
     match step:
         case CreateRecord(spec):
             yield from _claims(PodDNATSpec(), spec)
@@ -81,7 +82,7 @@ def _of_step(step: Step | None, had: PodDNATSpec) -> Iterator[_Said]:
             yield Action.CHANGE, "PodDNAT", "owner and finalizer are put right"
         case Publish(status):
             ready = status.condition(READY)
-            text = f"entries listed: {len(status.entries)}"
+            text = f"entries listed: {len(status.entries)}{_difference(listed, status)}"
             yield Action.CHANGE, "status", f"{text}: {ready.message}" if ready else text
         case Adopt(gateway_id, entry_ids):
             yield Action.ADOPT, "entry", f"{', '.join(entry_ids)} on {gateway_id}"
@@ -90,6 +91,16 @@ def _of_step(step: Step | None, had: PodDNATSpec) -> Iterator[_Said]:
                 yield Action.DELETE, "endpoint", f"{endpoint} rests from then on"
         case DeleteRecord() | DropFinalizer():
             yield Action.DELETE, "PodDNAT", "released"
+
+
+def _difference(before: PodDNATStatus, after: PodDNATStatus) -> str:
+    """Which addresses are told to be usable, or to be no more."""
+    old, new = ([str(e.endpoint) for e in status.entries] for status in (before, after))
+    come, gone = [e for e in new if e not in old], [e for e in old if e not in new]
+    told = (
+        f", {word} {', '.join(some)}" for word, some in (("now", come), ("no more", gone)) if some
+    )
+    return "".join(told)
 
 
 def _claims(had: PodDNATSpec, spec: PodDNATSpec) -> Iterator[_Said]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from dnatctl.objects import Key, PodDNATSpec, PodDNATStatus
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.objects import Key, PodDNATSpec, PodDNATStatus, StatusEntry
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import (
     Adopt,
@@ -46,6 +48,18 @@ def test_each_step(step: Step, action: Action, what: str, part: str) -> None:
     (found,) = told(Plan(step))
     assert (found.action, found.pod, found.what) == (action, "games/lobby-0", what)
     assert part in found.detail
+
+
+def test_of_a_status_it_is_told_which_addresses_come_and_go() -> None:
+    stays, comes, goes = (
+        StatusEntry(Endpoint("1.1.1.1", port, Protocol.TCP), "10.0.0.1", 80, f"fwd-{port}")
+        for port in (600, 601, 602)
+    )
+    had = replace(record(claim=HAD), status=PodDNATStatus((stays, goes)))
+
+    (found,) = of_plan(KEY, had, Plan(Publish(PodDNATStatus((stays, comes)))))
+
+    assert found.detail == "entries listed: 2, now 1.1.1.1:601/tcp, no more 1.1.1.1:602/tcp"
 
 
 def test_a_claim_that_moves_shows_what_comes_and_what_goes() -> None:
