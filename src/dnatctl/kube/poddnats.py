@@ -59,19 +59,25 @@ def served_version(client: KubeClient) -> str:
     Raises KubeError; NOT_FOUND where the CRD is not installed.
     """
     for version in VERSIONS:
-        try:
-            served = discovery.resources(client, f"{GROUP}/{version}")
-        except KubeError as error:
-            if error.failure is Failure.NOT_FOUND:
-                continue
-            raise
-        if any(resource.name == "poddnats" for resource in served):
-            return version
+        if _serves(client, version):
+            # A definition that came since the others were asked for is served in those too.
+            return next(each for each in VERSIONS if each == version or _serves(client, each))
     wanted = " nor ".join(VERSIONS)
     why = (
         f"the cluster serves poddnats.{GROUP} neither as {wanted}: their CRD is missing or another"
     )
     raise KubeError(Failure.NOT_FOUND, why)
+
+
+def _serves(client: KubeClient, version: str) -> bool:
+    """Whether the cluster serves PodDNATs in that version. Raises KubeError."""
+    try:
+        served = discovery.resources(client, f"{GROUP}/{version}")
+    except KubeError as error:
+        if error.failure is Failure.NOT_FOUND:
+            return False
+        raise
+    return any(resource.name == "poddnats" for resource in served)
 
 
 class Served:

@@ -33,13 +33,14 @@ def lines() -> Iterator[list[Line]]:
     structlog.configure(**before)
 
 
+def of_key(lines: list[Line], key: str) -> list[Line]:
+    """What was logged of that namespace and name, in order."""
+    return [line for line in list(lines) if line.get("key") == key]
+
+
 def of(lines: list[Line], it: Stage, name: str) -> list[Line]:
     """What was logged while somebody worked on a pod of that name, in order."""
-    return [
-        line
-        for line in list(lines)
-        if line.get("key") == f"{it.ns}/{name}" and "reconcile_id" in line
-    ]
+    return [line for line in of_key(lines, f"{it.ns}/{name}") if "reconcile_id" in line]
 
 
 def test_two_pods_of_one_name_are_never_at_work_at_once(it: Stage, lines: list[Line]) -> None:
@@ -90,8 +91,9 @@ def test_one_filter_finds_the_whole_story_of_a_pod(it: Stage, lines: list[Line])
     it.ready("web")
     it.delete_pod("web", grace=0)
     it.gone("web")
-    eventually(lambda: any(line["event"] == "released" for line in list(lines)))
-    for name, value in {"key": f"{it.ns}/web", "pod_uid": uid}.items():
+    key = f"{it.ns}/web"  # pods of earlier tests may be released yet
+    eventually(lambda: any(line["event"] == "released" for line in of_key(lines, key)))
+    for name, value in {"key": key, "pod_uid": uid}.items():
         story = [line for line in list(lines) if line.get(name) == value]
         told = [line.get("write", line["event"]).partition(" ")[0] for line in story]
         chapters = ["allocated", "create:", "ready", "delete", "released"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
+from dnatctl.kube import discovery, poddnats
 from dnatctl.kube.access import needed, unserved
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
@@ -182,6 +184,23 @@ def test_v1_is_preferred_where_it_is_served(kube: KubeServer, wire: KubeClient) 
     assert served_version(wire) == "v1beta1"
     both = {"spec": {"versions": CRD["spec"]["versions"]}}
     kube.store.patch("customresourcedefinitions.apiextensions.k8s.io", "", RECORDS, both)
+    assert served_version(wire) == "v1"
+
+
+def test_v1_is_preferred_also_where_it_comes_while_versions_are_asked_for(
+    kube: KubeServer, wire: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(client: KubeClient, group_version: str) -> list[discovery.Resource]:
+        asked.append(group_version)
+        try:
+            return discovery.resources(client, group_version)
+        finally:
+            if len(asked) == 1:
+                kube.store.create("customresourcedefinitions.apiextensions.k8s.io", CRD)
+
+    monkeypatch.setattr(poddnats, "discovery", SimpleNamespace(resources=ask))
     assert served_version(wire) == "v1"
 
 
