@@ -182,7 +182,7 @@ class Arena:
 
     # Oracles
 
-    def ready(self, namespace: str, name: str, *, within: float = 60) -> list[Object]:
+    def ready(self, namespace: str, name: str, *, within: float = 120) -> list[Object]:
         """Wait until a pod's PodDNAT lists one usable entry for each port, and return those."""
 
         def entries() -> list[Object] | None:
@@ -193,11 +193,11 @@ class Arena:
         listed: list[Object] = self.wait_until(entries, within)
         return listed
 
-    def gone(self, namespace: str, name: str, *, within: float = 60) -> None:
+    def gone(self, namespace: str, name: str, *, within: float = 120) -> None:
         """Wait until a PodDNAT is gone."""
         self.wait_until(lambda: self.record(namespace, name) is None, within)
 
-    def settled(self, *, within: float = 60) -> None:
+    def settled(self, *, within: float = 120) -> None:
         """Wait until pods, PodDNATs and tables of the whole cluster agree."""
 
         def agree() -> bool:
@@ -237,13 +237,21 @@ class Arena:
             if event.is_write and event.resource != "leases"
         ]
 
-    def wait_until(self, probe: Callable[[], Any], within: float = 60, every: float = 0.05) -> Any:
-        """As `eventually`; the error shows what the replicas logged last."""
+    def wait_until(self, probe: Callable[[], Any], within: float = 120, every: float = 0.05) -> Any:
+        """As `eventually`; the error shows pods, and what replicas and controllers logged last."""
         try:
             return eventually(probe, within=within, every=every)
         except AssertionError as error:
-            logs = "\n".join(f"{r.log}:\n{r.tail()}" for r in self.replicas)
-            raise AssertionError(f"{error}\n{logs}") from None
+            logs = [f"{r.log}:\n{r.tail()}" for r in self.replicas]
+            logs += [self.control_plane.log("kube-controller-manager")[-3000:]]
+            pods = [_in_short(pod) for pod in self.api.items("/api/v1/pods")]
+            raise AssertionError("\n".join([str(error), *logs, *pods])) from None
+
+
+def _in_short(pod: Object) -> str:
+    meta, status = pod["metadata"], pod.get("status", {})
+    ends = meta.get("deletionTimestamp", "")
+    return f"{meta['namespace']}/{meta['name']} {status.get('phase')} {status.get('podIP')} {ends}"
 
 
 def _count(calls: Any, api: str) -> int:

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T | None], *, within: float = 60.0, every: float = 0.02) -> T:
+def eventually(probe: Callable[[], T | None], *, within: float = 120.0, every: float = 0.02) -> T:
     """Call `probe` until it returns something true, and return that.
 
     An `AssertionError` of the probe counts as "not yet", so it may hold several assertions

@@ -136,7 +136,7 @@ class Kubelet:
             sandbox.phase = "Failed" if exit_code else "Succeeded"
         self._due.put((namespace, name))
 
-    def wait_running(self, namespace: str, name: str, *, within: float = 60.0) -> Object:
+    def wait_running(self, namespace: str, name: str, *, within: float = 120.0) -> Object:
         """Wait until the API server shows the pod as Running with an IP, and return it.
 
         Raises:

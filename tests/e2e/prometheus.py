@@ -68,7 +68,7 @@ class Prometheus:
         program = Assets.from_environment().path("prometheus")
         self._process.start([str(program), *(f"--{key}={value}" for key, value in flags.items())])
         try:
-            eventually(self._is_ready, within=30, every=0.1)
+            eventually(self._is_ready, within=60, every=0.1)
         except AssertionError:
             self._process.stop(kill=True)
             raise ProcessError(f"prometheus not ready\n{self._process.log_tail()}") from None
@@ -89,7 +89,7 @@ class Prometheus:
             raise ValueError(f"{expression}: {answer['error']}")
         return [(row["metric"], float(row["value"][1])) for row in answer["data"]["result"]]
 
-    def wait_for(self, expression: str, *, within: float = 60.0) -> float:
+    def wait_for(self, expression: str, *, within: float = 120.0) -> float:
         """Wait until a PromQL expression has a sample and return the first one's value.
 
         Put the condition into it: `my_total > 3`.

@@ -186,7 +186,7 @@ class Replica:
         """What /readyz says of each part, and for people to see to."""
         return self._says("readyz?verbose").data.decode()
 
-    def wait_leading(self, *, within: float = 60) -> Self:
+    def wait_leading(self, *, within: float = 120) -> Self:
         """Wait until it leads, has read everything and so is at work.
 
         Raises:

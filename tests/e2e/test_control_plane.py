@@ -257,7 +257,7 @@ def test_nothing_is_left_of_a_control_plane_whose_test_run_was_killed(tmp_path: 
         pids = [int(path.read_text().strip("[").split(",")[0]) for path in state.glob("*.pid")]
         assert len(pids) == 3
         run.send_signal(signal.SIGKILL)
-    eventually(lambda: not state.exists(), within=30)
+    eventually(lambda: not state.exists(), within=60)
     assert not [pid for pid in pids if _is_running(pid)]
 
 

@@ -97,7 +97,7 @@ def test_a_definition_put_back_by_another_chart_costs_nothing(
     before = state(arena)
 
     replace(arena, older_crd())
-    eventually(lambda: "lacks" in notes(replica), within=20)
+    eventually(lambda: "lacks" in notes(replica), within=60)
     arena.at_rest()
     assert state(arena) == before
     expose(arena, namespace, "soon", "80")
@@ -119,7 +119,7 @@ def test_a_definition_put_back_by_another_chart_costs_nothing(
     before = state(arena)
 
     replace(arena, ours)
-    eventually(lambda: replica.total("dnatctl_definition_trouble") == 0, within=20)
+    eventually(lambda: replica.total("dnatctl_definition_trouble") == 0, within=60)
     eventually(lambda: all(each["status"].get("conditions") for each in arena.records()))
     arena.at_rest()
     assert state(arena) == before
@@ -188,7 +188,7 @@ def test_a_release_that_loses_the_definition_and_puts_it_back(
 
     other.run("upgrade", "--force-conflicts")
     eventually(lambda: _discovered(arena) == {"v1beta1"})
-    eventually(lambda: told(arena, "DefinitionOlder"), within=20)
+    eventually(lambda: told(arena, "DefinitionOlder"), within=60)
     arena.at_rest()
     assert state(arena) == before
 
@@ -237,8 +237,8 @@ def test_a_definition_that_is_deleted_costs_nothing_and_is_told(
     before = state(arena)
 
     arena.api.delete(DEFINITION)
-    eventually(lambda: replica.total("dnatctl_definition_trouble", kind="going") == 1, within=20)
-    eventually(lambda: told(arena, "DefinitionGoes"), within=20)
+    eventually(lambda: replica.total("dnatctl_definition_trouble", kind="going") == 1, within=60)
+    eventually(lambda: told(arena, "DefinitionGoes"), within=60)
     assert "is being deleted" in notes(replica)
     arena.at_rest()
     assert state(arena) == before
@@ -252,4 +252,4 @@ def test_a_definition_that_is_deleted_costs_nothing_and_is_told(
     arena.control_plane.install(OURS)
     expose(arena, namespace, "again", "80")
     arena.ready(namespace, "again", within=60)
-    eventually(lambda: replica.total("dnatctl_definition_trouble") == 0, within=20)
+    eventually(lambda: replica.total("dnatctl_definition_trouble") == 0, within=60)

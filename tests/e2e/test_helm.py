@@ -159,7 +159,7 @@ class Players:
         """Each that is there is exposed, and nobody else is."""
         for name in self.there:
             self._arena.ready(self._namespace, name)
-        eventually(lambda: len(self._arena.own_rows()) == len(self.there) + 1, within=30)
+        eventually(lambda: len(self._arena.own_rows()) == len(self.there) + 1, within=60)
 
 
 def test_install_upgrade_roll_back_uninstall_and_back_again(

@@ -39,7 +39,7 @@ def pair(arena: Arena, links: list[Link]) -> tuple[Replica, Replica]:
     leader = arena.start(link=links[0])
     standby = arena.replica(link=links[1])
     standby.start()
-    eventually(standby.is_ready, within=20)
+    eventually(standby.is_ready, within=60)
     assert not standby.leads()
     return leader, standby
 
@@ -49,9 +49,9 @@ def churning(arena: Arena, pair: tuple[Replica, Replica], kubelet: Kubelet, name
     """A few pods have their endpoints, and many more have just been asked for."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
     arena.api.create(path, deployment("web", FEW, annotations=exposing("80,443")))
-    eventually(lambda: len(_ready(arena, namespace)) == FEW, within=30)
+    eventually(lambda: len(_ready(arena, namespace)) == FEW, within=60)
     _scale(arena, namespace, MANY)
-    eventually(lambda: len(_ready(arena, namespace)) > FEW + 2, within=30)
+    eventually(lambda: len(_ready(arena, namespace)) > FEW + 2, within=60)
 
 
 def test_a_killed_leader_is_followed_within_the_lease_time(
@@ -103,7 +103,7 @@ def test_a_leader_that_was_stopped_and_goes_on_writes_no_more(
     assert _seconds_until(standby.leads) < LEASE_DURATION + 2 * RETRY_PERIOD + SLACK
     leader.resume()
     with suppress(AssertionError):  # what it does if it lives on is seen below
-        eventually(lambda: leader.exit_status is not None, within=10)
+        eventually(lambda: leader.exit_status is not None, within=60)
     _assert_nothing_lost(arena, namespace, before)
     _assert_one_writer(arena, links, pair)
     assert leader.exit_status == 1

@@ -33,7 +33,7 @@ def test_every_documented_metric_is_there_from_the_first_scrape_with_its_meaning
 ) -> None:
     replica = arena.replica()
     replica.start()
-    first = eventually(replica.metrics_if_served, within=20)
+    first = eventually(replica.metrics_if_served, within=60)
     _assert_as_documented(first)
     replica.wait_leading()
     _assert_as_documented(replica.metrics())
@@ -71,7 +71,7 @@ def test_counters_agree_with_the_cloud_and_the_api_server_after_a_churn(
         assert prometheus.wait_for(f"dnatctl_allocations_total == {total}") == total
         assert prometheus.wait_for(f"dnatctl_releases_total == {total}") == total
         assert [target["health"] for target in prometheus.targets()] == ["up"]
-        eventually(lambda: _is_called(arena) == _is_counted(prometheus), within=20)
+        eventually(lambda: _is_called(arena) == _is_counted(prometheus), within=60)
         claims = [e for e in arena.requests() if (e.verb, e.resource) == ("create", "poddnats")]
         assert len([event for event in claims if event.code == 201]) == total
         writes = prometheus.query("sum(dnatctl_table_writes_total)")[0][1]

@@ -148,7 +148,7 @@ def test_fixed_game_servers_are_kept_scaled_down_and_released(
     zero, one = (addresses(arena.ready(namespace, f"game-{number}")) for number in (0, 1))
 
     arena.api.delete(f"{pods_path(namespace)}/game-1")
-    eventually(lambda: len(arena.own_rows()) == 1, within=30)
+    eventually(lambda: len(arena.own_rows()) == 1, within=60)
     arena.api.create(pods_path(namespace), game_server(workload, 1))
     assert addresses(arena.ready(namespace, "game-1")) == one
 

@@ -46,7 +46,7 @@ def test_every_granted_verb_is_used_and_nothing_is_refused(
     _repair_twice(arena, namespace)
     _meet_conflicts(arena, namespace)
     replica.stop()  # a watch is logged when it ends
-    eventually(lambda: _is_all_used(arena), within=20)
+    eventually(lambda: _is_all_used(arena), within=60)
     assert [event for event in arena.requests() if event.code == 403] == []
 
 
@@ -72,7 +72,7 @@ def _live(arena: Arena, kubelet: Kubelet, namespace: str) -> None:
     arena.api.create(statefulsets, stateful_set("game", 1, annotations=exposing("80", fixed="")))
     arena.ready(namespace, "game-0")
     arena.api.patch(f"{statefulsets}/game", {"spec": {"replicas": 0}})
-    eventually(lambda: not entries_of(arena.record(namespace, "game-0") or {}), within=30)
+    eventually(lambda: not entries_of(arena.record(namespace, "game-0") or {}), within=60)
     _delete_by_hand(arena, namespace)
 
 
@@ -84,7 +84,7 @@ def _delete_by_hand(arena: Arena, namespace: str) -> None:
     arena.ready(namespace, names[0])
     arena.api.delete(f"{arena.records_path(namespace)}/{names[0]}")
     needed = {("apps", "deployments", "get"), ("apiextensions.k8s.io", CRDS, "get")}
-    eventually(lambda: needed <= _used(arena), within=30)
+    eventually(lambda: needed <= _used(arena), within=60)
 
 
 def _of_site(arena: Arena, namespace: str) -> list[Object]:
@@ -96,7 +96,7 @@ def _repair_twice(arena: Arena, namespace: str) -> None:
     for _ in range(2):
         (entry,) = arena.ready(namespace, "web")
         arena.acts.delete_entry(entry["forwardEntryId"])
-        eventually(lambda old=entry: arena.ready(namespace, "web") != [old], within=30)  # type: ignore[misc]
+        eventually(lambda old=entry: arena.ready(namespace, "web") != [old], within=60)  # type: ignore[misc]
 
 
 def _meet_conflicts(arena: Arena, namespace: str) -> None:
@@ -108,7 +108,7 @@ def _meet_conflicts(arena: Arena, namespace: str) -> None:
             _annotate(arena, namespace, {"k8s.aliyun.com/pod-dnat-expose-port": str(next(ports))})
             return (DNAT, "poddnats", "get") in _used(arena)
 
-        eventually(read, within=45, every=0.3)
+        eventually(read, within=60, every=0.3)
 
 
 @pytest.mark.parametrize("kind", ["pods", "statefulsets"])
@@ -124,7 +124,7 @@ def test_owners_may_be_named_only_with_leave_to_block_their_deletion(
     with _without(arena, f"{kind}/finalizers"):
         arena.start()
         arena.api.create(f"/apis/apps/v1/namespaces/{namespace}/statefulsets", workload)
-        eventually(lambda: (DNAT, "poddnats", "create") in _refused(arena), within=20)
+        eventually(lambda: (DNAT, "poddnats", "create") in _refused(arena), within=60)
         assert arena.records(namespace) == []
     arena.ready(namespace, "game-0", within=60)
 
@@ -135,9 +135,9 @@ def test_annotations_are_published_only_with_the_component_that_permits_it(
     arena.start(publish={"annotation": True})
     arena.api.create(pods_path(namespace), pod("web", annotations=exposing("80")))
     arena.ready(namespace, "web")
-    eventually(lambda: ("", "pods", "patch") in _refused(arena), within=20)
+    eventually(lambda: ("", "pods", "patch") in _refused(arena), within=60)
     with _applied(arena, ANNOTATION):
-        eventually(lambda: _published(arena, namespace) == "203.0.113.1:512/tcp->80", within=45)
+        eventually(lambda: _published(arena, namespace) == "203.0.113.1:512/tcp->80", within=60)
 
 
 def _published(arena: Arena, namespace: str) -> str | None:

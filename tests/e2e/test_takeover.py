@@ -102,7 +102,7 @@ def test_entries_of_others_are_left_alone_and_their_endpoints_are_not_handed_out
     (entry,) = arena.ready(NAMESPACE, "new")
     assert (entry["externalIP"], entry["externalPort"]) != (EXTERNAL_IP, "512")
     arena.api.delete(pods_path(NAMESPACE))
-    eventually(lambda: arena.records() == [], within=30)
+    eventually(lambda: arena.records() == [], within=60)
     assert [row["entry_id"] for row in arena.rows()] == [stolen]
 
 

@@ -84,7 +84,7 @@ def test_nothing_is_left(arena: Arena, kubelet: Kubelet, namespace: str) -> None
     assert not [name for name in maps if name.startswith(("dnatctl-adopted", "dnatctl-parked"))]
     assert arena.api.find(DEFINITION) is not None
     uninstall(arena, config, "--yes", "--crd")
-    eventually(lambda: arena.api.find(DEFINITION) is None, within=30)
+    eventually(lambda: arena.api.find(DEFINITION) is None, within=60)
     kubectl = arena.control_plane.kubectl_as("admin")
     kubectl.run("delete", "-k", MANIFESTS, "--ignore-not-found")
     kubectl.forget_discovery()

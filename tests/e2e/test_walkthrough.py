@@ -142,7 +142,7 @@ def test_deleting_pods_gives_back_theirs_and_their_successors_get_others(
     kubectl.run("-n", namespace, "delete", "pods", "--all", "--wait=false")
     eventually(
         lambda: not before.keys() & {r["metadata"]["uid"] for r in working.records(namespace)},
-        within=30,
+        within=60,
     )
     _wait_for_records(working, namespace, 3)
     assert len(working.own_rows()) == 3
@@ -180,7 +180,7 @@ def test_a_deleted_namespace_goes_with_the_pods_inside(
     kubectl.apply([stateful_set("game", 2, annotations=FIXED) | _in(namespace, "game")])
     _wait_for_records(working, namespace, 6)
     kubectl.run("delete", "namespace", namespace, "--wait=false")
-    eventually(lambda: working.api.find(f"/api/v1/namespaces/{namespace}") is None, within=45)
+    eventually(lambda: working.api.find(f"/api/v1/namespaces/{namespace}") is None, within=60)
     assert working.own_rows() == []
     warned = [line["msg"] for line in working.replicas[0].lines() if line["level"] == "warning"]
     assert warned == []
@@ -203,10 +203,10 @@ def test_fixed_pods_keep_their_endpoints_through_a_rolling_update_and_a_scale_do
     assert not ips & _pod_ips(working, namespace)
 
     kubectl.run("-n", namespace, "scale", "statefulset/game", "--replicas=1")
-    eventually(lambda: len(_endpoints(working, namespace)) == 1, within=30)
-    eventually(lambda: len(working.own_rows()) == 2, within=30)
+    eventually(lambda: len(_endpoints(working, namespace)) == 1, within=60)
+    eventually(lambda: len(working.own_rows()) == 2, within=60)
     kubectl.run("-n", namespace, "scale", "statefulset/game", "--replicas=3")
-    eventually(lambda: _endpoints(working, namespace) == before, within=30)
+    eventually(lambda: _endpoints(working, namespace) == before, within=60)
     working.settled()
 
 
@@ -219,13 +219,13 @@ def test_the_exposure_of_a_running_pod_is_turned_on_changed_and_off_by_annotatio
     kubectl.run(*annotate, *(f"{key}={value}" for key, value in exposing("80").items()))
     (first,) = working.ready(namespace, "web")
     kubectl.run(*annotate, "k8s.aliyun.com/pod-dnat-expose-port=80,443")
-    eventually(lambda: len(entries_of(working.record(namespace, "web") or {})) == 2, within=30)
+    eventually(lambda: len(entries_of(working.record(namespace, "web") or {})) == 2, within=60)
     assert entries_of(working.record(namespace, "web") or {})[0] == first
     kubectl.run(*annotate, "k8s.aliyun.com/pod-dnat=false")
     working.gone(namespace, "web")
     assert working.own_rows() == []
     kubectl.run(*annotate, "k8s.aliyun.com/pod-dnat=true")
-    eventually(lambda: len(entries_of(working.record(namespace, "web") or {})) == 2, within=30)
+    eventually(lambda: len(entries_of(working.record(namespace, "web") or {})) == 2, within=60)
     kubectl.run(*annotate, "k8s.aliyun.com/pod-dnat-")
     working.gone(namespace, "web")
 
@@ -237,10 +237,10 @@ def test_a_wrong_annotation_is_answered_by_an_event_and_what_exists_is_kept(
     entries = working.ready(namespace, "web")
     annotate = ("-n", namespace, "annotate", "--overwrite", "pod/web")
     kubectl.run(*annotate, "k8s.aliyun.com/pod-dnat-expose-port=80,70000")
-    eventually(lambda: "70000" in kubectl.run("-n", namespace, "get", "events"), within=20)
+    eventually(lambda: "70000" in kubectl.run("-n", namespace, "get", "events"), within=60)
     assert entries_of(working.record(namespace, "web") or {}) == entries
     kubectl.run(*annotate, "k8s.aliyun.com/pod-dnat-expose-port=80,7000")
-    eventually(lambda: len(entries_of(working.record(namespace, "web") or {})) == 2, within=30)
+    eventually(lambda: len(entries_of(working.record(namespace, "web") or {})) == 2, within=60)
 
 
 def test_kubectl_shows_endpoints_and_whether_they_can_be_reached(
@@ -293,8 +293,8 @@ def _wait_for_records(arena: Arena, namespace: str, count: int) -> dict[str, Obj
         records = arena.records(namespace)
         return records if len(records) == count else None
 
-    eventually(counted, within=30)
-    arena.settled(within=30)
+    eventually(counted, within=60)
+    arena.settled()
     return {record["metadata"]["uid"]: record for record in arena.records(namespace)}
 
 

@@ -71,10 +71,10 @@ def test_entries_stay_until_the_containers_have_ended(
     name = made(arena, namespace)
     with players(arena, kubelet, namespace, name):
         arena.api.delete(path.format(namespace), propagationPolicy=policy)
-        eventually(lambda: "deletionTimestamp" in _meta(arena, namespace, name), within=20)
+        eventually(lambda: "deletionTimestamp" in _meta(arena, namespace, name), within=60)
     arena.gone(namespace, name)
     assert arena.own_rows() == []
-    eventually(lambda: arena.api.find(path.format(namespace)) is None, within=30)
+    eventually(lambda: arena.api.find(path.format(namespace)) is None, within=60)
 
 
 def test_a_stateful_set_deleted_without_its_pods_and_made_anew_takes_them_back(
@@ -86,11 +86,11 @@ def test_a_stateful_set_deleted_without_its_pods_and_made_anew_takes_them_back(
     with players(arena, kubelet, namespace, name):
         uid = (arena.record(namespace, name) or {})["metadata"]["uid"]
         arena.api.delete(f"{APPS}/{namespace}/statefulsets/game", propagationPolicy="Orphan")
-        eventually(lambda: not _meta(arena, namespace, name).get("ownerReferences"), within=20)
+        eventually(lambda: not _meta(arena, namespace, name).get("ownerReferences"), within=60)
     with players(arena, kubelet, namespace, name):
         fixed(arena, namespace)
-        eventually(lambda: _meta(arena, namespace, name).get("ownerReferences"), within=20)
-        eventually(lambda: _owner(arena, namespace, name) == "StatefulSet", within=20)
+        eventually(lambda: _meta(arena, namespace, name).get("ownerReferences"), within=60)
+        eventually(lambda: _owner(arena, namespace, name) == "StatefulSet", within=60)
     assert (arena.record(namespace, name) or {})["metadata"]["uid"] == uid
 
 
@@ -102,10 +102,10 @@ def test_a_changed_label_costs_a_pod_nothing(
     path = f"{pods_path(namespace)}/{name}"
     with players(arena, kubelet, namespace, name):
         arena.api.patch(path, {"metadata": {"labels": {"app": "apart"}}})
-        eventually(lambda: not _meta(arena, namespace, name).get("ownerReferences"), within=20)
+        eventually(lambda: not _meta(arena, namespace, name).get("ownerReferences"), within=60)
     with players(arena, kubelet, namespace, name):
         arena.api.patch(path, {"metadata": {"labels": {"app": "game"}}})
-        eventually(lambda: _meta(arena, namespace, name).get("ownerReferences"), within=20)
+        eventually(lambda: _meta(arena, namespace, name).get("ownerReferences"), within=60)
 
 
 def test_what_a_person_deletes_is_released_at_once(
