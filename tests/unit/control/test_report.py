@@ -12,8 +12,9 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.config import Publishing
-from dnatctl.control.people.report import ENDPOINTS, SAY_AGAIN_S, Report
+from dnatctl.control.people.report import ENDPOINTS, SAY_AGAIN_S, TRY_AGAIN_S, Report
 from dnatctl.control.people.sparing import BUDGET
+from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import POD_READY, Condition, Key, Pod, PodDNAT
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Problem
@@ -218,8 +219,8 @@ class TestEvents:
     BAD = Problem("InvalidAnnotation", '"x" is not a port')
 
     @staticmethod
-    def judge(teller: Report, a_pod: Pod | None, problem: Problem | None = None) -> None:
-        teller.judged(Scene(pod=a_pod).seen, Plan(problem=problem))
+    def judge(teller: Report, a_pod: Pod | None, problem: Problem | None = None) -> float | None:
+        return teller.judged(Scene(pod=a_pod).seen, Plan(problem=problem))
 
     def test_many_pods_of_a_namespace_are_told_one_after_the_other(self, told: Told) -> None:
         clock = FakeClock()
@@ -236,6 +237,37 @@ class TestEvents:
         clock.advance(max(waits))
         assert [teller.judged(each, bad) for each in seen] == [None] * len(seen)
         assert len(told.events) == len(seen)
+
+    @pytest.mark.parametrize(
+        "failure", [Failure.CONFLICT, Failure.SERVER, Failure.UNKNOWN, Failure.INVALID]
+    )
+    def test_what_the_api_server_does_not_take_is_told_again_soon(
+        self, told: Told, monkeypatch: pytest.MonkeyPatch, failure: Failure
+    ) -> None:
+        """A readiness gate may hang on it, and nothing else may happen for long."""
+        teller = report(told)
+
+        def fail(_pod: Pod, _condition: Condition) -> Pod:
+            raise KubeError(failure, "not now")
+
+        with monkeypatch.context() as api:
+            api.setattr(told, "patch_condition", fail)
+            waits = [self.judge(teller, pod(), self.BAD) for _ in range(12)]
+        assert waits[:3] == [1.0, 2.0, 4.0]
+        assert waits[-1] == TRY_AGAIN_S[1]
+        assert self.judge(teller, pod(), self.BAD) is None
+        assert len(told.conditions) == 1
+        monkeypatch.setattr(told, "patch_condition", fail)
+        assert self.judge(teller, pod(), self.BAD) == 1.0, "it begins anew"
+
+    def test_it_is_told_when_the_api_server_says(
+        self, told: Told, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_pod: Pod, _condition: Condition) -> Pod:
+            raise KubeError(Failure.TOO_MANY_REQUESTS, "not now", retry_after=7.0)
+
+        monkeypatch.setattr(told, "patch_condition", fail)
+        assert self.judge(report(told), pod(), self.BAD) == 7.0
 
     def test_is_said_once_and_again_after_a_while(self, told: Told) -> None:
         clock = FakeClock()

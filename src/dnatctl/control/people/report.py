@@ -10,6 +10,7 @@ from math import isfinite
 import structlog
 from msgspec.structs import replace
 
+from dnatctl.backoff import doubled
 from dnatctl.clock import Clock
 from dnatctl.config import Publishing
 from dnatctl.control.people.sparing import Sparing
@@ -50,6 +51,9 @@ log = structlog.get_logger(__name__)
 SAY_AGAIN_S = 1800.0
 """How often what is still wrong is said again, in seconds: events are kept for an hour."""
 
+TRY_AGAIN_S = (1.0, 300.0)
+"""The first pause, in seconds, and the longest, before a pod is told again what was not taken."""
+
 _Saying = tuple[str, tuple[Problem, ...]]
 """Of which pod, by UID, what is wrong and what may have been meant otherwise."""
 
@@ -82,6 +86,8 @@ class Report:
         """What was last said of a name in events that are worth repeating, and when."""
         self._reached: dict[Key, tuple[str, str]] = {}
         """Which pod, by UID, and at which IP was last seen reachable under that name."""
+        self._untaken: dict[Key, int] = {}
+        """How often in a row the API server did not take what a pod was to be told."""
 
     # --- steps
 
@@ -167,9 +173,10 @@ class Report:
         if (wait := self._to_be_told_in(seen, made.problem)) > 0:
             return wait
         self._say(seen, made.problem)
-        if seen.pod is not None:
-            self._tell(seen, seen.pod, made)
-        return None
+        if seen.pod is None:
+            self._untaken.pop(seen.key, None)
+            return None
+        return self._tell(seen, seen.pod, made)
 
     def _to_be_told_in(self, seen: Seen, problem: Problem | None) -> float:
         """Seconds; only what is bad and new may have to wait."""
@@ -178,21 +185,23 @@ class Report:
             return 0.0
         return self._sparing.wait(seen.key, self._clock.monotonic())
 
-    def _tell(self, seen: Seen, pod: Pod, made: Plan) -> None:
+    def _tell(self, seen: Seen, pod: Pod, made: Plan) -> float | None:
+        """Tell the pod; returns the seconds after which to try again what was not taken: a
+        readiness gate may hang on it, and nothing else may happen for long."""
         publish = self._publish()
+        tries: list[Callable[[], None]] = []
         if publish.condition and self.untold.may_try(seen.key.namespace):
-            self._tell_pod(partial(self._set_condition, seen, pod, made.problem))
+            tries.append(partial(self._set_condition, seen, pod, made.problem))
         if publish.annotation:
-            self._tell_pod(partial(self._set_annotation, seen, pod))
-
-    @staticmethod
-    def _tell_pod(tell: Callable[[], None]) -> None:
-        try:
-            tell()
-        except KubeError as error:
-            if error.failure in (Failure.NOT_FOUND, Failure.CONFLICT):
-                return  # another pod, or none, has the name now: it is told by its own plan
-            log.warning("telling the pod failed", error=str(error))
+            tries.append(partial(self._set_annotation, seen, pod))
+        errors = [error for each in tries if (error := _error_of(each)) is not None]
+        if not errors:
+            self._untaken.pop(seen.key, None)
+            return None
+        before = self._untaken.get(seen.key, 0)
+        self._untaken[seen.key] = before + 1
+        asked = max(error.retry_after or 0.0 for error in errors)
+        return max(asked, doubled(TRY_AGAIN_S, before))
 
     def _note_reached(self, seen: Seen) -> None:
         """What an earlier process has made reachable is not measured when it is put right."""
@@ -298,6 +307,21 @@ def _is_ready(record: PodDNAT) -> bool:
 
 def _place(pod: Pod) -> tuple[str, str]:
     return pod.uid, pod.ipv4
+
+
+def _error_of(tell: Callable[[], None]) -> KubeError | None:
+    """What came of telling a pod; None where it was told, or is not to be told any more."""
+    try:
+        tell()
+    except KubeError as error:
+        if error.failure is Failure.NOT_FOUND:
+            return None
+        if (
+            error.failure is not Failure.CONFLICT
+        ):  # somebody else's write came between, or a new pod
+            log.warning("telling the pod failed", error=str(error))
+        return error
+    return None
 
 
 def _exists(seen: Seen, entry_id: str) -> bool:

@@ -57,6 +57,7 @@ class Reporter(Protocol):
     def judged(self, seen: Seen, made: Plan) -> float | None:
         """Nothing more can be done now: how it stands.
 
-        Returns seconds where it is to be told only then, as there are many who have to be told.
+        Returns seconds where it is to be told only then: there are many who have to be told, or
+        the API server did not take it.
         """
         ...
