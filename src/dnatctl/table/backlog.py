@@ -218,6 +218,16 @@ class Backlog:
             for pending in record.pending
         )
 
+    def namespaces_due(self, now: float) -> set[str]:
+        """The namespaces for which something could be sent now, or is being sent."""
+        found = {
+            pending.namespace
+            for record in self._records.values()
+            for pending in record.pending
+            if self._due(pending) <= now
+        }
+        return found if self.sending is None else found | {self.sending.namespace}
+
     def next_due(self) -> float | None:
         """When the first write may be sent; None if there is none."""
         return min(
@@ -303,11 +313,15 @@ class Backlog:
         self._drop(pending)
 
     def busy(self, pending: PendingWrite) -> None:
-        """No fault of the write; one that is always told so must not hold up its namespace."""
+        """No fault of the write, whose turn it is still; one that is always told so must not hold
+        up others."""
         self._end(pending)
         pending.turned_away += 1
+        if pending.turned_away % PATIENCE:
+            self._turns.again(pending.namespace)
+            return
         record = self._records.get(pending.uid)
-        if record is None or pending not in record.pending or pending.turned_away % PATIENCE:
+        if record is None or pending not in record.pending:
             return
         record.pending.remove(pending)
         record.pending.append(pending)

@@ -54,6 +54,15 @@ class WriteTurns:
         self._taken += 1
         return self._fairly(firsts[self._class(sorted(firsts))])
 
+    def again(self, namespace: str) -> None:
+        """Nothing came of the last turn, as the table took no write: it is not counted.
+
+        Where every other try comes too early, it would be that of the same ones each time.
+        """
+        self._taken -= 1
+        if namespace in self._namespaces:
+            self._namespaces.move_to_end(namespace, last=False)
+
     def _class(self, ranks: list[Rank]) -> Rank:
         turn, others = divmod(self._taken, LOWER_CLASS_EVERY)
         if others or len(ranks) == 1 or ranks[0] is Rank.BLOCKING:

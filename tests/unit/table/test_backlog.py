@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from dnatctl.table.backlog import Backlog
+import pytest
+
+from dnatctl.table.backlog import PATIENCE, Backlog
 from dnatctl.table.turns import LOWER_CLASS_EVERY, Rank
+from dnatctl.table.writes import CreateRow, DeleteRow
 from tests.unit.table.pending import carry_out, create, delete, modify, order, put_off, wanted
 
 
@@ -174,6 +177,36 @@ class TestNamespaces:
             backlog.want(f"late-{number}", "late", (create(2000 + number),))
         done = Counter(carry_out(backlog).namespace for _ in range(10))
         assert done == {"big": 5, "late": 5}
+
+    @pytest.mark.parametrize("early", [1, 2, 3])
+    def test_a_try_that_comes_too_early_is_no_turn(self, early):
+        """So many before each write that the table takes."""
+        backlog = Backlog()
+        for number in range(50):
+            backlog.want(f"a-{number}", "a", (create(1000 + number),))
+            backlog.want(f"b-{number}", "b", (create(2000 + number),))
+            backlog.want(f"c-{number}", "c", (delete(f"fwd-{number}"),))
+        done: Counter[object] = Counter()
+        for _ in range(40):
+            for _ in range(early):
+                backlog.busy(backlog.take(0.0))
+            taken = carry_out(backlog)
+            done[taken.namespace, type(taken.write)] += 1
+        assert done == {("a", CreateRow): 15, ("b", CreateRow): 15, ("c", DeleteRow): 10}
+
+    def test_one_that_the_table_never_takes_does_not_hold_up_other_namespaces(self):
+        backlog = wanted(create(600))
+        backlog.want("b", "other", (create(700),))
+        done = 0
+        for _ in range(4 * PATIENCE):
+            pending = backlog.take(0.0)
+            if pending.write == create(600):
+                backlog.busy(pending)
+            else:
+                done += 1
+                backlog.accepted(pending, 0.0)
+                backlog.want(f"b-{done}", "other", (create(700 + done),))
+        assert done >= 2
 
     def test_within_one_namespace_first_come_first_served(self):
         backlog = Backlog()
