@@ -6,11 +6,13 @@ a row is looked at when it is believed to have settled, which is known from earl
 a row is in flux. Else the table is looked over at leisure, to see what others did to it.
 
 What may be read is earned. Where rows come slowly each is worth a read: whoever waits for it would
-wait for the next one too. Where they come fast, one read serves several. Pure.
+wait for the next one too. Where they come fast, one read serves several: those of one namespace.
+Who has nothing more to be written does not wait for the writes of others. Pure.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from dnatctl.table.reading import PAGE_SIZE
@@ -45,20 +47,16 @@ class Facts:
 
     `unsettled`: the own rows still in flux, in the order in which they were written; `cost`: pages
     that a look at them takes. `strict`: the table takes no write while a row is in flux. `credit`:
-    pages that may be read for those who wait (see `earn`). `doubts`: when a reading may settle what
+    pages that may be read for those who wait (see `earn`). `more`: namespaces for which there is
+    something to write right now. `doubts`: when a reading may settle what
     readings disagree about, if there is such a thing. `leisure`: see `leisure`.
     """
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether a reading now may settle a doubt."""
-        return self.doubts is not None and self.doubts <= self.now
 
     now: float
     rows: int
     unsettled: tuple[Unsettled, ...]
     cost: int
-    writing: bool
+    more: Collection[str]
     strict: bool
     last_read: float
     last_pass: float
@@ -66,6 +64,16 @@ class Facts:
     leisure: float
     credit: float
     doubts: float | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a reading now may settle a doubt."""
+        return self.doubts is not None and self.doubts <= self.now
+
+    @property
+    def writing(self) -> bool:
+        """Whether there is something to write right now."""
+        return bool(self.more)
 
 
 def next_read(facts: Facts) -> float:
@@ -96,13 +104,16 @@ def leisure(rows: int, least: float, most: float, *, writing: bool) -> float:
 
 def _look(facts: Facts) -> float:
     """When to look at rows in flux: at the first that has settled, if that is earned; at the last
-    one in any case, once nothing more is written."""
-    patient = max(facts.unsettled[0].written, facts.last_read) + PATIENCE_S * facts.cost
-    if facts.credit >= facts.cost:
-        due = min(_news_at(facts))
-    else:
-        due = patient if facts.writing else facts.unsettled[-1].due
-    return max(min(due, patient) if facts.writing else due, facts.last_read + LOOK_SPACING_S)
+    one of a namespace in any case, once nothing more is written for it."""
+    news, spacing = _news_at(facts), LOOK_SPACING_S
+    if facts.credit < facts.cost:
+        last = {row.namespace: at for row, at in zip(facts.unsettled, news, strict=True)}
+        news = [at for namespace, at in last.items() if namespace not in facts.more]
+        spacing *= facts.cost if facts.writing else 1
+    if facts.writing:
+        oldest = max(facts.unsettled[0].written, facts.last_read)
+        news.append(oldest + PATIENCE_S * facts.cost)
+    return max(min(news), facts.last_read + spacing)
 
 
 def _news_at(facts: Facts) -> list[float]:

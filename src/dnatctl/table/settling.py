@@ -9,7 +9,7 @@ All times are seconds; an age runs from the answer to a write to the beginning o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -83,11 +83,13 @@ def next_look(plan: Sequence[float], age: float) -> float:
 @dataclass(frozen=True, slots=True)
 class Unsettled:
     """An own row in flux: when it was last `written`, when it is to be looked at next (`due`), and
-    by when it has `surely` settled (infinite while nothing is known). Monotonic clock."""
+    by when it has `surely` settled (infinite while nothing is known). Monotonic clock. `namespace`:
+    that of its PodDNAT."""
 
     written: float
     due: float
     surely: float
+    namespace: str = ""
 
 
 @dataclass(slots=True)
@@ -98,6 +100,7 @@ class _InFlux:
     written: float
     ours: bool
     removing: bool
+    namespace: str
     low: float = 0.0
 
 
@@ -109,10 +112,14 @@ class FluxWatch:
         self._rows: dict[str, _InFlux] = {}
 
     def unsettled(
-        self, flux: Iterable[Row], tries: Sequence[float], now: float
+        self,
+        flux: Iterable[Row],
+        tries: Sequence[float],
+        now: float,
+        namespace_of: Callable[[Row], str] = lambda _: "",
     ) -> tuple[Unsettled, ...]:
         """The rows in flux, as they were written; `tries`: see `Settling.plan`."""
-        self._rows = {row.entry.entry_id: self._watch(row, now) for row in flux}
+        self._rows = {row.entry.entry_id: self._watch(row, now, namespace_of(row)) for row in flux}
         rows = sorted(self._rows.values(), key=lambda watch: watch.written)
         return tuple(self._expected(watch, tries) for watch in rows)
 
@@ -127,15 +134,16 @@ class FluxWatch:
                 self._settling[watch.removing].settled(watch.low, age, tries)
             watch.low = age
 
-    def _watch(self, row: Row, now: float) -> _InFlux:
+    def _watch(self, row: Row, now: float, namespace: str) -> _InFlux:
         known = self._rows.get(row.entry.entry_id)
         ours = isfinite(row.written)
         if known is not None and (known.written == row.written or not ours):
             return known
         removing = row.entry.status is EntryStatus.DELETING
-        return _InFlux(row.written if ours else now, ours, removing)
+        return _InFlux(row.written if ours else now, ours, removing, namespace)
 
     def _expected(self, watch: _InFlux, tries: Sequence[float]) -> Unsettled:
         plan = self._settling[watch.removing].plan(tries)
         due = watch.written + next_look(plan, watch.low)
-        return Unsettled(watch.written, due, watch.written + (plan[-1] or inf))
+        surely = watch.written + (plan[-1] or inf)
+        return Unsettled(watch.written, due, surely, watch.namespace)

@@ -23,12 +23,13 @@ from dnatctl.table.read_pace import (
 from dnatctl.table.settling import Unsettled
 
 NEVER = float("-inf")
+GAMES = ("games",)
 AT_REST = Facts(
     now=100.0,
     rows=10,
     unsettled=(),
     cost=1,
-    writing=False,
+    more=(),
     strict=True,
     last_read=90.0,
     last_pass=80.0,
@@ -38,9 +39,9 @@ AT_REST = Facts(
 )
 
 
-def rows(*written: float, settles: float = 0.6) -> tuple[Unsettled, ...]:
+def rows(*written: float, settles: float = 0.6, namespace: str = "games") -> tuple[Unsettled, ...]:
     """Rows that were written then and are expected to settle after so long."""
-    return tuple(Unsettled(at, at + settles, at + settles) for at in written)
+    return tuple(Unsettled(at, at + settles, at + settles, namespace) for at in written)
 
 
 class TestAtRest:
@@ -48,7 +49,7 @@ class TestAtRest:
         assert next_read(AT_REST) == 110.0, "30 s after the last whole reading, not the last page"
 
     def test_writes_to_come_are_no_reason_to_read(self):
-        assert next_read(replace(AT_REST, writing=True)) == 110.0
+        assert next_read(replace(AT_REST, more=GAMES)) == 110.0
 
     def test_a_table_never_read_is_read_now(self):
         assert next_read(replace(AT_REST, last_pass=NEVER, last_read=NEVER)) == NEVER
@@ -95,7 +96,7 @@ class TestAfterTheLastWrite:
 
 class TestWhileWriting:
     def facts(self, *written: float, **known: object) -> Facts:
-        return replace(AT_REST, unsettled=rows(*written), writing=True, **known)
+        return replace(AT_REST, unsettled=rows(*written), more=GAMES, **known)
 
     def test_a_row_has_settled_once_a_strict_table_takes_the_next_write(self):
         assert next_read(self.facts(98.0, 98.2)) == pytest.approx(98.2)
@@ -108,12 +109,12 @@ class TestWhileWriting:
 
     def test_the_last_one_is_read_when_it_has_settled_for_sure(self):
         early = Unsettled(99.0, 99.3, 99.9)
-        facts = replace(AT_REST, unsettled=(early,), writing=True)
+        facts = replace(AT_REST, unsettled=(early,), more=GAMES)
         assert next_read(facts) == pytest.approx(99.9), "the next write tells before that, or then"
 
     def test_while_nothing_is_known_the_next_write_is_waited_for(self):
         unknown = Unsettled(99.0, 99.1, inf)
-        facts = replace(AT_REST, unsettled=(unknown,), writing=True)
+        facts = replace(AT_REST, unsettled=(unknown,), more=GAMES)
         assert next_read(facts) == pytest.approx(99.0 + PATIENCE_S)
         assert next_read(replace(facts, strict=False)) == pytest.approx(99.1)
 
@@ -123,6 +124,28 @@ class TestWhileWriting:
     def test_a_dear_read_has_to_be_earned_whole(self):
         assert next_read(self.facts(99.0, 99.1, cost=2, credit=1.9)) > 105.0
         assert next_read(self.facts(99.0, 99.1, cost=2, credit=2.0)) < 100.0
+
+
+class TestBesideSomebodyElse:
+    """Another namespace has writes without end, and none of the reads is earned."""
+
+    def facts(self, *unsettled: Unsettled, **known: object) -> Facts:
+        return replace(AT_REST, unsettled=unsettled, more=("flood",), credit=0.0, **known)
+
+    def test_who_has_nothing_more_to_come_does_not_wait_for_the_writes_of_others(self):
+        (mine,), (theirs,) = rows(99.0), rows(99.5, namespace="flood")
+        assert next_read(self.facts(mine, theirs)) == 99.5, "which the table took, so mine is done"
+        assert next_read(self.facts(mine)) == pytest.approx(99.6)
+        assert next_read(self.facts(theirs)) == pytest.approx(99.5 + PATIENCE_S)
+
+    def test_of_several_rows_the_last_is_waited_for(self):
+        first, last = rows(99.0, 99.5)
+        (theirs,) = rows(99.8, namespace="flood")
+        assert next_read(self.facts(first, last, theirs)) == 99.8
+
+    def test_a_long_table_is_read_no_more_often_than_its_pages_allow(self):
+        facts = self.facts(*rows(99.0), cost=20, last_read=98.9)
+        assert next_read(facts) == pytest.approx(98.9 + 20 * LOOK_SPACING_S)
 
 
 class TestWhatAWriteEarns:

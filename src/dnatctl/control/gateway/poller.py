@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +23,7 @@ from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.read_pace import BUSY_LEISURE, Facts, earned, leisure, next_read, read_cost
 from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, as_pass, collect
 from dnatctl.table.settling import FluxWatch
-from dnatctl.table.view import Change, Pass
+from dnatctl.table.view import Change, Pass, Row
 from dnatctl.table.write_pace import TablePace
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,10 @@ class Writer(Protocol):
 
     def busy(self) -> bool:
         """Whether there is more to write right now."""
+        ...
+
+    def namespaces(self) -> Collection[str]:
+        """For which namespaces there is more to write right now."""
         ...
 
     def pace(self) -> TablePace:
@@ -195,20 +200,25 @@ class TablePoller:
         removing = any(row.entry.status is EntryStatus.DELETING for row in flux)
         cost = self._times.cost = read_cost(rows, whole=removing or not self._ends)
         self._earn(pace)
+        more = self._writer.namespaces()
         return Facts(
             now=now,
             rows=rows,
-            unsettled=self._watch.unsettled(flux, pace.tries, now),
+            unsettled=self._watch.unsettled(flux, pace.tries, now, self._namespace_of),
             cost=cost,
-            writing=self._writer.busy(),
+            more=more,
             strict=pace.strict,
             last_read=self._times.last_read,
             last_pass=self._times.last_pass,
             asked=self._asked.is_set(),
-            leisure=self._leisure(writing=bool(flux) and self._writer.busy()),
+            leisure=self._leisure(writing=bool(flux) and bool(more)),
             credit=self._times.credit,
             doubts=doubts,
         )
+
+    def _namespace_of(self, row: Row) -> str:
+        key = self._views.records.key_of(row.owner)
+        return key.namespace if key else ""
 
     def _leisure(self, *, writing: bool) -> float:
         rows = len(self._table)

@@ -144,6 +144,11 @@ class TableWriter:
         with self._lock:
             return self._backlog.sending is not None or self._backlog.due(self._clock.monotonic())
 
+    def namespaces(self) -> set[str]:
+        """For which namespaces there is more to write right now."""
+        with self._lock:
+            return self._backlog.namespaces_due(self._clock.monotonic())
+
     def read(self, changes: list[Change]) -> None:
         """A reading has shown rows otherwise than was known."""
         with self._lock:

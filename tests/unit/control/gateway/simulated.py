@@ -92,18 +92,18 @@ class Simulated(AtWork):
         self.run(1.0)
         self.begun = self.clock.monotonic()
 
-    def ask(self, pods: int) -> None:
+    def ask(self, pods: int, namespace: str = "games") -> None:
         """So many pods want a row each."""
         for _ in range(pods):
             self._asked += 1
             n = self._asked
-            key = Key("games", f"pod-{n}")
+            key = Key(namespace, f"pod-{n}")
             record = self.stored(self.record(n, key, FIRST_PORT + n))
             name = MARKS.name(record.uid, str(key))
             port = PortRange(FIRST_PORT + n, FIRST_PORT + n)
             ip = f"10.0.{n // 200}.{n % 200 + 1}"
             entry = NewEntry(EIP, port, ip, PortRange(80, 80), TCP, name)
-            self.writer.want(uid(n), "games", (CreateRow(GATEWAY, entry, "1/"),))
+            self.writer.want(uid(n), namespace, (CreateRow(GATEWAY, entry, "1/"),))
 
     def settle(self, seconds: float = 10_000.0) -> None:
         """Until all that was asked for has been seen Available."""
@@ -112,10 +112,23 @@ class Simulated(AtWork):
             assert self.clock.monotonic() < end, f"{self.cloud.made} of {self._asked} made"
             self._step()
 
+    def run_until(self, seen: Callable[[], object], seconds: float = 60.0) -> None:
+        end = self.clock.monotonic() + seconds
+        while not seen():
+            assert self.clock.monotonic() < end
+            self._step()
+
     def run(self, seconds: float) -> None:
         end = self.clock.monotonic() + seconds
         while self.clock.monotonic() < end:
             self._step()
+
+    def seen(self, number: int) -> float | None:
+        """When the row of the pod that asked as the so-manieth was seen Available; None if not."""
+        rows = self.cloud.rows.items()
+        port = FIRST_PORT + number
+        mine = (entry_id for entry_id, row in rows if row.external_ports.first == port)
+        return self.found.get(next(mine, ""))
 
     def delays(self) -> list[float]:
         """Of each row, from when it was Available until that was seen; sorted."""

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from dnatctl.model import NewEntry
+from dnatctl.table.read_pace import FAST_S, FEWEST_READS
 from tests.unit.control.gateway.simulated import Simulated, SimulatedTable
 from tests.unit.table.made import EIP, row
 
-SMALL, LARGE = 12, 120
+SMALL, LARGE, FLOOD = 12, 120, 400
 
 
 def burst(settles: float, pods: int, **table: object) -> Simulated:
@@ -47,6 +48,25 @@ def test_one_read_serves_several_that_come_fast(settles):
     it = burst(settles, LARGE)
     assert it.cloud.reads <= 0.25 * LARGE
     assert of_ten_nine(it.delays()) <= 4 * (settles + it.cloud.write_s) + 0.1, "of five rows"
+
+
+@pytest.mark.parametrize("settles", [0.05, 0.1, 0.3, 1.0])
+def test_the_one_row_of_another_namespace_is_seen_as_soon_as_it_is_usable(settles):
+    """However many rows are written meanwhile for those who take all they can."""
+    it = Simulated(lambda: settles)
+    it.ask(FLOOD, "flood")
+    waits = []
+    for n in range(8):
+        it.run(1.0)
+        asked = it.clock.monotonic()
+        it.ask(1, "other")
+        it.run_until(lambda number=FLOOD + n + 1: it.seen(number))
+        waits.append(it.clock.monotonic() - asked)
+    assert it.writer.backlog() > 0, "all that time"
+    turn = settles + it.cloud.write_s
+    assert max(waits[2:]) <= 2 * turn + 0.05, "a turn of the flood, and its own"
+    it.settle()
+    assert it.cloud.reads <= FEWEST_READS * FLOOD + 2 * len(waits) or settles > FAST_S
 
 
 def test_rows_that_settle_long_after_the_table_takes_the_next_write():
