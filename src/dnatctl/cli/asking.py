@@ -97,9 +97,9 @@ class Asking:
         except ValueError as error:
             raise KubeError(Failure.UNKNOWN, f"/status cannot be read: {error}") from error
         if holder and found.lease.identity != holder:
-            other = f"{found.lease.identity} of cluster {found.cluster}"
-            why = f"{other} answers, and {holder} leads: say where that serves (--server)"
-            raise KubeError(Failure.UNREACHABLE, why)
+            raise _not_the_leader(f"{found.lease.identity} of cluster {found.cluster}", holder)
+        if not found.lease.leading:
+            raise _not_the_leader(f"{found.lease.identity}, which stands by,", found.lease.holder)
         return found
 
     def status_if_told(self, instead: str) -> StatusDocument | None:
@@ -122,10 +122,19 @@ class Asking:
             raise KubeError(Failure.UNREACHABLE, "no controller leads")
         pod = lease.holder.rpartition("_")[0]
         if pod == socket.gethostname():
-            return lease.holder, _here(f"127.0.0.1:{self.port}")
+            try:
+                return lease.holder, _here(f"127.0.0.1:{self.port}")
+            except KubeError as error:
+                why = f"{error.message}; it runs on this machine: say where it serves (--server)"
+                raise KubeError(error.failure, why) from error
         from dnatctl.kube import forward
 
         return "", forward.get(self.client.api, namespace, pod, self.port, "/status")
+
+
+def _not_the_leader(who: str, leader: str) -> KubeError:
+    leads = f"{leader} leads: say where that serves (--server)" if leader else "nobody leads"
+    return KubeError(Failure.UNREACHABLE, f"{who} answers, and {leads}")
 
 
 LIKELY = ("dnatctl-system", "kube-system")

@@ -15,6 +15,8 @@ from click.testing import CliRunner
 from dnatctl.cli.asking import Asking
 from dnatctl.cli.main import cli
 from dnatctl.kube.lease_record import LeaseRecord
+from dnatctl.status.document import Leadership, StatusDocument
+from tests.support.leader import Leader
 from tests.support.stage import NAMESPACE, PREFIX, Stage, eventually, stage
 
 LEADER = "dnatctl-0"
@@ -202,6 +204,29 @@ class TestStatus:
         assert result.exit_code == 1
         assert f"{LEADER}_1 of cluster" in result.stderr
         assert f"answers, and {LEADER}_2 leads" in result.stderr
+
+    def test_a_replica_that_stands_by_knows_too_little_to_be_believed(self, it: Stage) -> None:
+        with Leader() as standby:
+            lease = Leadership(leading=False, identity="b_2", holder=f"{LEADER}_1")
+            standby.document = StatusDocument("", "1.0", "c1", lease, ready=True)
+            shown = asked(it, "status", "--server", standby.address)
+            explained = asked(it, "explain", "web", "--server", standby.address)
+
+        assert shown.exit_code == 1
+        assert f"b_2, which stands by, answers, and {LEADER}_1 leads" in shown.stderr
+        assert "from the cluster's objects alone" in explained.stderr
+        assert "Reachable, as far as the cluster's objects tell: " in explained.stdout
+
+    def test_a_leader_on_this_machine_that_serves_elsewhere_has_to_be_named(
+        self, it: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("socket.gethostname", lambda: LEADER)
+        monkeypatch.setitem(it.config, "status_port", 1)
+
+        result = asked(it, "status")
+
+        assert result.exit_code == 1
+        assert "it runs on this machine: say where it serves (--server)" in result.stderr
 
 
 class TestOrders:
