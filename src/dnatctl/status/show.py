@@ -14,7 +14,6 @@ from dnatctl.status.document import (
     PortStatus,
     State,
     StatusDocument,
-    TableStatus,
 )
 from dnatctl.status.table import columns, printable
 from dnatctl.times import parse_time
@@ -96,7 +95,10 @@ def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[st
         kinds += f", {table.orphans} orphaned"
     zone = f" in {gateway.zone}" if gateway.zone else ""
     whose = f", for {', '.join(gateway.namespaces)} only" if gateway.namespaces else ""
-    yield f"{gateway.id}{zone}{whose}: {rows} entries ({kinds}), {_room(rows, table.limit)}"
+    coming = _coming(gateway)
+    kinds += f", {coming} to come" if coming else ""
+    room = _room(rows + coming, table.limit)
+    yield f"{gateway.id}{zone}{whose}: {rows} entries ({kinds}), {room}"
     pace = f", busy {table.busy_s:.1f} s a write" if table.busy_s else ""
     doubt = f", {table.in_doubt} unanswered" if table.in_doubt else ""
     yield f"  backlog {table.backlog}{pace}{doubt}; table read {age(table.read_at, now)} ago"
@@ -115,17 +117,26 @@ def _room_in_all(gateways: Iterable[GatewayStatus]) -> str:
         if gateway.problem or gateway.namespaces:
             continue
         free = sum((Counter(eip.free) for eip in gateway.eips if not eip.problem), Counter[str]())
-        more += Counter({name: min(count, _left(gateway.table)) for name, count in free.items()})
+        more += Counter({name: min(count, _left(gateway)) for name, count in free.items()})
     if len(counts := set(more.values())) == 1 and len(more) > 1:
         return f"room for {counts.pop()} more ports, {' or '.join(sorted(more))}"
     text = ", ".join(f"{count} more {name} ports" for name, count in sorted(more.items()))
     return f"room for {text or 'nothing more'}"
 
 
-def _left(table: TableStatus) -> int:
+def _left(gateway: GatewayStatus) -> int:
     """Rows; as many as are wanted where the limit has to be higher than the usual one."""
-    limit = table.limit or (USUAL_QUOTA if table.rows < USUAL_QUOTA else sys.maxsize)
-    return max(limit - table.rows, 0)
+    taken, limit = gateway.table.rows + _coming(gateway), gateway.table.limit
+    if limit is None:
+        limit = USUAL_QUOTA if taken < USUAL_QUOTA else sys.maxsize
+    return max(limit - taken, 0)
+
+
+def _coming(gateway: GatewayStatus) -> int:
+    """Rows that are claimed and not there yet."""
+    ports = (port for eip in gateway.eips for port in eip.ports)
+    waits = (port for port in ports if port.state is State.PENDING and not port.entry)
+    return sum(port.last - port.first + 1 for port in waits)
 
 
 def _room(rows: int, limit: int | None) -> str:

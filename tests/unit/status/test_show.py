@@ -79,6 +79,16 @@ class TestRoomInAll:
         assert in_all(with_room(500, 500, 90, None)) == "room for 10 more ports, tcp or udp"
         assert in_all(with_room(500, 500, 100, None)) == "room for 500 more ports, tcp or udp"
 
+    def test_what_is_claimed_and_waits_for_its_row_takes_room_already(self) -> None:
+        waits = PortStatus(512, 514, "tcp", State.PENDING)
+        there = PortStatus(515, 515, "tcp", State.PENDING, entry="fwd-1")
+        eips = (EipStatus("47.1.2.3", (waits, there), {"tcp": 500, "udp": 500}),)
+        gateway = with_room(500, 500, 90, eips=eips)
+        assert in_all(gateway) == "room for 7 more ports, tcp or udp"
+        status = StatusDocument("", "1.0", "c1", Leadership(True, "a_1"), gateways=(gateway,))
+        told = "ngw-1: 90 entries (90 ours, 0 foreign, 3 to come), room for 7 more of 100"
+        assert told in list(lines(status, NOW))
+
     def test_where_nothing_new_goes_there_is_none(self) -> None:
         drained = with_room(500, 500, 0, problem="is being drained")
         reserved = with_room(500, 500, 0, namespaces=("games",))
