@@ -135,8 +135,17 @@ class OfferedGateway:
         so what was learned is believed for a minute longer for each row beyond the first.
         """
         until = self._learned_until + max(need - 1, 0) * A_ROW_LONGER_S
-        learned = self._learned_limit if now < until else None
-        limits = [n for n in (self.offer.max_entries, learned) if n is not None]
+        return self._limit(learned=now < until)
+
+    def last_limit(self, rows: int) -> int | None:
+        """As `limit`, for people: what was learned stands until that many rows disprove it, though
+        it is time to try again."""
+        ever = self._learned_until > float("-inf")
+        return self._limit(learned=ever and rows <= self._learned_limit)
+
+    def _limit(self, *, learned: bool) -> int | None:
+        known = self._learned_limit if learned else None
+        limits = [n for n in (self.offer.max_entries, known) if n is not None]
         return min(limits, default=None)
 
     def flaw(self, ip: str) -> str:

@@ -106,6 +106,11 @@ class Pool(Holdings):
         gateway = self._gateways.get(gateway_id)
         return gateway.limit(now) if gateway else None
 
+    def last_limit(self, gateway_id: str, rows: int) -> int | None:
+        """As `limit`, for people: what a refusal showed stands until so many rows disprove it."""
+        gateway = self._gateways.get(gateway_id)
+        return gateway.last_limit(rows) if gateway else None
+
     def is_full(self, gateway_id: str, ports: Wanted, now: float) -> bool:
         """Whether the table cannot hold what it is to hold and these ports, as far as is known."""
         gateway = self._gateways.get(gateway_id)

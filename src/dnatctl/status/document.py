@@ -69,7 +69,8 @@ class EipStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class TableStatus(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A forward table. `limit` None: not known. `backlog`: writes that wait for it.
+    """A forward table. `limit`: the rows it may hold, as configured or as a refusal last showed;
+    None: not known. `backlog`: writes that wait for it.
 
     `busy_s`: how long the table is expected to stay busy after a write, in seconds, as learned.
     """

@@ -286,6 +286,16 @@ class TestFull:
         assert pool.limit(GATEWAY, 300.0) is None
         assert take(pool, "b", 80, now=300.0) == ["1.1.1.1:601/tcp"]
 
+    def test_people_are_told_what_a_refusal_showed_until_more_rows_disprove_it(self):
+        pool = pool_of()
+        assert pool.last_limit(GATEWAY, 0) is None
+        pool.learn_limit(GATEWAY, 1, until=300.0)
+        assert pool.limit(GATEWAY, 300.0) is None
+        assert pool.last_limit(GATEWAY, 1) == 1
+        assert pool.last_limit(GATEWAY, 2) is None
+        assert pool.last_limit("ngw-9", 0) is None
+        assert pool_of(offer(max_entries=5)).last_limit(GATEWAY, 9) == 5
+
     def test_the_lower_of_two_limits_counts(self):
         pool = pool_of(offer(max_entries=5))
         pool.learn_limit(GATEWAY, 7, until=300.0)

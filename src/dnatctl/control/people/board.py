@@ -153,11 +153,12 @@ class Board:
             self._gateways.fleet.poller(gateway_id),
         )
         read = poller.last_pass if poller else float("-inf")
+        rows = counts.own + counts.foreign + counts.orphan
         return document.TableStatus(
             own=counts.own,
             foreign=counts.foreign,
             orphans=counts.orphan,
-            limit=self._views.pool.limit(gateway_id, clock.monotonic()),
+            limit=self._views.pool.last_limit(gateway_id, rows),
             backlog=writer.backlog() if writer else 0,
             busy_s=round(writer.pace().typical, 3) if writer else None,
             read_at=self._at(read - clock.monotonic()) if read > 0 else "",
