@@ -7,7 +7,7 @@ from dnatctl.objects import READY, PodDNAT, PortMapping, StatusEntry
 from dnatctl.plan import waits
 from dnatctl.plan.adoption import adopt, awaits_clarity
 from dnatctl.plan.case import Case, examine
-from dnatctl.plan.claim import align, fill_in, name_interface, retire
+from dnatctl.plan.claim import align, fill_in, follow, name_interface, retire
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.mend import blockers, mend
 from dnatctl.plan.owners import fix_metadata
@@ -33,6 +33,8 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
     gateway_id = record.spec.gateway_id
     if not gateway_id:
         return fill_in(seen, pool)
+    if followed := follow(seen, record, pool):
+        return Plan(followed)
     table = seen.tables.get(gateway_id)
     if table is None or not (table.read_once or gateway_id in seen.absent):
         return Plan(problem=_not_read(gateway_id, pool, table))

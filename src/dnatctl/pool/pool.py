@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
+from msgspec.structs import replace
+
 from dnatctl.model import Endpoint, GatewayEip, Protocol
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool.gateway import OfferedGateway
@@ -184,6 +186,21 @@ class Pool(Holdings):
             return False
         flaw = self._bar(gateway, now, spec.external_ip)
         return not flaw and not any(map(table.covering, spec.endpoints()))
+
+    def heir(self, spec: PodDNATSpec, now: float, namespace: str) -> str:
+        """Another gateway that has the external IP of a claim and would take all of its ports as
+        they are; empty if there is none."""
+        demand = Demand(tuple((p.internal, p.protocol) for p in spec.ports), namespace=namespace)
+        for gateway_id, gateway in self._gateways.items():
+            there = replace(spec, gateway_id=gateway_id)
+            if gateway_id == spec.gateway_id or gateway.left or not spec.ports:
+                continue
+            if self.can_keep(there, now, namespace) and not (
+                self._why_closed(gateway, demand, now)
+                or self.orders.drained(gateway_id, spec.external_ip)
+            ):
+                return gateway_id
+        return ""
 
     def extend(
         self, spec: PodDNATSpec, demand: Demand, now: float

@@ -204,6 +204,33 @@ def test_an_eip_unbound_by_force_costs_its_pods_their_address_and_no_other() -> 
         it.assert_at_rest()
 
 
+@pytest.mark.parametrize("gone", ["moved", "with its gateway", "while nobody looked"])
+def test_an_eip_that_is_bound_to_another_gateway_takes_its_claims_along(gone: str) -> None:
+    """What players were told stays true, and no two rows lead from one endpoint."""
+    with stage(Scenario.many(2, eips=1, knobs=fast()), **OFTEN) as it:
+        it.start_controller()
+        for n in range(4):
+            it.pod(f"web-{n}", "80,53/udp")
+        before = {n: places(it.ready(f"web-{n}", 2)) for n in range(4)}
+        assert len({ip for each in before.values() for ip, _ in each}) == 2
+        if gone == "while nobody looked":
+            it.stop_controllers()
+        it.acts.unbind_eip("203.0.113.1", force=True)
+        it.acts.bind_eip("203.0.113.1", SECOND)
+        if gone == "with its gateway":
+            it.acts.delete_gateway(FIRST)
+        if gone == "while nobody looked":
+            it.start_controller()
+        eventually(lambda: {row["gateway"] for row in it.own_rows()} == {SECOND})
+        assert {n: places(it.ready(f"web-{n}", 2)) for n in range(4)} == before
+        it.assert_at_rest()
+
+
+def places(entries: list[Object]) -> set[tuple[str, str]]:
+    """External IPs and ports of status entries."""
+    return {(entry["externalIP"], entry["externalPort"]) for entry in entries}
+
+
 def test_a_locked_eip_gets_no_new_pods() -> None:
     with stage(**OFTEN) as it:
         it.acts.set_eip("203.0.113.1", business_status="FinancialLocked")

@@ -599,6 +599,44 @@ class TestKeeping:
         assert pool.can_keep(spec(600), 60.0, "games")
 
 
+class TestHeir:
+    """A claim whose external IP is bound to another gateway by now."""
+
+    NEXT = "ngw-2"
+
+    def pool(self, rows=(), **offered) -> Pool:
+        return pool_of(
+            offer(),
+            offer(gateway_id=self.NEXT, **offered),
+            eips={GATEWAY: [], self.NEXT: [eip()]},
+            rows={GATEWAY: [], self.NEXT: list(rows)},
+        )
+
+    def heir(self, pool: Pool, *externals: int) -> str:
+        return pool.heir(spec(*externals), 0.0, "games")
+
+    def test_is_the_gateway_that_has_it(self):
+        assert self.heir(self.pool(), 600, 601) == self.NEXT
+
+    def test_is_none_where_no_other_has_it(self):
+        assert self.heir(pool_of(), 600) == ""
+
+    def test_is_none_for_a_claim_to_nothing(self):
+        assert self.heir(self.pool()) == ""
+
+    def test_is_none_that_would_not_take_all_of_it(self):
+        assert self.heir(self.pool(), 600, 6000) == ""
+        in_the_way = row("fwd-1", f"{EIP}:601", "10.0.0.9:80")
+        assert self.heir(self.pool([in_the_way]), 600, 601) == ""
+        assert self.heir(self.pool(max_entries=1), 600, 601) == ""
+        assert self.heir(self.pool(namespaces=("others",)), 600) == ""
+
+    def test_is_none_that_is_being_drained(self):
+        pool = self.pool()
+        pool.orders = Orders((Order(OrderKind.DRAIN, f"gateway/{self.NEXT}"),))
+        assert self.heir(pool, 600) == ""
+
+
 def test_endpoints_are_written_as_people_write_them():
     assert str(Endpoint("1.1.1.1", 600, UDP)) == "1.1.1.1:600/udp"
 

@@ -196,11 +196,13 @@ class Signals:
             self.resync()
 
     def gateway_changed(self, gateway_id: str) -> None:
-        """A gateway or its EIPs are different: look at all that claims it, and who waits."""
+        """A gateway or its EIPs are different: look at all that claim of these, and who waits."""
         log.debug("gateway changed", gateway=gateway_id)
         self.room_made()
+        gateway = self._views.gateways.get(gateway_id)
+        eips = {eip.ip for eip in gateway.eips} if gateway else set()
         for record in self._records.values():
-            if record.spec.gateway_id == gateway_id:
+            if record.spec.gateway_id == gateway_id or record.spec.external_ip in eips:
                 self._add(record.key, Priority.LOW)
 
 
