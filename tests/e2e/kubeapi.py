@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import orjson
 import urllib3
@@ -161,8 +162,7 @@ class KubeApi:
     ) -> urllib3.BaseHTTPResponse:
         return self._pool.request(
             method,
-            f"{self._url}{path}",
-            fields={key: str(value) for key, value in query.items()} if body is None else None,
+            self._url + path + (f"?{urlencode(query)}" if query else ""),
             body=None if body is None else orjson.dumps(body),
             headers=dict(self._pool.headers) | {"Content-Type": content_type},
             preload_content=not stream,
