@@ -28,7 +28,8 @@ class Step(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     `answers` is the code and, of an error, the reason and the fields named in causes. `shows` are
     values in the answer's body by path (`items.*.metadata.name`); `<absent>`, `<present>` and
     `<not VALUE>` stand for such. `events` are those of a WATCH. `sorted`: lists of names and events
-    have no order. `until`: ask again until it is so.
+    have no order. `until`: ask again until it is so. `or_later`: what servers since 1.20 may answer
+    instead; tried with 1.36.2.
     """
 
     send: str
@@ -36,6 +37,7 @@ class Step(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     raw: str | None = None
     patch: str = "merge"
     answers: int | str = 200
+    or_later: int | str | None = None
     shows: dict[str, Any] = {}
     events: list[str] | None = None
     sorted: bool = False

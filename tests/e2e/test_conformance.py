@@ -17,6 +17,7 @@ def server(control_plane: ControlPlane) -> Iterator[Server]:
         control_plane.compact_etcd,
         headers={"Authorization": f"Bearer {control_plane.tokens['admin']}"},
         authority=str(control_plane.authority),
+        later="v1.20." not in control_plane.version_of("kube-apiserver"),
     )
     made.install()
     yield made
