@@ -177,7 +177,11 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "NotExposed": Reason((ToldOn.POD_CONDITION,), "The pod does not ask to be exposed any more."),
     "PodEnded": Reason((ToldOn.POD_CONDITION,), "The pod's containers have ended."),
-    "PodAway": Reason(_STANDS, "A fixed pod is away: its claim is kept, its entries are deleted."),
+    "PodAway": Reason(
+        _STANDS,
+        "A fixed pod is away: its claim is kept, its entries are deleted.",
+        "None. To have its endpoints sooner, delete the PodDNAT.",
+    ),
     "NotAmongReplicas": Reason(
         (ToldOn.RECORD,),
         "Condition `Retained`: the workload wants the fixed pod no more; its claim is kept for"

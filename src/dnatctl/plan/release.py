@@ -27,7 +27,10 @@ from dnatctl.table.writes import DeleteRow
 from dnatctl.times import parse_time
 
 RELEASING = Problem("Releasing", "the entries are being deleted")
-AWAY = Problem("PodAway", "the claim is kept; the pod has no address")
+AWAY = Problem(
+    "PodAway",
+    "the pod is away; its claim is kept while its workload wants it, and for fixed.retain after",
+)
 """What status says of entries that are taken away, unless the pod's IP is another's."""
 
 ASK_AGAIN_S = 60.0

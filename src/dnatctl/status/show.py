@@ -96,7 +96,7 @@ def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[st
     zone = f" in {gateway.zone}" if gateway.zone else ""
     whose = f", for {', '.join(gateway.namespaces)} only" if gateway.namespaces else ""
     coming = _coming(gateway)
-    kinds += f", {coming} to come" if coming else ""
+    kinds += f", {coming} more claimed" if coming else ""
     room = _room(rows + coming, table.limit)
     yield f"{gateway.id}{zone}{whose}: {rows} entries ({kinds}), {room}"
     pace = f", busy {table.busy_s:.1f} s a write" if table.busy_s else ""

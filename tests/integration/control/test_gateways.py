@@ -343,6 +343,19 @@ def test_a_quota_raised_in_the_cloud_is_found_out() -> None:
         it.ready("two", seconds=SOON_S)
 
 
+def test_what_a_refusal_showed_is_still_told_when_it_is_time_to_try_again() -> None:
+    with stage(Scenario.many(1, eips=1)) as it:
+        it.start_controller()
+        it.pod("one")
+        it.ready("one")
+        parts = it.running[0].controller.parts
+        gateway_id = it.cloud.scenario.gateways[0].id
+        parts.views.pool.learn_limit(gateway_id, 1, until=0.0)
+        assert parts.views.pool.limit(gateway_id, parts.views.clock.monotonic()) is None
+
+        assert parts.board.status().gateways[0].table.limit == 1
+
+
 def test_a_pod_refused_for_quota_is_served_as_soon_as_a_row_is_freed() -> None:
     with stage(Scenario.many(1, eips=1, knobs=fast(quota=1))) as it:
         it.start_controller()

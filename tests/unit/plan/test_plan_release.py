@@ -45,7 +45,9 @@ ENDPOINTS = FULL.spec.endpoints()
 DURABLE = frozenset(ENDPOINTS)
 GONE_READY = ready("False", "Releasing", "the entries are being deleted", ago=5.0)
 CLEARED = replace(FULL, status=replace(FULL.status, entries=(), conditions=(GONE_READY,)))
-AWAY_TEXT = "the claim is kept; the pod has no address"
+AWAY_TEXT = (
+    "the pod is away; its claim is kept while its workload wants it, and for fixed.retain after"
+)
 UPSERT_ONLY = Policy(upsert_only=True)
 
 

@@ -86,7 +86,7 @@ class TestRoomInAll:
         gateway = with_room(500, 500, 90, eips=eips)
         assert in_all(gateway) == "room for 7 more ports, tcp or udp"
         status = StatusDocument("", "1.0", "c1", Leadership(True, "a_1"), gateways=(gateway,))
-        told = "ngw-1: 90 entries (90 ours, 0 foreign, 3 to come), room for 7 more of 100"
+        told = "ngw-1: 90 entries (90 ours, 0 foreign, 3 more claimed), room for 7 more of 100"
         assert told in list(lines(status, NOW))
 
     def test_where_nothing_new_goes_there_is_none(self) -> None:
