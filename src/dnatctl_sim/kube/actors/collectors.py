@@ -72,8 +72,8 @@ class NamespaceCollector:
 
     def _look(self, namespace: str) -> bool:
         found = self._api.store.get(builtin.NAMESPACES, "", namespace)
-        if found is None:
-            return True
+        if found is None or found.fields.get("status.phase") != "Terminating":
+            return True  # it is gone, and there may be another one of its name by now
         left = {
             type_.key: contents
             for type_ in self._api.registry.all()
