@@ -13,7 +13,7 @@ from tests.e2e.kubectl import Kubectl
 from tests.e2e.kubelet import Kubelet
 
 EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
-EXPOSED = ("udp-game-server", "fixed-statefulset", "p2p-node")
+EXPOSED = ("udp-game-server", "fixed-statefulset", "p2p-node", "knows-its-address")
 """Those whose pods are made by Kubernetes itself."""
 
 
