@@ -12,10 +12,11 @@ Who has nothing more to be written does not wait for the writes of others. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from math import inf
 
-from dnatctl.table.reading import PAGE_SIZE
+from dnatctl.table.reading import pages
 from dnatctl.table.settling import Unsettled
 
 FEWEST_READS = 0.2
@@ -46,16 +47,17 @@ class Facts:
     """What the decision rests on; times are seconds on the monotonic clock.
 
     `unsettled`: the own rows still in flux, in the order in which they were written; `cost`: pages
-    that a look at them takes. `strict`: the table takes no write while a row is in flux. `credit`:
-    pages that may be read for those who wait (see `earn`). `more`: namespaces for which there is
-    something to write right now. `doubts`: when a reading may settle what
-    readings disagree about, if there is such a thing. `leisure`: see `leisure`.
+    that a look at those that come takes, `whole`: at those that go. `strict`: the table takes no
+    write while a row is in flux. `credit`: pages that may be read for those who wait (see `earn`).
+    `more`: namespaces for which there is something to write right now. `doubts`: when a reading may
+    settle what readings disagree about, if there is such a thing. `leisure`: see `leisure`.
     """
 
     now: float
     rows: int
     unsettled: tuple[Unsettled, ...]
     cost: int
+    whole: int
     more: Collection[str]
     strict: bool
     last_read: float
@@ -67,8 +69,15 @@ class Facts:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether a reading now may settle a doubt."""
-        return self.doubts is not None and self.doubts <= self.now
+        """Whether it is time for a reading that may settle a doubt."""
+        return self.doubt_due <= self.now
+
+    @property
+    def doubt_due(self) -> float:
+        """When to read the whole table for the sake of a doubt; infinite if there is none."""
+        if self.doubts is None:
+            return inf
+        return max(self.doubts, self.last_pass + KICK_SPACING_S * self.whole)
 
     @property
     def writing(self) -> bool:
@@ -78,11 +87,7 @@ class Facts:
 
 def next_read(facts: Facts) -> float:
     """The time at which to read next."""
-    usual = _next_usual(facts)
-    if facts.doubts is None:
-        return usual
-    spacing = KICK_SPACING_S * read_cost(facts.rows, whole=True)
-    return min(usual, max(facts.doubts, facts.last_read + spacing))
+    return min(_next_usual(facts), facts.doubt_due)
 
 
 def _next_usual(facts: Facts) -> float:
@@ -98,22 +103,41 @@ def leisure(rows: int, least: float, most: float, *, writing: bool) -> float:
     A page is read every `least` seconds, so that long tables cost no more calls than short ones,
     and a table every `most`, so that what others do to it is found.
     """
-    pages = max(1, -(-rows // PAGE_SIZE))
-    return max(least, min(least * pages * (BUSY_LEISURE if writing else 1.0), most))
+    return max(least, min(least * pages(rows) * (BUSY_LEISURE if writing else 1.0), most))
+
+
+def whole_look(facts: Facts) -> float:
+    """When the whole table is to be looked at for rows that go; infinite if nobody waits for any.
+
+    Where that is no dearer than a look at those that come, all are looked at together.
+    """
+    together = facts.cost == facts.whole
+    return _look_at(facts, facts.whole, lambda row: together or row.going)
 
 
 def _look(facts: Facts) -> float:
-    """When to look at rows in flux: at the first that has settled, if that is earned; at the last
-    one of a namespace in any case, once nothing more is written for it."""
-    news, spacing = _news_at(facts), LOOK_SPACING_S
-    if facts.credit < facts.cost:
-        last = {row.namespace: at for row, at in zip(facts.unsettled, news, strict=True)}
-        news = [at for namespace, at in last.items() if namespace not in facts.more]
-        spacing *= facts.cost if facts.writing else 1
+    """When to look at rows in flux. Who waits for one that comes does not wait until it is worth
+    the while to read the whole table for those that go."""
+    if facts.cost == facts.whole:
+        return whole_look(facts)
+    return min(whole_look(facts), _look_at(facts, facts.cost, lambda row: not row.going))
+
+
+def _look_at(facts: Facts, cost: int, these: Callable[[Unsettled], bool]) -> float:
+    """When to look at some of the rows in flux: at the first that has settled, if that is earned;
+    at the last one of a namespace in any case, once nothing more is written for it."""
+    found = zip(facts.unsettled, _news_at(facts), strict=True)
+    rows = [(row, news) for row, news in found if these(row)]
+    if not rows:
+        return inf
+    due, spacing = [news for _, news in rows], LOOK_SPACING_S
+    if facts.credit < cost:
+        last = {row.namespace: news for row, news in rows}
+        due = [news for namespace, news in last.items() if namespace not in facts.more]
+        spacing *= cost if facts.writing else 1
     if facts.writing:
-        oldest = max(facts.unsettled[0].written, facts.last_read)
-        news.append(oldest + PATIENCE_S * facts.cost)
-    return max(min(news), facts.last_read + spacing)
+        due.append(max(rows[0][0].written, facts.last_read) + PATIENCE_S * cost)
+    return max(min(due), facts.last_read + spacing)
 
 
 def _news_at(facts: Facts) -> list[float]:
@@ -138,5 +162,4 @@ def earned(busy: float, refused: float) -> float:
 
 def read_cost(rows: int, *, whole: bool) -> int:
     """Pages to read: one shows what is there; the whole table, twice if paged, what is not."""
-    pages = max(1, -(-rows // PAGE_SIZE))
-    return 1 if pages == 1 or not whole else 2 * pages
+    return 1 if pages(rows) == 1 or not whole else 2 * pages(rows)

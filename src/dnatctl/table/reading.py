@@ -72,6 +72,11 @@ class Collect:
         return [[entry.entry_id for entry in page] for page in self.pages]
 
 
+def pages(rows: int) -> int:
+    """How many pages so many rows take: one at least."""
+    return max(1, -(-rows // PAGE_SIZE))
+
+
 ReadPage = Callable[[int], tuple[int, tuple[ForwardEntry, ...]]]
 """Reads one page (from 1): the total number of rows, and the rows of the page."""
 

@@ -84,12 +84,13 @@ def next_look(plan: Sequence[float], age: float) -> float:
 class Unsettled:
     """An own row in flux: when it was last `written`, when it is to be looked at next (`due`), and
     by when it has `surely` settled (infinite while nothing is known). Monotonic clock. `namespace`:
-    that of its PodDNAT."""
+    that of its PodDNAT. `going`: it is being deleted."""
 
     written: float
     due: float
     surely: float
     namespace: str = ""
+    going: bool = False
 
 
 @dataclass(slots=True)
@@ -146,4 +147,4 @@ class FluxWatch:
         plan = self._settling[watch.removing].plan(tries)
         due = watch.written + next_look(plan, watch.low)
         surely = watch.written + (plan[-1] or inf)
-        return Unsettled(watch.written, due, surely, watch.namespace)
+        return Unsettled(watch.written, due, surely, watch.namespace, watch.removing)

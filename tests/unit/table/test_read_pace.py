@@ -19,6 +19,7 @@ from dnatctl.table.read_pace import (
     leisure,
     next_read,
     read_cost,
+    whole_look,
 )
 from dnatctl.table.settling import Unsettled
 
@@ -29,6 +30,7 @@ AT_REST = Facts(
     rows=10,
     unsettled=(),
     cost=1,
+    whole=1,
     more=(),
     strict=True,
     last_read=90.0,
@@ -143,8 +145,21 @@ class TestBesideSomebodyElse:
         (theirs,) = rows(99.8, namespace="flood")
         assert next_read(self.facts(first, last, theirs)) == 99.8
 
+    def test_who_waits_for_a_row_that_comes_does_not_wait_for_those_that_go(self):
+        """Which takes the whole table to be read, twice."""
+        (mine,), (theirs,) = rows(99.0), rows(98.0, namespace="flood")
+        going = replace(theirs, going=True)
+        facts = self.facts(going, mine, whole=40)
+        assert next_read(facts) == pytest.approx(99.6)
+        assert whole_look(facts) > 110.0
+
+    def test_who_waits_for_one_that_goes_does_not_have_the_table_read_all_the_time(self):
+        (mine,) = rows(99.0)
+        facts = self.facts(replace(mine, going=True), whole=40, last_read=98.9)
+        assert next_read(facts) == whole_look(facts) == pytest.approx(98.9 + 40 * LOOK_SPACING_S)
+
     def test_a_long_table_is_read_no_more_often_than_its_pages_allow(self):
-        facts = self.facts(*rows(99.0), cost=20, last_read=98.9)
+        facts = self.facts(*rows(99.0), cost=20, whole=20, last_read=98.9)
         assert next_read(facts) == pytest.approx(98.9 + 20 * LOOK_SPACING_S)
 
 

@@ -20,8 +20,16 @@ from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
 from dnatctl.model import EntryStatus, ForwardEntry
-from dnatctl.table.read_pace import BUSY_LEISURE, Facts, earned, leisure, next_read, read_cost
-from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, as_pass, collect
+from dnatctl.table.read_pace import (
+    BUSY_LEISURE,
+    Facts,
+    earned,
+    leisure,
+    next_read,
+    read_cost,
+    whole_look,
+)
+from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, as_pass, collect, pages
 from dnatctl.table.settling import FluxWatch
 from dnatctl.table.view import Change, Pass, Row
 from dnatctl.table.write_pace import TablePace
@@ -81,7 +89,6 @@ class _Times:
     last_pass: float = float("-inf")
     failures: int = 0
     credit: float = 0.5
-    cost: int = 1
     writes: int = 0
 
 
@@ -176,7 +183,7 @@ class TablePoller:
         asked = self._asked.is_set()
         self._asked.clear()
         try:
-            self._read(asked=asked or facts.in_doubt)
+            self._read(facts, asked=asked or facts.in_doubt)
         except Stopped:
             return None
         except (CloudError, RestlessTableError, EndlessTableError) as error:
@@ -198,14 +205,15 @@ class TablePoller:
             rows = len(self._table)
             doubts = self._table.doubts_due()
         removing = any(row.entry.status is EntryStatus.DELETING for row in flux)
-        cost = self._times.cost = read_cost(rows, whole=removing or not self._ends)
-        self._earn(pace)
+        cost, whole = read_cost(rows, whole=not self._ends), read_cost(rows, whole=True)
+        self._earn(pace, whole if removing else cost)
         more = self._writer.namespaces()
         return Facts(
             now=now,
             rows=rows,
             unsettled=self._watch.unsettled(flux, pace.tries, now, self._namespace_of),
             cost=cost,
+            whole=whole,
             more=more,
             strict=pace.strict,
             last_read=self._times.last_read,
@@ -224,11 +232,11 @@ class TablePoller:
         rows = len(self._table)
         return leisure(rows, self._idle_s, self._longest_idle_s, writing=writing)
 
-    def _earn(self, pace: TablePace) -> None:
+    def _earn(self, pace: TablePace, cost: int) -> None:
         """What was written allows so much to be read; no more is saved than the next two looks."""
         writes, times = pace.writes, self._times
         more = (writes - times.writes) * earned(pace.tries[-1], pace.refusals)
-        times.credit = min(times.credit + more, 2.0 * times.cost)
+        times.credit = min(times.credit + more, 2.0 * cost)
         times.writes = writes
 
     @property
@@ -254,45 +262,56 @@ class TablePoller:
 
     # --- readings
 
-    def _read(self, *, asked: bool) -> None:
+    def _read(self, facts: Facts, *, asked: bool) -> None:
         started = self._clock.monotonic()
-        flux = self._flux()
+        coming = self._coming()
         paged = len(self._table) > PAGE_SIZE
-        writing = bool(flux) and self._writer.busy()
-        due = started >= self._times.last_pass + self._leisure(writing=writing)
+        due = started >= self._times.last_pass + facts.leisure
+        whole = not paged or whole_look(facts) <= started
         if not (asked or due):
-            self._times.credit = max(self._times.credit - self._times.cost, 0.0)
-        if not paged or asked or due or not self._glance(flux, started):
-            self._pass(started, flux, asked=asked)
+            cost = facts.whole if whole else facts.cost
+            self._times.credit = max(self._times.credit - cost, 0.0)
+        if whole or asked or due or not self._glance(coming, started):
+            self._pass(started, coming, asked=asked)
         self._times.last_read = started
         with self._views.lock:
             left = self._table.in_flux()
         self._watch.was_read(started, left, self._writer.pace().tries)
 
-    def _flux(self) -> dict[str, EntryStatus]:
+    def _coming(self) -> set[str]:
+        """IDs of the rows that are to become usable."""
         with self._views.lock:
-            return {row.entry.entry_id: row.entry.status for row in self._table.in_flux()}
+            entries = [row.entry for row in self._table.in_flux()]
+        return {e.entry_id for e in entries if e.status is not EntryStatus.DELETING}
 
-    def _glance(self, flux: dict[str, EntryStatus], started: float) -> bool:
+    def _glance(self, coming: set[str], started: float) -> bool:
         """Read just the page on which new rows were last found; whether that served its purpose.
 
         New rows tend to stand together, at one end of the list. What stands there is there.
         """
-        if not flux or EntryStatus.DELETING in flux.values():
+        if not coming:
             return False
-        last = -(-len(self._table) // PAGE_SIZE)
         for end in self._ends:
-            _, entries = self._read_page(last if end == "last" else 1)
+            entries = self._read_page(1)[1] if end == "first" else self._read_last_page()
             with self._views.lock:
                 changes = self._table.merge_part(entries, started)
             self._tell(changes)
-            found = flux.keys() & {entry.entry_id for entry in entries}
-            if len(found) * 2 >= len(flux):
+            found = coming & {entry.entry_id for entry in entries}
+            if len(found) * 2 >= len(coming):
                 self._ends = (end,)
                 return True
         return False
 
-    def _pass(self, started: float, flux: dict[str, EntryStatus], *, asked: bool) -> None:
+    def _read_last_page(self) -> tuple[ForwardEntry, ...]:
+        """As far as is known, or as the answer tells: rows that go are not seen gone at once."""
+        number = pages(len(self._table))
+        total, entries = self._read_page(number)
+        while number > 1 and not entries:
+            number = min(number - 1, pages(total))
+            total, entries = self._read_page(number)
+        return entries
+
+    def _pass(self, started: float, coming: set[str], *, asked: bool) -> None:
         collected = self._collect()
         atomic = True
         first = not self._table.read_once
@@ -303,7 +322,7 @@ class TablePoller:
         reading = as_pass(started, collected, atomic=atomic)
         self._merge(reading)
         self._look_up(reading)
-        self._learn_hint(collected, flux)
+        self._learn_hint(collected, coming)
         self._times.last_pass = started
         if first:  # what is free there is known now
             self._listener.gateway_changed(self.gateway_id)
@@ -374,10 +393,11 @@ class TablePoller:
                 self._views.pool.table_read(self.gateway_id)
         self._tell(changes)
 
-    def _learn_hint(self, collected: Collect, flux: dict[str, EntryStatus]) -> None:
-        place = collected.page_of(flux)
+    def _learn_hint(self, collected: Collect, coming: set[str]) -> None:
+        place = collected.page_of(coming)
         if place is not None:
-            ends = {len(collected.pages): ("last",), 1: ("first",)}
+            last = sum(map(bool, collected.pages))
+            ends = {last: ("last",), 1: ("first",)}
             self._ends = ends.get(place, ())
 
     def _tell(self, changes: list[Change]) -> None:

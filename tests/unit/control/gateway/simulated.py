@@ -35,6 +35,7 @@ class SimulatedTable:
     read_s: float = 0.025
     rows: dict[str, ForwardEntry] = field(default_factory=dict)
     available: dict[str, float] = field(default_factory=dict)
+    gone: dict[str, float] = field(default_factory=dict)
     made: int = 0
     reads: int = 0
     refused: int = 0
@@ -42,21 +43,33 @@ class SimulatedTable:
     def create_entry(self, table: str, new: NewEntry, token: str, guard: object = None) -> str:
         self.clock.advance(self.write_s / 2)
         now = self.clock.monotonic()
-        if self.strict and any(at > now for at in self.available.values()):
+        if self.strict and self._in_flux(now):
             self.refused += 1
             self.clock.advance(self.write_s / 2)
             raise CloudError(Operation.CREATE, ErrorKind.BUSY)
-        entry_id = f"fwd-{len(self.rows)}"
+        entry_id = f"fwd-{self.made}"
         self.made += 1
         self.rows[entry_id] = new.as_row(entry_id)
         self.available[entry_id] = now + self.settles()
         self.clock.advance(self.write_s / 2)
         return entry_id
 
+    def delete_entry(self, table: str, entry_id: str, token: str, guard: object = None) -> None:
+        self.clock.advance(self.write_s / 2)
+        now = self.clock.monotonic()
+        if self.strict and self._in_flux(now):
+            self.refused += 1
+            self.clock.advance(self.write_s / 2)
+            raise CloudError(Operation.DELETE, ErrorKind.BUSY)
+        self.gone[entry_id] = now + self.settles()
+        self.clock.advance(self.write_s / 2)
+
     def read_page(self, table: str, number: int) -> Any:
         self.reads += 1
         self.clock.advance(self.read_s / 2)
         now = self.clock.monotonic()
+        for entry_id in [i for i, at in self.gone.items() if at <= now and i in self.rows]:
+            del self.rows[entry_id]
         order = reversed if self.newest_first else list
         listed = [self._as_of(row, now) for row in order(self.rows.values())]
         self.clock.advance(self.read_s / 2)
@@ -68,7 +81,12 @@ class SimulatedTable:
         row = self.rows.get(entry_id)
         return row and self._as_of(row, self.clock.monotonic())
 
+    def _in_flux(self, now: float) -> bool:
+        return any(at > now for at in (*self.available.values(), *self.gone.values()))
+
     def _as_of(self, row: ForwardEntry, now: float) -> ForwardEntry:
+        if row.entry_id in self.gone:
+            return replace(row, status=EntryStatus.DELETING)
         settled = self.available[row.entry_id] <= now
         return replace(row, status=EntryStatus.AVAILABLE if settled else EntryStatus.PENDING)
 

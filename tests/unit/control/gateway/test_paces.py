@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from dnatctl.model import NewEntry
+from dnatctl.objects import Key
 from dnatctl.table.read_pace import FAST_S, FEWEST_READS
+from dnatctl.table.writes import DeleteRow
 from tests.unit.control.gateway.simulated import Simulated, SimulatedTable
-from tests.unit.table.made import EIP, row
+from tests.unit.table.made import EIP, GATEWAY, row, uid
 
 SMALL, LARGE, FLOOD = 12, 120, 400
 
@@ -123,16 +125,42 @@ def test_waiting_for_a_turn_is_not_taken_for_the_time_that_the_table_is_busy():
     assert max(it.cloud.available.values()) - it.begun <= 60 * 0.35 * 1.15
 
 
+def old_rows(it: Simulated, count: int) -> list[str]:
+    """Rows that have been there for long."""
+    ids = [f"fwd-old-{n}" for n in range(count)]
+    for n, entry_id in enumerate(ids, 10_000):
+        it.stored(it.record(n, Key("flood", f"pod-{n}"), n))
+        ip = f"10.1.{n // 200}.{n % 200 + 1}"
+        it.cloud.rows[entry_id] = row(entry_id, f"{EIP}:{n}", f"{ip}:80", owner=uid(n))
+        it.cloud.available[entry_id] = 0.0
+    it.poller.read_soon()
+    it.run(1.0)
+    return ids
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_new_row_is_seen_beside_hundreds_that_somebody_else_has_deleted(newest_first):
+    """Which can be seen gone only where the whole table is read, page by page."""
+    it = Simulated(lambda: 0.1, newest_first=newest_first)
+    for n, entry_id in enumerate(old_rows(it, 1000), 10_000):
+        it.writer.want(uid(n), "flood", (DeleteRow(GATEWAY, entry_id),))
+    it.run(1.0)
+    waits = []
+    for n in range(8):
+        asked = it.clock.monotonic()
+        it.ask(1, "other")
+        it.run_until(lambda number=n + 1: it.seen(number))
+        waits.append(it.clock.monotonic() - asked)
+        it.run(1.0)
+    assert it.writer.backlog() > 0, "all that time"
+    assert of_ten_nine(waits) <= 4 * (0.1 + it.cloud.write_s)
+
+
 @pytest.mark.parametrize("newest_first", [False, True])
 def test_a_new_row_in_a_long_table_is_found_with_two_pages_at_most(newest_first):
     """Wherever the list has its new rows: the whole table need not be read to learn that."""
     it = Simulated(lambda: 1.0, newest_first=newest_first)
-    for n in range(500):
-        entry_id = f"fwd-old-{n}"
-        it.cloud.rows[entry_id] = row(entry_id, f"{EIP}:{9000 + n}", f"10.1.{n // 200}.{n % 200}:1")
-        it.cloud.available[entry_id] = 0.0
-    it.poller.read_soon()
-    it.run(1.0)
+    old_rows(it, 500)
     before = it.cloud.reads
     it.ask(1)
     it.run(0.9)

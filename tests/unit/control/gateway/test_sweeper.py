@@ -64,7 +64,7 @@ class TestLedger:
 
     def read(self, it: AtWork) -> None:
         it.clock.advance(1.0)
-        it.poller._read(asked=True)
+        it.poller._read(it.poller._facts(), asked=True)
 
     def test_the_poller_asks_nobody(self, it, sweeper, ledger):
         """It reads the table: the API server may take seconds to answer, or not answer at all."""
