@@ -74,16 +74,19 @@ def _show(it: Asking, found: StatusDocument, *, watched: bool = False) -> None:
     if it.output in ("json", "yaml"):
         give_document(it.output, msgspec.to_builtins(found))
     elif watched:
-        _draw(_lines(found))
+        _draw(_lines(found), _lines(found, maps=False))
     else:
         click.echo("\n".join(_folded(_lines(found))))
 
 
-def _draw(text: Iterable[str]) -> None:
-    """In place of what was there, where this is a terminal, and as much as has room."""
+def _draw(text: Iterable[str], shorter: Iterable[str] = ()) -> None:
+    """In place of what was there, where this is a terminal, and as much as has room; `shorter` is
+    what is shown where all of it has none."""
     shown = _folded(text)
     if sys.stdout.isatty():
         room = shutil.get_terminal_size().lines - 1
+        if len(shown) > room and (less := _folded(shorter)):
+            shown = [*less, "(the ports are left out: make the window taller)"]
         if (more := len(shown) - room) > 0:
             last = f"({more + 1} more lines: make the window taller, or leave out --watch)"
             shown = [*shown[: room - 1], last]
@@ -101,8 +104,8 @@ def _folded(text: Iterable[str]) -> list[str]:
     return [part for line in text for part in folded(line, width)]
 
 
-def _lines(found: StatusDocument) -> Iterator[str]:
-    return lines(found, now(), painted if colours() else plain)
+def _lines(found: StatusDocument, *, maps: bool = True) -> Iterator[str]:
+    return lines(found, now(), painted if colours() else plain, maps=maps)
 
 
 def painted(text: str, state: State | None) -> str:

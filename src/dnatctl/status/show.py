@@ -38,15 +38,17 @@ def plain(text: str, _state: State | None) -> str:
     return text
 
 
-def lines(status: StatusDocument, now: datetime, paint: Paint = plain) -> Iterator[str]:
-    """The whole of it."""
+def lines(
+    status: StatusDocument, now: datetime, paint: Paint = plain, *, maps: bool = True
+) -> Iterator[str]:
+    """The whole of it; without `maps` all but the ports one by one."""
     yield from _head(status, now, paint)
     if status.gateways:
         yield f"  {_room_in_all(status.gateways)}"
     for gateway in status.gateways:
         yield ""
-        yield from _gateway(gateway, now, paint)
-    if any(gateway.eips for gateway in status.gateways):
+        yield from _gateway(gateway, now, paint, maps=maps)
+    if maps and any(gateway.eips for gateway in status.gateways):
         yield ""
         yield "   ".join(f"{paint(cell, state)} {state}" for state, cell in CELLS.items())
     if status.waiting:
@@ -87,7 +89,7 @@ def _head(status: StatusDocument, now: datetime, paint: Paint) -> Iterator[str]:
         yield paint(f"  {printable(text)}", None)
 
 
-def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[str]:
+def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint, *, maps: bool) -> Iterator[str]:
     table = gateway.table
     rows = table.rows
     kinds = f"{table.own} ours, {table.foreign} foreign"
@@ -107,7 +109,9 @@ def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint) -> Iterator[st
     for note in gateway.notes:
         yield paint(f"  {printable(note)}", None)
     for eip in gateway.eips:
-        yield from _eip(eip, gateway, paint)
+        yield from _eip(eip, paint)
+        if maps:
+            yield from _map(eip, gateway, paint)
 
 
 def _room_in_all(gateways: Iterable[GatewayStatus]) -> str:
@@ -150,11 +154,14 @@ def _room(rows: int, limit: int | None) -> str:
     return "room not known: set maxEntries to its quota"
 
 
-def _eip(eip: EipStatus, gateway: GatewayStatus, paint: Paint) -> Iterator[str]:
+def _eip(eip: EipStatus, paint: Paint) -> Iterator[str]:
     free = ", ".join(f"{count} {protocol}" for protocol, count in sorted(eip.free.items()))
     yield f"  {eip.ip}: free {free or 'nothing'}"
     if eip.problem:
         yield paint(f"    {printable(eip.problem)}", None)
+
+
+def _map(eip: EipStatus, gateway: GatewayStatus, paint: Paint) -> Iterator[str]:
     for protocol in sorted({port.protocol for port in eip.ports}):
         ports = [port for port in eip.ports if port.protocol == protocol]
         yield from _cells(ports, protocol, gateway.first, gateway.last, paint)

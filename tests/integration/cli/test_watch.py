@@ -113,6 +113,18 @@ def test_in_a_low_window_the_top_stays_and_the_rest_is_counted(
         assert re.match(r"\(\d+ more lines: ", lines[-1])
 
 
+def test_in_a_window_too_low_for_the_ports_who_waits_is_shown_all_the_same(
+    leader: Leader, tmp_path: Path
+) -> None:
+    with watching(tmp_path, leader.address, rows=36, columns=80, NO_COLOR="1") as screen:
+        lines = screen.frame("left out")
+
+        assert lines[-1] == "(the ports are left out: make the window taller)"
+        assert any(line.startswith("WAITING") for line in lines)
+        assert any(line.startswith("  47.110.1.12: free") for line in lines)
+        assert not any(line.split()[:2] == ["tcp", "512"] for line in lines)
+
+
 def test_a_leader_that_goes_and_comes_back_is_waited_for(leader: Leader, tmp_path: Path) -> None:
     with watching(tmp_path, leader.address, rows=60, columns=80) as screen:
         screen.frame("WAITING")
