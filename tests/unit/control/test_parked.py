@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.control.cluster.parked import Parked
+from dnatctl.control.cluster.parked import TRY_AGAIN_S, Parked
 from dnatctl.control.state.views import Views
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Condition, Key, PodDNAT, PodDNATStatus
@@ -135,6 +135,35 @@ def test_a_ledger_that_takes_no_more_holds_up_nothing(ledger, failure):
     assert ledger.writes == 1
     assert views.pool.holds(VICTIM.uid, [endpoint(600)])
     parked.forget(VICTIM.uid)
+
+
+@pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN, Failure.ADMISSION])
+def test_what_was_refused_for_a_moment_is_noted_afterwards(ledger, failure):
+    """A webhook that was down, a role that came late: a restart must know it all the same."""
+    views, parked = start(ledger, VICTIM)
+    ledger.failure = failure
+    parked.keep(VICTIM, AWAY)
+    parked.pulse()
+    parked.pulse()
+    assert ledger.writes == 2, "not every second"
+    ledger.failure = None
+    views.clock.advance(TRY_AGAIN_S)
+    parked.pulse()
+    assert ledger.held == {VICTIM.uid: "1.1.1.1:600/tcp,1.1.1.1:601/tcp"}
+    views.clock.advance(TRY_AGAIN_S)
+    parked.pulse()
+    assert ledger.writes == 3, "once"
+
+
+def test_what_has_gone_meanwhile_is_not_noted(ledger):
+    views, parked = start(ledger, VICTIM)
+    ledger.failure = Failure.ADMISSION
+    parked.keep(VICTIM, AWAY)
+    parked.forget(VICTIM.uid)
+    ledger.failure = None
+    views.clock.advance(TRY_AGAIN_S)
+    parked.pulse()
+    assert ledger.held == {}
 
 
 def test_one_that_does_not_answer_is_asked_again(ledger):

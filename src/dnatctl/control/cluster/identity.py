@@ -157,7 +157,9 @@ class Identity:
         return since
 
     def pulse(self) -> None:
-        """Time goes by: `takeOver` may have come into the configuration, or have gone from it."""
+        """Time goes by: `takeOver` may have come into the configuration, or have gone from it, and
+        the ledger may take what it refused."""
+        self.parked.pulse()
         if self._settings.config.take_over == (self._migrating is not None):
             return
         try:

@@ -21,6 +21,9 @@ from dnatctl.plan.release import AWAY
 
 log = structlog.get_logger(__name__)
 
+TRY_AGAIN_S = 60.0
+"""How often it is tried again to note what was refused."""
+
 _ENDPOINT = re.compile(r"([0-9.]{7,15}):([0-9]{1,5})/(tcp|udp)")
 
 
@@ -31,6 +34,9 @@ class Parked:
         self._ledger = ledger
         self._views = views
         self._note = note
+        self._unnoted: dict[str, tuple[Endpoint, ...]] = {}
+        """What the ledger did not take, by the UID of the PodDNAT. The views are locked."""
+        self._due = 0.0
 
     def load(self) -> None:
         """Take over what is noted; what belongs to no PodDNAT any more is struck. All PodDNATs are
@@ -66,6 +72,24 @@ class Parked:
                     pool.hold(record.uid, ())
                 raise
             log.warning("parked claim not noted", key=str(record.key), error=str(error))
+            with self._views.lock:
+                self._unnoted[record.uid] = own
+
+    def pulse(self) -> None:
+        """Time goes by: what was refused may have been so for a moment (a webhook that was down)."""
+        now, pool = self._views.clock.monotonic(), self._views.pool
+        if not self._unnoted or now < self._due:
+            return
+        self._due = now + TRY_AGAIN_S
+        with self._views.lock:
+            left = {uid: own for uid, own in self._unnoted.items() if pool.holds(uid, own)}
+            self._unnoted = {}
+        try:
+            self._ledger.note_parked({uid: ",".join(map(str, own)) for uid, own in left.items()})
+        except KubeError as error:
+            log.warning("parked claims not noted", uids=list(left), error=str(error))
+            with self._views.lock:
+                self._unnoted = left | self._unnoted
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
