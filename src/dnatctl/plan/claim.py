@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from dnatctl.model import Endpoint
-from dnatctl.objects import PodDNAT, PodDNATSpec, PortMapping
+from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.plan.case import Case
 from dnatctl.plan.exposure import Ask, Problem, owner_for
 from dnatctl.plan.values import CreateRecord, Plan, Reclaim, Retire, Seen
@@ -106,19 +106,6 @@ def _asked_before(seen: Seen, pool: Pool, wanted: Wanted) -> Allocation | None:
 
 
 # --- a claim that is to be another one
-
-
-def follow(seen: Seen, record: PodDNAT, pool: Pool) -> Reclaim | None:
-    """A claim goes where its external IP has gone: what people were told stays true.
-
-    The cloud binds an EIP to one gateway at a time, so where another one has it, its own has not.
-    """
-    spec = record.spec
-    left = spec.gateway_id in seen.absent or pool.lacks(spec.gateway_id, spec.external_ip)
-    if not (left or seen.outage) or seen.unanswered or seen.denied:
-        return None
-    gateway_id = pool.heir(spec, seen.now, seen.key.namespace)
-    return Reclaim(replace(spec, gateway_id=gateway_id)) if gateway_id else None
 
 
 def retire(case: Case) -> Retire | None:

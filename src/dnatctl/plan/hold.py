@@ -7,8 +7,9 @@ from dnatctl.objects import READY, PodDNAT, PortMapping, StatusEntry
 from dnatctl.plan import waits
 from dnatctl.plan.adoption import adopt, awaits_clarity
 from dnatctl.plan.case import Case, examine
-from dnatctl.plan.claim import align, fill_in, follow, name_interface, retire
+from dnatctl.plan.claim import align, fill_in, name_interface, retire
 from dnatctl.plan.exposure import Problem
+from dnatctl.plan.follow import follow
 from dnatctl.plan.mend import blockers, mend
 from dnatctl.plan.owners import fix_metadata
 from dnatctl.plan.policy import permitted
@@ -33,8 +34,6 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
     gateway_id = record.spec.gateway_id
     if not gateway_id:
         return fill_in(seen, pool)
-    if followed := follow(seen, record, pool):
-        return Plan(followed)
     table = seen.tables.get(gateway_id)
     if table is None or not (table.read_once or gateway_id in seen.absent):
         return Plan(problem=_not_read(gateway_id, pool, table))
@@ -42,6 +41,8 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
         return Plan(step)
     if awaits_clarity(seen, record, table):
         return Plan(problem=seen.exposure.problem)
+    if following := follow(seen, record, pool):
+        return following
     return _make_true(examine(seen, record, pool, table))
 
 

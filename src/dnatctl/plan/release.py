@@ -44,7 +44,7 @@ def release(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away, then the claim."""
     if first := _adopt(seen, record):
         return first
-    if waiting := _until_rows_are_gone(seen, record, seen.exposure.displaced or RELEASING):
+    if waiting := until_rows_are_gone(seen, record, seen.exposure.displaced or RELEASING):
         return waiting
     if retiring := tuple(e for e in record.spec.endpoints() if e not in seen.durable):
         return Plan(Retire(retiring))
@@ -55,7 +55,7 @@ def park(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away and keep the claim: the pod's IP may be another pod's by now."""
     if first := _adopt(seen, record):
         return first
-    if waiting := _until_rows_are_gone(seen, record, seen.exposure.displaced or AWAY):
+    if waiting := until_rows_are_gone(seen, record, seen.exposure.displaced or AWAY):
         return waiting
     if seen.exposure.ask is not Ask.ENDED or seen.workload is WorkloadAnswer.UNKNOWN:
         return Plan(problem=seen.exposure.problem)
@@ -77,7 +77,7 @@ def _adopt(seen: Seen, record: PodDNAT) -> Plan | None:
     return Plan(problem=problem) if problem else None
 
 
-def _until_rows_are_gone(seen: Seen, record: PodDNAT, otherwise: Problem) -> Plan | None:
+def until_rows_are_gone(seen: Seen, record: PodDNAT, otherwise: Problem) -> Plan | None:
     """What to do while rows are left, or while it is not known whether any are.
 
     Status says why, `otherwise` if nothing holds them; and it goes before the rows.

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace as with_changes
+from msgspec.structs import replace
 
-from dnatctl.plan.values import Publish, Reclaim
-from tests.unit.plan.made import ONE, WEB, Scene, delete, pod
+from dnatctl.objects import PodDNATStatus
+from dnatctl.plan.values import Plan, Reclaim
+from tests.unit.plan.made import ONE, WEB, Scene, condition, delete, pod
 from tests.unit.pool.made import eip, offer
 from tests.unit.table.made import EIP, GATEWAY
 
 NEXT = "ngw-2"
 OFFERS = (offer(), offer(gateway_id=NEXT))
 MOVED = {GATEWAY: [eip("9.9.9.9")], NEXT: [eip(EIP)]}
-THERE = with_changes(ONE, spec=with_changes(ONE.spec, gateway_id=NEXT))
+CLEARED = replace(ONE, status=PodDNATStatus())
+THERE = replace(CLEARED, spec=replace(ONE.spec, gateway_id=NEXT))
 
 
-def scene(*rows, record=ONE, eips=MOVED, **seen) -> Scene:
+def scene(*rows, record=CLEARED, eips=MOVED, **seen) -> Scene:
     return Scene(*rows, record=record, pod=pod(), offers=OFFERS, eips=eips, **seen)
 
 
 def test_it_names_the_gateway_that_has_its_ip_now():
-    assert scene(WEB).plan().step == Reclaim(THERE.spec)
+    assert scene().plan().step == Reclaim(THERE.spec)
+
+
+def test_not_before_its_rows_are_gone_from_its_own():
+    """Nothing else would lead a restart to them."""
+    made = scene(WEB, record=ONE).plan()
+    status, reason, text = condition(made)
+    assert (status, reason) == ("False", "GatewayUnusable")
+    assert text == f"EIP {EIP} is bound to {NEXT} now: the entries move there"
+    assert made.step.status.entries == ()
+    told = replace(ONE, status=made.step.status)
+    assert scene(WEB, record=told).plan() == Plan(writes=(delete(),))
+    assert scene(record=told, unanswered=True).plan() == Plan()
+    assert scene(record=told).plan().step == Reclaim(THERE.spec)
+
+
+def test_its_rows_are_made_there():
+    (made,) = scene(record=THERE).plan().writes
+    assert (made.gateway_id, made.entry.external_ip) == (NEXT, EIP)
 
 
 def test_also_from_a_gateway_that_is_no_more():
@@ -28,25 +48,11 @@ def test_also_from_a_gateway_that_is_no_more():
 
 
 def test_also_from_one_that_is_not_configured_any_more():
-    stranger = Scene(record=ONE, pod=pod(), offers=OFFERS[1:], eips=MOVED)
-    assert stranger.plan(outage=f"EIP {EIP} is not bound to it any more").step == Reclaim(
-        THERE.spec
-    )
+    stranger = Scene(record=CLEARED, pod=pod(), offers=OFFERS[1:], eips=MOVED)
+    made = stranger.plan(outage=f"EIP {EIP} is not bound to it any more")
+    assert made.step == Reclaim(THERE.spec)
 
 
 def test_not_while_its_own_gateway_has_the_ip():
     both = {GATEWAY: [eip(EIP)], NEXT: [eip(EIP)]}
-    assert not isinstance(scene(WEB, eips=both).plan().step, Reclaim)
-
-
-def test_not_while_a_write_for_it_is_unanswered():
-    assert not isinstance(scene(WEB, unanswered=True).plan().step, Reclaim)
-
-
-def test_no_row_is_made_there_before_the_old_one_is_gone():
-    withdrawn = scene(WEB, record=THERE).plan()
-    assert isinstance(withdrawn.step, Publish)
-    told = with_changes(THERE, status=withdrawn.step.status)
-    assert scene(WEB, record=told).plan().writes == (delete(),)
-    (made,) = scene(record=told).plan().writes
-    assert (made.gateway_id, made.entry.external_ip) == (NEXT, EIP)
+    assert not isinstance(scene(eips=both).plan().step, Reclaim)

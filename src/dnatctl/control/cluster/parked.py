@@ -76,7 +76,7 @@ class Parked:
                 self._unnoted[record.uid] = own
 
     def pulse(self) -> None:
-        """Time goes by: what was refused may have been so for a moment (a webhook that was down)."""
+        """Time goes by: what was refused, by a webhook that was down perhaps, may be taken now."""
         now, pool = self._views.clock.monotonic(), self._views.pool
         if not self._unnoted or now < self._due:
             return
