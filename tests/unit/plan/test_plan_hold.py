@@ -110,6 +110,8 @@ class TestFirstTime:
         scene = Scene(record=self.FRESH, pod=BOTH, tables={GATEWAY: unread})
         assert scene.plan().problem.passing
         unread.unreadable = "Forbidden.RAM"
+        text = f"{GATEWAY}: its forward table cannot be read: Forbidden.RAM"
+        assert scene.plan().problem == Problem("GatewayUnusable", text)
         assert not scene.plan().problem.passing
 
     def test_a_gateway_nobody_watches_yet(self):

@@ -114,6 +114,11 @@ class TestAskedInDoubt:
         made = Scene(pod=pod(), offers=(offer(), offer("ngw-2"))).plan(asked=asked)
         assert (made.step.spec.gateway_id, made.step.spec.external_ip) == ("ngw-2", "2.2.2.2")
 
+    def test_not_where_the_cloud_refuses_everything_by_now(self):
+        scene = Scene(pod=pod(), offers=(offer(), offer("ngw-2")))
+        scene.pool.trust.mark(Target(GATEWAY, EIP), "no", NOW, firm=True)
+        assert scene.plan(asked=spec((607, 80))).step.spec.gateway_id == "ngw-2"
+
 
 def test_a_claim_does_not_grow_by_what_the_cloud_refused_it():
     scene = Scene(WEB, pod=BOTH, record=ONE)
