@@ -232,6 +232,16 @@ class TestTakeOver:
         assert (made.step, made.writes) == (None, ())
         assert made.problem.reason == "GatewayUnusable"
 
+    def test_that_of_a_poddnat_that_is_no_legacy_is(self):
+        """Nothing is taken over for it, and what does not reach a pod is listed no longer."""
+        made = Scene(
+            record=recorded(LEGACY, created=stamp(-1)),
+            policy=TAKE_OVER,
+            tables={GATEWAY: view(LEGACY, read=False)},
+        ).plan()
+        assert isinstance(made.step, Publish)
+        assert made.step.status.entries == ()
+
     def test_of_a_gateway_that_is_no_more_there_is_nothing_to_take_over(self):
         made = Scene(record=recorded(LEGACY), pod=None, policy=TAKE_OVER, tables={}).plan(
             absent=frozenset({GATEWAY})

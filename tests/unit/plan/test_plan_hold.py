@@ -448,7 +448,11 @@ class TestNoInterface:
         made = Scene(WEB, record=ONE, pod=pod(), no_interface=True).plan()
         status, reason, message = condition(made)
         assert (status, reason, entries(made)) == ("True", "NoInterface", ["fwd-1"])
-        assert "no interface with pod IP 10.0.0.1" in message
+        assert message == (
+            "DescribeNetworkInterfaces finds no interface with pod IP 10.0.0.1 in the VPC of vpcID;"
+            " if nothing reaches the pod, check vpcID, and that pods have addresses of the VPC"
+            " (Terway)"
+        )
 
     def test_entries_are_made_all_the_same(self):
         made = Scene(record=record(), pod=pod(), no_interface=True).plan()

@@ -222,6 +222,19 @@ class TestStaleRowsOfOthers:
         assert "entry of PodDNAT games/lobby-7: fwd-9 (1.1.1.1:700)" in message
         assert made.problem == Problem(reason, message)
 
+    @pytest.mark.parametrize(("stated_for", "left"), [(4.5, 0.5), (SQUATTED_FOR_S, None)])
+    def test_it_is_looked_at_again_when_that_is_worth_a_word(self, stated_for, left):
+        made = Scene(self.STALE, record=WAITING, pod=pod(), stated_for=stated_for).plan()
+        assert made.retry_in == left
+        assert (made.problem is not None) is (left is None)
+
+    @pytest.mark.parametrize("entry_id", ["fwd-1", "fwd-99"])
+    def test_one_that_is_nobodys_is_named_before_it(self, entry_id):
+        """That one does not go by itself."""
+        foreign = row(entry_id, f"{EIP}:701", f"{POD_IP}:80")
+        made = Scene(self.STALE, foreign, record=WAITING, pod=pod(), stated_for=60.0).plan()
+        assert f"{entry_id} (1.1.1.1:701)" in made.problem.message
+
     def test_one_that_is_on_its_way_out_is_not(self):
         going = row("fwd-9", f"{EIP}:700", f"{POD_IP}:80", owner=OTHER, status=DELETING)
         made = Scene(going, record=WAITING, pod=pod(), stated_for=60.0).plan()

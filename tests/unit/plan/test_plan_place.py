@@ -237,6 +237,13 @@ class TestRefusedForQuota:
         made = scene.plan(refusals=self.REFUSALS, durable=frozenset({endpoint(600)}))
         assert reclaimed(made).gateway_id == "ngw-2"
 
+    def test_and_gets_nothing_more_where_it_was_refused(self):
+        """The row that it has there is to go first."""
+        scene = Scene(WEB, record=record((600, 80), (601, 443)), pod=BOTH, offers=self.GATEWAYS)
+        refusals = refused(new_row("601", "443"), Refused.QUOTA)
+        made = scene.plan(refusals=refusals, durable=frozenset({endpoint(601)}))
+        assert reclaimed(made).ports == ports((600, 80))
+
     def test_to_the_zone_of_the_pod_if_there_is_a_choice(self):
         offers = (offer(GATEWAY), offer("ngw-2", zone_id="z-2"), offer("ngw-3", zone_id="z-3"))
         scene = Scene(record=record((600, 80)), pod=pod(), offers=offers)
