@@ -119,8 +119,7 @@ def read_exposure(pod: Pod | None, rules: Rules) -> Exposure:
     except InvalidAnnotationError as error:
         problem = Problem("InvalidAnnotation", "; ".join((str(error), *pod.near)))
         return Exposure(Ask.KEEP, ip=pod.ipv4, problem=problem)
-    remarks = tuple(_remarks(pod, exposure, rules))
-    return replace(exposure, remarks=remarks) if remarks else exposure
+    return replace(exposure, remarks=tuple(_remarks(pod, exposure, rules)))
 
 
 def in_grace(exposure: Exposure, left_s: float, end: datetime) -> Exposure:
@@ -168,7 +167,7 @@ def _remarks(pod: Pod, exposure: Exposure, rules: Rules) -> Iterator[Problem]:
         yield Problem("AnnotationIgnored", "; ".join(pod.near))
     if exposure.ask is Ask.OFF:
         return
-    parts = pod.annotations.get(PORTS, "").split(",")
+    parts = pod.annotations[PORTS].split(",")
     if pod.counted and len(parts) < len(exposure.ports):
         text = (
             f"{PORTS} has {len(parts)} parts and stands for {len(exposure.ports)} ports: "

@@ -347,6 +347,8 @@ class TestRefused:
         assert exposure.ask is Ask.KEEP
         assert exposure.problem == Problem(reason, says)
         assert exposure.ports == ((80, TCP),)
+        assert exposure.refused is True
+        assert exposure.banned is (reason == "NamespaceDenied"), "what it has is let go"
 
     @pytest.mark.parametrize("ip", ["10.200.1.1", "192.168.0.1"])
     def test_any_network_of_the_vpc_will_do(self, ip):

@@ -102,6 +102,14 @@ class TestOutOfThePool:
         used = Scene(WEB, record=ONE, pod=pod(), eips={GATEWAY: [eip("2.2.2.2")]})
         assert used.plan() == Plan()
 
+    @pytest.mark.parametrize(("reserved_for", "stays"), [("games", True), ("others", False)])
+    def test_a_gateway_that_is_now_reserved_for_other_namespaces_likewise(self, reserved_for, stays):
+        offers = (offer(namespaces=(reserved_for,)), offer("ngw-2"))
+        lost = Scene(record=record((600, 80)), pod=pod(), offers=offers).plan()
+        assert isinstance(lost.step, Retire) is not stays
+        used = Scene(WEB, record=ONE, pod=pod(), offers=offers)
+        assert used.plan() == Plan()
+
     def test_even_while_the_gateway_is_in_trouble(self):
         """The range is the configuration's: no trouble of the gateway explains a port outside."""
         scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="700/709"),))
