@@ -18,10 +18,15 @@ from dnatctl.plan.deletion import (
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.owners import workload_to_ask
 from dnatctl.plan.plan import is_held, needs_cause
+from dnatctl.plan.problems import SQUATTED_FOR_S
 from dnatctl.plan.values import UNASKED, DropFinalizer, FixMetadata, Plan, Publish, WorkloadAnswer
 from dnatctl.table.writes import DeleteRow
 from tests.unit.plan.made import (
+    BOTH,
+    EIP,
     NOW,
+    OTHER,
+    POD_IP,
     POD_OWNER,
     SET,
     WEB,
@@ -29,6 +34,8 @@ from tests.unit.plan.made import (
     pod,
     ready,
     record,
+    row,
+    spec,
 )
 
 HELD = record((600, 80), entries=[WEB], conditions=(ready(),))
@@ -142,6 +149,12 @@ class TestWhatIsTold:
         assert made.problem.reason == "InvalidAnnotation"
         assert made.retry_in == ASK_AGAIN_S
 
+    def test_what_else_is_waited_for_is_waited_for_as_well(self):
+        squatter = row("fwd-9", f"{EIP}:700", f"{POD_IP}:443", owner=OTHER)
+        claimed = replace(DELETED, spec=spec((600, 80), (601, 443)))
+        scene = Scene(WEB, squatter, record=claimed, pod=BOTH, deletion=UNASKED)
+        assert scene.plan().retry_in == SQUATTED_FOR_S
+
     def test_a_pod_that_goes_is_told_nothing(self):
         assert self.told(pod(deleting=True), SET_GOES, TELL_AFTER_S) == (None, None)
 
@@ -235,10 +248,11 @@ class TestLettingGo:
             ("another", None, False),
             ("", None, True),
             ("", "10.0.0.9", False),
+            ("", "", True),
         ],
     )
     def test_another_pod_of_the_name_gets_nothing_of_it(self, served, ip, kept):
-        a_pod = let_go(**({"ip": ip} if ip else {}))
+        a_pod = let_go(**({} if ip is None else {"ip": ip}))
         served = a_pod.uid if served == "uid-pod" else served
         made = Scene(WEB, record=FIXED, pod=a_pod, served=served).plan(
             workload=WorkloadAnswer.WANTS

@@ -380,17 +380,19 @@ class TestRemarks:
         ("owner", "whose"),
         [
             (None, "has no workload"),
-            (Owner("apps/v1", "ReplicaSet", "web-1", "u"), "Set web-1"),
+            (Owner("apps/v1", "ReplicaSet", "web-1", "u"), "belongs to ReplicaSet web-1"),
         ],
     )
     def test_fixed_where_no_name_is_kept(self, owner, whose):
-        exposure = read_exposure(pod({**ON, FIXED: "true"}, owner=owner), ANY)
+        rules = Rules(stateful_kinds=frozenset({"GameServerSet", "StatefulSet"}))
+        exposure = read_exposure(pod({**ON, FIXED: "true"}, owner=owner), rules)
         assert exposure.ask is Ask.ON
-        (remark,) = exposure.remarks
-        assert remark.reason == "FixedIgnored"
-        assert whose in remark.message
-        assert "StatefulSet" in remark.message
-        assert "customStatefulWorkloadKinds" in remark.message
+        text = (
+            f"{FIXED} has no effect: the pod {whose}, and endpoints are kept for pods of"
+            " GameServerSet, StatefulSet (more kinds: customStatefulWorkloadKinds in the"
+            " controller's configuration)"
+        )
+        assert exposure.remarks == (Problem("FixedIgnored", text),)
 
     @pytest.mark.parametrize("value", ["false", None])
     def test_not_where_it_is_not_asked_for(self, value):
@@ -419,6 +421,15 @@ class TestRemarks:
         exposure = read_exposure(pod({SWITCH: "", PORTS: ports}, counted=counted), ANY)
         assert exposure.ask is Ask.ON
         assert [remark.reason for remark in exposure.remarks] == reasons
+
+    def test_which_is_told_how_to_be_counted_right(self):
+        asks = {SWITCH: "", PORTS: "80,7777-7779/udp"}
+        text = (
+            f"{PORTS} has 2 parts and stands for 4 ports: OpenKruiseGame takes the game server for"
+            " ready at as many entries as there are parts. Name each port, as in 7777,7778"
+        )
+        told = read_exposure(pod(asks, counted=True), ANY).remarks
+        assert told == (Problem("RangeMiscounted", text),)
 
     def test_not_of_a_pod_that_has_ended(self):
         assert read_exposure(pod(ON, near=("a",), ended=True), ANY).remarks == ()

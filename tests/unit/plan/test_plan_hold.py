@@ -257,6 +257,14 @@ class TestByHand:
         made = Scene(WEB, record=record((600, 80), (600, 80)), pod=pod()).plan()
         assert reclaimed(made).ports == ports((600, 80))
 
+    def test_what_is_wrong_with_the_pod_is_told_meanwhile(self):
+        wrong = pod("nonsense")
+        dropped = Scene(record=record((600, 80), (601, 80)), pod=wrong).plan()
+        assert (retired(dropped), dropped.problem.reason) == ([601], "InvalidAnnotation")
+        named_twice = Scene(record=record((600, 80), (600, 80)), pod=wrong).plan()
+        assert reclaimed(named_twice).ports == ports((600, 80))
+        assert named_twice.problem.reason == "InvalidAnnotation"
+
     def test_ports_never_asked_for_are_dropped(self):
         scene = Scene(WEB, record=record((600, 80), (22, 22)), pod=pod())
         assert retired(scene.plan()) == [22]
@@ -521,6 +529,10 @@ class TestWaiting:
         awaiting = record((600, 80), (601, 443), created=stamp(20.0))
         made = Scene(WEB, record=awaiting, pod=BOTH).plan()
         assert "fwd-1" not in condition(made)[2]
+
+    def test_ends_for_good_once_all_is_there(self):
+        made = self.waits(WEB, ago=4.0).plan()
+        assert (condition(made)[0], made.retry_in) == ("True", None)
 
     def test_changes_no_token(self):
         """What may have been sent before a crash is asked for by the same token after it."""

@@ -34,7 +34,7 @@ from tests.unit.plan.made import (
     spec,
     stamp,
 )
-from tests.unit.pool.made import eip, endpoint
+from tests.unit.pool.made import QUARANTINE, eip, endpoint
 from tests.unit.table.made import (
     DELETING,
     EIP,
@@ -103,7 +103,7 @@ class TestOutOfThePool:
         assert used.plan() == Plan()
 
     @pytest.mark.parametrize(("reserved_for", "stays"), [("games", True), ("others", False)])
-    def test_a_gateway_that_is_now_reserved_for_other_namespaces_likewise(self, reserved_for, stays):
+    def test_a_gateway_that_is_reserved_for_other_namespaces_likewise(self, reserved_for, stays):
         offers = (offer(namespaces=(reserved_for,)), offer("ngw-2"))
         lost = Scene(record=record((600, 80)), pod=pod(), offers=offers).plan()
         assert isinstance(lost.step, Retire) is not stays
@@ -131,6 +131,7 @@ class TestOutOfThePool:
         assert retired(scene.plan()) == [600]
         moved = scene.plan(durable=frozenset({endpoint(600)}))
         assert reclaimed(moved).gateway_id == "ngw-2"
+        assert moved.step.refused == "is being upgraded"
 
     def test_what_has_a_row_stays(self):
         scene = Scene(
@@ -270,6 +271,13 @@ class TestRefusedForQuota:
         made = scene.plan(refusals=self.REFUSALS, durable=frozenset({endpoint(600)}))
         assert reclaimed(made).gateway_id == "ngw-2"
 
+    def test_where_there_will_be_room_it_is_looked_again_whatever_else_is_done(self):
+        narrow = (offer(GATEWAY), offer("ngw-2", ports="600/600"))
+        scene = Scene(record=record((600, 80), (601, 80)), pod=pod(), offers=narrow)
+        scene.pool.retire([endpoint(600, "2.2.2.2")], NOW - 20.0)
+        made = scene.plan(refusals=self.REFUSALS)
+        assert (retired(made), made.retry_in) == ([601], QUARANTINE - 20.0)
+
     def test_one_that_worked_stays_where_it_is(self):
         claimed = replace(ONE, spec=spec((600, 80), (601, 443)))
         scene = Scene(WEB, record=claimed, pod=BOTH, offers=self.GATEWAYS)
@@ -346,6 +354,11 @@ class TestOfNoUse:
     def test_with_room_for_all_the_rest_is_waited_for(self):
         made = self.scene(limit=3).plan()
         assert keeps_all(made)
+
+    def test_nor_does_one_of_two_rows_keep_what_it_cannot_use(self):
+        two = {"record": record((600, 80), (601, 443)), "pod": BOTH, "limit": 1}
+        made = self.scene(WEB, refusals=refused(new_row("601", "443"), Refused.QUOTA), **two).plan()
+        assert retired(made) == [601]
 
     def test_a_claim_of_one_row_holds_nothing(self):
         one = refused(new_row("600", "80"), Refused.QUOTA)

@@ -136,6 +136,12 @@ class TestTargetsThatAreRefused:
         it.pool.trust.mark(Target(GATEWAY), WHY, NOW)
         assert it.plan().step is None
 
+    def test_and_so_does_one_of_which_another_row_is_refused(self):
+        it = Scene(WEB, record=record((600, 80), (601, 443)), pod=pod("80,443"), eips=BOTH)
+        it.pool.trust.mark(Target(GATEWAY, "1.1.1.1"), WHY, NOW)
+        taken = {new_row("601", "443"): Refusal(Refused.CONFLICT, 1, 0, "it is taken")}
+        assert it.plan(refusals=taken).writes == (create("601", "443"),)
+
     def test_where_all_are_refused_alike_it_stays_and_is_told(self):
         it = scene()
         it.pool.trust.mark(Target(GATEWAY), WHY, NOW)
