@@ -38,6 +38,7 @@ BUSY_LEISURE = 2.0
 """While own writes are being sent, pages are read all the time: the whole table is read, to see
 what others did to it, so much less often."""
 
+NEVER = float("-inf")
 KICK_SPACING_S = 0.2
 LOOK_SPACING_S = 0.1
 
@@ -68,16 +69,13 @@ class Facts:
     doubts: float | None = None
 
     @property
-    def in_doubt(self) -> bool:
-        """Whether it is time for a reading that may settle a doubt."""
-        return self.doubt_due <= self.now
-
-    @property
     def doubt_due(self) -> float:
-        """When to read the whole table for the sake of a doubt; infinite if there is none."""
-        if self.doubts is None:
-            return inf
-        return max(self.doubts, self.last_pass + KICK_SPACING_S * self.whole)
+        """When to read the whole table because somebody asked, or for the sake of a doubt; infinite
+        if there is no such thing. It may be asked for without end: a long table is read less often.
+        """
+        since = NEVER if self.asked else self.doubts
+        spacing = KICK_SPACING_S * self.whole
+        return inf if since is None else max(since, self.last_pass + spacing)
 
     @property
     def writing(self) -> bool:
@@ -91,8 +89,6 @@ def next_read(facts: Facts) -> float:
 
 
 def _next_usual(facts: Facts) -> float:
-    if facts.asked:
-        return facts.last_read + KICK_SPACING_S
     idle = facts.last_pass + facts.leisure
     return min(idle, _look(facts)) if facts.unsettled else idle
 

@@ -59,7 +59,13 @@ class TestAtRest:
     def test_asked_means_at_once_but_not_in_a_rush(self):
         asked = replace(AT_REST, asked=True)
         assert next_read(asked) < asked.now
-        assert next_read(replace(asked, last_read=99.9)) == pytest.approx(99.9 + KICK_SPACING_S)
+        again = replace(asked, last_read=99.9, last_pass=99.9)
+        assert next_read(again) == pytest.approx(99.9 + KICK_SPACING_S)
+
+    def test_a_long_table_is_not_read_all_the_time_however_often_that_is_asked(self):
+        asked = replace(AT_REST, asked=True, whole=40, last_pass=99.0)
+        assert next_read(asked) == pytest.approx(99.0 + 40 * KICK_SPACING_S)
+        assert next_read(replace(asked, unsettled=rows(99.5))) == pytest.approx(100.1)
 
 
 class TestLeisure:

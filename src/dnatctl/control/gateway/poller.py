@@ -180,10 +180,11 @@ class TablePoller:
 
     def _try(self, facts: Facts) -> float | None:
         """Read the table; returns the seconds to the next step, None to end."""
-        asked = self._asked.is_set()
-        self._asked.clear()
+        asked = facts.doubt_due <= facts.now
+        if asked:
+            self._asked.clear()
         try:
-            self._read(facts, asked=asked or facts.in_doubt)
+            self._read(facts, asked=asked)
         except Stopped:
             return None
         except (CloudError, RestlessTableError, EndlessTableError) as error:

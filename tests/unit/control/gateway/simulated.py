@@ -130,11 +130,12 @@ class Simulated(AtWork):
             assert self.clock.monotonic() < end, f"{self.cloud.made} of {self._asked} made"
             self._step()
 
-    def run_until(self, seen: Callable[[], object], seconds: float = 60.0) -> None:
-        end = self.clock.monotonic() + seconds
+    def run_until(self, seen: Callable[[], object], every: float = 60.0) -> None:
+        """Until `seen`, which is asked at least every so many seconds."""
+        end = self.clock.monotonic() + 60.0
         while not seen():
             assert self.clock.monotonic() < end
-            self._step()
+            self._step(every)
 
     def run(self, seconds: float) -> None:
         end = self.clock.monotonic() + seconds
@@ -152,8 +153,8 @@ class Simulated(AtWork):
         """Of each row, from when it was Available until that was seen; sorted."""
         return sorted(self.found[i] - at for i, at in self.cloud.available.items())
 
-    def _step(self) -> None:
-        waits = [self.writer.step(), self._look()]
+    def _step(self, most: float = 60.0) -> None:
+        waits = [self.writer.step(), self._look(), most]
         if min(waits) > 0:
             self.clock.advance(min(waits) + 1e-6)
 

@@ -4,6 +4,8 @@ and what that costs in calls."""
 from __future__ import annotations
 
 import random
+import statistics
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -154,6 +156,25 @@ def test_a_new_row_is_seen_beside_hundreds_that_somebody_else_has_deleted(newest
         it.run(1.0)
     assert it.writer.backlog() > 0, "all that time"
     assert of_ten_nine(waits) <= 4 * (0.1 + it.cloud.write_s)
+
+
+def test_a_new_row_is_seen_however_often_a_long_table_is_in_doubt():
+    """As after each write of somebody whose writes are not answered."""
+    it = Simulated(lambda: 0.1)
+    old_rows(it, 500)
+    waits, began, before = [], it.clock.monotonic(), it.cloud.reads
+
+    def doubted_until(seen: Callable[[], object]) -> None:
+        it.run_until(lambda: it.poller.read_soon() or seen(), every=0.05)
+
+    for n in range(12):
+        asked = it.clock.monotonic()
+        it.ask(1, "other")
+        doubted_until(lambda number=n + 1: it.seen(number))
+        waits.append(it.clock.monotonic() - asked)
+        doubted_until(lambda end=asked + 1.0: it.clock.monotonic() > end)
+    assert statistics.median(waits) <= 0.1 + 2 * it.cloud.write_s + 0.1
+    assert it.cloud.reads - before <= 10 * (it.clock.monotonic() - began)
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
