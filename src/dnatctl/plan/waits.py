@@ -38,7 +38,8 @@ def look_again_in(case: Case) -> float | None:
     ready = case.record.status.condition(READY)
     if ready is None:
         left = _untold_for(case)
-        return left if left <= TOLD_AFTER_S else None
+        # Where it is over and was not told, the cluster's CRD drops conditions: it never will be.
+        return left if 0 < left <= TOLD_AFTER_S else None
     return LOOK_AGAIN_S if ready.reason == AWAITED else None
 
 

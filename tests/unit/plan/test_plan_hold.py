@@ -534,6 +534,15 @@ class TestWaiting:
         made = self.waits(WEB, ago=4.0).plan()
         assert (condition(made)[0], made.retry_in) == ("True", None)
 
+    @pytest.mark.parametrize("rows", [(WEB,), ()], ids=["usable", "awaited"])
+    def test_is_waited_for_once_where_conditions_are_dropped(self, rows):
+        """By a CRD that has none, nothing can be told, ever: to look again would have no end."""
+        for ago, again in ((4.0, 6.0), (9.0, 1.0), (10.0, None), (20.0, None)):
+            untold = record((600, 80), entries=rows, created=stamp(ago))
+            older = Policy(keeps_conditions=False)
+            made = Scene(*rows, record=untold, pod=pod(), policy=older).plan()
+            assert (made.step, made.retry_in) == (None, again)
+
     def test_changes_no_token(self):
         """What may have been sent before a crash is asked for by the same token after it."""
         untold, told = self.waits(ago=1.0), self.waits(told="it waits")
