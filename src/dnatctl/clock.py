@@ -36,6 +36,11 @@ APART = timedelta(seconds=30)
 """How far a machine's clock may be from the server's: further, it is wrong, or has just jumped."""
 
 _DATED_EVERY_S = 1.0
+"""Dates have whole seconds: to read them more often would tell nothing."""
+
+_LAST_YEAR = 2999
+"""After it a time is none that one could reckon with."""
+
 _FRESH_S = 10.0
 """An answer that took longer may have been dated long before it came."""
 
@@ -97,9 +102,10 @@ class ClusterClock:
 def parse_http_date(text: str) -> datetime | None:
     """The time that a server dates its answer; None for what is none."""
     try:
-        return parsedate_to_datetime(text).replace(tzinfo=UTC)
+        time = parsedate_to_datetime(text).replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError):
         return None
+    return time if time.year <= _LAST_YEAR else None
 
 
 class Deadline:

@@ -50,9 +50,11 @@ def test_once_it_is_set_right_it_is_believed_again() -> None:
 
 def test_what_makes_no_sense_or_took_long_says_nothing() -> None:
     clock = ClusterClock(machine := FakeClock())
-    for date in ("", "yesterday", "Thu, 99 Jan 2026 00:00:00 GMT", "\x00"):
+    end_of_time = "Fri, 31 Dec 9999 23:59:59 GMT"
+    for date in (end_of_time, "", "yesterday", "Thu, 99 Jan 2026 00:00:00 GMT", "\x00"):
         clock.dated(date, 1000.0)
     machine.advance(20.0)
+    assert clock.now() == machine.now()
     clock.dated("Thu, 01 Jan 2027 00:00:00 GMT", 1000.0)
     assert clock.behind() == timedelta()
 
