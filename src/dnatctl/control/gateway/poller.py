@@ -88,6 +88,8 @@ class _Times:
     last_read: float = float("-inf")
     last_pass: float = float("-inf")
     failures: int = 0
+    paused_until: float = float("-inf")
+    """Not before is it read again after a failure, however many ask for it."""
     credit: float = 0.5
     writes: int = 0
 
@@ -149,7 +151,8 @@ class TablePoller:
         self._loop.wake()
 
     def nudge(self) -> None:
-        """Something was written: think again about when to read."""
+        """Something was written, so that the cloud answers: think again about when to read."""
+        self._times.paused_until = float("-inf")
         self._loop.wake()
 
     @property
@@ -165,6 +168,8 @@ class TablePoller:
     def step(self) -> float | None:
         """Read the table if it is time to; returns the seconds to the next step, None to end."""
         facts = self._facts()
+        if (pause := self._times.paused_until - facts.now) > 0:
+            return pause
         wait = next_read(facts) - facts.now
         if wait > 0:
             rests = not facts.unsettled and facts.doubts is None
@@ -257,6 +262,7 @@ class TablePoller:
         """Have it read again; returns after how many seconds."""
         pause = doubled(ERROR_PAUSE_S, self._times.failures)
         self._times.failures += 1
+        self._times.paused_until = self._clock.monotonic() + pause
         log.warning("reading a table failed", gateway=self.gateway_id, error=error, retry_s=pause)
         self._asked.set()
         return pause

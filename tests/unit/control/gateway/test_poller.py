@@ -66,12 +66,32 @@ class TestFailures:
 
     def test_it_reads_again_after_pauses_that_grow(self, it):
         failing(it, CloudError(Operation.CREATE, ErrorKind.THROTTLED))
-        pauses = [it.poller.step() for _ in range(8)]
+        pauses = []
+        for _ in range(8):
+            pauses.append(it.poller.step() or 0.0)
+            it.clock.advance(pauses[-1])
         first, longest = ERROR_PAUSE_S
         assert (pauses[0], pauses[-1]) == (first, longest)
         assert it.poller.failing == 8
         del it.cloud.read_page
         read(it)
+        it.poller.step()
+        assert it.poller.failing == 0
+
+    def test_those_who_ask_meanwhile_do_not_shorten_them(self, it):
+        """A cloud that cannot be reached loses an answer for each of a thousand pods."""
+        failing(it, CloudError(Operation.READ_TABLE, ErrorKind.RETRY))
+        it.poller.step()
+        for _ in range(100):
+            it.poller.read_soon()
+            assert 0 < it.poller.step() <= ERROR_PAUSE_S[0]
+        assert it.poller.failing == 1
+
+    def test_but_a_write_that_is_answered_does(self, it):
+        failing(it, CloudError(Operation.READ_TABLE, ErrorKind.RETRY))
+        it.poller.step()
+        del it.cloud.read_page
+        it.poller.nudge()
         it.poller.step()
         assert it.poller.failing == 0
 
