@@ -39,6 +39,8 @@ def main() -> int:
     begun = time.monotonic()
     if options.again:
         forget(lambda status: status != KILLED)
+        # Which tests reach a function that is new, or has another name, only a new count tells.
+        Path("mutants/mutmut-stats.json").unlink(missing_ok=True)
     elif not options.report:
         shutil.rmtree("mutants", ignore_errors=True)
     if not options.report:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from dnatctl.objects import PodDNATStatus
+from dnatctl.orders import Order, OrderKind, Orders
 from dnatctl.plan.values import Plan, Reclaim
-from tests.unit.plan.made import ONE, WEB, Scene, condition, delete, pod
+from dnatctl.pool import Target
+from tests.unit.plan.made import NOW, ONE, WEB, Scene, condition, delete, pod
 from tests.unit.pool.made import eip, offer
 from tests.unit.table.made import EIP, GATEWAY
 
@@ -51,6 +54,25 @@ def test_also_from_one_that_is_not_configured_any_more():
     stranger = Scene(record=CLEARED, pod=pod(), offers=OFFERS[1:], eips=MOVED)
     made = stranger.plan(outage=f"EIP {EIP} is not bound to it any more")
     assert made.step == Reclaim(THERE.spec)
+
+
+@pytest.mark.parametrize(("reserved_for", "goes"), [("games", True), ("others", False)])
+def test_not_to_one_that_is_reserved_for_others(reserved_for, goes):
+    offers = (offer(), offer(gateway_id=NEXT, namespaces=(reserved_for,)))
+    made = Scene(record=CLEARED, pod=pod(), offers=offers, eips=MOVED).plan()
+    assert isinstance(made.step, Reclaim) is goes
+
+
+def test_not_to_one_where_the_cloud_refuses_it():
+    refused = scene()
+    refused.pool.trust.mark(Target(NEXT, EIP), "no", NOW, firm=True)
+    assert not isinstance(refused.plan().step, Reclaim)
+
+
+def test_not_while_the_ip_is_being_drained():
+    drained = scene()
+    drained.pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))
+    assert not isinstance(drained.plan().step, Reclaim)
 
 
 def test_not_while_its_own_gateway_has_the_ip():
