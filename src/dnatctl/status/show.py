@@ -100,7 +100,8 @@ def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint, *, maps: bool)
     coming = _coming(gateway)
     kinds += f", {coming} more claimed" if coming else ""
     room = _room(rows + coming, table.limit)
-    yield f"{gateway.id}{zone}{whose}: {rows} entries ({kinds}), {room}"
+    entries = "1 entry" if rows == 1 else f"{rows} entries"
+    yield f"{gateway.id}{zone}{whose}: {entries} ({kinds}), {room}"
     pace = f", busy {table.busy_s:.1f} s a write" if table.busy_s else ""
     doubt = f", {table.in_doubt} unanswered" if table.in_doubt else ""
     yield f"  backlog {table.backlog}{pace}{doubt}; table read {age(table.read_at, now)} ago"
