@@ -96,7 +96,7 @@ def port_of(program: Program, which: str) -> int:
 
 def asked(port: int, path: str) -> int:
     """The status that it answers with, 0 if it does not answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         return connection.getresponse().status

@@ -40,7 +40,7 @@ def test_nothing_that_a_run_leaves_behind_holds_a_key() -> None:
 def _page(controller: Program, which: str, path: str) -> str:
     url = f"http://127.0.0.1:{port_of(controller, which)}{path}"
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             text: bytes = answer.read()
     except urllib.error.HTTPError as answer:  # not ready: what it says then matters as much
         with answer:

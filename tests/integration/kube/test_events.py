@@ -55,7 +55,7 @@ def stored(kube: KubeServer) -> list[dict[str, Any]]:
 
 
 def settled(recorder: EventRecorder, kube: KubeServer) -> list[dict[str, Any]]:
-    assert recorder.flush(10)
+    assert recorder.flush(60)
     return stored(kube)
 
 

@@ -241,5 +241,5 @@ def test_a_waiting_thread_is_woken_by_a_new_wish(world: World) -> None:
     thread = threading.Thread(target=lambda: woken.append(world.cache.wait_for_work(30)))
     thread.start()
     world.cache.want("10.0.0.1")
-    thread.join(10)
+    thread.join(60)
     assert woken == [True]

@@ -311,7 +311,7 @@ def test_all_who_wait_in_line_are_let_go_when_the_program_stops() -> None:
         thread.start()
     stop.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(stopped) == 8
 
 
@@ -329,7 +329,7 @@ def test_one_that_waits_for_its_turn_is_not_taken_for_hanging() -> None:
     limits.throttled(Operation.CREATE, 3600.0)
     life = hearts.thread("writer", lambda: limits.take(Operation.CREATE))
     life.start()
-    life.join(10)
+    life.join(60)
     assert clock.seconds == 4600
     assert complaints == [""]
 
@@ -352,12 +352,12 @@ def test_nor_is_one_in_the_line_behind_it(monkeypatch: pytest.MonkeyPatch) -> No
 
     ahead, behind = threading.Thread(target=take), hearts.thread("behind", take)
     ahead.start()
-    assert first.wait(10)
+    assert first.wait(60)
     behind.start()
     for _ in range(3):
         clock.advance(600)
         eventually(lambda: hearts.complaint() == "")
     stop.set()
-    ahead.join(10)
-    behind.join(10)
+    ahead.join(60)
+    behind.join(60)
     assert not behind.is_alive()

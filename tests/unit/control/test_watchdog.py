@@ -30,7 +30,7 @@ def run(hearts: Heartbeats, work: Callable[[], None]) -> None:
     """A thread that does this, to its end."""
     life = hearts.thread("worker", work)
     life.start()
-    life.join(10)
+    life.join(60)
     assert not life.is_alive()
 
 
@@ -117,13 +117,13 @@ class TestWatchdog:
     def test_a_death_is_acted_upon_at_once_and_once(self, dog, hearts, told, no_leaked_threads):
         dog.start()
         run(hearts, {}.popitem)
-        dog._thread.join(10)
+        dog._thread.join(60)
         assert not dog._thread.is_alive()
         assert told == ["worker has died: KeyError: 'popitem(): dictionary is empty'"]
 
     def test_it_can_be_stopped(self, dog, told, no_leaked_threads):
         dog.start()
         dog.stop()
-        dog._thread.join(10)
+        dog._thread.join(60)
         assert not dog._thread.is_alive()
         assert told == []

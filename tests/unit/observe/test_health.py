@@ -47,7 +47,7 @@ def served(
 
 
 def get(server: HealthServer, path: str, host: str = "127.0.0.1", **headers: str):
-    connection = http.client.HTTPConnection(host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(host, server.port, timeout=60)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
@@ -111,7 +111,7 @@ def test_what_is_not_there_is_not_found(server, path):
 
 
 def test_only_reading_is_possible(server):
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     connection.request("POST", "/livez", body=b"")
     assert connection.getresponse().status == 501
     connection.close()
@@ -125,7 +125,7 @@ def test_a_connection_is_good_for_one_question(server):
 
 @contextmanager
 def connected(server: HealthServer, sent: bytes = b"") -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as sock:
         sock.sendall(sent)
         yield sock
 

@@ -28,7 +28,7 @@ class Written:
 
     def __call__(self) -> str:
         assert self.writer is not None
-        assert self.writer.flush(10)
+        assert self.writer.flush(60)
         return self._capfd.readouterr().err
 
 
@@ -251,7 +251,7 @@ class Pipe:
         if self.reading >= 0:
             self.close_reading()
         self.writer.stop()
-        assert self.writer.flush(10)
+        assert self.writer.flush(60)
         os.close(self.writing)
 
 
@@ -272,7 +272,7 @@ def test_nobody_waits_for_a_reader_that_does_not_read(pipe):
     held = 1000 - pipe.writer.dropped
     assert 300 < held < 600, "what fits the queue and the pipe"
     assert set(pipe.read(held * 1000).splitlines()) == {LINE.encode()}, "none in pieces"
-    assert pipe.writer.flush(10)
+    assert pipe.writer.flush(60)
     pipe.writer.put("and on it goes")
     assert pipe.read(15) == b"and on it goes\n"
 
@@ -281,7 +281,7 @@ def test_nobody_fails_for_a_reader_that_has_gone(pipe):
     pipe.close_reading()
     for _ in range(10):
         pipe.writer.put(LINE)
-    assert pipe.writer.flush(10)
+    assert pipe.writer.flush(60)
     assert pipe.writer.dropped == 10
 
 
@@ -290,7 +290,7 @@ def test_a_descriptor_that_does_not_block_is_waited_for(pipe):
     for _ in range(300):
         pipe.writer.put(LINE)
     assert len(pipe.read(300 * 1000)) == 300 * 1000
-    assert pipe.writer.flush(10)
+    assert pipe.writer.flush(60)
     assert pipe.writer.dropped == 0
 
 
