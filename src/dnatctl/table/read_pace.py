@@ -49,7 +49,9 @@ class Facts:
 
     `unsettled`: the own rows still in flux, in the order in which they were written; `cost`: pages
     that a look at those that come takes, `whole`: at those that go. `strict`: the table takes no
-    write while a row is in flux. `credit`: pages that may be read for those who wait (see `earn`).
+    write while a row is in flux. `credit`: pages that may be read for those who wait (see
+    `earned`); `saved`: those that were earned since the whole table was read, though looks at rows
+    that come have used them up: what a look at those that go costs has to be saved for.
     `more`: namespaces for which there is something to write right now. `doubts`: when a reading may
     settle what readings disagree about, if there is such a thing. `leisure`: see `leisure`.
     """
@@ -66,6 +68,7 @@ class Facts:
     asked: bool
     leisure: float
     credit: float
+    saved: float = 0.0
     doubts: float | None = None
 
     @property
@@ -107,8 +110,10 @@ def whole_look(facts: Facts) -> float:
 
     Where that is no dearer than a look at those that come, all are looked at together.
     """
-    together = facts.cost == facts.whole
-    return _look_at(facts, facts.whole, lambda row: together or row.going)
+    if facts.cost == facts.whole:
+        return _look_at(facts, facts.whole, facts.credit, facts.last_read, lambda _: True)
+    credit = max(facts.credit, facts.saved)
+    return _look_at(facts, facts.whole, credit, facts.last_pass, lambda row: row.going)
 
 
 def _look(facts: Facts) -> float:
@@ -116,34 +121,41 @@ def _look(facts: Facts) -> float:
     the while to read the whole table for those that go."""
     if facts.cost == facts.whole:
         return whole_look(facts)
-    return min(whole_look(facts), _look_at(facts, facts.cost, lambda row: not row.going))
+    credit, since = facts.credit, facts.last_read
+    coming = _look_at(facts, facts.cost, credit, since, lambda row: not row.going)
+    return min(whole_look(facts), coming)
 
 
-def _look_at(facts: Facts, cost: int, these: Callable[[Unsettled], bool]) -> float:
+def _look_at(
+    facts: Facts, cost: int, credit: float, since: float, these: Callable[[Unsettled], bool]
+) -> float:
     """When to look at some of the rows in flux: at the first that has settled, if that is earned;
-    at the last one of a namespace in any case, once nothing more is written for it."""
-    found = zip(facts.unsettled, _news_at(facts), strict=True)
+    at the last one of a namespace in any case, once nothing more is written for it.
+
+    `since`: when these were last looked at. A look at others meanwhile does not put that off.
+    """
+    found = zip(facts.unsettled, _news_at(facts, since), strict=True)
     rows = [(row, news) for row, news in found if these(row)]
     if not rows:
         return inf
     due, spacing = [news for _, news in rows], LOOK_SPACING_S
-    if facts.credit < cost:
+    if credit < cost:
         last = {row.namespace: news for row, news in rows}
         due = [news for namespace, news in last.items() if namespace not in facts.more]
         spacing *= cost if facts.writing else 1
     if facts.writing:
-        due.append(max(rows[0][0].written, facts.last_read) + PATIENCE_S * cost)
-    return max(min(due), facts.last_read + spacing)
+        due.append(max(rows[0][0].written, since) + PATIENCE_S * cost)
+    return max(min(due), since + spacing)
 
 
-def _news_at(facts: Facts) -> list[float]:
-    """For each row in flux, when a reading may show that it has settled."""
+def _news_at(facts: Facts, since: float) -> list[float]:
+    """For each row in flux, when a reading may show that it has settled, after one at `since`."""
     rows = facts.unsettled
     found = [row.due for row in rows]
     for n, later in enumerate(rows[1:]):
-        if facts.strict and later.written > facts.last_read:
+        if facts.strict and later.written > since:
             found[n] = later.written  # which the table took, so this one has settled
-    if facts.writing and facts.strict and rows[-1].surely > facts.last_read:
+    if facts.writing and facts.strict and rows[-1].surely > since:
         found[-1] = rows[-1].surely  # or the next write is taken, and tells
     return found
 

@@ -124,12 +124,15 @@ class FluxWatch:
         rows = sorted(self._rows.values(), key=lambda watch: watch.written)
         return tuple(self._expected(watch, tries) for watch in rows)
 
-    def was_read(self, started: float, flux: Iterable[Row], tries: Sequence[float]) -> None:
-        """A reading that began at `started` left those rows in flux."""
+    def was_read(
+        self, started: float, flux: Iterable[Row], tries: Sequence[float], *, whole: bool = True
+    ) -> None:
+        """A reading that began at `started` left those rows in flux. `whole`: of the whole table;
+        a page says nothing of rows that go."""
         still = {row.entry.entry_id for row in flux}
         for entry_id, watch in self._rows.items():
             age = started - watch.written
-            if age <= 0:
+            if age <= 0 or (watch.removing and not whole):
                 continue
             if entry_id not in still and watch.ours:
                 self._settling[watch.removing].settled(watch.low, age, tries)

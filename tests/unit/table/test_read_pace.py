@@ -161,8 +161,19 @@ class TestBesideSomebodyElse:
 
     def test_who_waits_for_one_that_goes_does_not_have_the_table_read_all_the_time(self):
         (mine,) = rows(99.0)
-        facts = self.facts(replace(mine, going=True), whole=40, last_read=98.9)
+        facts = self.facts(replace(mine, going=True), whole=40, last_read=98.9, last_pass=98.9)
         assert next_read(facts) == whole_look(facts) == pytest.approx(98.9 + 40 * LOOK_SPACING_S)
+
+    def test_nor_does_it_wait_for_ever_as_others_are_looked_at(self):
+        """Each look at those that come is one at a page only, and uses up what is earned."""
+        (gone,) = rows(60.0)
+        gone = replace(gone, going=True)
+        facts = self.facts(gone, rows=500, whole=20, leisure=240.0, last_read=99.9)
+        assert whole_look(facts) < facts.now
+        facts = replace(facts, more=GAMES)
+        assert facts.now < whole_look(facts) == 80.0 + 20 * PATIENCE_S
+        assert whole_look(replace(facts, saved=19.9)) > facts.now
+        assert whole_look(replace(facts, saved=20.0)) < facts.now
 
     def test_a_long_table_is_read_no_more_often_than_its_pages_allow(self):
         facts = self.facts(*rows(99.0), cost=20, whole=20, last_read=98.9)

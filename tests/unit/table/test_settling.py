@@ -100,6 +100,13 @@ class TestWatch:
         watch.was_read(10.4, flux, NOTHING)
         assert watch.unsettled(flux, NOTHING, 10.5)[0].due > 10.5
 
+    def test_a_page_tells_of_rows_that_come_and_not_of_those_that_go(self):
+        for status, again in ((PENDING, True), (DELETING, False)):
+            watch, flux = FluxWatch(), self.flux(10.0, status=status)
+            (first,) = watch.unsettled(flux, NOTHING, 10.0)
+            watch.was_read(10.4, flux, NOTHING, whole=False)
+            assert (watch.unsettled(flux, NOTHING, 10.5)[0].due > first.due) == again
+
     def test_a_row_written_anew_is_a_new_one(self):
         watch, flux = FluxWatch(), self.flux(10.0)
         watch.unsettled(flux, NOTHING, 10.0)

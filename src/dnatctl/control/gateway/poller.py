@@ -62,10 +62,6 @@ class RestlessTableError(Exception):
 class Writer(Protocol):
     """What the poller asks the writer of the same table."""
 
-    def busy(self) -> bool:
-        """Whether there is more to write right now."""
-        ...
-
     def namespaces(self) -> Collection[str]:
         """For which namespaces there is more to write right now."""
         ...
@@ -92,6 +88,7 @@ class _Times:
     """Not before is it read again after a failure, however many ask for it."""
     credit: float = 0.5
     writes: int = 0
+    writes_at_pass: int = 0
 
 
 class TablePoller:
@@ -212,7 +209,8 @@ class TablePoller:
             doubts = self._table.doubts_due()
         removing = any(row.entry.status is EntryStatus.DELETING for row in flux)
         cost, whole = read_cost(rows, whole=not self._ends), read_cost(rows, whole=True)
-        self._earn(pace, whole if removing else cost)
+        worth = earned(pace.tries[-1], pace.refusals)
+        self._earn(pace.writes, worth, whole if removing else cost)
         more = self._writer.namespaces()
         return Facts(
             now=now,
@@ -227,6 +225,7 @@ class TablePoller:
             asked=self._asked.is_set(),
             leisure=self._leisure(writing=bool(flux) and bool(more)),
             credit=self._times.credit,
+            saved=(pace.writes - self._times.writes_at_pass) * worth,
             doubts=doubts,
         )
 
@@ -238,10 +237,13 @@ class TablePoller:
         rows = len(self._table)
         return leisure(rows, self._idle_s, self._longest_idle_s, writing=writing)
 
-    def _earn(self, pace: TablePace, cost: int) -> None:
-        """What was written allows so much to be read; no more is saved than the next two looks."""
-        writes, times = pace.writes, self._times
-        more = (writes - times.writes) * earned(pace.tries[-1], pace.refusals)
+    def _earn(self, writes: int, worth: float, cost: int) -> None:
+        """What was written allows so much to be read; no more is kept than for the next two looks.
+
+        `writes`: all so far; `worth`: pages that each allows to be read.
+        """
+        times = self._times
+        more = (writes - times.writes) * worth
         times.credit = min(times.credit + more, 2.0 * cost)
         times.writes = writes
 
@@ -280,10 +282,11 @@ class TablePoller:
             self._times.credit = max(self._times.credit - cost, 0.0)
         if whole or asked or due or not self._glance(coming, started):
             self._pass(started, coming, asked=asked)
+            whole = True
         self._times.last_read = started
         with self._views.lock:
             left = self._table.in_flux()
-        self._watch.was_read(started, left, self._writer.pace().tries)
+        self._watch.was_read(started, left, self._writer.pace().tries, whole=whole)
 
     def _coming(self) -> set[str]:
         """IDs of the rows that are to become usable."""
@@ -331,6 +334,7 @@ class TablePoller:
         self._look_up(reading)
         self._learn_hint(collected, coming)
         self._times.last_pass = started
+        self._times.writes_at_pass = self._times.writes
         if first:  # what is free there is known now
             self._listener.gateway_changed(self.gateway_id)
         for key in self._views.reading_done(self.gateway_id):

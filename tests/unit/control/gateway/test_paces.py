@@ -127,11 +127,11 @@ def test_waiting_for_a_turn_is_not_taken_for_the_time_that_the_table_is_busy():
     assert max(it.cloud.available.values()) - it.begun <= 60 * 0.35 * 1.15
 
 
-def old_rows(it: Simulated, count: int) -> list[str]:
+def old_rows(it: Simulated, count: int, namespace: str = "flood") -> list[str]:
     """Rows that have been there for long."""
     ids = [f"fwd-old-{n}" for n in range(count)]
     for n, entry_id in enumerate(ids, 10_000):
-        it.stored(it.record(n, Key("flood", f"pod-{n}"), n))
+        it.stored(it.record(n, Key(namespace, f"pod-{n}"), n))
         ip = f"10.1.{n // 200}.{n % 200 + 1}"
         it.cloud.rows[entry_id] = row(entry_id, f"{EIP}:{n}", f"{ip}:80", owner=uid(n))
         it.cloud.available[entry_id] = 0.0
@@ -156,6 +156,21 @@ def test_a_new_row_is_seen_beside_hundreds_that_somebody_else_has_deleted(newest
         it.run(1.0)
     assert it.writer.backlog() > 0, "all that time"
     assert of_ten_nine(waits) <= 4 * (0.1 + it.cloud.write_s)
+
+
+@pytest.mark.parametrize(("whose", "within"), [("other", 5.0), ("flood", 20.0)])
+def test_rows_that_go_are_seen_gone_beside_hundreds_that_come(whose, within):
+    """Which are looked at on their page all the time."""
+    it = Simulated(lambda: 0.5)
+    old = list(enumerate(old_rows(it, 500, whose), 10_000))
+    it.ask(FLOOD, "flood")
+    table, gone = it.views.table(GATEWAY), it.cloud.gone
+    for n, entry_id in old[:4]:
+        it.writer.want(uid(n), whose, (DeleteRow(GATEWAY, entry_id),))
+        it.run_until(lambda deleted=entry_id: deleted in gone)
+        it.run_until(lambda deleted=entry_id: table.row(deleted) is None)
+        assert it.clock.monotonic() - gone[entry_id] <= within
+    assert it.writer.backlog() > 0, "all that time"
 
 
 def test_a_new_row_is_seen_however_often_a_long_table_is_in_doubt():
