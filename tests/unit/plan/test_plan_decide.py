@@ -64,6 +64,24 @@ def kind(made: Plan) -> str:
     return type(made.step).__name__ if made.step else "wait"
 
 
+class TestPaused:
+    """Nothing is changed, and that is told to whom it keeps from something."""
+
+    WHY = "gateway/ngw-1 is paused"
+
+    @pytest.mark.parametrize(
+        ("a_record", "a_pod"), [(HELD, pod()), (HELD, OFF), (HELD, None), (None, pod())]
+    )
+    def test_nothing_is_changed(self, a_record, a_pod):
+        made = Scene(ROW, record=a_record, pod=a_pod).plan(paused=self.WHY)
+        told = f"nothing is changed: {self.WHY}"
+        assert made == Plan(problem=Problem("Paused", told))
+
+    @pytest.mark.parametrize("a_pod", [OFF, None, pod(ended=True)])
+    def test_who_asks_for_nothing_and_has_nothing_is_told_nothing(self, a_pod):
+        assert Scene(pod=a_pod).plan(paused=self.WHY) == Plan()
+
+
 class TestTheTable:
     @pytest.mark.parametrize(
         ("a_record", "a_pod", "then"),
