@@ -172,7 +172,10 @@ def pod_of(text: str) -> tuple[str, str]:
     if where in _PODS:
         where = ""
     if where in _WORKLOADS:
-        raise ValueError(f"{text!r} is a workload: name one of its pods (kubectl get pods)")
+        raise ValueError(
+            f"{text!r} is a workload: name one of its pods (kubectl get pods); for pod {name} of a"
+            f" namespace {where}: {name} -n {where}"
+        )
     if not name or "/" in where:
         raise ValueError(f"{text!r} is no IP, no gateway (ngw-...) and no pod")
     return where, name

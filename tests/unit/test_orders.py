@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dnatctl.objects import Key
-from dnatctl.orders import Order, OrderKind, decode, encode, target_of
+from dnatctl.orders import Order, OrderKind, decode, encode, pod_of, target_of
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 KEY = Key("games", "lobby-0")
@@ -119,3 +119,8 @@ def test_what_a_person_means(text: str, target: str) -> None:
 def test_what_nobody_can_mean(text: str) -> None:
     with pytest.raises(ValueError, match="no pod"):
         target_of(text, "default")
+
+
+def test_who_has_a_namespace_that_is_called_like_a_kind_is_told_how_to_name_it():
+    with pytest.raises(ValueError, match="for pod a of a namespace jobs: a -n jobs"):
+        pod_of("jobs/a")

@@ -222,7 +222,8 @@ def _doubt(it: Asking, target: str) -> None:
     ids = {gateway.id for gateway in gateways}
     known = ids if kind == GATEWAY else {eip.ip for each in gateways for eip in each.eips}
     if name not in known:
-        aside(f"(dnatctl uses no {kind} {name} at present; there are {', '.join(sorted(known))})")
+        others = ", ".join(sorted(known)) or "none"
+        aside(f"(dnatctl uses no {kind} {name} at present; there are {others})")
 
 
 def _give(it: Asking, order: Order) -> None:

@@ -179,7 +179,7 @@ REASONS: Final[dict[str, Reason]] = {
     "PodEnded": Reason((ToldOn.POD_CONDITION,), "The pod's containers have ended."),
     "PodAway": Reason(
         _STANDS,
-        "A fixed pod is away: its claim is kept, its entries are deleted.",
+        "A fixed pod is away, or a pod has no IP: its claim is kept, its entries are deleted.",
         "None. To have its endpoints sooner, delete the PodDNAT.",
     ),
     "NotAmongReplicas": Reason(

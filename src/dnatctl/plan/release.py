@@ -31,7 +31,9 @@ AWAY = Problem(
     "PodAway",
     "the pod is away; its claim is kept while its workload wants it, and for fixed.retain after",
 )
-"""What status says of entries that are taken away, unless the pod's IP is another's."""
+NO_IP = Problem(AWAY.reason, "the pod has no IP; its claim is kept")
+"""What status says of entries that are taken away of a claim that is kept, unless the pod's IP is
+another's."""
 
 ASK_AGAIN_S = 60.0
 """How often to look whether a workload may be read by now."""
@@ -55,7 +57,8 @@ def park(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away and keep the claim: the pod's IP may be another pod's by now."""
     if first := _adopt(seen, record):
         return first
-    if waiting := until_rows_are_gone(seen, record, seen.exposure.displaced or AWAY):
+    away = AWAY if seen.exposure.ask is Ask.ENDED else NO_IP
+    if waiting := until_rows_are_gone(seen, record, seen.exposure.displaced or away):
         return waiting
     if seen.exposure.ask is not Ask.ENDED or seen.workload is WorkloadAnswer.UNKNOWN:
         return Plan(problem=seen.exposure.problem)

@@ -346,6 +346,13 @@ class TestPark:
         assert published(made) == ("False", "PodAway")
         assert made.step.status.condition("Ready").message == AWAY_TEXT
 
+    @pytest.mark.parametrize("fixed", [False, True])
+    def test_a_pod_that_has_lost_its_ip_is_not_said_to_be_away(self, fixed):
+        made = self.plan(replace(self.AWAY, owners=record(fixed=fixed).owners), WEB, pod=pod(ip=""))
+        assert published(made) == ("False", "PodAway")
+        text = made.step.status.condition("Ready").message
+        assert text == "the pod has no IP; its claim is kept"
+
     def test_then_the_rows(self):
         assert self.plan(self.PARKED, WEB) == Plan(writes=(delete("fwd-1"),))
         assert self.plan(self.PARKED, mine(status=DELETING)) == Plan()

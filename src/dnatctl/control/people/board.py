@@ -148,10 +148,8 @@ class Board:
 
     def _table(self, gateway_id: str) -> document.TableStatus:
         counts, clock = self._views.counts(gateway_id), self._views.clock
-        writer, poller = (
-            self._gateways.fleet.writer(gateway_id),
-            self._gateways.fleet.poller(gateway_id),
-        )
+        fleet = self._gateways.fleet
+        writer, poller = fleet.writer(gateway_id), fleet.poller(gateway_id)
         read = poller.last_pass if poller else float("-inf")
         rows = counts.own + counts.foreign + counts.orphan
         return document.TableStatus(

@@ -78,10 +78,8 @@ class Inventory:
         for offer in self._views.pool.offers():
             gateway_id = offer.gateway_id
             counts = self._views.counts(gateway_id)
-            writer, poller = (
-                self._gateways.fleet.writer(gateway_id),
-                self._gateways.fleet.poller(gateway_id),
-            )
+            fleet = self._gateways.fleet
+            writer, poller = fleet.writer(gateway_id), fleet.poller(gateway_id)
             limit = self._views.pool.limit(gateway_id, mono)
             read = poller.last_pass if poller else float("-inf")
             yield TableCount(

@@ -316,9 +316,8 @@ def _error_of(tell: Callable[[], None]) -> KubeError | None:
     except KubeError as error:
         if error.failure is Failure.NOT_FOUND:
             return None
-        if (
-            error.failure is not Failure.CONFLICT
-        ):  # somebody else's write came between, or a new pod
+        # At a conflict somebody else's write came between, or the pod is a new one.
+        if error.failure is not Failure.CONFLICT:
             log.warning("telling the pod failed", error=str(error))
         return error
     return None
