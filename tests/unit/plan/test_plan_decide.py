@@ -12,6 +12,7 @@ from dnatctl.objects import Owner, PodDNATSpec
 from dnatctl.plan.exposure import Ask, Exposure, Problem, Rules, in_grace, read_exposure
 from dnatctl.plan.owners import is_fixed
 from dnatctl.plan.plan import needs_fresh_look, plan
+from dnatctl.plan.tenancy import without_address
 from dnatctl.plan.values import (
     Allowance,
     CreateRecord,
@@ -80,6 +81,20 @@ class TestPaused:
     @pytest.mark.parametrize("a_pod", [OFF, None, pod(ended=True)])
     def test_who_asks_for_nothing_and_has_nothing_is_told_nothing(self, a_pod):
         assert Scene(pod=a_pod).plan(paused=self.WHY) == Plan()
+
+
+class TestAlongWithIt:
+    """What is known before anything is decided goes along with whatever is."""
+
+    def test_why_nothing_may_lead_to_the_pod(self):
+        scene = Scene(ROW, record=HELD, pod=pod())
+        lost = Problem("AddressTaken", "its IP belongs to another pod now")
+        made = scene.plan(exposure=without_address(scene.seen.exposure, lost, ended=True))
+        assert made.problem == lost
+        assert isinstance(made.step, Publish)
+
+    def test_when_that_may_be_known(self):
+        assert Scene(ROW, record=HELD, pod=pod()).plan(retry_in=7.0) == Plan(retry_in=7.0)
 
 
 class TestTheTable:

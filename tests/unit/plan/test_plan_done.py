@@ -9,7 +9,7 @@ from dnatctl.objects import Owner
 from dnatctl.plan.owners import pod_of
 from dnatctl.plan.plan import is_done_with, is_held
 from dnatctl.plan.release import no_row_left
-from dnatctl.plan.values import DeleteRecord, DropFinalizer, Publish, Retire
+from dnatctl.plan.values import DeleteRecord, DropFinalizer, Policy, Publish, Retire
 from dnatctl.table.view import READ_LAG_S
 from tests.unit.plan.made import (
     NOW,
@@ -174,6 +174,12 @@ class TestMute:
 
     def test_what_is_on_its_way_out_is_not_deleted_again(self):
         assert self.writes(mine(status=DELETING), self.AWAY) == (delete("fwd-2"),)
+
+    def test_nor_is_what_is_deleted_in_any_case(self):
+        stale = mine(internal="10.0.0.9:80")
+        cannot = Policy(can_modify=False)
+        more = {"record": record((600, 80)), "pod": pod(), "policy": cannot, "no_interface": True}
+        assert self.writes(stale, **more) == (delete("fwd-1"),)
 
     def test_the_rows_of_others_are_not_touched(self):
         assert self.writes(WEB, row("fwd-9", f"{EIP}:603", POD_IP + ":9", owner=OTHER)) == (
