@@ -14,7 +14,9 @@ from dnatctl.cli.asking import Asking, asking, colours, give_document, now
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
 from dnatctl.orders import pod_of
-from dnatctl.status.explain import Explanation, Lead, Link, LinkState, PodFacts, explain, rules_of
+from dnatctl.status.explain import Explanation, explain
+from dnatctl.status.facts import Lead, PodFacts, rules_of
+from dnatctl.status.links import Link, LinkState
 
 if TYPE_CHECKING:
     from dnatctl.objects import PodDNAT

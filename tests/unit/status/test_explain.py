@@ -35,7 +35,9 @@ from dnatctl.status.document import (
     TableStatus,
     Waiter,
 )
-from dnatctl.status.explain import Lead, LinkState, PodFacts, explain, rules_of
+from dnatctl.status.explain import explain
+from dnatctl.status.facts import Lead, PodFacts, rules_of
+from dnatctl.status.links import LinkState
 from dnatctl.status.near import OwnerNotes
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
