@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dnatctl.control.state.queue import WorkQueue
-from dnatctl.control.state.signals import Signals
+from dnatctl.control.state.signals import PULSE_S, Signals
 from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.namespaces import Namespace
@@ -232,6 +232,30 @@ class TestUrgency:
         it.clock.advance(300.0)
         it.signals.pulse(resync=300.0)
         assert [ref.key for ref in it.heard()] == [LOBBY]
+
+    def test_a_resync_does_not_look_at_thousands_at_once(self, it):
+        it.signals.begin()
+        keys = {Key("games", f"pod-{n}") for n in range(3000)}
+        for n, key in enumerate(keys):
+            it.pods.apply(pod(key, f"10.0.{n // 250}.{n % 250 + 1}", n + 1))
+        it.heard()
+        it.clock.advance(300.0)
+        looks = []
+        for _ in range(150):
+            it.signals.pulse(resync=300.0)
+            looks.append([ref.key for ref in it.heard()])
+            it.clock.advance(PULSE_S)
+        assert max(map(len, looks)) == 20
+        assert sorted(key for each in looks for key in each) == sorted(keys)
+
+    def test_one_that_is_soon_due_again_looks_at_all_in_time(self, it):
+        it.signals.begin()
+        it.pods.apply(pod())
+        it.pods.apply(pod(ARENA, "10.0.0.2", 2))
+        it.heard()
+        it.clock.advance(1.0)
+        it.signals.pulse(resync=1.0)
+        assert {ref.key for ref in it.heard()} == {LOBBY, ARENA}
 
 
 class TestGateways:

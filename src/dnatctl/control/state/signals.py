@@ -23,6 +23,10 @@ T = TypeVar("T", Pod, PodDNAT)
 PULSE_S = 1.0
 """How often is looked after what comes with time alone."""
 
+RESYNC_SHARE = 0.5
+"""Of the time between two resyncs, in which all are looked at: at once it would be ten thousand looks
+that find nothing, and whoever waits for a thread would wait for all that are at them."""
+
 
 class Signals:
     """Listens to caches, pollers, writers and gateways. Until `begin` nothing is urgent: it keeps
@@ -41,6 +45,8 @@ class Signals:
         self._pods = pods
         self._records = records
         self._resynced = views.clock.monotonic()
+        self._to_resync: Iterator[list[Key]] = iter(())
+        """Names that are still to be looked at, of each pulse."""
         self._urgent = False
         self._telling: dict[Key, Condition] = {}
         pods.on_change(self._pod_changed)
@@ -53,9 +59,18 @@ class Signals:
 
     def resync(self) -> None:
         """Look at everything again, after what is more urgent."""
-        pods, records = self._pods.values(), self._records.values()
-        for key in {*(pod.key for pod in pods), *(record.key for record in records)}:
+        for key in self._names():
             self._add(key, Priority.LOW)
+
+    def _in_parts(self, most: int) -> Iterator[list[Key]]:
+        """All names, in so many parts at most."""
+        names = sorted(self._names())
+        size = max(-(-len(names) // max(most, 1)), 1)
+        return (names[n : n + size] for n in range(0, len(names), size))
+
+    def _names(self) -> set[Key]:
+        pods, records = self._pods.values(), self._records.values()
+        return {*(pod.key for pod in pods), *(record.key for record in records)}
 
     def ref(self, key: Key) -> PodRef:
         """Who stands for a name now: its pod; else the pod that its PodDNAT was made for; else the
@@ -193,7 +208,9 @@ class Signals:
         now = self._views.clock.monotonic()
         if now - self._resynced >= resync:
             self._resynced = now
-            self.resync()
+            self._to_resync = self._in_parts(int(resync * RESYNC_SHARE / PULSE_S))
+        for key in next(self._to_resync, ()):
+            self._add(key, Priority.LOW)
 
     def gateway_changed(self, gateway_id: str) -> None:
         """A gateway or its EIPs are different: look at all that claim of these, and who waits."""
