@@ -113,17 +113,22 @@ def whole_look(facts: Facts) -> float:
     if facts.cost == facts.whole:
         return _look_at(facts, facts.whole, facts.credit, facts.last_read, lambda _: True)
     credit = max(facts.credit, facts.saved)
-    return _look_at(facts, facts.whole, credit, facts.last_pass, lambda row: row.going)
+    due = _look_at(facts, facts.whole, credit, facts.last_pass, lambda row: row.going)
+    return max(due, facts.last_pass + LOOK_SPACING_S * facts.whole)
+
+
+def page_look(facts: Facts) -> float:
+    """When to look at the page with the new rows; infinite if nobody waits for one by itself."""
+    if facts.cost == facts.whole:
+        return inf
+    credit, since = facts.credit, facts.last_read
+    return _look_at(facts, facts.cost, credit, since, lambda row: not row.going)
 
 
 def _look(facts: Facts) -> float:
     """When to look at rows in flux. Who waits for one that comes does not wait until it is worth
     the while to read the whole table for those that go."""
-    if facts.cost == facts.whole:
-        return whole_look(facts)
-    credit, since = facts.credit, facts.last_read
-    coming = _look_at(facts, facts.cost, credit, since, lambda row: not row.going)
-    return min(whole_look(facts), coming)
+    return min(whole_look(facts), page_look(facts))
 
 
 def _look_at(

@@ -132,8 +132,8 @@ class FluxWatch:
         still = {row.entry.entry_id for row in flux}
         for entry_id, watch in self._rows.items():
             age = started - watch.written
-            if age <= 0 or (watch.removing and not whole):
-                continue
+            if age <= max(watch.low, 0.0) or (watch.removing and not whole):
+                continue  # a page was read since a whole reading began
             if entry_id not in still and watch.ours:
                 self._settling[watch.removing].settled(watch.low, age, tries)
             watch.low = age

@@ -26,10 +26,11 @@ from dnatctl.table.read_pace import (
     earned,
     leisure,
     next_read,
+    page_look,
     read_cost,
     whole_look,
 )
-from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, as_pass, collect, pages
+from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, collect, pages
 from dnatctl.table.settling import FluxWatch
 from dnatctl.table.view import Change, Pass, Row
 from dnatctl.table.write_pace import TablePace
@@ -125,6 +126,8 @@ class TablePoller:
         self._watch = FluxWatch()
         self._ends: tuple[str, ...] = ("first", "last")
         """Where in the list new rows may be found: nobody says how it is sorted."""
+        self._listed: dict[str, ForwardEntry] = {}
+        """Rows as they were listed last since the whole reading began that is under way."""
         self._asked = threading.Event()
         self._asked.set()
         hearts = hearts or Heartbeats(views.clock)
@@ -283,7 +286,10 @@ class TablePoller:
         if whole or asked or due or not self._glance(coming, started):
             self._pass(started, coming, asked=asked)
             whole = True
-        self._times.last_read = started
+        self._was_read(started, whole=whole)
+
+    def _was_read(self, started: float, *, whole: bool) -> None:
+        self._times.last_read = max(self._times.last_read, started)
         with self._views.lock:
             left = self._table.in_flux()
         self._watch.was_read(started, left, self._writer.pace().tries, whole=whole)
@@ -322,6 +328,7 @@ class TablePoller:
         return entries
 
     def _pass(self, started: float, coming: set[str], *, asked: bool) -> None:
+        self._listed = {}
         collected = self._collect()
         atomic = True
         first = not self._table.read_once
@@ -329,7 +336,7 @@ class TablePoller:
             started, collected = self._first(started, collected)
         else:
             atomic = self._prove(started, collected, asked=asked)
-        reading = as_pass(started, collected, atomic=atomic)
+        reading = Pass(started, self._listed, atomic)
         self._merge(reading)
         self._look_up(reading)
         self._learn_hint(collected, coming)
@@ -341,7 +348,17 @@ class TablePoller:
             self._listener.changed(key)
 
     def _collect(self) -> Collect:
-        return collect(self._read_page)
+        return collect(self._read_next)
+
+    def _read_next(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+        """A page of a whole reading. Who waits for a new row does not wait for the end of it."""
+        if number > 1 and self._table.read_once:
+            facts = self._facts()
+            if page_look(facts) <= facts.now:
+                self._times.credit = max(self._times.credit - facts.cost, 0.0)
+                self._glance(self._coming(), facts.now)
+                self._was_read(facts.now, whole=False)
+        return self._read_page(number)
 
     def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
         tries = 0
@@ -355,6 +372,7 @@ class TablePoller:
                 if error.kind is not ErrorKind.THROTTLED or tries == PAGE_TRIES:
                     raise
             else:
+                self._listed.update({entry.entry_id: entry for entry in page.entries})
                 return page.total, page.entries
 
     def _first(self, started: float, collected: Collect) -> tuple[float, Collect]:
@@ -369,6 +387,7 @@ class TablePoller:
             if collected.whole or collected.quiet:
                 return started, collected
             begun = self._clock.monotonic()
+            self._listed = {}
             again = self._collect()
             if again.same_rows(collected):
                 return begun, again
@@ -380,7 +399,7 @@ class TablePoller:
         if collected.whole:
             return True
         with self._views.lock:
-            missing = self._table.unproven(as_pass(started, collected, atomic=False))
+            missing = self._table.unproven(Pass(started, self._listed, atomic=False))
         return bool(missing or asked) and self._collect().same_rows(collected)
 
     def _look_up(self, reading: Pass) -> None:

@@ -173,6 +173,24 @@ def test_rows_that_go_are_seen_gone_beside_hundreds_that_come(whose, within):
     assert it.writer.backlog() > 0, "all that time"
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_new_row_is_seen_while_a_long_table_is_read_for_one_that_goes(newest_first, monkeypatch):
+    """Now and then one of another namespace goes: the whole table is read for it, twice."""
+    it = Simulated(lambda: 0.1, newest_first=newest_first)
+    old, waits, told = old_rows(it, 1000), [], {}
+    monkeypatch.setattr(it.heard, "changed", lambda key: told.setdefault(key, it.clock.monotonic()))
+    for n in range(20):
+        it.writer.want(uid(10_000 + n), "flood", (DeleteRow(GATEWAY, old[n]),))
+        it.run(0.2 + 0.1 * (n % 7))
+        asked = it.clock.monotonic()
+        it.ask(1, "other")
+        it.run_until(lambda number=n + 1: it.seen(number))
+        waits.append(told[Key("other", f"pod-{n + 1}")] - asked)
+    assert of_ten_nine(waits) <= 0.1 + 2 * it.cloud.write_s + 0.15
+    it.run(30.0)
+    assert not [i for i in old[:20] if it.views.table(GATEWAY).row(i)], "all are seen gone"
+
+
 def test_a_new_row_is_seen_however_often_a_long_table_is_in_doubt():
     """As after each write of somebody whose writes are not answered."""
     it = Simulated(lambda: 0.1)
