@@ -24,8 +24,8 @@ PULSE_S = 1.0
 """How often is looked after what comes with time alone."""
 
 RESYNC_SHARE = 0.5
-"""Of the time between two resyncs, in which all are looked at: at once it would be ten thousand looks
-that find nothing, and whoever waits for a thread would wait for all that are at them."""
+"""Of the time between two resyncs, in which all are looked at: at once that would be ten thousand
+looks that find nothing, and who waits for a thread would wait for all that are at them."""
 
 
 class Signals:
