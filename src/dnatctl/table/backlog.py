@@ -220,13 +220,13 @@ class Backlog:
 
     def namespaces_due(self, now: float) -> set[str]:
         """The namespaces for which something could be sent now, or is being sent."""
-        found = {
-            pending.namespace
-            for record in self._records.values()
-            for pending in record.pending
-            if self._due(pending) <= now
-        }
-        return found if self.sending is None else found | {self.sending.namespace}
+        found = set() if self.sending is None else {self.sending.namespace}
+        for record in self._records.values():
+            for pending in record.pending:
+                # Of thousands that wait for one namespace only the first is asked.
+                if pending.namespace not in found and self._due(pending) <= now:
+                    found.add(pending.namespace)
+        return found
 
     def next_due(self) -> float | None:
         """When the first write may be sent; None if there is none."""
