@@ -161,6 +161,10 @@ class TestPorts:
         notes = {SWITCH: "", PORTS: "80", name: " " * MAX_TEXT + "8"}
         assert complaint(notes) == f"{name} is longer than {MAX_TEXT} characters"
 
+    def test_not_too_long(self):
+        notes = {SWITCH: "", PORTS: "80".rjust(MAX_TEXT)}
+        assert read_exposure(pod(notes), ANY).ports == ((80, TCP),)
+
     @pytest.mark.parametrize("annotations", [{}, {PORTS: ""}, {PORTS: "  "}])
     def test_none_at_all(self, annotations):
         assert complaint({SWITCH: "", **annotations}) == (
@@ -190,9 +194,13 @@ class TestPorts:
         assert f'"7000{between}7003" is not a port: a range is written 7000-7003' in message
         assert "a public port cannot be chosen" in message
 
-    def test_who_wants_to_choose_the_public_port_is_not_told_of_ranges(self):
-        message = complaint({SWITCH: "", PORTS: "8080:80"})
-        assert message.endswith('"8080:80" is not a port: a public port cannot be chosen')
+    def test_the_widest_of_them(self):
+        assert "a range is written 1-65535" in complaint({SWITCH: "", PORTS: "1:65535"})
+
+    @pytest.mark.parametrize("text", ["8080:80", "80:80"])
+    def test_who_wants_to_choose_the_public_port_is_not_told_of_ranges(self, text):
+        message = complaint({SWITCH: "", PORTS: text})
+        assert message.endswith(f'"{text}" is not a port: a public port cannot be chosen')
 
     @pytest.mark.parametrize("both", ["tcp/udp", "tcp udp", "UDP+tcp", "tcp,udp"])
     def test_who_wants_both_protocols_is_told_how(self, both):
