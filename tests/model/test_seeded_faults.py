@@ -29,7 +29,7 @@ def _story(explore: Explore, scenario: Scenario, budget: dict[str, int]) -> str:
 
 
 def test_finalizer_dropped_while_rows_are_left(explore, monkeypatch):
-    monkeypatch.setattr(release, "_until_rows_are_gone", lambda *_: None)
+    monkeypatch.setattr(release, "until_rows_are_gone", lambda *_: None)
     story = _story(explore, scenarios.CHURN, {"a_goes": 1})
     assert "Rule 3: the finalizer goes only after the rows. But fwd-1 is still there" in story
 
