@@ -235,6 +235,9 @@ def test_the_crd_has_no_conditions_and_no_protocols(it: Stage) -> None:
         RECORDS,
         {"spec": {"versions": crd["spec"]["versions"]}},
     )
+    [running] = it.running
+    notes = running.controller.parts.definition.notes
+    eventually(notes)  # it tells of it once, which is a write
     it.pod("web", "80,443")
     it.ready("web", 2)
     it.assert_at_rest()
