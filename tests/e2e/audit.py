@@ -1,11 +1,14 @@
 """Reads the API server's audit log: who asked for what, and how it was answered."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+_PIECE = 65_536
 
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
@@ -49,8 +52,17 @@ class AuditLog:
         self._path = path
 
     def mark(self) -> int:
-        """A point in the log to read on from later."""
-        return self._path.stat().st_size
+        """A point in the log to read on from later: the end of the last whole line, as the next one
+        may be half written."""
+        with self._path.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            while end:
+                start = max(end - _PIECE, 0)
+                log.seek(start)
+                if (at := log.read(end - start).rfind(b"\n")) >= 0:
+                    return start + at + 1
+                end = start
+        return 0
 
     def events(self, *, since: int = 0, user: str | None = None) -> list[AuditEvent]:
         """What was logged after a `mark`, of one user where named, in order."""
