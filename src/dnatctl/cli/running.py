@@ -10,7 +10,9 @@ import gc
 import resource
 import socket
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -99,20 +101,14 @@ def run_controller(flags: Flags) -> None:
         workers=flags.concurrent_syncs,
         dry_run=flags.dry_run,
     )
-    ending.at_once(_run_to_the_end(settings, client, metrics, ending, flags.config_file, levels))
+    serve = partial(_serve, settings, client, metrics, ending, flags.config_file, levels)
+    ending.at_once(_exit_status(serve))
 
 
-def _run_to_the_end(
-    settings: Settings,
-    client: KubeClient,
-    metrics: Metrics,
-    ending: Ending,
-    config_file: Path,
-    levels: Levels,
-) -> int:
-    """Run until it is over, in whatever way; the exit status."""
+def _exit_status(serve: Callable[[], str]) -> int:
+    """Run until it is over, in whatever way."""
     try:
-        failure = _serve(settings, client, metrics, ending, config_file, levels)
+        failure = serve()
     except ListenError as error:
         log.critical("not started", error=str(error))
         return 1
