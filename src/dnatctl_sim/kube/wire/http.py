@@ -75,10 +75,12 @@ class Handler:
             query=request.query_string,
         )
         self._log.append(entry)
-        await self.gate.wait()
         try:
+            await self.gate.wait()
             return await self._answer(request, entry)
         except DroppedError:
+            return web.Response()
+        except ConnectionResetError:  # the client has gone, as clients do: nobody is there to tell
             return web.Response()
         finally:
             entry.seconds = entry.seconds or time.monotonic() - started
