@@ -1,10 +1,13 @@
-"""The poller of one forward table: reads it, and tells who is concerned by what changed."""
+"""The poller of one forward table: has it read when it is time to, and tells who is concerned by
+what changed.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -15,11 +18,12 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.mends import hindrance
+from dnatctl.control.gateway.reader import RestlessTableError, TableReader
 from dnatctl.control.gateway.remains import Remains
 from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.loop import Loop
-from dnatctl.model import EntryStatus, ForwardEntry
+from dnatctl.model import EntryStatus
 from dnatctl.table.read_pace import (
     BUSY_LEISURE,
     Facts,
@@ -30,18 +34,12 @@ from dnatctl.table.read_pace import (
     read_cost,
     whole_look,
 )
-from dnatctl.table.reading import PAGE_SIZE, Collect, EndlessTableError, collect, pages
+from dnatctl.table.reading import PAGE_SIZE, EndlessTableError
 from dnatctl.table.settling import FluxWatch
-from dnatctl.table.view import Change, Pass, Row
+from dnatctl.table.view import Change, Row
 from dnatctl.table.write_pace import TablePace
 
 log = structlog.get_logger(__name__)
-
-FIRST_TRIES = 6
-"""How often the first reading of a table is repeated until two are the same."""
-
-SINGLE_LOOKS = 5
-"""Rows that a pass misses and that are looked up one by one, a pass."""
 
 ERROR_PAUSE_S = (1.0, 30.0)
 
@@ -49,15 +47,8 @@ LOOK_S, REST_S = 1.0, 10.0
 """How often is thought about when to read, at least: while the table changes, and at rest, when who
 writes to it or doubts it wakes the poller."""
 
-PAGE_TRIES = 3
-"""How often a page is asked for, where there are too many calls."""
-
 TURN_S = 0.05
 """How often a table that waits for its first reading looks whether it has its turn."""
-
-
-class RestlessTableError(Exception):
-    """A table of several pages changes so fast that no reading of it is whole."""
 
 
 class Writer(Protocol):
@@ -124,14 +115,18 @@ class TablePoller:
         self._table = views.table(gateway_id)
         self._times = _Times()
         self._watch = FluxWatch()
-        self._ends: tuple[str, ...] = ("first", "last")
-        """Where in the list new rows may be found: nobody says how it is sorted."""
-        self._listed: dict[str, ForwardEntry] = {}
-        """Rows as they were listed last since the whole reading began that is under way."""
         self._asked = threading.Event()
         self._asked.set()
         hearts = hearts or Heartbeats(views.clock)
         self._loop = Loop(f"dnatctl-poller-{gateway_id}", self.step, hearts)
+        self._reader = TableReader(
+            gateway_id,
+            views,
+            cloud,
+            tell=self._tell,
+            between_pages=self._between_pages,
+            calls=partial(self._loop.by, CALL_S),
+        )
 
     def start(self) -> None:
         """Start reading."""
@@ -211,7 +206,7 @@ class TablePoller:
             rows = len(self._table)
             doubts = self._table.doubts_due()
         removing = any(row.entry.status is EntryStatus.DELETING for row in flux)
-        cost, whole = read_cost(rows, whole=not self._ends), read_cost(rows, whole=True)
+        cost, whole = read_cost(rows, whole=not self._reader.glances), read_cost(rows, whole=True)
         worth = earned(pace.tries[-1], pace.refusals)
         self._earn(pace.writes, worth, whole if removing else cost)
         more = self._writer.namespaces()
@@ -272,18 +267,16 @@ class TablePoller:
         self._asked.set()
         return pause
 
-    # --- readings
-
     def _read(self, facts: Facts, *, asked: bool) -> None:
         started = self._clock.monotonic()
-        coming = self._coming()
+        coming = self._reader.coming()
         paged = len(self._table) > PAGE_SIZE
         due = started >= self._times.last_pass + facts.leisure
         whole = not paged or whole_look(facts) <= started
         if not (asked or due):
             cost = facts.whole if whole else facts.cost
             self._times.credit = max(self._times.credit - cost, 0.0)
-        if whole or asked or due or not self._glance(coming, started):
+        if whole or asked or due or not self._reader.glance(coming, started):
             self._pass(started, coming, asked=asked)
             whole = True
         self._was_read(started, whole=whole)
@@ -294,141 +287,24 @@ class TablePoller:
             left = self._table.in_flux()
         self._watch.was_read(started, left, self._writer.pace().tries, whole=whole)
 
-    def _coming(self) -> set[str]:
-        """IDs of the rows that are to become usable."""
-        with self._views.lock:
-            entries = [row.entry for row in self._table.in_flux()]
-        return {e.entry_id for e in entries if e.status is not EntryStatus.DELETING}
-
-    def _glance(self, coming: set[str], started: float) -> bool:
-        """Read just the page on which new rows were last found; whether that served its purpose.
-
-        New rows tend to stand together, at one end of the list. What stands there is there.
-        """
-        if not coming:
-            return False
-        for end in self._ends:
-            entries = self._read_page(1)[1] if end == "first" else self._read_last_page()
-            with self._views.lock:
-                changes = self._table.merge_part(entries, started)
-            self._tell(changes)
-            found = coming & {entry.entry_id for entry in entries}
-            if len(found) * 2 >= len(coming):
-                self._ends = (end,)
-                return True
-        return False
-
-    def _read_last_page(self) -> tuple[ForwardEntry, ...]:
-        """As far as is known, or as the answer tells: rows that go are not seen gone at once."""
-        number = pages(len(self._table))
-        total, entries = self._read_page(number)
-        while number > 1 and not entries:
-            number = min(number - 1, pages(total))
-            total, entries = self._read_page(number)
-        return entries
-
     def _pass(self, started: float, coming: set[str], *, asked: bool) -> None:
-        self._listed = {}
-        collected = self._collect()
-        atomic = True
         first = not self._table.read_once
-        if first:
-            started, collected = self._first(started, collected)
-        else:
-            atomic = self._prove(started, collected, asked=asked)
-        reading = Pass(started, self._listed, atomic)
-        self._merge(reading)
-        self._look_up(reading)
-        self._learn_hint(collected, coming)
-        self._times.last_pass = started
+        self._times.last_pass = self._reader.whole(started, coming, asked=asked)
         self._times.writes_at_pass = self._times.writes
         if first:  # what is free there is known now
             self._listener.gateway_changed(self.gateway_id)
         for key in self._views.reading_done(self.gateway_id):
             self._listener.changed(key)
 
-    def _collect(self) -> Collect:
-        return collect(self._read_next)
-
-    def _read_next(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
-        """A page of a whole reading. Who waits for a new row does not wait for the end of it."""
-        if number > 1 and self._table.read_once:
-            facts = self._facts()
-            if page_look(facts) <= facts.now:
-                self._times.credit = max(self._times.credit - facts.cost, 0.0)
-                self._glance(self._coming(), facts.now)
-                self._was_read(facts.now, whole=False)
-        return self._read_page(number)
-
-    def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
-        tries = 0
-        while True:
-            self._loop.by(CALL_S, "reads a page")
-            try:
-                page = self._cloud.read_page(self._table.table_id, number)
-            except CloudError as error:
-                # The limit for calls says when to go on; the pages read so far are not read anew.
-                tries += 1
-                if error.kind is not ErrorKind.THROTTLED or tries == PAGE_TRIES:
-                    raise
-            else:
-                self._listed.update({entry.entry_id: entry for entry in page.entries})
-                return page.total, page.entries
-
-    def _first(self, started: float, collected: Collect) -> tuple[float, Collect]:
-        """The first reading decides what is free and what is there: repeat it until it is whole.
-
-        One in which nothing moves is taken for whole: twice as many calls at the start would keep
-        everybody waiting twice as long, and what it may have missed the next reading shows.
-
-        Raises RestlessTableError if the table never stands still: it counts as not read.
-        """
-        for _ in range(FIRST_TRIES):
-            if collected.whole or collected.quiet:
-                return started, collected
-            begun = self._clock.monotonic()
-            self._listed = {}
-            again = self._collect()
-            if again.same_rows(collected):
-                return begun, again
-            started, collected = begun, again
-        raise RestlessTableError(f"it changed in each of {FIRST_TRIES} readings")
-
-    def _prove(self, started: float, collected: Collect, *, asked: bool) -> bool:
-        """Whether the reading proves absence; read again if something seems absent, or is asked."""
-        if collected.whole:
-            return True
-        with self._views.lock:
-            missing = self._table.unproven(Pass(started, self._listed, atomic=False))
-        return bool(missing or asked) and self._collect().same_rows(collected)
-
-    def _look_up(self, reading: Pass) -> None:
-        """Settle the case of a few missing rows one by one: one answer each is atomic."""
-        with self._views.lock:
-            missing = [] if reading.atomic else self._table.unproven(reading)
-            missing += [i for i in self._table.unlisted(reading) if i not in missing]
-        for entry_id in missing[:SINGLE_LOOKS]:
-            self._loop.by(CALL_S, "looks up a row")
-            started = self._clock.monotonic()
-            entry = self._cloud.read_entry(self._table.table_id, entry_id)
-            with self._views.lock:
-                changes = self._table.answered(entry_id, entry, started)
-            self._tell(changes)
-
-    def _merge(self, reading: Pass) -> None:
-        with self._views.lock:
-            first = not self._table.read_once
-            changes = self._table.merge(reading, self._clock.monotonic())
-            if first:
-                self._views.pool.table_read(self.gateway_id)
-        self._tell(changes)
-
-    def _learn_hint(self, collected: Collect, coming: set[str]) -> None:
-        place = collected.page_of(coming)
-        if place is not None:
-            last = sum(map(bool, collected.pages))
-            ends = {last: ("last",), 1: ("first",)}
-            self._ends = ends.get(place, ())
+    def _between_pages(self) -> None:
+        """Who waits for a new row does not wait for the end of a whole reading."""
+        if not self._table.read_once:
+            return
+        facts = self._facts()
+        if page_look(facts) <= facts.now:
+            self._times.credit = max(self._times.credit - facts.cost, 0.0)
+            self._reader.glance(self._reader.coming(), facts.now)
+            self._was_read(facts.now, whole=False)
 
     def _tell(self, changes: list[Change]) -> None:
         self._writer.read(changes)

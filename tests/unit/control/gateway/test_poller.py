@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +11,8 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.first_reads import AT_ONCE, LONGEST_S, FirstReads
 from dnatctl.control.gateway.poller import ERROR_PAUSE_S, LOOK_S, REST_S, TURN_S, TablePoller
-from dnatctl.model import EntryStatus
 from tests.unit.control.gateway.made import LOBBY, AtWork
-from tests.unit.table.made import AVAILABLE, GATEWAY, PENDING, row
+from tests.unit.table.made import GATEWAY, row
 
 
 @pytest.fixture
@@ -153,44 +151,3 @@ class TestTheFirstReading:
         assert not it.views.pool.contains(GATEWAY, endpoint)
         poller.step()
         assert it.views.pool.contains(GATEWAY, endpoint)
-
-    def test_pages_in_which_nothing_moved_are_read_once(self, it):
-        numbers = self.paged(it, 120)
-        self.unread(it, FirstReads()).step()
-        assert numbers == [1, 2, 3]
-        assert len(it.views.table(GATEWAY)) == 120
-
-    def test_pages_with_a_row_in_flux_are_read_until_two_readings_agree(self, it):
-        numbers = self.paged(it, 120, PENDING)
-        self.unread(it, FirstReads()).step()
-        assert numbers == [1, 2, 3, 1, 2, 3]
-
-    def test_a_page_that_is_asked_for_too_often_is_asked_for_again_and_not_all_of_them(self, it):
-        numbers = self.paged(it, 120)
-        read_page, refused = it.cloud.read_page, []
-
-        def throttled(table: str, number: int) -> Any:
-            if number == 2 and len(refused) < 2:
-                refused.append(number)
-                raise CloudError(Operation.READ_TABLE, ErrorKind.THROTTLED)
-            return read_page(table, number)
-
-        it.cloud.read_page = throttled
-        self.unread(it, FirstReads()).step()
-        assert numbers == [1, 2, 3]
-        assert it.views.table(GATEWAY).read_once
-
-    def paged(self, it: AtWork, count: int, last: EntryStatus = AVAILABLE) -> list[int]:
-        rows = [
-            row(f"fwd-{n}", f"1.1.1.1:{600 + n}", f"10.0.0.{n + 1}:80", status=last)
-            for n in range(count)
-        ]
-        numbers = []
-
-        def read_page(table: str, number: int) -> Any:
-            numbers.append(number)
-            page = rows[(number - 1) * 50 : number * 50]
-            return SimpleNamespace(total=len(rows), entries=tuple(page))
-
-        it.cloud.read_page = read_page
-        return numbers

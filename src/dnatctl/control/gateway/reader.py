@@ -1,0 +1,192 @@
+"""How one forward table is read: a page for new rows, or the whole, until that counts as whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dnatctl.cloud.api import CloudApi
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.control.state.views import Views
+from dnatctl.model import EntryStatus, ForwardEntry
+from dnatctl.table.reading import Collect, collect, pages
+from dnatctl.table.view import Change, Pass
+
+FIRST_TRIES = 6
+"""How often the first reading of a table is repeated until two are the same."""
+
+SINGLE_LOOKS = 5
+"""Rows that a pass misses and that are looked up one by one, a pass."""
+
+PAGE_TRIES = 3
+"""How often a page is asked for, where there are too many calls."""
+
+
+class RestlessTableError(Exception):
+    """A table of several pages changes so fast that no reading of it is whole."""
+
+
+class TableReader:
+    """Reads one table into its view, and knows where in the list new rows were found last.
+
+    `tell` hears what a reading changed, `calls` of each call that begins; `between_pages` has the
+    word before each further page of a whole reading. Readings raise CloudError and Stopped.
+    """
+
+    def __init__(
+        self,
+        gateway_id: str,
+        views: Views,
+        cloud: CloudApi,
+        *,
+        tell: Callable[[list[Change]], None],
+        between_pages: Callable[[], None],
+        calls: Callable[[str], None],
+    ) -> None:
+        self._gateway_id = gateway_id
+        self._views = views
+        self._cloud = cloud
+        self._clock = views.clock
+        self._tell = tell
+        self._between_pages = between_pages
+        self._calls = calls
+        self._table = views.table(gateway_id)
+        self._ends: tuple[str, ...] = ("first", "last")
+        """Where in the list new rows may be found: nobody says how it is sorted."""
+        self._listed: dict[str, ForwardEntry] = {}
+        """Rows as they were listed last since the whole reading began that is under way."""
+
+    @property
+    def glances(self) -> bool:
+        """Whether a page may be enough to find what is new."""
+        return bool(self._ends)
+
+    def coming(self) -> set[str]:
+        """IDs of the rows that are to become usable."""
+        with self._views.lock:
+            entries = [row.entry for row in self._table.in_flux()]
+        return {e.entry_id for e in entries if e.status is not EntryStatus.DELETING}
+
+    def glance(self, coming: set[str], started: float) -> bool:
+        """Read just the page on which new rows were last found; whether that served its purpose.
+
+        New rows tend to stand together, at one end of the list. What stands there is there.
+        """
+        if not coming:
+            return False
+        for end in self._ends:
+            entries = self._read_page(1)[1] if end == "first" else self._read_last_page()
+            with self._views.lock:
+                changes = self._table.merge_part(entries, started)
+            self._tell(changes)
+            found = coming & {entry.entry_id for entry in entries}
+            if len(found) * 2 >= len(coming):
+                self._ends = (end,)
+                return True
+        return False
+
+    def _read_last_page(self) -> tuple[ForwardEntry, ...]:
+        """As far as is known, or as the answer tells: rows that go are not seen gone at once."""
+        number = pages(len(self._table))
+        total, entries = self._read_page(number)
+        while number > 1 and not entries:
+            number = min(number - 1, pages(total))
+            total, entries = self._read_page(number)
+        return entries
+
+    def whole(self, started: float, coming: set[str], *, asked: bool) -> float:
+        """Read the whole table; returns when the reading that counts began (monotonic clock).
+
+        `started`: now; `coming`: IDs of the rows that are to become usable; `asked`: somebody
+        doubts the view, so that only a reading which proves absence is enough.
+        Raises RestlessTableError and EndlessTableError as well.
+        """
+        self._listed = {}
+        collected = self._collect()
+        atomic = True
+        if self._table.read_once:
+            atomic = self._prove(started, collected, asked=asked)
+        else:
+            started, collected = self._first(started, collected)
+        reading = Pass(started, self._listed, atomic)
+        self._merge(reading)
+        self._look_up(reading)
+        self._learn_hint(collected, coming)
+        return started
+
+    def _collect(self) -> Collect:
+        return collect(self._read_next)
+
+    def _read_next(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+        if number > 1:
+            self._between_pages()
+        return self._read_page(number)
+
+    def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+        tries = 0
+        while True:
+            self._calls("reads a page")
+            try:
+                page = self._cloud.read_page(self._table.table_id, number)
+            except CloudError as error:
+                # The limit for calls says when to go on; the pages read so far are not read anew.
+                tries += 1
+                if error.kind is not ErrorKind.THROTTLED or tries == PAGE_TRIES:
+                    raise
+            else:
+                self._listed.update({entry.entry_id: entry for entry in page.entries})
+                return page.total, page.entries
+
+    def _first(self, started: float, collected: Collect) -> tuple[float, Collect]:
+        """The first reading decides what is free and what is there: repeat it until it is whole.
+
+        One in which nothing moves is taken for whole: twice as many calls at the start would keep
+        everybody waiting twice as long, and what it may have missed the next reading shows.
+
+        Raises RestlessTableError if the table never stands still: it counts as not read.
+        """
+        for _ in range(FIRST_TRIES):
+            if collected.whole or collected.quiet:
+                return started, collected
+            begun = self._clock.monotonic()
+            self._listed = {}
+            again = self._collect()
+            if again.same_rows(collected):
+                return begun, again
+            started, collected = begun, again
+        raise RestlessTableError(f"it changed in each of {FIRST_TRIES} readings")
+
+    def _prove(self, started: float, collected: Collect, *, asked: bool) -> bool:
+        """Whether the reading proves absence; read again if something seems absent, or is asked."""
+        if collected.whole:
+            return True
+        with self._views.lock:
+            missing = self._table.unproven(Pass(started, self._listed, atomic=False))
+        return bool(missing or asked) and self._collect().same_rows(collected)
+
+    def _look_up(self, reading: Pass) -> None:
+        """Settle the case of a few missing rows one by one: one answer each is atomic."""
+        with self._views.lock:
+            missing = [] if reading.atomic else self._table.unproven(reading)
+            missing += [i for i in self._table.unlisted(reading) if i not in missing]
+        for entry_id in missing[:SINGLE_LOOKS]:
+            self._calls("looks up a row")
+            started = self._clock.monotonic()
+            entry = self._cloud.read_entry(self._table.table_id, entry_id)
+            with self._views.lock:
+                changes = self._table.answered(entry_id, entry, started)
+            self._tell(changes)
+
+    def _merge(self, reading: Pass) -> None:
+        with self._views.lock:
+            first = not self._table.read_once
+            changes = self._table.merge(reading, self._clock.monotonic())
+            if first:
+                self._views.pool.table_read(self._gateway_id)
+        self._tell(changes)
+
+    def _learn_hint(self, collected: Collect, coming: set[str]) -> None:
+        place = collected.page_of(coming)
+        if place is not None:
+            last = sum(map(bool, collected.pages))
+            ends = {last: ("last",), 1: ("first",)}
+            self._ends = ends.get(place, ())

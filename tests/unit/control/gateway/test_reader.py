@@ -1,0 +1,230 @@
+"""One table's readings: how many pages each takes, and what it may be believed to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.reader import FIRST_TRIES, PAGE_TRIES, RestlessTableError, TableReader
+from dnatctl.control.state.views import Views
+from dnatctl.model import ForwardEntry
+from dnatctl.table.view import Change
+from tests.support.clock import FakeClock
+from tests.unit.pool.made import offer
+from tests.unit.table.made import AVAILABLE, GATEWAY, MARKS, PENDING, row, states, uid
+
+THROTTLED = CloudError(Operation.READ_TABLE, ErrorKind.THROTTLED)
+
+
+class Cloud:
+    """Lists `rows`, 50 a page; `refusals` come first, `befall` happens before each page."""
+
+    def __init__(self) -> None:
+        self.rows: list[ForwardEntry] = []
+        self.refusals: list[Exception] = []
+        self.befall: Callable[[int], None] = lambda _: None
+        self.asked: list[Any] = []
+
+    def read_page(self, _table: str, number: int) -> Any:
+        self.befall(number)
+        if self.refusals:
+            raise self.refusals.pop()
+        self.asked.append(number)
+        page = self.rows[(number - 1) * 50 : number * 50]
+        return SimpleNamespace(total=len(self.rows), entries=tuple(page))
+
+    def read_entry(self, _table: str, entry_id: str) -> ForwardEntry | None:
+        self.asked.append(entry_id)
+        return next((row for row in self.rows if row.entry_id == entry_id), None)
+
+
+class Reads:
+    """A table and who reads it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.views = Views(MARKS, [offer()], 60.0, self.clock)
+        self.table = self.views.table(GATEWAY)
+        self.cloud = Cloud()
+        self.told: list[Change] = []
+        self.between = 0
+        cloud: Any = self.cloud
+        self.reader = TableReader(
+            GATEWAY,
+            self.views,
+            cloud,
+            tell=self.told.extend,
+            between_pages=self._between_pages,
+            calls=lambda _: None,
+        )
+
+    def _between_pages(self) -> None:
+        self.between += 1
+
+    def whole(self, *, asked: bool = False) -> list[Any]:
+        """The table is read whole; what was asked for."""
+        self.clock.advance(1.0)
+        self.cloud.asked.clear()
+        self.reader.whole(self.clock.monotonic(), self.reader.coming(), asked=asked)
+        return list(self.cloud.asked)
+
+    def glance(self) -> tuple[bool, list[Any]]:
+        """A page is read; whether that was enough, and what was asked for."""
+        self.clock.advance(1.0)
+        self.cloud.asked.clear()
+        enough = self.reader.glance(self.reader.coming(), self.clock.monotonic())
+        return enough, list(self.cloud.asked)
+
+
+@pytest.fixture
+def it() -> Reads:
+    return Reads()
+
+
+def rows(count: int) -> list[ForwardEntry]:
+    return [row(f"fwd-{n}", f"1.1.1.1:{600 + n}", f"10.0.0.{n + 1}:80") for n in range(count)]
+
+
+OURS = row("fwd-ours", owner=uid(1), status=PENDING)
+
+
+class TestTheFirst:
+    def test_pages_in_which_nothing_moved_are_read_once(self, it):
+        it.cloud.rows = rows(120)
+        assert it.whole() == [1, 2, 3]
+        assert len(it.table) == 120
+
+    def test_pages_with_a_row_in_flux_are_read_until_two_readings_agree(self, it):
+        it.cloud.rows = [*rows(119), row("fwd-last", status=PENDING)]
+        assert it.whole() == [1, 2, 3, 1, 2, 3]
+
+    def test_the_reading_that_agreed_is_the_one_that_counts(self, it):
+        it.cloud.rows = [*rows(119), row("fwd-last", status=PENDING)]
+        it.cloud.befall = lambda _: it.clock.advance(1.0)
+        began = it.clock.monotonic()
+        assert it.reader.whole(began, set(), asked=False) == began + 3.0
+
+    def test_a_table_that_never_stands_still_counts_as_not_read(self, it):
+        it.cloud.rows = [*rows(60), row("fwd-last", status=PENDING)]
+
+        def befall(number: int) -> None:
+            if number == 1:
+                it.cloud.rows.pop(0)
+                it.cloud.rows.append(row(f"fwd-new-{len(it.cloud.asked)}", status=PENDING))
+
+        it.cloud.befall = befall
+        with pytest.raises(RestlessTableError):
+            it.whole()
+        assert not it.table.read_once
+        assert len(it.cloud.asked) == 2 * (1 + FIRST_TRIES)
+
+    def test_nobody_has_a_word_while_nothing_is_known(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+        assert it.between == 2, "it is asked, and knows by itself that nothing was read yet"
+
+
+class TestThrottling:
+    def test_a_page_is_asked_for_again_and_not_all_of_them(self, it):
+        it.cloud.rows = rows(120)
+        refusals = [THROTTLED] * (PAGE_TRIES - 1)
+        it.cloud.befall = lambda number: it.cloud.refusals.extend(refusals) or refusals.clear()
+        assert it.whole() == [1, 2, 3]
+        assert it.table.read_once
+
+    def test_but_not_for_ever(self, it):
+        it.cloud.refusals = [THROTTLED] * PAGE_TRIES
+        with pytest.raises(CloudError):
+            it.whole()
+
+    def test_what_else_is_refused_is_not_asked_for_again(self, it):
+        it.cloud.refusals = [CloudError(Operation.READ_TABLE, ErrorKind.RETRY)]
+        with pytest.raises(CloudError):
+            it.whole()
+        it.whole()
+        assert it.table.read_once
+
+
+class TestAbsence:
+    def test_one_page_proves_it(self, it):
+        it.cloud.rows = rows(2)
+        it.whole()
+        it.cloud.rows.pop()
+        it.whole()
+        assert it.whole() == [1]
+        assert list(states(it.table)) == ["fwd-0"]
+
+    def test_several_pages_are_read_twice_for_it(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+        it.cloud.rows.pop(7)
+        for _ in range(2):
+            assert it.whole() == [1, 2, 3, 1, 2, 3]
+        assert "fwd-7" not in states(it.table)
+
+    def test_and_where_somebody_doubts_the_view(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+        assert it.whole() == [1, 2, 3]
+        assert it.whole(asked=True) == [1, 2, 3, 1, 2, 3]
+
+    def test_while_others_change_the_table_each_missing_row_is_looked_up(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+        it.cloud.rows.pop(7)
+
+        def befall(number: int) -> None:
+            """Whatever stood at the head of page 2 is on page 1 by now."""
+            if number == 2:
+                it.cloud.rows.append(it.cloud.rows.pop(0))
+
+        it.cloud.befall = befall
+        for _ in range(2):
+            assert it.whole()[-1] == "fwd-7"
+        assert set(states(it.table)) == {f"fwd-{n}" for n in range(120) if n != 7}
+
+
+class TestAGlance:
+    def test_who_waits_for_nothing_reads_nothing(self, it):
+        assert it.glance() == (False, [])
+
+    @pytest.mark.parametrize(("at", "page"), [(0, 1), (120, 3)])
+    def test_new_rows_are_found_at_one_end_and_sought_there_from_then_on(self, it, at, page):
+        it.cloud.rows = rows(120)
+        it.whole()
+        it.cloud.rows.insert(at, OURS)
+        it.whole()
+        enough, asked = it.glance()
+        assert (enough, asked[-1]) == (True, page)
+        assert it.glance() == (True, [page])
+        it.cloud.rows[at] = replace(it.cloud.rows[at], status=AVAILABLE)
+        it.glance()
+        assert states(it.table)["fwd-ours"] is AVAILABLE
+        assert it.told[-1].after.entry.status is AVAILABLE
+
+    def test_rows_that_stand_in_the_middle_are_not_sought_at_the_ends(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+        it.cloud.rows.insert(60, OURS)
+        it.whole()
+        it.whole()
+        assert not it.reader.glances
+
+    def test_it_says_nothing_of_what_is_not_there(self, it):
+        it.cloud.rows = rows(3)
+        it.whole()
+        it.cloud.rows = [OURS]
+        it.reader.glance({"fwd-ours"}, it.clock.monotonic() + 1.0)
+        assert len(states(it.table)) == 4
+
+    def test_a_last_page_that_is_gone_is_sought_before_it(self, it):
+        it.cloud.rows = [*rows(100), OURS]
+        it.whole()
+        it.cloud.rows = [*it.cloud.rows[2:100], it.cloud.rows[100]]
+        assert it.glance() == (True, [1, 3, 2])
