@@ -16,6 +16,7 @@ from dnatctl.cli.main import COMMANDS
 from hack.image.__main__ import MOST_MB, build, write_sbom
 from tests.e2e.arena import Arena, exposing, pods_path
 from tests.e2e.kubelet import Kubelet
+from tests.e2e.sharing import made_once
 from tests.e2e.workloads import pod
 
 IN_A_BOX = ("unshare", "--mount", "sh", str(Path(__file__).with_name("boxed.sh")))
@@ -25,8 +26,13 @@ LOCKED = Path(__file__).parents[2] / "requirements" / "run.txt"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The archive and the tree."""
-    folder = tmp_path_factory.mktemp("image")
-    return build(folder / "work", folder, folder / "root"), folder / "root"
+
+    def make(folder: Path) -> None:
+        build(folder / "work", folder, folder / "root")
+
+    folder = made_once(tmp_path_factory, "image", make)
+    (archive,) = folder.glob("*.tar")
+    return archive, folder / "root"
 
 
 @pytest.fixture(scope="module")

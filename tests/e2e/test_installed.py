@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import venv
 from pathlib import Path
 from zipfile import ZipFile
@@ -13,6 +12,8 @@ from zipfile import ZipFile
 import pytest
 
 from dnatctl.cli.main import COMMANDS, EMULATED
+from hack.supply.wheel import OLDEST, build
+from tests.e2e.sharing import made_once
 
 ROOT = Path(__file__).parents[2]
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check")
@@ -44,9 +45,7 @@ def succeed(*command: str, cwd: Path | None = None, **env: str) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    options = ("--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
-    succeed(sys.executable, *PIP, "wheel", *options, str(ROOT))
+    folder = made_once(tmp_path_factory, "wheel", lambda out: build(out, OLDEST))
     (built,) = folder.glob("dnatctl-*.whl")
     return built
 
@@ -54,13 +53,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def dnatctl(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The program in an environment of its own."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder, with_pip=True)
-    python = str(folder / "bin" / "python")
-    locked = str(ROOT / "requirements" / "run.txt")
-    succeed(python, *PIP, "install", "--require-hashes", "--requirement", locked)
-    succeed(python, *PIP, "install", "--no-deps", str(wheel))
-    return str(folder / "bin" / "dnatctl")
+
+    def install(folder: Path) -> None:
+        venv.create(folder, with_pip=True)
+        python = str(folder / "bin" / "python")
+        locked = str(ROOT / "requirements" / "run.txt")
+        succeed(python, *PIP, "install", "--require-hashes", "--requirement", locked)
+        succeed(python, *PIP, "install", "--no-deps", str(wheel))
+
+    return str(made_once(tmp_path_factory, "installed", install) / "bin" / "dnatctl")
 
 
 def test_the_wheel_holds_the_product_and_nothing_else(wheel: Path) -> None:
