@@ -11,7 +11,8 @@ from random import Random
 import pytest
 
 from dnatctl.clock import SystemClock
-from dnatctl.control.state.queue import Priority, WorkQueue
+from dnatctl.control.state.delays import Priority
+from dnatctl.control.state.queue import WorkQueue
 from tests.support.clock import FakeClock
 
 

@@ -7,7 +7,8 @@ from random import Random
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dnatctl.control.state.queue import Priority, WorkQueue
+from dnatctl.control.state.delays import Priority
+from dnatctl.control.state.queue import WorkQueue
 from tests.support.clock import FakeClock
 
 KEYS = st.sampled_from(("a", "b", "c1", "c2", "d1", "d2"))

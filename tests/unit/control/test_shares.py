@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from dnatctl.control.state.queue import Priority, WorkQueue
+from dnatctl.control.state.delays import Priority
+from dnatctl.control.state.queue import WorkQueue
 from dnatctl.control.state.shares import FORGET_EVERY, HEAD_START_S, MOST_S, Shares
 from tests.support.clock import FakeClock
 

@@ -6,18 +6,16 @@ real time: a test that moves a clock of its own asks with `get(timeout=0)`.
 
 from __future__ import annotations
 
-import heapq
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable
-from enum import IntEnum
-from itertools import count
+from collections.abc import Callable, Hashable
 from math import inf
 from random import Random
 from typing import Generic, Protocol, TypeVar
 
 from dnatctl.backoff import doubled
 from dnatctl.clock import Clock
+from dnatctl.control.state.delays import Delays, Priority
+from dnatctl.control.state.due import Due
 from dnatctl.control.state.shares import Shares
 from dnatctl.control.state.slowness import Slowness
 
@@ -25,15 +23,6 @@ K = TypeVar("K")
 
 _LOW_SHARE = 16
 """Every so many keys taken, one of low priority goes first, so that it cannot starve."""
-
-
-class Priority(IntEnum):
-    """What is taken first."""
-
-    HIGH = 0
-    """Something changed just now."""
-    LOW = 1
-    """The first list, and resync: nobody waits for it in particular."""
 
 
 class QueueMetrics(Protocol):
@@ -111,13 +100,13 @@ class WorkQueue(Generic[K]):
         self._random = random or Random()
         self._backoff = backoff
         self._wake = threading.Condition(threading.Lock())
-        self._due: tuple[_Due[K], ...] = tuple(_Due(share, self._shares) for _ in Priority)
+        self._due: tuple[Due[K], ...] = tuple(Due(share, self._shares) for _ in Priority)
         """Keys to be taken."""
         self._blocked: dict[Hashable, dict[K, Priority]] = {}
         """Keys that are to be due when the worker that has their lane is done, by lane."""
         self._taken: dict[Hashable, tuple[K, float]] = {}
         """Lanes that workers have, with the key and since when."""
-        self._delays = _Delays[K]()
+        self._delays = Delays[K]()
         self._failures: dict[K, int] = {}
         self._turns = 0
         self._closed = False
@@ -206,7 +195,7 @@ class WorkQueue(Generic[K]):
         """Take no more keys, and give out none."""
         with self._wake:
             self._closed = True
-            self._delays = _Delays()
+            self._delays = Delays()
             self._blocked.clear()
             for due in self._due:
                 due.clear()
@@ -283,122 +272,3 @@ class WorkQueue(Generic[K]):
                 # Each waiting worker has to know of the new first time: the one told of it alone
                 # may be busy with something else by then.
                 self._wake.notify_all()
-
-
-class _Due(Generic[K]):
-    """Keys, and since when they are due: of the share that has had least, the oldest first."""
-
-    def __init__(self, share: Callable[[K], Hashable], shares: Shares) -> None:
-        self._share = share
-        self._shares = shares
-        self._lines: dict[Hashable, OrderedDict[K, float]] = {}
-        """By share. None is empty."""
-        self._order: list[tuple[float, int, Hashable]] = []
-        """A heap of shares by what they had had when they were put there: it may be more by now,
-        and nothing be left of a line."""
-        self._ordered: set[Hashable] = set()
-        """Those in the heap, each once."""
-        self._numbers = count()
-
-    def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
-
-    def __bool__(self) -> bool:
-        return bool(self._lines)
-
-    def __contains__(self, key: K) -> bool:
-        return key in self._lines.get(self._share(key), ())
-
-    def add(self, key: K, since: float) -> None:
-        share = self._share(key)
-        self._lines.setdefault(share, OrderedDict())[key] = since
-        if share not in self._ordered:
-            self._put(share)
-
-    def pop(self, key: K) -> float | None:
-        """Take that key out; since when it has been due, None if it is not."""
-        share = self._share(key)
-        line = self._lines.get(share, OrderedDict())
-        since = line.pop(key, None)
-        if since is not None and not line:
-            del self._lines[share]
-        return since
-
-    def next(self, barred: Collection[Hashable]) -> tuple[K, float] | None:
-        """Take out the key whose turn it is, of shares that are not barred."""
-        aside: list[Hashable] = []
-        found = None
-        while self._order and found is None:
-            had, _, share = heapq.heappop(self._order)
-            self._ordered.discard(share)
-            if share in barred:
-                aside.append(share)
-            elif had < self._shares.had_itself(share):
-                self._put(share)
-            elif share in self._lines:
-                found = self._first_of(share)
-        for share in aside:
-            self._put(share)
-        return found
-
-    def _first_of(self, share: Hashable) -> tuple[K, float]:
-        line = self._lines[share]
-        taken = line.popitem(last=False)
-        self._shares.taken(share)
-        if line:
-            self._put(share)
-        else:
-            del self._lines[share]
-        return taken
-
-    def _put(self, share: Hashable) -> None:
-        self._ordered.add(share)
-        heapq.heappush(self._order, (self._shares.had(share), next(self._numbers), share))
-
-    def clear(self) -> None:
-        self._lines.clear()
-
-
-class _Delays(Generic[K]):
-    """Keys that wait: each at most once for a time, and at most once for its back-off."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[tuple[K, bool], tuple[float, int, Priority]] = {}
-        self._heap: list[tuple[float, int, K, bool]] = []
-        """Also holds what was cancelled or replaced: its number is not that in `_waiting`."""
-        self._numbers = count()
-
-    def add(self, key: K, when: float, priority: Priority, *, backoff: bool) -> bool:
-        """Whether this is now the first of all."""
-        held = self._waiting.get((key, backoff))
-        if held is not None:
-            priority = min(priority, held[2])
-            if held[0] <= when:
-                self._waiting[key, backoff] = (held[0], held[1], priority)
-                return False
-        first = self.next()
-        number = next(self._numbers)
-        self._waiting[key, backoff] = (when, number, priority)
-        heapq.heappush(self._heap, (when, number, key, backoff))
-        return first is None or when < first
-
-    def cancel(self, key: K, *, backoff: bool) -> None:
-        self._waiting.pop((key, backoff), None)
-
-    def next(self) -> float | None:
-        """The first time of all."""
-        while self._heap:
-            when, number, key, backoff = self._heap[0]
-            held = self._waiting.get((key, backoff))
-            if held is not None and held[1] == number:
-                return when
-            heapq.heappop(self._heap)
-        return None
-
-    def over(self, now: float) -> list[tuple[K, Priority]]:
-        """Take out those whose time has come."""
-        keys: list[tuple[K, Priority]] = []
-        while (first := self.next()) is not None and first <= now:
-            _, _, key, backoff = heapq.heappop(self._heap)
-            keys.append((key, self._waiting.pop((key, backoff))[2]))
-        return keys

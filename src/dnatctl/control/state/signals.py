@@ -9,7 +9,8 @@ from typing import TypeVar
 import structlog
 from msgspec.structs import replace
 
-from dnatctl.control.state.queue import Priority, WorkQueue
+from dnatctl.control.state.delays import Priority
+from dnatctl.control.state.queue import WorkQueue
 from dnatctl.control.state.views import Views
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.namespaces import Namespace
