@@ -59,6 +59,8 @@ def pod(name: str) -> dict[str, Any]:
 
 PODS = "/api/v1/namespaces/default/pods"
 JSON = "Content-Type: application/json\r\n"
+CLOSED = b"\x88\x02\x03\xe8"
+"""The frame that says that a websocket is closed, as it should be."""
 WEBSOCKET = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -111,4 +113,22 @@ def test_nor_is_one_that_goes_from_a_watch(
         hung_up(client, resets=resets)
         server.resume()
         server.store.create("pods", pod("two"))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("resets", [True, False])
+def test_a_port_forward_whose_pod_hangs_up_ends_and_is_nothing_to_tell_of(
+    *, resets: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with kube() as server, socket.create_server(("127.0.0.1", 0)) as behind:
+        server.store.create("pods", pod("one"))
+        path = f"{PODS}/one/portforward?ports={behind.getsockname()[1]}"
+        with socket.create_connection(address(server), timeout=60) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{WEBSOCKET}\r\n".encode())
+            served, _ = behind.accept()
+            hung_up(served, resets=resets)
+            heard = b""
+            while CLOSED not in heard:
+                heard += client.recv(1 << 16) or pytest.fail("it ended without a word")
+    gc.collect()
     assert caplog.text == ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Final
 
 from aiohttp import WSMsgType, web
@@ -50,6 +51,8 @@ async def forward(request: web.BaseRequest) -> web.StreamResponse:
 
 
 async def _carry_back(reader: asyncio.StreamReader, socket: web.WebSocketResponse) -> None:
-    while data := await reader.read(_CHUNK):
-        await socket.send_bytes(_DATA + data)
-    await socket.close()
+    with suppress(ConnectionError):  # however a side ends, the other is to see an end
+        while data := await reader.read(_CHUNK):
+            await socket.send_bytes(_DATA + data)
+    with suppress(ConnectionError):
+        await socket.close()
