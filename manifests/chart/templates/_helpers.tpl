@@ -28,7 +28,7 @@
 {{/* The Secret with the AccessKey pair, if one is used. */}}
 {{- define "dnatctl.credentialSecret" -}}
 {{- if .Values.credentialSecret.name }}{{ .Values.credentialSecret.name }}
-{{- else if include "dnatctl.hasKeys" . }}dnatctl-credential{{ end -}}
+{{- else if include "dnatctl.hasKeys" . }}dnatctl-access-key{{ end -}}
 {{- end }}
 
 {{/* A line for each value that was left as in the sample or taken out, in the words of `dnatctl

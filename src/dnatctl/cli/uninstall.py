@@ -38,7 +38,7 @@ ELSEWHERE = "kube-system"
 
 MANIFESTS = (
     "on purpose: what the manifests made; `helm uninstall dnatctl -n {0}`, or "
-    "`kubectl delete -k manifests/overlays/default`, takes that away"
+    "`kubectl delete -k manifests/overlays/default --ignore-not-found`, takes that away"
 )
 DEFINITION = "on purpose: the definition of PodDNATs; --crd takes it away as well"
 

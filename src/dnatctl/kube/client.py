@@ -313,16 +313,14 @@ def _file(kubeconfig: Path | None) -> str:
 
 def _load(kubeconfig: Path | None, context: str | None) -> Any:
     settings = Configuration()
-    tried = "the service account of this pod"
+    tried = ""
     if kubeconfig is None and context is None:
         try:
             config.load_incluster_config(client_configuration=settings)
-        except config.ConfigException:
-            pass
+        except (config.ConfigException, OSError, ValueError) as error:
+            tried = f"the service account of this pod ({error}), "
         else:
             return settings
-    else:
-        tried = ""
     name = _file(kubeconfig)
     try:
         config.load_kube_config(name, context=context, client_configuration=settings)
@@ -334,6 +332,5 @@ def _load(kubeconfig: Path | None, context: str | None) -> Any:
         TypeError,
         AttributeError,
     ) as error:
-        tried = f"{tried}, {name}" if tried else name
-        raise KubeConfigError(f"no way to reach a cluster; tried {tried}: {error}") from error
+        raise KubeConfigError(f"no way to reach a cluster; tried {tried}{name}: {error}") from error
     return settings

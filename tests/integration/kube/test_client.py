@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from kubernetes.client import ApiClient, Configuration
+from kubernetes.config import incluster_config
 
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.cancel import Canceller
@@ -369,6 +370,26 @@ def test_no_kubeconfig_at_all_says_what_was_tried(
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
     with pytest.raises(KubeConfigError, match=r"service account.*absent"):
+        KubeClient.connect(None, 4)
+
+
+@pytest.mark.parametrize(
+    ("token", "why"),
+    [(None, "does not exist"), (b"", "empty"), (b"\xff", "can't decode"), (b"good", "certification")],
+    ids=["no token", "empty", "no text", "no authority"],
+)
+def test_why_the_service_account_is_of_no_use_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: bytes | None, why: str
+) -> None:
+    """In a pod that is the reason, not the kubeconfig that no pod has."""
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "absent"))
+    mounted = tmp_path / "token"
+    if token is not None:
+        mounted.write_bytes(token)
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(mounted))
+    with pytest.raises(KubeConfigError, match=rf"service account of this pod \(.*{why}.*\), .*absent"):
         KubeClient.connect(None, 4)
 
 

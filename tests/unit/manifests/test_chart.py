@@ -15,6 +15,7 @@ from dnatctl.config import parse
 from hack.helm import ensure_helm, helm_major
 from tests.unit.config.samples import DOCUMENTED
 from tests.unit.manifests.built import MANIFESTS, Object, build, with_components
+from tests.unit.manifests.commands import PAGES, commands
 
 CHART = MANIFESTS / "chart"
 IDENTITY = {
@@ -85,7 +86,6 @@ def test_by_default_it_is_what_kustomize_builds(tmp_path: Path) -> None:
             if kind == "ConfigMap":
                 name = item["metadata"]["name"] = "dnatctl-config"
                 item["data"] = configuration([item])
-                item["metadata"].pop("labels", None)
             named[kind, name] = item
         return named
 
@@ -250,9 +250,25 @@ def test_an_access_key_never_lies_in_the_config_map(tmp_path: Path) -> None:
     keys = {"accessKey": "LTAI-sesame", "accessSecret": "open-sesame"}
     objects = render(tmp_path, FILLED | {"credential": keys})
     assert "sesame" not in str(of(objects, "ConfigMap", "dnatctl-config"))
-    assert of(objects, "Secret", "dnatctl-credential")["stringData"] == keys
+    assert of(objects, "Secret", "dnatctl-access-key")["stringData"] == keys
     (volume,) = (v for v in pod(objects)["volumes"] if v["name"] == "credential")
-    assert volume["secret"]["secretName"] == "dnatctl-credential"
+    assert volume["secret"]["secretName"] == "dnatctl-access-key"
+
+
+def test_the_charts_secret_is_not_the_one_that_people_are_told_to_make(tmp_path: Path) -> None:
+    """Helm refuses to take over an object that is there; and what is its own it deletes, with the
+    pair in it, when the values name a Secret instead."""
+    keys = {"accessKey": "LTAI-sesame", "accessSecret": "open-sesame"}
+    objects = render(tmp_path, FILLED | {"credential": keys})
+    ours = {item["metadata"]["name"] for item in objects if item["kind"] == "Secret"}
+    told = [
+        words[words.index("generic") + 1]
+        for page in PAGES
+        for words in commands(page, "kubectl")
+        if "secret" in words and "generic" in words
+    ]
+    assert told
+    assert not ours & set(told)
 
 
 def test_a_secret_that_is_there_is_used_and_none_made(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def test_every_overlay_builds_and_every_reference_leads_somewhere(folder: str) -
     assert ("ServiceAccount", spec["serviceAccountName"]) in names
 
 
+@pytest.mark.parametrize("folder", [*OVERLAYS, IN_KUBE_SYSTEM])
+def test_the_configuration_is_found_by_its_label(folder: str) -> None:
+    """Each change makes another one; where the namespace stays, that is how they are cleared away."""
+    (config,) = (item for item in build(folder) if item["kind"] == "ConfigMap")
+    assert config["metadata"]["labels"] == {"app.kubernetes.io/name": "dnatctl"}
+
+
 def test_kube_system_itself_is_left_alone() -> None:
     """An overlay that holds it would lock it down, and `delete -k` would take it along."""
     assert not [item for item in build(IN_KUBE_SYSTEM) if item["kind"] == "Namespace"]
