@@ -375,7 +375,12 @@ def test_no_kubeconfig_at_all_says_what_was_tried(
 
 @pytest.mark.parametrize(
     ("token", "why"),
-    [(None, "does not exist"), (b"", "empty"), (b"\xff", "can't decode"), (b"good", "certification")],
+    [
+        (None, "does not exist"),
+        (b"", "empty"),
+        (b"\xff", "can't decode"),
+        (b"good", "certification"),
+    ],
     ids=["no token", "empty", "no text", "no authority"],
 )
 def test_why_the_service_account_is_of_no_use_is_told(
@@ -389,7 +394,9 @@ def test_why_the_service_account_is_of_no_use_is_told(
     if token is not None:
         mounted.write_bytes(token)
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(mounted))
-    with pytest.raises(KubeConfigError, match=rf"service account of this pod \(.*{why}.*\), .*absent"):
+    with pytest.raises(
+        KubeConfigError, match=rf"service account of this pod \(.*{why}.*\), .*absent"
+    ):
         KubeClient.connect(None, 4)
 
 
