@@ -38,7 +38,7 @@ def test_every_overlay_builds_and_every_reference_leads_somewhere(folder: str) -
 
 @pytest.mark.parametrize("folder", [*OVERLAYS, IN_KUBE_SYSTEM])
 def test_the_configuration_is_found_by_its_label(folder: str) -> None:
-    """Each change makes another one; where the namespace stays, that is how they are cleared away."""
+    """Each change makes another; where the namespace stays, they are cleared away by that."""
     (config,) = (item for item in build(folder) if item["kind"] == "ConfigMap")
     assert config["metadata"]["labels"] == {"app.kubernetes.io/name": "dnatctl"}
 
