@@ -22,7 +22,7 @@ from dnatctl_sim.cloud.spec import ZONES
 from dnatctl_sim.kube import KubeletSettings, KubeServer, Settings
 from dnatctl_sim.kube.core.collection import Change, ChangeType
 from dnatctl_sim.stage import CRDS, NAMESPACE, data
-from hack.bench.objects import PREFIX, Exposed, asking, hoard, running
+from hack.bench.objects import PREFIX, Exposed, address, asking, hoard, running
 
 RECORDS = "poddnats.alibabacloud.com"
 QUIET_NAMESPACE = "others"
@@ -109,7 +109,9 @@ class Cluster:
 
     def fill(self, count: int) -> None:
         """Running pods that ask for nothing."""
-        pods = (running(f"other-{n}", QUIET_NAMESPACE, "", {}) for n in range(count))
+        pods = (
+            running(f"other-{n}", QUIET_NAMESPACE, address(n, "172.24"), {}) for n in range(count)
+        )
         self._server.store.create_many("pods", pods)
 
     def load(self, uids: list[str], rows: list[list[str]], gateways: list[list[str]]) -> None:

@@ -80,9 +80,9 @@ def hoard(number: int, namespace: str, ports: int) -> Object:
     return {"metadata": meta, "spec": spec}
 
 
-def address(number: int) -> str:
-    """An IP of the emulated cloud's first pod vSwitch."""
-    return f"172.16.{number // 250}.{number % 250 + 1}"
+def address(number: int, network: str = "172.16") -> str:
+    """An IP of the emulated cloud's first pod vSwitch, or of another network."""
+    return f"{network}.{number // 250}.{number % 250 + 1}"
 
 
 class Exposed:

@@ -1,7 +1,8 @@
 """The two Kubernetes objects the program works with, cut to the fields it uses.
 
 Pods are read only; a PodDNAT is the record of one pod's exposure. Values only: reading them from
-and writing them to an API server is `dnatctl.kube`'s business.
+and writing them to an API server is `dnatctl.kube`'s business. None can be part of a cycle of
+references, so the collector of cycles need not know of them (`gc=False`: 16 bytes less of each).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ NOT_EXPOSED = "NotExposed"
 """Its reason where the pod does not ask to be exposed."""
 
 
-class Key(Struct, frozen=True, order=True):
+class Key(Struct, frozen=True, order=True, gc=False):
     """Namespace and name, shared by a pod and its PodDNAT."""
 
     namespace: str
@@ -36,7 +37,7 @@ class Key(Struct, frozen=True, order=True):
         return f"{self.namespace}/{self.name}"
 
 
-class PodRef(Struct, frozen=True, order=True):
+class PodRef(Struct, frozen=True, order=True, gc=False):
     """What work is keyed by: a pod by its UID, with the name that it shares with its PodDNAT.
 
     A UID never changes its name, so the pair says no more than the UID alone; it spares a table.
@@ -50,7 +51,7 @@ class PodRef(Struct, frozen=True, order=True):
         return f"{self.key} ({self.uid or 'no pod'})"
 
 
-class Owner(Struct, frozen=True):
+class Owner(Struct, frozen=True, gc=False):
     """An entry of metadata.ownerReferences."""
 
     api_version: str
@@ -60,7 +61,7 @@ class Owner(Struct, frozen=True):
     controller: bool = False
 
 
-class Condition(Struct, frozen=True):
+class Condition(Struct, frozen=True, gc=False):
     """A condition as KEP-1623 has it; `since` is lastTransitionTime, RFC 3339 in UTC."""
 
     type: str
@@ -71,7 +72,7 @@ class Condition(Struct, frozen=True):
     observed_generation: int = 0
 
 
-class Pod(Struct, frozen=True):
+class Pod(Struct, frozen=True, gc=False):
     """A pod that carries, or carried, the exposure annotation.
 
     `annotations` holds only those below `k8s.aliyun.com/pod-dnat`. `ended`: every container has
@@ -106,7 +107,7 @@ class Pod(Struct, frozen=True):
         return next((ip for ip in self.ips if ":" not in ip), "")
 
 
-class PortMapping(Struct, frozen=True, order=True):
+class PortMapping(Struct, frozen=True, order=True, gc=False):
     """One claimed port of a PodDNAT: external port, internal port, protocol."""
 
     external: int
@@ -114,7 +115,7 @@ class PortMapping(Struct, frozen=True, order=True):
     protocol: Protocol
 
 
-class StatusEntry(Struct, frozen=True):
+class StatusEntry(Struct, frozen=True, gc=False):
     """One usable entry as status.entries lists it."""
 
     endpoint: Endpoint
@@ -123,7 +124,7 @@ class StatusEntry(Struct, frozen=True):
     entry_id: str
 
 
-class PodDNATSpec(Struct, frozen=True):
+class PodDNATSpec(Struct, frozen=True, gc=False):
     """The claim: which gateway (`table_id` in the API), which external IP, which ports.
 
     Empty strings where nothing is recorded. `ports` without a protocol of their own in the API
@@ -148,7 +149,7 @@ class PodDNATSpec(Struct, frozen=True):
         return tuple(self.endpoint(port) for port in self.ports)
 
 
-class PodDNATStatus(Struct, frozen=True):
+class PodDNATStatus(Struct, frozen=True, gc=False):
     """What is usable now, and why not if nothing is."""
 
     entries: tuple[StatusEntry, ...] = ()
@@ -160,7 +161,7 @@ class PodDNATStatus(Struct, frozen=True):
         return next((c for c in self.conditions if c.type == type_), None)
 
 
-class PodDNAT(Struct, frozen=True):
+class PodDNAT(Struct, frozen=True, gc=False):
     """The record of one pod's exposure. `created` is creationTimestamp as the API gives it.
 
     `problem` is set, with a sentence for people, where the object cannot be understood (ports that

@@ -211,7 +211,7 @@ class Process:
             made=img.freeze_made(views, first_read),
             claims=img.freeze_claims(views.pool),
             contests=img.freeze_contests(views.pool),
-            used=img.freeze_used(views.pool),
+            unused=img.freeze_unused(views.pool),
             quarantine=img.freeze_quarantine(views.pool, self.now),
             lines=img.freeze_lines(views.pool),
             dismissed=frozenset(views.pool._dismissed),

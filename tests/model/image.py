@@ -124,7 +124,7 @@ class Image(NamedTuple):
     reading: tuple[ForwardEntry, ...] | None = None
     claims: tuple[tuple[str, str, PodDNATSpec, bool], ...] = ()
     contests: tuple[tuple[tuple[str, Endpoint], int], ...] = ()
-    used: frozenset[Endpoint] = frozenset()
+    unused: frozenset[Endpoint] = frozenset()
     quarantine: tuple[tuple[Endpoint, float], ...] = ()
     lines: tuple[LineImage, ...] = ()
     dismissed: frozenset[str] = frozenset()
@@ -339,7 +339,7 @@ def _first(claim: tuple[str, str, PodDNATSpec]) -> str:
 def freeze_contests(pool: Pool) -> tuple[tuple[tuple[str, Endpoint], int], ...]:
     """Who claimed first, where several claim an endpoint: which place, not which number."""
     claims = pool._claims
-    contested = {e for e, uids in claims._claimants.items() if len(uids) > 1}
+    contested = {e for e in claims._claimants if len(claims._claimants.at(e)) > 1}
     since = {claim: number for claim, number in claims._since.items() if claim[1] in contested}
     places = {number: place for place, number in enumerate(sorted({0, *since.values()}))}
     return tuple(sorted((claim, places[number]) for claim, number in since.items()))
@@ -360,9 +360,9 @@ def freeze_lines(pool: Pool) -> tuple[LineImage, ...]:
     )
 
 
-def freeze_used(pool: Pool) -> frozenset[Endpoint]:
+def freeze_unused(pool: Pool) -> frozenset[Endpoint]:
     """Claimed endpoints that there may have been a row for."""
-    return frozenset(pool._claims._used)
+    return frozenset(pool._claims._unused)
 
 
 def freeze_quarantine(pool: Pool, now: float) -> tuple[tuple[Endpoint, float], ...]:
@@ -376,7 +376,7 @@ def load_pool(pool: Pool, image: Image) -> None:
         pool.claim(uid, created, spec, NEVER, leaving=leaving)
     pool._dismissed = set(image.dismissed)
     pool._claims._since = dict(image.contests)
-    pool._claims._used = set(image.used)
+    pool._claims._unused = set(image.unused)
     pool._claims._sequence = len(image.contests) if image.read else None
     gateway = pool._gateways[GATEWAY]
     gateway._lines.clear()

@@ -72,7 +72,7 @@ KEPT = {
         "_by_uid": "claims",
         "_since": "contests",
         "_sequence": "contests",
-        "_used": "used",
+        "_unused": "unused",
         "_counted_for": DERIVED,
         "_counts": DERIVED,
         "_claimants": DERIVED,

@@ -43,7 +43,7 @@ def restart(folder: Path, *, quick: bool) -> Result:
         result.add(f"cloud: {api}", n, "calls")
     for what, n in sorted(asked.items()):
         result.add(f"Kubernetes: {what}", n, "requests")
-    result.at_most("memory, resident", after.rss, 200, "MB")
+    result.at_most("memory, resident", after.rss, 100, "MB")
     result.add("memory, peak", after.peak, "MB")
     result.add("CPU with nothing to do", 1000 * (after.cpu - start.cpu) / rest, "ms/s")
     return result

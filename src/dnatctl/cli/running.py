@@ -6,11 +6,13 @@ mistyped flag need not wait for.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import resource
 import socket
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,6 +48,9 @@ SPARE_CONNECTIONS = 6
 DESCRIPTORS = 65_536
 """Open files are as many as the system allows, up to this: the usual soft limit is 1,024."""
 
+M_ARENA_MAX = -8
+"""Of mallopt: how many heaps there may be."""
+
 GC_THRESHOLDS = (50_000, 20, 100)
 """Requests and answers make no cycles worth looking for; at the defaults of Python the collector
 takes a third of the CPU of parsing (measured)."""
@@ -73,6 +78,7 @@ class Flags:
 def run_controller(flags: Flags) -> None:
     """Run the controller; ends the process."""
     gc.set_threshold(*GC_THRESHOLDS)
+    _share_one_heap()
     warnings: list[str] = []
     config = load_config(flags.config_file, warnings.append)
     ending, metrics = Ending(), Metrics()
@@ -103,6 +109,16 @@ def run_controller(flags: Flags) -> None:
     )
     serve = partial(_serve, settings, client, metrics, ending, flags.config_file, levels)
     ending.at_once(_exit_status(serve))
+
+
+def _share_one_heap() -> None:
+    """Before there are threads: glibc gives them heaps of their own, up to 8 a core, and what one
+    has freed, as the pages of a list, no other can have. The interpreter lets one run at a time.
+
+    https://man7.org/linux/man-pages/man3/mallopt.3.html
+    """
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _exit_status(serve: Callable[[], str]) -> int:

@@ -11,8 +11,6 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import orjson
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
 from urllib3.exceptions import HTTPError
 
 from dnatctl.cloud.credentials import CredentialError, Keys, RamRole, Rrsa
@@ -116,6 +114,10 @@ def read_addon_token(data: bytes) -> Keys:
 
 def _decrypt(text: str, key: bytes) -> str:
     """Raises ValueError for anything but what `read_addon_token` describes."""
+    # Late: 6 MB, for one of the kinds of source.
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    from cryptography.hazmat.primitives.padding import PKCS7
+
     raw = base64.b64decode(text, validate=True)
     decryptor = Cipher(algorithms.AES(key), modes.CBC(raw[:16])).decryptor()
     padded = decryptor.update(raw[16:]) + decryptor.finalize()

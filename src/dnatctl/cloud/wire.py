@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
 from dnatctl.cloud.text import shown
+from dnatctl.compact import shared
 from dnatctl.model import (
     ALL_PORTS,
     Eni,
@@ -64,12 +66,18 @@ def entry(row: Any) -> ForwardEntry:
 
 def _ip(value: Any) -> str:
     """An address; one that is written as a network of one is the same."""
-    return str(value or "").strip().removesuffix("/32")
+    return shared(str(value or "").strip().removesuffix("/32"))
 
 
 def _ports(value: Any) -> PortRange:
+    return _range(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _range(text: str) -> PortRange:
+    """One object for all rows that say so, which is also read once."""
     try:
-        return PortRange.parse(str(value))
+        return PortRange.parse(text)
     except ValueError:
         return ALL_PORTS
 

@@ -30,9 +30,9 @@ from dnatctl.clock import Clock
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
-from dnatctl.kube.client import LARGEST_PAGE, KubeClient
+from dnatctl.kube.client import LARGEST_PAGE, KubeClient, Query
 from dnatctl.kube.errors import Failure, KubeError, error_in_event
-from dnatctl.kube.source import Event, Source, next_page
+from dnatctl.kube.source import Event, Page, Source, next_page
 from dnatctl.loop import Loop
 from dnatctl.objects import Key
 
@@ -237,27 +237,32 @@ class Informer(Cache[T]):
         items: list[T] = []
         unreadable: list[Key] = []
         while True:
-            self._loop.by(_WHOLE_LASTS * self._settings.list_timeout, "lists")
-            body = self._client.request(
-                "GET",
-                self._source.path,
-                query=query,
-                accept=self._source.accept[0],
-                timeout=self._settings.list_timeout * (_WHOLE_LASTS if self._whole else 1),
-                most=_LARGEST_LIST if self._whole else LARGEST_PAGE,
-                cancel=self._cancel,
-            )
-            page = self._source.page(body, self.holds)
-            self.stats.last_contact = self._clock.monotonic()
+            page, size = self._page(query)
             items += page.items
             unreadable += page.unreadable
             if not page.next:
                 break
-            query = next_page(query, len(body), self._page_size, page.next)
+            query = next_page(query, size, self._page_size, page.next)
         self._filled(items, unreadable, page.version)
         for done in asked:
             self._refreshes.remove(done)
             done.set()
+
+    def _page(self, query: Query) -> tuple[Page[T], int]:
+        """A page, and its bytes, of which nothing is kept: two at once would double the peak."""
+        self._loop.by(_WHOLE_LASTS * self._settings.list_timeout, "lists")
+        body = self._client.request(
+            "GET",
+            self._source.path,
+            query=query,
+            accept=self._source.accept[0],
+            timeout=self._settings.list_timeout * (_WHOLE_LASTS if self._whole else 1),
+            most=_LARGEST_LIST if self._whole else LARGEST_PAGE,
+            cancel=self._cancel,
+        )
+        page = self._source.page(body, self.holds)
+        self.stats.last_contact = self._clock.monotonic()
+        return page, len(body)
 
     def _filled(self, items: list[T], unreadable: list[Key], version: str) -> None:
         went_back = number(version) < self._reached

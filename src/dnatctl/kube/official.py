@@ -8,26 +8,11 @@ https://github.com/kubernetes-client/python/blob/master/kubernetes/base/dynamic/
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from dnatctl import thin
 
-@contextmanager
-def _without(name: str) -> Iterator[None]:
-    """Imports in here find no such module, unless it is loaded already."""
-    if name in sys.modules:
-        yield
-        return
-    # None is what the import system takes for absent.
-    sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
-with _without("kubernetes_validate"):
+thin.install()
+with thin.without("kubernetes_validate"):
     importlib.import_module("kubernetes")
 
 from kubernetes import config  # noqa: E402 - has to come after

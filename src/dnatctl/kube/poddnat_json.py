@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from dnatctl.compact import shared
 from dnatctl.decoding import text_of
 from dnatctl.kube.source import Known, Metadata, Model, Reader
 from dnatctl.model import MOST_PORTS, Endpoint, Protocol
@@ -59,7 +60,7 @@ def _convert(read: _PodDNATJson, _known: Known) -> PodDNAT:
         generation=meta.generation or 1,
         created=meta.creation_timestamp or "",
         deleting=meta.deletion_timestamp is not None,
-        finalizers=tuple(meta.finalizers or ()),
+        finalizers=tuple(map(shared, meta.finalizers or ())),
         owners=_owners(meta),
         spec=spec,
         status=_status(_mapping(read.status, "status", [])),
@@ -267,7 +268,13 @@ def _generation(of: dict[str, Any]) -> int:
 
 def _owners(meta: Metadata) -> tuple[Owner, ...]:
     return tuple(
-        Owner(ref.api_version, ref.kind, ref.name, ref.uid, controller=bool(ref.controller))
+        Owner(
+            shared(ref.api_version),
+            shared(ref.kind),
+            meta.name if ref.name == meta.name else shared(ref.name),
+            ref.uid,
+            controller=bool(ref.controller),
+        )
         for ref in meta.owner_references or ()
     )
 
@@ -281,7 +288,7 @@ def _mapping(value: object, where: str, problems: list[str]) -> dict[str, Any]:
 
 
 def _text(value: object, most: int = _LONGEST_TEXT) -> str:
-    return "" if value is None else text_of(value)[:most].strip()
+    return "" if value is None else shared(text_of(value)[:most].strip())
 
 
 def _port(value: object, where: str, problems: list[str]) -> int:

@@ -8,6 +8,7 @@ from itertools import islice
 import msgspec
 from msgspec import Struct
 
+from dnatctl.compact import shared
 from dnatctl.kube import paths
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import JSON, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
@@ -219,14 +220,14 @@ def _pod(read: _PodJson, ours: dict[str, str]) -> Pod:
         resource_version=meta.resource_version,
         annotations=ours,
         ips=_ips(status),
-        phase=status.phase,
+        phase=shared(status.phase),
         deleting=deleting,
         ended=_ended(read, deleting=deleting),
         host_network=spec.host_network,
         virtual=_virtual(meta, spec.node_name),
         near=_near(meta) if ours else (),
         counted=_NETWORK_TYPE in (meta.annotations or {}),
-        node=spec.node_name,
+        node=shared(spec.node_name),
         owner=meta.controller,
         condition=_condition(status.conditions or ()),
         alive=max(_signs_of_life(read)),
@@ -241,7 +242,7 @@ def _ours(annotations: dict[str, str]) -> dict[str, str]:
     if _LONGEST.keys().isdisjoint(annotations):
         return {}
     return {
-        name: value[: most + 1]
+        name: shared(value[: most + 1])
         for name, most in _LONGEST.items()
         if (value := annotations.get(name)) is not None
     }
@@ -331,10 +332,10 @@ def _condition(conditions: Iterable[_PodCondition]) -> Condition | None:
     for entry in conditions:
         if entry.type == POD_READY:
             return Condition(
-                type=entry.type,
-                status=entry.status,
-                reason=entry.reason or "",
-                message=entry.message or "",
+                type=POD_READY,
+                status=shared(entry.status),
+                reason=shared(entry.reason or ""),
+                message=shared(entry.message or ""),
                 since=entry.last_transition_time or "",
                 observed_generation=entry.observed_generation or 0,
             )

@@ -13,6 +13,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
+from dnatctl.compact import shared
 from dnatctl.decoding import decode
 from dnatctl.kube.cache import Stored
 from dnatctl.kube.errors import Failure, KubeError
@@ -131,7 +132,7 @@ class Metadata(Struct, rename="camel"):
     @property
     def key(self) -> Key:
         """Namespace and name."""
-        return Key(self.namespace, self.name)
+        return Key(shared(self.namespace), self.name)
 
     @property
     def controller(self) -> Owner | None:
@@ -139,7 +140,8 @@ class Metadata(Struct, rename="camel"):
         for ref in self.owner_references or ():
             words = (ref.api_version, ref.kind, ref.name, ref.uid)
             if ref.controller and all(len(word) <= _LONGEST_NAME for word in words):
-                return Owner(ref.api_version, ref.kind, ref.name, ref.uid, controller=True)
+                version, kind, name, uid = map(shared, words)
+                return Owner(version, kind, name, uid, controller=True)
         return None
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 
+from dnatctl.compact import Multimap
 from dnatctl.model import Endpoint
 from dnatctl.objects import PodDNATSpec
+
+_NONE: Final[frozenset[Endpoint]] = frozenset()
+"""No endpoints, as one object: an empty set takes as much as the claim that it is part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Claim:
     spec: PodDNATSpec
     rows: int
     namespace: str = ""
-    beyond: frozenset[Endpoint] = frozenset()
+    beyond: frozenset[Endpoint] = _NONE
     leaving: bool = False
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -49,14 +53,14 @@ class Claims:
 
     def __init__(self) -> None:
         self._by_uid: dict[str, Claim] = {}
-        self._claimants: dict[Endpoint, set[str]] = {}
+        self._claimants: Multimap[Endpoint] = Multimap()
         self._rows: Counter[str] = Counter()
         self._counted_for: dict[Endpoint, str] = {}
         self._counts: Counter[str] = Counter()
         """Claimed endpoints by namespace: one that several claim counts once."""
         self._since: dict[tuple[str, Endpoint], int] = {}
-        self._used: set[Endpoint] = set()
-        """Claimed endpoints that there is or was a row for, as far as anybody can know."""
+        self._unused: set[Endpoint] = set()
+        """Claimed endpoints that there is and was no row for, for certain."""
         self._sequence: int | None = None
 
     def open(self) -> None:
@@ -74,18 +78,18 @@ class Claims:
 
     def use(self, endpoints: Iterable[Endpoint]) -> None:
         """Rows for these may have been made: what of them is claimed counts as used."""
-        self._used.update(endpoint for endpoint in endpoints if endpoint in self._claimants)
+        self._unused.difference_update(endpoints)
 
     def unuse(self, endpoints: Iterable[Endpoint]) -> None:
         """No row was made for these after all."""
-        self._used.difference_update(endpoints)
+        self._unused.update(endpoint for endpoint in endpoints if endpoint in self._claimants)
 
     def is_unused(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is claimed, and there never was a row for it since it was free.
 
         Of what was claimed before `open` nobody knows that.
         """
-        return endpoint in self._claimants and endpoint not in self._used
+        return endpoint in self._unused
 
     def get(self, uid: str) -> Claim | None:
         """The claim of the PodDNAT with that UID."""
@@ -101,20 +105,24 @@ class Claims:
 
     def put(self, claim: Claim) -> list[Freed]:
         """Record a claim in place of its PodDNAT's former one; returns what that freed."""
+        if not claim.beyond:
+            claim = replace(claim, beyond=_NONE)
         old = self._by_uid.get(claim.uid)
         self._by_uid[claim.uid] = claim
         self._rows[claim.spec.gateway_id] += claim.rows
         claimed = claim.endpoints()
         for endpoint in claimed:
-            if endpoint not in self._claimants:
+            uids = self._claimants.at(endpoint)
+            if not uids:
                 self._count(endpoint, claim.namespace)
-            uids = self._claimants.setdefault(endpoint, set())
             if self._sequence is None:
-                self._used.add(endpoint)
+                self._unused.discard(endpoint)
+            elif not uids:
+                self._unused.add(endpoint)
             if claim.uid not in uids and self._sequence is not None:
                 self._sequence += 1
                 self._since[claim.uid, endpoint] = self._sequence
-            uids.add(claim.uid)
+            self._claimants.add(endpoint, claim.uid)
         return self._withdraw(old, kept=claimed) if old else []
 
     def drop(self, uid: str) -> list[Freed]:
@@ -140,7 +148,7 @@ class Claims:
 
     def is_sole(self, endpoint: Endpoint) -> bool:
         """Whether just one PodDNAT claims the endpoint."""
-        return len(self._claimants.get(endpoint, ())) == 1
+        return len(self._claimants.at(endpoint)) == 1
 
     def is_claimed(self, endpoint: Endpoint) -> bool:
         """Whether anybody claims the endpoint."""
@@ -148,7 +156,7 @@ class Claims:
 
     def owner(self, endpoint: Endpoint, rank: Callable[[Claim], Any]) -> str:
         """The UID of the claimant that ranks lowest; empty if there is none."""
-        uids = self._claimants.get(endpoint, ())
+        uids = self._claimants.at(endpoint)
         return min(uids, key=lambda uid: rank(self._by_uid[uid]), default="")
 
     def _withdraw(self, claim: Claim, kept: Collection[Endpoint]) -> list[Freed]:
@@ -157,15 +165,14 @@ class Claims:
         for endpoint in claim.endpoints():
             if endpoint in kept:
                 continue
-            others = self._claimants[endpoint]
-            others.discard(claim.uid)
+            self._claimants.discard(endpoint, claim.uid)
+            others = self._claimants.at(endpoint)
             self._since.pop((claim.uid, endpoint), None)
             counted_for = self._counted_for[endpoint]
             self._count(endpoint, next((self._by_uid[uid].namespace for uid in others), None))
             if not others:
-                del self._claimants[endpoint]
-                used = endpoint in self._used
-                self._used.discard(endpoint)
+                used = endpoint not in self._unused
+                self._unused.discard(endpoint)
                 freed.append(Freed(claim.spec.gateway_id, endpoint, used, counted_for))
         return freed
 

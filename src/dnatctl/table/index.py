@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
 
+from dnatctl.compact import Multimap
 from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, NewEntry, Protocol
 
 
@@ -48,9 +48,9 @@ class Rows:
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
-        self._by_owner: dict[str, set[str]] = defaultdict(set)
-        self._by_internal_ip: dict[str, set[str]] = defaultdict(set)
-        self._by_external: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self._by_owner: Multimap[str] = Multimap()
+        self._by_internal_ip: Multimap[str] = Multimap()
+        self._by_external: Multimap[tuple[str, int]] = Multimap()
         self._wide: set[str] = set()
 
     def __len__(self) -> int:
@@ -66,8 +66,7 @@ class Rows:
 
     def owned_by(self, uid: str) -> list[Row]:
         """The rows that belong to the PodDNAT with that UID."""
-        ids = self._by_owner.get(uid)
-        return [self._rows[i] for i in sorted(ids)] if ids else []
+        return self._sorted(self._by_owner.at(uid))
 
     def holds(self, uid: str, new: NewEntry) -> bool:
         """Whether that PodDNAT has a row on the endpoints of `new`."""
@@ -79,39 +78,40 @@ class Rows:
 
     def owners(self) -> list[str]:
         """The UIDs of all PodDNATs that own a row here."""
-        return [uid for uid, ids in self._by_owner.items() if uid and ids]
+        return [uid for uid in self._by_owner if uid]
 
     def foreign_count(self) -> int:
         """How many rows are not ours."""
-        return len(self._by_owner.get("", ()))
+        return len(self._by_owner.at(""))
 
     def covering(self, endpoint: Endpoint) -> list[Row]:
         """The rows that take traffic to `endpoint`, ranges and `Any` rows included."""
-        ids = self._by_external.get((endpoint.ip, endpoint.port), set()) | self._wide
-        return [r for i in sorted(ids) if (r := self._rows[i]).entry.covers(endpoint)]
+        ids = self._wide.union(self._by_external.at((endpoint.ip, endpoint.port)))
+        return [row for row in self._sorted(ids) if row.entry.covers(endpoint)]
 
     def any_row_on(self, ip: str) -> Row | None:
         """The IP mapping (`Any`) that takes the whole address, which bars every other row."""
-        rows = (self._rows[i] for i in sorted(self._wide))
+        rows = self._sorted(self._wide)
         return next((r for r in rows if r.entry.external_ip == ip and not r.entry.protocol), None)
 
     def holding(self, ip: str, port: int, protocol: Protocol) -> list[Row]:
         """The rows that lead to that internal address: the cloud allows one a table."""
-        ids = self._by_internal_ip.get(ip, ())
         return [
-            r
-            for i in sorted(ids)
-            if (r := self._rows[i]).entry.protocol in (None, protocol)
-            and port in r.entry.internal_ports
+            row
+            for row in self.leading_to(ip)
+            if row.entry.protocol in (None, protocol) and port in row.entry.internal_ports
         ]
 
     def leading_to(self, ip: str) -> list[Row]:
         """The rows whose internal IP is `ip`."""
-        return [self._rows[i] for i in sorted(self._by_internal_ip.get(ip, ()))]
+        return self._sorted(self._by_internal_ip.at(ip))
 
     def in_flux(self) -> list[Row]:
         """Own rows that the cloud was still working on when last heard of."""
         return [r for r in self._rows.values() if r.owner and r.in_flux]
+
+    def _sorted(self, ids: Collection[str]) -> list[Row]:
+        return [self._rows[i] for i in sorted(ids)]
 
     # --- indexes
 
@@ -121,9 +121,12 @@ class Rows:
             self._unindex(old)
         entry = row.entry
         self._rows[entry.entry_id] = row
-        self._by_owner[row.owner].add(entry.entry_id)
-        self._by_internal_ip[entry.internal_ip].add(entry.entry_id)
-        self._external_index(entry).add(entry.entry_id)
+        self._by_owner.add(row.owner, entry.entry_id)
+        self._by_internal_ip.add(entry.internal_ip, entry.entry_id)
+        if len(entry.external_ports) == 1:
+            self._by_external.add(_first(entry), entry.entry_id)
+        else:
+            self._wide.add(entry.entry_id)
 
     def _remove(self, row: Row) -> None:
         del self._rows[row.entry.entry_id]
@@ -131,22 +134,11 @@ class Rows:
 
     def _unindex(self, row: Row) -> None:
         entry = row.entry
-        _discard(self._by_owner, row.owner, entry.entry_id)
-        _discard(self._by_internal_ip, entry.internal_ip, entry.entry_id)
-        if len(entry.external_ports) == 1:
-            _discard(
-                self._by_external, (entry.external_ip, entry.external_ports.first), entry.entry_id
-            )
-        else:
-            self._wide.discard(entry.entry_id)
-
-    def _external_index(self, entry: ForwardEntry) -> set[str]:
-        if len(entry.external_ports) == 1:
-            return self._by_external[(entry.external_ip, entry.external_ports.first)]
-        return self._wide
+        self._by_owner.discard(row.owner, entry.entry_id)
+        self._by_internal_ip.discard(entry.internal_ip, entry.entry_id)
+        self._by_external.discard(_first(entry), entry.entry_id)
+        self._wide.discard(entry.entry_id)
 
 
-def _discard(index: dict[Any, set[str]], key: object, entry_id: str) -> None:
-    index[key].discard(entry_id)
-    if not index[key]:
-        del index[key]
+def _first(entry: ForwardEntry) -> tuple[str, int]:
+    return entry.external_ip, entry.external_ports.first

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from dnatctl.model import EntryStatus, ForwardEntry, NewEntry
 from dnatctl.table.index import Row, Rows
@@ -325,7 +326,7 @@ class Table(Rows):
         entry_id = row.entry.entry_id
         old, past = self._rows.get(entry_id), self._pasts.get(entry_id)
         if old is None or past is None:
-            self._pasts[entry_id] = Past(since=at, changed=at)
+            self._pasts[entry_id] = _known_since(at)
         elif old.entry != row.entry:
             self._pasts[entry_id] = past.superseded(old.entry, at)
             self._doubts.pop(entry_id, None)
@@ -336,6 +337,12 @@ class Table(Rows):
         self._doubts.pop(row.entry.entry_id, None)
         self._remove(row)
         self._vacated(row)
+
+
+@lru_cache(maxsize=64)
+def _known_since(at: float) -> Past:
+    """One object for all rows that one reading shows for the first time."""
+    return Past(since=at, changed=at)
 
 
 def why_unread(table: Table | None) -> str:

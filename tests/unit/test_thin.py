@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from dnatctl.cloud.thin import _OneByOne
+from dnatctl.thin import _OneByOne
 
 VPC, ECS = "alibabacloud_vpc20160428", "alibabacloud_ecs20140526"
 CLASSES = """
@@ -44,6 +44,28 @@ def test_the_client_of_the_cloud_loads_neither_all_messages_nor_aiohttp() -> Non
 def test_every_message_of_an_api_is_there(package: str) -> None:
     program = CLASSES.format(package=package)
     assert said(f"import dnatctl.cloud{program}") == said(program)
+
+
+def test_the_controller_loads_nothing_that_is_there_for_others() -> None:
+    loaded = loaded_by("import dnatctl.cli.run, dnatctl.cli.running, dnatctl.cloud.client")
+    assert {"requests", "structlog.dev", "alibabacloud_tea_openapi.utils"} <= loaded
+    unwanted = "cryptography.hazmat.bindings._rust charset_normalizer.api chardet.detector rich"
+    assert loaded.isdisjoint(unwanted.split())
+
+
+def test_what_was_held_back_is_whole_for_whoever_calls_it() -> None:
+    program = """
+from alibabacloud_tea_openapi import utils
+from requests import Response
+try:
+    utils.load_pem_private_key(b"no key", None)
+except ValueError as error:
+    print(type(error.__cause__ or error).__module__.split(".")[0])
+answer = Response()
+answer._content = "Öffentliche Adresse für ein Gerät, überall".encode()
+print(answer.apparent_encoding, utils.hashes.SHA256().digest_size, utils.padding.MGF1.__name__)
+"""
+    assert said(f"import dnatctl.cloud.client\n{program}") == said(program)
 
 
 def test_aiohttp_is_whole_for_whoever_asks() -> None:
