@@ -188,8 +188,8 @@ def _unforeseen(case: Case, port: PortMapping, refusal: Refusal) -> Problem:
     tried = case.pool.trust.tried(case.record.uid)
     where = f"{case.spec.endpoint(port)} on {case.spec.gateway_id}"
     alike = (
-        f"refused alike on {tried.endpoints} endpoints of {tried.ips} external IPs and "
-        f"{tried.gateways} gateways; "
+        f"refused alike wherever it was tried (endpoints: {tried.endpoints}, external IPs: "
+        f"{tried.ips}, gateways: {tried.gateways}); "
         if tried.endpoints > 1
         else ""
     )

@@ -74,7 +74,8 @@ def test_where_nothing_is_better_it_stays_and_says_so():
     assert made.writes == (create(),), "it is tried again where it is"
     text = (
         f"1.1.1.1:600/tcp on {GATEWAY}: the cloud refuses the entry: {WHY}; nothing that dnatctl "
-        "knows of is in its way; refused alike on 3 endpoints of 2 external IPs and 1 gateways; "
+        "knows of is in its way; refused alike wherever it was tried (endpoints: 3, external IPs: "
+        "2, gateways: 1); "
         "nothing better is left to try, it is tried again now and then"
     )
     assert condition(made) == ("False", "CloudRejected", text)
@@ -89,7 +90,11 @@ def test_not_before_the_table_was_read_once_more():
 def test_how_widely_it_was_tried_is_told_where_that_was_on_several_endpoints(ports, told):
     kept = tried(scene(record=record((600, 80), fixed=True), pod=pod(fixed=True)), *ports)
     _, _, text = condition(kept.plan(refusals=refused()))
-    alike = "refused alike on 2 endpoints of 1 external IPs and 1 gateways; " if told else ""
+    alike = (
+        "refused alike wherever it was tried (endpoints: 2, external IPs: 1, gateways: 1); "
+        if told
+        else ""
+    )
     assert f"in its way; {alike}nothing better is left" in text
 
 
