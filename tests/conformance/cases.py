@@ -29,13 +29,14 @@ class Step(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     values in the answer's body by path (`items.*.metadata.name`); `<absent>`, `<present>` and
     `<not VALUE>` stand for such. `events` are those of a WATCH. `sorted`: lists of names and events
     have no order. `until`: ask again until it is so. `or_later`: what servers since 1.20 may answer
-    instead; tried with 1.36.2.
+    instead; tried with 1.36.2. `form`: the kind, of meta.k8s.io/v1, that the answer is wanted as.
     """
 
     send: str
     body: Any = None
     raw: str | None = None
     patch: str = "merge"
+    form: str = ""
     answers: int | str = 200
     or_later: int | str | None = None
     shows: dict[str, Any] = {}

@@ -95,21 +95,23 @@ class Server:
         self.compact = compact
         self.later = later
 
-    def send(self, method: str, path: str, body: bytes | None, media: str) -> tuple[int, Any]:
+    def send(
+        self, method: str, path: str, body: bytes | None, media: str, form: str = ""
+    ) -> tuple[int, Any]:
         """Code and body of the answer; the body as text where it is no JSON."""
-        headers = {**self._headers, "Content-Type": media}
+        headers = {**self._headers, **_wanting(form), "Content-Type": media}
         answer = self._pool.request(method, self._url + path, body=body, headers=headers)
         try:
             return answer.status, json.loads(answer.data)
         except json.JSONDecodeError:
             return answer.status, answer.data.decode()
 
-    def watch(self, path: str) -> tuple[int, Any]:
+    def watch(self, path: str, form: str = "") -> tuple[int, Any]:
         """Code and events of a watch; see `Step`."""
         answer = self._pool.request(
             "GET",
             f"{self._url}{path}{'&' if '?' in path else '?'}watch=1",
-            headers=self._headers,
+            headers={**self._headers, **_wanting(form)},
             preload_content=False,
         )
         try:
@@ -128,6 +130,10 @@ class Server:
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
+
+
+def _wanting(form: str) -> dict[str, str]:
+    return {"Accept": f"application/json;as={form};g=meta.k8s.io;v=v1"} if form else {}
 
 
 def play(case: Case, server: Server, namespace: str) -> list[str]:
@@ -161,14 +167,14 @@ def _ask(step: Step, server: Server, kept: Mapping[str, str]) -> tuple[int, Any]
     plural = re.split(r"[/?]", path)[0]
     path = path if path.startswith("/") else _fill(_PLACES[plural], kept) + path
     if method == "WATCH":
-        return server.watch(path)
+        return server.watch(path, step.form)
     body: bytes | None = None
     if step.raw is not None:
         body = step.raw.encode()
     elif step.body is not None:
         body = json.dumps(_fill(step.body, kept)).encode()
     media = _PATCHES[step.patch] if method == "PATCH" else "application/json"
-    return server.send(method, path, body, media)
+    return server.send(method, path, body, media, step.form)
 
 
 def _compare(

@@ -16,7 +16,7 @@ from dnatctl.kube import access, around_pod, paths
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.listing import PAGE
-from dnatctl.kube.source import METADATA_ONLY, Known, Model, Reader
+from dnatctl.kube.source import METADATA_LIST, Known, Model, Reader
 from dnatctl.objects import Key, Owner
 from dnatctl.plan.exposure import FIXED, PORTS, PROTOCOL, SWITCH
 from dnatctl.status.near import OwnerNotes
@@ -86,7 +86,7 @@ def _suspects(
             "GET",
             paths.of_cluster(version, plural),
             query=query,
-            accept=METADATA_ONLY,
+            accept=METADATA_LIST,
             timeout=60.0,
             most=LARGEST_PAGE,
         )

@@ -105,8 +105,11 @@ class OwnerReference(Struct, rename="camel"):
 METADATA_ONLY: Final = (
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 )
-"""Accept header for an object of which only the metadata is used.
+"""Accept header for an object of which only the metadata is used; a list of such is refused.
 https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches"""
+
+METADATA_LIST: Final = METADATA_ONLY.replace("Metadata;", "MetadataList;")
+"""Accept header for a list of which only the metadata of its items is used."""
 
 
 _LONGEST_NAME = 318

@@ -161,6 +161,14 @@ def unsupported_media_type(found: str, supported: Iterable[str], instead: str = 
     return ApiError(415, "UnsupportedMediaType", text)
 
 
+def not_acceptable(wanted: str, found: str) -> ApiError:
+    """406 for a list that is asked for as one object, or one as a list: of which only the metadata
+    is wanted (k8s.io/apiserver/pkg/endpoints/handlers/response.go).
+    """
+    text = f"you requested {wanted}, but the requested object is {found}"
+    return ApiError(406, "NotAcceptable", text)
+
+
 def too_many_requests(message: str, retry_after: int) -> ApiError:
     """429: come back in `retry_after` seconds."""
     return ApiError(429, "TooManyRequests", message, retry_after=retry_after)

@@ -8,6 +8,7 @@ from typing import Protocol
 import orjson
 
 from dnatctl_sim.kube.api.verbs import to_version
+from dnatctl_sim.kube.core import errors
 from dnatctl_sim.kube.core.collection import Version
 from dnatctl_sim.kube.core.objects import Object
 from dnatctl_sim.kube.core.resources import ResourceType
@@ -61,14 +62,21 @@ class Plain:
 
 
 class MetadataOnly:
-    """Objects cut to their metadata (PartialObjectMetadata)."""
+    """Objects cut to their metadata (PartialObjectMetadata), or lists of such."""
+
+    def __init__(self, *, lists: bool) -> None:
+        self._lists = lists
 
     def one(self, version: Version) -> bytes:
-        """See `Form.one`."""
+        """See `Form.one`. Raises ApiError where a list is wanted."""
+        if self._lists:
+            raise errors.not_acceptable("PartialObjectMetadataList", "not a list")
         return orjson.dumps(_partial(version))
 
     def many(self, versions: Sequence[Version], meta: Object) -> bytes:
-        """See `Form.many`."""
+        """See `Form.many`. Raises ApiError where one object is wanted."""
+        if not self._lists:
+            raise errors.not_acceptable("PartialObjectMetadata", "a list")
         kind = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
         items = [_partial(version) for version in versions]
         return orjson.dumps({**kind, "metadata": meta, "items": items})
@@ -121,7 +129,7 @@ def form_for(call: Call, tables: Tables) -> Form:
     if "as=Table" in wanted:
         return Rows(tables, type_, version, call.query.get("includeObject", "Metadata"))
     if "as=PartialObjectMetadata" in wanted:
-        return MetadataOnly()
+        return MetadataOnly(lists="as=PartialObjectMetadataList" in wanted)
     return Plain(type_, version)
 
 
