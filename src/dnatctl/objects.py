@@ -36,6 +36,11 @@ class Key(Struct, frozen=True, order=True, gc=False):
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    @property
+    def label(self) -> str:
+        """As the names of rows have it."""
+        return f"{self.namespace}-{self.name}"
+
 
 class PodRef(Struct, frozen=True, order=True, gc=False):
     """What work is keyed by: a pod by its UID, with the name that it shares with its PodDNAT.

@@ -132,6 +132,7 @@ class Image(NamedTuple):
     noted: frozenset[Endpoint] = frozenset()
     adopted: tuple[tuple[str, str], ...] = ()
     made: frozenset[str] = frozenset()
+    going: frozenset[str] = frozenset()
     backlog: BacklogImage = BacklogImage()
     call: Call | None = None
     answer: Outcome | None = None

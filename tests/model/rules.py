@@ -49,8 +49,18 @@ def endpoint_used_once(before: World, after: World, effects: tuple[Effect, ...])
                 unforeseen = not owner or row.entry_id in before.env.strays
                 known = row.entry_id in view or not unforeseen
                 own = owner and owner == request.record.uid
+                own = own or _was_left_to(before, owner, row, request.record)
                 if known and not own and row.covers(endpoint):
                     yield f"{endpoint} of {row.entry_id} was handed out"
+
+
+def _was_left_to(before: World, owner: str, row: ForwardEntry, record: PodDNAT) -> bool:
+    """Whether a PodDNAT that there is no more has left the row to the pod of that name."""
+    there = {held.uid for held in before.kube.records}
+    pods = (*before.kube.pods, *(before.image.pods if before.image else ()))
+    ips = {pod.ip for pod in pods if pod.name == record.key.name}
+    made_for = MARKS.made_for(row.name, record.key.label)
+    return made_for and owner not in there and row.internal_ip in ips
 
 
 def claimed_once(before: World, after: World, effects: tuple[Effect, ...]) -> Iterator[str]:

@@ -114,6 +114,7 @@ KEPT = {
         "pool": "claims",
         "tables": "rows",
         "_adopted": "adopted",
+        "going": "going",
         "records": "made",
         "ips": DERIVED,
         "marks": CONSTANT,

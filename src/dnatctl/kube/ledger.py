@@ -37,11 +37,11 @@ class Ledger:
 
     def note(self, gateway_id: str, adopted: Mapping[str, str]) -> None:
         """Note that these rows belong to these PodDNATs; durable when this returns."""
-        self._patch(_adopted(gateway_id), dict(adopted))
+        self._write(_adopted(gateway_id), dict(adopted))
 
     def strike(self, gateway_id: str, entry_ids: Iterable[str]) -> None:
         """Take rows that are gone out of the ledger."""
-        self._patch(_adopted(gateway_id), dict.fromkeys(entry_ids))
+        self._write(_adopted(gateway_id), dict.fromkeys(entry_ids))
 
     def facts(self) -> dict[str, str]:
         """What is noted of the installation as a whole."""
@@ -49,7 +49,7 @@ class Ledger:
 
     def note_facts(self, facts: Mapping[str, str | None]) -> None:
         """Note these facts, or with None take them out; durable when this returns."""
-        self._patch(FACTS, facts)
+        self._write(FACTS, facts)
 
     def parked(self) -> dict[str, str]:
         """Endpoints of parked claims, by the UID of their PodDNAT."""
@@ -64,7 +64,7 @@ class Ledger:
         for uid, endpoints in parked.items():
             shards[sha256(uid.encode()).hexdigest()[0]][uid] = endpoints
         for shard, data in shards.items():
-            self._patch(PARKED + shard, data)
+            self._write(PARKED + shard, data)
 
     def _read(self, name: str) -> dict[str, str]:
         try:
@@ -75,15 +75,26 @@ class Ledger:
             raise
         return answers.read(_DECODER, body).data or {}
 
-    def _patch(self, name: str, data: Mapping[str, str | None]) -> None:
-        patch = {"data": data}
+    def _write(self, name: str, data: Mapping[str, str | None]) -> None:
         try:
-            self._client.request("PATCH", self._path(name), body=patch, content_type=MERGE_PATCH)
+            self._patch(name, data)
         except KubeError as error:
             if error.failure is not Failure.NOT_FOUND:
                 raise
             if kept := {k: v for k, v in data.items() if v is not None}:
-                self._create(name, kept)
+                self._make(name, kept)
+
+    def _make(self, name: str, data: dict[str, str]) -> None:
+        try:
+            self._create(name, data)
+        except KubeError as error:
+            if error.failure is not Failure.ALREADY_EXISTS:
+                raise
+            self._patch(name, data)  # another worker noted the first ones just now
+
+    def _patch(self, name: str, data: Mapping[str, str | None]) -> None:
+        body = {"data": data}
+        self._client.request("PATCH", self._path(name), body=body, content_type=MERGE_PATCH)
 
     def _create(self, name: str, data: Mapping[str, str]) -> None:
         body = {

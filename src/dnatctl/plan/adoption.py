@@ -13,16 +13,19 @@ from collections import defaultdict
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.objects import PodDNAT, StatusEntry
 from dnatctl.plan.exposure import Ask
+from dnatctl.plan.regain import regained
 from dnatctl.plan.values import Adopt, Seen
 from dnatctl.table.marks import is_marked
 from dnatctl.table.view import Table
 
 
 def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
-    """The foreign rows that are to be noted as this record's now."""
+    """The rows that are to be noted as this record's now: foreign ones, or of one that was lost."""
     table = seen.tables.get(record.spec.gateway_id)
     if table is None or not table.read_once:
         return None
+    if lost := regained(seen, record):
+        return Adopt(record.spec.gateway_id, lost, lost=True)
     found = tuple(
         entry_id
         for entry_id, entries in _recorded(record).items()

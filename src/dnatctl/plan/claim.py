@@ -11,6 +11,7 @@ from dnatctl.model import Endpoint
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.plan.case import Case
 from dnatctl.plan.exposure import Ask, Problem, owner_for
+from dnatctl.plan.regain import regain
 from dnatctl.plan.values import CreateRecord, Plan, Reclaim, Retire, Seen
 from dnatctl.pool import Allocation, Demand, Pool, Shortage, Wanted
 
@@ -56,7 +57,7 @@ def _allot(seen: Seen, pool: Pool) -> PodDNATSpec | Lack:
     if why := _withheld(seen, len(wanted)):
         return why
     demand = Demand(wanted, seen.zone_id, namespace=seen.key.namespace)
-    found = _asked_before(seen, pool, wanted) or pool.pick(demand, seen.now)
+    found = regain(seen, pool) or _asked_before(seen, pool, wanted) or pool.pick(demand, seen.now)
     if isinstance(found, Shortage):
         return _lacking(seen, found)
     return PodDNATSpec(

@@ -14,6 +14,7 @@ from dnatctl.plan.mend import blockers, mend
 from dnatctl.plan.owners import fix_metadata
 from dnatctl.plan.policy import permitted
 from dnatctl.plan.problems import look_again_in, outside, problem_of
+from dnatctl.plan.regain import go_back
 from dnatctl.plan.rows import usable_entries
 from dnatctl.plan.status import publish, ready
 from dnatctl.plan.values import Plan, Publish, Reclaim, Seen, soonest
@@ -43,6 +44,8 @@ def hold(seen: Seen, record: PodDNAT, pool: Pool) -> Plan:
         return Plan(problem=seen.exposure.problem)
     if following := follow(seen, record, pool):
         return following
+    if back := go_back(seen, record, pool):
+        return back
     return _make_true(examine(seen, record, pool, table))
 
 

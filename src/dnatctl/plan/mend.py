@@ -138,7 +138,7 @@ def _entry(case: Case, run: Run) -> NewEntry:
         internal_ip=case.ip,
         internal_ports=internal,
         protocol=protocol,
-        name=case.seen.marks.name(case.record.uid, f"{key.namespace}-{key.name}"),
+        name=case.seen.marks.name(case.record.uid, key.label),
         port_break=any(
             case.pool.needs_port_break(case.spec.gateway_id, case.spec.endpoint(port))
             for port in ports

@@ -217,7 +217,10 @@ REASONS: Final[dict[str, Reason]] = {
     "PortAllocated": Reason(_EVENT, "Endpoints are claimed for the pod."),
     "EntryReady": Reason(_EVENT, "The pod is reachable at its endpoints."),
     "EntryReleased": Reason(_EVENT, "The endpoints are given back."),
-    "EntriesAdopted": Reason(_EVENT, "Entries of an older controller are ours now, as they are."),
+    "EntriesAdopted": Reason(
+        _EVENT,
+        "Entries of an older controller, or of a lost PodDNAT, are this one's as they are.",
+    ),
     "ClaimMoved": Reason(
         _EVENT,
         "The cloud refused the endpoints before anybody could use them: others are claimed.",

@@ -130,6 +130,7 @@ class Seen:
     where any number may be taken. `mute`: the record's status was refused the last time, so that
     what it lists cannot be withdrawn for now. `trouble`: why the last write to the table of the
     record's claim did not get through, for no reason of its own; empty if it did.
+    `going`: UIDs of PodDNATs that were seen to go before their rows, which are being released.
     """
 
     key: Key
@@ -163,6 +164,7 @@ class Seen:
     allowance: Allowance | None = None
     mute: bool = False
     trouble: str = ""
+    going: frozenset[str] = frozenset()
 
     @property
     def withheld(self) -> Problem | None:
@@ -218,10 +220,12 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """Note these unmarked rows as ours in the ledger."""
+    """Note these rows as the record's in the ledger: they are unmarked, or, with `lost`, were made
+    for the pod's PodDNAT of before, which is lost."""
 
     gateway_id: str
     entry_ids: tuple[str, ...]
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,14 @@ class Marks:
         mark = self.read(name)
         return mark is not None and bool(mark.tag) and mark.tag == self.tag
 
+    def made_for(self, name: str, label: str) -> bool:
+        """Whether a row of that name was certainly made by this cluster, and for whom that label
+        stands: not where it was cut to fit."""
+        mark = self.read(name)
+        if mark is None or not self.proves(name) or len(name) >= NAME_LIMIT:
+            return False
+        return name == self.name(mark.uid, label)
+
     def stranger(self, name: str) -> str:
         """The tag of the other cluster that made a row of that name with the same cluster ID."""
         mark = self.read(name)

@@ -107,6 +107,12 @@ class Sightings:
         bereft = [s.orphan for s in self._seen.values() if s.orphan.bereft]
         return [*bereft, *oldest[: self.patience.budget]]
 
+    def unproven(self) -> set[str]:
+        """Gateways whose table is to be read once more, as a living pod waits for what of it was
+        seen in one reading only."""
+        waited_for = (s for s in self._seen.values() if s.orphan.uid in self._urgent)
+        return {s.orphan.gateway_id for s in waited_for if s.orphan.generation == s.generation}
+
     def held(self, now: float) -> list[Orphan]:
         """Orphans that would be deleted if there were not so many."""
         if not self.braked:

@@ -65,9 +65,19 @@ class TestRows:
         assert [r.entry.entry_id for r in views.table(GATEWAY).owned_by(uid(5))] == ["fwd-1"]
         assert views.owner_of(row("fwd-9")) == uid(6), "known before it is read"
 
-    def test_a_mark_counts_more_than_the_ledger(self, views):
+    def test_the_ledger_counts_more_than_a_mark(self, views):
+        """The PodDNAT that a row was made for was lost, and its pod has another one."""
+        seen(views, row("fwd-1", owner=uid(1)))
         views.adopt({"fwd-1": uid(5)})
-        assert views.owner_of(row("fwd-1", owner=uid(1))) == uid(1)
+        assert views.owner_of(row("fwd-1", owner=uid(1))) == uid(5)
+        assert views.table(GATEWAY).owned_by(uid(1)) == []
+
+    def test_poddnats_that_go_before_their_rows_are_known_until_those_are_gone(self, views):
+        views.saw_go(uid(1))
+        views.saw_go(uid(2))
+        assert views.going == {uid(1), uid(2)}
+        views.let_be([uid(1)])
+        assert views.going == {uid(2)}
 
     def test_rows_that_are_gone_are_adopted_no_more(self, views):
         views.adopt({"fwd-1": uid(5)})

@@ -61,3 +61,19 @@ def test_what_is_struck_leaves_it(ledger, server):
 def test_nothing_is_made_to_take_something_out_of(ledger, server, take_out):
     take_out(ledger)
     assert server.maps == {}
+
+
+def test_two_who_make_it_at_once_are_both_heard(ledger, server):
+    """The first rows of a gateway are adopted by several workers."""
+    ask = server.request
+
+    def raced(verb: str, path: str, **more: Any) -> bytes:
+        if verb == "POST":
+            server.request = ask
+            server.maps["dnatctl-adopted-ngw-1"] = {"fwd-2": "uid-2"}
+            raise KubeError(Failure.ALREADY_EXISTS, "there is one")
+        return ask(verb, path, **more)
+
+    server.request = raced
+    ledger.note("ngw-1", {"fwd-1": "uid-1"})
+    assert server.maps == {"dnatctl-adopted-ngw-1": {"fwd-1": "uid-1", "fwd-2": "uid-2"}}

@@ -174,3 +174,14 @@ def test_doubtful_ones_are_held_beside_it():
     assert sightings.braked
     assert due(sightings, MIN_AGE_S) == ["fwd-99"]
     assert len(sightings.held(MIN_AGE_S)) == MANY + 1
+
+
+def test_one_that_somebody_waits_for_is_read_once_more():
+    """Tables at rest are read seldom."""
+    sightings = Sightings()
+    sightings.update([orphan(1), orphan(2)], CLAIMED, 0.0)
+    assert sightings.unproven() == set()
+    sightings.expedite("uid-1")
+    assert sightings.unproven() == {"ngw-1"}
+    sightings.update([orphan(1, 2), orphan(2, 2)], CLAIMED, 1.0)
+    assert sightings.unproven() == set()

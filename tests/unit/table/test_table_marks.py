@@ -120,3 +120,15 @@ def test_tokens_differ_wherever_the_intent_does():
     for token in tokens:
         assert re.fullmatch(r"[\x21-\x7e]+", token)
         assert len(token) <= TOKEN_LIMIT
+
+
+def test_for_whom_a_row_was_made_is_told_where_the_whole_name_is_there():
+    label = "games-lobby-0"
+    name = TAGGED.name(UID, label)
+    assert TAGGED.made_for(name, label)
+    assert not TAGGED.made_for(name, "games-lobby")
+    assert not TAGGED.made_for(TWIN.name(UID, label), label)
+    assert not MARKS.made_for(MARKS.name(UID, label), label), "perhaps another cluster's"
+    assert not TAGGED.made_for("made-by-hand", label)
+    cut = "x" * NAME_LIMIT
+    assert not TAGGED.made_for(TAGGED.name(UID, cut), cut)

@@ -162,6 +162,10 @@ class Gateways:
             writer.expedite(uid)
         self._listener.changed(key)
 
+    def look_again(self, key: Key) -> None:
+        """Something about that name is different now."""
+        self._listener.changed(key)
+
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
         with self._views.lock:
@@ -175,6 +179,7 @@ class Gateways:
         if old is None or new is not None:
             return
         if self._may_have_rows(old.uid):
+            self._views.saw_go(old.uid)
             self.remains.vanished(old.uid, old.key)
         self.forget(old.uid)
 

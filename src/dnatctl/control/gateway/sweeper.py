@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.loop import Loop
 from dnatctl.model import ForwardEntry
+from dnatctl.objects import Key
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.marks import Marks
 from dnatctl.table.orphans import USUAL, Orphan, Patience, Sightings
@@ -151,6 +152,9 @@ class Sweeper:
         self._sightings.braked |= self._memory.braked
         self._sightings.update(orphans, claimed, now)
         due = self._sightings.due(now) if self._may_delete() else []
+        for gateway_id in self._sightings.unproven():
+            if poller := self._gateways.fleet.poller(gateway_id):
+                poller.read_soon()
         self._shout(self._sightings.held(now), self._views.rows_of_others())
         if self._sightings.braked != self._memory.braked:
             self._note(braked=self._sightings.braked)
@@ -219,18 +223,29 @@ class Sweeper:
         that is what the brake is for; whether many do is waited for.
         """
         owners = {orphan.uid for orphan in orphans}
+        before = self._vanished
         self._vanished = {
             uid: gone
-            for uid, gone in self._vanished.items()
+            for uid, gone in before.items()
             if uid in owners or now - gone.at <= REMEMBERED_S
         }
+        self._views.let_be(before.keys() - self._vanished.keys())
         gone = {uid: gone for uid, gone in self._vanished.items() if uid in owners}
         served = {o.uid for o in orphans if o.uid in gone and gone[o.uid].key in o.leads_to}
         fresh = {uid for uid in served if now - gone[uid].at < FOLLOW_S}
         self._followed = bool(fresh)
         lost = served if len(served) > self._sightings.patience.many else fresh
+        if lost is served:
+            self._give_back({uid: gone[uid].key for uid in served})
         bereft = gone.keys() - lost
         return [replace(orphan, bereft=orphan.uid in bereft) for orphan in orphans]
+
+    def _give_back(self, lost: Mapping[str, Key]) -> None:
+        """Pods of PodDNATs that were lost may have what still leads to them."""
+        news = lost.keys() & self._views.going
+        self._views.let_be(lost)
+        for uid in news:
+            self._gateways.look_again(lost[uid])
 
     def find(self) -> list[Orphan]:
         """All orphans in the tables as they were last read."""

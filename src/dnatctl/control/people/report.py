@@ -105,9 +105,10 @@ class Report:
                     self._event(seen, record, "Warning", "ClaimMoved", text)
             case Publish(drifted=drifted):
                 self._published(seen, record, drifted)
-            case Adopt(entry_ids=entry_ids):
+            case Adopt(entry_ids=entry_ids, lost=lost):
                 self._metrics.adopted.inc(len(entry_ids))
-                text = f"entries of an older controller adopted: {', '.join(entry_ids)}"
+                whose = "a PodDNAT that was lost" if lost else "an older controller"
+                text = f"entries of {whose} adopted: {', '.join(entry_ids)}"
                 self._event(seen, record, "Normal", "EntriesAdopted", text)
             case DropFinalizer():
                 self._metrics.releases.inc()

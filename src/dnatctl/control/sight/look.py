@@ -283,6 +283,7 @@ class Lookout:
             asked=self._views.asked(key),
             allowance=self._views.quota_left(key),
             trouble=self._trouble(record),
+            going=self._views.going,
         )
         owner = workload_to_ask(seen)
         known = self._workload(key, owner, now) if owner is not None else None

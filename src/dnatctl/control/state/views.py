@@ -58,6 +58,8 @@ class Views:
         self.gateways: dict[str, Gateway] = {}
         self.absent: frozenset[str] = frozenset()
         self.outages = Outages()
+        self.going: frozenset[str] = frozenset()
+        """UIDs of PodDNATs that were seen to go before their rows."""
         self.can_modify = True
         """Whether the credentials allow ModifyForwardEntry, as far as is known."""
         self._adopted: dict[str, str] = {}
@@ -86,8 +88,11 @@ class Views:
             self.pool.vacate(row.entry, self.clock.monotonic(), namespace)
 
     def owner_of(self, entry: ForwardEntry) -> str:
-        """The UID of the PodDNAT a row belongs to: by its mark, or by the ledger."""
-        return self.marks.owner(entry.name) or self._adopted.get(entry.entry_id, "")
+        """The UID of the PodDNAT a row belongs to: by the ledger, or by its mark.
+
+        A marked row is in the ledger where the PodDNAT that it was made for was lost.
+        """
+        return self._adopted.get(entry.entry_id) or self.marks.owner(entry.name)
 
     def identify(self, tag: str) -> None:
         """It is known now which cluster this is; no table has been read yet."""
@@ -188,6 +193,16 @@ class Views:
             record.key.namespace,
             leaving=record.deleting,
         )
+
+    def saw_go(self, uid: str) -> None:
+        """A PodDNAT has gone that has rows, or may be getting some: they are to be released."""
+        with self.lock:
+            self.going |= {uid}
+
+    def let_be(self, uids: Iterable[str]) -> None:
+        """Nothing is left of these, or they were lost: pods may have what leads to them still."""
+        with self.lock:
+            self.going -= frozenset(uids)
 
     def dismiss(self, record: PodDNAT) -> bool:
         """The API server does not let go of a PodDNAT that is done with: others may have what it

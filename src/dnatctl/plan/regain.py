@@ -1,0 +1,104 @@
+"""Regain: a living pod whose PodDNAT was lost keeps the addresses that still lead to it.
+
+PodDNATs can be lost without their release: a backup that lacks them is restored, their definition
+is deleted and made anew. The rows stay, and say by their names for which pod they were made. What
+leads to that very pod is claimed again as it is, and noted in the ledger as the new PodDNAT's.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from msgspec.structs import replace
+
+from dnatctl.model import Endpoint, EntryStatus, ForwardEntry
+from dnatctl.objects import PodDNAT, PodDNATSpec, PortMapping
+from dnatctl.plan.exposure import Ask
+from dnatctl.plan.rows import OwnRow, own_rows
+from dnatctl.plan.values import Plan, Reclaim, Retire, Seen
+from dnatctl.pool import Allocation, Pool
+
+
+def regain(seen: Seen, pool: Pool) -> Allocation | None:
+    """What still leads to the pod, of those ports that it asks for; None if nothing does.
+
+    All ports of a pod share one external IP: that which most of them are had on.
+    """
+    places: dict[tuple[str, str], list[PortMapping]] = defaultdict(list)
+    for left in _left(seen):
+        ports = _carried(left.row.entry)
+        if ports and all(_is_to_be_had(seen, pool, left, port) for port in ports):
+            places[left.gateway_id, left.row.entry.external_ip] += ports
+    if not places:
+        return None
+    (gateway_id, ip), ports = max(places.items(), key=lambda place: len(place[1]))
+    order = {port: n for n, port in enumerate(seen.exposure.ports)}
+    ports.sort(key=lambda port: order[port.internal, port.protocol])
+    return Allocation(gateway_id, ip, tuple(ports))
+
+
+def go_back(seen: Seen, record: PodDNAT, pool: Pool) -> Plan | None:
+    """What to do for a claim that was never of use while addresses from before still lead to the
+    pod, and bar its own: they were not known to be its when it claimed anew."""
+    if not _was_never_of_use(seen, record):
+        return None
+    found = regain(seen, pool)
+    if found is None:
+        return None
+    if resting := tuple(e for e in record.spec.endpoints() if e not in seen.durable):
+        return Plan(Retire(resting))
+    protocol = found.ports[0].protocol
+    place = replace(record.spec, gateway_id=found.gateway_id, external_ip=found.external_ip)
+    return Plan(Reclaim(replace(place, ports=found.ports, protocol=protocol)))
+
+
+def regained(seen: Seen, record: PodDNAT) -> tuple[str, ...]:
+    """The rows from before that the record claims by now."""
+    spec = record.spec
+    return tuple(
+        left.entry_id
+        for left in _left(seen)
+        if left.gateway_id == spec.gateway_id
+        and left.row.entry.external_ip == spec.external_ip
+        and (ports := _carried(left.row.entry))
+        and set(ports) <= set(spec.ports)
+    )
+
+
+def _left(seen: Seen) -> list[OwnRow]:
+    """Rows that lead to the pod and were made for it, by a PodDNAT that there is no more.
+
+    One that was seen to go is no loss: what it leaves behind is released.
+    """
+    return [
+        OwnRow(gateway_id, row)
+        for gateway_id, table in seen.tables.items()
+        for row in (table.leading_to(seen.exposure.ip) if seen.exposure.ip else ())
+        if row.owner not in seen.going
+        and row.owner not in seen.names
+        and row.entry.status is not EntryStatus.DELETING
+        and seen.marks.made_for(row.entry.name, seen.key.label)
+    ]
+
+
+def _carried(row: ForwardEntry) -> list[PortMapping]:
+    if row.protocol is None:
+        return []
+    pairs = zip(row.external_ports, row.internal_ports, strict=False)
+    return [PortMapping(external, internal, row.protocol) for external, internal in pairs]
+
+
+def _is_to_be_had(seen: Seen, pool: Pool, left: OwnRow, port: PortMapping) -> bool:
+    """Whether it is asked for, offered, and nobody else's by now."""
+    if (port.internal, port.protocol) not in seen.exposure.ports:
+        return False
+    endpoint = Endpoint(left.row.entry.external_ip, port.external, port.protocol)
+    own = endpoint in (seen.asked or PodDNATSpec()).endpoints()
+    return pool.may_regain(left.gateway_id, endpoint, seen.key.namespace, claimed=own)
+
+
+def _was_never_of_use(seen: Seen, record: PodDNAT) -> bool:
+    """Whether nobody can have been told what it claims."""
+    idle = not (record.status.entries or seen.unanswered or own_rows(seen, record))
+    known = seen.made_here or not seen.exposure.fixed
+    return idle and known and seen.exposure.ask is Ask.ON

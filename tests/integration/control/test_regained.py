@@ -1,0 +1,107 @@
+"""PodDNATs that were lost, while the pods they were for live on: a restored backup, for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dnatctl_sim.kube.wire.faults import Fault, Match
+from tests.support.stage import RECORDS, Stage, eventually, stage
+
+PODS = [f"web-{n}" for n in range(12)]
+"""More than are ever taken for leftovers of a crash."""
+
+
+def lose(it: Stage, *names: str) -> None:
+    """PodDNATs go, and nobody releases what they had."""
+    before = [row["entry_id"] for row in it.rows()]
+    it.referee.adopted.update(before)
+    with it.kube.store.raw.lock:
+        for name in names:
+            it.kube.store.patch(RECORDS, it.ns, name, {"metadata": {"finalizers": None}})
+            it.kube.store.delete(RECORDS, it.ns, name)
+    it.referee.violations.clear()  # the referee takes it for the controller's doing
+
+
+def exposed(it: Stage, names: list[str], ports: str) -> dict[str, Any]:
+    for name in names:
+        it.pod(name, ports)
+    return listed(it, names, len(ports.split(",")))
+
+
+def listed(it: Stage, names: list[str], ports: int) -> dict[str, Any]:
+    return {name: it.ready(name, ports) for name in names}
+
+
+def test_pods_keep_the_addresses_that_lead_to_them() -> None:
+    with stage() as it:
+        it.start_controller()
+        before = exposed(it, PODS, "80,81/udp")
+        it.stop_controllers()
+        lose(it, *PODS)
+        since = len(it.cloud.calls(0))
+        it.start_controller()
+        assert listed(it, PODS, 2) == before
+        assert not it.calls("CreateForwardEntry", "DeleteForwardEntry", since=since)
+        eventually(lambda: "EntriesAdopted" in it.events(PODS[0]))
+        it.assert_at_rest()
+        it.stop_controllers()
+        it.start_controller()
+        it.assert_at_rest()
+        assert listed(it, PODS, 2) == before
+        it.clear_out()
+        eventually(lambda: it.rows() == [])
+
+
+def test_those_that_are_lost_while_somebody_watches_keep_theirs_too() -> None:
+    with stage() as it:
+        it.start_controller(sweep_s=0.1)
+        before = exposed(it, PODS, "80")
+        lose(it, *PODS)
+        eventually(lambda: all(it.record(name) for name in PODS))
+        assert listed(it, PODS, 1) == before
+        it.assert_at_rest()
+
+
+def test_a_claim_that_was_lost_while_it_was_stored_is_no_hindrance() -> None:
+    with stage() as it:
+        it.start_controller()
+        before = exposed(it, ["web"], "80")
+        it.stop_controllers()
+        lose(it, "web")
+        it.kube.faults.add(Fault(code=504, after=True), Match("create", RECORDS), times=1)
+        it.start_controller()
+        assert listed(it, ["web"], 1) == before
+        it.assert_at_rest()
+
+
+def test_only_ports_that_are_asked_for_are_kept() -> None:
+    with stage() as it:
+        it.start_controller()
+        before = exposed(it, ["web"], "80,81")
+        it.stop_controllers()
+        lose(it, "web")
+        it.annotate("web", expose_port="81,82")
+        it.start_controller(sweep_s=0.1)
+        entries = it.ready("web", 2)
+        assert [entry for entry in before["web"] if entry["internalPort"] == "81"] == [
+            entry for entry in entries if entry["internalPort"] == "81"
+        ]
+        assert {entry["internalPort"] for entry in entries} == {"81", "82"}
+
+
+def test_another_pod_that_has_the_address_by_now_gets_none_of_it() -> None:
+    with stage() as it:
+        it.start_controller()
+        (entry,) = exposed(it, ["web"], "80")["web"]
+        it.stop_controllers()
+        with it.kube.store.raw.lock:
+            it.delete_pod("web", grace=0)
+            lose(it, "web")
+            it.pod("next", "80")
+        eventually(lambda: it.kube.store.get("pods", it.ns, "next")["status"].get("podIP"))
+        assert it.kube.store.get("pods", it.ns, "next")["status"]["podIP"] == entry["internalIP"]
+        it.start_controller(sweep_s=0.1)
+        (own,) = it.ready("next")
+        assert own["forwardEntryId"] != entry["forwardEntryId"]
+        assert own["externalPort"] != entry["externalPort"]
+        eventually(lambda: entry["forwardEntryId"] not in {row["entry_id"] for row in it.rows()})

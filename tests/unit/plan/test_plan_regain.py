@@ -1,0 +1,120 @@
+"""A living pod whose PodDNAT was lost: what still leads to it is claimed again, nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dnatctl.plan.values import Adopt, CreateRecord, Reclaim, Retire
+from dnatctl.table.marks import Marks
+from dnatctl.table.view import Table
+from tests.unit.plan.made import KEY, OTHER, Scene, pod, ports, record, spec
+from tests.unit.table.made import DELETING, EIP, GATEWAY, POD_IP, UDP, reading, row
+
+TAGGED = Marks("c1", "0123abcd")
+LOST = OTHER
+
+
+def left(external=f"{EIP}:602", *args, label=KEY.label, marks=TAGGED, **more):
+    """A row that a PodDNAT of the pod's name left behind."""
+    made = row(f"fwd-{external}", external, *args, **more)
+    return replace(made, name=marks.name(LOST, label))
+
+
+def scene(*rows, **more):
+    table = Table(GATEWAY, lambda entry: TAGGED.owner(entry.name))
+    table.merge(reading(0.0, *rows), 0.0)
+    return Scene(tables={GATEWAY: table}, **more)
+
+
+def planned(*rows, record=None, ports_asked="80", **changes):
+    return scene(*rows, record=record, pod=pod(ports_asked)).plan(marks=TAGGED, **changes)
+
+
+def claimed(*rows, ports_asked="80", **changes):
+    step = planned(*rows, ports_asked=ports_asked, **changes).step
+    assert isinstance(step, CreateRecord)
+    return step.spec
+
+
+def test_what_leads_to_the_pod_is_claimed_again():
+    assert claimed(left()) == spec((602, 80))
+
+
+def test_in_the_order_that_the_pod_has_and_with_protocols():
+    rows = left(f"{EIP}:601", f"{POD_IP}:81", protocol=UDP), left()
+    assert claimed(*rows, ports_asked="80,81/udp") == spec((602, 80), (601, 81, UDP))
+
+
+def test_a_row_for_many_ports_is_claimed_as_a_whole_or_not_at_all():
+    wide = left(f"{EIP}:601/602", f"{POD_IP}:80/81")
+    assert claimed(wide, ports_asked="80,81").ports == ports((601, 80), (602, 81))
+    assert claimed(wide).ports != ports((601, 80))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        left(label="games-lobby-1"),
+        left(label=""),
+        left(marks=Marks("c1")),
+        left(marks=Marks("c1", "fedc9876")),
+        left(f"{EIP}:602", "10.0.0.2:80"),
+        left(f"{EIP}:602", f"{POD_IP}:443"),
+        left(status=DELETING),
+        left(protocol=None),
+        left("9.9.9.9:602"),
+        left(f"{EIP}:60000"),
+    ],
+    ids=[
+        "another pod's",
+        "nobody's by name",
+        "perhaps another cluster's",
+        "another cluster's",
+        "to another IP",
+        "to another port",
+        "on its way out",
+        "a whole address",
+        "on an EIP that is not offered",
+        "on a port that is not offered",
+    ],
+)
+def test_nothing_else_is(other):
+    found = Scene(pod=pod()).plan(marks=TAGGED).step
+    assert claimed(other) == found.spec, "as if there were none"
+
+
+def test_not_what_a_poddnat_of_another_name_or_one_seen_to_go_has():
+    assert claimed(left(), names={LOST: KEY}).ports != ports((602, 80))
+    assert claimed(left(), going=frozenset({LOST})).ports != ports((602, 80))
+
+
+def test_what_was_asked_for_with_no_certain_answer_is_asked_for_again():
+    it = scene(left(), pod=pod())
+    it.pool.claim("asked", "", spec((602, 80)), 0.0)
+    assert it.plan(marks=TAGGED, asked=spec((602, 80))).step.spec == spec((602, 80))
+    assert it.plan(marks=TAGGED).step.spec != spec((602, 80)), "it is somebody else's claim"
+
+
+def test_the_rows_of_the_claim_are_noted_as_the_records():
+    held = record((602, 80))
+    assert planned(left(), record=held).step == Adopt(GATEWAY, (left().entry_id,), lost=True)
+    assert not isinstance(planned(left(label="x"), record=held).step, Adopt)
+
+
+def test_a_claim_that_was_never_of_use_gives_way():
+    held = record((603, 80))
+    unused = frozenset(held.spec.endpoints())
+    assert planned(left(), record=held).step == Retire(tuple(held.spec.endpoints()))
+    assert planned(left(), record=held, durable=unused).step == Reclaim(spec((602, 80)))
+
+
+def test_one_that_may_be_of_use_stays():
+    held = record((603, 80))
+    own = replace(row("fwd-1", f"{EIP}:603"), name=TAGGED.name(held.uid, KEY.label))
+    for made in (planned(left(), own, record=held), planned(left(), record=held, unanswered=True)):
+        assert not isinstance(made.step, Reclaim | Retire)
+    fixed = record((603, 80), fixed=True)
+    made = scene(left(), record=fixed, pod=pod(fixed=True)).plan(marks=TAGGED)
+    assert not isinstance(made.step, Reclaim | Retire)
