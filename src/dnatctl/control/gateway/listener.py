@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from dnatctl.objects import Key
+from dnatctl.table.view import Change
 from dnatctl.table.writes import Write
 
 
@@ -32,6 +33,10 @@ class NextDoor(Protocol):
 
     def written(self, write: Write, outcome: str) -> None:
         """A write was answered; the outcome is `ok` or an error kind."""
+        ...
+
+    def changed(self, changes: list[Change]) -> None:
+        """An answer has shown rows otherwise than was known: who waits for that may go on."""
         ...
 
     def read_soon(self) -> None:

@@ -208,8 +208,9 @@ class Outcomes:
             if young and pending.failures < DOUBTED:
                 self._end(self._backlog.failed, pending, now)
                 return
-            self._table.gone(pending.write.entry_id, now)
+            change = self._table.gone(pending.write.entry_id, now)
         self._settled(pending)
+        self._next_door.changed([change] if change else [])
 
     def _is_there(self, entry_id: str) -> bool:
         """Whether the table knows a row that was said to be gone, or does not say."""
@@ -233,6 +234,7 @@ class Outcomes:
             changes = self._table.answered(entry_id, entry, asked)
         if any(change.after is None for change in changes):
             self._settled(pending)
+            self._next_door.changed(changes)
         else:
             self._busy(pending, sent)
 

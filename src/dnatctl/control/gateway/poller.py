@@ -123,7 +123,7 @@ class TablePoller:
             gateway_id,
             views,
             cloud,
-            tell=self._tell,
+            tell=self.tell,
             between_pages=self._between_pages,
             calls=partial(self._loop.by, CALL_S),
         )
@@ -306,7 +306,8 @@ class TablePoller:
             self._reader.glance(self._reader.coming(), facts.now)
             self._was_read(facts.now, whole=False)
 
-    def _tell(self, changes: list[Change]) -> None:
+    def tell(self, changes: list[Change]) -> None:
+        """Rows are not as they were known: who waits for that may go on."""
         self._writer.read(changes)
         gone = [c.before.entry.entry_id for c in changes if c.before and c.after is None]
         if gone:

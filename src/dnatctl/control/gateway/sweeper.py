@@ -20,7 +20,7 @@ from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.loop import Loop
-from dnatctl.model import ForwardEntry
+from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.objects import Key
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.marks import Marks
@@ -203,6 +203,8 @@ class Sweeper:
         """Have these rows deleted."""
         by_owner: dict[tuple[str, str], list[Orphan]] = defaultdict(list)
         for orphan in orphans:
+            if self._is_going(orphan):
+                continue
             by_owner[orphan.gateway_id, orphan.uid].append(orphan)
         for (gateway_id, uid), rows in by_owner.items():
             writer = self._gateways.fleet.writer(gateway_id)
@@ -215,6 +217,12 @@ class Sweeper:
             writer.want(uid, "", writes, orphan=True)
             if any(row.bereft for row in rows):
                 writer.expedite(uid)  # its pod's IP may be another's any moment
+
+    def _is_going(self, orphan: Orphan) -> bool:
+        """Whether the cloud has taken its delete already, and may take its time."""
+        with self._views.lock:
+            row = self._views.table(orphan.gateway_id).row(orphan.entry_id)
+        return row is not None and row.entry.status is EntryStatus.DELETING
 
     def _mark_bereft(self, orphans: list[Orphan], now: float) -> list[Orphan]:
         """With those known whose PodDNATs were seen to vanish.

@@ -15,6 +15,7 @@ from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.backlog import Backlog
+from dnatctl.table.view import Change
 from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Write
 
 OPERATION = {
@@ -91,6 +92,11 @@ class TableThreads:
         self._metrics.table_writes.labels(self._gateway_id, OPERATION[type(write)], outcome).inc()
         if outcome == "ok":
             self.poller.nudge()
+
+    def changed(self, changes: list[Change]) -> None:
+        """An answer has shown rows otherwise than was known."""
+        if changes:
+            self.poller.tell(changes)
 
     def read_soon(self) -> None:
         """The view of the table is in doubt."""

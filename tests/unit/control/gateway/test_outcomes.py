@@ -7,11 +7,11 @@ import pytest
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S, DOUBTED
-from dnatctl.objects import PodDNAT
+from dnatctl.objects import Key, Pod, PodDNAT
 from dnatctl.table.backlog import DENIED_PAUSE_S, REFUSED_RETRY_S, RETRY_S
 from dnatctl.table.writes import Refused
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete, entry, modify
-from tests.unit.table.made import GATEWAY, reading, row
+from tests.unit.table.made import GATEWAY, POD_IP, reading, row
 
 
 def error(kind: ErrorKind, code: str = "Some.Code") -> CloudError:
@@ -142,6 +142,19 @@ class TestDelete:
         it.clock.advance(RETRY_S[0])
         assert answered(it, record, delete(), ErrorKind.GONE) == -1.0
         assert it.views.table(GATEWAY).row("fwd-1") is None
+
+    @pytest.mark.parametrize("kind", [ErrorKind.GONE, ErrorKind.GONE_OR_BUSY])
+    def test_who_waits_for_its_address_or_its_room_is_told_that_it_is_gone(self, it, record, kind):
+        waits = Key("games", "next")
+        it.views.ips.pod_changed(None, Pod(waits, "uid-next", "1", {}, ips=(POD_IP,)))
+        it.cloud.rows = {}
+        for _ in range(3):
+            it.clock.advance(60.0)
+            if answered(it, record, delete(), kind) == -1.0:
+                break
+        assert it.views.table(GATEWAY).row("fwd-1") is None
+        assert waits in it.heard.changes
+        assert it.heard.rooms == 1
 
     def test_one_that_was_just_made_may_be_unknown_still_to_who_says_it_is_gone(self, it, record):
         it.views.table(GATEWAY).created(entry().as_row("fwd-2"), it.clock.monotonic())

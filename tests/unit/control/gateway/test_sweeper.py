@@ -97,6 +97,20 @@ class TestVanished:
         sweeper.step()
         assert it.writer.backlog() == 1
 
+    def test_what_is_being_deleted_is_not_deleted_again(self, it, sweeper):
+        """The cloud may take its time, and answers the next one that there is no such row."""
+        record = it.stored(it.record())
+        it.views.table(GATEWAY).merge(reading(1.0, row("fwd-1", owner=record.uid)), 1.0)
+        it.gone(record)
+        sweeper.step()
+        it.writer.step()
+        assert len(it.cloud.tokens) == 1
+        for _ in range(3):
+            it.clock.advance(5.0)
+            sweeper.step()
+            it.writer.step()
+        assert len(it.cloud.tokens) == 1
+
     def test_rows_that_leave_the_ledger_are_no_reason_to_sweep(self, it, sweeper):
         """So many orphans are deleted in one cycle, not in the time that rows take to go."""
         sweeper.step()
