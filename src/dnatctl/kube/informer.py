@@ -47,6 +47,9 @@ _LARGEST_LIST = 1 << 30
 _SHRINK = 4
 """By how much pages get smaller, for good, after one of more than LARGEST_PAGE bytes."""
 
+_MOST_NONSENSE = 100
+"""Lines of one watch that may be nonsense: each costs time, so one of nothing else is given up."""
+
 _RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD, Failure.TOO_LARGE, Failure.NOT_FOUND})
 _AWAY = frozenset({Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER})
 """After these the server may be another than before."""
@@ -139,6 +142,7 @@ class Informer(Cache[T]):
         self._refreshes: list[threading.Event] = []
         """Those who wait for a list that begins after they asked."""
         self._watching = False
+        self._nonsense = 0
 
     def start(self) -> None:
         """Start the thread, a daemon."""
@@ -316,6 +320,7 @@ class Informer(Cache[T]):
             "timeoutSeconds": self._random.randint(*self._settings.watch_seconds),
         }
         self._watching = True
+        self._nonsense = 0
         try:
             with self._client.stream(
                 self._source.path,
@@ -355,14 +360,21 @@ class Informer(Cache[T]):
         try:
             event = self._source.event(line, self.holds)
         except msgspec.DecodeError as error:
-            self.stats.unreadable += 1
-            _log.warning("watch line not understood", resource=self.resource, error=str(error))
+            self._not_understood(error)
             return
         if event.type == "ERROR":
             self.stats.events["ERROR"] += 1
             raise error_in_event(line)
         self._advance(event.version)
         self._heed(event)
+
+    def _not_understood(self, error: msgspec.DecodeError) -> None:
+        """Bear with a line; with so many of one watch it is none. Raises KubeError then."""
+        self.stats.unreadable += 1
+        self._nonsense += 1
+        _log.warning("watch line not understood", resource=self.resource, error=str(error))
+        if self._nonsense == _MOST_NONSENSE:
+            raise KubeError(Failure.UNKNOWN, f"{_MOST_NONSENSE} lines were not understood")
 
     def _advance(self, version: str) -> None:
         reached = number(version)

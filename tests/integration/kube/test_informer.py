@@ -288,6 +288,19 @@ def test_lines_that_make_no_sense_are_passed_over(rig: Rig) -> None:
     assert rig.informer.stats.events == {"ADDED": 1, "unknown": 1}
 
 
+def test_a_watch_of_nothing_but_nonsense_is_given_up(rig: Rig) -> None:
+    """Each such line costs time, and a line in the log: a server may send millions of them."""
+    rig.api.lists = [listing(version=10)]
+    rig.api.watches = [
+        streams(*[b"5\n"] * 1000, event("ADDED", pod("a", 11))),
+        streams(event("ADDED", pod("b", 12))),
+    ]
+    for _ in range(4):
+        rig.step()
+    assert rig.informer.stats.unreadable == 100
+    assert rig.names == {"b"}
+
+
 def test_one_object_that_cannot_be_read_stops_nothing_and_counts_as_no_deletion(
     rig: Rig,
 ) -> None:
