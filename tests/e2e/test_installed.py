@@ -4,6 +4,7 @@ locks."""
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import venv
 from pathlib import Path
@@ -70,6 +71,25 @@ def test_the_wheel_holds_the_product_and_nothing_else(wheel: Path) -> None:
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"dnatctl"}
     assert "dnatctl/ui/page.html" in names
+
+
+def test_what_is_compiled_is_locked_for_arm64_as_well(dnatctl: str, tmp_path: Path) -> None:
+    """The Containerfile's builder has no compiler; what is pure Python needs none."""
+    locked = re.split(r"\n(?=\w)", (ROOT / "requirements" / "run.txt").read_text("utf-8"))
+    compiled = {
+        re.sub(r"[-_.]+", "-", wheel.parent.name.partition("-")[0]).lower()
+        for wheel in Path(dnatctl).parents[1].glob("lib/*/site-packages/*.dist-info/WHEEL")
+        if "Root-Is-Purelib: false" in wheel.read_text("utf-8")
+    }
+    asked = [entry for entry in locked if entry.partition("==")[0].lower() in compiled]
+    assert len(asked) == len(compiled) > 5
+    (tmp_path / "compiled.txt").write_text("\n".join(asked) + "\n", "utf-8")
+    where = [f"--platform=manylinux_2_{minor}_aarch64" for minor in (17, 28)]
+    where += ["--python-version=3.11", "--only-binary=:all:", "--no-deps", "--require-hashes"]
+    python = str(Path(dnatctl).with_name("python"))
+    files = ("--dest", str(tmp_path), "--requirement", str(tmp_path / "compiled.txt"))
+    succeed(python, *PIP, "download", *where, *files)
+    assert len(list(tmp_path.glob("*aarch64.whl"))) == len(compiled)
 
 
 def test_every_command_helps(dnatctl: str, tmp_path: Path) -> None:
