@@ -40,7 +40,7 @@ class Helm:
         self.chart = CHART
         minor = control_plane.api.get("/version")["minor"]
         if int(minor.rstrip("+")) < OLDEST:
-            self.chart = _cut(folder / "chart")
+            self.chart = cut(folder / "chart")
 
     def run(self, command: str, *arguments: str, values: Mapping[str, Any] | None = None) -> str:
         done = self.attempt(command, *arguments, values=values)
@@ -64,7 +64,7 @@ class Helm:
         )
 
 
-def _cut(folder: Path) -> Path:
+def cut(folder: Path) -> Path:
     """The chart without what servers before 1.25 do not know: rules in the CRD, policy/v1."""
     shutil.copytree(CHART, folder)
     described = folder / "Chart.yaml"
