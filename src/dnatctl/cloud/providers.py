@@ -39,6 +39,9 @@ RETRY_AFTER: Final = 30
 RETRY_AFTER_NONE: Final = 2
 """Seconds for which a failure is repeated to callers while there are no good credentials."""
 
+UNCLEAR_LIFE: Final = 5 * 60
+"""Seconds for which credentials are tried that by this machine's clock had expired when lent."""
+
 FRESH: Final = 5
 """Seconds for which credentials just lent are not exchanged again, however often refused."""
 
@@ -118,6 +121,10 @@ class LentProvider:
 
     Renewal happens in the thread that finds it due; the others go on with the present ones. When
     it fails, the present ones are served until they expire.
+
+    How long they live is reckoned when they are lent, and measured on the monotonic clock: one that
+    jumps costs nothing. Where it is wrong from the start, what is lent may seem to have expired:
+    whether it has is the cloud's to say.
     """
 
     def __init__(self, fetch: Callable[[], Keys], clock: Clock) -> None:
@@ -126,7 +133,8 @@ class LentProvider:
         self._lock = threading.Lock()
         self._keys: Keys | None = None
         self._lent_at = float("-inf")
-        self._renew_at = 0.0
+        self._good_until = float("-inf")
+        self._renew_at = float("-inf")
         self._failure = ""
 
     def keys(self) -> Keys:
@@ -135,7 +143,7 @@ class LentProvider:
         keys = self._keys
         if keys is not None and now < self._renew_at:
             return keys
-        if keys is not None and _good(keys, now):
+        if keys is not None and now < self._good_until:
             self._renew_ahead()
             return self._keys or keys
         with self._lock:
@@ -174,7 +182,7 @@ class LentProvider:
         """
         if now >= self._renew_at:
             self._attempt(now)
-        if self._keys is None or not _good(self._keys, now):
+        if self._keys is None or now >= self._good_until:
             raise CredentialError(self._failure)
         return self._keys
 
@@ -182,21 +190,28 @@ class LentProvider:
         try:
             keys = self._fetch()
         except CredentialError as exc:
-            good = self._keys is not None and _good(self._keys, now)
+            good = now < self._good_until
             self._failure = str(exc)
             self._renew_at = now + (RETRY_AFTER if good else RETRY_AFTER_NONE)
             _log.warning("credentials not renewed", error=str(exc), present_ones_good=good)
             return
-        self._lent_at = now
-        life = (keys.expires_at or now) - now
-        self._keys, self._renew_at = (
-            keys,
-            now + max(life - RENEW_BEFORE, life / 2, RETRY_AFTER_NONE),
-        )
-        self._failure = "the credentials have expired as soon as lent: is the clock right?"
+        life = self._life(keys)
+        self._keys, self._lent_at, self._good_until = keys, now, now + life
+        self._renew_at = now + max(life - RENEW_BEFORE, life / 2, RETRY_AFTER_NONE)
+        self._failure = "the credentials that were lent have expired"
+
+    def _life(self, keys: Keys) -> float:
+        """For how many seconds they are to be used."""
+        if keys.expires_at is None:
+            return UNCLEAR_LIFE
+        life = keys.expires_at - self._clock.now().timestamp()
+        if life > 0:
+            return life
+        _log.warning("credentials seem to have expired as soon as lent: is the clock right?")
+        return UNCLEAR_LIFE
 
     def _now(self) -> float:
-        return self._clock.now().timestamp()
+        return self._clock.monotonic()
 
 
 class FileProvider:

@@ -16,5 +16,9 @@ class FakeClock:
     def now(self) -> datetime:
         return self._epoch + timedelta(seconds=self.seconds)
 
+    def jump(self, seconds: float) -> None:
+        """Set the time of day to another one, as an administrator or NTP does."""
+        self._epoch += timedelta(seconds=seconds)
+
     def advance(self, seconds: float) -> None:
         self.seconds += seconds

@@ -15,6 +15,7 @@ from dnatctl.cloud.providers import (
     RENEW_BEFORE,
     RETRY_AFTER,
     RETRY_AFTER_NONE,
+    UNCLEAR_LIFE,
     FileProvider,
     LentProvider,
     StaticProvider,
@@ -130,12 +131,28 @@ def test_a_failure_is_repeated_to_those_who_ask_right_after(
     assert lender.asked == 1
 
 
-def test_credentials_that_come_expired_are_refused(
+def test_credentials_that_come_expired_are_the_clouds_to_judge(
     lent: LentProvider, lender: Lender, clock: FakeClock
 ) -> None:
-    lender.life = -5
-    with pytest.raises(CredentialError, match="clock"):
-        lent.keys()
+    """More likely this machine's clock is ahead."""
+    lender.life = -HOUR
+    for _ in range(5):
+        assert lent.keys().access_key_id == "STS.1"
+    assert lender.asked == 1
+    clock.advance(UNCLEAR_LIFE)
+    assert lent.keys().access_key_id == "STS.2"
+
+
+@pytest.mark.parametrize("jump", [-2 * HOUR, 2 * HOUR])
+def test_a_clock_that_jumps_costs_nothing(
+    lent: LentProvider, lender: Lender, clock: FakeClock, jump: float
+) -> None:
+    lent.keys()
+    clock.jump(jump)
+    assert lent.keys().access_key_id == "STS.1"
+    clock.advance(HOUR - RENEW_BEFORE + 1)
+    assert lent.keys().access_key_id == "STS.2"
+    assert lender.asked == 2
 
 
 def test_refused_credentials_are_exchanged_once_for_all_threads(
