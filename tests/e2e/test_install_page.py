@@ -31,6 +31,8 @@ KEY = {"accessKey": "LTAI-of-the-page", "accessSecret": "its-secret"}
 IN_THERE = f"kubectl -n {CONTROLLER_NAMESPACE}"
 PREPARED = ("python3 ", "~/", "export ", "make ", "skopeo ", "podman ")
 """How lines begin that make the programs and the image: other tests do."""
+STUCK = "kubectl delete -A"
+"""How the line begins for who deleted the namespace first: it would hide what is left."""
 
 
 class Person:
@@ -50,7 +52,7 @@ class Person:
             "helm": ("kubectl apply -k", "kubectl delete -k", "dnatctl check"),
             "kustomize": ("helm ", "kubectl apply --server-side", f"{IN_THERE} get configmap"),
         }
-        self._others = (*PREPARED, *others[tool])
+        self._others = (*PREPARED, STUCK, *others[tool])
         arena.acts.add_key(KEY["accessKey"], KEY["accessSecret"])
         shutil.copytree(ROOT / "manifests", folder / "manifests")
         self._programs()

@@ -124,6 +124,22 @@ def test_with_everything_on_it_is_valid(tmp_path: Path, version: str) -> None:
         kubernetes_validate.validate(item, version, strict=True)
 
 
+def test_what_outlives_the_namespace_is_found_by_its_label(tmp_path: Path) -> None:
+    """With the namespace the release is gone, and `helm uninstall` knows of nothing any more."""
+    parts = ("openkruise", "secureMetrics", "admission", "writeGuard")
+    on = FILLED | {part: {"enabled": True} for part in parts}
+    listed = {"namespaces": {"allow": ["games"]}, "listedNamespaces": {"enabled": True}}
+    objects = render(tmp_path, on | listed, *SERVES_POLICIES)
+    objects += render(tmp_path, on | {"namespaces": {"selector": "exposed=yes"}}, *SERVES_POLICIES)
+    outside = [o for o in objects if o["metadata"].get("namespace") != "dnatctl-system"]
+    install = MANIFESTS.parent / "docs" / "install.md"
+    (command,) = (words for words in commands(install, "kubectl") if words[:2] == ["delete", "-A"])
+    for item in outside:
+        assert item["metadata"]["labels"]["app.kubernetes.io/name"] == "dnatctl", item["metadata"]
+    taken = [plural.removesuffix("ies").removesuffix("s") for plural in command[-1].split(",")]
+    assert {item["kind"].lower().removesuffix("y") for item in outside} == set(taken)
+
+
 def test_where_the_server_has_no_policies_none_is_installed(tmp_path: Path) -> None:
     assert not [o for o in render(tmp_path, FILLED) if o["kind"].startswith("Validating")]
 
