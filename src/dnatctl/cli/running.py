@@ -48,8 +48,9 @@ SPARE_CONNECTIONS = 6
 DESCRIPTORS = 65_536
 """Open files are as many as the system allows, up to this: the usual soft limit is 1,024."""
 
-M_ARENA_MAX = -8
-"""Of mallopt: how many heaps there may be."""
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+"""Of mallopt: how much free memory is kept, from which size on a piece is no part of a heap, and
+how many heaps there may be."""
 
 GC_THRESHOLDS = (50_000, 20, 100)
 """Requests and answers make no cycles worth looking for; at the defaults of Python the collector
@@ -114,11 +115,15 @@ def run_controller(flags: Flags) -> None:
 def _share_one_heap() -> None:
     """Before there are threads: glibc gives them heaps of their own, up to 8 a core, and what one
     has freed, as the pages of a list, no other can have. The interpreter lets one run at a time.
+    It keeps the room of a page from one to the next, or each costs thousands of page faults.
 
     https://man7.org/linux/man-pages/man3/mallopt.3.html
     """
     with suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, 16 << 20)
+        mallopt(M_TRIM_THRESHOLD, 8 << 20)
 
 
 def _exit_status(serve: Callable[[], str]) -> int:
