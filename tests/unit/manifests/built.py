@@ -31,11 +31,24 @@ def with_component(name: str) -> tuple[Object, ...]:
 @cache
 def with_components(*names: str) -> tuple[Object, ...]:
     """All objects of the default overlay with these components more, in this order."""
+    return _built_anew({"resources": ["../default"], "components": list(map(_component, names))})
+
+
+@cache
+def in_kube_system(*names: str) -> tuple[Object, ...]:
+    """All objects of the overlay for kube-system with these components more."""
+    file = MANIFESTS / "overlays" / "kube-system" / "kustomization.yaml"
+    kustomization = yaml.safe_load(file.read_text("utf-8"))
+    kustomization["components"] += map(_component, names)
+    return _built_anew(kustomization)
+
+
+def _component(name: str) -> str:
+    return f"../../components/{name}"
+
+
+def _built_anew(kustomization: Object) -> tuple[Object, ...]:
     with TemporaryDirectory(dir=MANIFESTS / "overlays") as folder:
-        kustomization = {
-            "resources": ["../default"],
-            "components": [f"../../components/{name}" for name in names],
-        }
         Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(kustomization), "utf-8")
         return tuple(build(f"overlays/{Path(folder).name}"))
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from dnatctl.config import ConfigErrors, parse
-from tests.unit.manifests.built import MANIFESTS, Object, build, the, with_component
+from tests.unit.manifests.built import MANIFESTS, Object, build, in_kube_system, the, with_component
 
 NAMESPACE = "dnatctl-system"
 OVERLAYS = ["overlays/default", "overlays/older"]
@@ -49,6 +49,21 @@ def test_kube_system_itself_is_left_alone() -> None:
     assert NAMESPACE not in str(build(IN_KUBE_SYSTEM))
     volumes = the("Deployment", folder=IN_KUBE_SYSTEM)["spec"]["template"]["spec"]["volumes"]
     assert "addon-token" in {volume["name"] for volume in volumes}
+
+
+def test_policies_name_the_account_where_it_is() -> None:
+    """One that names another guards nothing, or keeps dnatctl from its own PodDNATs."""
+    objects = in_kube_system("write-guard", "admission-deny")
+    conditions = {
+        condition["name"]: condition["expression"]
+        for item in objects
+        if item["kind"] == "ValidatingAdmissionPolicy"
+        for condition in item["spec"].get("matchConditions", [])
+    }
+    account = "'system:serviceaccount:kube-system:dnatctl'"
+    assert conditions["by-dnatctl"] == f"request.userInfo.username == {account}"
+    assert conditions["not-by-dnatctl"] == f"request.userInfo.username != {account}"
+    assert NAMESPACE not in str(objects)
 
 
 def test_selectors_meet_the_pods() -> None:
