@@ -20,6 +20,8 @@ from tests.e2e.oracle import Row, differences, entries_of
 from tests.e2e.replica import Replica
 
 CLUSTER = "c11ba338192xxxxxxx"
+SECRET = "never-to-be-told-"
+"""How the secret of every replica begins: `test_secrets.py` looks for it in all that is left."""
 POD_NETWORK = "172.16.0.0/16"
 """Where pods must have their IPs for the emulated cloud to know them."""
 WRITES = ("CreateForwardEntry", "DeleteForwardEntry", "ModifyForwardEntry")
@@ -50,6 +52,7 @@ class Arena:
         self.cloud = Cloud(scenario or Scenario(knobs=Knobs(default_limit=0, quota=1000)))
         self.acts = Acts(self.cloud)
         self.replicas: list[Replica] = []
+        self._secrets: dict[str, str] = {}
         self._server = CloudServer(self.cloud)
         self._folder = folder
         self._numbers = itertools.count()
@@ -94,8 +97,9 @@ class Arena:
         """
         number = next(self._numbers)
         folder = self._folder / f"replica-{number}"
-        key, secret = f"LTAI-replica-{number}", secrets.token_hex()
+        key, secret = f"LTAI-replica-{number}", SECRET + secrets.token_hex()
         self.acts.add_key(key, secret)
+        self._secrets[key] = secret
         config["credential"] = {"accessKey": key, "accessSecret": secret}
         replica = Replica(
             folder,
@@ -107,6 +111,10 @@ class Arena:
         )
         self.replicas.append(replica)
         return replica
+
+    def secret_of(self, replica: Replica) -> str:
+        """What signs its calls to the cloud."""
+        return self._secrets[replica.key]
 
     def start(self, *arguments: str, **more: Any) -> Replica:
         """A replica, as `replica` makes it, that leads and is at work."""

@@ -92,9 +92,21 @@ class Program:
 
     def limit_of_files(self) -> int:
         """Its soft limit of open files."""
+        return int(self._limit("Max open files"))
+
+    def limit_of_cores(self) -> str:
+        """How many bytes a core dump of it may have: a number, or "unlimited"."""
+        return self._limit("Max core file size")
+
+    def shown_by_ps(self) -> str:
+        """What everybody on its machine may see of it: its command."""
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}/cmdline").read_text("utf-8")
+
+    def _limit(self, name: str) -> str:
         assert self._process is not None
         limits = Path(f"/proc/{self._process.pid}/limits").read_text("utf-8")
-        return int(limits.partition("Max open files")[2].split()[0])
+        return limits.partition(name)[2].split()[0]
 
     def tail(self) -> str:
         """The last lines it has said."""

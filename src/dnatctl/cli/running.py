@@ -92,6 +92,7 @@ def run_controller(flags: Flags) -> None:
         log.warning("configuration", warning=warning)
     ending.flush = logs.flush
     metrics.log_lines_dropped.read = lambda: logs.dropped
+    _leave_no_core()
     _raise_descriptor_limit()
     connections = flags.concurrent_syncs + WATCHES + SPARE_CONNECTIONS
     client = _connect(flags.kubeconfig, metrics, connections)
@@ -194,6 +195,12 @@ def _connect(kubeconfig: Path | None, metrics: Metrics, connections: int) -> Kub
 
     client = connect(kubeconfig, connections, observe)
     return client
+
+
+def _leave_no_core() -> None:
+    """Keys are in this memory. A pipe gets all where the limit is 0; nothing gets any of 1."""
+    with suppress(OSError, ValueError):  # a limit that is lower already stays
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
 
 
 def _raise_descriptor_limit() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import resource
 import urllib.error
 import urllib.request
+
+import pytest
 
 from dnatctl_sim.cloud import Fault
 from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET
@@ -18,6 +21,11 @@ ECHO = f"signed with {ACCESS_KEY}:{ACCESS_SECRET}, which nobody may know"
 KINDS = ("pods", "poddnats.alibabacloud.com", "events", "leases.coordination.k8s.io", "configmaps")
 PAGES = (("health", "/readyz?verbose"), ("metrics", "/metrics"), ("status", "/status"))
 
+UNLIMITED = """
+import resource
+resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
+"""
+
 
 def test_nothing_that_a_run_leaves_behind_holds_a_key() -> None:
     with stage() as it, program(it, "--log-level", "debug", elect=True) as controller:
@@ -29,12 +37,24 @@ def test_nothing_that_a_run_leaves_behind_holds_a_key() -> None:
         it.pod("web")
         it.ready("web")
         left = {kind: json.dumps(it.kube.store.list(kind)) for kind in KINDS}
+        left["ps"] = controller.shown_by_ps()
         left |= {page: _page(controller, which, page) for which, page in PAGES}
         controller.end()
         left["log"] = controller.log.read_text("utf-8")
         assert "which nobody may know" in left["log"], "what was answered is shown"
         for key in (ACCESS_SECRET, ACCESS_KEY):
             assert [where for where, text in left.items() if key in text] == []
+
+
+@pytest.mark.skipif(
+    resource.getrlimit(resource.RLIMIT_CORE)[1] in {0, 1}, reason="there are no core dumps here"
+)
+def test_its_memory_is_in_no_core_dump() -> None:
+    with stage() as it, program(it, before=UNLIMITED) as controller:
+        controller.start()
+        it.pod("web")
+        it.ready("web")
+        assert controller.limit_of_cores() == "1"
 
 
 def _page(controller: Program, which: str, path: str) -> str:
