@@ -128,6 +128,11 @@ class OfferedGateway:
         """The cloud refused a row for quota with that many in the table; believed until then."""
         self._learned_limit, self._learned_until = rows, until
 
+    def has_grown(self, rows: int) -> None:
+        """The cloud has taken so many rows: fewer are no limit, whatever was learned."""
+        if rows > self._learned_limit:
+            self._learned_until = float("-inf")
+
     def limit(self, now: float, need: int = 1) -> int | None:
         """How many rows the table may hold, as far as is known, for one who needs so many more.
 

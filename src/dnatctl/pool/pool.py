@@ -103,6 +103,11 @@ class Pool(Holdings):
         if gateway := self._gateways.get(gateway_id):
             gateway.learn_limit(rows, until)
 
+    def has_grown(self, gateway_id: str, rows: int) -> None:
+        """The cloud took one more row, which makes so many: a lower limit is disproved."""
+        if gateway := self._gateways.get(gateway_id):
+            gateway.has_grown(rows)
+
     def limit(self, gateway_id: str, now: float) -> int | None:
         """How many rows the gateway's table may hold, as far as is known."""
         gateway = self._gateways.get(gateway_id)

@@ -136,6 +136,7 @@ class Outcomes:
             match pending.write:
                 case CreateRow(entry=entry):
                     self._table.created(entry.as_row(entry_id), now)
+                    self._views.pool.has_grown(self.gateway_id, len(self._table))
                 case ModifyRow(entry=entry):
                     self._table.modified(entry.as_row(entry_id), now)
                 case DeleteRow():

@@ -125,6 +125,16 @@ class TestModify:
         assert refusal(it, record) is None
 
 
+def test_a_row_that_is_taken_disproves_the_limit_that_a_refusal_showed(it, record):
+    """Else others are told for minutes that the table is full."""
+    answered(it, record, create(), ErrorKind.QUOTA)
+    assert it.views.pool.limit(GATEWAY, it.clock.monotonic()) == 0
+    it.clock.advance(REFUSED_RETRY_S[0])
+    it.writer.step()
+    assert it.views.table(GATEWAY).owned_by(record.uid)
+    assert it.views.pool.limit(GATEWAY, it.clock.monotonic()) != 0
+
+
 class TestDelete:
     """Of a row that is there."""
 
