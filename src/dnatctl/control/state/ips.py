@@ -48,6 +48,8 @@ class StatedIPs:
             self._since[ip] = (*held, (key, now))
 
     def _withdraw(self, ip: str, key: Key) -> None:
-        rest = tuple(each for each in self._since.pop(ip, ()) if each[0] != key)
-        if rest:
+        # `is_stated` takes no lock: at no moment is an IP absent that another pod states as well.
+        if rest := tuple(each for each in self._since.get(ip, ()) if each[0] != key):
             self._since[ip] = rest
+        else:
+            self._since.pop(ip, None)
