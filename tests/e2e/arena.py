@@ -3,7 +3,7 @@
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -191,12 +191,18 @@ class Arena:
     # Oracles
 
     def ready(self, namespace: str, name: str, *, within: float = 120) -> list[Object]:
-        """Wait until a pod's PodDNAT lists one usable entry for each port, and return those."""
+        """Wait until a pod's PodDNAT lists one usable entry for each port, and return those.
+
+        Others may have written into its status before: what is listed is what it claims.
+        """
 
         def entries() -> list[Object] | None:
             record = self.record(namespace, name)
-            listed = entries_of(record or {})
-            return listed if record and len(listed) == len(record["spec"]["portMapping"]) else None
+            if record is None:
+                return None
+            listed = entries_of(record)
+            claimed = record["spec"]["portMapping"]
+            return listed if _external(listed) == _external(claimed) else None
 
         listed: list[Object] = self.wait_until(entries, within)
         return listed
@@ -276,3 +282,7 @@ def exposing(ports: str, **more: str) -> Mapping[str, str]:
     prefix = "k8s.aliyun.com/pod-dnat"
     extra = {f"{prefix}-{key.replace('_', '-')}": value for key, value in more.items()}
     return {prefix: "", f"{prefix}-expose-port": ports} | extra
+
+
+def _external(ports: Iterable[Object]) -> list[str]:
+    return sorted(port["externalPort"] for port in ports)
