@@ -8,6 +8,7 @@ leads to that very pod is claimed again as it is, and noted in the ledger as the
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ from dnatctl.plan.exposure import Ask
 from dnatctl.plan.rows import OwnRow, own_rows
 from dnatctl.plan.values import Plan, Reclaim, Retire, Seen
 from dnatctl.pool import Allocation, Pool
+from dnatctl.table.view import Table
 
 
 def regain(seen: Seen, pool: Pool) -> Allocation | None:
@@ -25,7 +27,7 @@ def regain(seen: Seen, pool: Pool) -> Allocation | None:
     All ports of a pod share one external IP: that which most of them are had on.
     """
     places: dict[tuple[str, str], list[PortMapping]] = defaultdict(list)
-    for left in _left(seen):
+    for left in _left(seen, seen.tables):
         ports = _carried(left.row.entry)
         if ports and all(_is_to_be_had(seen, pool, left, port) for port in ports):
             places[left.gateway_id, left.row.entry.external_ip] += ports
@@ -53,26 +55,26 @@ def go_back(seen: Seen, record: PodDNAT, pool: Pool) -> Plan | None:
 
 
 def regained(seen: Seen, record: PodDNAT) -> tuple[str, ...]:
-    """The rows from before that the record claims by now."""
+    """The rows from before that the record claims by now, in the table that it is in."""
     spec = record.spec
+    table = {spec.gateway_id: seen.tables[spec.gateway_id]}
     return tuple(
         left.entry_id
-        for left in _left(seen)
-        if left.gateway_id == spec.gateway_id
-        and left.row.entry.external_ip == spec.external_ip
+        for left in _left(seen, table)
+        if left.row.entry.external_ip == spec.external_ip
         and (ports := _carried(left.row.entry))
         and set(ports) <= set(spec.ports)
     )
 
 
-def _left(seen: Seen) -> list[OwnRow]:
+def _left(seen: Seen, tables: Mapping[str, Table]) -> list[OwnRow]:
     """Rows that lead to the pod and were made for it, by a PodDNAT that there is no more.
 
     One that was seen to go is no loss: what it leaves behind is released.
     """
     return [
         OwnRow(gateway_id, row)
-        for gateway_id, table in seen.tables.items()
+        for gateway_id, table in tables.items()
         for row in (table.leading_to(seen.exposure.ip) if seen.exposure.ip else ())
         if row.owner not in seen.going
         and row.owner not in seen.names
