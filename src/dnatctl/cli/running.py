@@ -6,13 +6,9 @@ mistyped flag need not wait for.
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import resource
 import socket
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +16,7 @@ from pathlib import Path
 import structlog
 
 from dnatctl import __version__
+from dnatctl.cli import process
 from dnatctl.cli.ending import Ending
 from dnatctl.cli.options import (
     connect,
@@ -45,17 +42,6 @@ log = structlog.get_logger(__name__)
 WATCHES = 3
 SPARE_CONNECTIONS = 6
 
-DESCRIPTORS = 65_536
-"""Open files are as many as the system allows, up to this: the usual soft limit is 1,024."""
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-"""Of mallopt: how much free memory is kept, from which size on a piece is no part of a heap, and
-how many heaps there may be."""
-
-GC_THRESHOLDS = (50_000, 20, 100)
-"""Requests and answers make no cycles worth looking for; at the defaults of Python the collector
-takes a third of the CPU of parsing (measured)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Flags:
@@ -78,8 +64,7 @@ class Flags:
 
 def run_controller(flags: Flags) -> None:
     """Run the controller; ends the process."""
-    gc.set_threshold(*GC_THRESHOLDS)
-    _share_one_heap()
+    process.prepare()
     warnings: list[str] = []
     config = load_config(flags.config_file, warnings.append)
     ending, metrics = Ending(), Metrics()
@@ -92,8 +77,6 @@ def run_controller(flags: Flags) -> None:
         log.warning("configuration", warning=warning)
     ending.flush = logs.flush
     metrics.log_lines_dropped.read = lambda: logs.dropped
-    _leave_no_core()
-    _raise_descriptor_limit()
     connections = flags.concurrent_syncs + WATCHES + SPARE_CONNECTIONS
     client = _connect(flags.kubeconfig, metrics, connections)
     settings = Settings(
@@ -111,20 +94,6 @@ def run_controller(flags: Flags) -> None:
     )
     serve = partial(_serve, settings, client, metrics, ending, flags.config_file, levels)
     ending.at_once(_exit_status(serve))
-
-
-def _share_one_heap() -> None:
-    """Before there are threads: glibc gives them heaps of their own, up to 8 a core, and what one
-    has freed, as the pages of a list, no other can have. The interpreter lets one run at a time.
-    It keeps the room of a page from one to the next, or each costs thousands of page faults.
-
-    https://man7.org/linux/man-pages/man3/mallopt.3.html
-    """
-    with suppress(AttributeError, OSError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_ARENA_MAX, 1)
-        mallopt(M_MMAP_THRESHOLD, 16 << 20)
-        mallopt(M_TRIM_THRESHOLD, 8 << 20)
 
 
 def _exit_status(serve: Callable[[], str]) -> int:
@@ -195,16 +164,3 @@ def _connect(kubeconfig: Path | None, metrics: Metrics, connections: int) -> Kub
 
     client = connect(kubeconfig, connections, observe)
     return client
-
-
-def _leave_no_core() -> None:
-    """Keys are in this memory. A pipe gets all where the limit is 0; nothing gets any of 1."""
-    with suppress(OSError, ValueError):  # a limit that is lower already stays
-        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
-
-
-def _raise_descriptor_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

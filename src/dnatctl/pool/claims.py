@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from dnatctl.compact import Multimap
 from dnatctl.model import Endpoint
 from dnatctl.objects import PodDNATSpec
 
-_NONE: Final[frozenset[Endpoint]] = frozenset()
+NO_ENDPOINTS: Final[frozenset[Endpoint]] = frozenset()
 """No endpoints, as one object: an empty set takes as much as the claim that it is part of."""
 
 
@@ -28,7 +28,7 @@ class Claim:
     spec: PodDNATSpec
     rows: int
     namespace: str = ""
-    beyond: frozenset[Endpoint] = _NONE
+    beyond: frozenset[Endpoint] = NO_ENDPOINTS
     leaving: bool = False
 
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -105,8 +105,6 @@ class Claims:
 
     def put(self, claim: Claim) -> list[Freed]:
         """Record a claim in place of its PodDNAT's former one; returns what that freed."""
-        if not claim.beyond:
-            claim = replace(claim, beyond=_NONE)
         old = self._by_uid.get(claim.uid)
         self._by_uid[claim.uid] = claim
         self._rows[claim.spec.gateway_id] += claim.rows

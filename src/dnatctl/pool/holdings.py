@@ -14,7 +14,7 @@ from functools import partial
 from dnatctl.model import Endpoint, ForwardEntry, PortRange
 from dnatctl.objects import Key, PodDNATSpec
 from dnatctl.orders import Orders
-from dnatctl.pool.claims import Claim, Claims, Freed
+from dnatctl.pool.claims import NO_ENDPOINTS, Claim, Claims, Freed
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.handover import Resting
 from dnatctl.pool.packing import rows_of
@@ -133,11 +133,11 @@ class Holdings:
     ) -> frozenset[Endpoint]:
         """Endpoints of a claim that its namespace may not have."""
         if not self._claims.is_open:
-            return frozenset()
+            return NO_ENDPOINTS
         has = frozenset(old.endpoints() if old else ())
         new = [endpoint for endpoint in dict.fromkeys(spec.endpoints()) if endpoint not in has]
         is_proven = partial(self._is_proven, uid, spec.gateway_id)
-        return self.quotas.beyond(namespace, new, is_proven, now)
+        return self.quotas.beyond(namespace, new, is_proven, now) or NO_ENDPOINTS
 
     def _is_proven(self, uid: str, gateway_id: str, endpoint: Endpoint) -> bool:
         """Whether more than the word of whoever wrote the PodDNAT says that it has the endpoint."""
@@ -198,7 +198,7 @@ class Holdings:
     def beyond(self, uid: str) -> frozenset[Endpoint]:
         """Endpoints that the PodDNAT claims and does not have."""
         claim = self._claims.get(uid)
-        return claim.beyond if claim else frozenset()
+        return claim.beyond if claim else NO_ENDPOINTS
 
     def has_nothing(self, uid: str) -> bool:
         """Whether all that the PodDNAT claims is beyond the quota."""
