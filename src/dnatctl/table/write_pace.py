@@ -64,6 +64,7 @@ tells something; and one that was refused as long before."""
 
 _GRID = 40
 _EARLY = (0.0, 0.9, 0.5)
+_EARLY_IF_LATE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +153,15 @@ class Pacer:
         self.low = 0.0
         """The longest gap after which this write was refused."""
         self._writes = 0
-        self._exploring = False
+        self._late = False
+        self._early: float | None = None
+        """At which share of the gap the next write is tried, to see whether that is enough."""
 
     @property
     def gap(self) -> float:
         """The gap after which the next try is to be sent."""
-        if self._exploring:
-            return self._early_gap()
+        if self._early is not None:
+            return self.tries[0] * self._early
         if self._tried < len(self.tries):
             return self.tries[self._tried]
         return self._beyond()
@@ -173,11 +176,16 @@ class Pacer:
         """The gaps to try, in order; [0.0] while nothing is known."""
         return self._known.schedule
 
-    def refused(self, gap: float) -> None:
-        """A write sent after `gap` seconds was refused because the table was busy."""
+    def refused(self, gap: float, *, late: bool = False) -> None:
+        """A write sent after `gap` seconds was refused because the table was busy.
+
+        `late`: it could have been sent long before. Somebody else may have made the table busy
+        since, so what is learned from it is tried out with the next write.
+        """
         self.low = max(self.low, gap)
-        if self._exploring:
-            self._exploring = False
+        self._late |= late
+        if self._early is not None:
+            self._early = None
         else:
             self._tried += 1
         while self._tried < len(self.tries) and self.tries[self._tried] <= self.low:
@@ -185,26 +193,37 @@ class Pacer:
 
     def accepted(self, gap: float) -> None:
         """A write sent after `gap` seconds was accepted; the count starts anew."""
+        before = self.tries[-1]
         self._known.learn(min(self.low, gap), gap)
         self._writes += 1
-        self.low, self._tried = 0.0, 0
-        self._exploring = self._writes % EXPLORE_EVERY == 0 and self.tries[0] > 0
+        self._early = self._next_early(slower=self.tries[-1] > 2 * before)
+        self._begin_anew()
 
     def accepted_late(self) -> None:
         """A write was accepted that says nothing about the busy time: nobody tried earlier."""
-        self.low, self._tried = 0.0, 0
+        self._begin_anew()
 
-    def _early_gap(self) -> float:
-        turn = self._writes // EXPLORE_EVERY
-        return self.tries[0] * _EARLY[turn % len(_EARLY)]
+    def _begin_anew(self) -> None:
+        self.low, self._tried, self._late = 0.0, 0, False
+
+    def _next_early(self, *, slower: bool) -> float | None:
+        if self.tries[0] <= 0:
+            return None
+        turn, others = divmod(self._writes, EXPLORE_EVERY)
+        if others == 0:
+            return _EARLY[turn % len(_EARLY)]
+        return _EARLY_IF_LATE if self._late and slower else None
 
     def _beyond(self) -> float:
         """The gaps after the last planned one: small steps first, then doubling."""
         last = max(self.low, self.tries[-1])
-        if not self._known.price or last <= 0:
-            return max(min(self.low * 2, self.low + MAX_STEP_S), FIRST_GAP_S)
         over = self._tried - len(self.tries)
-        return last + min(self._known.price * 2.0 ** min(over, 20), MAX_STEP_S)
+        step, doublings = self._known.price, over
+        if not step:
+            # It grows by the tries alone: how long nothing was written before the first of them
+            # says nothing of how long the table is busy.
+            step, doublings = FIRST_GAP_S, max(over - 1, 0)
+        return last + min(step * 2.0 ** min(doublings, 20), MAX_STEP_S)
 
 
 def plan_gaps(belief: list[Busy], price: float = REFUSAL_PRICE) -> list[float]:
@@ -320,10 +339,8 @@ class TablePace:
 
     def accepted(self, kind: type[Write], sent: float, now: float) -> None:
         """A write sent at `sent` was accepted."""
-        # The answer to a refused try may have come after the time of the next one.
-        late = sent - max(self._settled, self._free_to_try)
-        allowed = max(self._pacer.gap * LATE + LATE_S, self._pacer.low)
-        if self._last.certain and late < allowed:
+        late = self._late_by(sent)
+        if self._last.certain and late < max(self._allowed, 2 * self._pacer.low):
             self._pacer.accepted(sent - self._last.answered)
         else:
             self._pacer.accepted_late()
@@ -334,9 +351,19 @@ class TablePace:
 
     def refused(self, sent: float, now: float) -> None:
         """A write sent at `sent` was refused, at `now`, because the table was busy."""
-        self._pacer.refused(sent - self._last.answered)
+        late = self._late_by(sent) > self._allowed
+        self._pacer.refused(sent - self._last.answered, late=late)
         self._free_to_try = now
         self._turned_away += 1
+
+    def _late_by(self, sent: float) -> float:
+        """How much earlier it could have been sent: the answer to a refused try may have come after
+        the time of the next one."""
+        return sent - max(self._settled, self._free_to_try)
+
+    @property
+    def _allowed(self) -> float:
+        return self._pacer.gap * LATE + LATE_S
 
     def lost(self, kind: type[Write], now: float) -> None:
         """A write was not answered: it may have taken effect, and then the table is busy."""

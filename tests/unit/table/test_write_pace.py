@@ -9,7 +9,16 @@ from itertools import pairwise
 
 import pytest
 
-from dnatctl.table.write_pace import EXPLORE_EVERY, FIRST_GAP_S, MAX_STEP_S, Busy, Pacer, plan_gaps
+from dnatctl.table.write_pace import (
+    EXPLORE_EVERY,
+    FIRST_GAP_S,
+    MAX_STEP_S,
+    Busy,
+    Pacer,
+    TablePace,
+    plan_gaps,
+)
+from dnatctl.table.writes import DeleteRow
 
 ROUND_TRIP = 0.03
 BusyFor = Callable[[], float]
@@ -161,6 +170,37 @@ class TestChange:
         writer.pacer.refused(0.1)
         writer.pacer.accepted_late()
         assert (writer.pacer.gap, writer.pacer.typical) == before
+
+
+@pytest.mark.parametrize("idle", [0.5, 2.0, 3600.0])
+@pytest.mark.parametrize("held_up", [0.0, 0.3])
+class TestARefusalAfterIdleness:
+    """The table has long been free of the last write; somebody else keeps it busy for a moment."""
+
+    def test_is_tried_again_soon(self, idle, held_up):
+        pace, now = TablePace(0.0), 100.0
+        pace.accepted(DeleteRow, now, now)
+        now = _refused_until_free(pace, now + idle, held_up)
+        assert now <= 100.0 + idle + 2 * held_up + 0.1
+
+    def test_is_not_taken_for_the_busy_time(self, idle, held_up):
+        pace, now = TablePace(0.0), 100.0
+        pace.accepted(DeleteRow, now, now)
+        now = _refused_until_free(pace, now + idle, held_up)
+        for _ in range(8):
+            now = pace.next
+            pace.accepted(DeleteRow, now, now)
+        assert pace.next - now <= 0.1
+
+
+def _refused_until_free(pace: TablePace, now: float, held_up: float) -> float:
+    """A write is refused for so long, and once at least, and then accepted; returns when."""
+    free = now + max(held_up, 0.001)
+    while now < free:
+        pace.refused(now, now)
+        now = pace.next
+    pace.accepted(DeleteRow, now, now)
+    return now
 
 
 class TestTheFirstWrites:

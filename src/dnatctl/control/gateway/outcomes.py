@@ -16,6 +16,7 @@ from dnatctl.control.gateway.mends import hindrance, is_passing, told
 from dnatctl.control.state.views import Views
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.table.backlog import Backlog, Recourse
+from dnatctl.table.silence import Silence
 from dnatctl.table.write_pace import TablePace
 from dnatctl.table.writes import (
     CreateRow,
@@ -74,6 +75,7 @@ class Outcomes:
         self._listener = listener
         self._next_door = next_door
         self._blame = Blame(gateway_id, views, listener)
+        self._silence = Silence()
         self._table = views.table(gateway_id)
         self.trouble = ""
         """What the cloud answered last, where that says nothing of the write and is no passing
@@ -111,8 +113,31 @@ class Outcomes:
         """There is no answer, or none that this program could make sense of."""
         now = self._clock.monotonic()
         self._pace.lost(type(pending.write), now)
-        self._end(self._backlog.lost, pending, now)
+        with self._lock:
+            before = self._silence.lasts
+            self._silence.unanswered(now)
+            if before:  # no fault of this one: it is as due as before, once the cloud is back
+                pending.lost_at = now
+                self._backlog.busy(pending)
+            else:
+                self._backlog.lost(pending, now)
+        if self._silence.lasts and not before:
+            log.warning("the cloud does not answer; one write is tried now and then, for all")
         self._next_door.read_soon()
+
+    def heard(self) -> bool:
+        """The cloud has answered, whatever it was asked; whether that is news."""
+        with self._lock:
+            news = self._silence.lasts
+            self._silence.heard()
+        if news:
+            log.info("the cloud answers again", gateway=self.gateway_id)
+        return news
+
+    @property
+    def quiet_until(self) -> float:
+        """Not before is anything to be sent, as the cloud does not answer (monotonic clock)."""
+        return self._silence.until
 
     def _end(self, outcome: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Tell the backlog how a try ended."""
@@ -129,6 +154,7 @@ class Outcomes:
 
     def accepted(self, pending: PendingWrite, entry_id: str, sent: float) -> None:
         """It was carried out; it was sent at `sent`, and its row has that ID."""
+        self.heard()
         log.debug("write accepted", write=in_words(pending.write), forward_entry_id=entry_id)
         now = self._clock.monotonic()
         with self._views.lock:
@@ -165,6 +191,8 @@ class Outcomes:
             request_id=error.request_id,
             write=in_words(pending.write),
         )
+        if error.kind is not ErrorKind.UNKNOWN:
+            self.heard()
         self.trouble = error.text if error.kind in _TROUBLES else ""
         if error.kind is ErrorKind.DENIED and not isinstance(pending.write, ModifyRow):
             self.denied[type(pending.write)] = hindrance(error)

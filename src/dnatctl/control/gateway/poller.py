@@ -66,6 +66,10 @@ class Writer(Protocol):
         """A reading has shown rows otherwise than was known."""
         ...
 
+    def heard(self) -> None:
+        """The table could not be read, and can be again."""
+        ...
+
     def room_made(self, rows: int) -> None:
         """So many rows are gone."""
         ...
@@ -194,6 +198,8 @@ class TablePoller:
         except Exception as error:
             log.exception("poller failed", gateway=self.gateway_id)
             return self._failed(str(error))
+        if self._times.failures:
+            self._writer.heard()
         self._times.failures = 0
         self.missing = False
         self._unreadable("")

@@ -154,6 +154,11 @@ class TableWriter:
         with self._lock:
             self._backlog.read(changes)
 
+    def heard(self) -> None:
+        """The cloud, which did not answer, does so again."""
+        if self._outcomes.heard():
+            self._loop.wake()
+
     def room_made(self, rows: int) -> None:
         """So many rows are gone from the table: what was refused for quota may be tried again."""
         with self._lock:
@@ -209,7 +214,7 @@ class TableWriter:
         due = self._backlog.next_due()
         if due is None:
             return IDLE_S
-        return max(due, self._pace.next) - now
+        return max(due, self._pace.next, self._outcomes.quiet_until) - now
 
     def _write(self, pending: PendingWrite) -> None:
         if pending.lost_at is not None and self._outcomes.resolve(pending):
