@@ -5,17 +5,18 @@ one was shown to fail with `delete` of pods granted too ("granted but not used",
 `patch` of ConfigMaps (entries could not be adopted), and without `get` of PodDNATs.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.arena import Arena, exposing, pods_path
+from dnatctl.kube import ledger, orders
+from tests.e2e.arena import CONFIG_MAPS, Arena, exposing, pods_path
 from tests.e2e.audit import AuditEvent
 from tests.e2e.conftest import MANIFESTS
 from tests.e2e.eventually import eventually
-from tests.e2e.kubeapi import Object
+from tests.e2e.kubeapi import ApiError, KubeApi, Object
 from tests.e2e.kubelet import Kubelet
 from tests.e2e.meddler import meddling
 from tests.e2e.older import exposed_before
@@ -144,6 +145,36 @@ def _published(arena: Arena, namespace: str) -> str | None:
     annotations = arena.api.get(f"{pods_path(namespace)}/web")["metadata"]["annotations"]
     published: str | None = annotations.get("k8s.aliyun.com/pod-dnat-endpoints")
     return published
+
+
+def test_of_config_maps_it_may_change_its_own_alone(arena: Arena) -> None:
+    """Beside it may lie those of others: in kube-system CoreDNS's and kube-proxy's."""
+    theirs = {"metadata": {"name": "coredns"}, "data": {"Corefile": ". {}"}}
+    arena.api.create(CONFIG_MAPS, theirs)
+    with closing(arena.control_plane.api_as("dnatctl")) as api:
+        assert _is_forbidden(lambda: api.get(f"{CONFIG_MAPS}/coredns"))
+        assert _is_forbidden(lambda: _patched(api, "coredns"))
+        assert _is_forbidden(lambda: api.delete(f"{CONFIG_MAPS}/coredns"))
+        assert _is_forbidden(lambda: api.get(CONFIG_MAPS))
+        assert api.find(f"{CONFIG_MAPS}/{orders.NAME}") is None
+        assert _is_forbidden(lambda: _patched(api, orders.NAME))
+        for name in ledger.NAMES:
+            assert api.find(f"{CONFIG_MAPS}/{name}") is None
+            api.create(CONFIG_MAPS, {"metadata": {"name": name}})
+            assert _patched(api, name)["data"] == {"a": "b"}
+    assert arena.api.get(f"{CONFIG_MAPS}/coredns")["data"] == theirs["data"]
+
+
+def _patched(api: KubeApi, name: str) -> Object:
+    return api.patch(f"{CONFIG_MAPS}/{name}", {"data": {"a": "b"}})
+
+
+def _is_forbidden(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except ApiError as error:
+        return error.status == 403
+    return False
 
 
 @contextmanager

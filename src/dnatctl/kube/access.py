@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
 from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
-from dnatctl.kube import answers, definition, discovery, paths
+from dnatctl.kube import answers, definition, discovery, ledger, orders, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import GROUP
@@ -55,6 +56,7 @@ _NO_CLAIMS: Final = "no pod is exposed"
 _NO_EVENTS: Final = "what is wrong is told in conditions only"
 _NO_LEASE: Final = "no replica comes to lead: nothing is done"
 _NO_LEDGER: Final = "what it may not forget cannot be noted: entries of others are not adopted"
+_NO_ORDERS: Final = "orders such as drain and pause are not heeded"
 _BASIC: Final = (
     *(Leave(verb, "", "pods", _NO_PODS) for verb in ("get", "list", "watch")),
     *(Leave(verb, "", "nodes", _NO_NODES) for verb in ("list", "watch")),
@@ -79,7 +81,10 @@ _OWN: Final = (
         Leave(verb, "coordination.k8s.io", "leases", _NO_LEASE, "dnatctl")
         for verb in ("get", "update")
     ),
-    *(Leave(verb, "", "configmaps", _NO_LEDGER) for verb in ("get", "create", "patch")),
+    Leave("create", "", "configmaps", _NO_LEDGER),
+    *(Leave("get", "", "configmaps", _NO_LEDGER, name) for name in ledger.NAMES),
+    *(Leave("patch", "", "configmaps", _NO_LEDGER, name) for name in ledger.NAMES),
+    Leave("get", "", "configmaps", _NO_ORDERS, orders.NAME),
 )
 """In the controller's own namespace."""
 
@@ -132,8 +137,16 @@ def needed(
             yield leave, may
         else:
             yield from ((one, _may(client, one)) for one in map(leave.within, inside))
-    for leave in _OWN:
-        yield leave.within(namespace), _may(client, leave.within(namespace))
+    own = ((leave, _may(client, leave)) for leave in (each.within(namespace) for each in _OWN))
+    yield from _told_as_one(own)
+
+
+def _told_as_one(asked: Iterable[tuple[Leave, bool]]) -> Iterator[tuple[Leave, bool]]:
+    """Leave for many objects of a kind that was given, or was not, for all that stand in a row."""
+    for (_, may), row in groupby(asked, key=lambda each: (each[0]._replace(name=""), each[1])):
+        first, *others = (leave for leave, _ in row)
+        more = f" and {len(others)} more" if others else ""
+        yield first._replace(name=first.name + more), may
 
 
 def unserved(client: KubeClient, kinds: Iterable[str]) -> list[str]:

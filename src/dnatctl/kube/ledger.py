@@ -1,15 +1,20 @@
-"""The ledger of adopted rows: ConfigMaps in the controller's own namespace, one a gateway.
+"""The ledger: ConfigMaps in the controller's own namespace, under names that RBAC can list.
 
 An adopted row has no mark, and a PodDNAT may be written by others, so that a row is ours is noted
-where only the controller writes. Each key is the ID of a forward entry, its value the UID of the
-PodDNAT that it was adopted for. Others hold parked claims, and facts about the installation.
+where only the controller writes: each key is the ID of a forward entry, its value the gateway and
+the UID of the PodDNAT that it was adopted for, with a slash between. Others hold parked claims, and
+facts about the installation.
+
+A ConfigMap takes 1 MiB of values: a server took 17,000 adopted rows in one, and no more. As
+etcd's own limit is 1.5 MiB with keys, and what the server notes about each, reckon with 10,000.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import Final
 
 import msgspec
 
@@ -17,11 +22,13 @@ from dnatctl.kube import answers, paths
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 
-PREFIX = "dnatctl-adopted-"
-FACTS = "dnatctl-ledger"
-PARKED = "dnatctl-parked-"
-SHARDS = "0123456789abcdef"
-"""Parked claims are spread over so many ConfigMaps: one takes 1 MiB."""
+FACTS: Final = "dnatctl-ledger"
+ADOPTED: Final = tuple(f"dnatctl-adopted-{each}" for each in "0123456789abcdefghijklmnopqrstuv")
+"""Which of them is a gateway's, its ID says: 200 gateways of 500 rows each fit."""
+PARKED: Final = tuple(f"dnatctl-parked-{each}" for each in "0123456789abcdef")
+"""Which of them is a claim's, the UID of its PodDNAT says."""
+NAMES: Final = (FACTS, *ADOPTED, *PARKED)
+"""All that is ever read or written."""
 
 
 class Ledger:
@@ -33,15 +40,18 @@ class Ledger:
 
     def load(self, gateway_id: str) -> dict[str, str]:
         """What is noted for that gateway: UIDs by entry ID."""
-        return self._read(_adopted(gateway_id))
+        noted = self._read(_of(ADOPTED, gateway_id))
+        split = ((entry_id, text.rpartition("/")) for entry_id, text in noted.items())
+        return {entry_id: uid for entry_id, (whose, _, uid) in split if whose == gateway_id}
 
     def note(self, gateway_id: str, adopted: Mapping[str, str]) -> None:
         """Note that these rows belong to these PodDNATs; durable when this returns."""
-        self._write(_adopted(gateway_id), dict(adopted))
+        noted = {entry_id: f"{gateway_id}/{uid}" for entry_id, uid in adopted.items()}
+        self._write(_of(ADOPTED, gateway_id), noted)
 
     def strike(self, gateway_id: str, entry_ids: Iterable[str]) -> None:
         """Take rows that are gone out of the ledger."""
-        self._write(_adopted(gateway_id), dict.fromkeys(entry_ids))
+        self._write(_of(ADOPTED, gateway_id), dict.fromkeys(entry_ids))
 
     def facts(self) -> dict[str, str]:
         """What is noted of the installation as a whole."""
@@ -54,17 +64,17 @@ class Ledger:
     def parked(self) -> dict[str, str]:
         """Endpoints of parked claims, by the UID of their PodDNAT."""
         found: dict[str, str] = {}
-        for shard in SHARDS:
-            found |= self._read(PARKED + shard)
+        for name in PARKED:
+            found |= self._read(name)
         return found
 
     def note_parked(self, parked: Mapping[str, str | None]) -> None:
         """Note the endpoints of these PodDNATs (by UID), or with None take them out."""
         shards: dict[str, dict[str, str | None]] = defaultdict(dict)
         for uid, endpoints in parked.items():
-            shards[sha256(uid.encode()).hexdigest()[0]][uid] = endpoints
-        for shard, data in shards.items():
-            self._write(PARKED + shard, data)
+            shards[_of(PARKED, uid)][uid] = endpoints
+        for name, data in shards.items():
+            self._write(name, data)
 
     def _read(self, name: str) -> dict[str, str]:
         try:
@@ -116,5 +126,6 @@ class _ConfigMap(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_ConfigMap)
 
 
-def _adopted(gateway_id: str) -> str:
-    return PREFIX + gateway_id.lower()
+def _of(names: Sequence[str], identity: str) -> str:
+    """The same at every start and in every version: what is noted is looked for there."""
+    return names[sha256(identity.encode()).digest()[0] % len(names)]

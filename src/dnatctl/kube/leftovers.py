@@ -8,10 +8,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from dnatctl.kube import answers, definition, orders, paths
+from dnatctl.kube import answers, definition, ledger, orders, paths
 from dnatctl.kube.client import LARGEST_PAGE, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.ledger import FACTS, PARKED, PREFIX
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served
 from dnatctl.kube.source import Metadata, Model
 from dnatctl.objects import ENDPOINTS, FINALIZER, POD_READY, Key, PodDNAT, PodDNATStatus
@@ -154,11 +153,7 @@ class Leftovers:
     def ledger(self) -> list[str]:
         """The ConfigMaps of the ledger, and the one with what people have ordered."""
         names = [m.metadata.name for m in self._list(self._own("v1", "configmaps"))]
-        return [
-            name
-            for name in names
-            if name in (FACTS, orders.NAME) or name.startswith((PREFIX, PARKED))
-        ]
+        return [name for name in names if name in ledger.NAMES or name == orders.NAME]
 
     def strike(self, name: str) -> None:
         """Delete a ConfigMap of the ledger."""

@@ -66,7 +66,7 @@ SAMPLE = {
     ("life", Point("DeleteForwardEntry default-web:80/tcp", 1, Mode.AFTER)),
     ("new ip", Point("ModifyForwardEntry default-web:80/tcp", 1, Mode.BEFORE)),
     ("recreated", Point("patch poddnats.alibabacloud.com/status web", 2, Mode.AFTER)),
-    ("adopted", Point("create configmaps dnatctl-adopted-ngw-bp1emulated0001", 1, Mode.AFTER)),
+    ("adopted", Point("create configmaps dnatctl-adopted-k", 1, Mode.AFTER)),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import yaml
 
+from dnatctl.kube import ledger
 from dnatctl.kube.access import needed, unserved
 from dnatctl.kube.errors import Failure, KubeError
 
@@ -34,7 +35,8 @@ class Server:
         if method == "POST":
             asked = body["spec"]["resourceAttributes"]
             resource = "/".join(filter(None, (asked["resource"], asked["subresource"])))
-            allowed = f"{asked['verb']} {asked['group']} {resource}" not in self.denied
+            wish = f"{asked['verb']} {asked['group']} {resource}"
+            allowed = not {wish, f"{wish} {asked['name']}"} & set(self.denied)
             allowed = allowed or asked.get("namespace") in self.but_in
             return orjson.dumps({"status": {"allowed": allowed}})
         if path == "/apis":
@@ -130,10 +132,23 @@ def test_leave_to_write_annotations_is_asked_for_where_they_are_to_be_written() 
 
 
 def test_what_is_granted_in_the_controllers_namespace_is_asked_for_there() -> None:
-    server = Server("update coordination.k8s.io leases", "patch  configmaps")
+    server = Server("update coordination.k8s.io leases", "create  configmaps")
     assert lacking(server) == [
         "update leases.coordination.k8s.io dnatctl in ops",
-        "patch configmaps in ops",
+        "create configmaps in ops",
+    ]
+
+
+def test_leave_for_many_objects_is_asked_for_by_name_and_told_as_one() -> None:
+    others = len(ledger.NAMES) - 1
+    assert lacking(Server("patch  configmaps")) == [
+        f"patch configmaps {ledger.FACTS} and {others} more in ops"
+    ]
+    assert lacking(Server("patch  configmaps dnatctl-parked-7")) == [
+        "patch configmaps dnatctl-parked-7 in ops"
+    ]
+    assert lacking(Server("get  configmaps dnatctl-orders")) == [
+        "get configmaps dnatctl-orders in ops"
     ]
 
 
@@ -143,10 +158,11 @@ def _granted() -> Iterator[str]:
         for each in yaml.safe_load_all(text.read_text()):
             if each["kind"] in ("ClusterRole", "Role") and each["metadata"]["name"] in CONTROLLERS:
                 for rule in each["rules"]:
-                    for group, resource, verb in product(
-                        rule["apiGroups"], rule["resources"], rule["verbs"]
+                    names = rule.get("resourceNames", [""])
+                    for group, resource, verb, name in product(
+                        rule["apiGroups"], rule["resources"], rule["verbs"], names
                     ):
-                        yield f"{verb} {group} {resource}"
+                        yield f"{verb} {group} {resource} {name}".rstrip()
 
 
 def test_all_that_the_manifests_grant_is_asked_for() -> None:

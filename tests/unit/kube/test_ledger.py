@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.ledger import ADOPTED, NAMES, PARKED, Ledger
 
 
 class Server:
@@ -18,6 +19,8 @@ class Server:
 
     def request(self, verb: str, path: str, body: Any = None, content_type: str = "") -> bytes:
         name = path.rsplit("/", 1)[-1]
+        if verb == "GET" and name in self.maps:
+            return orjson.dumps({"data": self.maps[name]})
         if verb == "POST":
             self.maps[body["metadata"]["name"]] = dict(body["data"])
         elif name not in self.maps:
@@ -38,15 +41,52 @@ def ledger(server: Any) -> Ledger:
     return Ledger(server, "dnatctl-system")
 
 
+NGW_1 = "dnatctl-adopted-l"
+"""Where the rows of ngw-1 are noted."""
+
+
 def test_what_is_noted_makes_its_configmap(ledger, server):
     ledger.note("ngw-1", {"fwd-1": "uid-1"})
-    assert server.maps == {"dnatctl-adopted-ngw-1": {"fwd-1": "uid-1"}}
+    assert server.maps == {NGW_1: {"fwd-1": "ngw-1/uid-1"}}
+    assert ledger.load("ngw-1") == {"fwd-1": "uid-1"}
+
+
+def test_of_all_that_lies_in_one_configmap_each_gateway_has_its_own(ledger, server):
+    gateways = [f"ngw-{number}" for number in range(200)]
+    for gateway in gateways:
+        ledger.note(gateway, {f"fwd-{gateway}": f"uid-{gateway}"})
+    assert set(server.maps) <= set(ADOPTED)
+    assert all(ledger.load(each) == {f"fwd-{each}": f"uid-{each}"} for each in gateways)
+    ledger.strike("ngw-1", ["fwd-ngw-1"])
+    assert [each for each in gateways if not ledger.load(each)] == ["ngw-1"]
+
+
+def test_two_hundred_gateways_of_five_hundred_rows_have_room(ledger, server):
+    """In one request to etcd, 1.5 MiB: each key stands in it twice, as the server notes who wrote
+    it, with some 20 bytes about it."""
+    for number in range(200):
+        gateway = f"ngw-bp1{number:017d}"
+        rows = {f"fwd-bp1{number:06d}{row:011d}": f"{row:036d}" for row in range(500)}
+        ledger.note(gateway, rows)
+    largest = max(
+        sum(2 * len(key) + len(value) + 20 for key, value in noted.items())
+        for noted in server.maps.values()
+    )
+    assert largest < 1.5 * 1024 * 1024
+
+
+def test_nothing_lies_elsewhere_than_its_role_says(ledger, server):
+    ledger.note("ngw-1", {"fwd-1": "uid-1"})
+    ledger.note_facts({"held": "yes"})
+    ledger.note_parked({f"uid-{number}": "" for number in range(200)})
+    assert set(server.maps) <= set(NAMES)
+    assert len(server.maps) == 1 + 1 + len(PARKED)
 
 
 def test_what_is_struck_leaves_it(ledger, server):
     ledger.note("ngw-1", {"fwd-1": "uid-1", "fwd-2": "uid-2"})
     ledger.strike("ngw-1", ["fwd-1"])
-    assert server.maps == {"dnatctl-adopted-ngw-1": {"fwd-2": "uid-2"}}
+    assert server.maps == {NGW_1: {"fwd-2": "ngw-1/uid-2"}}
 
 
 @pytest.mark.parametrize(
@@ -70,10 +110,10 @@ def test_two_who_make_it_at_once_are_both_heard(ledger, server):
     def raced(verb: str, path: str, **more: Any) -> bytes:
         if verb == "POST":
             server.request = ask
-            server.maps["dnatctl-adopted-ngw-1"] = {"fwd-2": "uid-2"}
+            server.maps[NGW_1] = {"fwd-2": "ngw-1/uid-2"}
             raise KubeError(Failure.ALREADY_EXISTS, "there is one")
         return ask(verb, path, **more)
 
     server.request = raced
     ledger.note("ngw-1", {"fwd-1": "uid-1"})
-    assert server.maps == {"dnatctl-adopted-ngw-1": {"fwd-1": "uid-1", "fwd-2": "uid-2"}}
+    assert ledger.load("ngw-1") == {"fwd-1": "uid-1", "fwd-2": "uid-2"}

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from dnatctl.config import ConfigErrors, parse
+from dnatctl.kube import ledger, orders
 from tests.unit.manifests.built import MANIFESTS, Object, build, in_kube_system, the, with_component
 
 NAMESPACE = "dnatctl-system"
@@ -164,9 +165,9 @@ def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
         "create coordination.k8s.io/leases",
         "get coordination.k8s.io/leases dnatctl",
         "update coordination.k8s.io/leases dnatctl",
-        "get /configmaps",
         "create /configmaps",
-        "patch /configmaps",
+        *(f"{verb} /configmaps {name}" for verb in ("get", "patch") for name in ledger.NAMES),
+        f"get /configmaps {orders.NAME}",
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dnatctl.kube import ledger
 from tests.unit.manifests.built import Object
 from tests.unit.manifests.policies import complaints, part
 
@@ -117,10 +118,13 @@ def test_others_are_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [
-        ("dnatctl-ledger", True),
-        ("dnatctl-orders", True),
-        ("dnatctl-adopted-ngw-1", True),
-        ("dnatctl-parked-7", True),
+        *((name, True) for name in ledger.NAMES),
+        ("dnatctl-adopted-w", False),
+        ("dnatctl-adopted-", False),
+        ("dnatctl-adopted-0.more", False),
+        ("a.dnatctl-ledger", False),
+        ("dnatctl-parked-10", False),
+        ("dnatctl-orders", False),
         ("dnatctl-config", False),
         ("dnatctl-config-5k2h", False),
         ("kube-root-ca.crt", False),

@@ -21,7 +21,7 @@ from dnatctl.kube import answers, paths
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
-from dnatctl.kube.ledger import FACTS, PREFIX, Ledger
+from dnatctl.kube.ledger import FACTS, Ledger
 from dnatctl.objects import Key
 from dnatctl.observe.metrics import CONTROLLER
 from dnatctl.table.marks import tag_of
@@ -110,7 +110,8 @@ class Identity:
         if uid and noted and uid != noted:
             return (
                 f"the ledger in this namespace was made by another cluster (kube-system {noted}, "
-                f"here {uid}): delete the ConfigMaps {FACTS} and {PREFIX}*, which were copied"
+                f"here {uid}): delete the ConfigMaps {FACTS} and dnatctl-adopted-*, which were"
+                " copied"
             )
         self._facts[CLUSTER] = uid or noted
         self.known = bool(self._facts[CLUSTER])
