@@ -40,8 +40,8 @@ CONFIGURED = ("clusterID", "regionID", "vpcID")
 IN_POOL = ("natgwId", "zoneId")
 
 LISTED = ".Values.listedNamespaces.enabled"
-TOLD = f"and .Values.podCondition.enabled (not {LISTED})"
 KRUISE = ".Values.openkruise.enabled"
+TOLD = f"or {KRUISE} .Values.podCondition.enabled (default dict .Values.publish).condition"
 PUBLISHES = f"or {KRUISE} (default dict .Values.publish).annotation"
 POLICIES = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 SERVED = f'(.Capabilities.APIVersions.Has "{POLICIES}")'
@@ -70,7 +70,10 @@ DEPLOYMENT: dict[str, tuple[str, str]] = {
     ),
     "rrsa": ("object", "The RAM role of the service account, by a token of the pod's own."),
     "addonToken": ("object", "`enabled`: the token ACK keeps for its components, in kube-system."),
-    "podCondition": ("object", "`enabled`: leave to set the condition on pods (pods/status)."),
+    "podCondition": (
+        "object",
+        "`enabled`: the condition on pods that readiness gates look at, and leave to set it.",
+    ),
     "listedNamespaces": (
         "object",
         "`enabled`: it may write in the namespaces that `namespaces.allow` names only.",
@@ -90,7 +93,7 @@ DEPLOYMENT: dict[str, tuple[str, str]] = {
     "networkPolicy": ("object", "`enabled`: only the ports for metrics and probes are reached."),
     "openkruise": (
         "object",
-        "`enabled`: rights to OpenKruise's StatefulSets, and the annotation its webhook waits for.",
+        "`enabled`: rights to OpenKruise's workloads, what its webhook waits for, `podCondition`.",
     ),
     "monitoring": (
         "object",
@@ -105,7 +108,7 @@ def files() -> dict[Path, str]:
     return {
         CHART / "crds" / "poddnats.yaml": _definition(),
         CHART / "templates" / "rbac.yaml": _rbac(),
-        CHART / "templates" / "pod-condition.yaml": _wrapped("pod-condition/rbac.yaml", TOLD),
+        CHART / "templates" / "pod-condition.yaml": _told(),
         CHART / "templates" / "openkruise.yaml": _wrapped(
             "components/openkruise/rbac.yaml", KRUISE
         ),
@@ -173,30 +176,43 @@ def _bound() -> str:
     return f"# {NOTE}\n{{{{- if {LISTED} }}}}\n{rbac}{BOUND}{{{{- end }}}}\n"
 
 
+def _told() -> str:
+    """Where namespaces are listed, the role is bound in each of them instead."""
+    role, binding = _here((MANIFESTS / "pod-condition/rbac.yaml").read_text("utf-8")).split("---\n")
+    everywhere = f"{{{{- if not {LISTED} }}}}\n---\n{binding}{{{{- end }}}}\n"
+    return f"# {NOTE}\n{{{{- if {TOLD} }}}}\n{role}{everywhere}{{{{- end }}}}\n"
+
+
 BOUND = """\
 {{- $allowed := (.Values.namespaces).allow }}
 {{- if or (not $allowed) (contains "*" (join "," $allowed)) (.Values.namespaces).selector }}
 {{- fail "listedNamespaces.enabled: namespaces.allow must name them, without * and selector" }}
 {{- end }}
-{{- range $allowed }}
+{{- $roles := dict "dnatctl" "dnatctl-in-namespace" }}
+{{- if TOLD }}
+{{- $_ := set $roles "dnatctl-pod-condition" "dnatctl-pod-condition" }}
+{{- end }}
+{{- range $namespace := $allowed }}
+{{- range $name, $role := $roles }}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
-  name: dnatctl
-  namespace: {{ . }}
+  name: {{ $name }}
+  namespace: {{ $namespace }}
   labels:
     app.kubernetes.io/name: dnatctl
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: ClusterRole
-  name: dnatctl-in-namespace
+  name: {{ $role }}
 subjects:
   - kind: ServiceAccount
     name: dnatctl
     namespace: {{ $.Release.Namespace }}
 {{- end }}
-"""
+{{- end }}
+""".replace("TOLD", TOLD)
 
 
 def _wrapped(path: str, condition: str) -> str:

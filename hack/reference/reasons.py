@@ -6,13 +6,14 @@ from dnatctl.plan.reasons import REASONS
 from reference.markdown import code, page, table
 
 INTRODUCTION = """\
-A pod's condition is `k8s.aliyun.com/pod-dnat-ready`, that of a PodDNAT is `Ready`; both carry one
-of these reasons and a text that names values, cause and what to do. What is wrong is also a Warning
-event, said again every half hour while it lasts. To read them:
+The condition of a PodDNAT is `Ready`; that of a pod, where `publish.condition` is on, is
+`k8s.aliyun.com/pod-dnat-ready`. Both carry one of these reasons and a text that names values, cause
+and what to do. What is wrong is a Warning event of the pod in any case, said again every half hour
+while it lasts. To read them:
 
 ```console
-kubectl get pod POD -o jsonpath='{.status.conditions[?(@.type=="k8s.aliyun.com/pod-dnat-ready")]}'
 kubectl get poddnat POD -o wide
+kubectl get pod POD -o jsonpath='{.status.conditions[?(@.type=="k8s.aliyun.com/pod-dnat-ready")]}'
 kubectl describe pod POD
 kubectl dnat explain POD
 ```"""

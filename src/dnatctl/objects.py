@@ -84,9 +84,10 @@ class Pod(Struct, frozen=True, gc=False):
     terminated, or none ever ran and the pod is being deleted, or the phase is final. `virtual`: the
     sign that it runs on ECI / virtual-kubelet, empty if it does not. `near`: a sentence for each
     annotation or label on it that is nearly one of ours. `counted`: OpenKruiseGame counts its
-    entries. `ips` holds all addresses, the primary one first. `condition` is the POD_READY
-    condition on it, if any. `alive`: its latest sign of life, RFC 3339 in UTC: it was created,
-    taken up by its kubelet, or one of its running containers was started.
+    entries. `gated`: it is ready only when its POD_READY condition says so. `ips` holds all
+    addresses, the primary one first. `condition` is the POD_READY condition on it, if any. `alive`:
+    its latest sign of life, RFC 3339 in UTC: it was created, taken up by its kubelet, or one of its
+    running containers was started.
     """
 
     key: Key
@@ -101,6 +102,7 @@ class Pod(Struct, frozen=True, gc=False):
     virtual: str = ""
     near: tuple[str, ...] = ()
     counted: bool = False
+    gated: bool = False
     node: str = ""
     owner: Owner | None = None
     condition: Condition | None = None

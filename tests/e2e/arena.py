@@ -154,6 +154,7 @@ class Arena:
             "endpoints": {"vpc": endpoint, "ecs": endpoint},
             "quarantine": "1s",
             "resync": "3s",
+            "publish": {"condition": True} | changes.pop("publish", {}),
         } | changes
 
     # What there is

@@ -16,6 +16,9 @@ from tests.e2e.kubelet import Kubelet
 MANIFESTS = Path(__file__).parents[2] / "manifests" / "overlays" / "older"
 """What is installed: the overlay for servers of this version."""
 
+POD_CONDITION = MANIFESTS.parents[1] / "pod-condition"
+"""Beside it: leave to set the condition on pods, which many tests look at."""
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build missing programs before the first test, whose time limit is too short for it."""
@@ -68,6 +71,7 @@ def kubelet(control_plane: ControlPlane, namespace: str) -> Iterator[Kubelet]:
 def installed(control_plane: ControlPlane) -> ControlPlane:
     """The control plane with dnatctl's manifests applied."""
     control_plane.install(MANIFESTS)
+    control_plane.kubectl_as("admin").apply(POD_CONDITION)
     return control_plane
 
 

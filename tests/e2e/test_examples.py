@@ -13,7 +13,13 @@ from tests.e2e.kubectl import Kubectl
 from tests.e2e.kubelet import Kubelet
 
 EXAMPLES = Path(__file__).parents[2] / "manifests" / "examples"
-EXPOSED = ("udp-game-server", "fixed-statefulset", "p2p-node", "knows-its-address")
+EXPOSED = (
+    "udp-game-server",
+    "fixed-statefulset",
+    "p2p-node",
+    "knows-its-address",
+    "waits-for-its-address",
+)
 """Those whose pods are made by Kubernetes itself."""
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hack.controlplane.files import CONTROLLER_NAMESPACE
 from tests.e2e.arena import Arena, exposing, pods_path
-from tests.e2e.conftest import MANIFESTS
+from tests.e2e.conftest import MANIFESTS, POD_CONDITION
 from tests.e2e.eventually import eventually
+from tests.e2e.kubeapi import Object
 from tests.e2e.kubelet import Kubelet
 from tests.e2e.workloads import pod, stateful_set
 from tests.support.certificates import write_pair
@@ -37,25 +38,28 @@ def listed(arena: Arena, namespace: str) -> Iterator[None]:
     objects = with_component("listed-namespaces")
     names = ("dnatctl", "dnatctl-in-namespace", "dnatctl-events")
     roles = [o for o in objects if "Role" in o["kind"] and o["metadata"]["name"] in names]
-    subject = {"kind": "ServiceAccount", "name": "dnatctl", "namespace": CONTROLLER_NAMESPACE}
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "dnatctl", "namespace": namespace},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": "dnatctl-in-namespace",
-        },
-        "subjects": [subject],
-    }
+    inside = (_bound(namespace, name) for name in ("dnatctl-in-namespace", "dnatctl-pod-condition"))
     try:
         kubectl.run("delete", "clusterrolebinding", "dnatctl-pod-condition")
-        kubectl.apply([*roles, binding])
+        kubectl.apply([*roles, *inside])
         yield
     finally:
         kubectl.apply(MANIFESTS)
+        kubectl.apply(POD_CONDITION)
         kubectl.run("delete", "clusterrole", "dnatctl-in-namespace")
+
+
+def _bound(namespace: str, role: str) -> Object:
+    """The ClusterRole given to the controller's account in one namespace."""
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": "dnatctl", "namespace": CONTROLLER_NAMESPACE}
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": role, "namespace": namespace},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+        "subjects": [subject],
+    }
 
 
 def test_metrics_are_for_those_whom_the_api_server_lets(arena: Arena, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from hack.controlplane.files import CONTROLLER_NAMESPACE
 from tests.e2e.arena import CONFIG_MAPS, LEASE, Arena, exposing, pods_path
-from tests.e2e.conftest import MANIFESTS
+from tests.e2e.conftest import MANIFESTS, POD_CONDITION
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually
 from tests.e2e.kubelet import Kubelet
@@ -33,6 +33,7 @@ def arena(installed: ControlPlane, tmp_path: Path) -> Iterator[Arena]:
         if not arena.api.find(OWN_NAMESPACE):
             arena.api.create("/api/v1/namespaces", {"metadata": {"name": CONTROLLER_NAMESPACE}})
     installed.install(MANIFESTS)
+    installed.kubectl_as("admin").apply(POD_CONDITION)
 
 
 def uninstall(arena: Arena, config: Path, *arguments: str, status: int = 0) -> str:
@@ -87,6 +88,7 @@ def test_nothing_is_left(arena: Arena, kubelet: Kubelet, namespace: str) -> None
     eventually(lambda: arena.api.find(DEFINITION) is None, within=60)
     kubectl = arena.control_plane.kubectl_as("admin")
     kubectl.run("delete", "-k", MANIFESTS, "--ignore-not-found")
+    kubectl.run("delete", "-k", POD_CONDITION, "--ignore-not-found")
     kubectl.forget_discovery()
     kinds = kubectl.run("api-resources", "--verbs=list", "-o", "name").split()
     named = kubectl.run("get", ",".join(kinds), "-A", "-o", "name", "--ignore-not-found").split()

@@ -223,8 +223,9 @@ class Stage:
             "credential": {"accessKey": ACCESS_KEY, "accessSecret": ACCESS_SECRET},
             "quarantine": "2s",
             "resync": "60s",
+            "publish": {"condition": True} | self.config.get("publish", {}),
         }
-        return base | {k: v for k, v in self.config.items() if k != "pool"}
+        return base | {k: v for k, v in self.config.items() if k not in ("pool", "publish")}
 
     # --- the user's side
 

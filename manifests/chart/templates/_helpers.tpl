@@ -9,11 +9,10 @@
 {{- range (include "dnatctl.configurationKeys" . | trim | splitList " ") -}}
 {{- if hasKey $.Values . }}{{ $_ := set $config . (deepCopy (dict "value" (index $.Values .))).value }}{{ end -}}
 {{- end -}}
-{{- if .Values.openkruise.enabled -}}
 {{- $publish := deepCopy (default dict $config.publish) -}}
-{{- $_ := set $publish "annotation" true -}}
-{{- $_ := set $config "publish" $publish -}}
-{{- end -}}
+{{- if .Values.openkruise.enabled }}{{ $_ := set $publish "annotation" true }}{{ end -}}
+{{- if or .Values.openkruise.enabled .Values.podCondition.enabled }}{{ $_ := set $publish "condition" true }}{{ end -}}
+{{- if $publish }}{{ $_ := set $config "publish" $publish }}{{ end -}}
 {{- $credential := omit (default dict $config.credential) "accessKey" "accessSecret" -}}
 {{- $config = omit $config "credential" -}}
 {{- if $credential }}{{ $_ := set $config "credential" $credential }}{{ end -}}

@@ -250,9 +250,9 @@ class Fixed(Section):
 class Publishing(Section):
     """Where else an exposure is told of, besides its PodDNAT."""
 
-    condition: Switch = True
-    """Set the condition `k8s.aliyun.com/pod-dnat-ready` on the pod; it may be a readiness gate.
-    Needs leave to patch pods/status (manifests/pod-condition)."""
+    condition: Switch = False
+    """Set the condition `k8s.aliyun.com/pod-dnat-ready` on the pod, for readiness gates and
+    `kubectl wait`. Needs leave to patch pods/status (manifests/pod-condition)."""
 
     annotation: Switch = False
     """Write the endpoints into an annotation of the pod. Needs leave to patch pods."""

@@ -317,7 +317,7 @@ class Parts:
             self.sweeper,
             self.gateways,
             self.resolver,
-            self.report.untold,
+            self.report,
         )
         return [note for each in told for note in each.notes()]
 

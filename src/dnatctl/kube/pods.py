@@ -172,10 +172,15 @@ class _Container(Struct):
     name: str = ""
 
 
+class _ReadinessGate(Struct, rename="camel"):
+    condition_type: str = ""
+
+
 class _PodSpec(Struct, rename="camel"):
     node_name: str = ""
     host_network: bool = False
     containers: list[_Container] | None = None
+    readiness_gates: list[_ReadinessGate] | None = None
 
 
 class _PodIP(Struct):
@@ -227,6 +232,7 @@ def _pod(read: _PodJson, ours: dict[str, str]) -> Pod:
         virtual=_virtual(meta, spec.node_name),
         near=_near(meta) if ours else (),
         counted=_NETWORK_TYPE in (meta.annotations or {}),
+        gated=any(gate.condition_type == POD_READY for gate in spec.readiness_gates or ()),
         node=shared(spec.node_name),
         owner=meta.controller,
         condition=_condition(status.conditions or ()),

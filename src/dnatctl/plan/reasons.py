@@ -52,6 +52,13 @@ REASONS: Final[dict[str, Reason]] = {
         "Use a StatefulSet, name the kind in `customStatefulWorkloadKinds`, or take the annotation"
         " off.",
     ),
+    "ReadinessGateShut": Reason(
+        _EVENT,
+        "The pod's readiness gate waits for `k8s.aliyun.com/pod-dnat-ready`, and nobody sets that:"
+        " the pod does not become ready. The condition is off by default.",
+        "Set `publish.condition` to true and give the leave for it (manifests/pod-condition; the"
+        " chart's podCondition.enabled does both), or take the gate off the pod's readinessGates.",
+    ),
     "RangeMiscounted": Reason(
         _EVENT,
         "A game server of OpenKruiseGame exposes a range; its plugin waits for one entry for each"

@@ -272,6 +272,9 @@ def _published(facts: PodFacts, exposure: Exposure) -> Link:
 def _gate(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
     condition = facts.pod.condition if facts.pod else None
+    if condition is None and facts.pod is not None and facts.pod.gated:
+        text = "The pod's readiness gate waits for this condition, and nobody sets it"
+        return Link(POD_READY, LinkState.WRONG, text, reason="ReadinessGateShut")
     if condition is None:
         return Link(POD_READY, LinkState.GOOD, "the pod has no such condition: nobody waits for it")
     if condition.status != "True":

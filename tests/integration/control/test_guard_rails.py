@@ -10,7 +10,7 @@ from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.integration.control.test_gateways import FIRST, SECOND, gateway_of, pool, two
 from tests.integration.control.test_handwritten import write
-from tests.support.stage import Stage, eventually, fast, stage
+from tests.support.stage import POD_READY, Stage, eventually, fast, stage
 
 
 @pytest.fixture
@@ -133,17 +133,38 @@ def test_a_reserved_gateway_is_for_its_namespaces_only() -> None:
         assert gateway_of(it, "game") == SECOND
 
 
+GATED = {"readinessGates": [{"conditionType": POD_READY}]}
+
+
+def test_by_default_pods_are_told_in_events_alone_and_nothing_complains() -> None:
+    with stage(publish={"condition": False}) as it:
+        it.start_controller()
+        it.pod("one")
+        it.pod("gated", spec=GATED)
+        it.pod("wrong", ports="99999")
+        it.ready("one")
+        it.ready("gated")
+        eventually(lambda: "ReadinessGateShut" in it.events("gated"))
+        eventually(lambda: "InvalidAnnotation" in it.events("wrong"))
+        it.quiet()
+        assert "ReadinessGateShut" not in it.events("one")
+        assert it.condition("one") == it.condition("gated") == it.condition("wrong") == {}
+        assert not it.kube.requests.all(lambda r: r.verb == "patch" and r.resource == "pods/status")
+        assert it.running[0].controller.parts.report.notes() == []
+
+
 def test_without_leave_to_tell_pods_it_is_said_once_and_the_rest_goes_on(it: Stage) -> None:
-    """Where the role of manifests/pod-condition was left out."""
+    """Where the configuration asks for it and the role of manifests/pod-condition is left out."""
     no = Fault(403, 'pods "web" is forbidden: cannot patch resource "pods/status"')
     told = Match("patch", "pods", "status")
     it.kube.faults.add(no, told, times=None)
     it.start_controller()
     for name in ("one", "two", "three"):
-        it.pod(name)
+        it.pod(name, spec=GATED if name == "one" else None)
         it.ready(name)
+    eventually(lambda: "ReadinessGateShut" in it.events("one"))
     it.quiet()
-    (note,) = it.running[0].controller.parts.report.untold.notes()
+    (note,) = it.running[0].controller.parts.report.notes()
     assert 'cannot patch resource "pods/status"' in note
     tries = it.kube.requests.all(lambda r: r.verb == "patch" and r.resource == "pods/status")
     by_controller = [request for request in tries if request.code == 403]

@@ -36,8 +36,11 @@ class Told:
     conditions: list[Condition] = field(default_factory=list)
     annotations: dict[str, str | None] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
+    refusal: str = ""
 
     def patch_condition(self, a_pod: Pod, condition: Condition) -> Pod:
+        if self.refusal:
+            raise KubeError(Failure.FORBIDDEN, self.refusal)
         self.conditions.append(condition)
         return replace(a_pod, condition=condition)
 
@@ -54,7 +57,13 @@ def told() -> Told:
     return Told()
 
 
-def report(told: Told, metrics: Metrics | None = None, clock: FakeClock | None = None) -> Report:
+def report(
+    told: Told,
+    metrics: Metrics | None = None,
+    clock: FakeClock | None = None,
+    *,
+    condition: bool = True,
+) -> Report:
     takes: Any = told
     return Report(
         metrics or Metrics(),
@@ -63,7 +72,7 @@ def report(told: Told, metrics: Metrics | None = None, clock: FakeClock | None =
         note_pod=lambda _: None,
         telling=lambda _key, _condition: nullcontext(),
         clock=clock or FakeClock(),
-        publish=lambda: Publishing(annotation=True),
+        publish=lambda: Publishing(condition=condition, annotation=True),
     )
 
 
@@ -313,3 +322,52 @@ class TestEvents:
         teller.stepped(Scene(record=awaited, pod=pod()).seen, Publish(ONE.status), now)
         sample = metrics.registry.get_sample_value
         assert sample("dnatctl_pod_ready_seconds_count") == 1
+
+
+class TestReadinessGates:
+    """A pod that waits for a condition that nobody sets never becomes ready."""
+
+    SHUT = ("Warning", "ReadinessGateShut")
+
+    @staticmethod
+    def judge(teller: Report, a_pod: Pod) -> None:
+        teller.judged(Scene(record=ONE, pod=a_pod).seen, Plan())
+
+    def test_that_nobody_opens_are_told(self, told: Told) -> None:
+        teller = report(told, condition=False)
+        for _ in range(2):
+            self.judge(teller, pod(gated=True))
+        assert told.events == [self.SHUT]
+        assert told.conditions == []
+        assert teller.notes() == [], "it is off by choice"
+
+    def test_so_they_are_at_once_where_the_leave_is_missing(self, told: Told) -> None:
+        told.refusal = "cannot patch pods/status"
+        teller = report(told)
+        self.judge(teller, pod(gated=True))
+        assert told.events == [self.SHUT]
+        assert told.refusal in str(teller.notes())
+
+    def test_and_not_any_more_when_it_is_given(self, told: Told) -> None:
+        told.refusal = "cannot patch pods/status"
+        clock = FakeClock()
+        teller = report(told, clock=clock)
+        self.judge(teller, pod(gated=True))
+        told.refusal = ""
+        clock.advance(SAY_AGAIN_S)
+        self.judge(teller, pod(gated=True))
+        assert [condition.status for condition in told.conditions] == ["True"]
+        assert told.events == [self.SHUT]
+        assert teller.notes() == []
+
+    @pytest.mark.parametrize("off", [True, False])
+    def test_others_and_those_that_wait_for_nothing_of_ours_are_spared_it(
+        self, told: Told, off: bool
+    ) -> None:
+        teller = report(told, condition=not off)
+        no_more = pod(gated=True, annotations={})
+        ended = pod(gated=True, ended=True)
+        open_before = pod(gated=True, condition=REACHED)
+        for each in (pod(), no_more, ended, open_before, *(() if off else (pod(gated=True),))):
+            self.judge(teller, each)
+        assert told.events == []

@@ -200,6 +200,18 @@ def test_what_is_nearly_ours_is_noted_beside_what_is() -> None:
     assert "as a label" in second
 
 
+def test_a_pod_says_whether_it_waits_for_its_condition() -> None:
+    def gated(*types: str) -> bool:
+        gates = [{"conditionType": each} for each in types]
+        ours = {"k8s.aliyun.com/pod-dnat": ""}
+        return bool(read(pod(annotations=ours, spec={"readinessGates": gates})).gated)
+
+    assert gated("example.com/other", "k8s.aliyun.com/pod-dnat-ready")
+    assert not gated("example.com/other")
+    assert not gated()
+    assert not read(pod(annotations={"k8s.aliyun.com/pod-dnat": ""})).gated
+
+
 def test_a_game_server_says_that_its_network_is_a_plugin_s() -> None:
     ours = {"k8s.aliyun.com/pod-dnat": ""}
     network = {"game.kruise.io/network-type": "AlibabaCloud-NATGW"}

@@ -35,6 +35,12 @@ def with_components(*names: str) -> tuple[Object, ...]:
 
 
 @cache
+def with_resources(*names: str) -> tuple[Object, ...]:
+    """All objects of the default overlay with these folders of manifests more."""
+    return _built_anew({"resources": ["../default", *(f"../../{name}" for name in names)]})
+
+
+@cache
 def in_kube_system(*names: str) -> tuple[Object, ...]:
     """All objects of the overlay for kube-system with these components more."""
     file = MANIFESTS / "overlays" / "kube-system" / "kustomization.yaml"

@@ -144,9 +144,34 @@ def test_where_the_server_has_no_policies_none_is_installed(tmp_path: Path) -> N
     assert not [o for o in render(tmp_path, FILLED) if o["kind"].startswith("Validating")]
 
 
-def test_leave_to_tell_pods_may_be_left_out(tmp_path: Path) -> None:
-    objects = render(tmp_path, FILLED | {"podCondition": {"enabled": False}})
-    assert "pods/status" not in str(objects)
+@pytest.mark.parametrize(
+    ("values", "may"),
+    [
+        ({}, False),
+        ({"publish": {"annotation": True}}, False),
+        ({"publish": {"condition": True}}, True),
+        ({"podCondition": {"enabled": True}}, True),
+        ({"openkruise": {"enabled": True}}, True),
+    ],
+)
+def test_who_tells_pods_may_and_does(tmp_path: Path, values: Object, may: bool) -> None:
+    objects = render(tmp_path, FILLED | values)
+    assert configuration(objects).get("publish", {}).get("condition", False) is may
+    assert ("pods/status" in str(objects)) is may
+    bound = {o["roleRef"]["name"] for o in objects if o["kind"] == "ClusterRoleBinding"}
+    assert ("dnatctl-pod-condition" in bound) is may
+
+
+def test_pods_of_listed_namespaces_are_told_and_no_others(tmp_path: Path) -> None:
+    listed = {"namespaces": {"allow": ["games", "shop"]}, "listedNamespaces": {"enabled": True}}
+    objects = render(tmp_path, FILLED | listed | {"podCondition": {"enabled": True}})
+    bound = {
+        (item["kind"], item["metadata"].get("namespace"))
+        for item in objects
+        if item.get("roleRef", {}).get("name") == "dnatctl-pod-condition"
+    }
+    assert bound == {("RoleBinding", "games"), ("RoleBinding", "shop")}
+    of(objects, "ClusterRole", "dnatctl-pod-condition")
 
 
 def test_policies_are_for_the_account_of_the_release(tmp_path: Path) -> None:
@@ -311,7 +336,7 @@ def test_a_change_of_the_configuration_rolls_the_pods_and_nothing_else_does(tmp_
 
 def test_openkruise_turns_on_what_its_webhook_waits_for(tmp_path: Path) -> None:
     objects = render(tmp_path, FILLED | {"openkruise": {"enabled": True}})
-    assert configuration(objects)["publish"] == {"annotation": True}
+    assert configuration(objects)["publish"] == {"annotation": True, "condition": True}
     of(objects, "ClusterRole", "dnatctl-openkruise")
 
 

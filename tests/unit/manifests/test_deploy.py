@@ -5,9 +5,17 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from dnatctl.config import ConfigErrors, parse
+from dnatctl.config import ConfigErrors, Publishing, parse
 from dnatctl.kube import ledger, orders
-from tests.unit.manifests.built import MANIFESTS, Object, build, in_kube_system, the, with_component
+from tests.unit.manifests.built import (
+    MANIFESTS,
+    Object,
+    build,
+    in_kube_system,
+    the,
+    with_component,
+    with_resources,
+)
 
 NAMESPACE = "dnatctl-system"
 OVERLAYS = ["overlays/default", "overlays/older"]
@@ -171,9 +179,31 @@ def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
     }
 
 
-@pytest.mark.parametrize("folder", OVERLAYS)
+@pytest.mark.parametrize("folder", [*OVERLAYS, IN_KUBE_SYSTEM])
 def test_telling_pods_is_a_permission_of_its_own(folder: str) -> None:
-    assert rules("ClusterRole", "dnatctl-pod-condition", folder) == {"patch /pods/status"}
+    """That nobody has who does not ask for it."""
+    granted = {rule for item in build(folder) if "rules" in item for rule in rules_of(item)}
+    assert not {rule for rule in granted if "/pods/status" in rule}
+    (config,) = (item for item in build(folder) if item["kind"] == "ConfigMap")
+    assert not Publishing().condition
+    assert "condition:" not in str(config["data"])
+    more = [o for o in with_resources("pod-condition") if o not in build("overlays/default")]
+    role, binding = sorted(more, key=lambda item: len(item["kind"]))
+    assert rules_of(role) == {"patch /pods/status"}
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+
+
+def test_an_example_that_waits_for_the_condition_says_what_that_takes() -> None:
+    gated = {
+        path.stem: text
+        for path in (MANIFESTS / "examples").glob("*.yaml")
+        if "pod-dnat-ready" in (text := path.read_text(encoding="utf-8"))
+    }
+    assert gated.keys() == {"waits-for-its-address"}
+    head, _, _ = gated["waits-for-its-address"].partition("apiVersion")
+    assert "publish: {condition: true}" in head
+    assert "pod-condition" in head
+    assert "podCondition.enabled" in head
 
 
 def test_with_listed_namespaces_it_may_do_the_same_but_write_in_those_alone() -> None:
@@ -188,8 +218,7 @@ def test_with_listed_namespaces_it_may_do_the_same_but_write_in_those_alone() ->
     everywhere = granted("ClusterRole", "dnatctl")
     assert {rule.split()[0] for rule in everywhere} == {"get", "list", "watch"}
     inside = granted("ClusterRole", "dnatctl-in-namespace")
-    whole = rules("ClusterRole") | rules("ClusterRole", "dnatctl-pod-condition")
-    assert everywhere | inside == whole | {"get /namespaces kube-system"}
+    assert everywhere | inside == rules("ClusterRole") | {"get /namespaces kube-system"}
     assert not everywhere & inside
     bound = {
         item["roleRef"]["name"]

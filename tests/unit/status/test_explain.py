@@ -318,6 +318,12 @@ SITUATIONS = {
         WAITS,
         "0 of 1 ports are reachable",
     ),
+    "nobody opens the gate": (
+        facts(changed(POD, gated=True)),
+        "k8s.aliyun.com/pod-dnat-ready",
+        LinkState.WRONG,
+        "nobody sets it. Set `publish.condition` to true and give the leave",
+    ),
     "the gate is not open": (
         facts(changed(POD, condition=Condition("x", "False", "NoInterface", "not yet"))),
         "k8s.aliyun.com/pod-dnat-ready",

@@ -173,16 +173,20 @@ class Report:
         self._note_reached(seen)
         if (wait := self._to_be_told_in(seen, made.problem)) > 0:
             return wait
-        self._say(seen, made.problem)
+        again = self._tell(seen, seen.pod, made) if seen.pod is not None else None
         if seen.pod is None:
             self._untaken.pop(seen.key, None)
-            return None
-        return self._tell(seen, seen.pod, made)
+        self._say(seen, made.problem)
+        return again
+
+    def notes(self) -> list[str]:
+        """What to say in health."""
+        return self.untold.notes() if self._publish().condition else []
 
     def _to_be_told_in(self, seen: Seen, problem: Problem | None) -> float:
         """Seconds; only what is bad and new may have to wait."""
         before, _ = self._said.get(seen.key, (None, 0.0))
-        if problem is None or (before is not None and before == _saying(seen, problem)):
+        if problem is None or (before is not None and before == self._saying(seen, problem)):
             return 0.0
         return self._sparing.wait(seen.key, self._clock.monotonic())
 
@@ -225,7 +229,7 @@ class Report:
     def _say(self, seen: Seen, problem: Problem | None) -> None:
         """Events of what is wrong: when it is news, and now and then while it lasts, as the API
         server keeps an event for an hour."""
-        saying = _saying(seen, problem)
+        saying = self._saying(seen, problem)
         before, at = self._said.get(seen.key, (None, 0.0))
         now = self._clock.monotonic()
         if not saying[1]:
@@ -236,6 +240,23 @@ class Report:
         for each in saying[1]:
             if again or (before is not None and each not in before[1]):
                 self._event(seen, seen.record, "Warning", each.reason, each.text)
+
+    def _saying(self, seen: Seen, problem: Problem | None) -> _Saying:
+        told = (problem, *seen.exposure.remarks, self._gate_shut(seen))
+        return _uid(seen), tuple(each for each in told if each is not None)
+
+    def _gate_shut(self, seen: Seen) -> Problem | None:
+        """What a pod has to be told that does not become ready, as nobody opens its gate."""
+        if seen.pod is None or not _waits_at_gate(seen.pod) or seen.exposure.ask is Ask.OFF:
+            return None
+        if not self._publish().condition:
+            return _shut(
+                "publish.condition is off in the controller's configuration",
+                "set it to true, and give the leave",
+            )
+        if self.untold.holds(seen.key.namespace):
+            return _shut("the controller may not patch pods/status here", "give the leave")
+        return None
 
     def _set_condition(self, seen: Seen, pod: Pod, problem: Problem | None) -> None:
         wanted = _pod_condition(seen, pod, problem)
@@ -288,9 +309,16 @@ def describe(spec: PodDNATSpec) -> str:
     return f"{spec.external_ip} {ports} on {spec.gateway_id}"
 
 
-def _saying(seen: Seen, problem: Problem | None) -> _Saying:
-    wrong = (problem,) if problem is not None else ()
-    return _uid(seen), (*wrong, *seen.exposure.remarks)
+def _waits_at_gate(pod: Pod) -> bool:
+    return pod.gated and not pod.ended and (pod.condition is None or pod.condition.status != "True")
+
+
+def _shut(why: str, mend: str) -> Problem:
+    text = (
+        f"the pod does not become ready: nobody sets the condition {POD_READY} that its readiness"
+        f" gate waits for, as {why}; {mend} (manifests/pod-condition, the chart's podCondition)"
+    )
+    return Problem("ReadinessGateShut", text)
 
 
 def _uid(seen: Seen) -> str:

@@ -36,6 +36,10 @@ class Untold:
         """A write was accepted."""
         self._refused.pop(namespace, None)
 
+    def holds(self, namespace: str) -> bool:
+        """Whether writes to pods of that namespace were refused when last tried."""
+        return namespace in self._refused
+
     def notes(self) -> list[str]:
         """What to say in health."""
         refused = sorted(self._refused.copy().items())
