@@ -75,7 +75,7 @@ def _left(seen: Seen, tables: Mapping[str, Table]) -> list[OwnRow]:
     return [
         OwnRow(gateway_id, row)
         for gateway_id, table in tables.items()
-        for row in (table.leading_to(seen.exposure.ip) if seen.exposure.ip else ())
+        for row in table.leading_to(seen.exposure.ip)
         if row.owner not in seen.going
         and row.owner not in seen.names
         and row.entry.status is not EntryStatus.DELETING
@@ -86,8 +86,8 @@ def _left(seen: Seen, tables: Mapping[str, Table]) -> list[OwnRow]:
 def _carried(row: ForwardEntry) -> list[PortMapping]:
     if row.protocol is None:
         return []
-    pairs = zip(row.external_ports, row.internal_ports, strict=False)
-    return [PortMapping(external, internal, row.protocol) for external, internal in pairs]
+    first = row.internal_ports.first
+    return [PortMapping(p, first + n, row.protocol) for n, p in enumerate(row.external_ports)]
 
 
 def _is_to_be_had(seen: Seen, pool: Pool, left: OwnRow, port: PortMapping) -> bool:

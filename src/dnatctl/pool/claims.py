@@ -113,13 +113,11 @@ class Claims:
             uids = self._claimants.at(endpoint)
             if not uids:
                 self._count(endpoint, claim.namespace)
-            if self._sequence is None:
-                self._unused.discard(endpoint)
-            elif not uids:
-                self._unused.add(endpoint)
-            if claim.uid not in uids and self._sequence is not None:
+            if self._sequence is not None and claim.uid not in uids:
                 self._sequence += 1
                 self._since[claim.uid, endpoint] = self._sequence
+                if not uids:
+                    self._unused.add(endpoint)
             self._claimants.add(endpoint, claim.uid)
         return self._withdraw(old, kept=claimed) if old else []
 

@@ -14,6 +14,9 @@ PRIVILEGED_LIMIT = 1024
 
 A_ROW_LONGER_S = 60.0
 
+NEVER = float("-inf")
+"""Before all times."""
+
 UNDESCRIBED = "not described by the cloud yet"
 """What is wrong with a gateway of which nothing has been heard since the start."""
 
@@ -41,7 +44,7 @@ class OfferedGateway:
         self._described_zone = ""
         self._lines: dict[tuple[str, Protocol], Line] = {}
         self._learned_limit = 0
-        self._learned_until = float("-inf")
+        self._learned_until = NEVER
         self._known: set[str] = set(offer.eips)
         self._ranges = {offer.ports}
         """All that it has offered."""
@@ -131,7 +134,7 @@ class OfferedGateway:
     def has_grown(self, rows: int) -> None:
         """The cloud has taken so many rows: fewer are no limit, whatever was learned."""
         if rows > self._learned_limit:
-            self._learned_until = float("-inf")
+            self._learned_until = NEVER
 
     def limit(self, now: float, need: int = 1) -> int | None:
         """How many rows the table may hold, as far as is known, for one who needs so many more.
@@ -145,7 +148,7 @@ class OfferedGateway:
     def last_limit(self, rows: int) -> int | None:
         """As `limit`, for people: what was learned stands until that many rows disprove it, though
         it is time to try again."""
-        ever = self._learned_until > float("-inf")
+        ever = self._learned_until > NEVER
         return self._limit(learned=ever and rows <= self._learned_limit)
 
     def _limit(self, *, learned: bool) -> int | None:

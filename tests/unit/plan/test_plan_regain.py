@@ -10,7 +10,8 @@ from dnatctl.plan.values import Adopt, CreateRecord, Reclaim, Retire
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
 from tests.unit.plan.made import KEY, OTHER, Scene, pod, ports, record, spec
-from tests.unit.table.made import DELETING, EIP, GATEWAY, POD_IP, UDP, reading, row
+from tests.unit.pool.made import eip, offer
+from tests.unit.table.made import DELETING, EIP, GATEWAY, POD_IP, UDP, reading, row, view
 
 TAGGED = Marks("c1", "0123abcd")
 LOST = OTHER
@@ -22,10 +23,14 @@ def left(external=f"{EIP}:602", *args, label=KEY.label, marks=TAGGED, **more):
     return replace(made, name=marks.name(LOST, label))
 
 
-def scene(*rows, **more):
-    table = Table(GATEWAY, lambda entry: TAGGED.owner(entry.name))
+def table_of(*rows, gateway_id=GATEWAY):
+    table = Table(gateway_id, lambda entry: TAGGED.owner(entry.name))
     table.merge(reading(0.0, *rows), 0.0)
-    return Scene(tables={GATEWAY: table}, **more)
+    return table
+
+
+def scene(*rows, **more):
+    return Scene(**{"tables": {GATEWAY: table_of(*rows)}, **more})
 
 
 def planned(*rows, record=None, ports_asked="80", **changes):
@@ -51,6 +56,25 @@ def test_a_row_for_many_ports_is_claimed_as_a_whole_or_not_at_all():
     wide = left(f"{EIP}:601/602", f"{POD_IP}:80/81")
     assert claimed(wide, ports_asked="80,81").ports == ports((601, 80), (602, 81))
     assert claimed(wide).ports != ports((601, 80))
+
+
+def test_a_row_that_leads_to_fewer_ports_than_it_has_is_not_read_as_less():
+    assert claimed(left(f"{EIP}:601/602", f"{POD_IP}:80")).ports != ports((601, 80))
+
+
+def test_of_two_external_ips_the_one_that_most_ports_were_had_on():
+    few = left("3.3.3.3:600")
+    most = left(f"{EIP}:601", f"{POD_IP}:81"), left(f"{EIP}:602", f"{POD_IP}:82")
+    bound = {GATEWAY: [eip(EIP), eip("3.3.3.3")]}
+    step = scene(*most, few, pod=pod("80,81,82"), eips=bound).plan(marks=TAGGED).step
+    assert step.spec == spec((601, 81), (602, 82))
+
+
+@pytest.mark.parametrize("namespaces", [(), ("games",), ("else",)])
+def test_on_a_gateway_that_serves_the_namespace_by_now(namespaces):
+    kept = offer(GATEWAY, namespaces=namespaces), offer("ngw-2")
+    step = scene(left(), pod=pod(), offers=kept).plan(marks=TAGGED).step
+    assert (step.spec == spec((602, 80))) == (namespaces != ("else",))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +132,18 @@ def test_a_claim_that_was_never_of_use_gives_way():
     unused = frozenset(held.spec.endpoints())
     assert planned(left(), record=held).step == Retire(tuple(held.spec.endpoints()))
     assert planned(left(), record=held, durable=unused).step == Reclaim(spec((602, 80)))
+
+
+def test_it_gives_way_to_wherever_they_are():
+    there = {
+        GATEWAY: view(),
+        "ngw-2": table_of(left("2.2.2.2:602", protocol=UDP), gateway_id="ngw-2"),
+    }
+    held = record((600, 80, UDP))
+    it = Scene(offers=(offer(), offer("ngw-2")), tables=there, record=held, pod=pod("80/udp"))
+    step = it.plan(marks=TAGGED, durable=frozenset(held.spec.endpoints())).step
+    there_now = {"gateway_id": "ngw-2", "external_ip": "2.2.2.2", "protocol": UDP}
+    assert step == Reclaim(spec((602, 80, UDP), **there_now))
 
 
 def test_one_that_may_be_of_use_stays():

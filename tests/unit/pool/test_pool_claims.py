@@ -228,6 +228,18 @@ class TestUse:
         pool.unclaim("a", 0.0)
         assert pool.is_free(GATEWAY, endpoint(600), 0.0)
 
+    def test_what_nobody_claims_is_nobodys_unused_one(self):
+        pool = pool_of()
+        pool.open()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.unclaim("a", 0.0)
+        assert not pool.is_unused(endpoint(600))
+
+    def test_nothing_is_known_of_what_was_claimed_before_all_was(self):
+        pool = pool_of()
+        pool.claim("a", "", spec(600), 0.0)
+        assert not pool.is_unused(endpoint(600))
+
     def test_what_was_never_used_is_handed_out_next(self):
         pool = pool_of()
         pool.open()

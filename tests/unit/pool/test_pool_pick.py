@@ -286,6 +286,15 @@ class TestFull:
         assert pool.limit(GATEWAY, 300.0) is None
         assert take(pool, "b", 80, now=300.0) == ["1.1.1.1:601/tcp"]
 
+    def test_a_limit_that_more_rows_disprove_is_none(self):
+        pool = pool_of()
+        pool.learn_limit(GATEWAY, 2, until=300.0)
+        pool.has_grown(GATEWAY, 2)
+        assert pool.limit(GATEWAY, 0.0) == 2
+        pool.has_grown(GATEWAY, 3)
+        assert pool.limit(GATEWAY, 0.0) is None
+        assert pool.last_limit(GATEWAY, 2) is None
+
     def test_people_are_told_what_a_refusal_showed_until_more_rows_disprove_it(self):
         pool = pool_of()
         assert pool.last_limit(GATEWAY, 0) is None
@@ -312,6 +321,7 @@ class TestFull:
     def test_nothing_is_known_of_gateways_that_are_not_offered(self):
         pool = pool_of()
         pool.learn_limit("ngw-9", 1, until=300.0)
+        pool.has_grown("ngw-9", 1)
         pool.count_orphans("ngw-9", 5)
         assert pool.limit("ngw-9", 0.0) is None
         assert pool.used("ngw-9") == 0
