@@ -45,6 +45,10 @@ UNCLEAR_LIFE: Final = 5 * 60
 FRESH: Final = 5
 """Seconds for which credentials just lent are not exchanged again, however often refused."""
 
+RESTS: Final = {True: 5, False: 30}
+"""Seconds for which credentials of a file that were refused are not used, unless the file changes:
+by whether they are good by this machine's clock."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -217,7 +221,8 @@ class LentProvider:
 class FileProvider:
     """Credentials in files that something else keeps fresh; read again whenever one changes.
 
-    `parse` is given the contents of the files, in their order.
+    `parse` is given the contents of the files, in their order. Whether they have expired is the
+    cloud's to say, as this machine's clock may be wrong: what it has refused rests for a while.
     """
 
     def __init__(self, paths: Iterable[str], parse: Callable[..., Keys], clock: Clock) -> None:
@@ -227,25 +232,28 @@ class FileProvider:
         self._lock = threading.Lock()
         self._seen: tuple[tuple[int, int, int], ...] = ()
         self._keys: Keys | None = None
+        self._changed_at = float("-inf")
+        self._rests_until = float("-inf")
         self._failure = ""
 
     def keys(self) -> Keys:
         """See `Provider.keys`."""
         with self._lock:
             self._look()
-            now = self._clock.now().timestamp()
-            if self._keys is not None and _good(self._keys, now):
+            if self._keys is not None and self._clock.monotonic() >= self._rests_until:
                 return self._keys
-            raise CredentialError(
-                self._failure or f"the credentials in {self._names()} have expired"
-            )
+            raise CredentialError(self._failure or self._refused())
 
     def renew(self) -> bool:
         """See `Provider.renew`."""
         with self._lock:
-            before = self._keys
+            now = self._clock.monotonic()
             self._look()
-            return self._keys != before
+            # Most likely those before were refused: another thread has used them until just now.
+            changed = now - self._changed_at < FRESH
+            if self._keys is not None and not changed:
+                self._rests_until = now + RESTS[self._seem_good()]
+            return changed
 
     def expires_at(self) -> float | None:
         """See `Provider.expires_at`."""
@@ -261,9 +269,20 @@ class FileProvider:
             keys = self._parse(*(path.read_bytes() for path in self._paths))
             if seen != tuple(_stamp(path) for path in self._paths):
                 return  # swapped while it was read: an ID with the secret of another
+            if self._keys is not None:
+                self._changed_at = self._clock.monotonic()
             self._keys, self._seen, self._failure = keys, seen, ""
+            self._rests_until = float("-inf")
         except (OSError, CredentialError) as exc:
             self._failure = f"cannot use {self._names()}: {exc}"
+
+    def _seem_good(self) -> bool:
+        now = self._clock.now().timestamp()
+        return self._keys is not None and _good(self._keys, now)
+
+    def _refused(self) -> str:
+        why = "are refused by the cloud" if self._seem_good() else "have expired"
+        return f"the credentials in {self._names()} {why}: they are tried again now and then"
 
     def _names(self) -> str:
         return " and ".join(map(str, self._paths))

@@ -13,6 +13,7 @@ from dnatctl.cloud.credentials import AccessKey, CredentialError, KeyFiles, Keys
 from dnatctl.cloud.fetch import read_key_pair
 from dnatctl.cloud.providers import (
     RENEW_BEFORE,
+    RESTS,
     RETRY_AFTER,
     RETRY_AFTER_NONE,
     UNCLEAR_LIFE,
@@ -255,6 +256,7 @@ def test_a_damaged_or_absent_file_does_not_undo_good_credentials(
     file.path.unlink()
     assert from_file.keys().access_key_id == "A"
     clock.advance(101)
+    from_file.renew()
     with pytest.raises(CredentialError, match="No such file"):
         from_file.keys()
     file.put("B 100")
@@ -267,8 +269,40 @@ def test_a_file_that_is_not_renewed_is_told(
     file.put("A 100")
     from_file.keys()
     clock.advance(101)
+    from_file.renew()
     with pytest.raises(CredentialError, match="have expired"):
         from_file.keys()
+
+
+def test_a_late_refusal_of_those_before_says_nothing_of_the_new_ones(
+    file: File, from_file: FileProvider
+) -> None:
+    file.put("A 100")
+    from_file.keys()
+    file.put("B 100")
+    assert [from_file.renew() for _ in range(3)] == [True] * 3
+    assert from_file.keys().access_key_id == "B"
+
+
+@pytest.mark.parametrize("jump", [-2 * HOUR, 2 * HOUR])
+@pytest.mark.parametrize("from_the_start", [True, False])
+def test_by_a_wrong_clock_those_of_a_file_are_good_until_they_are_refused(
+    file: File, from_file: FileProvider, clock: FakeClock, jump: float, from_the_start: bool
+) -> None:
+    file.put("A 3600")
+    if not from_the_start:
+        from_file.keys()
+    clock.jump(jump)
+    assert from_file.keys().access_key_id == "A"
+    clock.advance(HOUR)
+    assert not from_file.renew(), "the cloud has refused them"
+    with pytest.raises(CredentialError):
+        from_file.keys()
+    clock.advance(max(RESTS.values()))
+    assert from_file.keys().access_key_id == "A", "tried again, as the refusal may be over"
+    from_file.renew()
+    file.put("B 3600")
+    assert from_file.keys().access_key_id == "B", "others are used at once"
 
 
 def test_after_a_refusal_only_a_changed_file_is_worth_another_try(
