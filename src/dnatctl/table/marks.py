@@ -5,8 +5,9 @@ so ownership is written there. A mark is matched whole: a look-alike of another 
 Terraform or of a person is foreign.
 
 A configuration may be copied, and with it the cluster's ID. So a mark also carries a tag that is
-made of what no copy shares, and rows of another cluster are told by it. Rows without a tag were
-made before this was known, here or elsewhere.
+made of what no copy shares: rows of another cluster are told by it, and those that this one made
+under an ID that it no longer has. Rows without a tag were made before this was known, here or
+elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ _TAG = re.compile(r"[0-9a-f]{8}")
 NAME_LIMIT = 128
 TOKEN_LIMIT = 64
 
+
+_FORMER = re.compile(rf"dnatctl_[^_]+_({_UUID})_([0-9a-f]{{8}})_")
+"""Under whatever ID: the ID stands in a file that people change, the tag does not."""
 
 _ANY_MARK = re.compile(rf"dnatctl_[^_]+_{_UUID}(_.*)?", re.DOTALL)
 
@@ -71,7 +75,11 @@ class Marks:
         return f"{mark}{more}"[:NAME_LIMIT]
 
     def read(self, name: str) -> Mark | None:
-        """What the mark on a row of that name says; None where it has none with this ID."""
+        """What the mark on a row of that name says; None where it is not one of this cluster's ID,
+        nor made by this cluster under another."""
+        former = _FORMER.match(name)
+        if former is not None and self.tag and former[2] == self.tag:
+            return Mark(former[1], self.tag)
         prefix = f"dnatctl_{self.cluster_id}_"
         if not name.startswith(prefix):
             return None

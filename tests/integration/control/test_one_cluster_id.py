@@ -114,6 +114,26 @@ def test_a_copy_does_not_begin_beside_the_original(ours: Stage, theirs: Stage) -
     theirs.ready("web")  # nothing speaks against it any more
 
 
+def test_an_id_of_its_own_given_later_leaks_nothing_and_costs_nobody_an_entry(ours: Stage) -> None:
+    """As the runbook asks for; or two replicas have not the same file."""
+    ours.start_controller(**EAGER)
+    ours.cloud.set_knobs(settle={"create": 3.0})
+    ours.pod("web")
+    eventually(lambda: ours.own_rows("web"))  # and nobody has been told of the row yet
+    ours.stop_controllers()
+    (row,) = ids(ours)
+    name = ours.marks.name(str(uuid.uuid4()), "default-leftover")
+    where = (TABLE, "203.0.113.1", "900", "10.0.70.1", "80")
+    leftover = ours.acts.create_entry(*where, name=name)
+    ours.config["clusterID"] = "another"
+    ours.start_controller(**EAGER)
+    assert [entry["forwardEntryId"] for entry in ours.ready("web")] == [row]
+    eventually(lambda: leftover not in ids(ours))
+    ours.delete_pod("web")
+    ours.gone("web")
+    assert not ids(ours)
+
+
 def test_rows_of_an_earlier_version_are_ours_still(ours: Stage) -> None:
     rule = ours.kube.faults.add(Fault(code=403), SYSTEM, times=None)
     ours.start_controller(**EAGER)

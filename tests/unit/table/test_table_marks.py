@@ -80,6 +80,18 @@ def test_a_cluster_with_the_same_id_owns_none_of_the_rows(label):
     assert TAGGED.stranger(name) == ""
 
 
+@given(label=st.text(max_size=300))
+def test_what_a_cluster_made_under_another_id_is_its_own(label):
+    name = TAGGED.name(UID, label)
+    renamed = Marks("another", TAGGED.tag)
+    assert renamed.owner(name) == UID
+    assert renamed.proves(name)
+    assert renamed.stranger(name) == ""
+    for other in (Marks("another", TWIN.tag), Marks("another")):
+        assert other.owner(name) == ""
+        assert other.stranger(name) == ""
+
+
 @pytest.mark.parametrize("label", ["", "games-lobby-0", "0123abcd", "fedc9876"])
 def test_rows_of_before_the_tag_are_ours_but_that_is_not_proven(label):
     """A namespace and name that look like a tag are none."""

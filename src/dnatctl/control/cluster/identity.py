@@ -147,8 +147,18 @@ class Identity:
                     "them any more, run `dnatctl gc`"
                 )
         self._follow_migration()
+        self._tell_former(marks.cluster_id)
         self._remember({CLUSTER: self._facts[CLUSTER], WORKED_AS: marks.cluster_id})
         return ""
+
+    def _tell_former(self, cluster_id: str) -> None:
+        former = self._facts.get(WORKED_AS, cluster_id)
+        if former != cluster_id:
+            log.warning(
+                "clusterID is not the one of before; entries made under that are kept as they are",
+                before=former,
+                now=cluster_id,
+            )
 
     def migrating_since(self) -> datetime | None:
         """When the migration began that `takeOver` asks for; None if it is over, or none is."""
