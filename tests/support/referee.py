@@ -156,7 +156,10 @@ class Referee:
         return bool(pod.get("status", {}).get("podIP") != row["internal_ip"])
 
     def _records(self) -> list[Object]:
-        return self._kube.store.list(RECORDS)
+        try:
+            return self._kube.store.list(RECORDS)
+        except KeyError:  # their definition is gone
+            return []
 
     def _rows_of(self, uid: str) -> list[Object]:
         return [r for r in map(dict, rows(self._cloud)) if self._marks.owner(r["name"]) == uid]

@@ -41,7 +41,7 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.namespaces import Namespace, NamespaceSource
 from dnatctl.kube.nodes import Node, NodeSource
 from dnatctl.kube.orders import OrdersApi
-from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served, known_uids
+from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served
 from dnatctl.kube.pods import PodApi, PodSource
 from dnatctl.kube.scrapers import Scrapers
 from dnatctl.objects import Key, Pod, PodDNAT
@@ -188,7 +188,8 @@ class Parts:
             self.gateways,
             self.metrics,
             ledger=self.ledger,
-            known_uids=partial(known_uids, self.client, self.record_api.served),
+            known_uids=self.definition.known_uids,
+            undefined=self.definition.undefined,
             may_delete=settings.deletes,
             patience=settings.orphans,
             cycle_s=settings.sweep_s,

@@ -100,6 +100,11 @@ class Sightings:
         doubtful = [orphan for orphan in current.values() if not orphan.bereft]
         self.braked = bool(doubtful) and (self.braked or self._too_many(doubtful, claimed))
 
+    def begin_anew(self, now: float) -> None:
+        """Nobody can claim anything just now: how long that lasts says nothing against a row."""
+        for sighting in self._seen.values():
+            sighting.first = now
+
     def due(self, now: float) -> list[Orphan]:
         """Orphans that may be deleted once Kubernetes has been asked, oldest first."""
         ready = [s for s in self._of_age(now) if not self.braked or self._is_in_the_way(s)]

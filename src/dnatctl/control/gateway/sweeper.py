@@ -74,6 +74,8 @@ class Sweeper:
 
     `known_uids` asks the API server's majority for the UIDs of all PodDNATs there are; it may raise
     anything, and then nothing is deleted. Where `may_delete` says no, orphans are only counted.
+    `undefined`: whether there is no definition of PodDNATs, or it is going: then what leads to a
+    living pod was lost, and nobody can claim it before there is one again.
     `tell` is given a reason and a text when something is found that a person has to see to.
     """
 
@@ -86,6 +88,7 @@ class Sweeper:
         ledger: Ledger,
         known_uids: Callable[[], set[str]],
         may_delete: Callable[[], bool],
+        undefined: Callable[[], bool] = lambda: False,
         patience: Patience = USUAL,
         cycle_s: float = CYCLE_S,
         tell: Callable[[str, str], None] = lambda _reason, _text: None,
@@ -99,6 +102,7 @@ class Sweeper:
         self._metrics = metrics
         self._known_uids = known_uids
         self._may_delete = may_delete
+        self._undefined = undefined
         self._cycle_s = cycle_s
         self._sweeping = threading.Lock()
         self._sightings = Sightings(patience)
@@ -107,6 +111,8 @@ class Sweeper:
         self._told: Collection[str] = ()
         self._problems: tuple[str, ...] = ()
         self._vanished: dict[str, Vanished] = {}
+        self._lost: set[str] = set()
+        """Of those, the ones whose pods are to have what leads to them, once they can."""
         self._followed = False
         self._due = views.clock.monotonic() + cycle_s
         hearts = hearts or Heartbeats(views.clock)
@@ -132,6 +138,8 @@ class Sweeper:
                 self.sweep()
                 if self._followed:
                     self._due = now + min(self._cycle_s, FOLLOW_S)
+        except KubeError as error:
+            log.warning("sweeping failed", error=str(error))
         except Exception:
             log.exception("sweeping failed")
         return max(self._due - self._views.clock.monotonic(), 0.0)
@@ -151,6 +159,8 @@ class Sweeper:
         orphans, claimed = self._mark_bereft(self.find(), now), self._views.claimed_rows()
         self._sightings.braked |= self._memory.braked
         self._sightings.update(orphans, claimed, now)
+        if self._undefined():
+            self._sightings.begin_anew(now)
         due = self._sightings.due(now) if self._may_delete() else []
         for gateway_id in self._sightings.unproven():
             if poller := self._gateways.fleet.poller(gateway_id):
@@ -228,7 +238,8 @@ class Sweeper:
         """With those known whose PodDNATs were seen to vanish.
 
         Where many vanish whose pods are there as before, PodDNATs were lost (a restored backup):
-        that is what the brake is for; whether many do is waited for.
+        that is what the brake is for; whether many do is waited for. So it is with all that vanish
+        with their definition.
         """
         owners = {orphan.uid for orphan in orphans}
         before = self._vanished
@@ -242,10 +253,11 @@ class Sweeper:
         served = {o.uid for o in orphans if o.uid in gone and gone[o.uid].key in o.leads_to}
         fresh = {uid for uid in served if now - gone[uid].at < FOLLOW_S}
         self._followed = bool(fresh)
-        lost = served if len(served) > self._sightings.patience.many else fresh
-        if lost is served:
-            self._give_back({uid: gone[uid].key for uid in served})
-        bereft = gone.keys() - lost
+        if self._undefined() or len(served) > self._sightings.patience.many:
+            self._lost |= served
+        self._lost &= served
+        self._give_back({uid: gone[uid].key for uid in self._lost})
+        bereft = gone.keys() - fresh - self._lost
         return [replace(orphan, bereft=orphan.uid in bereft) for orphan in orphans]
 
     def _give_back(self, lost: Mapping[str, Key]) -> None:

@@ -13,7 +13,7 @@ from dnatctl.kube import definition
 from dnatctl.kube.around import THE_DEFINITION
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.poddnats import PodDNATApi
+from dnatctl.kube.poddnats import PodDNATApi, known_uids
 from dnatctl.observe.metrics import DEFINITION_TROUBLE, Metrics
 
 log = structlog.get_logger(__name__)
@@ -108,6 +108,28 @@ class DefinitionKeeper:
                 # It may be forbidden, or the server away: then go by what every account may read.
                 log.info("definition not looked at", error=str(error))
                 self._records.read_schema()
+
+    def undefined(self) -> bool:
+        """Whether there was no definition when it was last looked at, or it was going."""
+        return self._trouble in (GOING, GONE)
+
+    def known_uids(self) -> set[str]:
+        """The UIDs of all PodDNATs, as the API server's majority has them now: none where it has
+        no definition of them. Raises KubeError, and ValueError where one cannot be read.
+        """
+        try:
+            return known_uids(self._client, self._records.served)
+        except KubeError as error:
+            if error.failure is not Failure.UNSERVED or not self._is_gone():
+                raise
+            return set()
+
+    def _is_gone(self) -> bool:
+        try:
+            definition.look(self._client)
+        except KubeError as error:
+            return error.failure is Failure.NOT_FOUND
+        return False
 
     def notes(self) -> list[str]:
         """A line where a person has to see to it, for `/readyz?verbose`."""

@@ -1,0 +1,70 @@
+"""The definition of PodDNATs is deleted, and with force: finalizers are taken off by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+import yaml
+
+from dnatctl_sim.kube.core.errors import ApiError
+from tests.integration.control.test_who_deletes import DEFINITIONS
+from tests.support.stage import CRD, RECORDS, Stage, eventually, stage
+
+PODS = [f"web-{n}" for n in range(3)]
+"""No more than may be leftovers of a crash."""
+
+
+@pytest.fixture
+def it() -> Iterator[Stage]:
+    with stage(resync="1s") as running:
+        running.start_controller(sweep_s=0.1)
+        for name in PODS:
+            running.pod(name)
+        for name in PODS:
+            running.ready(name)
+        yield running
+
+
+def take_away(it: Stage) -> None:
+    """Delete the definition and all PodDNATs, whatever stands against it."""
+    it.referee.adopted.update(row["entry_id"] for row in it.rows())
+    it.kube.store.delete(DEFINITIONS, "", RECORDS)
+    eventually(lambda: all("deletionTimestamp" in r["metadata"] for r in it.records()))
+    with it.kube.store.raw.lock:
+        for name in PODS:
+            with suppress(ApiError):
+                it.kube.store.patch(RECORDS, it.ns, name, {"metadata": {"finalizers": None}})
+    eventually(lambda: it.kube.store.get(DEFINITIONS, "", RECORDS) is None)
+    it.referee.violations.clear()  # the referee takes it for the controller's doing
+
+
+def swept(it: Stage) -> None:
+    """The controller knows, and has looked for orphans."""
+    controller = it.running[0].controller
+    eventually(controller.parts.definition.undefined)
+    eventually(lambda: not controller.parts.records.values())
+    for _ in range(2):
+        controller.parts.sweeper.sweep()
+
+
+def test_living_pods_have_what_leads_to_them_when_it_is_back(it: Stage) -> None:
+    before = {name: it.entries(name) for name in PODS}
+    take_away(it)
+    swept(it)
+    it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
+    assert {name: it.ready(name) for name in PODS} == before
+    it.assert_at_rest()
+
+
+def test_what_led_to_pods_that_are_gone_goes_while_there_is_none(it: Stage) -> None:
+    kept = it.entries("web-0")[0]["forwardEntryId"]
+    take_away(it)
+    for name in PODS[1:]:
+        it.delete_pod(name, grace=0)
+    eventually(lambda: [row["entry_id"] for row in it.rows()] == [kept])
+    swept(it)
+    assert [row["entry_id"] for row in it.rows()] == [kept]
+    it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
+    assert [entry["forwardEntryId"] for entry in it.ready("web-0")] == [kept]
