@@ -276,7 +276,12 @@ class Parts:
         checks = {
             "healthz": live,
             "livez": live,
-            "readyz": {**live, "caches": caches, "pool": pool},
+            "readyz": {
+                **live,
+                "caches": caches,
+                "pool": pool,
+                "cloud": self.gateways.fleet.cut_off,
+            },
         }
         self.doors = Doors(
             self.settings,

@@ -9,6 +9,9 @@ from dnatctl.control.gateway.poller import TablePoller
 from dnatctl.control.gateway.threads import TableThreads
 from dnatctl.control.gateway.writer import TableWriter
 
+CUT_OFF_AFTER = 6
+"""So many readings in a row that fail are no hiccup: with the pauses between, half a minute."""
+
 
 class Fleet:
     """A poller and a writer for each gateway. Put in and taken out by one thread, read by any."""
@@ -77,6 +80,16 @@ class Fleet:
         """Whether every table that can be read has been read since then (monotonic)."""
         pollers = [threads.poller for threads in self._all()]
         return all(poller.last_pass >= then or poller.failing for poller in pollers)
+
+    def cut_off(self) -> str:
+        """Why no table can be read, where that has gone on for a while; empty if one can.
+
+        A table that is said not to be there is no matter of the way to the cloud.
+        """
+        pollers = [threads.poller for threads in self._all()]
+        if not pollers or any(p.failing < CUT_OFF_AFTER or p.missing for p in pollers):
+            return ""
+        return f"no forward table can be read: {pollers[0].unreadable}"
 
     def complaints(self) -> Iterator[tuple[str, str]]:
         """Gateways whose table cannot be read or written to, each with why, for people."""

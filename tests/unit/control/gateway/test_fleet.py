@@ -9,7 +9,7 @@ import pytest
 from dnatctl.clock import Deadline
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
-from dnatctl.control.gateway.fleet import Fleet
+from dnatctl.control.gateway.fleet import CUT_OFF_AFTER, Fleet
 from tests.unit.control.gateway.made import AtWork
 from tests.unit.table.made import GATEWAY
 
@@ -29,6 +29,35 @@ def test_what_was_put_in_is_found(fleet, it):
     assert fleet.ids() == [GATEWAY]
     assert fleet.writer(GATEWAY) is it.writer
     assert fleet.poller(GATEWAY) is it.poller
+
+
+class TestCutOff:
+    def fail(self, it: AtWork, kind: ErrorKind, times: int) -> None:
+        def read_page(table: str, number: int) -> NoReturn:
+            raise CloudError(Operation.READ_TABLE, kind, message="no way there")
+
+        it.cloud.read_page = read_page
+        it.poller.read_soon()
+        while it.poller.failing < times:
+            it.clock.advance(max(it.poller.step() or 0.0, 0.1))
+
+    @pytest.mark.parametrize("kind", [ErrorKind.UNKNOWN, ErrorKind.AUTH, ErrorKind.DENIED])
+    def test_where_no_table_can_be_read_for_a_while(self, fleet, it, kind):
+        self.fail(it, kind, CUT_OFF_AFTER - 1)
+        assert fleet.cut_off() == "", "a hiccup"
+        self.fail(it, kind, CUT_OFF_AFTER)
+        assert "no way there" in fleet.cut_off()
+        del it.cloud.read_page
+        it.clock.advance(60.0)
+        it.poller.step()
+        assert fleet.cut_off() == ""
+
+    def test_a_table_that_is_gone_is_no_matter_of_the_way_there(self, fleet, it):
+        self.fail(it, ErrorKind.GATEWAY, CUT_OFF_AFTER)
+        assert fleet.cut_off() == ""
+
+    def test_nor_is_anything_where_there_is_none(self):
+        assert Fleet().cut_off() == ""
 
 
 def test_a_gateway_without_threads_has_neither(fleet):
