@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from functools import cache
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -41,20 +42,23 @@ def with_resources(*names: str) -> tuple[Object, ...]:
 
 
 @cache
-def in_kube_system(*names: str) -> tuple[Object, ...]:
-    """All objects of the overlay for kube-system with these components more."""
-    file = MANIFESTS / "overlays" / "kube-system" / "kustomization.yaml"
-    kustomization = yaml.safe_load(file.read_text("utf-8"))
-    kustomization["components"] += map(_component, names)
-    return _built_anew(kustomization)
+def overlaid(overlay: str, *names: str, namespace: str = "") -> tuple[Object, ...]:
+    """All objects of an overlay with these components more, in that namespace if one is named."""
+    folder = MANIFESTS / "overlays" / overlay
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text("utf-8"))
+    kustomization["components"] = [*kustomization.get("components", ()), *map(_component, names)]
+    kustomization |= {"namespace": namespace} if namespace else {}
+    return _built_anew(kustomization, *folder.glob("config.yaml"))
 
 
 def _component(name: str) -> str:
     return f"../../components/{name}"
 
 
-def _built_anew(kustomization: Object) -> tuple[Object, ...]:
+def _built_anew(kustomization: Object, *files: Path) -> tuple[Object, ...]:
     with TemporaryDirectory(dir=MANIFESTS / "overlays") as folder:
+        for file in files:
+            copy(file, folder)
         Path(folder, "kustomization.yaml").write_text(yaml.safe_dump(kustomization), "utf-8")
         return tuple(build(f"overlays/{Path(folder).name}"))
 

@@ -181,6 +181,18 @@ def test_policies_are_for_the_account_of_the_release(tmp_path: Path) -> None:
     assert "system:serviceaccount:edge:dnatctl" in condition[0]["expression"]
 
 
+def test_in_another_namespace_nothing_names_the_usual_one(tmp_path: Path) -> None:
+    parts = ("monitoring", "secureMetrics", "writeGuard", "admission", "openkruise")
+    parts += ("networkPolicy", "podCondition")
+    on = FILLED | {part: {"enabled": True} for part in parts}
+    listed = {"namespaces": {"allow": ["games"]}, "listedNamespaces": {"enabled": True}}
+    for values in (on, on | listed, on | {"namespaces": {"selector": "exposed=yes"}}):
+        objects = render(tmp_path, values, *SERVES_POLICIES, "--namespace", "edge")
+        assert "dnatctl-system" not in str(objects)
+    (monitor,) = of(objects, "ServiceMonitor")["spec"]["endpoints"]
+    assert monitor["tlsConfig"]["serverName"] == "dnatctl-metrics.edge.svc"
+
+
 @pytest.mark.parametrize("action", ["Warn", "Deny"])
 def test_admission_warns_or_refuses(tmp_path: Path, action: str) -> None:
     values = FILLED | {"admission": {"enabled": True, "action": action}}

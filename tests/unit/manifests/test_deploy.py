@@ -11,7 +11,7 @@ from tests.unit.manifests.built import (
     MANIFESTS,
     Object,
     build,
-    in_kube_system,
+    overlaid,
     the,
     with_component,
     with_resources,
@@ -62,7 +62,7 @@ def test_kube_system_itself_is_left_alone() -> None:
 
 def test_policies_name_the_account_where_it_is() -> None:
     """One that names another guards nothing, or keeps dnatctl from its own PodDNATs."""
-    objects = in_kube_system("write-guard", "admission-deny")
+    objects = overlaid("kube-system", "write-guard", "admission-deny")
     conditions = {
         condition["name"]: condition["expression"]
         for item in objects
@@ -72,7 +72,38 @@ def test_policies_name_the_account_where_it_is() -> None:
     account = "'system:serviceaccount:kube-system:dnatctl'"
     assert conditions["by-dnatctl"] == f"request.userInfo.username == {account}"
     assert conditions["not-by-dnatctl"] == f"request.userInfo.username != {account}"
-    assert NAMESPACE not in str(objects)
+
+
+WITHIN = {"claim-rules", "pdb", "admission", "addon-token", "listed-namespaces"}
+"""Components that are in an overlay or another one, or are looked at apart: it leaves rules out."""
+
+EVERY = tuple(sorted({path.name for path in (MANIFESTS / "components").iterdir()} - WITHIN))
+
+
+@pytest.mark.parametrize(
+    ("overlay", "components"),
+    [("default", EVERY), ("default", ("monitoring",)), ("older", ()), ("kube-system", EVERY)],
+)
+def test_in_another_namespace_nothing_names_the_usual_one(
+    overlay: str, components: tuple[str, ...]
+) -> None:
+    """The policies and the certificate have it within a string, where kustomize looks past it."""
+    for more in ((), ("listed-namespaces",)):
+        objects = overlaid(overlay, *components, *more, namespace="edge")
+        assert NAMESPACE not in str(objects)
+        assert "edge" in str(objects)
+    if "secure-metrics" in components:
+        (monitor,) = (item for item in objects if item["kind"] == "ServiceMonitor")
+        (endpoint,) = monitor["spec"]["endpoints"]
+        assert endpoint["tlsConfig"]["serverName"] == "dnatctl-metrics.edge.svc"
+
+
+def test_what_puts_the_namespace_into_strings_is_understood_by_every_kubectl() -> None:
+    """Before 1.35 it takes a pattern for a name that nothing has, and leaves all as it is."""
+    file = MANIFESTS / "namespace-in-strings" / "replacements.yaml"
+    (replacement,) = yaml.safe_load(file.read_text(encoding="utf-8"))["replacements"]
+    names = [target["select"].get("name", "dnatctl") for target in replacement["targets"]]
+    assert all(name.replace("-", "").isalpha() for name in names)
 
 
 def test_selectors_meet_the_pods() -> None:
