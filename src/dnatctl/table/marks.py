@@ -5,9 +5,8 @@ so ownership is written there. A mark is matched whole: a look-alike of another 
 Terraform or of a person is foreign.
 
 A configuration may be copied, and with it the cluster's ID. So a mark also carries a tag that is
-made of what no copy shares: rows of another cluster are told by it, and those that this one made
-under an ID that it no longer has. Rows without a tag were made before this was known, here or
-elsewhere.
+made of what no copy shares: rows of another cluster are told by it. Rows without a tag were made
+before this was known, here or elsewhere.
 """
 
 from __future__ import annotations
@@ -21,10 +20,6 @@ _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9-]")
 _TAG = re.compile(r"[0-9a-f]{8}")
 NAME_LIMIT = 128
 TOKEN_LIMIT = 64
-
-
-_FORMER = re.compile(rf"dnatctl_[^_]+_({_UUID})_([0-9a-f]{{8}})_")
-"""Under whatever ID: the ID stands in a file that people change, the tag does not."""
 
 _ANY_MARK = re.compile(rf"dnatctl_[^_]+_{_UUID}(_.*)?", re.DOTALL)
 
@@ -58,11 +53,13 @@ class Mark:
 class Marks:
     """The marks of one cluster. `cluster_id` must not contain `_`, which separates the parts.
 
-    `tag` is empty while it is not known which cluster this is.
+    `tag` is empty while it is not known which cluster this is. `former`: IDs under which this very
+    cluster has worked before; what it made then bears its tag and is its own still.
     """
 
     cluster_id: str
     tag: str = ""
+    former: tuple[str, ...] = ()
 
     def name(self, record_uid: str, label: str = "") -> str:
         """The ForwardEntryName for a row of the PodDNAT with that UID.
@@ -76,18 +73,11 @@ class Marks:
 
     def read(self, name: str) -> Mark | None:
         """What the mark on a row of that name says; None where it is not one of this cluster's ID,
-        nor made by this cluster under another."""
-        former = _FORMER.match(name)
-        if former is not None and self.tag and former[2] == self.tag:
-            return Mark(former[1], self.tag)
-        prefix = f"dnatctl_{self.cluster_id}_"
-        if not name.startswith(prefix):
-            return None
-        uid, _, more = name[len(prefix) :].partition("_")
-        if not re.fullmatch(_UUID, uid):
-            return None
-        tag, separator, _ = more.partition("_")  # a label has none
-        return Mark(uid, tag if separator and is_tag(tag) else "")
+        nor made by this cluster under a former one."""
+        if (found := _read(name, self.cluster_id)) is not None:
+            return found
+        before = (mark for former in self.former if (mark := _read(name, former)) is not None)
+        return next((mark for mark in before if mark.tag and mark.tag == self.tag), None)
 
     def owner(self, name: str) -> str:
         """The UID of the PodDNAT a row with that name belongs to; empty for a foreign row."""
@@ -119,3 +109,14 @@ class Marks:
         """
         text = "\x1f".join(str(part) for part in (self.cluster_id, *intent))
         return hashlib.sha256(text.encode()).hexdigest()[:TOKEN_LIMIT]
+
+
+def _read(name: str, cluster_id: str) -> Mark | None:
+    prefix = f"dnatctl_{cluster_id}_"
+    if not name.startswith(prefix):
+        return None
+    uid, _, more = name[len(prefix) :].partition("_")
+    if not re.fullmatch(_UUID, uid):
+        return None
+    tag, separator, _ = more.partition("_")  # a label has none
+    return Mark(uid, tag if separator and is_tag(tag) else "")

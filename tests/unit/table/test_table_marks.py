@@ -81,15 +81,25 @@ def test_a_cluster_with_the_same_id_owns_none_of_the_rows(label):
 
 
 @given(label=st.text(max_size=300))
-def test_what_a_cluster_made_under_another_id_is_its_own(label):
+def test_what_a_cluster_made_under_a_former_id_is_its_own(label):
     name = TAGGED.name(UID, label)
-    renamed = Marks("another", TAGGED.tag)
+    renamed = Marks("another", TAGGED.tag, (TAGGED.cluster_id,))
     assert renamed.owner(name) == UID
     assert renamed.proves(name)
     assert renamed.stranger(name) == ""
-    for other in (Marks("another", TWIN.tag), Marks("another")):
+    for other in (
+        Marks("another", TAGGED.tag),
+        Marks("another", TWIN.tag, (TAGGED.cluster_id,)),
+        Marks("another", "", (TAGGED.cluster_id,)),
+    ):
         assert other.owner(name) == ""
         assert other.stranger(name) == ""
+
+
+def test_what_bears_a_former_id_and_no_tag_may_be_anybodys():
+    """Another cluster may have that ID by now."""
+    renamed = Marks("another", TAGGED.tag, (TAGGED.cluster_id,))
+    assert renamed.owner(Marks(TAGGED.cluster_id).name(UID, "games-lobby-0")) == ""
 
 
 @pytest.mark.parametrize("label", ["", "games-lobby-0", "0123abcd", "fedc9876"])

@@ -31,8 +31,8 @@ from dnatctl.times import format_time, parse_time
 log = structlog.get_logger(__name__)
 
 CLUSTER, WORKED_AS, BRAKED = "cluster", "clusterID", "orphansHeld"
-"""Facts in the ledger: the UID of kube-system, the cluster ID under which this cluster has worked,
-and whether there were too many orphans to delete any."""
+"""Facts in the ledger: the UID of kube-system, the cluster IDs under which this cluster has worked
+(the latest first, separated by commas), and whether there were too many orphans to delete any."""
 
 MIGRATING = "takeOverSince"
 """A fact in the ledger: when dnatctl first worked with `takeOver`; gone when it works without."""
@@ -115,7 +115,9 @@ class Identity:
             )
         self._facts[CLUSTER] = uid or noted
         self.known = bool(self._facts[CLUSTER])
-        self._views.identify(tag_of(self._facts[CLUSTER]))
+        here = self._views.marks.cluster_id
+        former = tuple(name for name in self._worked_as if name != here)
+        self._views.identify(tag_of(self._facts[CLUSTER]), former)
         self.parked.load()
         if not self.known:
             log.warning(
@@ -128,7 +130,12 @@ class Identity:
     def settled(self) -> bool:
         """Whether this cluster has worked under its cluster ID before: no table need be read to
         know that it may go on."""
-        return self._facts.get(WORKED_AS) == self._views.marks.cluster_id
+        return self._worked_as[:1] == [self._views.marks.cluster_id]
+
+    @property
+    def _worked_as(self) -> list[str]:
+        noted = self._facts.get(WORKED_AS, "")
+        return [cluster_id for cluster_id in noted.split(",") if cluster_id]
 
     def settle(self) -> str:
         """Whether to begin work; returns why not. All tables have been read unless it is `settled`.
@@ -147,18 +154,15 @@ class Identity:
                     "them any more, run `dnatctl gc`"
                 )
         self._follow_migration()
-        self._tell_former(marks.cluster_id)
-        self._remember({CLUSTER: self._facts[CLUSTER], WORKED_AS: marks.cluster_id})
-        return ""
-
-    def _tell_former(self, cluster_id: str) -> None:
-        former = self._facts.get(WORKED_AS, cluster_id)
-        if former != cluster_id:
+        if self._worked_as and not self.settled:
             log.warning(
                 "clusterID is not the one of before; entries made under that are kept as they are",
-                before=former,
-                now=cluster_id,
+                before=marks.former[0] if marks.former else "",
+                now=marks.cluster_id,
             )
+        worked_as = ",".join((marks.cluster_id, *marks.former))
+        self._remember({CLUSTER: self._facts[CLUSTER], WORKED_AS: worked_as})
+        return ""
 
     def migrating_since(self) -> datetime | None:
         """When the migration began that `takeOver` asks for; None if it is over, or none is."""

@@ -94,9 +94,10 @@ class Views:
         """
         return self._adopted.get(entry.entry_id) or self.marks.owner(entry.name)
 
-    def identify(self, tag: str) -> None:
-        """It is known now which cluster this is; no table has been read yet."""
-        self.marks = replace(self.marks, tag=tag)
+    def identify(self, tag: str, former: tuple[str, ...] = ()) -> None:
+        """It is known now which cluster this is, and under which other cluster IDs it has worked;
+        no table has been read yet."""
+        self.marks = replace(self.marks, tag=tag, former=former)
 
     def orphans(self) -> int:
         """How many rows with our mark belong to no PodDNAT."""
