@@ -210,6 +210,20 @@ def test_the_program_may_do_what_it_does_and_no_more(folder: str) -> None:
     }
 
 
+def test_the_threat_model_says_what_the_account_may() -> None:
+    page = (MANIFESTS.parent / "docs" / "threat-model.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("| resources | names | at first | now |")
+    told = set()
+    for line in table.split("\n\n")[0].splitlines()[2:]:
+        place, names, _, verbs = (cell.strip() for cell in line.strip("|").split("|"))
+        resource, _, subresource = place.split("`")[1].partition("/")
+        plural, _, group = resource.partition(".")
+        whole = f"{group}/{plural}/{subresource}".rstrip("/")
+        listed = ledger.NAMES if "ledger" in names else (names.strip("`"),)
+        told |= {f"{verb} {whole} {name}".strip() for verb in verbs.split() for name in listed}
+    assert told == rules("ClusterRole") | rules("Role")
+
+
 @pytest.mark.parametrize("folder", [*OVERLAYS, IN_KUBE_SYSTEM])
 def test_telling_pods_is_a_permission_of_its_own(folder: str) -> None:
     """That nobody has who does not ask for it."""
