@@ -5,6 +5,8 @@ one was shown to fail with `delete` of pods granted too ("granted but not used",
 `patch` of ConfigMaps (entries could not be adopted), and without `get` of PodDNATs.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dnatctl.kube import ledger, orders
+from hack.controlplane.files import CONTROLLER_NAMESPACE
 from tests.e2e.arena import CONFIG_MAPS, Arena, exposing, pods_path
 from tests.e2e.audit import AuditEvent
 from tests.e2e.conftest import MANIFESTS
@@ -163,6 +166,23 @@ def test_of_config_maps_it_may_change_its_own_alone(arena: Arena) -> None:
             api.create(CONFIG_MAPS, {"metadata": {"name": name}})
             assert _patched(api, name)["data"] == {"a": "b"}
     assert arena.api.get(f"{CONFIG_MAPS}/coredns")["data"] == theirs["data"]
+
+
+def test_a_default_installation_lacks_nothing_and_says_nothing(arena: Arena) -> None:
+    replica = arena.start(publish={"condition": False})
+    command = [sys.executable, "-m", "dnatctl", "check", "--online", "--config", replica.config]
+    cluster = ("--kubeconfig", arena.control_plane.dnatctl_kubeconfig)
+    place = ("--namespace", CONTROLLER_NAMESPACE)
+    done = subprocess.run(
+        [*command, *cluster, *place], capture_output=True, text=True, check=False, timeout=120
+    )
+    more = len(ledger.NAMES) - 1
+    assert f"may patch configmaps {ledger.FACTS} and {more} more in {CONTROLLER_NAMESPACE}" in (
+        done.stdout
+    )
+    assert "may not" not in done.stdout
+    assert "pods/status" not in done.stdout
+    assert "not told" not in replica.verbose()
 
 
 def _patched(api: KubeApi, name: str) -> Object:
