@@ -10,6 +10,7 @@ takes the next write that is due (`dnatctl.table.turns`), sends it, and tells ho
 | `failed`, `barred` | no fault of its own: it is tried again, after pauses that grow |
 | `refused` | another request or a change outside may help: the same, with longer pauses |
 | `contested` | the row is refused until somebody, who has looked, wants it anew |
+| `unheard` | no answer, like all others: lost, and as due as before |
 | `lost` | no answer: kept until its outcome is known, wanted or not |
 | `doubted` | a lost one that nobody wants any more: waited out, never asked again |
 
@@ -42,6 +43,10 @@ from dnatctl.table.writes import (
 
 PATIENCE = 8
 """Refusals in a row, for no fault of its own, after which a write lets others go first."""
+
+IMPATIENT_S = (0.5, 5.0)
+"""From then on the first and the longest pause before it is tried again: it may be its row alone
+that does not settle, while the table takes others."""
 
 RETRY_S = (0.5, 60.0)
 """First and longest pause before a write that failed is tried again."""
@@ -312,14 +317,27 @@ class Backlog:
         self._end(pending)
         self._drop(pending)
 
-    def busy(self, pending: PendingWrite) -> None:
+    def busy(self, pending: PendingWrite, now: float | None = None) -> None:
         """No fault of the write, whose turn it is still; one that is always told so must not hold
-        up others."""
+        up others. `now`: the table takes no write; None where the account may make no call.
+        """
         self._end(pending)
         pending.turned_away += 1
-        if pending.turned_away % PATIENCE:
+        over = pending.turned_away - PATIENCE
+        if now is not None and over >= 0:
+            pending.not_before = max(pending.not_before, now + doubled(IMPATIENT_S, over))
+        elif pending.turned_away % PATIENCE:
             self._turns.again(pending.namespace)
             return
+        self._to_the_end(pending)
+
+    def unheard(self, pending: PendingWrite, now: float) -> None:
+        """Nothing is answered just now: it is lost, and as due as before, behind the others."""
+        pending.lost_at = now
+        self._end(pending)
+        self._to_the_end(pending)
+
+    def _to_the_end(self, pending: PendingWrite) -> None:
         record = self._records.get(pending.uid)
         if record is None or pending not in record.pending:
             return

@@ -8,6 +8,7 @@ import pytest
 
 from dnatctl.table.backlog import (
     DELETES_REMEMBERED,
+    IMPATIENT_S,
     LOST_S,
     PATIENCE,
     REFUSED_RETRY_S,
@@ -197,6 +198,16 @@ class TestBusy:
         backlog.want("b", "games", (create(602),))
         self.told_busy(backlog, PATIENCE)
         assert order(backlog) == [create(602), create(601), create(600)]
+
+    def test_and_waits_longer_each_time_as_it_may_be_its_row_alone(self):
+        backlog, now = wanted(create(600)), 0.0
+        pauses = []
+        for _ in range(PATIENCE + 8):
+            backlog.busy(backlog.take(now), now)
+            pauses.append(max(backlog.next_due() - now, 0.0))
+            now += pauses[-1]
+        assert pauses[: PATIENCE - 1] == [0.0] * (PATIENCE - 1)
+        assert (pauses[PATIENCE - 1], pauses[-1]) == IMPATIENT_S
 
     def test_what_nobody_wants_any_more_is_not_put_back(self):
         backlog = wanted(create(600))

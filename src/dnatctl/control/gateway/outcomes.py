@@ -116,9 +116,8 @@ class Outcomes:
         with self._lock:
             before = self._silence.lasts
             self._silence.unanswered(now)
-            if before:  # no fault of this one: it is as due as before, once the cloud is back
-                pending.lost_at = now
-                self._backlog.busy(pending)
+            if before:  # no fault of this one
+                self._backlog.unheard(pending, now)
             else:
                 self._backlog.lost(pending, now)
         if self._silence.lasts and not before:
@@ -220,8 +219,9 @@ class Outcomes:
                 self._refused(pending, error)
 
     def _busy(self, pending: PendingWrite, sent: float) -> None:
-        self._pace.refused(sent, self._clock.monotonic())
-        self._end(self._backlog.busy, pending)
+        now = self._clock.monotonic()
+        self._pace.refused(sent, now)
+        self._end(self._backlog.busy, pending, now)
 
     def _gone(self, pending: PendingWrite) -> None:
         now = self._clock.monotonic()

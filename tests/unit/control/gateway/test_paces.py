@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
 from dnatctl.model import NewEntry
 from dnatctl.objects import Key
 from dnatctl.table.read_pace import FAST_S, FEWEST_READS
@@ -222,3 +224,29 @@ def test_a_new_row_in_a_long_table_is_found_with_two_pages_at_most(newest_first)
     it.settle()
     assert it.cloud.reads - looked <= 4, "looks that find it in flux or usable"
     assert it.cloud.reads - before <= 8
+
+
+class OneStuck(SimulatedTable):
+    """A table that takes no delete of one of its rows, as that does not settle."""
+
+    stuck = ""
+
+    def delete_entry(self, table: str, entry_id: str, token: str, guard: Any = None) -> None:
+        if entry_id == self.stuck:
+            self.refused += 1
+            self.clock.advance(self.write_s)
+            raise CloudError(Operation.DELETE, ErrorKind.BUSY)
+        super().delete_entry(table, entry_id, token, guard)
+
+
+def test_a_row_that_never_settles_holds_up_no_other_for_long():
+    """Each third create waited for eight tries of its delete, ever longer: 46 s for 20 of them."""
+    it = Simulated(lambda: 0.02, OneStuck, strict=False)
+    (it.cloud.stuck,) = old_rows(it, 1)
+    it.writer.want(uid(10_000), "flood", (DeleteRow(GATEWAY, it.cloud.stuck),))
+    it.ask(20)
+    it.settle()
+    began = it.clock.monotonic()
+    it.ask(20)
+    it.run_until(lambda: it.cloud.made == 40, every=1.0)
+    assert it.clock.monotonic() - began <= 20 * it.cloud.write_s + 2.0
