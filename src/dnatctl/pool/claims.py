@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -55,6 +55,8 @@ class Claims:
         self._by_uid: dict[str, Claim] = {}
         self._claimants: Multimap[Endpoint] = Multimap()
         self._rows: Counter[str] = Counter()
+        self._ips: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        """How many claims name an external IP, by gateway."""
         self._counted_for: dict[Endpoint, str] = {}
         self._counts: Counter[str] = Counter()
         """Claimed endpoints by namespace: one that several claim counts once."""
@@ -103,11 +105,16 @@ class Claims:
         """How many rows the claims to that gateway take."""
         return self._rows[gateway_id]
 
+    def ips(self, gateway_id: str) -> list[str]:
+        """The external IPs of that gateway that PodDNATs name."""
+        return list(self._ips.get(gateway_id, ()))
+
     def put(self, claim: Claim) -> list[Freed]:
         """Record a claim in place of its PodDNAT's former one; returns what that freed."""
         old = self._by_uid.get(claim.uid)
         self._by_uid[claim.uid] = claim
         self._rows[claim.spec.gateway_id] += claim.rows
+        self._ips[claim.spec.gateway_id][claim.spec.external_ip] += 1
         claimed = claim.endpoints()
         for endpoint in claimed:
             uids = self._claimants.at(endpoint)
@@ -157,6 +164,7 @@ class Claims:
 
     def _withdraw(self, claim: Claim, kept: Collection[Endpoint]) -> list[Freed]:
         self._rows[claim.spec.gateway_id] -= claim.rows
+        self._leave(claim.spec.gateway_id, claim.spec.external_ip)
         freed = []
         for endpoint in claim.endpoints():
             if endpoint in kept:
@@ -171,6 +179,14 @@ class Claims:
                 self._unused.discard(endpoint)
                 freed.append(Freed(claim.spec.gateway_id, endpoint, used, counted_for))
         return freed
+
+    def _leave(self, gateway_id: str, ip: str) -> None:
+        ips = self._ips[gateway_id]
+        ips[ip] -= 1
+        if not ips[ip]:
+            del ips[ip]
+        if not ips:
+            del self._ips[gateway_id]
 
     def _count(self, endpoint: Endpoint, namespace: str | None) -> None:
         """From now on the endpoint counts for that namespace, or for none."""

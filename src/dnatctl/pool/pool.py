@@ -146,6 +146,10 @@ class Pool(Holdings):
         foreign = table.foreign_count() if table else 0
         return self._claims.rows(gateway_id) + foreign + (gateway.orphans if gateway else 0)
 
+    def claimed_ips(self, gateway_id: str) -> list[str]:
+        """The external IPs of that gateway that PodDNATs name."""
+        return self._claims.ips(gateway_id)
+
     def pick(
         self, demand: Demand, now: float, avoid: frozenset[str] = frozenset()
     ) -> Allocation | Shortage:

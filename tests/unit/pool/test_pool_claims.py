@@ -61,6 +61,15 @@ class TestClaims:
         assert (pool.used("ngw-1"), pool.used("ngw-2")) == (0, 1)
         assert set(pool.quarantined(1.0)) == {endpoint(600), endpoint(601)}
 
+    def test_the_ips_that_are_claimed_of_a_gateway_are_known(self):
+        pool = pool_of(offer("ngw-1"), offer("ngw-2"))
+        pool.claim("a", "", spec(600), 0.0)
+        pool.claim("b", "", spec(601), 0.0)
+        pool.claim("b", "", spec(605, ip="2.2.2.2", gateway_id="ngw-2"), 1.0)
+        assert (pool.claimed_ips("ngw-1"), pool.claimed_ips("ngw-2")) == ([EIP], ["2.2.2.2"])
+        pool.unclaim("a", 2.0)
+        assert (pool.claimed_ips("ngw-1"), pool.claimed_ips("ngw-2")) == ([], ["2.2.2.2"])
+
     def test_letting_go_says_whether_there_was_anything(self):
         pool = pool_of()
         pool.claim("a", "", spec(600), 0.0)

@@ -120,7 +120,10 @@ class Views:
     def rows_of_others(self) -> list[ForwardEntry]:
         """Rows of other clusters that work with the same cluster ID."""
         with self.lock:
-            entries = [row.entry for table in self.tables.values() for row in table.rows()]
+            rows = [row for table in self.tables.values() for row in table.rows()]
+            # Of the others the mark was read when they were taken in: it is looked at too often to
+            # be read again of ten thousand.
+            entries = [r.entry for r in rows if not r.owner or r.entry.entry_id in self._adopted]
         return [entry for entry in entries if self.marks.stranger(entry.name)]
 
     def adopt(self, adopted: Mapping[str, str]) -> None:
@@ -156,8 +159,7 @@ class Views:
     def take_outages(self, gateway: Gateway) -> bool:
         """Take in which claimed IPs of a gateway forward nothing; whether that has changed."""
         with self.lock:
-            claims = self.pool.claims().values()
-            claimed = {c.external_ip for c in claims if c.gateway_id == gateway.gateway_id}
+            claimed = self.pool.claimed_ips(gateway.gateway_id)
             return self.outages.take_in(gateway, claimed)
 
     # --- records, kept by the store's handler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.kube.errors import Failure, KubeError
 from tests.unit.control.gateway.made import AtWork
-from tests.unit.table.made import GATEWAY, reading, row, uid
+from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
 
 
 class Ledger:
@@ -47,6 +48,22 @@ def sweeper(it: AtWork, ledger: Any) -> Sweeper:
         may_delete=lambda: True,
         cycle_s=5.0,
     )
+
+
+def test_rows_of_another_cluster_with_the_same_id_are_told_also_where_one_was_adopted(it, sweeper):
+    """A cluster made anew, say, adopts what the PodDNATs that were brought along record."""
+    it.views.identify("00000001")
+    twin = replace(MARKS, tag="00000002")
+    names = {f"fwd-{n}": twin.name(uid(n), "games-lobby-0") for n in (1, 2)}
+    rows = [replace(row(i, f"{EIP}:60{i[-1]}"), name=name) for i, name in names.items()]
+    own = row("fwd-3", f"{EIP}:603", owner=uid(3))
+    it.views.adopt({"fwd-1": uid(1)})
+    now = it.clock.monotonic()
+    it.views.table(GATEWAY).merge(reading(now, *rows, own, row("fwd-4", f"{EIP}:604")), now)
+    assert {entry.entry_id for entry in it.views.rows_of_others()} == names.keys()
+    sweeper.sweep()
+    (note,) = sweeper.notes()
+    assert "2 entries" in note
 
 
 class TestLedger:
