@@ -54,6 +54,8 @@ class Facts:
     that come have used them up: what a look at those that go costs has to be saved for.
     `more`: namespaces for which there is something to write right now. `doubts`: when a reading may
     settle what readings disagree about, if there is such a thing. `leisure`: see `leisure`.
+    `turn`: which part of that time is over when it is this table's turn, 0 to 1; None if it has
+    none. `settled`: when the last table was read for the first time.
     """
 
     now: float
@@ -70,6 +72,8 @@ class Facts:
     credit: float
     saved: float = 0.0
     doubts: float | None = None
+    turn: float | None = None
+    settled: float = NEVER
 
     @property
     def doubt_due(self) -> float:
@@ -92,8 +96,24 @@ def next_read(facts: Facts) -> float:
 
 
 def _next_usual(facts: Facts) -> float:
-    idle = facts.last_pass + facts.leisure
+    idle = at_leisure(facts)
     return min(idle, _look(facts)) if facts.unsettled else idle
+
+
+def at_leisure(facts: Facts) -> float:
+    """When to look the table over although nobody asked: at rest in its turn, so that fifty long
+    ones that were read in the same minute are not read so for ever.
+
+    Not later than `leisure` after the last time; nor in a rush, nor while others wait for their
+    first reading.
+    """
+    latest = facts.last_pass + facts.leisure
+    spacing = KICK_SPACING_S * facts.whole
+    period = facts.leisure - spacing
+    if facts.turn is None or facts.unsettled or facts.cost == facts.whole or period <= spacing:
+        return latest
+    end = max(facts.last_pass, facts.settled) + facts.leisure
+    return min(end - (end - facts.turn * period) % period, latest)
 
 
 def leisure(rows: int, least: float, most: float, *, writing: bool) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from math import inf
 
 import pytest
 
+from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.table.read_pace import (
     FEWEST_READS,
     KICK_SPACING_S,
@@ -44,6 +46,49 @@ AT_REST = Facts(
 def rows(*written: float, settles: float = 0.6, namespace: str = "games") -> tuple[Unsettled, ...]:
     """Rows that were written then and are expected to settle after so long."""
     return tuple(Unsettled(at, at + settles, at + settles, namespace) for at in written)
+
+
+class TestManyLongTables:
+    """Fifty tables of 400 rows, of each of which nine pages are read every 240 s."""
+
+    LONG = replace(AT_REST, rows=400, whole=16, leisure=240.0)
+    TABLES, PAGES, READ_IN = 50, 9, 20.0
+    """`READ_IN`: in so many seconds all have been read for the first time, one after the other."""
+
+    def passes(self, seconds: float) -> list[list[float]]:
+        """When each of them is read whole at rest, from its first reading on."""
+        turns = FirstReads()
+        found = []
+        for n in range(self.TABLES):
+            turn, at = turns.turn(f"ngw-{n}"), self.READ_IN * n / self.TABLES
+            times = [at]
+            while at < seconds:
+                facts = replace(self.LONG, last_pass=at, turn=turn, settled=self.READ_IN)
+                at = max(next_read(facts), at)
+                times.append(at)
+            found.append(times)
+        return found
+
+    def test_they_are_not_read_in_the_same_minute_for_ever(self):
+        times = [at for each in self.passes(2000.0) for at in each[1:]]
+        busiest = max(sum(at <= one < at + 60.0 for one in times) for at in times if at < 1900.0)
+        even = self.TABLES * 60.0 / self.LONG.leisure
+        assert busiest <= even * 1.25
+
+    def test_what_others_do_is_found_as_soon_as_before_for_hardly_more_calls(self):
+        seconds = 2400.0
+        for each in self.passes(seconds):
+            pauses = [later - at for at, later in pairwise(each)]
+            assert max(pauses) <= self.LONG.leisure
+            assert len(pauses) <= 2 + seconds / self.LONG.leisure * 1.05
+
+    def test_nor_are_they_read_again_while_others_wait_for_their_first_reading(self):
+        first = min(each[1] for each in self.passes(400.0))
+        assert first > self.READ_IN
+
+    def test_who_waits_for_a_row_does_not_wait_for_the_turn(self):
+        facts = replace(self.LONG, last_pass=99.0, turn=0.9, unsettled=rows(99.5))
+        assert next_read(facts) == pytest.approx(100.1)
 
 
 class TestAtRest:

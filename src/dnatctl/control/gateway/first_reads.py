@@ -14,14 +14,28 @@ AT_ONCE = 2
 LONGEST_S = 4.0
 """A reading that takes longer holds up no other: its gateway may not answer."""
 
+GOLDEN = (5**0.5 - 1) / 2
+"""However many multiples of it are taken, their fractions lie as far apart as so many can."""
+
 
 class FirstReads:
-    """Who reads a table for the first time. Any thread may call it."""
+    """Who reads a table for the first time. Any thread may call it.
+
+    `ended`: when the last one was read.
+    """
 
     def __init__(self) -> None:
+        self.ended = float("-inf")
         self._lock = threading.Lock()
         self._begun: dict[str, float] = {}
+        self._numbers: dict[str, int] = {}
         self._most = 1
+
+    def turn(self, gateway_id: str) -> float:
+        """When to read the table again, at leisure: a part of the time in which all are, 0 to 1."""
+        with self._lock:
+            number = self._numbers.setdefault(gateway_id, len(self._numbers))
+        return number * GOLDEN % 1.0
 
     def begin(self, gateway_id: str, now: float) -> bool:
         """Whether it is that gateway's turn; it says so when it is over."""
@@ -31,9 +45,10 @@ class FirstReads:
             self._begun[gateway_id] = now
             return True
 
-    def end(self, gateway_id: str, *, read: bool) -> None:
+    def end(self, gateway_id: str, now: float, *, read: bool) -> None:
         """The turn is over; `read`: the table has been read."""
         with self._lock:
             del self._begun[gateway_id]
             if read:
                 self._most = AT_ONCE
+                self.ended = now

@@ -27,6 +27,7 @@ from dnatctl.model import EntryStatus
 from dnatctl.table.read_pace import (
     BUSY_LEISURE,
     Facts,
+    at_leisure,
     earned,
     leisure,
     next_read,
@@ -116,6 +117,7 @@ class TablePoller:
         self._idle_s = idle_s
         self._longest_idle_s = longest_idle_s or BUSY_LEISURE * idle_s
         self._first_reads = first_reads or FirstReads()
+        self._turn = self._first_reads.turn(gateway_id)
         self._table = views.table(gateway_id)
         self._times = _Times()
         self._watch = FluxWatch()
@@ -180,7 +182,8 @@ class TablePoller:
         try:
             return self._try(facts)
         finally:
-            self._first_reads.end(self.gateway_id, read=self._table.read_once)
+            now, read = self._clock.monotonic(), self._table.read_once
+            self._first_reads.end(self.gateway_id, now, read=read)
 
     def _try(self, facts: Facts) -> float | None:
         """Read the table; returns the seconds to the next step, None to end."""
@@ -231,6 +234,8 @@ class TablePoller:
             credit=self._times.credit,
             saved=(pace.writes - self._times.writes_at_pass) * worth,
             doubts=doubts,
+            turn=self._turn,
+            settled=self._first_reads.ended,
         )
 
     def _namespace_of(self, row: Row) -> str:
@@ -277,7 +282,7 @@ class TablePoller:
         started = self._clock.monotonic()
         coming = self._reader.coming()
         paged = len(self._table) > PAGE_SIZE
-        due = started >= self._times.last_pass + facts.leisure
+        due = started >= at_leisure(facts)
         whole = not paged or whole_look(facts) <= started
         if not (asked or due):
             cost = facts.whole if whole else facts.cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.first_reads import AT_ONCE, LONGEST_S, FirstReads
 from dnatctl.control.gateway.poller import ERROR_PAUSE_S, LOOK_S, REST_S, TURN_S, TablePoller
 from tests.unit.control.gateway.made import LOBBY, AtWork
-from tests.unit.table.made import GATEWAY, row
+from tests.unit.table.made import EIP, GATEWAY, row
 
 
 @pytest.fixture
@@ -55,6 +56,26 @@ def test_whom_a_row_that_is_gone_makes_room_for_is_told(it):
     for _ in range(3):
         read(it)
     assert it.heard.rooms == 1
+
+
+def test_long_tables_that_were_read_together_are_not_read_together_again():
+    rows = [row(f"fwd-{n}", f"{EIP}:{600 + n}", f"10.0.1.{n}:80") for n in range(60)]
+    again = []
+    for others in range(3):
+        it, turns = AtWork(), FirstReads()
+        for n in range(others):
+            turns.turn(f"ngw-other-{n}")
+        it.cloud.rows = {entry.entry_id: entry for entry in rows}
+        it.views.tables.clear()
+        it.gateways._first_reads = turns
+        poller = it.gateways._make_threads(GATEWAY).poller
+        poller.step()
+        first = poller.last_pass
+        while poller.last_pass == first:
+            it.clock.advance(max(poller.step() or 0.0, 0.1))
+        again.append(poller.last_pass - first)
+    assert max(again) <= 2 * 60.0 + REST_S
+    assert min(abs(one - other) for one, other in combinations(again, 2)) > REST_S
 
 
 class TestFailures:
@@ -117,7 +138,7 @@ class TestTheFirstReading:
         assert turns.begin("ngw-2", it.clock.monotonic())
         assert poller.step() == TURN_S
         assert not it.views.table(GATEWAY).read_once
-        turns.end("ngw-2", read=False)
+        turns.end("ngw-2", it.clock.monotonic(), read=False)
         poller.step()
         assert it.views.table(GATEWAY).read_once
 
