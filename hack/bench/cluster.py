@@ -132,6 +132,18 @@ class Cluster:
             obj["metadata"]["labels"]["turn"] = str(self._turn)
             store.put(type_, obj)
 
+    def edit(self, count: int, rate: float) -> None:
+        """Exposed pods, one after the other, say otherwise what they have said already."""
+        store, type_ = self._server.store.raw, self._server.api.registry.by_key("pods")
+        names = [version.name for version in store.list(type_, "game").items]
+        other = {"80": "80/tcp", "80/tcp": "80"}
+        for _ in _paced(count, rate):
+            obj = store.get(type_, "game", names[self._turn % len(names)]).load()
+            self._turn += 1
+            notes = obj["metadata"]["annotations"]
+            notes[f"{PREFIX}-expose-port"] = other[notes[f"{PREFIX}-expose-port"]]
+            store.put(type_, obj)
+
     def disturb_on(self, rate: float) -> None:
         """The same without end."""
         self._without_end(lambda: self.disturb(1, 0.0), rate)

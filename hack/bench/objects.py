@@ -81,8 +81,11 @@ def hoard(number: int, namespace: str, ports: int) -> Object:
 
 
 def address(number: int, network: str = "172.16") -> str:
-    """An IP of the emulated cloud's first pod vSwitch, or of another network."""
-    return f"{network}.{number // 250}.{number % 250 + 1}"
+    """An IP of the emulated cloud's first pod vSwitch, or of another network (and, after 62,500,
+    of those that follow it)."""
+    first, second = network.split(".")
+    more, rest = divmod(number, 62_500)
+    return f"{first}.{int(second) + more}.{rest // 250}.{rest % 250 + 1}"
 
 
 class Exposed:

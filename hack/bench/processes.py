@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import orjson
 
 ROOT = Path(__file__).parents[2]
 
+ANSWER_S = 600.0
+"""By then everything that is asked for has been done, also on a machine that has other work."""
 
 _ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
 """Modules are compiled once, as those of a wheel or an image are: 0.25 s of CPU at each start."""
@@ -106,6 +109,10 @@ class Process:
 
     def _read(self) -> dict[str, Any]:
         assert self._child.stdout is not None
+        if not select.select([self._child.stdout], [], [], ANSWER_S)[0]:
+            raise TimeoutError(
+                f"{self._child.args}: no answer within {ANSWER_S:.0f} s; see {self.log}"
+            )
         line = self._child.stdout.readline()
         if not line:
             raise RuntimeError(f"{self._child.args} ended:\n{self.log.read_text()[-2000:]}")

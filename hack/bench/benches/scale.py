@@ -49,9 +49,9 @@ def restart(folder: Path, *, quick: bool) -> Result:
     return result
 
 
-def large(folder: Path, others: int, exposed: int) -> Lab:
+def large(folder: Path, others: int, exposed: int, gateway_count: int = GATEWAYS) -> Lab:
     """A laboratory with that many pods, some of which have been exposed for long."""
-    setting = scenario(GATEWAYS)
+    setting = scenario(gateway_count)
     gateways = [(gateway.id, gateway.eips[0]) for gateway in setting.gateways]
     uids = [str(uuid.uuid4()) for _ in range(exposed)]
     pods = Exposed(uids, gateways)

@@ -1,0 +1,99 @@
+"""The largest cluster that is promised: what it takes to hold it, and whether what is done for one
+pod costs more where there are many others."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+
+from dnatctl_sim.cloud.calls import Call
+from hack.bench.benches.scale import large
+from hack.bench.lab import Lab
+from hack.bench.pace import CREATE
+from hack.bench.result import Result
+
+GATEWAYS = 50
+RESYNC_S = 300.0
+"""The default of `resync`."""
+
+CALLS_A_MINUTE = 300
+"""What the vendor documents for most APIs of its VPC."""
+
+ROUNDS, EDITS, EDITS_A_SECOND, LAG_S = 6, 500, 100.0, 2.0
+"""By `LAG_S` seconds after the last edit all have been looked at."""
+
+IDLE_S = 4.0
+"""So long is looked, before each round, what is used anyway: half of the time all pods are being
+looked at once more."""
+
+
+def huge(folder: Path, *, quick: bool) -> Result:
+    """100,000 pods, 20,000 of them exposed for long; then nothing happens but the loss of a row.
+
+    Then exposed pods are edited so that each is looked at and nothing is to be done, in turns with
+    a controller that has 1,000 pods, of which it exposes 200.
+    """
+    pods, exposed, rest = (10_000, 2000, 60.0) if quick else (100_000, 20_000, RESYNC_S)
+    result = Result("huge", f"{pods} pods, {exposed} of them exposed, {GATEWAYS} gateways")
+    with (
+        large(folder, pods - exposed, exposed, GATEWAYS) as lab,
+        large(folder / "small", 800, 200, GATEWAYS) as small,
+    ):
+        for each in (lab, small):
+            each.start_controller()
+        result.add("CPU until ready", lab.usage().cpu, "s")
+        time.sleep(30)  # what is wrong would be put right by now
+        _rest(lab, result, rest)
+        costs = [(_look(lab), _look(small)) for _ in range(ROUNDS)]
+        memory = lab.usage()
+    ours, few = (median(cost) for cost in zip(*costs, strict=True))
+    result.at_most(
+        "CPU for a look at a pod that finds nothing to do", ours, 1.1, "us", bound=few,
+        bound_is="the same with 1,000 pods",
+    )  # fmt: skip
+    result.at_most("memory, resident", memory.rss, 250, "MB")
+    result.add("memory, peak", memory.peak, "MB")
+    return result
+
+
+def _rest(lab: Lab, result: Result, seconds: float) -> None:
+    """Take a row away, and wait. What is read to put it right is not at rest."""
+    since, table = lab.calls()[-1].seq, lab.scenario.gateways[0].table_id
+    lost = lab.admin.rows(table)[0]
+    lab.admin.act("delete_entry", entry_id=lost["entry_id"])
+    begun, before = time.monotonic(), lab.usage()
+    time.sleep(seconds)
+    used, calls = (lab.usage().cpu - before.cpu) / seconds, lab.calls(since)
+    result.at_most("CPU at rest, a whole resync", 100 * used, 5, "% of one")
+    others = [call for call in calls if call.table != table]
+    for api, most in sorted(_busiest_minute(others).items()):
+        result.at_most(f"{api}: most calls in a minute", most, CALLS_A_MINUTE / 2)
+    back = [call.replied - begun for call in calls if call.api == CREATE and call.committed]
+    result.at_most(
+        "a row that is lost is there again after", min(back, default=float("inf")), RESYNC_S, "s"
+    )
+
+
+def _busiest_minute(calls: list[Call]) -> dict[str, int]:
+    """Of each API, the most calls in any sixty seconds."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for call in calls:
+        times[call.api].append(call.received)
+    return {
+        api: max(sum(at <= one < at + 60 for one in found) for at in found)
+        for api, found in times.items()
+    }
+
+
+def _look(lab: Lab) -> float:
+    """CPU microseconds for one look, beyond those that are used with nothing to do."""
+    before = lab.usage().cpu
+    time.sleep(IDLE_S)
+    idle = (lab.usage().cpu - before) / IDLE_S
+    before, begun = lab.usage().cpu, time.monotonic()
+    lab.cluster.ask("edit", count=EDITS, rate=EDITS_A_SECOND)
+    time.sleep(LAG_S)
+    used, took = lab.usage().cpu - before, time.monotonic() - begun
+    return (used - idle * took) / EDITS * 1e6
