@@ -23,6 +23,7 @@ from dnatctl.control.controller import Controller
 from dnatctl.control.settings import Settings
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.poddnats import served_version
+from dnatctl.objects import PodDNATSpec
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.marks import Marks, tag_of
 from dnatctl_sim.cloud import Acts, CloudServer, Knobs, Scenario, Settle, rows
@@ -340,6 +341,12 @@ class Stage:
         if gateway is None or gateway.problem:
             return set()
         return {eip.ip for eip in gateway.eips if eip.usable}
+
+    def claims(self) -> dict[str, PodDNATSpec]:
+        """What the controller's pool holds as claimed, by PodDNAT UID, as of one moment."""
+        views = self.running[0].controller.parts.views
+        with views.lock:
+            return dict(views.pool.claims())
 
     # --- waiting
 

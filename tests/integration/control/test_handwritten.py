@@ -152,6 +152,6 @@ def test_somebody_elses_finalizer_does_not_hold_the_pool(it: Stage) -> None:
     write(it, "held", [(port, 80) for port in range(700, 720)], finalizers=["example.com/hold"])
     uid = it.record("held")["metadata"]["uid"]  # type: ignore[index]
     eventually(lambda: "deletionTimestamp" in (it.record("held") or {})["metadata"])
-    eventually(lambda: world.records.key_of(uid) and uid not in world.pool.claims())
+    eventually(lambda: world.records.key_of(uid) and uid not in it.claims())
     assert it.record("held") is not None
     it.kube.store.patch(RECORDS, it.ns, "held", {"metadata": {"finalizers": []}})

@@ -50,6 +50,13 @@ def taken(it: Stage, namespace: str) -> int:
     return claimed + resting
 
 
+def written(it: Stage, namespace: str) -> int:
+    """How many PodDNATs of the namespace the controller knows."""
+    world = it.running[0].controller.parts.views
+    with world.lock:
+        return sum(key.namespace == namespace for key in world.records.keys.values())
+
+
 def test_poddnats_written_by_hand_get_no_more_either(it: Stage) -> None:
     """The youngest lose, are told so, and have their turn when there is room."""
     it.move_to("crowded")
@@ -95,8 +102,7 @@ def test_what_is_written_for_pods_that_there_are_not_reserves_nothing(it: Stage)
             ports = range(first, min(first + 100, 1025))
             claim = [(port, port - first + 1) for port in ports]
             write(it, f"forged-{ip}-{first}", claim, ip)
-    world = it.running[0].controller.parts.views
-    eventually(lambda: sum(key.namespace == "forgers" for key in world.records.keys.values()) == 12)
+    eventually(lambda: written(it, "forgers") == 12)
     assert taken(it, "forgers") == 1
     it.move_to("neighbours")
     it.pod("web", "100-199")
