@@ -208,7 +208,6 @@ class Lab:
             "networkController": {"natGwPool": pool},
             "endpoints": {"vpc": self.endpoint, "ecs": self.endpoint},
             "credential": {"accessKey": ACCESS_KEY, "accessSecret": ACCESS_SECRET},
-            "publish": {"condition": True},
             **self._config,
         }
 

@@ -6,7 +6,7 @@ from dnatctl.plan.reasons import REASONS
 from reference.markdown import code, page, table
 
 INTRODUCTION = """\
-The condition of a PodDNAT is `Ready`; that of a pod, where `publish.condition` is on, is
+The condition of a PodDNAT is `Ready`; that of a pod, where there is leave to set it, is
 `k8s.aliyun.com/pod-dnat-ready`. Both carry one of these reasons and a text that names values, cause
 and what to do. What is wrong is a Warning event of the pod in any case, said again every half hour
 while it lasts. To read them:

@@ -35,7 +35,6 @@ def configuration(scenario: Scenario, endpoint: str, *, resync: str) -> str:
         "networkController": {"natGwPool": pool},
         "endpoints": {"vpc": endpoint, "ecs": endpoint},
         "resync": resync,
-        "publish": {"condition": True},
     }
     for key in scenario.keys[:1]:
         content["credential"] = {"accessKey": key.id, "accessSecret": key.secret}

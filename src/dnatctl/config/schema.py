@@ -250,9 +250,10 @@ class Fixed(Section):
 class Publishing(Section):
     """Where else an exposure is told of, besides its PodDNAT."""
 
-    condition: Switch = False
+    condition: Switch | None = None
     """Set the condition `k8s.aliyun.com/pod-dnat-ready` on the pod, for readiness gates and
-    `kubectl wait`. Needs leave to patch pods/status (manifests/pod-condition)."""
+    `kubectl wait`. Needs leave to patch pods/status (manifests/pod-condition). Not set: where that
+    leave is given; `true`: a missing leave is told; `false`: never."""
 
     annotation: Switch = False
     """Write the endpoints into an annotation of the pod. Needs leave to patch pods."""

@@ -55,9 +55,9 @@ REASONS: Final[dict[str, Reason]] = {
     "ReadinessGateShut": Reason(
         _EVENT,
         "The pod's readiness gate waits for `k8s.aliyun.com/pod-dnat-ready`, and nobody sets that:"
-        " the pod does not become ready. The condition is off by default.",
-        "Set `publish.condition` to true and give the leave for it (manifests/pod-condition; the"
-        " chart's podCondition.enabled does both), or take the gate off the pod's readinessGates.",
+        " the pod does not become ready. The leave to set it is not given by default.",
+        "Give the leave (manifests/pod-condition; the chart's podCondition.enabled), unless"
+        " `publish.condition` is false, or take the gate off the pod's readinessGates.",
     ),
     "RangeMiscounted": Reason(
         _EVENT,

@@ -136,8 +136,14 @@ def test_a_reserved_gateway_is_for_its_namespaces_only() -> None:
 GATED = {"readinessGates": [{"conditionType": POD_READY}]}
 
 
-def test_by_default_pods_are_told_in_events_alone_and_nothing_complains() -> None:
-    with stage(publish={"condition": False}) as it:
+NO_LEAVE = Fault(403, 'pods "web" is forbidden: cannot patch resource "pods/status"')
+TOLD = Match("patch", "pods", "status")
+
+
+@pytest.mark.parametrize("asked", [None, False])
+def test_by_default_pods_are_told_in_events_alone_and_nothing_complains(asked: bool | None) -> None:
+    with stage(publish={"condition": asked}) as it:
+        it.kube.faults.add(NO_LEAVE, TOLD, times=None)
         it.start_controller()
         it.pod("one")
         it.pod("gated", spec=GATED)
@@ -149,15 +155,22 @@ def test_by_default_pods_are_told_in_events_alone_and_nothing_complains() -> Non
         it.quiet()
         assert "ReadinessGateShut" not in it.events("one")
         assert it.condition("one") == it.condition("gated") == it.condition("wrong") == {}
-        assert not it.kube.requests.all(lambda r: r.verb == "patch" and r.resource == "pods/status")
+        tries = it.kube.requests.all(lambda r: r.verb == "patch" and r.resource == "pods/status")
+        assert len(tries) <= (0 if asked is False else 4), "one worker each at most, then believed"
         assert it.running[0].controller.parts.report.notes() == []
+
+
+def test_where_there_is_leave_the_condition_is_set_unless_it_is_not_wanted() -> None:
+    with stage(publish={"condition": None}) as it:
+        it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        eventually(lambda: it.condition("web").get("status") == "True")
 
 
 def test_without_leave_to_tell_pods_it_is_said_once_and_the_rest_goes_on(it: Stage) -> None:
     """Where the configuration asks for it and the role of manifests/pod-condition is left out."""
-    no = Fault(403, 'pods "web" is forbidden: cannot patch resource "pods/status"')
-    told = Match("patch", "pods", "status")
-    it.kube.faults.add(no, told, times=None)
+    it.kube.faults.add(NO_LEAVE, TOLD, times=None)
     it.start_controller()
     for name in ("one", "two", "three"):
         it.pod(name, spec=GATED if name == "one" else None)

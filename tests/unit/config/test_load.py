@@ -39,7 +39,7 @@ def test_what_is_left_out_has_a_default_that_suits_a_first_user() -> None:
     assert config.quarantine == 60
     assert config.resync == 300
     assert config.rate_limits == {}
-    assert not config.publish.condition
+    assert config.publish.condition is None
     assert not config.publish.annotation
     assert config.policy is EntryPolicy.SYNC
     assert not config.take_over

@@ -62,7 +62,7 @@ def report(
     metrics: Metrics | None = None,
     clock: FakeClock | None = None,
     *,
-    condition: bool = True,
+    condition: bool | None = True,
 ) -> Report:
     takes: Any = told
     return Report(
@@ -348,10 +348,20 @@ class TestReadinessGates:
         assert told.events == [self.SHUT]
         assert told.refusal in str(teller.notes())
 
+    def test_where_nobody_asks_for_the_condition_a_missing_leave_is_no_fault(
+        self, told: Told
+    ) -> None:
+        told.refusal = "cannot patch pods/status"
+        teller = report(told, condition=None)
+        for each in (pod(), pod(gated=True)):
+            self.judge(teller, each)
+        assert told.events == [self.SHUT]
+        assert teller.notes() == []
+
     def test_and_not_any_more_when_it_is_given(self, told: Told) -> None:
         told.refusal = "cannot patch pods/status"
         clock = FakeClock()
-        teller = report(told, clock=clock)
+        teller = report(told, clock=clock, condition=None)
         self.judge(teller, pod(gated=True))
         told.refusal = ""
         clock.advance(SAY_AGAIN_S)

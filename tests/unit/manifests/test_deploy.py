@@ -246,7 +246,6 @@ def test_an_example_that_waits_for_the_condition_says_what_that_takes() -> None:
     }
     assert gated.keys() == {"waits-for-its-address"}
     head, _, _ = gated["waits-for-its-address"].partition("apiVersion")
-    assert "publish: {condition: true}" in head
     assert "pod-condition" in head
     assert "podCondition.enabled" in head
 

@@ -195,7 +195,7 @@ class Report:
         readiness gate may hang on it, and nothing else may happen for long."""
         publish = self._publish()
         tries: list[Callable[[], None]] = []
-        if publish.condition and self.untold.may_try(seen.key.namespace):
+        if publish.condition is not False and self.untold.may_try(seen.key.namespace):
             tries.append(partial(self._set_condition, seen, pod, made.problem))
         if publish.annotation:
             tries.append(partial(self._set_annotation, seen, pod))
@@ -249,10 +249,10 @@ class Report:
         """What a pod has to be told that does not become ready, as nobody opens its gate."""
         if seen.pod is None or not _waits_at_gate(seen.pod) or seen.exposure.ask is Ask.OFF:
             return None
-        if not self._publish().condition:
+        if self._publish().condition is False:
             return _shut(
                 "publish.condition is off in the controller's configuration",
-                "set it to true, and give the leave",
+                "set it to true or leave it out, and give the leave",
             )
         if self.untold.holds(seen.key.namespace):
             return _shut("the controller may not patch pods/status here", "give the leave")
@@ -271,7 +271,8 @@ class Report:
         except KubeError as error:
             if error.failure is not Failure.FORBIDDEN:
                 raise
-            if self.untold.refused(seen.key.namespace, error.message):
+            news = self.untold.refused(seen.key.namespace, error.message)
+            if news and self._publish().condition:
                 log.warning("no leave to tell pods", error=str(error))
             return
         self.untold.accepted(seen.key.namespace)

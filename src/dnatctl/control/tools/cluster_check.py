@@ -84,7 +84,7 @@ def _permissions(client: KubeClient, config: Config, namespace: str) -> Iterator
         client,
         kinds,
         namespace,
-        condition=publish.condition,
+        condition=publish.condition is True,
         annotation=publish.annotation,
         labels=config.namespaces.selector is not None,
         listed=config.namespaces.listed(),
