@@ -10,7 +10,7 @@ takes the next write that is due (`dnatctl.table.turns`), sends it, and tells ho
 | `failed`, `barred` | no fault of its own: it is tried again, after pauses that grow |
 | `refused` | another request or a change outside may help: the same, with longer pauses |
 | `contested` | the row is refused until somebody, who has looked, wants it anew |
-| `unheard` | no answer, like all others: lost, and as due as before |
+| `spared` | no write gets through just now: the table as a whole waits |
 | `lost` | no answer: kept until its outcome is known, wanted or not |
 | `doubted` | a lost one that nobody wants any more: waited out, never asked again |
 
@@ -331,9 +331,10 @@ class Backlog:
             return
         self._to_the_end(pending)
 
-    def unheard(self, pending: PendingWrite, now: float) -> None:
-        """Nothing is answered just now: it is lost, and as due as before, behind the others."""
-        pending.lost_at = now
+    def spared(self, pending: PendingWrite, refusal: Refusal | None = None) -> None:
+        """All writes to the table fare alike: it is as due as before, behind the others."""
+        if refusal is not None:
+            self._note(pending, refusal)
         self._end(pending)
         self._to_the_end(pending)
 

@@ -117,21 +117,26 @@ class Outcomes:
             before = self._silence.lasts
             self._silence.unanswered(now)
             if before:  # no fault of this one
-                self._backlog.unheard(pending, now)
+                pending.lost_at = now
+                self._backlog.spared(pending)
             else:
                 self._backlog.lost(pending, now)
         if self._silence.lasts and not before:
             log.warning("the cloud does not answer; one write is tried now and then, for all")
         self._next_door.read_soon()
 
-    def heard(self) -> bool:
-        """The cloud has answered, whatever it was asked; whether that is news."""
+    def heard(self) -> None:
+        """The cloud has answered, whatever it was asked."""
         with self._lock:
             news = self._silence.lasts
             self._silence.heard()
         if news:
             log.info("the cloud answers again", gateway=self.gateway_id)
-        return news
+
+    def readable(self) -> None:
+        """The table could not be read, and can be again: it can be written to, most likely."""
+        self.heard()
+        self._pace.pause(float("-inf"))
 
     @property
     def quiet_until(self) -> float:
@@ -288,10 +293,11 @@ class Outcomes:
                     self._blame.everything("", error)
             case _:
                 self._pace.pause(now + BARRED_PAUSE_S)
-                if not created:  # nothing is wrong with what was asked
-                    self._end(self._backlog.failed, pending, now)
-                    self._tell(pending)
-                    return
+                # Nothing is wrong with what was asked; a pod is told all the same why it waits.
+                refusal = self._refusal(pending, why, error) if created else None
+                self._end(self._backlog.spared, pending, refusal)
+                self._tell(pending)
+                return
         denied = error.kind is ErrorKind.DENIED
         refusal = self._refusal(pending, why, error)
         self._end(self._backlog.barred, pending, refusal, now, kind=denied)

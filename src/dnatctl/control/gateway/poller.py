@@ -67,7 +67,7 @@ class Writer(Protocol):
         """A reading has shown rows otherwise than was known."""
         ...
 
-    def heard(self) -> None:
+    def readable(self) -> None:
         """The table could not be read, and can be again."""
         ...
 
@@ -202,7 +202,7 @@ class TablePoller:
             log.exception("poller failed", gateway=self.gateway_id)
             return self._failed(str(error))
         if self._times.failures:
-            self._writer.heard()
+            self._writer.readable()
         self._times.failures = 0
         self.missing = False
         self._unreadable("")

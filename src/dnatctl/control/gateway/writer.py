@@ -154,10 +154,10 @@ class TableWriter:
         with self._lock:
             self._backlog.read(changes)
 
-    def heard(self) -> None:
-        """The cloud, which did not answer, does so again."""
-        if self._outcomes.heard():
-            self._loop.wake()
+    def readable(self) -> None:
+        """The table could not be read, and can be again."""
+        self._outcomes.readable()
+        self._loop.wake()
 
     def room_made(self, rows: int) -> None:
         """So many rows are gone from the table: what was refused for quota may be tried again."""

@@ -8,6 +8,7 @@ import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S
 from dnatctl.model import NewEntry
 from dnatctl.table.silence import AWAY_PAUSE_S, UNANSWERED
 from tests.unit.control.gateway.simulated import Simulated, SimulatedTable
@@ -16,9 +17,10 @@ PODS = 25
 
 
 class Leaving(SimulatedTable):
-    """A table of a cloud that answers nothing while it is `away`; nor these `ports`, ever."""
+    """A table of a cloud that fails so while it is `away`; creates of these `ports` always do."""
 
     away = False
+    kind = ErrorKind.UNKNOWN
     unanswered = 0
     ports: frozenset[int] = frozenset()
 
@@ -33,7 +35,7 @@ class Leaving(SimulatedTable):
     def _answer(self, operation: Operation, *, lost: bool = False) -> None:
         if self.away or lost:
             self.unanswered += operation.writes
-            raise CloudError(operation, ErrorKind.UNKNOWN)
+            raise CloudError(operation, self.kind)
 
 
 @pytest.fixture
@@ -50,6 +52,18 @@ def test_writes_wait_together_and_are_done_soon_after(it, away_s):
     assert UNANSWERED < it.cloud.unanswered <= UNANSWERED + 3 + away_s / AWAY_PAUSE_S[1]
     it.cloud.away = False
     it.settle(AWAY_PAUSE_S[1] + PODS * 0.3)
+
+
+@pytest.mark.parametrize("pods", [1, PODS])
+@pytest.mark.parametrize("away_s", [12.0, 100.0, 600.0])
+def test_so_it_is_where_the_credentials_are_refused(it, pods, away_s):
+    """Those of 25 were in order again for 45 s before the last of them was done."""
+    it.cloud.away, it.cloud.kind = True, ErrorKind.AUTH
+    it.ask(pods)
+    it.run(away_s)
+    assert it.cloud.unanswered <= 1 + away_s / BARRED_PAUSE_S
+    it.cloud.away = False
+    it.settle(BARRED_PAUSE_S + pods * 0.3)
 
 
 def test_the_table_could_be_read_again_so_it_is_written_to(it):

@@ -53,7 +53,7 @@ class TestCreate:
             (ErrorKind.UNKNOWN, RETRY_S[0], None),
             (ErrorKind.GONE, RETRY_S[0], None),
             (ErrorKind.GATEWAY, RETRY_S[0], Refused.UNUSABLE),
-            (ErrorKind.AUTH, RETRY_S[0], Refused.REJECTED),
+            (ErrorKind.AUTH, 0.0, Refused.REJECTED),
             (ErrorKind.DENIED, DENIED_PAUSE_S[0], Refused.REJECTED),
             (ErrorKind.QUOTA, REFUSED_RETRY_S[0], Refused.QUOTA),
             (ErrorKind.CONFLICT, -1.0, Refused.CONFLICT),
@@ -121,7 +121,7 @@ class TestModify:
         assert it.writer.refusals(record.uid)[entry()].count == 2
 
     def test_credentials_that_are_refused_say_nothing_against_the_change(self, it, record):
-        assert answered(it, record, modify(), ErrorKind.AUTH) == pytest.approx(RETRY_S[0])
+        assert answered(it, record, modify(), ErrorKind.AUTH) == 0.0
         assert refusal(it, record) is None
 
 
