@@ -210,9 +210,11 @@ class Parts:
             settings, self.views, self.gateways, self.signals, self.permission.tell, self.spaces
         )
         self.report = self._make_report(pod_api)
+        reconciler = self._make_reconciler(self.lookout)
+        self.definition.is_back = reconciler.try_again
         self.workers = Workers(
             self.queue,
-            self._make_reconciler(self.lookout).reconcile,
+            reconciler.reconcile,
             self.signals.successor,
             self.metrics,
             clock,

@@ -68,3 +68,17 @@ def test_what_led_to_pods_that_are_gone_goes_while_there_is_none(it: Stage) -> N
     assert [row["entry_id"] for row in it.rows()] == [kept]
     it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
     assert [entry["forwardEntryId"] for entry in it.ready("web-0")] == [kept]
+
+
+def test_who_asked_in_vain_is_served_as_soon_as_it_is_back(
+    it: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that took: each pod in vain waits longer than the one before."""
+    for pause in ("FIRST_S", "LONGEST_S"):
+        monkeypatch.setattr(f"dnatctl.control.state.refusals.{pause}", 1e6)
+    take_away(it)
+    swept(it)
+    it.pod("late")
+    it.told("late", "PodDNATRefused")
+    it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
+    it.ready("late")

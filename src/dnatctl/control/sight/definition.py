@@ -73,6 +73,8 @@ class DefinitionKeeper:
         self._trouble: _Trouble | None = None
         self._known = False
         """Whether it was looked at before."""
+        self.is_back: Callable[[], None] = lambda: None
+        """Told when there is a definition again."""
 
     def doubt(self) -> None:
         """Something about the definition is not as it was: look soon. From any thread."""
@@ -147,10 +149,12 @@ class DefinitionKeeper:
             self._metrics.definition_trouble.labels(kind).set(
                 trouble is not None and trouble.kind == kind
             )
-        changed, known = trouble != self._trouble, self._known
+        changed, known, missed = trouble != self._trouble, self._known, self.undefined()
         self._trouble, self._known = trouble, True
         if not changed:
             return
+        if missed and not self.undefined():
+            self.is_back()
         if trouble is None:
             log.info("the definition of PodDNATs is as it should be")
             return

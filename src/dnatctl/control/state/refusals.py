@@ -126,6 +126,11 @@ class Refusals:
         self.forget(key)
         return waiting
 
+    def begin_anew(self) -> None:
+        """What was refused for is over: nobody waits any more."""
+        self._names.clear()
+        self._namespaces.clear()
+
     def forget(self, key: Key) -> None:
         """The name asks for nothing any more."""
         self._names.pop(key, None)

@@ -100,6 +100,12 @@ class Reconciler:
         self._mute: set[str] = set()
         """UIDs of records whose status the API server refused to store, the last time."""
 
+    def try_again(self) -> None:
+        """PodDNATs can be stored again: whoever was refused one tries now."""
+        with self._views.lock:
+            self._refusals.begin_anew()
+        self._signals.resync()
+
     def reconcile(self, ref: PodRef) -> float | None:
         """Bring one pod, with the record of its name, as far as it goes now.
 
