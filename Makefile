@@ -6,6 +6,7 @@ SHELL := bash
 PYTHON ?= python3
 DURATION ?= 10m
 RUNS ?= 10000000
+STATES ?= 25000
 ARGS ?=
 
 BIN := .venv/bin
@@ -61,8 +62,8 @@ e2e: .venv/.dev ## Tests against a real Kubernetes control plane (built once a m
 	$(RUN) $(BIN)/pytest tests/e2e --numprocesses 2 --dist load $(ARGS)
 
 .PHONY: prove
-prove: .venv/.mutants .venv/.fuzz ## Small worlds, state machines, crashes, inputs at length; mutants
-	$(RUN) HYPOTHESIS_PROFILE=long $(BIN)/pytest --timeout 3600 --numprocesses 2 --dist worksteal \
+prove: .venv/.mutants .venv/.fuzz ## Small worlds, state machines, crashes, inputs at length; mutants (STATES=80000)
+	$(RUN) HYPOTHESIS_PROFILE=long STATES=$(STATES) $(BIN)/pytest --timeout 3600 --numprocesses 2 --dist worksteal \
 		tests/model tests/integration/crash tests/integration/faults $(ARGS)
 	$(RUN) $(BIN)/python -m hack.fuzz --runs $(RUNS)
 	$(RUN) $(BIN)/python -m hack.mutants
