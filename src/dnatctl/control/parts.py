@@ -190,6 +190,7 @@ class Parts:
             ledger=self.ledger,
             known_uids=self.definition.known_uids,
             undefined=self.definition.undefined,
+            pod=self.pods.get,
             may_delete=settings.deletes,
             patience=settings.orphans,
             cycle_s=settings.sweep_s,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dnatctl.control.gateway.sweeper import FOLLOW_S
 from dnatctl.table.orphans import Patience
 from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import RECORDS, Stage, eventually, stage
@@ -57,6 +58,29 @@ def test_a_pod_that_lives_is_given_another(it: Stage) -> None:
     strip(it, "web")
     eventually(lambda: (r := it.record("web")) and r["metadata"]["uid"] != uid)
     assert it.ready("web") != before
+    it.assert_at_rest()
+
+
+def test_players_on_a_pod_that_is_going_stay(it: Stage) -> None:
+    """Somebody wants to be rid of a namespace that waits for them, say."""
+    it.pod("web")
+    it.ready("web")
+    rows = it.rows()
+    it.kube.kubelet.hold(it.ns, "web")
+    it.delete_pod("web")
+    eventually(lambda: "deletionTimestamp" in it.kube.store.get("pods", it.ns, "web")["metadata"])
+    it.quiet()
+    strip(it, "web")
+    parts = it.running[0].controller.parts
+    eventually(lambda: parts.sweeper._vanished)
+    for _ in range(2):
+        at = parts.clock.monotonic()
+        eventually(lambda at=at: parts.clock.monotonic() > at + FOLLOW_S)
+        parts.sweeper.sweep()
+    it.quiet(unless=lambda: True)
+    assert it.rows() == rows
+    it.kube.kubelet.release(it.ns, "web")
+    eventually(lambda: it.rows() == [])
     it.assert_at_rest()
 
 

@@ -21,7 +21,7 @@ from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.loop import Loop
 from dnatctl.model import EntryStatus, ForwardEntry
-from dnatctl.objects import Key
+from dnatctl.objects import Key, Pod
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.marks import Marks
 from dnatctl.table.orphans import USUAL, Orphan, Patience, Sightings
@@ -75,7 +75,8 @@ class Sweeper:
     `known_uids` asks the API server's majority for the UIDs of all PodDNATs there are; it may raise
     anything, and then nothing is deleted. Where `may_delete` says no, orphans are only counted.
     `undefined`: whether there is no definition of PodDNATs, or it is going: then what leads to a
-    living pod was lost, and nobody can claim it before there is one again.
+    living pod was lost, and nobody can claim it before there is one again. `pod`: the pod of that
+    name, as it is known.
     `tell` is given a reason and a text when something is found that a person has to see to.
     """
 
@@ -89,6 +90,7 @@ class Sweeper:
         known_uids: Callable[[], set[str]],
         may_delete: Callable[[], bool],
         undefined: Callable[[], bool] = lambda: False,
+        pod: Callable[[Key], Pod | None] = lambda _key: None,
         patience: Patience = USUAL,
         cycle_s: float = CYCLE_S,
         tell: Callable[[str, str], None] = lambda _reason, _text: None,
@@ -103,6 +105,7 @@ class Sweeper:
         self._known_uids = known_uids
         self._may_delete = may_delete
         self._undefined = undefined
+        self._pod = pod
         self._cycle_s = cycle_s
         self._sweeping = threading.Lock()
         self._sightings = Sightings(patience)
@@ -136,7 +139,7 @@ class Sweeper:
             if self.take_in() or now >= self._due:
                 self._due = now + self._cycle_s
                 self.sweep()
-                if self._followed:
+                if self._followed or self._lost:
                     self._due = now + min(self._cycle_s, FOLLOW_S)
         except KubeError as error:
             log.warning("sweeping failed", error=str(error))
@@ -239,7 +242,7 @@ class Sweeper:
 
         Where many vanish whose pods are there as before, PodDNATs were lost (a restored backup):
         that is what the brake is for; whether many do is waited for. So it is with all that vanish
-        with their definition.
+        with their definition, and with a pod that is going: whoever is still on it stays.
         """
         owners = {orphan.uid for orphan in orphans}
         before = self._vanished
@@ -250,15 +253,25 @@ class Sweeper:
         }
         self._views.let_be(before.keys() - self._vanished.keys())
         gone = {uid: gone for uid, gone in self._vanished.items() if uid in owners}
-        served = {o.uid for o in orphans if o.uid in gone and gone[o.uid].key in o.leads_to}
+        served = {o.uid for o in orphans if o.uid in gone and self._leads_to(o, gone[o.uid].key)}
         fresh = {uid for uid in served if now - gone[uid].at < FOLLOW_S}
         self._followed = bool(fresh)
         if self._undefined() or len(served) > self._sightings.patience.many:
             self._lost |= served
+        self._lost |= {uid for uid in served if self._is_going_pod(gone[uid].key)}
         self._lost &= served
         self._give_back({uid: gone[uid].key for uid in self._lost})
         bereft = gone.keys() - fresh - self._lost
         return [replace(orphan, bereft=orphan.uid in bereft) for orphan in orphans]
+
+    def _leads_to(self, orphan: Orphan, key: Key) -> bool:
+        """Whether that pod has the address still, and its containers run as far as is known."""
+        pod = self._pod(key)
+        return key in orphan.leads_to and not (pod is not None and pod.ended)
+
+    def _is_going_pod(self, key: Key) -> bool:
+        pod = self._pod(key)
+        return pod is not None and pod.deleting
 
     def _give_back(self, lost: Mapping[str, Key]) -> None:
         """Pods of PodDNATs that were lost may have what still leads to them."""
