@@ -7,8 +7,7 @@ calls of that window were ours: that is our share until the next refusal says ot
 
 Some limits are stated by the second, and counted over the last one. What tells them apart is how
 soon calls pass again: a second later there, at the end of the window here. Until that is known
-calls are spread evenly, which both allow; then as many go out in any second as passed in the last
-one before the refusal.
+calls are spread evenly, which both allow.
 """
 
 from __future__ import annotations
@@ -45,9 +44,6 @@ SECOND: Final = 1.0
 
 SECOND_HEADROOM: Final = 0.97
 """How much of such a limit is used: one too many costs the time of a call, no more."""
-
-LONG_SECOND: Final = SECOND / SECOND_HEADROOM
-"""For so long each call is counted here."""
 
 LEAST_BACK_OFF: Final = 0.25
 """Shortest pause after a refusal, until it is known over which time calls are counted."""
@@ -86,7 +82,6 @@ class AdaptiveLimit:
         self._step = 0.0
         self._accepted: deque[list[float]] = deque()
         self._lately: deque[float] = deque()
-        self._sent: deque[float] = deque()
         self._peak = 0
         self._refused_at = 0.0
         self._bursts = True
@@ -99,33 +94,15 @@ class AdaptiveLimit:
             return self._blocked_until - now
         self._raise(now)
         if self.rate is None:
-            self._send(now)
             return 0.0
         # While it is not known whether calls pass again, they go one at a time.
         burst = BURST if self._bursts and not self._strikes else 0.0
         interval = 1.0 if self._strikes else 1 / self.rate
-        wait = min(self._next_at - max(burst - interval, 0.0), self._room_at()) - now
+        wait = self._next_at - max(burst - interval, 0.0) - now
         if wait > 0:
             return wait
         self._next_at = max(self._next_at, now) + interval
-        self._send(now)
         return 0.0
-
-    def _send(self, now: float) -> None:
-        self._sent.append(now)
-        while self._sent[0] <= now - LONG_SECOND:
-            self._sent.popleft()
-
-    def _room_at(self) -> float:
-        """When a limit by the second has room for a call more, however close the last one is: what
-        was refused as the table was busy need not wait for a turn. Infinite if it is none.
-        """
-        if not self.by_the_second or self._strikes or self.rate is None:
-            return _NEVER
-        most = int(self.rate * LONG_SECOND + 1e-6)
-        if len(self._sent) < most:
-            return -_NEVER
-        return self._sent[-most] + LONG_SECOND if most else _NEVER
 
     def on_success(self, now: float) -> None:
         """A call was let through (whatever else was wrong with it)."""

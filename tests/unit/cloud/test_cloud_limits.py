@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass, field
-from random import Random
 
 import pytest
 
 from dnatctl.cloud import limits as limits_of_all
 from dnatctl.cloud.api import Stopped
-from dnatctl.cloud.limits import LONG_SECOND, LOWEST_RATE, WINDOW, AdaptiveLimit, Limits
+from dnatctl.cloud.limits import LOWEST_RATE, WINDOW, AdaptiveLimit, Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.heartbeat import Heartbeats
 from tests.support.stage import eventually
@@ -133,27 +132,6 @@ def test_calls_that_come_slower_than_that_are_held_up_once(per_second: int) -> N
         assert account.admit(now)
         limit.on_success(now)
     assert waited <= 0.1
-
-
-@pytest.mark.parametrize("per_second", [2, 5, 20])
-@pytest.mark.parametrize("seed", range(5))
-def test_a_limit_by_the_second_is_used_as_it_is_counted(per_second: int, seed: int) -> None:
-    """What comes unevenly, as a write does that was refused as the table was busy, waits only
-    where the last second is used up; and is not refused."""
-    account, limit, random = SlidingSecond(per_second), AdaptiveLimit(), Random(seed)
-    learned = drive(account, 10 * per_second, limit, round_trip=0.01)
-    now, sent = 1002.0 + learned.seconds, list[float]()
-    for _ in range(4 * per_second):
-        now += random.choice((0.0, 0.1, 1.0, 2.0)) / per_second
-        full = sum(at > now - LONG_SECOND for at in sent) >= per_second
-        wait = limit.reserve(now)
-        assert (wait > 0) <= full
-        while wait > 0:
-            now += wait + 1e-6
-            wait = limit.reserve(now)
-        assert account.admit(now)
-        limit.on_success(now)
-        sent.append(now)
 
 
 @pytest.mark.parametrize("phase", PHASES)
