@@ -77,6 +77,7 @@ KEPT = {
         "_counts": DERIVED,
         "_claimants": DERIVED,
         "_rows": DERIVED,
+        "_ips": DERIVED,
     },
     Quarantine: {
         "_until": "quarantine",

@@ -58,12 +58,12 @@ def test_it_tells_the_whole_story_in_plain_lines_and_ends_with_0(demo: Program) 
 
 
 def check_exposure(text: str) -> None:
-    """The pod is seen without, then with a pending, then with a usable endpoint."""
+    """The pod is seen without, then with a usable endpoint; a pending one is not always caught."""
     lines = re.findall(r"^ +[\d.]+ s  (example-.*)$", text, flags=re.MULTILINE)
     cells = [line.split() for line in lines]
     assert len({row[0] for row in cells}) == 1
     entries = [row[4] for row in cells]
-    assert entries.index("Pending") < entries.index("Available")
+    assert "Pending" not in entries[entries.index("Available") :]
     assert cells[-1][3] == "203.0.113.1:512"
     assert [row[5] for row in cells][-1] == "yes"
     assert cells[0][5] == "no"

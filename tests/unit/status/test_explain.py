@@ -322,7 +322,7 @@ SITUATIONS = {
         facts(changed(POD, gated=True)),
         "k8s.aliyun.com/pod-dnat-ready",
         LinkState.WRONG,
-        "nobody sets it. Set `publish.condition` to true and give the leave",
+        "nobody sets it. Give the leave (manifests/pod-condition",
     ),
     "the gate is not open": (
         facts(changed(POD, condition=Condition("x", "False", "NoInterface", "not yet"))),
