@@ -38,6 +38,10 @@ BUSY_LEISURE = 2.0
 """While own writes are being sent, pages are read all the time: the whole table is read, to see
 what others did to it, so much less often."""
 
+MOST_LEISURE = 1.2
+"""For so many times `leisure`, 0.96 of `resync`, a table waits for its first turn: who is read
+shortly before it is read twice."""
+
 NEVER = float("-inf")
 KICK_SPACING_S = 0.2
 LOOK_SPACING_S = 0.1
@@ -104,16 +108,17 @@ def at_leisure(facts: Facts) -> float:
     """When to look the table over although nobody asked: at rest in its turn, so that fifty long
     ones that were read in the same minute are not read so for ever.
 
-    Not later than `leisure` after the last time; nor in a rush, nor while others wait for their
-    first reading.
+    Not later than `leisure` after the last time, nor in a rush. While others wait for their
+    first reading none is read again; then it may be a little later.
     """
     latest = facts.last_pass + facts.leisure
-    spacing = KICK_SPACING_S * facts.whole
+    spacing = LOOK_SPACING_S * facts.whole
     period = facts.leisure - spacing
     if facts.turn is None or facts.unsettled or facts.cost == facts.whole or period <= spacing:
         return latest
     end = max(facts.last_pass, facts.settled) + facts.leisure
-    return min(end - (end - facts.turn * period) % period, latest)
+    turn = end - (end - facts.turn * period) % period
+    return min(turn, facts.last_pass + MOST_LEISURE * facts.leisure)
 
 
 def leisure(rows: int, least: float, most: float, *, writing: bool) -> float:
