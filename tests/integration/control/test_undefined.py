@@ -32,6 +32,7 @@ def take_away(it: Stage) -> None:
     it.referee.adopted.update(row["entry_id"] for row in it.rows())
     it.kube.store.delete(DEFINITIONS, "", RECORDS)
     eventually(lambda: all("deletionTimestamp" in r["metadata"] for r in it.records()))
+    eventually(it.running[0].controller.parts.definition.undefined)
     with it.kube.store.raw.lock:
         for name in PODS:
             with suppress(ApiError):
@@ -54,6 +55,15 @@ def test_living_pods_have_what_leads_to_them_when_it_is_back(it: Stage) -> None:
     take_away(it)
     swept(it)
     it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
+    assert {name: it.ready(name) for name in PODS} == before
+    it.assert_at_rest()
+
+
+def test_so_they_have_where_it_is_replaced_at_once(it: Stage) -> None:
+    before = {name: it.entries(name) for name in PODS}
+    take_away(it)
+    it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
+    eventually(lambda: all(it.record(name) for name in PODS))
     assert {name: it.ready(name) for name in PODS} == before
     it.assert_at_rest()
 

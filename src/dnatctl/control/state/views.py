@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from msgspec.structs import replace as replaced
@@ -60,6 +60,8 @@ class Views:
         self.outages = Outages()
         self.going: frozenset[str] = frozenset()
         """UIDs of PodDNATs that were seen to go before their rows."""
+        self.undefined: Callable[[], bool] = lambda: False
+        """Whether there is no definition of PodDNATs, or it is going."""
         self.can_modify = True
         """Whether the credentials allow ModifyForwardEntry, as far as is known."""
         self._adopted: dict[str, str] = {}
@@ -198,7 +200,10 @@ class Views:
         )
 
     def saw_go(self, uid: str) -> None:
-        """A PodDNAT has gone that has rows, or may be getting some: they are to be released."""
+        """A PodDNAT has gone that has rows, or may be getting some: they are to be released, unless
+        its definition went with it."""
+        if self.undefined():
+            return
         with self.lock:
             self.going |= {uid}
 
