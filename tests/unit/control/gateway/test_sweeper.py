@@ -134,3 +134,15 @@ class TestVanished:
         it.clock.advance(1.0)
         it.gateways.remains.unlisted(GATEWAY, ["fwd-1"])
         assert sweeper.step() == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("undefined", [True, False])
+def test_what_goes_with_its_definition_is_not_to_be_released(it, undefined):
+    """Its pod may claim it again, as soon as there is a definition: even before a sweep."""
+    it.views.undefined = lambda: undefined
+    record = it.stored(it.record())
+    it.cloud.rows = {"fwd-1": row("fwd-1", owner=record.uid)}
+    it.clock.advance(1.0)
+    it.poller._read(it.poller._facts(), asked=True)
+    it.gone(record)
+    assert (record.uid in it.views.going) is not undefined
