@@ -19,13 +19,10 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 class FirstReads:
-    """Who reads a table for the first time. Any thread may call it.
-
-    `ended`: when the last one was read.
-    """
+    """Who reads a table for the first time. Any thread may call it."""
 
     def __init__(self) -> None:
-        self.ended = float("-inf")
+        self._ended = float("-inf")
         self._lock = threading.Lock()
         self._begun: dict[str, float] = {}
         self._numbers: dict[str, int] = {}
@@ -36,6 +33,11 @@ class FirstReads:
         with self._lock:
             number = self._numbers.setdefault(gateway_id, len(self._numbers))
         return number * GOLDEN % 1.0
+
+    def settled(self, now: float) -> float:
+        """When the last table was read for the first time: now, while one is being read."""
+        with self._lock:
+            return now if self._begun else self._ended
 
     def begin(self, gateway_id: str, now: float) -> bool:
         """Whether it is that gateway's turn; it says so when it is over."""
@@ -51,4 +53,4 @@ class FirstReads:
             del self._begun[gateway_id]
             if read:
                 self._most = AT_ONCE
-                self.ended = now
+                self._ended = now

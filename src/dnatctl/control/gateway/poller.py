@@ -235,7 +235,7 @@ class TablePoller:
             saved=(pace.writes - self._times.writes_at_pass) * worth,
             doubts=doubts,
             turn=self._turn,
-            settled=self._first_reads.ended,
+            settled=self._first_reads.settled(now),
         )
 
     def _namespace_of(self, row: Row) -> str:

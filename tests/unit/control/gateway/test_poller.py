@@ -163,6 +163,15 @@ class TestTheFirstReading:
         self.unread(it, turns).step()
         assert it.views.table(GATEWAY).read_once
 
+    def test_no_table_has_its_turn_again_until_all_are_read(self):
+        turns = FirstReads()
+        turns.begin("ngw-1", 100.0)
+        assert turns.settled(103.0) == 103.0
+        turns.end("ngw-1", 104.0, read=True)
+        turns.begin("ngw-2", 104.0)
+        turns.end("ngw-2", 120.0, read=False)
+        assert turns.settled(130.0) == 104.0
+
     def test_what_it_proves_of_claims_that_were_there_before_it_counts(self, it):
         poller = self.unread(it, FirstReads())
         offered_before = it.record(port=900)
