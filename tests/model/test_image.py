@@ -116,6 +116,7 @@ KEPT = {
         "tables": "rows",
         "_adopted": "adopted",
         "going": "going",
+        "undefined": FIXED,
         "records": "made",
         "ips": DERIVED,
         "marks": CONSTANT,
