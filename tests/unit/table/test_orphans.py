@@ -62,6 +62,13 @@ def test_one_that_was_claimed_meanwhile_begins_anew():
     assert due(sightings, 70.0 + MIN_AGE_S) == ["fwd-1"]
 
 
+def test_while_nothing_can_be_claimed_nothing_grows_old():
+    sightings = aged([orphan()], CLAIMED)
+    sightings.begin_anew(MIN_AGE_S)
+    assert due(sightings, 2 * MIN_AGE_S - 0.1) == []
+    assert due(sightings, 2 * MIN_AGE_S) == ["fwd-1"]
+
+
 def test_in_a_pods_way_it_goes_soon_but_not_unseen():
     sightings = Sightings()
     sightings.update([orphan(generation=1), orphan(2, generation=1)], CLAIMED, 0.0)
