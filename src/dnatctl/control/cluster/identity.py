@@ -110,8 +110,8 @@ class Identity:
         if uid and noted and uid != noted:
             return (
                 f"the ledger in this namespace was made by another cluster (kube-system {noted}, "
-                f"here {uid}): delete the ConfigMaps {FACTS} and dnatctl-adopted-*, which were"
-                " copied"
+                f"here {uid}): delete the ConfigMaps {FACTS}, dnatctl-adopted-* and "
+                "dnatctl-parked-*, which were copied"
             )
         self._facts[CLUSTER] = uid or noted
         self.known = bool(self._facts[CLUSTER])

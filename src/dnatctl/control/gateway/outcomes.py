@@ -122,7 +122,10 @@ class Outcomes:
             else:
                 self._backlog.lost(pending, now)
         if self._silence.lasts and not before:
-            log.warning("the cloud does not answer; one write is tried now and then, for all")
+            log.warning(
+                "the cloud does not answer; one write is tried now and then, for all",
+                gateway=self.gateway_id,
+            )
         self._next_door.read_soon()
 
     def heard(self) -> None:
