@@ -38,6 +38,10 @@ class Multimap(Generic[K]):
         """The keys that have names."""
         return iter(self._names)
 
+    def __contains__(self, key: object) -> bool:
+        """Whether the key has names. Without this `in` would go through all keys."""
+        return key in self._names
+
     def at(self, key: K) -> Collection[str]:
         """The names of a key; none for one that is not known."""
         names = self._names.get(key, ())

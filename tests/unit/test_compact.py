@@ -24,6 +24,29 @@ def test_what_others_write_at_length_is_not_remembered() -> None:
     assert shared(made_anew("m" * 65)) is not text
 
 
+class Comparing(str):
+    """A key that counts how often one of its kind is compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Comparing.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+def test_whether_a_key_is_known_takes_no_look_at_the_others() -> None:
+    names: Multimap[Comparing] = Multimap()
+    for number in range(1000):
+        names.add(Comparing(number), "x")
+    Comparing.compared = 0
+    assert Comparing(999) in names
+    assert Comparing(1000) not in names
+    assert Comparing.compared < 10
+
+
 @given(STEPS)
 def test_names_by_key_are_as_sets_would_have_them(steps: list[tuple[bool, str, str]]) -> None:
     names: Multimap[str] = Multimap()
