@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from msgspec import Struct
+
 
 class Protocol(StrEnum):
     """A transport protocol that a port can be exposed on."""
@@ -24,8 +26,7 @@ USUAL_PORTS = 32
 """Ports that one pod may ask for, unless the configuration says otherwise."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PortRange:
+class PortRange(Struct, frozen=True, order=True, gc=False):
     """Ports `first` to `last`, both inclusive."""
 
     first: int
@@ -81,8 +82,7 @@ class PortRange:
 ALL_PORTS = PortRange(1, 65535)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True, order=True, gc=False):
     """One public address: external IP, external port, protocol."""
 
     ip: str

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as replaced
 
 from dnatctl.model import ALL_PORTS, Endpoint, PortRange, Protocol
 from dnatctl.pool.handover import LIMIT, MOST, Resting, decode, encode
@@ -64,8 +63,8 @@ def test_where_ports_are_named_as_one_span_it_ends_with_the_last_of_them():
     resting = decode(encode(remaining))
     last = max(remaining)
     assert resting.covers(last)
-    assert resting.covers(replace(last, port=last.port - 1)), "more rests than need be"
-    assert not resting.covers(replace(last, port=last.port + 1))
+    assert resting.covers(replaced(last, port=last.port - 1)), "more rests than need be"
+    assert not resting.covers(replaced(last, port=last.port + 1))
 
 
 def test_the_text_is_short_and_always_the_same():
@@ -115,14 +114,14 @@ def test_however_soon_that_is_over():
 
 
 def test_a_text_as_long_as_may_be_is_read():
-    lone = replace(WEB, ip="1" * (LIMIT - len("/tcp:600=60")))
+    lone = replaced(WEB, ip="1" * (LIMIT - len("/tcp:600=60")))
     text = encode({lone: 60.0})
     assert len(text) == LIMIT
     assert decode(text).covers(lone)
 
 
 def test_an_ip_may_be_written_in_whatever_way():
-    other = replace(WEB, ip="2001:db8::/64")
+    other = replaced(WEB, ip="2001:db8::/64")
     assert read(encode({other: 60.0})) == {other: 60.0}
 
 
