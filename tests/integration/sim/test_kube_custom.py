@@ -112,6 +112,26 @@ def test_the_schema_refuses(http: Http, spec: dict[str, Any], field: str) -> Non
     assert [cause["field"] for cause in reply["details.causes"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"replicas": True}, "spec.replicas"),
+        ({"portMapping": [{"externalPort": "1"}, {"internalPort": "1"}]}, None),
+        ({"protocol": "icmp"}, "spec.protocol"),
+    ],
+)
+def test_a_patch_is_held_to_the_schema_where_it_changes_something(
+    http: Http, spec: dict[str, Any], field: str | None
+) -> None:
+    had = {"replicas": 1, "portMapping": [{"externalPort": "1"}]}
+    http("POST", V1, {**pod_dnat("web", "v1"), "spec": had})
+    reply = http("PATCH", f"{V1}/web", {"spec": spec}, MERGE)
+    assert (reply.code, reply["reason"]) == (422, "Invalid"), "for Python 1 is True"
+    assert field in (None, reply["details.causes"][0]["field"])
+    label = {"metadata": {"labels": {"a": "b"}}}
+    assert http("PATCH", f"{V1}/web", label, MERGE)["spec.replicas"] == 1
+
+
 def test_all_mistakes_are_told_at_once(http: Http) -> None:
     spec = {"protocol": "icmp", "replicas": 10}
     reply = http("POST", V1, {**pod_dnat("web", "v1"), "spec": spec})

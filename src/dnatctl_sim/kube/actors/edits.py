@@ -23,4 +23,4 @@ def edit(
             return None
         obj = old.load()
         change(obj)
-        return old if obj == old.load() else api.write_internal(type_, old, obj)
+        return old if old.says(obj) else api.write_internal(type_, old, obj)

@@ -116,7 +116,9 @@ class Kubelet:
             self._terminate(pod, obj)
         elif phase not in FINAL_PHASES:
             now = self._now()
-            self._edit(pod.key, pod.uid, lambda o: podstatus.refresh_ready(o, now))
+            podstatus.refresh_ready(obj, now)
+            if not pod.says(obj):
+                self._edit(pod.key, pod.uid, lambda o: podstatus.refresh_ready(o, now))
         else:
             self._free(pod.uid)
 

@@ -20,6 +20,7 @@ from dnatctl_sim.kube.core.objects import Object
 
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _EMBEDDED = "x-kubernetes-embedded-resource"
+ANYTHING: Object = {_PRESERVE: True, "items": {_PRESERVE: True}}
 _ROOT_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 

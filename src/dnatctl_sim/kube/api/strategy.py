@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Any
+
+import orjson
 
 from dnatctl_sim.kube.api import schema as schemas
 from dnatctl_sim.kube.core.causes import Cause
@@ -53,11 +56,24 @@ class CustomStrategy(Strategy):
     def validate(self, obj: Object, old: Object | None) -> Iterator[Cause]:
         """See `Strategy.validate`."""
         if self._schema is not None:
-            yield from schemas.validate(self._schema, obj)
+            yield from schemas.validate(self._of_news(obj, old or {}), obj)
         if old is not None and not dig(obj, "metadata", "resourceVersion"):
             text = "Invalid value: 0x0: must be specified for an update"
             yield Cause("metadata.resourceVersion", "FieldValueInvalid", text)
 
-    def prune(self, obj: Object) -> list[str]:
+    def prune(self, obj: Object, old: Object) -> list[str]:
         """Drop unknown fields; the paths of what was dropped."""
-        return [] if self._schema is None else schemas.prune(self._schema, obj)
+        return [] if self._schema is None else schemas.prune(self._of_news(obj, old), obj)
+
+    def _of_news(self, obj: Object, old: Object) -> Object:
+        """The schema, without what is as it was stored: it was held to it then. In this language a
+        thousand ports take tens of milliseconds, for which everybody waits who is served."""
+        schema = self._schema or {}
+        parts = dict(schema.get("properties") or {})
+        known = (name for name in parts if name in obj and _is_same(obj[name], old.get(name)))
+        return {**schema, "properties": parts | dict.fromkeys(known, schemas.ANYTHING)}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """In JSON: for Python 1 and True are equal."""
+    return one == other and orjson.dumps(one) == orjson.dumps(other)

@@ -94,7 +94,7 @@ class Api:
             old = self.get(target)
             before = to_version(target.type, old.load(), target.version)
             body = apply_patch(target.type, before, patch, media_type)
-            obj = self._read(target, body, options, patched=True)
+            obj = self._read(target, body, options, before)
             carry.check_patched_identity(target, before, obj)
             return self._replace(target, old, obj, options)
 
@@ -141,9 +141,10 @@ class Api:
         return self.store.put(type_, obj, old)
 
     def _read(
-        self, target: Target, body: Any, options: WriteOptions, *, patched: bool = False
+        self, target: Target, body: Any, options: WriteOptions, before: Object | None = None
     ) -> Object:
-        """The body as a stored object: checked for kind, decoded, pruned."""
+        """The body as a stored object: checked for kind, decoded, pruned. `before`: what it came
+        from by a patch."""
         type_ = target.type
         if not isinstance(body, dict):
             raise errors.bad_request("the body must be a JSON object")
@@ -155,13 +156,13 @@ class Api:
             wanted = f"{type_.api_version(target.version)}, Kind={type_.kind}"
             raise errors.bad_request(f"the object provided is unrecognized: {found}, not {wanted}")
         obj = {**body, "metadata": dict(body.get("metadata") or {})}
-        decode(type_, obj, patched=patched)
+        decode(type_, obj, patched=before is not None)
         if type_.shape:
             obj = type_.shape.decode(obj)
         obj = {**obj, "apiVersion": type_.base.api_version(), "kind": type_.kind}
         strategy = self._strategies.of(type_)
         if isinstance(strategy, CustomStrategy):
-            self._report_unknown(strategy.prune(obj), options)
+            self._report_unknown(strategy.prune(obj, before or {}), options)
         return obj
 
     def _report_unknown(self, dropped: list[str], options: WriteOptions) -> None:

@@ -42,6 +42,10 @@ class Version(Struct, frozen=True, gc=False):
         """The object, parsed anew: the caller may change it."""
         return cast(Object, orjson.loads(self.raw))
 
+    def says(self, obj: Object) -> bool:
+        """Whether that is what is stored."""
+        return orjson.dumps(obj) == self.raw or obj == self.load()
+
     def selectable(self) -> Mapping[str, str]:
         """The fields that a field selector sees."""
         return {
