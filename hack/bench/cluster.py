@@ -31,6 +31,10 @@ NAMESPACES = (
     "drip", "flap", "hoard", "invalid", "waiting",
 )  # fmt: skip
 
+TURN_S = 0.0002
+"""For how long users and kubelets keep the interpreter while a request waits for it: in the 5 ms
+that Python lets them by default, an API server of this kind would answer nobody."""
+
 
 class Notes:
     """When what happened, by namespace/name."""
@@ -265,6 +269,7 @@ def main() -> None:
     parser.add_argument("--kubeconfig", required=True)
     parser.add_argument("--still", action="store_true", help="no kubelet, scheduler, collectors")
     options = parser.parse_args()
+    sys.setswitchinterval(TURN_S)
     kubelet = KubeletSettings(
         pod_cidr="10.0.0.0/17", termination=0.1, removal=0.3, addresses_by_node=True
     )

@@ -26,9 +26,9 @@ OTHERS = 200.0
 """Events a second of pods that ask for nothing, without end."""
 PORTS = 20
 """Of the gateway that the waiting pods ask for."""
-COMING = {"nonsense": 400.0, "hoard": 50.0, "waiting": 100.0}
-"""How many come a second. No API server lets one account store more; the emulated one would
-answer nobody while it does."""
+COMING = {"nonsense": 150.0, "hoard": 15.0, "waiting": 50.0}
+"""How many come a second: of more, the emulated API server, one thread of Python, would have
+no time left for anybody."""
 WAITS = {"settle": 0.1, "write_latency": 0.02}
 
 
