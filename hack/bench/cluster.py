@@ -98,6 +98,13 @@ class Cluster:
                 del pod["metadata"]["annotations"]
             self._server.store.create("pods", pod)
 
+    def join(self, first: int, count: int, rate: float) -> None:
+        """Pods that run already and ask, where there is no kubelet; of numbers never used."""
+        for n in _paced(count, rate):
+            notes = {PREFIX: "", f"{PREFIX}-expose-port": "80"}
+            pod = running(f"more-{first + n}", "game", address(first + n), notes)
+            self._server.store.create_many("pods", [pod])
+
     def delete(self, namespace: str, names: list[str], rate: float = 0.0) -> None:
         """Delete pods."""
         for n in _paced(len(names), rate):

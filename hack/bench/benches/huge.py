@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -29,11 +30,18 @@ IDLE_S = 4.0
 looked at once more."""
 
 
+MORE, MORE_A_SECOND = 60, 10.0
+"""Pods that come in one round."""
+
+FIRST = 30_000
+"""The first of them: its IP is no other pod's."""
+
+
 def huge(folder: Path, *, quick: bool) -> Result:
     """100,000 pods, 20,000 of them exposed for long; then nothing happens but the loss of a row.
 
     Then exposed pods are edited so that each is looked at and nothing is to be done, in turns with
-    a controller that has 1,000 pods, of which it exposes 200.
+    a controller that has 1,000 pods, of which it exposes 200; and more pods are exposed, likewise.
     """
     pods, exposed, rest = (10_000, 2000, 60.0) if quick else (100_000, 20_000, RESYNC_S)
     result = Result("huge", f"{pods} pods, {exposed} of them exposed, {GATEWAYS} gateways")
@@ -46,13 +54,19 @@ def huge(folder: Path, *, quick: bool) -> Result:
         time.sleep(30)  # what is wrong would be put right by now
         result.add("CPU of the start, until all pods have been looked at", lab.usage().cpu, "s")
         _rest(lab, result, rest)
-        costs = [(_look(lab), _look(small)) for _ in range(ROUNDS)]
+        looks = [(_look(lab), _look(small)) for _ in range(ROUNDS)]
+        joins = [
+            [_join(each, FIRST + MORE * turn) for each in (lab, small)] for turn in range(ROUNDS)
+        ]
         memory = lab.usage()
-    ours, few = (median(cost) for cost in zip(*costs, strict=True))
+    ours, few = (median(cost) for cost in zip(*looks, strict=True))
+    same = "the same with 1,000 pods"
     result.at_most(
         "CPU for a look at a pod that finds nothing to do", ours, 1.1, "us", bound=few,
-        bound_is="the same with 1,000 pods",
+        bound_is=same,
     )  # fmt: skip
+    ours, few = (median(cost) for cost in zip(*joins, strict=True))
+    result.at_most("CPU for one more pod", ours, 1.3, "ms", bound=few, bound_is=same)
     result.at_most("memory, resident", memory.rss, 250, "MB")
     result.add("memory, peak", memory.peak, "MB")
     return result
@@ -89,11 +103,31 @@ def _busiest_minute(calls: list[Call]) -> dict[str, int]:
 
 def _look(lab: Lab) -> float:
     """CPU microseconds for one look, beyond those that are used with nothing to do."""
+
+    def edit() -> None:
+        lab.cluster.ask("edit", count=EDITS, rate=EDITS_A_SECOND)
+        time.sleep(LAG_S)
+
+    return _beyond_idle(lab, edit) / EDITS * 1e6
+
+
+def _join(lab: Lab, first: int) -> float:
+    """CPU milliseconds for one more pod, from its IP to its address."""
+
+    def join() -> None:
+        ready = lab.stand("ready") + MORE
+        lab.cluster.ask("join", first=first, count=MORE, rate=MORE_A_SECOND)
+        lab.wait_ready(ready, 60)
+
+    return _beyond_idle(lab, join) / MORE * 1e3
+
+
+def _beyond_idle(lab: Lab, act: Callable[[], None]) -> float:
+    """CPU seconds that are used while that is done, beyond those that are used anyway."""
     before = lab.usage().cpu
     time.sleep(IDLE_S)
     idle = (lab.usage().cpu - before) / IDLE_S
     before, begun = lab.usage().cpu, time.monotonic()
-    lab.cluster.ask("edit", count=EDITS, rate=EDITS_A_SECOND)
-    time.sleep(LAG_S)
+    act()
     used, took = lab.usage().cpu - before, time.monotonic() - begun
-    return (used - idle * took) / EDITS * 1e6
+    return used - idle * took
