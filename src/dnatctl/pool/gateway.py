@@ -56,6 +56,8 @@ class OfferedGateway:
         eips = tuple(eips)
         offered = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
         self._known |= offered.keys()
+        if self._known:  # a PodDNAT may name any IP: what is kept of others does not come back
+            self._lines = {key: line for key, line in self._lines.items() if key[0] in self._known}
         changed = (self.eips, self.problem) != (offered, problem)
         self.bound = {eip.ip: eip for eip in eips}
         self.eips, self.problem = offered, problem
@@ -115,6 +117,17 @@ class OfferedGateway:
     def offered_ports(self, ports: PortRange) -> set[int]:
         """Those of the ports that it offers or has offered."""
         return {port for offered in self._ranges for port in ports.common(offered)}
+
+    def take(self, endpoint: Endpoint) -> None:
+        """The endpoint is claimed: out of the line, if it could ever be in one."""
+        if self.may_offer(endpoint):
+            self.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
+
+    def give_back(self, endpoint: Endpoint, *, used: bool) -> None:
+        """It is claimed no more: to the end of the line, or to where it was if it was not used."""
+        if self.may_offer(endpoint):
+            line = self.line(endpoint.ip, endpoint.protocol)
+            (line.give_back if used else line.put_back)(endpoint.port)
 
     def line(self, ip: str, protocol: Protocol) -> Line:
         """The ports of one external IP and protocol, in the order of their use."""

@@ -120,7 +120,7 @@ class Holdings:
             self.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=moved)
         for endpoint in spec.endpoints():
             if gateway is not None and endpoint not in beyond:
-                gateway.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
+                gateway.take(endpoint)
 
     def _rows_of(self, spec: PodDNATSpec, beyond: frozenset[Endpoint]) -> int:
         gateway = self._gateways.get(spec.gateway_id)
@@ -300,10 +300,10 @@ class Holdings:
             if used and self.may_rest(endpoint):
                 self._quarantine.begin(endpoint, now, namespace)
             if used and (gateway := self._gateways.get(gateway_id)):
-                gateway.line(endpoint.ip, endpoint.protocol).give_back(endpoint.port)
+                gateway.give_back(endpoint, used=True)
         for gateway_id, endpoint, used, _ in reversed(every):
             if not used and (gateway := self._gateways.get(gateway_id)):
-                gateway.line(endpoint.ip, endpoint.protocol).put_back(endpoint.port)
+                gateway.give_back(endpoint, used=False)
         for gateway_id, endpoint, _, _ in every:
             if gateway := self._gateways.get(gateway_id):
                 gateway.leaving.discard(endpoint)

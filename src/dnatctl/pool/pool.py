@@ -163,6 +163,8 @@ class Pool(Holdings):
         found = self._pick(demand, now, avoid, last_resort=False)
         if isinstance(found, Allocation) or demand.moving:
             return found
+        if not self.trust.holds_anything(demand.uid):
+            return found  # nothing was left out: all ports that rest would be gone through again
         last = self._pick(demand, now, avoid, last_resort=True)
         return last if isinstance(last, Allocation) else found
 

@@ -39,6 +39,7 @@ class Quarantine:
 
     def begin(self, endpoint: Endpoint, now: float, namespace: str | None = None) -> None:
         """The endpoint rests for the full time from now on."""
+        self._forget(now)  # nobody may ask for months
         self._set(endpoint, now + self._seconds)
         self._count(endpoint, namespace)
 

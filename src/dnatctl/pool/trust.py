@@ -155,6 +155,10 @@ class Trust:
                 return mark.why
         return ""
 
+    def holds_anything(self, uid: str) -> bool:
+        """Whether anything is held against any target, or was refused to the pod."""
+        return bool(self._marks or self._rebuffs.get(uid))
+
     def is_scouted(self, gateway_id: str, ip: str, now: float) -> bool:
         """Whether a claim that was refused elsewhere is trying it: those to follow wait for it."""
         targets = (Target(gateway_id), Target(gateway_id, ip))
@@ -162,7 +166,8 @@ class Trust:
 
     def spurns(self, uid: str, endpoint: Endpoint) -> bool:
         """Whether that endpoint was refused to the pod."""
-        return any(r.endpoint == endpoint for r in self._rebuffs.get(uid, ()))
+        known = self._rebuffs.get(uid)
+        return known is not None and any(r.endpoint == endpoint for r in known)
 
     def avoids(self, uid: str, gateway_id: str, ip: str, now: float) -> bool:
         """Whether the pod itself was refused there so often that it should try more widely."""

@@ -16,6 +16,9 @@ from dnatctl.table.writes import DeleteRow, PendingWrite
 
 LOWER_CLASS_EVERY = 4
 
+REMEMBERED = 1000
+"""Namespaces with nothing to be written whose last turn is still known: names come and go."""
+
 
 class Rank(IntEnum):
     """The classes of writes, in their order."""
@@ -74,6 +77,9 @@ class WriteTurns:
             if namespace not in self._namespaces:
                 self._namespaces[namespace] = None
                 self._namespaces.move_to_end(namespace, last=False)
+        if len(self._namespaces) > REMEMBERED + 2 * len(by_namespace):
+            kept = (namespace for namespace in self._namespaces if namespace in by_namespace)
+            self._namespaces = OrderedDict.fromkeys(kept)
         chosen = next(namespace for namespace in self._namespaces if namespace in by_namespace)
         self._namespaces.move_to_end(chosen)
         return by_namespace[chosen]

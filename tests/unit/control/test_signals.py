@@ -44,7 +44,9 @@ class Told:
 
 @pytest.fixture
 def it() -> Told:
-    return Told()
+    it = Told()
+    it.signals.begin()
+    return it
 
 
 def pod(key: Key = LOBBY, ip: str = "10.0.0.1", number: int = 1, node: str = "") -> Pod:
@@ -206,14 +208,26 @@ class TestWhatAPodIsTold:
 
 
 class TestUrgency:
-    def test_what_is_found_before_this_replica_leads_lets_news_go_first(self, it):
+    def test_what_is_found_before_this_replica_leads_lets_news_go_first(self):
+        it = Told()
         it.pods.apply(pod())
         it.signals.begin()
         it.pods.apply(pod(ARENA, "10.0.0.2", 2))
         assert [ref.key for ref in it.heard()] == [ARENA, LOBBY]
 
-    def test_so_does_a_resync(self, it):
+    def test_whoever_comes_and_goes_while_it_stands_by_is_not_kept(self):
+        it = Told()
+        for number in range(1, 100):
+            it.pods.apply(pod(number=number))
+            it.records.apply(record(number=number))
+            it.records.remove(LOBBY, uid(number), str(number))
+            it.pods.remove(LOBBY, f"pod-{number}", str(number))
+        it.pods.apply(pod(ARENA, "10.0.0.2", 200))
+        assert len(it.queue) == 0
         it.signals.begin()
+        assert it.heard() == [PodRef("pod-200", ARENA)]
+
+    def test_so_does_a_resync(self, it):
         it.pods.apply(pod())
         it.records.apply(record(ARENA, 2))
         it.heard()
@@ -224,7 +238,6 @@ class TestUrgency:
         assert set(heard[1:]) == {LOBBY, ARENA}
 
     def test_a_resync_comes_with_time(self, it):
-        it.signals.begin()
         it.pods.apply(pod())
         it.heard()
         it.signals.pulse(resync=300.0)
@@ -234,7 +247,6 @@ class TestUrgency:
         assert [ref.key for ref in it.heard()] == [LOBBY]
 
     def test_a_resync_does_not_look_at_thousands_at_once(self, it):
-        it.signals.begin()
         keys = {Key("games", f"pod-{n}") for n in range(3000)}
         for n, key in enumerate(keys):
             it.pods.apply(pod(key, f"10.0.{n // 250}.{n % 250 + 1}", n + 1))
@@ -249,7 +261,6 @@ class TestUrgency:
         assert sorted(key for each in looks for key in each) == sorted(keys)
 
     def test_one_that_is_soon_due_again_looks_at_all_in_time(self, it):
-        it.signals.begin()
         it.pods.apply(pod())
         it.pods.apply(pod(ARENA, "10.0.0.2", 2))
         it.heard()

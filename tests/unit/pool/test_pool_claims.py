@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from dnatctl.model import EntryStatus, ForwardEntry, PortRange
@@ -20,7 +22,7 @@ from tests.unit.pool.made import (
     spec,
     take,
 )
-from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid
+from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid, view
 
 AVAILABLE = EntryStatus.AVAILABLE
 
@@ -88,6 +90,23 @@ class TestClaims:
         assert pool.used("ngw-9") == 1
         assert pool.unclaim("a", 0.0)
         assert pool.used("ngw-9") == 0
+
+    @pytest.mark.parametrize("described", [True, False])
+    def test_of_ips_that_are_nobodys_nothing_is_kept(self, described):
+        """Whoever may write PodDNATs may name any."""
+        pool = pool_of(offer(ports="1024/65535"))
+        if not described:
+            pool = Pool([offer(ports="1024/65535")], {GATEWAY: view(gateway_id=GATEWAY)}, 60.0)
+        tracemalloc.start()
+        try:
+            for number in range(20):
+                pool.claim("a", "", spec(65535, ip=f"9.9.9.{number}"), 0.0)
+                pool.unclaim("a", 0.0)
+            pool.describe(GATEWAY, [eip(EIP)], "")
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert taken < 2_000_000, "a port of each is some 80 bytes"
 
     def test_what_one_claims_can_be_looked_up(self):
         pool = pool_of()

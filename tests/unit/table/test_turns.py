@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from dnatctl.table.turns import Rank, WriteTurns, rank_of
@@ -44,3 +46,25 @@ def test_a_namespace_that_has_had_no_turn_comes_first():
     assert turns.take([(Rank.EXPOSE, old)]) is old
     assert turns.take([(Rank.EXPOSE, old), (Rank.EXPOSE, new)]) is new
     assert turns.take([(Rank.EXPOSE, old), (Rank.EXPOSE, new)]) is old
+
+
+def test_namespaces_that_have_gone_are_not_remembered_for_ever():
+    turns = WriteTurns()
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            turns.take([(Rank.EXPOSE, pending(create(600), f"preview-{number}"))])
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 500_000
+
+
+def test_those_that_wait_keep_their_places_whoever_is_forgotten():
+    turns = WriteTurns()
+    two = [(Rank.EXPOSE, pending(create(n), name)) for n, name in enumerate(("a", "b"), 600)]
+    assert turns.take(two).namespace == "b"
+    for number in range(2000):
+        turns.take([(Rank.EXPOSE, pending(create(600), f"preview-{number}"))])
+    first = turns.take(two).namespace
+    assert {first, turns.take(two).namespace} == {"a", "b"}

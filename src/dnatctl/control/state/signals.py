@@ -30,8 +30,8 @@ looks that find nothing, and who waits for a thread would wait for all that are 
 
 
 class Signals:
-    """Listens to caches, pollers, writers and gateways. Until `begin` nothing is urgent: it keeps
-    the indexes of the views, and what is put on the queue can wait.
+    """Listens to caches, pollers, writers and gateways. Until `begin` it keeps the indexes of the
+    views, and puts nothing on the queue: a replica may stand by for weeks, and nobody takes of it.
     """
 
     def __init__(
@@ -48,15 +48,16 @@ class Signals:
         self._resynced = views.clock.monotonic()
         self._to_resync: Iterator[list[Key]] = iter(())
         """Names that are still to be looked at, of each pulse."""
-        self._urgent = False
+        self._begun = False
         self._telling: dict[Key, Condition] = {}
         pods.on_change(self._pod_changed)
         records.on_change(self._record_changed)
 
     def begin(self) -> None:
-        """This replica leads from now on."""
-        self._urgent = True
+        """This replica leads from now on: all that is there is looked at, news before it."""
+        self._begun = True
         self._resynced = self._views.clock.monotonic()
+        self.resync()
 
     def resync(self) -> None:
         """Look at everything again, after what is more urgent."""
@@ -112,7 +113,8 @@ class Signals:
             del self._telling[key]
 
     def _add(self, key: Key, priority: Priority = Priority.HIGH) -> None:
-        self._queue.add(self.ref(key), priority)
+        if self._begun:
+            self._queue.add(self.ref(key), priority)
 
     # --- caches
 
@@ -146,7 +148,7 @@ class Signals:
 
     def _enqueue(self, obj: Pod | PodDNAT | None) -> None:
         if obj is not None:
-            self._add(obj.key, Priority.HIGH if self._urgent else Priority.LOW)
+            self._add(obj.key)
 
     def interface_found(self, ip: str) -> None:
         """Which network interface has that IP, or that none has, is known now."""
