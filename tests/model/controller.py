@@ -136,7 +136,6 @@ class Process:
         self._load(all_due=all_due)
         queue: Any = SILENT
         self.signals = Signals(self.views, queue, self.pods, self.records)
-        self.signals.begin()
         self.records.on_change(self._record_changed)
 
     @cached_property
