@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import chain
+from typing import NamedTuple
 
 from dnatctl import __version__
 from dnatctl.control.gateway.gateways import Gateways
@@ -13,7 +15,7 @@ from dnatctl.control.standing import Standing
 from dnatctl.control.state.views import Views
 from dnatctl.kube.informer import Informer
 from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, PortRange, Protocol
-from dnatctl.objects import READY, Key, Pod, PodDNAT
+from dnatctl.objects import READY, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.observe.pods import PodCounts
 from dnatctl.plan.exposure import Ask, Problem, Rules, read_exposure
 from dnatctl.pool import GatewayPool
@@ -37,6 +39,16 @@ RELEASING = frozenset(
 
 Told = Callable[[], Mapping[Key, tuple[Problem, str]]]
 """What each name was last told is wrong, and since when."""
+
+
+class _Taken(NamedTuple):
+    """What is taken, gone through once for all gateways: a document is made under the lock."""
+
+    claims: Mapping[str, Iterable[tuple[str, PodDNATSpec]]]
+    """PodDNATs by UID and what they claim, by gateway."""
+
+    resting: Mapping[str, Iterable[tuple[Endpoint, float]]]
+    """Endpoints and the seconds for which they rest, by external IP."""
 
 
 class Board:
@@ -88,7 +100,8 @@ class Board:
         waiting = tuple(self._waiting())
         with self._views.lock:
             offers = self._views.pool.offers()
-            gateways = tuple(self._gateway(offer) for offer in offers)
+            taken = self._taken()
+            gateways = tuple(self._gateway(offer, taken) for offer in offers)
             history = tuple(self._history())
         return document.with_content(status, gateways, waiting, history, self._since)
 
@@ -120,10 +133,19 @@ class Board:
 
     # --- gateways
 
-    def _gateway(self, offer: GatewayPool) -> GatewayStatus:
+    def _taken(self) -> _Taken:
+        claims: defaultdict[str, list[tuple[str, PodDNATSpec]]] = defaultdict(list)
+        for uid, spec in self._views.pool.claims().items():
+            claims[spec.gateway_id].append((uid, spec))
+        resting: defaultdict[str, list[tuple[Endpoint, float]]] = defaultdict(list)
+        for endpoint, seconds in self._views.quarantined().items():
+            resting[endpoint.ip].append((endpoint, seconds))
+        return _Taken(claims, resting)
+
+    def _gateway(self, offer: GatewayPool, taken: _Taken) -> GatewayStatus:
         gateway_id, pool = offer.gateway_id, self._views.pool
         described = self._views.gateways.get(gateway_id)
-        ports = self._ports(offer)
+        ports = self._ports(offer, taken)
         return GatewayStatus(
             id=gateway_id,
             first=offer.ports.first,
@@ -184,20 +206,20 @@ class Board:
             why = f"it {order.what}"
         return EipStatus(ip, tuple(sorted(ports, key=_place)), free, why)
 
-    def _ports(self, offer: GatewayPool) -> dict[str, list[PortStatus]]:
+    def _ports(self, offer: GatewayPool, taken: _Taken) -> dict[str, list[PortStatus]]:
         """All that is not free of a gateway, by external IP."""
         found: dict[str, list[PortStatus]] = defaultdict(list)
         claimed: set[Endpoint] = set()
-        for uid, spec in self._views.pool.claims().items():
-            if spec.gateway_id == offer.gateway_id:
-                for endpoint, internal in zip(spec.endpoints(), spec.ports, strict=True):
-                    claimed.add(endpoint)
-                    port = self._claimed(uid, endpoint, f"{spec.internal_ip}:{internal.internal}")
-                    found[endpoint.ip].append(port)
+        for uid, spec in taken.claims[offer.gateway_id]:
+            for endpoint, internal in zip(spec.endpoints(), spec.ports, strict=True):
+                claimed.add(endpoint)
+                port = self._claimed(uid, endpoint, f"{spec.internal_ip}:{internal.internal}")
+                found[endpoint.ip].append(port)
         for row in self._views.table(offer.gateway_id).rows():
             for port in self._unclaimed(row, claimed, offer.ports):
                 found[row.entry.external_ip].append(port)
-        for endpoint, seconds in self._views.quarantined().items():
+        bound = (taken.resting[eip.ip] for eip in self._views.pool.eips(offer.gateway_id))
+        for endpoint, seconds in chain.from_iterable(bound):
             if endpoint not in claimed and endpoint.port in offer.ports:
                 number, until = endpoint.port, self._at(seconds)
                 rests = PortStatus(number, number, endpoint.protocol, State.RESTING, until=until)
