@@ -11,6 +11,7 @@ from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool import Pool, Shortage, rows_of
 from dnatctl.pool.claims import Claim, Claims
 from dnatctl.pool.handover import Resting
+from dnatctl.pool.quarantine import Quarantine
 from tests.unit.pool.made import (
     QUARANTINE,
     demand,
@@ -350,6 +351,18 @@ class TestQuarantine:
         pool.retire([endpoint(601)], 30.0)
         assert pool.quarantined(QUARANTINE) == {endpoint(601): 30.0}
         assert pool.quarantined(10 * QUARANTINE) == {}
+
+    def test_what_is_over_is_forgotten_where_nobody_asks(self):
+        """A replica that stands by for months is asked by nobody."""
+        quarantine = Quarantine(QUARANTINE)
+        tracemalloc.start()
+        try:
+            for second in range(20_000):
+                quarantine.begin(endpoint(600 + second % 10), float(second))
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert taken < 100_000
 
     def test_when_the_next_is_over_is_known(self):
         pool = pool_of()

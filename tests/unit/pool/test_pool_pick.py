@@ -202,6 +202,17 @@ class TestRefused:
         pool.trust.engaged(GATEWAY, "1.1.1.1", 0.0, moved=True)
         assert got(pool.pick(demand(80), 0.0)) == ["1.1.1.1:600/tcp"]
 
+    def test_where_nothing_else_is_left_what_is_refused_is_tried(self):
+        pool = pool_of()
+        pool.trust.mark(Target(GATEWAY, EIP), "Some.New.Code", 0.0)
+        assert got(pool.pick(demand(80), 1.0)) == [f"{EIP}:600/tcp"]
+
+    def test_so_is_where_the_pod_itself_was_refused(self):
+        pool = pool_of()
+        self.refuse(pool, 600, 601)
+        assert pool.trust.flaw(GATEWAY, EIP, 0.0) == "", "held against nobody else"
+        assert got(pool.pick(replace(demand(80), uid="a"), 0.0)) == [f"{EIP}:602/tcp"]
+
     def test_that_the_last_resort_has_no_room_either_is_not_the_cause(self):
         pool = pool_of(offer(ports="600/600"))
         take(pool, "a", 80)
