@@ -56,7 +56,7 @@ class OfferedGateway:
         eips = tuple(eips)
         offered = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
         self._known |= offered.keys()
-        if self._known:  # a PodDNAT may name any IP: what is kept of others does not come back
+        if self._known:  # until now a PodDNAT could name any IP
             self._lines = {key: line for key, line in self._lines.items() if key[0] in self._known}
         changed = (self.eips, self.problem) != (offered, problem)
         self.bound = {eip.ip: eip for eip in eips}

@@ -21,6 +21,8 @@ from dnatctl_sim.kube.core.objects import Object
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"
 _EMBEDDED = "x-kubernetes-embedded-resource"
 ANYTHING: Object = {_PRESERVE: True, "items": {_PRESERVE: True}}
+"""The schema that every value keeps to, of which nothing is dropped."""
+
 _ROOT_FIELDS = frozenset({"apiVersion", "kind", "metadata"})
 
 
