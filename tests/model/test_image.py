@@ -81,6 +81,7 @@ KEPT = {
     },
     Quarantine: {
         "_until": "quarantine",
+        "_ports": DERIVED,
         "_retired": "retired",
         "_noted": "noted",
         "_waiting": UNUSED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dnatctl.model import PortRange
 
@@ -74,8 +74,8 @@ class Line:
 
     def pick_run(self, count: int, free: Callable[[int], bool]) -> list[int] | None:
         """The first run of `count` consecutive free ports: among the never used ones first."""
-        never_used = min(self._unused, default=self._fresh)
-        return self._run(never_used, count, free) or self._run(self.ports.first, count, free)
+        never_used = range(min(self._unused, default=self._fresh), self.ports.last + 1)
+        return _run(never_used, count, free) or _run(sorted(self._in_line()), count, free)
 
     @property
     def never_used(self) -> int:
@@ -100,10 +100,17 @@ class Line:
             self._returned[skipped] = None
         self._fresh = port + 1
 
-    def _run(self, start: int, count: int, free: Callable[[int], bool]) -> list[int] | None:
-        length = 0
-        for port in range(start, self.ports.last + 1):
-            length = length + 1 if free(port) else 0
-            if length == count:
-                return list(range(port - count + 1, port + 1))
-        return None
+
+def _run(ports: Iterable[int], count: int, free: Callable[[int], bool]) -> list[int] | None:
+    """The first `count` consecutive ones of these ascending ports that are free."""
+    run: list[int] = []
+    for port in ports:
+        if not free(port):
+            run.clear()
+            continue
+        if run and port != run[-1] + 1:
+            run.clear()
+        run.append(port)
+        if len(run) == count:
+            return run
+    return None

@@ -326,11 +326,15 @@ class Pool(Holdings):
         self, gateway: OfferedGateway, ip: str, demand: Demand, now: float
     ) -> tuple[PortMapping, ...] | None:
         """Free external ports on one IP for all of the ports, or None if there are not so many."""
+        if self.all_rest(now):
+            return None
         gateway_id = gateway.offer.gateway_id
         taken: set[Endpoint] = set()
         found: list[PortMapping] = []
 
-        def free(protocol: Protocol, port: int) -> bool:
+        def free(protocol: Protocol, resting: Mapping[int, float], port: int) -> bool:
+            if resting.get(port, now) > now:  # asked first, and cheaply: it may be so of thousands
+                return False
             endpoint = Endpoint(ip, port, protocol)
             if endpoint in taken or self.trust.spurns(demand.uid, endpoint):
                 return False
@@ -339,7 +343,8 @@ class Pool(Holdings):
         for run in runs_of(demand.ports, pack=gateway.offer.pack):
             protocol = run[0][1]
             line = gateway.line(ip, protocol)
-            picked = _pick_run(line, len(run), partial(free, protocol))
+            resting = self._quarantine.ports(ip, protocol)
+            picked = _pick_run(line, len(run), partial(free, protocol, resting))
             if picked is None:
                 return None
             taken.update(Endpoint(ip, port, protocol) for port in picked)

@@ -7,11 +7,13 @@ noted in the Lease (`handover`), and whoever waits for it is told.
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from dnatctl.model import Endpoint
+from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import Key
+
+NONE: Mapping[int, float] = {}
 
 
 class Quarantine:
@@ -23,6 +25,8 @@ class Quarantine:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._until: dict[Endpoint, float] = {}
+        self._ports: defaultdict[tuple[str, Protocol], dict[int, float]] = defaultdict(dict)
+        """The same by external IP and protocol: a pick goes past thousands of ports that rest."""
         self._all_until = float("-inf")
         self._ends: list[tuple[float, Endpoint]] = []
         """A heap; what was begun anew since is in it with its old time as well."""
@@ -98,6 +102,10 @@ class Quarantine:
         """Whether the endpoint still rests."""
         return max(self._until.get(endpoint, now), self._all_until) > now
 
+    def ports(self, ip: str, protocol: Protocol) -> Mapping[int, float]:
+        """Until when each port of that IP rests by itself; the time of some may be over."""
+        return self._ports.get((ip, protocol), NONE)
+
     def remaining(self, now: float) -> dict[Endpoint, float]:
         """Seconds that remain for each endpoint; those whose time is over are forgotten."""
         self._forget(now)
@@ -120,6 +128,7 @@ class Quarantine:
 
     def _set(self, endpoint: Endpoint, until: float) -> None:
         self._until[endpoint] = until
+        self._ports[endpoint.ip, endpoint.protocol][endpoint.port] = until
         heapq.heappush(self._ends, (until, endpoint))
 
     def _forget(self, now: float) -> None:
@@ -128,9 +137,16 @@ class Quarantine:
             if self._until.get(endpoint) == until:
                 if until > now:
                     return
-                del self._until[endpoint]
-                self._count(endpoint)
+                self._drop(endpoint)
             heapq.heappop(self._ends)
+
+    def _drop(self, endpoint: Endpoint) -> None:
+        del self._until[endpoint]
+        place = endpoint.ip, endpoint.protocol
+        del self._ports[place][endpoint.port]
+        if not self._ports[place]:
+            del self._ports[place]
+        self._count(endpoint)
 
     def _count(self, endpoint: Endpoint, namespace: str | None = None) -> None:
         """From now on the endpoint counts for that namespace, or for none."""

@@ -115,6 +115,33 @@ def test_every_port_is_in_line_once_unless_taken(history):
     assert ports.pick(len(free) + 1, everything) is None
 
 
+def test_for_a_run_nobody_is_asked_of_ports_that_are_not_in_line():
+    """Most are not, where a gateway is full, and then there is no run to be had."""
+    ports, asked = line(1, 5000), list[int]()
+    for port in range(1, 5001):
+        ports.take(port)
+    for port in (7, 8, 10):
+        ports.give_back(port)
+    assert ports.pick_run(3, lambda port: asked.append(port) or True) is None
+    assert asked == [7, 8, 10]
+    assert ports.pick_run(2, everything) == [7, 8]
+
+
+@given(st.sets(st.integers(1, 30)), st.sets(st.integers(1, 30)), st.integers(2, 5))
+def test_a_run_is_found_where_there_is_one(taken: set[int], resting: set[int], count: int):
+    ports = line(1, 30)
+    for port in sorted(taken):
+        ports.take(port)
+    for port in sorted(taken & resting):
+        ports.give_back(port)
+    free = set(range(1, 31)) - (taken - resting) - {5, 11}
+    runs = [range(first, first + count) for first in range(1, 32 - count)]
+    found = ports.pick_run(count, lambda port: port not in (5, 11))
+    assert found in [list(run) for run in runs if free.issuperset(run)] or (
+        found is None and not any(free.issuperset(run) for run in runs)
+    )
+
+
 def test_what_was_claimed_and_never_used_is_where_it_was():
     ports = line()
     before = ports.pick(5, everything)

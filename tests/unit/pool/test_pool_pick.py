@@ -10,6 +10,7 @@ from dnatctl.model import Endpoint, GatewayEip, PortRange
 from dnatctl.objects import PortMapping
 from dnatctl.orders import Order, OrderKind, Orders
 from dnatctl.pool import Allocation, Pool, Shortage, Target
+from dnatctl.pool.handover import Resting
 from tests.unit.pool.made import (
     QUARANTINE,
     demand,
@@ -35,6 +36,31 @@ class TestOrder:
         assert take(pool, "c", 80, now=later) == ["1.1.1.1:602/tcp"], "never used"
         assert take(pool, "d", 80, now=later) == ["1.1.1.1:601/tcp"], "released first"
         assert take(pool, "e", 80, now=later) == ["1.1.1.1:600/tcp"]
+
+    def test_past_ports_that_rest_it_goes_without_a_look_at_claims_and_rows(self, monkeypatch):
+        """Thousands may rest, and whoever waits for one of them asks again and again."""
+        pool, looks = pool_of(offer(ports="1/3000")), list[Endpoint]()
+        is_free = pool.is_free
+        monkeypatch.setattr(
+            pool, "is_free", lambda g, e, now: looks.append(e) or is_free(g, e, now)
+        )
+        for port in range(1, 3000):
+            pool.claim(f"{port}", "", spec(port), 0.0)
+            pool.use([endpoint(port)])
+            pool.unclaim(f"{port}", 1.0)
+        assert take(pool, "a", 80, now=2.0) == [f"{EIP}:3000/tcp"], "never used"
+        looks.clear()
+        assert isinstance(pool.pick(demand(80), 2.0), Shortage)
+        assert looks == []
+        assert take(pool, "b", 80, now=1.0 + QUARANTINE) == [f"{EIP}:1/tcp"]
+
+    def test_nothing_is_looked_at_while_all_rests(self, monkeypatch):
+        pool = pool_of(offer(ports="1/3000"))
+        pool.inherit(Resting(everything=30.0), 0.0)
+        monkeypatch.setattr(pool, "is_free", lambda *_: pytest.fail("all rest"))
+        assert isinstance(pool.pick(demand(80), 1.0), Shortage)
+        monkeypatch.undo()
+        assert take(pool, "a", 80, now=31.0) == [f"{EIP}:1/tcp"]
 
     def test_tcp_and_udp_do_not_share_ports(self):
         pool = pool_of()
