@@ -38,7 +38,7 @@ def listed(arena: Arena, namespace: str) -> Iterator[None]:
     objects = with_component("listed-namespaces")
     names = ("dnatctl", "dnatctl-in-namespace", "dnatctl-events")
     roles = [o for o in objects if "Role" in o["kind"] and o["metadata"]["name"] in names]
-    inside = (_bound(namespace, name) for name in ("dnatctl-in-namespace", "dnatctl-pod-condition"))
+    inside = [_bound(namespace, name) for name in ("dnatctl-in-namespace", "dnatctl-pod-condition")]
     try:
         kubectl.run("delete", "clusterrolebinding", "dnatctl-pod-condition")
         kubectl.apply([*roles, *inside])
@@ -47,6 +47,8 @@ def listed(arena: Arena, namespace: str) -> Iterator[None]:
         kubectl.apply(MANIFESTS)
         kubectl.apply(POD_CONDITION)
         kubectl.run("delete", "clusterrole", "dnatctl-in-namespace")
+        bindings = [each["metadata"]["name"] for each in inside]
+        kubectl.run("delete", "rolebinding", "-n", namespace, *bindings)
 
 
 def _bound(namespace: str, role: str) -> Object:
