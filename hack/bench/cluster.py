@@ -66,6 +66,8 @@ class Notes:
             self.records -= 1
             return
         self.records += change.type is ChangeType.ADDED
+        if b'"entries"' not in change.new.raw:
+            return  # cheaper than to read a thousand ports
         if (change.new.load().get("status") or {}).get("entries"):
             self.times["ready"].setdefault(name, now)
 

@@ -61,7 +61,7 @@ def default(schema: Object, value: Any) -> None:
         if name not in value and "default" in part:
             value[name] = copy.deepcopy(part["default"])
     for name, item in value.items():
-        if (part := _part(schema, name)) is not None:
+        if isinstance(item, dict | list) and (part := _part(schema, name)) is not None:
             default(part, item)
 
 
