@@ -55,7 +55,7 @@ KEPT = {
         "_by_owner": DERIVED,
         "_by_internal_ip": DERIVED,
         "_by_external": DERIVED,
-        "_wide": DERIVED,
+        "_in_flux": DERIVED,
     },
     Pool: {
         "quotas": NO_QUOTA,
