@@ -138,6 +138,7 @@ KEPT = {
     },
     StatedIPs: {
         "_since": DERIVED,
+        "_shared": DERIVED,
         "_lock": CONSTANT,
         "_clock": CONSTANT,
     },
