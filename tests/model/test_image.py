@@ -55,7 +55,7 @@ KEPT = {
         "_by_owner": DERIVED,
         "_by_internal_ip": DERIVED,
         "_by_external": DERIVED,
-        "_wide": DERIVED,
+        "_in_flux": DERIVED,
     },
     Pool: {
         "quotas": NO_QUOTA,
@@ -139,6 +139,7 @@ KEPT = {
     },
     StatedIPs: {
         "_since": DERIVED,
+        "_shared": DERIVED,
         "_lock": CONSTANT,
         "_clock": CONSTANT,
     },

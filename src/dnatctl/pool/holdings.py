@@ -141,9 +141,12 @@ class Holdings:
 
     def _is_proven(self, uid: str, gateway_id: str, endpoint: Endpoint) -> bool:
         """Whether more than the word of whoever wrote the PodDNAT says that it has the endpoint."""
+        return uid in self._with_row(gateway_id, endpoint) or self.holds(uid, [endpoint])
+
+    def _with_row(self, gateway_id: str, endpoint: Endpoint) -> frozenset[str]:
+        """Whose rows of that gateway take traffic to the endpoint."""
         table = self._tables.get(gateway_id)
-        rows = table.covering(endpoint) if table else []
-        return any(row.owner == uid for row in rows) or self.holds(uid, [endpoint])
+        return frozenset(row.owner for row in table.covering(endpoint)) if table else frozenset()
 
     def open(self) -> None:
         """All claims of before are known; which claim came first counts from now on.
@@ -276,10 +279,13 @@ class Holdings:
         being deleted may have been dismissed, and what it names be another's since.
         """
 
+        with_row: dict[str, frozenset[str]] = {}  # a thousand may claim it, of a few gateways
+
         def rank(claim: Claim) -> tuple[bool, bool, int, bool, str, str]:
-            table = self._tables.get(claim.spec.gateway_id)
-            rows = table.covering(endpoint) if table else []
-            has_row = any(row.owner == claim.uid for row in rows)
+            gateway_id = claim.spec.gateway_id
+            if gateway_id not in with_row:
+                with_row[gateway_id] = self._with_row(gateway_id, endpoint)
+            has_row = claim.uid in with_row[gateway_id]
             since = self._claims.since(claim.uid, endpoint)
             held = self.holds(claim.uid, (endpoint,))
             return (not has_row, not held, since, claim.leaving, claim.created, claim.uid)

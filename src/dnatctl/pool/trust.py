@@ -10,12 +10,12 @@ accepted on. Pure: times are handed in.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from dnatctl.backoff import doubled
+from dnatctl.compact import Multimap
 from dnatctl.model import Endpoint
 
 HOLD_S = (60.0, 900.0)
@@ -75,7 +75,9 @@ class Trust:
 
     def __init__(self) -> None:
         self._marks: dict[Target, _BadTarget] = {}
-        self._rebuffs: dict[str, list[_Rebuff]] = defaultdict(list)
+        self._rebuffs: dict[str, list[_Rebuff]] = {}
+        self._refused_at: Multimap[Target] = Multimap()
+        """The pods that were refused on a target."""
         self._accepted: dict[Target, float] = {}
         self._scouts: dict[Target, float] = {}
         self._served: set[str] = set()
@@ -98,11 +100,10 @@ class Trust:
         target = Target(gateway_id, endpoint.ip)
         for scouted in (target, Target(gateway_id)):
             self._scouts.pop(scouted, None)
-        rebuffs = [r for r in self._rebuffs[uid] if now - r.at < REMEMBERED_S]
+        rebuffs = [r for r in self._rebuffs.get(uid, ()) if now - r.at < REMEMBERED_S]
         rebuffs = [r for r in rebuffs if r.endpoint != endpoint]
-        self._rebuffs[uid] = [*rebuffs, _Rebuff(target, endpoint, now, why)]
-        pods = sum(any(r.target == target for r in known) for known in self._rebuffs.values())
-        if pods < ENOUGH:
+        self._remember(uid, [*rebuffs, _Rebuff(target, endpoint, now, why)])
+        if len(self._refused_at.at(target)) < ENOUGH:
             return False
         return self.mark(target, why, now) | self._widen(gateway_id, why, now)
 
@@ -121,17 +122,27 @@ class Trust:
             self._scouts.pop(well, None)
             self._accepted[well] = now
         self._served.add(uid)
-        mine = self._rebuffs.pop(uid, [])
-        for other, known in list(self._rebuffs.items()):
-            self._rebuffs[other] = [r for r in known if r.target != target]
+        mine = self._rebuffs.get(uid, [])
+        self._remember(uid, [])
+        for other in list(self._refused_at.at(target)):
+            self._remember(other, [r for r in self._rebuffs[other] if r.target != target])
         # What was refused there is accepted here: so it was not the pod.
         worse = [self.mark(r.target, r.why, now) for r in mine if r.target != target]
         return bool(healed) or any(worse)
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
-        self._rebuffs.pop(uid, None)
+        self._remember(uid, [])
         self._served.discard(uid)
+
+    def _remember(self, uid: str, rebuffs: list[_Rebuff]) -> None:
+        """These are the refusals of the pod from now on."""
+        for rebuff in self._rebuffs.pop(uid, ()):
+            self._refused_at.discard(rebuff.target, uid)
+        for rebuff in rebuffs:
+            self._refused_at.add(rebuff.target, uid)
+        if rebuffs:
+            self._rebuffs[uid] = rebuffs
 
     def engaged(self, gateway_id: str, ip: str, now: float, *, moved: bool) -> None:
         """A claim was laid there. If the target is in doubt, it is the one that tries it.

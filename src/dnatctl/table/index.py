@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Final
 
 from dnatctl.compact import Multimap
 from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, NewEntry, Protocol
+
+_PORT: Final = 1
+_BLOCK: Final = 32
+_ADDRESS: Final = 65536
+"""Sizes of the places, in ports, that a row is found at: its one port; each block of ports that it
+reaches into (packed rows may have two ports each: a block is full with 32 of them); its IP."""
+
+_WIDE: Final = 1024
+"""A row of more ports is found at its IP: a table has room for some tens of such rows on an IP. One
+whose ports cannot be read counts as one over all ports, which are two thousand blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +61,9 @@ class Rows:
         self._rows: dict[str, Row] = {}
         self._by_owner: Multimap[str] = Multimap()
         self._by_internal_ip: Multimap[str] = Multimap()
-        self._by_external: Multimap[tuple[str, int]] = Multimap()
-        self._wide: set[str] = set()
+        self._by_external: Multimap[tuple[str, int, int]] = Multimap()
+        """By external IP, number and size of a place: see `_places`."""
+        self._in_flux: dict[str, Row] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -86,13 +98,18 @@ class Rows:
 
     def covering(self, endpoint: Endpoint) -> list[Row]:
         """The rows that take traffic to `endpoint`, ranges and `Any` rows included."""
-        ids = self._wide.union(self._by_external.at((endpoint.ip, endpoint.port)))
-        return [row for row in self._sorted(ids) if row.entry.covers(endpoint)]
+        ip, port = endpoint.ip, endpoint.port
+        near = [
+            entry_id
+            for size in (_PORT, _BLOCK, _ADDRESS)
+            for entry_id in self._by_external.at((ip, port // size, size))
+        ]
+        return self._sorted([i for i in near if self._rows[i].entry.covers(endpoint)])
 
     def any_row_on(self, ip: str) -> Row | None:
         """The IP mapping (`Any`) that takes the whole address, which bars every other row."""
-        rows = self._sorted(self._wide)
-        return next((r for r in rows if r.entry.external_ip == ip and not r.entry.protocol), None)
+        rows = self._sorted(self._by_external.at((ip, 0, _ADDRESS)))
+        return next((row for row in rows if row.entry.protocol is None), None)
 
     def holding(self, ip: str, port: int, protocol: Protocol) -> list[Row]:
         """The rows that lead to that internal address: the cloud allows one a table."""
@@ -108,7 +125,7 @@ class Rows:
 
     def in_flux(self) -> list[Row]:
         """Own rows that the cloud was still working on when last heard of."""
-        return [r for r in self._rows.values() if r.owner and r.in_flux]
+        return sorted(self._in_flux.values(), key=lambda row: row.entry.entry_id)
 
     def _sorted(self, ids: Collection[str]) -> list[Row]:
         return [self._rows[i] for i in sorted(ids)]
@@ -123,10 +140,10 @@ class Rows:
         self._rows[entry.entry_id] = row
         self._by_owner.add(row.owner, entry.entry_id)
         self._by_internal_ip.add(entry.internal_ip, entry.entry_id)
-        if len(entry.external_ports) == 1:
-            self._by_external.add(_first(entry), entry.entry_id)
-        else:
-            self._wide.add(entry.entry_id)
+        for place in _places(entry):
+            self._by_external.add(place, entry.entry_id)
+        if row.owner and row.in_flux:
+            self._in_flux[entry.entry_id] = row
 
     def _remove(self, row: Row) -> None:
         del self._rows[row.entry.entry_id]
@@ -136,9 +153,16 @@ class Rows:
         entry = row.entry
         self._by_owner.discard(row.owner, entry.entry_id)
         self._by_internal_ip.discard(entry.internal_ip, entry.entry_id)
-        self._by_external.discard(_first(entry), entry.entry_id)
-        self._wide.discard(entry.entry_id)
+        for place in _places(entry):
+            self._by_external.discard(place, entry.entry_id)
+        self._in_flux.pop(entry.entry_id, None)
 
 
-def _first(entry: ForwardEntry) -> tuple[str, int]:
-    return entry.external_ip, entry.external_ports.first
+def _places(entry: ForwardEntry) -> list[tuple[str, int, int]]:
+    """Where a row is found: external IP, number and size of each place; all are of one size."""
+    ip, ports = entry.external_ip, entry.external_ports
+    if len(ports) == 1:
+        size = _PORT
+    else:
+        size = _ADDRESS if entry.protocol is None or len(ports) > _WIDE else _BLOCK
+    return [(ip, n, size) for n in range(ports.first // size, ports.last // size + 1)]

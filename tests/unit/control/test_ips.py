@@ -43,6 +43,17 @@ def test_who_states_an_ip_is_known_until_he_states_another(stated: StatedIPs) ->
     assert stated.is_stated("10.0.0.2")
 
 
+def test_which_ips_several_state(stated: StatedIPs) -> None:
+    both = pod("a", IP, "fd00::1")
+    for each in (both, both, pod("b", IP), pod("c", IP)):
+        stated.pod_changed(None, each)
+    assert stated.shared() == [IP]
+    stated.pod_changed(pod("b", IP), pod("b", "fd00::1"))
+    assert stated.shared() == [IP, "fd00::1"]
+    stated.pod_changed(both, None)
+    assert stated.shared() == []
+
+
 def test_it_counts_from_the_last_that_came(stated: StatedIPs, clock: FakeClock) -> None:
     assert stated.stated_since(IP) == float("-inf")
     stated.pod_changed(None, pod("a", IP))

@@ -15,6 +15,7 @@ from dnatctl.kube.namespaces import Namespace
 from dnatctl.kube.nodes import Node
 from dnatctl.objects import POD_READY, Condition, Key, Owner, Pod, PodDNAT, PodRef
 from tests.support.clock import FakeClock
+from tests.support.steps import steps
 from tests.unit.pool.made import eip, offer, spec
 from tests.unit.table.made import GATEWAY, MARKS, uid
 
@@ -161,6 +162,17 @@ class TestCaches:
         alive = Node(Key("", "dead"), "uid-of-node", "1", "", ready=True)
         it.signals.node_changed(alive, Node(alive.key, alive.uid, "2", "", ready=False))
         assert {ref.key for ref in it.heard()} == {LOBBY, ARENA}
+
+    def test_what_a_node_costs_does_not_grow_with_the_pods_of_others(self, it):
+        """There are as many such news at a start as there are nodes."""
+        node = Node(Key("", "dead"), "uid-of-node", "1", "", ready=False)
+        it.pods.apply(pod(node="dead"))
+        it.pods.apply(pod(ARENA, number=2, node="fine"))
+        few = steps(lambda: it.signals.node_changed(None, node))
+        for number in range(3, 1000):
+            ip = f"10.1.{number // 250}.{number % 250}"
+            it.pods.apply(pod(Key("games", f"n-{number}"), ip, number, node="fine"))
+        assert steps(lambda: it.signals.node_changed(None, node)) == few
 
     def test_a_node_that_changes_in_what_nobody_asks_for_is_no_news(self, it):
         it.pods.apply(pod(node="fine"))

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from dnatctl.control.state.views import Views
 from dnatctl.objects import Key, PodDNAT
 from tests.support.clock import FakeClock
+from tests.support.steps import steps
 from tests.unit.pool.made import QUARANTINE, eip, endpoint, offer, spec
 from tests.unit.table.made import GATEWAY, MARKS, reading, row, uid
 
@@ -149,34 +150,14 @@ class TestBeyond:
 
 def test_counting_does_not_take_longer_with_more_pods():
     """It is done under the lock that all threads share: steps are counted, not time."""
-    steps = []
+    counted = []
     for pods in (10, 1000):
         views = Views(MARKS, [offer()], QUARANTINE, FakeClock(), lambda _: 10_000)
         views.pool.open()
         for number in range(pods):
             views.record_changed(None, record(number, number + 1, created=str(number)))
-        steps.append(_steps(lambda views=views: (left(views), views.admit(uid(5)))))
-    assert steps[0] == steps[1]
-
-
-def _steps(act) -> int:
-    """Lines of Python that `act` runs."""
-    import sys
-
-    count = 0
-
-    def trace(_frame, _event, _arg):
-        nonlocal count
-        count += 1
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        act()
-    finally:
-        sys.settrace(before)
-    return count
+        counted.append(steps(lambda views=views: (left(views), views.admit(uid(5)))))
+    assert counted[0] == counted[1]
 
 
 class TestTablesThatAreReadLater:

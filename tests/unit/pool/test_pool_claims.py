@@ -12,6 +12,7 @@ from dnatctl.pool import Pool, Shortage, rows_of
 from dnatctl.pool.claims import Claim, Claims
 from dnatctl.pool.handover import Resting
 from dnatctl.pool.quarantine import Quarantine
+from dnatctl.table.view import Table
 from tests.unit.pool.made import (
     QUARANTINE,
     demand,
@@ -165,6 +166,22 @@ class TestCompetingClaims:
         pool.claim(uid(1), "2026-01-01T00:00:00Z", spec(600), 0.0)
         pool.claim(uid(2), "2026-01-02T00:00:00Z", spec(600), 0.0)
         assert pool.owner(endpoint(600)) == uid(2)
+
+    def test_however_many_claim_it_each_table_is_asked_once(self, monkeypatch):
+        """Anybody who may write PodDNATs may have a thousand name one endpoint."""
+        asked = []
+        covering = Table.covering
+        monkeypatch.setattr(
+            Table, "covering", lambda table, e: asked.append(table) or covering(table, e)
+        )
+        rows = {GATEWAY: [row("fwd-1", owner=uid(7))], "ngw-2": [row("fwd-2", owner=uid(8))]}
+        pool = pool_of(offer(), offer("ngw-2"), rows=rows)
+        for number in range(20):
+            gateway_id = GATEWAY if number < 8 else "ngw-2"
+            pool.claim(uid(number), f"{number:02}", spec(600, gateway_id=gateway_id), 0.0)
+        asked.clear()
+        assert pool.owner(endpoint(600)) == uid(7)
+        assert sorted(table.gateway_id for table in asked) == [GATEWAY, "ngw-2"]
 
     def test_once_open_who_claims_it_longest_has_it(self):
         """A claim can be written into an old PodDNAT at any time: its age says nothing then."""

@@ -9,6 +9,7 @@ from msgspec.structs import replace as replaced
 
 from dnatctl.model import ALL_PORTS, Endpoint, PortRange, Protocol
 from dnatctl.pool.handover import LIMIT, MOST, Resting, decode, encode
+from tests.support.steps import steps
 
 WEB = Endpoint("1.1.1.1", 600, Protocol.TCP)
 GAME = Endpoint("1.1.1.1", 600, Protocol.UDP)
@@ -65,6 +66,16 @@ def test_where_ports_are_named_as_one_span_it_ends_with_the_last_of_them():
     assert resting.covers(last)
     assert resting.covers(replaced(last, port=last.port - 1)), "more rests than need be"
     assert not resting.covers(replaced(last, port=last.port + 1))
+
+
+def test_what_is_written_costs_as_much_as_what_rests_and_not_as_what_is_between():
+    """It is written every few seconds, by a thread that others wait for."""
+    near, far = (
+        {Endpoint(f"1.1.1.{ip}", port, Protocol.TCP): 60.0 for ip in range(8) for port in ports}
+        for ports in (range(10_000, 12_000, 2), range(10_000, 60_000, 50))
+    )
+    assert "10000-59950=60" in encode(far), "so many that each IP is one span"
+    assert steps(lambda: encode(near)) == steps(lambda: encode(far))
 
 
 def test_the_text_is_short_and_always_the_same():

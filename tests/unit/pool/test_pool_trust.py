@@ -7,6 +7,7 @@ import pytest
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.pool import Target
 from dnatctl.pool.trust import HOLD_S, PROVEN_S, REMEMBERED_S, SCOUT_S, Tried, Trust
+from tests.support.steps import steps
 
 A, B, C = "1.1.1.1", "2.2.2.2", "3.3.3.3"
 ONE, TWO = "ngw-1", "ngw-2"
@@ -85,6 +86,20 @@ class TestStepByStep:
         assert not trust.avoids("p", ONE, A, 1.0)
         assert trust.avoids("q", ONE, B, 1.0)
         assert not trust.avoids("q", ONE, B, REMEMBERED_S)
+
+    @pytest.mark.parametrize(
+        "answered",
+        [lambda trust: trust.accepted("p", ONE, B, 1.0), lambda trust: refuse(trust, "p", B, 601)],
+        ids=["accepted", "refused"],
+    )
+    def test_an_answer_is_taken_in_as_quickly_while_many_are_refused_elsewhere(self, answered):
+        """It is done under the lock that all threads share."""
+        few, many = Trust(), Trust()
+        for trust, pods in ((few, 10), (many, 1000)):
+            for number in range(pods):
+                refuse(trust, f"pod-{number}", A)
+            refuse(trust, "p", B)
+        assert steps(lambda: answered(few)) == steps(lambda: answered(many))
 
     def test_those_of_long_ago_do_not_count_as_tries(self):
         trust = Trust()

@@ -16,6 +16,7 @@ class StatedIPs:
         self._clock = clock
         self._since: dict[str, tuple[tuple[Key, float], ...]] = {}
         """Nearly always one pod: a dict for it would take three times as much."""
+        self._shared: set[str] = set()
 
     def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
         """A pod came, changed or went."""
@@ -33,6 +34,11 @@ class StatedIPs:
         with self._lock:
             return {key for key, _ in self._since.get(ip, ())}
 
+    def shared(self) -> list[str]:
+        """The IPs that several pods state: few, out of those of thousands of pods."""
+        with self._lock:
+            return sorted(self._shared)
+
     def is_stated(self, ip: str) -> bool:
         """Whether any pod states that IP. Takes no lock: it is asked for every pod there is."""
         return ip in self._since
@@ -46,6 +52,8 @@ class StatedIPs:
         held = self._since.get(ip, ())
         if all(key != each for each, _ in held):
             self._since[ip] = (*held, (key, now))
+            if held:
+                self._shared.add(ip)
 
     def _withdraw(self, ip: str, key: Key) -> None:
         # `is_stated` takes no lock: at no moment is an IP absent that another pod states as well.
@@ -53,3 +61,5 @@ class StatedIPs:
             self._since[ip] = rest
         else:
             self._since.pop(ip, None)
+        if len(rest) <= 1:
+            self._shared.discard(ip)

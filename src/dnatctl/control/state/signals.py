@@ -171,9 +171,11 @@ class Signals:
         if old is not None and new is not None and _is_alike(old, new):
             return
         both = [node for node in (old, new) if node is not None]
-        for pod in self._pods.values():
-            if any(pod.node == node.key.name for node in both):
-                self.address_in_doubt(pod.ipv4)
+        names = {node.key.name for node in both}
+        for ip in self._views.ips.shared():
+            pods = map(self._pods.get, self._views.ips.keys_at(ip))
+            if any(pod is not None and pod.node in names and pod.ipv4 == ip for pod in pods):
+                self.address_in_doubt(ip)
         for ip in {ip for node in both for ip in node.addresses}:
             for key in self._views.ips.keys_at(ip):
                 self._add(key)
