@@ -65,11 +65,7 @@ class SimulatedTable:
         self.clock.advance(self.write_s / 2)
 
     def read_page(self, table: str, number: int) -> Any:
-        self.reads += 1
-        self.clock.advance(self.read_s / 2)
-        now = self.clock.monotonic()
-        for entry_id in [i for i, at in self.gone.items() if at <= now and i in self.rows]:
-            del self.rows[entry_id]
+        now = self._read()
         order = reversed if self.newest_first else list
         listed = [self._as_of(row, now) for row in order(self.rows.values())]
         self.clock.advance(self.read_s / 2)
@@ -77,9 +73,19 @@ class SimulatedTable:
         return SimpleNamespace(total=len(listed), entries=tuple(page))
 
     def read_entry(self, table: str, entry_id: str) -> ForwardEntry | None:
-        self.reads += 1
+        now = self._read()
         row = self.rows.get(entry_id)
-        return row and self._as_of(row, self.clock.monotonic())
+        found = row and self._as_of(row, now)
+        self.clock.advance(self.read_s / 2)
+        return found
+
+    def _read(self) -> float:
+        self.reads += 1
+        self.clock.advance(self.read_s / 2)
+        now = self.clock.monotonic()
+        for entry_id in [i for i, at in self.gone.items() if at <= now and i in self.rows]:
+            del self.rows[entry_id]
+        return now
 
     def _in_flux(self, now: float) -> bool:
         return any(at > now for at in (*self.available.values(), *self.gone.values()))
