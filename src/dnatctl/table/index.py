@@ -96,6 +96,10 @@ class Rows:
         """How many rows are not ours."""
         return len(self._by_owner.at(""))
 
+    def foreign(self) -> list[Row]:
+        """The rows that are not ours, in no order."""
+        return [self._rows[i] for i in self._by_owner.at("")]
+
     def covering(self, endpoint: Endpoint) -> list[Row]:
         """The rows that take traffic to `endpoint`, ranges and `Any` rows included."""
         ip, port = endpoint.ip, endpoint.port

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from itertools import chain
-from typing import NamedTuple
 
 from dnatctl import __version__
 from dnatctl.control.gateway.gateways import Gateways
@@ -14,22 +12,20 @@ from dnatctl.control.settings import LabelsOf, Settings
 from dnatctl.control.standing import Standing
 from dnatctl.control.state.views import Views
 from dnatctl.kube.informer import Informer
-from dnatctl.model import Endpoint, EntryStatus, ForwardEntry, PortRange, Protocol
-from dnatctl.objects import READY, Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.model import GatewayEip
+from dnatctl.objects import READY, Key, Pod, PodDNAT
 from dnatctl.observe.pods import PodCounts
 from dnatctl.plan.exposure import Ask, Problem, Rules, read_exposure
 from dnatctl.pool import GatewayPool
-from dnatctl.status import document
+from dnatctl.status import document, ports
 from dnatctl.status.document import (
     EipStatus,
     GatewayStatus,
     PastHolder,
-    PortStatus,
-    State,
     StatusDocument,
     Waiter,
 )
-from dnatctl.table.view import Row
+from dnatctl.status.ports import Outline, Snapshot
 from dnatctl.times import format_time, parse_time
 
 RELEASING = frozenset(
@@ -39,16 +35,6 @@ RELEASING = frozenset(
 
 Told = Callable[[], Mapping[Key, tuple[Problem, str]]]
 """What each name was last told is wrong, and since when."""
-
-
-class _Taken(NamedTuple):
-    """What is taken, gone through once for all gateways: a document is made under the lock."""
-
-    claims: Mapping[str, Iterable[tuple[str, PodDNATSpec]]]
-    """PodDNATs by UID and what they claim, by gateway."""
-
-    resting: Mapping[str, Iterable[tuple[Endpoint, float]]]
-    """Endpoints and the seconds for which they rest, by external IP."""
 
 
 class Board:
@@ -99,11 +85,10 @@ class Board:
         # Not under the lock of the views: caches have locks of their own, which come first.
         waiting = tuple(self._waiting())
         with self._views.lock:
-            offers = self._views.pool.offers()
-            taken = self._taken()
-            gateways = tuple(self._gateway(offer, taken) for offer in offers)
-            history = tuple(self._history())
-        return document.with_content(status, gateways, waiting, history, self._since)
+            snapshot, history = self._snapshot(), list(self._views.history)
+        gateways = ports.gateways(snapshot)
+        past = tuple(PastHolder(str(endpoint), *tenure) for endpoint, tenure in history)
+        return document.with_content(status, gateways, waiting, past, self._since)
 
     def pods(self) -> PodCounts:
         """How many wait, by reason, and for how long."""
@@ -133,34 +118,37 @@ class Board:
 
     # --- gateways
 
-    def _taken(self) -> _Taken:
-        claims: defaultdict[str, list[tuple[str, PodDNATSpec]]] = defaultdict(list)
-        for uid, spec in self._views.pool.claims().items():
-            claims[spec.gateway_id].append((uid, spec))
-        resting: defaultdict[str, list[tuple[Endpoint, float]]] = defaultdict(list)
-        for endpoint, seconds in self._views.quarantined().items():
-            resting[endpoint.ip].append((endpoint, seconds))
-        return _Taken(claims, resting)
+    def _snapshot(self) -> Snapshot:
+        """What stands now; under the lock, so it copies and does no more."""
+        views = self._views
+        return Snapshot(
+            at=views.clock.now(),
+            gateways=[self._outline(offer) for offer in views.pool.offers()],
+            claims=views.pool.claims(),
+            names=dict(views.records.keys),
+            records=self._records.values(),
+            resting=views.quarantined(),
+        )
 
-    def _gateway(self, offer: GatewayPool, taken: _Taken) -> GatewayStatus:
+    def _outline(self, offer: GatewayPool) -> Outline:
         gateway_id, pool = offer.gateway_id, self._views.pool
         described = self._views.gateways.get(gateway_id)
-        ports = self._ports(offer, taken)
-        return GatewayStatus(
+        eips = sorted(pool.eips(gateway_id), key=lambda eip: eip.ip)
+        rows = self._views.table(gateway_id).rows()
+        status = GatewayStatus(
             id=gateway_id,
             first=offer.ports.first,
             last=offer.ports.last,
             zone=described.zone_id if described else offer.zone_id,
-            table=self._table(gateway_id),
-            eips=tuple(
-                self._eip(offer, eip.ip, eip.problem, ports.get(eip.ip, []))
-                for eip in sorted(pool.eips(gateway_id), key=lambda eip: eip.ip)
-            ),
+            table=self._table(gateway_id, len(rows)),
+            eips=tuple(EipStatus(eip.ip, problem=self._flaw(gateway_id, eip)) for eip in eips),
             problem=pool.problem(gateway_id) or self._ordered(gateway_id),
             leaving=pool.leaving(gateway_id),
             notes=(leaving,) if (leaving := pool.why_leaving(gateway_id)) else (),
             namespaces=offer.namespaces,
         )
+        open_ips = frozenset(eip.ip for eip in eips if pool.hands_out(gateway_id, eip.ip))
+        return Outline(status, offer.ports, open_ips, rows)
 
     def _ordered(self, gateway_id: str) -> str:
         """Why nothing new is put there by somebody's order; empty if it may be."""
@@ -168,16 +156,18 @@ class Board:
         order = orders.drained(gateway_id) or orders.paused(gateway_id)
         return f"it {order.what}" if order else ""
 
-    def _table(self, gateway_id: str) -> document.TableStatus:
-        counts, clock = self._views.counts(gateway_id), self._views.clock
-        fleet = self._gateways.fleet
+    def _flaw(self, gateway_id: str, eip: GatewayEip) -> str:
+        """What is wrong with an EIP; empty if nothing is."""
+        why = eip.problem or self._views.outages.why(gateway_id, eip.ip)
+        if not why and (order := self._views.orders.drained("", eip.ip)):
+            why = f"it {order.what}"
+        return why
+
+    def _table(self, gateway_id: str, rows: int) -> document.TableStatus:
+        clock, fleet = self._views.clock, self._gateways.fleet
         writer, poller = fleet.writer(gateway_id), fleet.poller(gateway_id)
         read = poller.last_pass if poller else float("-inf")
-        rows = counts.own + counts.foreign + counts.orphan
         return document.TableStatus(
-            own=counts.own,
-            foreign=counts.foreign,
-            orphans=counts.orphan,
             limit=self._views.pool.last_limit(gateway_id, rows),
             backlog=writer.backlog() if writer else 0,
             busy_s=round(writer.pace().typical, 3) if writer else None,
@@ -188,85 +178,7 @@ class Board:
         """The time so many seconds from now."""
         return format_time(self._views.clock.now() + timedelta(seconds=seconds))
 
-    def _eip(self, offer: GatewayPool, ip: str, problem: str, ports: list[PortStatus]) -> EipStatus:
-        taken = {
-            protocol: {
-                number
-                for port in ports
-                if port.protocol == protocol
-                for number in PortRange(port.first, port.last).common(offer.ports)
-            }
-            for protocol in Protocol
-        }
-        offered = self._views.pool.hands_out(offer.gateway_id, ip)
-        size = len(offer.ports) if offered else 0
-        free = {str(p): max(size - len(numbers), 0) for p, numbers in taken.items()}
-        why = problem or self._views.outages.why(offer.gateway_id, ip)
-        if not why and (order := self._views.orders.drained("", ip)):
-            why = f"it {order.what}"
-        return EipStatus(ip, tuple(sorted(ports, key=_place)), free, why)
-
-    def _ports(self, offer: GatewayPool, taken: _Taken) -> dict[str, list[PortStatus]]:
-        """All that is not free of a gateway, by external IP."""
-        found: dict[str, list[PortStatus]] = defaultdict(list)
-        claimed: set[Endpoint] = set()
-        for uid, spec in taken.claims[offer.gateway_id]:
-            for endpoint, internal in zip(spec.endpoints(), spec.ports, strict=True):
-                claimed.add(endpoint)
-                port = self._claimed(uid, endpoint, f"{spec.internal_ip}:{internal.internal}")
-                found[endpoint.ip].append(port)
-        for row in self._views.table(offer.gateway_id).rows():
-            for port in self._unclaimed(row, claimed, offer.ports):
-                found[row.entry.external_ip].append(port)
-        bound = (taken.resting[eip.ip] for eip in self._views.pool.eips(offer.gateway_id))
-        for endpoint, seconds in chain.from_iterable(bound):
-            if endpoint not in claimed and endpoint.port in offer.ports:
-                number, until = endpoint.port, self._at(seconds)
-                rests = PortStatus(number, number, endpoint.protocol, State.RESTING, until=until)
-                found[endpoint.ip].append(rests)
-        return found
-
-    def _claimed(self, uid: str, endpoint: Endpoint, internal: str) -> PortStatus:
-        key = self._views.records.key_of(uid)
-        record = self._records.get(key) if key else None
-        usable = {e.endpoint: e for e in record.status.entries} if record else {}
-        entry = usable.get(endpoint)
-        return PortStatus(
-            endpoint.port,
-            endpoint.port,
-            endpoint.protocol,
-            State.USED if entry else State.PENDING,
-            pod=str(key) if key else "",
-            uid=uid,
-            internal=internal,
-            entry=entry.entry_id if entry else "",
-            since=record.created if record else "",
-        )
-
-    def _unclaimed(
-        self, row: Row, claimed: set[Endpoint], offered: PortRange
-    ) -> Iterator[PortStatus]:
-        """What a row covers of the pool that no claim accounts for."""
-        entry = row.entry
-        within = entry.external_ports.common(offered)
-        if not within:
-            return
-        state = State.ORPHAN if row.owner else State.FOREIGN
-        for protocol in (entry.protocol,) if entry.protocol else Protocol:
-            if Endpoint(entry.external_ip, within[0], protocol) in claimed:
-                continue
-            yield PortStatus(
-                within[0],
-                within[-1],
-                protocol,
-                state,
-                uid=row.owner,
-                internal=_internal(entry),
-                entry=entry.entry_id,
-                problem="" if entry.status is EntryStatus.AVAILABLE else str(entry.status),
-            )
-
-    # --- who waits, and who had what
+    # --- who waits
 
     def _waiting(self) -> Iterator[Waiter]:
         rules, told = self._settings.rules(self._labels), self._told()
@@ -276,10 +188,6 @@ class Board:
         for pod in self._pods.values():
             if self._records.get(pod.key) is None and (waiter := _of_pod(pod, rules, told)):
                 yield waiter
-
-    def _history(self) -> Iterator[PastHolder]:
-        for endpoint, (holder, uid, since, until) in self._views.history:
-            yield PastHolder(str(endpoint), holder, uid, since, until)
 
 
 def _of_record(
@@ -308,11 +216,3 @@ def _of_pod(pod: Pod, rules: Rules, told: Mapping[Key, tuple[Problem, str]]) -> 
     if ask is Ask.ON:
         return Waiter(str(pod.key), "Queued", "it has not been looked at yet", "", pod.uid)
     return None
-
-
-def _place(port: PortStatus) -> tuple[str, int]:
-    return port.protocol, port.first
-
-
-def _internal(entry: ForwardEntry) -> str:
-    return f"{entry.internal_ip}:{entry.internal_ports}"

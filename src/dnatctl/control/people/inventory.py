@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 from dnatctl.clock import Clock
 from dnatctl.control.gateway.gateways import Gateways
@@ -15,8 +16,19 @@ from dnatctl.model import Protocol
 from dnatctl.observe.pool import IpCount, QuotaCount, TableCount
 from dnatctl.observe.watches import WatchCount
 from dnatctl.pool import GatewayPool
+from dnatctl.table.view import Row
 
 IpKey = tuple[str, str, Protocol]
+
+
+class _Stock(NamedTuple):
+    """A gateway with its external IPs, those of them that something new may be put on, and the
+    foreign rows of its table."""
+
+    offer: GatewayPool
+    ips: list[str]
+    open_ips: frozenset[str]
+    foreign: list[Row]
 
 
 class Inventory:
@@ -29,47 +41,23 @@ class Inventory:
 
     def ips(self) -> list[IpCount]:
         """Ports by state, for each external IP and protocol of the pool."""
-        with self._views.lock:
-            used: Counter[IpKey] = Counter()
-            for spec in self._views.pool.claims().values():
-                for endpoint in spec.endpoints():
-                    used[spec.gateway_id, endpoint.ip, endpoint.protocol] += 1
-            resting: Counter[tuple[str, Protocol]] = Counter()
-            for endpoint in self._views.quarantined():
-                resting[endpoint.ip, endpoint.protocol] += 1
-            return [
-                self._ip_count(offer, ip, protocol, used, resting)
-                for offer in self._views.pool.offers()
-                for ip in sorted(eip.ip for eip in self._views.pool.eips(offer.gateway_id))
-                for protocol in Protocol
-            ]
+        with self._views.lock:  # only to copy: counting takes longer than others may wait
+            pool = self._views.pool
+            claims, quarantined = pool.claims(), self._views.quarantined()
+            stocks = [self._stock(offer) for offer in pool.offers()]
+        used = Counter(
+            (spec.gateway_id, spec.external_ip, port.protocol)
+            for spec in claims.values()
+            for port in spec.ports
+        )
+        resting = Counter((endpoint.ip, endpoint.protocol) for endpoint in quarantined)
+        return [count for stock in stocks for count in _ip_counts(stock, used, resting)]
 
-    def _ip_count(
-        self,
-        offer: GatewayPool,
-        ip: str,
-        protocol: Protocol,
-        used: Counter[IpKey],
-        resting: Counter[tuple[str, Protocol]],
-    ) -> IpCount:
-        foreign = min(self._foreign(offer, ip, protocol), len(offer.ports))
-        taken = used[offer.gateway_id, ip, protocol]
-        rest = resting[ip, protocol]
-        offered = self._views.pool.hands_out(offer.gateway_id, ip)
-        free = max(len(offer.ports) - taken - rest - foreign, 0) if offered else 0
-        return IpCount(offer.gateway_id, ip, protocol, free, taken, rest, foreign)
-
-    def _foreign(self, offer: GatewayPool, ip: str, protocol: Protocol) -> int:
-        """Ports of the pool that rows of others cover."""
-        total = 0
-        for row in self._views.table(offer.gateway_id).rows():
-            entry = row.entry
-            if row.owner or entry.external_ip != ip or entry.protocol not in (None, protocol):
-                continue
-            first = max(entry.external_ports.first, offer.ports.first)
-            last = min(entry.external_ports.last, offer.ports.last)
-            total += max(last - first + 1, 0)
-        return total
+    def _stock(self, offer: GatewayPool) -> _Stock:
+        gateway_id, pool = offer.gateway_id, self._views.pool
+        ips = sorted(eip.ip for eip in pool.eips(gateway_id))
+        open_ips = frozenset(ip for ip in ips if pool.hands_out(gateway_id, ip))
+        return _Stock(offer, ips, open_ips, self._views.table(gateway_id).foreign())
 
     def tables(self) -> Iterator[TableCount]:
         """One count a gateway of the configuration."""
@@ -106,6 +94,29 @@ class Inventory:
         for name, (limit, claimed, resting) in uses.items():
             if limit is not None:
                 yield QuotaCount(name, claimed + resting, limit)
+
+
+def _ip_counts(
+    stock: _Stock, used: Counter[IpKey], resting: Counter[tuple[str, Protocol]]
+) -> Iterator[IpCount]:
+    gateway_id, size = stock.offer.gateway_id, len(stock.offer.ports)
+    foreign = _foreign_ports(stock)
+    for ip, protocol in product(stock.ips, Protocol):
+        taken, rest = used[gateway_id, ip, protocol], resting[ip, protocol]
+        others = min(foreign[ip, protocol], size)
+        free = max(size - taken - rest - others, 0) if ip in stock.open_ips else 0
+        yield IpCount(gateway_id, ip, protocol, free, taken, rest, others)
+
+
+def _foreign_ports(stock: _Stock) -> Counter[tuple[str, Protocol]]:
+    """Ports of the pool that rows of others cover."""
+    found: Counter[tuple[str, Protocol]] = Counter()
+    for row in stock.foreign:
+        entry = row.entry
+        for protocol in (entry.protocol,) if entry.protocol else Protocol:
+            covered = entry.external_ports.common(stock.offer.ports)
+            found[entry.external_ip, protocol] += len(covered)
+    return found
 
 
 def watch_counts(informers: Iterable[Informer[Any]], clock: Clock) -> Iterator[WatchCount]:

@@ -1,0 +1,134 @@
+"""The status document: what it shows of a gateway, and that nobody is kept waiting for it."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from dnatctl.control.people.board import Board
+from dnatctl.status import ports
+from dnatctl.status.document import (
+    EipStatus,
+    GatewayStatus,
+    Leadership,
+    PastHolder,
+    PortStatus,
+    State,
+    TableStatus,
+)
+from tests.unit.control.made import OTHER, World
+from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, uid
+
+FOREIGN_ALL = {"internal": "10.0.9.5:Any", "entry": "fwd-5", "problem": "Pending"}
+LOBBY: dict[str, str] = {"pod": "games/lobby-0", "uid": uid(1), "since": "at-1"}
+ARENA: dict[str, str] = {"pod": "games/arena-0", "uid": uid(2), "since": "at-2"}
+
+EXPECTED = GatewayStatus(
+    id=GATEWAY,
+    first=600,
+    last=609,
+    zone="zone-1",
+    table=TableStatus(
+        own=2, foreign=3, orphans=1, backlog=3, busy_s=0.123, read_at="2025-12-31T23:59:50Z"
+    ),
+    eips=(
+        EipStatus(
+            EIP,
+            (
+                PortStatus(600, 600, TCP, State.USED, internal=":80", entry="fwd-1", **LOBBY),
+                PortStatus(601, 601, TCP, State.PENDING, internal=":81", **LOBBY),
+                PortStatus(602, 602, TCP, State.USED, internal=":80", entry="fwd-2", **ARENA),
+                PortStatus(603, 603, TCP, State.FOREIGN, internal="10.0.9.3:80", entry="fwd-3"),
+                PortStatus(
+                    *(604, 605, TCP, State.ORPHAN),
+                    uid=uid(9),
+                    internal="10.0.9.4:80/81",
+                    entry="fwd-4",
+                ),
+                PortStatus(606, 606, TCP, State.RESTING, until="2026-01-01T00:01:00Z"),
+                PortStatus(607, 607, UDP, State.RESTING, until="2026-01-01T00:01:00Z"),
+            ),
+            {"tcp": 3, "udp": 9},
+        ),
+        EipStatus(
+            OTHER,
+            (
+                PortStatus(600, 609, TCP, State.FOREIGN, **FOREIGN_ALL),
+                PortStatus(600, 609, UDP, State.FOREIGN, **FOREIGN_ALL),
+            ),
+            {"tcp": 0, "udp": 0},
+            "is not usable",
+        ),
+    ),
+)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def board(world: World) -> Board:
+    leading = threading.Event()
+    leading.set()
+    standing: Any = SimpleNamespace(
+        lease=lambda: Leadership(leading=True, identity="me", holder="me"),
+        waits_for=list,
+        troubles=list,
+        leading=leading,
+    )
+    caches: Any = (world.pods, world.records)
+    return Board(
+        world.views,
+        world.gateways,
+        *caches,
+        world.settings,
+        standing=standing,
+        told=dict,
+        labels=lambda _name: {},
+    )
+
+
+def test_a_gateway_is_shown_with_all_that_is_not_free(board: Board) -> None:
+    assert board.status().gateways == (EXPECTED,)
+
+
+def test_who_had_an_endpoint_is_shown(board: Board) -> None:
+    assert board.status().history == (
+        PastHolder(f"{EIP}:606/tcp", "games/gone", uid(3), "at-3", "2026-01-01T00:00:00Z"),
+        PastHolder(f"{EIP}:607/udp", "games/went", uid(4), "at-4", "2026-01-01T00:00:00Z"),
+    )
+
+
+def test_nobody_is_kept_waiting_while_it_is_made(
+    world: World, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: set[bool] = set()
+
+    def made(*args: Any, **more: Any) -> PortStatus:
+        held.add(world.lock.held)
+        return PortStatus(*args, **more)
+
+    monkeypatch.setattr(ports, "PortStatus", made)
+    board.status()
+    assert held == {False}
+
+
+def test_what_changes_while_it_is_made_is_not_in_it(
+    world: World, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows one moment, whoever goes on meanwhile."""
+    makes = ports.gateways
+
+    def meanwhile(snapshot: ports.Snapshot) -> tuple[GatewayStatus, ...]:
+        world.end()
+        return makes(snapshot)
+
+    monkeypatch.setattr(ports, "gateways", meanwhile)
+    assert board.status().gateways == (EXPECTED,)
+    monkeypatch.undo()
+    assert [eip.ports for eip in board.status().gateways[0].eips] == [(), ()], "it did change"
