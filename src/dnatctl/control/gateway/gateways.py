@@ -222,7 +222,7 @@ class Gateways:
         """Gateways that are offered or have threads, and those that only PodDNATs name."""
         with self._views.lock:
             offered = {offer.gateway_id for offer in self._views.pool.offers()}
-            claimed = {spec.gateway_id for spec in self._views.pool.claims().values()} - {""}
+            claimed = self._views.pool.claimed_gateways() - {""}
         known = offered | (claimed & set(self.fleet.ids()))
         return known, claimed - known
 

@@ -167,8 +167,8 @@ class TableReader:
         """Settle the case of a few missing rows one by one: one answer each is atomic."""
         with self._views.lock:
             missing = [] if reading.atomic else self._table.unproven(reading)
-            missing += [i for i in self._table.unlisted(reading) if i not in missing]
-        for entry_id in missing[:SINGLE_LOOKS]:
+            missing += self._table.unlisted(reading)
+        for entry_id in list(dict.fromkeys(missing))[:SINGLE_LOOKS]:
             self._calls("looks up a row")
             started = self._clock.monotonic()
             entry = self._cloud.read_entry(self._table.table_id, entry_id)

@@ -275,9 +275,7 @@ class Sweeper:
 
     def _give_back(self, lost: Mapping[str, Key]) -> None:
         """Pods of PodDNATs that were lost may have what still leads to them."""
-        news = lost.keys() & self._views.going
-        self._views.let_be(lost)
-        for uid in news:
+        for uid in self._views.let_be(lost):
             self._gateways.look_again(lost[uid])
 
     def find(self) -> list[Orphan]:

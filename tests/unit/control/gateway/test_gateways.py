@@ -166,3 +166,10 @@ class TestTheBeginning:
         it.cloud.describe_gateways = refused
         assert it.gateways.step() == 0.0
         assert it.gateways.error
+
+
+def test_claims_are_not_gone_through_to_learn_which_gateways_they_name(it, monkeypatch):
+    """The lock is held meanwhile, and that is asked at each look at a gateway."""
+    it.stored(it.record())
+    monkeypatch.setattr(it.views.pool, "claims", None)
+    assert it.gateways._concerned() == ({GATEWAY}, set())
