@@ -111,13 +111,13 @@ class Views:
 
     def claimed_rows(self) -> int:
         """How many rows belong to PodDNATs that there are."""
-        with self.lock:
-            return sum(
-                len(table.owned_by(uid))
-                for table in self.tables.values()
-                for uid in table.owners()
-                if uid in self.records.keys
-            )
+        claimed = 0
+        for table in list(self.tables.values()):
+            with self.lock:
+                claimed += sum(
+                    len(table.owned_by(uid)) for uid in table.owners() if uid in self.records.keys
+                )
+        return claimed
 
     def rows_of_others(self) -> list[ForwardEntry]:
         """Rows of other clusters that work with the same cluster ID."""
