@@ -184,7 +184,7 @@ class Process:
         image, views = self.image, self.views
         views.pool.describe(GATEWAY, [GatewayEip(EIP, usable=True)], "")
         views._adopted.update(image.adopted)
-        views.going = image.going
+        views.going = set(image.going)
         img.load_table(self.table, image, self.now)
         img.load_pool(views.pool, image)
         for state in image.pods:
@@ -219,7 +219,7 @@ class Process:
             retired=frozenset(quarantine._retired),
             noted=frozenset(quarantine._noted & quarantine._retired),
             adopted=tuple(sorted(views._adopted.items())),
-            going=views.going,
+            going=frozenset(views.going),
             backlog=img.freeze_backlog(self.backlog, self.table, self.now),
         )
         if "lookout" in self.__dict__:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -164,7 +164,7 @@ class Seen:
     allowance: Allowance | None = None
     mute: bool = False
     trouble: str = ""
-    going: frozenset[str] = frozenset()
+    going: Set[str] = frozenset()
 
     @property
     def withheld(self) -> Problem | None:

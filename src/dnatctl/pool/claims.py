@@ -105,6 +105,10 @@ class Claims:
         """How many rows the claims to that gateway take."""
         return self._rows[gateway_id]
 
+    def gateways(self) -> set[str]:
+        """The gateways that PodDNATs name."""
+        return set(self._ips)
+
     def ips(self, gateway_id: str) -> list[str]:
         """The external IPs of that gateway that PodDNATs name."""
         return list(self._ips.get(gateway_id, ()))
@@ -187,6 +191,7 @@ class Claims:
             del ips[ip]
         if not ips:
             del self._ips[gateway_id]
+            del self._rows[gateway_id]  # whoever writes a PodDNAT names what they like
 
     def _count(self, endpoint: Endpoint, namespace: str | None) -> None:
         """From now on the endpoint counts for that namespace, or for none."""

@@ -146,6 +146,10 @@ class Pool(Holdings):
         foreign = table.foreign_count() if table else 0
         return self._claims.rows(gateway_id) + foreign + (gateway.orphans if gateway else 0)
 
+    def claimed_gateways(self) -> set[str]:
+        """The gateways that PodDNATs name."""
+        return self._claims.gateways()
+
     def claimed_ips(self, gateway_id: str) -> list[str]:
         """The external IPs of that gateway that PodDNATs name."""
         return self._claims.ips(gateway_id)

@@ -120,7 +120,7 @@ class Trust:
         for well in (target, gateway):
             self._marks.pop(well, None)
             self._scouts.pop(well, None)
-            self._accepted[well] = now
+            _renew(self._accepted, well, now, over=now - PROVEN_S)
         self._served.add(uid)
         mine = self._rebuffs.get(uid, [])
         self._remember(uid, [])
@@ -154,7 +154,7 @@ class Trust:
             if mark is not None:
                 mark.until = max(mark.until, now + SCOUT_S)
             elif moved and not self._is_proven(target, now):
-                self._scouts[target] = now + SCOUT_S
+                _renew(self._scouts, target, now + SCOUT_S, over=now)
 
     # --- where to go
 
@@ -207,3 +207,12 @@ class Trust:
 
     def _is_proven(self, target: Target, now: float) -> bool:
         return now - self._accepted.get(target, float("-inf")) < PROVEN_S
+
+
+def _renew(times: dict[Target, float], target: Target, at: float, *, over: float) -> None:
+    """Note the latest of times that only grow, and drop those that are `over`: external IPs come
+    and go, and a PodDNAT may name any."""
+    times.pop(target, None)
+    times[target] = at
+    while times[oldest := next(iter(times))] <= over:
+        del times[oldest]

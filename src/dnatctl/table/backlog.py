@@ -22,7 +22,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import Enum
 
 from dnatctl.backoff import doubled
 from dnatctl.model import NewEntry
@@ -34,6 +33,7 @@ from dnatctl.table.writes import (
     DeleteRow,
     ModifyRow,
     PendingWrite,
+    Recourse,
     Refusal,
     Refused,
     Write,
@@ -64,17 +64,6 @@ LOST_S = 30.0
 """After so long no call that went unanswered can still be at work: thrice the longest timeout."""
 
 
-class Recourse(Enum):
-    """What to do about a write whose answer was lost and that nobody wants any more."""
-
-    WAIT = "wait"
-    """A call of then may be at work still."""
-    READ = "read"
-    """It is not: what the table shows in a reading from now on is the outcome."""
-    OVER = "over"
-    """The table has been read since, and does not show it."""
-
-
 @dataclass(slots=True)
 class _Record:
     """What is remembered of one PodDNAT. `forgotten`: it is gone; only its writes matter still."""
@@ -102,6 +91,7 @@ class Backlog:
         by then: the next one is to be no replay of it."""
         self._vain = InVain()
         self._expedited: set[str] = set()
+        """PodDNATs whose deletes go first; ends with the PodDNAT, or with the last write for it."""
         self._turns = WriteTurns()
         self._held: dict[type[Write], tuple[float, int]] = {}
         self.sending: PendingWrite | None = None
@@ -120,6 +110,7 @@ class Backlog:
             if not writes:
                 return False
             record = self._records[uid] = _Record()
+        record.forgotten = orphan  # nobody will come to forget what is gone already
         known = {effect(old.write): old for old in record.pending}
         wanted = [self._renewed(known.get(effect(w)), uid, namespace, w, orphan) for w in writes]
         fresh = [new for new in wanted if new not in record.pending]
@@ -150,6 +141,12 @@ class Backlog:
     def expedite(self, uid: str) -> None:
         """What is wanted for that PodDNAT stands in another pod's way."""
         self._expedited.add(uid)
+
+    def is_wanted(self, uid: str, write: Write, *, first: bool = False) -> bool:
+        """Whether that is wanted for that PodDNAT already; `first`: and is expedited."""
+        record = self._records.get(uid)
+        known = record is not None and any(p.wanted and p.write == write for p in record.pending)
+        return known and (uid in self._expedited or not first)
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone: drop what is wanted and remembered, but for what is under way."""
@@ -442,5 +439,7 @@ class Backlog:
         return pending.lost_at is not None or pending is self.sending
 
     def _tidy(self, uid: str) -> None:
-        if self._records[uid].spent:
+        if (record := self._records[uid]).spent:
             del self._records[uid]
+            if record.forgotten:
+                self._expedited.discard(uid)

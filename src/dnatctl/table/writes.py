@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from dnatctl.model import EntryStatus, NewEntry
 from dnatctl.table.view import Table
@@ -105,6 +105,17 @@ class PendingWrite:
     doubted: int | None = None
     turned_away: int = 0
     looked_at: bool = field(default=False, compare=False)
+
+
+class Recourse(Enum):
+    """What to do about a write whose answer was lost and that nobody wants any more."""
+
+    WAIT = "wait"
+    """A call of then may be at work still."""
+    READ = "read"
+    """It is not: what the table shows in a reading from now on is the outcome."""
+    OVER = "over"
+    """The table has been read since, and does not show it."""
 
 
 def effect(write: Write) -> Write:

@@ -76,7 +76,10 @@ class TestRows:
         views.saw_go(uid(1))
         views.saw_go(uid(2))
         assert views.going == {uid(1), uid(2)}
-        views.let_be([uid(1)])
+        going = views.going
+        assert views.let_be([uid(1), uid(3)]) == {uid(1)}
+        views.saw_go(uid(2))
+        assert views.going is going, "not copied for each of thousands that go"
         assert views.going == {uid(2)}
 
     def test_rows_that_are_gone_are_adopted_no_more(self, views):

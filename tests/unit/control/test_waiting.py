@@ -9,6 +9,7 @@ import pytest
 
 from dnatctl.control.state.waiting import CALLED_AT_ONCE, Turns, Waiting
 from dnatctl.objects import Key
+from dnatctl.pool import GatewayPool
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import QUARANTINE, endpoint, offer, pool_of
 from tests.unit.table.made import GATEWAY
@@ -191,3 +192,23 @@ class TestReservedGateways:
             waiting.begin(Key(f"shop-{number}", "web"), for_pool=True)
         waiting.begin(Key("vip", "game"), for_pool=True)
         assert Key("vip", "game") in waiting.call()
+
+
+def test_gateways_are_not_gone_through_for_each_namespace_that_waits(monkeypatch):
+    """All tenants' pods wait for the lock meanwhile."""
+    reserved = [offer(f"ngw-{n}", namespaces=(f"team-{n}-*", f"t{n}")) for n in range(10)]
+    waiting = Waiting(pool_of(*reserved, offer()), threading.RLock(), FakeClock())
+    for number in range(100):
+        waiting.begin(Key(f"n{number}", "x"), for_pool=True)
+    for namespace in ("team-3-a", "t4"):
+        waiting.begin(Key(namespace, "x"), for_pool=True)
+    asked = []
+    usual = GatewayPool.is_reserved_for
+    monkeypatch.setattr(
+        GatewayPool,
+        "is_reserved_for",
+        lambda offered, namespace: asked.append(namespace) or usual(offered, namespace),
+    )
+    called = waiting.call(2)
+    assert called[:2] == [Key("t4", "x"), Key("team-3-a", "x")]
+    assert asked == []

@@ -574,3 +574,16 @@ class TestOneThatIsDoneWithAndStays:
         pool.claim("a", "1", spec(600), 0.0, leaving=True)
         pool.open()
         assert pool.owner(endpoint(600)) == "b"
+
+
+def test_nothing_is_remembered_of_gateways_that_are_claimed_no_more():
+    """Whoever may write a PodDNAT names any they like."""
+    claims = Claims()
+    claims.put(Claim("a", "1", spec(600, gateway_id="ngw-1"), rows=1))
+    for number in range(100):
+        claims.put(Claim("b", "1", spec(600, gateway_id=f"ngw-odd-{number}"), rows=1))
+    assert claims.gateways() == {"ngw-1", "ngw-odd-99"}
+    claims.drop("b")
+    assert claims.gateways() == {"ngw-1"}
+    assert (claims.rows("ngw-1"), claims.rows("ngw-odd-99")) == (1, 0)
+    assert set(claims._rows) == {"ngw-1"}

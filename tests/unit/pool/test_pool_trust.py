@@ -265,3 +265,23 @@ class TestScouts:
         trust = Trust()
         trust.engaged(ONE, B, 0.0, moved=False)
         assert not trust.is_scouted(ONE, B, 0.0)
+
+
+def test_nothing_is_remembered_of_targets_that_came_and_went():
+    """External IPs do, and whoever may write a PodDNAT names any they like."""
+    trust = Trust()
+    for number in range(1000):
+        now, ip = number * SCOUT_S, f"ip-{number}"
+        trust.engaged(f"ngw-{number}", ip, now, moved=True)
+        trust.accepted("p", ONE, f"well-{number}", now)
+    assert len(trust._scouts) <= 2 * 2
+    assert len(trust._accepted) <= 2 + PROVEN_S / SCOUT_S
+
+
+def test_what_is_tried_again_is_remembered_from_then_on():
+    trust = Trust()
+    trust.engaged(ONE, A, 0.0, moved=True)
+    trust.engaged(ONE, B, 1.0, moved=True)
+    trust.engaged(ONE, A, SCOUT_S - 1.0, moved=True)
+    trust.engaged(ONE, C, SCOUT_S + 2.0, moved=True)
+    assert trust.is_scouted(ONE, A, SCOUT_S + 2.0)

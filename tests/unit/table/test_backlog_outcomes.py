@@ -13,9 +13,8 @@ from dnatctl.table.backlog import (
     PATIENCE,
     REFUSED_RETRY_S,
     Backlog,
-    Recourse,
 )
-from dnatctl.table.writes import ModifyRow, PendingWrite, Refusal, Refused, Write
+from dnatctl.table.writes import ModifyRow, PendingWrite, Recourse, Refusal, Refused, Write
 from tests.unit.table.made import GATEWAY
 from tests.unit.table.pending import carry_out, create, delete, entry, lose, order, wanted
 
@@ -352,9 +351,12 @@ def test_memory_does_not_grow_with_poddnats_that_came_and_went():
         else:
             carry_out(backlog)
             backlog.forget(uid)
+        backlog.expedite(f"orphan-{number}")
         backlog.want(f"orphan-{number}", "", (delete(f"fwd-{number}"),), orphan=True)
-        carry_out(backlog)
+        backlog.hinder(backlog.take(0.0), "refused")
+        backlog.settled(backlog.sending)
     assert backlog._records == {}
+    assert backlog._expedited == set()
 
 
 class TestPauses:

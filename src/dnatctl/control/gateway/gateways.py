@@ -72,7 +72,7 @@ class Gateways:
         self._wanted: dict[str, set[str]] = {}
         """Gateways on which something is wanted, by the UID of the PodDNAT."""
         self._asked: dict[str, set[str]] = {}
-        """Gateways on which something has ever been wanted, by the UID of the PodDNAT."""
+        """Gateways whose writers were ever told of a PodDNAT, by its UID."""
         self._rounds = Rounds(idle_s)
         self._described = False
         self._missing: set[str] = set()
@@ -101,7 +101,7 @@ class Gateways:
         self._loop.wake()
 
     def writers_for(self, uid: str) -> list[TableWriter]:
-        """Those that were ever handed writes for that PodDNAT: the others know of none."""
+        """Those that were ever told of that PodDNAT: the others know nothing of it."""
         with self._views.lock:
             asked = sorted(self._asked.get(uid, ()))
         return [writer for i in asked if (writer := self.fleet.writer(i)) is not None]
@@ -154,12 +154,16 @@ class Gateways:
 
     def expedite(self, uid: str) -> None:
         """Rows of that PodDNAT stand in another pod's way."""
-        key = self._views.records.key_of(uid)
-        if key is None:
-            self.remains.in_the_way(uid)
-            return
-        for writer in self.fleet.writers():
-            writer.expedite(uid)
+        with self._views.lock:
+            key = self._views.records.key_of(uid)
+            if key is None:
+                self.remains.in_the_way(uid)
+                return
+            for gateway_id, table in self._views.tables.items():
+                writer = self.fleet.writer(gateway_id)
+                if writer is not None and table.owned_by(uid):
+                    self._asked.setdefault(uid, set()).add(gateway_id)
+                    writer.expedite(uid)
         self._listener.changed(key)
 
     def look_again(self, key: Key) -> None:
@@ -222,7 +226,7 @@ class Gateways:
         """Gateways that are offered or have threads, and those that only PodDNATs name."""
         with self._views.lock:
             offered = {offer.gateway_id for offer in self._views.pool.offers()}
-            claimed = {spec.gateway_id for spec in self._views.pool.claims().values()} - {""}
+            claimed = self._views.pool.claimed_gateways() - {""}
         known = offered | (claimed & set(self.fleet.ids()))
         return known, claimed - known
 

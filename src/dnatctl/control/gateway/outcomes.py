@@ -15,7 +15,7 @@ from dnatctl.control.gateway.listener import Listener, NextDoor
 from dnatctl.control.gateway.mends import hindrance, is_passing, told
 from dnatctl.control.state.views import Views
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
-from dnatctl.table.backlog import Backlog, Recourse
+from dnatctl.table.backlog import Backlog
 from dnatctl.table.silence import Silence
 from dnatctl.table.write_pace import TablePace
 from dnatctl.table.writes import (
@@ -23,6 +23,7 @@ from dnatctl.table.writes import (
     DeleteRow,
     ModifyRow,
     PendingWrite,
+    Recourse,
     Refusal,
     Refused,
     Write,

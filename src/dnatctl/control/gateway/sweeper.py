@@ -164,7 +164,7 @@ class Sweeper:
         self._sightings.update(orphans, claimed, now)
         if self._undefined():
             self._sightings.begin_anew(now)
-        due = self._sightings.due(now) if self._may_delete() else []
+        due = self._deletable(self._sightings.due(now)) if self._may_delete() else []
         for gateway_id in self._sightings.unproven():
             if poller := self._gateways.fleet.poller(gateway_id):
                 poller.read_soon()
@@ -175,6 +175,25 @@ class Sweeper:
             return
         known = self._known_uids()
         self.sweep_out(orphan for orphan in due if orphan.uid not in known)
+
+    def _deletable(self, due: Iterable[Orphan]) -> list[Orphan]:
+        """Of these, what could be deleted now; none where all of that is under way already.
+
+        All PodDNATs are listed for what this names: not in each cycle for as long as a gateway is
+        paused, or its deletes are refused or take their time. Nothing is kept of a list: each
+        delete that is wanted anew rests on one that was asked for after its row was due.
+        """
+        fleet, orders = self._gateways.fleet, self._views.orders
+        able = [o for o in due if o.gateway_id in fleet and not orders.paused(o.gateway_id)]
+        return [] if all(map(self._is_under_way, able)) else able
+
+    def _is_under_way(self, orphan: Orphan) -> bool:
+        """Whether its delete is on its way to the cloud, as soon as is called for, or taken."""
+        writer = self._gateways.fleet.writer(orphan.gateway_id)
+        write = DeleteRow(orphan.gateway_id, orphan.entry_id)
+        return self._is_going(orphan) or (
+            writer is not None and writer.is_wanted(orphan.uid, write, first=orphan.bereft)
+        )
 
     def take_in(self) -> bool:
         """See to what was told of remains; whether a PodDNAT has vanished since the last time."""
@@ -227,9 +246,9 @@ class Sweeper:
             log.warning("deleting orphans", gateway=gateway_id, uid=uid, forward_entry_ids=ids)
             self._metrics.orphans_deleted.inc(len(rows))
             writes = tuple(DeleteRow(gateway_id, entry_id) for entry_id in ids)
-            writer.want(uid, "", writes, orphan=True)
             if any(row.bereft for row in rows):
                 writer.expedite(uid)  # its pod's IP may be another's any moment
+            writer.want(uid, "", writes, orphan=True)  # last: what was expedited ends with it
 
     def _is_going(self, orphan: Orphan) -> bool:
         """Whether the cloud has taken its delete already, and may take its time."""
@@ -275,16 +294,17 @@ class Sweeper:
 
     def _give_back(self, lost: Mapping[str, Key]) -> None:
         """Pods of PodDNATs that were lost may have what still leads to them."""
-        news = lost.keys() & self._views.going
-        self._views.let_be(lost)
-        for uid in news:
+        for uid in self._views.let_be(lost):
             self._gateways.look_again(lost[uid])
 
     def find(self) -> list[Orphan]:
-        """All orphans in the tables as they were last read."""
+        """All orphans in the tables as they were last read.
+
+        Each table is a moment of its own: between them others have the lock.
+        """
         orphans = []
-        with self._views.lock:
-            for gateway_id, table in self._views.tables.items():
+        for gateway_id, table in list(self._views.tables.items()):
+            with self._views.lock:
                 found = [
                     Orphan(
                         gateway_id,

@@ -93,10 +93,17 @@ class TableWriter:
                 self._loop.wake()
 
     def expedite(self, uid: str) -> None:
-        """Deletes for that PodDNAT go first: its rows stand in another pod's way."""
+        """Deletes for that PodDNAT go first: its rows stand in another pod's way.
+
+        When the table takes the next write is another matter: nobody is woken.
+        """
         with self._lock:
             self._backlog.expedite(uid)
-            self._loop.wake()
+
+    def is_wanted(self, uid: str, write: Write, *, first: bool = False) -> bool:
+        """Whether that is wanted for that PodDNAT already; `first`: and goes first."""
+        with self._lock:
+            return self._backlog.is_wanted(uid, write, first=first)
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""

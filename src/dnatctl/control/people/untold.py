@@ -11,6 +11,9 @@ from dnatctl.clock import Clock
 ASK_AGAIN_S = 300.0
 """How long a refusal is believed: leave may be given at any time."""
 
+FORGOTTEN_S = 86400.0
+"""A refusal that was not repeated for so long is of a namespace without pods, or without itself."""
+
 MOST_NAMED = 3
 
 
@@ -28,6 +31,7 @@ class Untold:
 
     def refused(self, namespace: str, answer: str) -> bool:
         """A write was refused for want of leave; returns whether that is news."""
+        self._forget_old()
         news = namespace not in self._refused
         self._refused[namespace] = self._clock.monotonic(), answer
         return news
@@ -42,6 +46,7 @@ class Untold:
 
     def notes(self) -> list[str]:
         """What to say in health."""
+        self._forget_old()
         refused = sorted(self._refused.copy().items())
         if not refused:
             return []
@@ -50,3 +55,9 @@ class Untold:
         _, (_, answer) = refused[0]
         mend = "give the leave (manifests/pod-condition), or set publish.condition to false"
         return [f"pods are not told how they stand, in {names}{more}: {answer}; {mend}"]
+
+    def _forget_old(self) -> None:
+        now = self._clock.monotonic()
+        for namespace, (at, _) in self._refused.copy().items():
+            if now - at >= FORGOTTEN_S:
+                self._refused.pop(namespace, None)

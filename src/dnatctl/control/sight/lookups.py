@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 A = TypeVar("A")
 
+MOST_NOTED = 100
+"""Things that are missing, the latest: whoever may write a PodDNAT names owners of any kind."""
+
 
 class _Missing(NamedTuple):
     """A leave, or an answer, that is missing: what it costs, and a PodDNAT that it was missing for.
@@ -69,7 +72,7 @@ class KubeLookups:
         except KubeError as error:
             if error.failure is Failure.FORBIDDEN:
                 text = f"may not get {kind}: claims of fixed pods of that kind are never given up"
-                self._missing[kind] = _Missing(text, key, self._uid_of(key))
+                self._note(kind, _Missing(text, key, self._uid_of(key)))
                 return WorkloadAnswer.UNREADABLE
             raise
         self._missing.pop(kind, None)
@@ -93,7 +96,7 @@ class KubeLookups:
             return behind(around.going, now)
         if around.unseen:
             text = f"may not {around.unseen}: deleted PodDNATs are kept until their pods end"
-            self._missing[around.unseen] = _Missing(text, record.key, record.uid)
+            self._note(around.unseen, _Missing(text, record.key, record.uid))
             return unclear(around.unseen)
         return WISHED
 
@@ -110,10 +113,16 @@ class KubeLookups:
         except KubeError as error:
             if error.failure not in (*PASSING, Failure.FORBIDDEN):
                 text = f"cannot {what} ({error}): PodDNATs that depend on it are left as they are"
-                self._missing[noted] = _Missing(text, key, self._uid_of(key), "lookups")
+                self._note(noted, _Missing(text, key, self._uid_of(key), "lookups"))
             raise
         self._missing.pop(noted, None)
         return answer
+
+    def _note(self, what: str, missing: _Missing) -> None:
+        self._missing.pop(what, None)
+        self._missing[what] = missing
+        for oldest in list(self._missing)[:-MOST_NOTED]:
+            self._missing.pop(oldest, None)
 
     def _uid_of(self, key: Key) -> str:
         record = self._records.get(key)

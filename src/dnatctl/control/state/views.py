@@ -58,7 +58,7 @@ class Views:
         self.gateways: dict[str, Gateway] = {}
         self.absent: frozenset[str] = frozenset()
         self.outages = Outages()
-        self.going: frozenset[str] = frozenset()
+        self.going: set[str] = set()
         """UIDs of PodDNATs that were seen to go before their rows."""
         self.undefined: Callable[[], bool] = lambda: False
         """Whether there is no definition of PodDNATs, or it is going."""
@@ -111,13 +111,13 @@ class Views:
 
     def claimed_rows(self) -> int:
         """How many rows belong to PodDNATs that there are."""
-        with self.lock:
-            return sum(
-                len(table.owned_by(uid))
-                for table in self.tables.values()
-                for uid in table.owners()
-                if uid in self.records.keys
-            )
+        claimed = 0
+        for table in list(self.tables.values()):
+            with self.lock:
+                claimed += sum(
+                    len(table.owned_by(uid)) for uid in table.owners() if uid in self.records.keys
+                )
+        return claimed
 
     def rows_of_others(self) -> list[ForwardEntry]:
         """Rows of other clusters that work with the same cluster ID."""
@@ -205,12 +205,17 @@ class Views:
         if self.undefined():
             return
         with self.lock:
-            self.going |= {uid}
+            self.going.add(uid)
 
-    def let_be(self, uids: Iterable[str]) -> None:
-        """Nothing is left of these, or they were lost: pods may have what leads to them still."""
+    def let_be(self, uids: Iterable[str]) -> set[str]:
+        """Nothing is left of these, or they were lost: pods may have what leads to them still.
+
+        Returns those of which that is news.
+        """
         with self.lock:
-            self.going -= frozenset(uids)
+            news = self.going.intersection(uids)
+            self.going -= news
+            return news
 
     def dismiss(self, record: PodDNAT) -> bool:
         """The API server does not let go of a PodDNAT that is done with: others may have what it

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dnatctl.clock import Clock
 from dnatctl.objects import Key
 from dnatctl.pool import Pool
+from dnatctl.pool.values import any_of
 
 CALLED_AT_ONCE = 16
 """Of those who wait, so many try when something is freed; one more for each that is served."""
@@ -125,10 +126,11 @@ class Waiting:
             left = self._pool.quotas.left(namespace, now)
             return left is None or left > 0
 
-        reserved = [offer for offer in self._pool.offers() if offer.namespaces]
+        reserved = tuple(name for offer in self._pool.offers() for name in offer.namespaces)
+        own_names = any_of(reserved)
 
         def has_own(namespace: str) -> bool:
-            return any(offer.is_reserved_for(namespace) for offer in reserved)
+            return own_names.match(namespace) is not None
 
         with self._lock:
             # Those for whom gateways are reserved may get what nobody else can, so that a call of

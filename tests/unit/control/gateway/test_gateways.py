@@ -76,6 +76,24 @@ class TestWhatStandsInTheWay:
         assert it.heard.changes == [LOBBY]
         assert not it.gateways.remains.take().in_the_way
 
+    def test_only_the_writers_of_its_rows_are_told_and_only_while_it_lasts(self, it):
+        record = it.stored(it.record())
+        it.gateways.expedite(record.uid)
+        assert not it.writer._backlog._expedited, "it has no row there"
+        it.views.table(GATEWAY).merge(reading(1.0, row("fwd-1", owner=record.uid)), 1.0)
+        it.gateways.expedite(record.uid)
+        assert it.writer._backlog._expedited == {record.uid}
+        it.gone(record)
+        assert not it.writer._backlog._expedited
+
+    def test_no_writer_is_woken_for_what_is_not_due_any_sooner(self, it):
+        record = it.stored(it.record())
+        it.views.table(GATEWAY).merge(reading(1.0, row("fwd-1", owner=record.uid)), 1.0)
+        it.gateways.expedite(record.uid)
+        assert not it.writer._loop._woken.is_set()
+        it.gateways.want(record.uid, LOBBY, (delete("fwd-1"),))
+        assert it.writer._loop._woken.is_set()
+
     def test_those_of_one_that_is_not_are_left_to_the_sweeper(self, it):
         it.gateways.expedite(uid(9))
         assert it.gateways.remains.take().in_the_way == {uid(9)}
@@ -166,3 +184,10 @@ class TestTheBeginning:
         it.cloud.describe_gateways = refused
         assert it.gateways.step() == 0.0
         assert it.gateways.error
+
+
+def test_claims_are_not_gone_through_to_learn_which_gateways_they_name(it, monkeypatch):
+    """The lock is held meanwhile, and that is asked at each look at a gateway."""
+    it.stored(it.record())
+    monkeypatch.setattr(it.views.pool, "claims", None)
+    assert it.gateways._concerned() == ({GATEWAY}, set())

@@ -11,10 +11,16 @@ import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
-from dnatctl.control.gateway.reader import FIRST_TRIES, PAGE_TRIES, RestlessTableError, TableReader
+from dnatctl.control.gateway.reader import (
+    FIRST_TRIES,
+    PAGE_TRIES,
+    SINGLE_LOOKS,
+    RestlessTableError,
+    TableReader,
+)
 from dnatctl.control.state.views import Views
 from dnatctl.model import ForwardEntry
-from dnatctl.table.view import Change
+from dnatctl.table.view import Change, Pass
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import offer
 from tests.unit.table.made import AVAILABLE, GATEWAY, MARKS, PENDING, row, states, uid
@@ -228,3 +234,27 @@ class TestAGlance:
         it.whole()
         it.cloud.rows = [*it.cloud.rows[2:100], it.cloud.rows[100]]
         assert it.glance() == (True, [1, 3, 2])
+
+
+class Id(str):
+    """An ID that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Id.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_rows_that_are_missing_are_not_compared_each_with_each(it, monkeypatch):
+    """A table may lack all that it had."""
+    it.whole()
+    ids = [Id(f"fwd-{n}") for n in range(100)]
+    others = [Id(f"fwd-{n}") for n in range(100)]
+    monkeypatch.setattr(it.table, "unproven", lambda _: list(ids))
+    monkeypatch.setattr(it.table, "unlisted", lambda _: list(others))
+    it.reader._look_up(Pass(1.0, {}, atomic=False))
+    assert Id.compared <= len(ids)
+    assert it.cloud.asked[-SINGLE_LOOKS:] == ids[:SINGLE_LOOKS]

@@ -10,7 +10,9 @@ import pytest
 
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.kube.errors import Failure, KubeError
-from tests.unit.control.gateway.made import AtWork
+from dnatctl.objects import PodDNAT
+from dnatctl.orders import Order, OrderKind, Orders
+from tests.unit.control.gateway.made import AtWork, create, delete
 from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
 
 
@@ -27,6 +29,37 @@ class Ledger:
         self.struck.append((gateway_id, set(entry_ids)))
 
 
+class Api:
+    """An API server that counts how often all PodDNATs were listed."""
+
+    def __init__(self) -> None:
+        self.lists = 0
+        self.uids: set[str] = set()
+
+    def known_uids(self) -> set[str]:
+        self.lists += 1
+        return self.uids
+
+
+class Counting:
+    """A lock that counts how often it was taken while nobody had it."""
+
+    def __init__(self) -> None:
+        self.times = self.depth = 0
+
+    def __enter__(self) -> None:
+        self.times += not self.depth
+        self.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.depth -= 1
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
 @pytest.fixture
 def it() -> AtWork:
     return AtWork()
@@ -38,13 +71,13 @@ def ledger() -> Ledger:
 
 
 @pytest.fixture
-def sweeper(it: AtWork, ledger: Any) -> Sweeper:
+def sweeper(it: AtWork, ledger: Any, api: Api) -> Sweeper:
     return Sweeper(
         it.views,
         it.gateways,
         it.metrics,
         ledger=ledger,
-        known_uids=set,
+        known_uids=api.known_uids,
         may_delete=lambda: True,
         cycle_s=5.0,
     )
@@ -134,6 +167,101 @@ class TestVanished:
         it.clock.advance(1.0)
         it.gateways.remains.unlisted(GATEWAY, ["fwd-1"])
         assert sweeper.step() == pytest.approx(4.0)
+
+
+class TestAsking:
+    """All PodDNATs are listed for what can be deleted then, not for as long as it cannot be."""
+
+    def left(self, it: AtWork, *ids: str) -> PodDNAT:
+        """A PodDNAT that is gone and has left these rows."""
+        record = it.stored(it.record())
+        rows = [row(i, f"{EIP}:60{i[-1]}", owner=record.uid) for i in ids]
+        it.views.table(GATEWAY).merge(reading(1.0, *rows), 1.0)
+        it.gone(record)
+        return record
+
+    def sweep(self, it: AtWork, sweeper: Sweeper, cycles: int = 3) -> None:
+        for _ in range(cycles):
+            it.clock.advance(5.0)
+            sweeper.step()
+
+    @pytest.mark.parametrize("target", ["all", f"gateway/{GATEWAY}"])
+    def test_not_for_a_paused_gateway_but_when_it_goes_on(self, it, sweeper, api, target):
+        self.left(it, "fwd-1")
+        it.views.order(Orders((Order(OrderKind.PAUSE, target),)))
+        self.sweep(it, sweeper)
+        assert (api.lists, it.writer.backlog()) == (0, 0)
+        it.views.order(Orders())
+        self.sweep(it, sweeper)
+        assert (api.lists, it.writer.backlog()) == (1, 1)
+
+    def test_not_for_a_gateway_that_nobody_writes_to(self, it, sweeper, api):
+        self.left(it, "fwd-1")
+        it.gateways.fleet.dismiss(GATEWAY)
+        self.sweep(it, sweeper)
+        assert api.lists == 0
+
+    def test_once_for_a_delete_that_waits_or_is_under_way(self, it, sweeper, api):
+        self.left(it, "fwd-1")
+        self.sweep(it, sweeper)
+        assert it.writer.backlog() == 1
+        it.writer.step()
+        assert it.writer.backlog() == 0
+        self.sweep(it, sweeper)
+        assert api.lists == 1
+
+    def test_afresh_for_a_row_that_is_left_once_more(self, it, sweeper, api):
+        """What was said before of its PodDNAT is not gone by."""
+        record = self.left(it, "fwd-1")
+        self.sweep(it, sweeper)
+        it.writer.forget(record.uid)
+        api.uids = {record.uid}
+        self.sweep(it, sweeper)
+        assert it.writer.backlog() == 0
+
+    def test_what_waits_stays_wanted_when_another_row_of_its_poddnat_is_found(self, it, sweeper):
+        record = self.left(it, "fwd-1")
+        self.sweep(it, sweeper)
+        it.clock.advance(1.0)
+        more = [row(f"fwd-{n}", f"{EIP}:60{n}", owner=record.uid) for n in (1, 2)]
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, *more), now)
+        self.sweep(it, sweeper)
+        assert it.writer.backlog() == 2
+
+    def test_what_waited_among_the_last_goes_first_once_it_is_known_to_be_left(self, it, sweeper):
+        """Its pod's IP may be another's any moment."""
+        other = it.stored(it.record(2))
+        it.gateways.want(other.uid, other.key, (create(),))
+        record = self.left(it, "fwd-1")
+        it.writer.want(record.uid, "", (delete("fwd-1"),), orphan=True)
+        self.sweep(it, sweeper)
+        it.writer.step()
+        assert it.writer.is_wanted(other.uid, create())
+        assert not it.writer.is_wanted(record.uid, delete("fwd-1"))
+
+    def test_nothing_is_remembered_of_what_has_been_deleted(self, it, sweeper):
+        self.left(it, "fwd-1")
+        self.sweep(it, sweeper)
+        it.writer.step()
+        assert not it.writer._backlog._records
+        assert not it.writer._backlog._expedited
+
+
+def test_no_lock_is_held_for_longer_than_one_table_takes(it, sweeper):
+    """All tenants' pods wait for it."""
+    for number in range(5):
+        gateway_id = f"ngw-{number}"
+        rows = [row(f"fwd-{number}-{n}", owner=uid(n)) for n in range(1, 4)]
+        it.views.table(gateway_id).merge(reading(1.0, *rows), 1.0)
+    lock = it.views.lock = it.views.ips._lock = Counting()
+    known: list[int] = []
+    it.views.made_by_us = lambda _entry: known.append(lock.times) or True
+    assert len(sweeper.find()) == 15
+    assert max(known.count(times) for times in known) == 3
+    before = lock.times
+    it.views.claimed_rows()
+    assert lock.times - before == len(it.views.tables)
 
 
 @pytest.mark.parametrize("undefined", [True, False])
