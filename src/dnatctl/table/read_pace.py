@@ -7,8 +7,7 @@ a row is in flux. Else the table is looked over at leisure, to see what others d
 
 What may be read is earned. Where rows come slowly each is worth a read: whoever waits for it would
 wait for the next one too. Where they come fast, one read serves several: those of one namespace.
-Who has nothing more to be written does not wait for the writes of others. A few rows that go, or
-that are in doubt, are asked for one by one, where the whole table would take more calls. Pure.
+Who has nothing more to be written does not wait for the writes of others. Pure.
 """
 
 from __future__ import annotations
@@ -43,9 +42,6 @@ MOST_LEISURE = 1.2
 """For so many times `leisure`, 0.96 of `resync`, a table waits for its first turn: who is read
 shortly before it is read twice."""
 
-SINGLE_LOOKS = 5
-"""So many rows at most are asked for one by one."""
-
 NEVER = float("-inf")
 KICK_SPACING_S = 0.2
 LOOK_SPACING_S = 0.1
@@ -56,13 +52,12 @@ class Facts:
     """What the decision rests on; times are seconds on the monotonic clock.
 
     `unsettled`: the own rows still in flux, in the order in which they were written; `cost`: pages
-    that a look at those that come takes, `whole`: at all. `strict`: the table takes no
+    that a look at those that come takes, `whole`: at those that go. `strict`: the table takes no
     write while a row is in flux. `credit`: pages that may be read for those who wait (see
     `earned`); `saved`: those that were earned since the whole table was read, though looks at rows
     that come have used them up: what a look at those that go costs has to be saved for.
     `more`: namespaces for which there is something to write right now. `doubts`: when a reading may
-    settle what readings disagree about, if there is such a thing, and `doubted`: of how many rows.
-    `last_asked`: when rows were last asked for one by one. `leisure`: see `leisure`.
+    settle what readings disagree about, if there is such a thing. `leisure`: see `leisure`.
     `turn`: which part of that time is over when it is this table's turn, 0 to 1; None if it has
     none. `settled`: when the last table was read for the first time.
     """
@@ -81,35 +76,17 @@ class Facts:
     credit: float
     saved: float = 0.0
     doubts: float | None = None
-    doubted: int = 0
-    last_asked: float = NEVER
     turn: float | None = None
     settled: float = NEVER
 
     @property
     def doubt_due(self) -> float:
-        """When to read the whole table because somebody asked, or to look at what is in doubt;
-        infinite if there is no such thing. It may be asked for without end: a long table is read
-        less often."""
-        if self.asked:
-            return self.last_pass + KICK_SPACING_S * self.whole
-        if self.doubts is None:
-            return inf
-        spacing = KICK_SPACING_S * self.calls_for(self.doubted)
-        return max(self.doubts, max(self.last_pass, self.last_asked) + spacing)
-
-    @property
-    def going(self) -> int:
-        """How many rows go."""
-        return sum(row.going for row in self.unsettled)
-
-    def one_by_one(self, rows: int) -> bool:
-        """Whether to ask for so many rows one by one rather than to read the whole table."""
-        return rows <= min(SINGLE_LOOKS, self.whole - 1)
-
-    def calls_for(self, rows: int) -> int:
-        """How many calls it takes to see whether so many rows are there."""
-        return rows if self.one_by_one(rows) else self.whole
+        """When to read the whole table because somebody asked, or for the sake of a doubt; infinite
+        if there is no such thing. It may be asked for without end: a long table is read less often.
+        """
+        since = NEVER if self.asked else self.doubts
+        spacing = KICK_SPACING_S * self.whole
+        return inf if since is None else max(since, self.last_pass + spacing)
 
     @property
     def writing(self) -> bool:
@@ -153,17 +130,16 @@ def leisure(rows: int, least: float, most: float, *, writing: bool) -> float:
     return max(least, min(least * pages(rows) * (BUSY_LEISURE if writing else 1.0), most))
 
 
-def going_look(facts: Facts) -> float:
-    """When to look at rows that go; infinite if nobody waits for any.
+def whole_look(facts: Facts) -> float:
+    """When the whole table is to be looked at for rows that go; infinite if nobody waits for any.
 
-    Where the whole table is no dearer than a look at those that come, all are looked at together.
+    Where that is no dearer than a look at those that come, all are looked at together.
     """
     if facts.cost == facts.whole:
         return _look_at(facts, facts.whole, facts.credit, facts.last_read, lambda _: True)
-    cost, since = facts.calls_for(facts.going), max(facts.last_pass, facts.last_asked)
     credit = max(facts.credit, facts.saved)
-    due = _look_at(facts, cost, credit, since, lambda row: row.going)
-    return max(due, since + LOOK_SPACING_S * cost)
+    due = _look_at(facts, facts.whole, credit, facts.last_pass, lambda row: row.going)
+    return max(due, facts.last_pass + LOOK_SPACING_S * facts.whole)
 
 
 def page_look(facts: Facts) -> float:
@@ -177,7 +153,7 @@ def page_look(facts: Facts) -> float:
 def _look(facts: Facts) -> float:
     """When to look at rows in flux. Who waits for one that comes does not wait until it is worth
     the while to read the whole table for those that go."""
-    return min(going_look(facts), page_look(facts))
+    return min(whole_look(facts), page_look(facts))
 
 
 def _look_at(

@@ -125,20 +125,14 @@ class FluxWatch:
         return tuple(self._expected(watch, tries) for watch in rows)
 
     def was_read(
-        self,
-        started: float,
-        flux: Iterable[Row],
-        tries: Sequence[float],
-        *,
-        coming: bool = True,
-        going: bool = True,
+        self, started: float, flux: Iterable[Row], tries: Sequence[float], *, whole: bool = True
     ) -> None:
-        """A reading that began at `started` left those rows in flux: of those that come, of those
-        that go, or of both."""
+        """A reading that began at `started` left those rows in flux. `whole`: of the whole table;
+        a page says nothing of rows that go."""
         still = {row.entry.entry_id for row in flux}
         for entry_id, watch in self._rows.items():
             age = started - watch.written
-            if age <= max(watch.low, 0.0) or not (going if watch.removing else coming):
+            if age <= max(watch.low, 0.0) or (watch.removing and not whole):
                 continue  # a page was read since a whole reading began
             if entry_id not in still and watch.ours:
                 self._settling[watch.removing].settled(watch.low, age, tries)

@@ -215,10 +215,6 @@ class Table(Rows):
         times = (self._pasts[i].settles_at(doubt, self.lag) for i, doubt in self._doubts.items())
         return min(times, default=None)
 
-    def in_doubt(self) -> list[str]:
-        """IDs of the rows that readings disagree about."""
-        return list(self._doubts)
-
     def _merge_listed(
         self, rows: Iterable[ForwardEntry], started: float, *, listed: bool = True
     ) -> list[Change]:

@@ -17,13 +17,12 @@ from dnatctl.table.read_pace import (
     MOST_READS,
     PATIENCE_S,
     PROBES,
-    SINGLE_LOOKS,
     Facts,
     earned,
-    going_look,
     leisure,
     next_read,
     read_cost,
+    whole_look,
 )
 from dnatctl.table.settling import Unsettled
 
@@ -195,11 +194,6 @@ class TestBesideSomebodyElse:
     def facts(self, *unsettled: Unsettled, **known: object) -> Facts:
         return replace(AT_REST, unsettled=unsettled, more=("flood",), credit=0.0, **known)
 
-    def many(self, written: float, namespace: str = "games") -> list[Unsettled]:
-        """Rows that go, too many to ask for each."""
-        going = rows(*[written] * (SINGLE_LOOKS + 1), namespace=namespace)
-        return [replace(row, going=True) for row in going]
-
     def test_who_has_nothing_more_to_come_does_not_wait_for_the_writes_of_others(self):
         (mine,), (theirs,) = rows(99.0), rows(99.5, namespace="flood")
         assert next_read(self.facts(mine, theirs)) == 99.5, "which the table took, so mine is done"
@@ -212,41 +206,28 @@ class TestBesideSomebodyElse:
         assert next_read(self.facts(first, last, theirs)) == 99.8
 
     def test_who_waits_for_a_row_that_comes_does_not_wait_for_those_that_go(self):
-        """Of which there are so many that the whole table has to be read, twice."""
-        (mine,) = rows(99.0)
-        facts = self.facts(*self.many(98.0, namespace="flood"), mine, whole=40)
+        """Which takes the whole table to be read, twice."""
+        (mine,), (theirs,) = rows(99.0), rows(98.0, namespace="flood")
+        going = replace(theirs, going=True)
+        facts = self.facts(going, mine, whole=40)
         assert next_read(facts) == pytest.approx(99.6)
-        assert going_look(facts) > 110.0
+        assert whole_look(facts) > 110.0
 
     def test_who_waits_for_one_that_goes_does_not_have_the_table_read_all_the_time(self):
-        facts = self.facts(*self.many(99.0), whole=40, last_read=98.9, last_pass=98.9)
-        assert next_read(facts) == going_look(facts) == pytest.approx(98.9 + 40 * LOOK_SPACING_S)
-
-    def test_a_few_that_go_are_asked_for_one_by_one(self):
-        """A call for each, where the whole table would take forty."""
-        few = self.many(99.0)[:SINGLE_LOOKS]
-        facts = self.facts(*few, whole=40, last_read=98.9, last_pass=98.9)
-        assert facts.calls_for(len(few)) == len(few)
-        assert next_read(facts) == going_look(facts) == pytest.approx(99.6)
-        again = replace(facts, last_asked=99.6)
-        assert next_read(again) == pytest.approx(99.6 + len(few) * LOOK_SPACING_S)
-        assert replace(facts, whole=4).calls_for(len(few)) == 4, "which is less"
-
-    def test_so_is_what_is_in_doubt(self):
-        facts = replace(AT_REST, rows=1000, cost=1, whole=40, leisure=240.0, doubts=NEVER)
-        few, many = replace(facts, doubted=1), replace(facts, doubted=SINGLE_LOOKS + 1)
-        assert next_read(replace(few, last_asked=99.9)) == pytest.approx(99.9 + KICK_SPACING_S)
-        assert next_read(many) == pytest.approx(80.0 + 40 * KICK_SPACING_S)
-        assert next_read(replace(few, asked=True)) == next_read(many), "which shows all"
+        (mine,) = rows(99.0)
+        facts = self.facts(replace(mine, going=True), whole=40, last_read=98.9, last_pass=98.9)
+        assert next_read(facts) == whole_look(facts) == pytest.approx(98.9 + 40 * LOOK_SPACING_S)
 
     def test_nor_does_it_wait_for_ever_as_others_are_looked_at(self):
         """Each look at those that come is one at a page only, and uses up what is earned."""
-        facts = self.facts(*self.many(60.0), rows=500, whole=20, leisure=240.0, last_read=99.9)
-        assert going_look(facts) < facts.now
+        (gone,) = rows(60.0)
+        gone = replace(gone, going=True)
+        facts = self.facts(gone, rows=500, whole=20, leisure=240.0, last_read=99.9)
+        assert whole_look(facts) < facts.now
         facts = replace(facts, more=GAMES)
-        assert facts.now < going_look(facts) == 80.0 + 20 * PATIENCE_S
-        assert going_look(replace(facts, saved=19.9)) > facts.now
-        assert going_look(replace(facts, saved=20.0)) < facts.now
+        assert facts.now < whole_look(facts) == 80.0 + 20 * PATIENCE_S
+        assert whole_look(replace(facts, saved=19.9)) > facts.now
+        assert whole_look(replace(facts, saved=20.0)) < facts.now
 
     def test_a_long_table_is_read_no_more_often_than_its_pages_allow(self):
         facts = self.facts(*rows(99.0), cost=20, whole=20, last_read=98.9)

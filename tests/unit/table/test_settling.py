@@ -104,7 +104,7 @@ class TestWatch:
         for status, again in ((PENDING, True), (DELETING, False)):
             watch, flux = FluxWatch(), self.flux(10.0, status=status)
             (first,) = watch.unsettled(flux, NOTHING, 10.0)
-            watch.was_read(10.4, flux, NOTHING, going=False)
+            watch.was_read(10.4, flux, NOTHING, whole=False)
             assert (watch.unsettled(flux, NOTHING, 10.5)[0].due > first.due) == again
 
     def test_a_row_written_anew_is_a_new_one(self):

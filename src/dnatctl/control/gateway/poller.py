@@ -29,11 +29,11 @@ from dnatctl.table.read_pace import (
     Facts,
     at_leisure,
     earned,
-    going_look,
     leisure,
     next_read,
     page_look,
     read_cost,
+    whole_look,
 )
 from dnatctl.table.reading import PAGE_SIZE, EndlessTableError
 from dnatctl.table.settling import FluxWatch
@@ -80,14 +80,12 @@ class Writer(Protocol):
 class _Times:
     last_read: float = float("-inf")
     last_pass: float = float("-inf")
-    last_asked: float = float("-inf")
     failures: int = 0
     paused_until: float = float("-inf")
     """Not before is it read again after a failure, however many ask for it."""
     credit: float = 0.5
     writes: int = 0
-    writes_at_look: int = 0
-    """When those that go were last looked at."""
+    writes_at_pass: int = 0
 
 
 class TablePoller:
@@ -189,7 +187,7 @@ class TablePoller:
 
     def _try(self, facts: Facts) -> float | None:
         """Read the table; returns the seconds to the next step, None to end."""
-        asked = facts.asked and facts.doubt_due <= facts.now
+        asked = facts.doubt_due <= facts.now
         if asked:
             self._asked.clear()
         try:
@@ -215,10 +213,10 @@ class TablePoller:
         with self._views.lock:
             flux = self._table.in_flux()
             rows = len(self._table)
-            doubts, doubted = self._table.doubts_due(), len(self._table.in_doubt())
+            doubts = self._table.doubts_due()
+        removing = any(row.entry.status is EntryStatus.DELETING for row in flux)
         cost, whole = read_cost(rows, whole=not self._reader.glances), read_cost(rows, whole=True)
         worth = earned(pace.tries[-1], pace.refusals)
-        removing = any(row.entry.status is EntryStatus.DELETING for row in flux)
         self._earn(pace.writes, worth, whole if removing else cost)
         more = self._writer.namespaces()
         return Facts(
@@ -234,10 +232,8 @@ class TablePoller:
             asked=self._asked.is_set(),
             leisure=self._leisure(writing=bool(flux) and bool(more)),
             credit=self._times.credit,
-            saved=(pace.writes - self._times.writes_at_look) * worth,
+            saved=(pace.writes - self._times.writes_at_pass) * worth,
             doubts=doubts,
-            doubted=doubted,
-            last_asked=self._times.last_asked,
             turn=self._turn,
             settled=self._first_reads.settled(now),
         )
@@ -287,52 +283,25 @@ class TablePoller:
         coming = self._reader.coming()
         paged = len(self._table) > PAGE_SIZE
         due = started >= at_leisure(facts)
-        going, doubted = going_look(facts) <= started, facts.doubt_due <= facts.now
-        single = self._single_looks(facts, going=going, doubted=doubted)
-        whole = not paged or single is None
-        if not (asked or due or doubted):
-            cost = facts.whole if whole else len(single or ()) or facts.cost
+        whole = not paged or whole_look(facts) <= started
+        if not (asked or due):
+            cost = facts.whole if whole else facts.cost
             self._times.credit = max(self._times.credit - cost, 0.0)
-        if whole or asked or due:
-            self._pass(started, coming, asked=asked or doubted)
-        elif single:
-            self._ask_for(single, started)
-        elif self._reader.glance(coming, started):
-            self._was_read(started, going=False)
-        else:
-            self._pass(started, coming, asked=False)
+        if whole or asked or due or not self._reader.glance(coming, started):
+            self._pass(started, coming, asked=asked)
+            whole = True
+        self._was_read(started, whole=whole)
 
-    def _single_looks(self, facts: Facts, *, going: bool, doubted: bool) -> list[str] | None:
-        """IDs of the rows to ask for one by one, or None if the whole table takes fewer calls.
-
-        `going`, `doubted`: whether it is time to look at those that go, and at what is in doubt.
-        """
-        with self._views.lock:
-            rows = [row.entry for row in self._table.in_flux()] if going else []
-            wanted = [e.entry_id for e in rows if e.status is EntryStatus.DELETING]
-            wanted += self._table.in_doubt() if doubted else []
-        single = list(dict.fromkeys(wanted))
-        return single if facts.one_by_one(len(single)) else None
-
-    def _ask_for(self, entry_ids: list[str], started: float) -> None:
-        self._reader.look_up(entry_ids)
-        self._times.last_asked = started
-        self._times.writes_at_look = self._times.writes
-        self._was_read(started, coming=False)
-
-    def _was_read(self, started: float, *, coming: bool = True, going: bool = True) -> None:
-        if coming:
-            self._times.last_read = max(self._times.last_read, started)
+    def _was_read(self, started: float, *, whole: bool) -> None:
+        self._times.last_read = max(self._times.last_read, started)
         with self._views.lock:
             left = self._table.in_flux()
-        tries = self._writer.pace().tries
-        self._watch.was_read(started, left, tries, coming=coming, going=going)
+        self._watch.was_read(started, left, self._writer.pace().tries, whole=whole)
 
     def _pass(self, started: float, coming: set[str], *, asked: bool) -> None:
         first = not self._table.read_once
         self._times.last_pass = self._reader.whole(started, coming, asked=asked)
-        self._times.writes_at_look = self._times.writes
-        self._was_read(started)
+        self._times.writes_at_pass = self._times.writes
         if first:  # what is free there is known now
             self._listener.gateway_changed(self.gateway_id)
         for key in self._views.reading_done(self.gateway_id):
@@ -346,7 +315,7 @@ class TablePoller:
         if page_look(facts) <= facts.now:
             self._times.credit = max(self._times.credit - facts.cost, 0.0)
             self._reader.glance(self._reader.coming(), facts.now)
-            self._was_read(facts.now, going=False)
+            self._was_read(facts.now, whole=False)
 
     def tell(self, changes: list[Change]) -> None:
         """Rows are not as they were known: who waits for that may go on."""

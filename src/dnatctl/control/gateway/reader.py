@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.state.views import Views
 from dnatctl.model import EntryStatus, ForwardEntry
-from dnatctl.table.read_pace import SINGLE_LOOKS
 from dnatctl.table.reading import Collect, collect, pages
 from dnatctl.table.view import Change, Pass
 
 FIRST_TRIES = 6
 """How often the first reading of a table is repeated until two are the same."""
+
+SINGLE_LOOKS = 5
+"""Rows that a pass misses and that are looked up one by one, a pass."""
 
 PAGE_TRIES = 3
 """How often a page is asked for, where there are too many calls."""
@@ -166,11 +168,7 @@ class TableReader:
         with self._views.lock:
             missing = [] if reading.atomic else self._table.unproven(reading)
             missing += self._table.unlisted(reading)
-        self.look_up(list(dict.fromkeys(missing))[:SINGLE_LOOKS])
-
-    def look_up(self, entry_ids: Iterable[str]) -> None:
-        """Ask for rows one by one: the answer shows each as it is, or that it is not."""
-        for entry_id in entry_ids:
+        for entry_id in list(dict.fromkeys(missing))[:SINGLE_LOOKS]:
             self._calls("looks up a row")
             started = self._clock.monotonic()
             entry = self._cloud.read_entry(self._table.table_id, entry_id)

@@ -193,27 +193,6 @@ def test_a_new_row_is_seen_while_a_long_table_is_read_for_one_that_goes(newest_f
     assert not [i for i in old[:20] if it.views.table(GATEWAY).row(i)], "all are seen gone"
 
 
-@pytest.mark.parametrize("settles", [0.1, 1.0, 3.0])
-@pytest.mark.parametrize("age", [5.0, 100.0])
-def test_a_row_that_goes_from_a_long_table_does_not_have_all_of_it_read(settles, age):
-    """It takes 20 calls to see by the whole table that a row is not there, and one to ask for it.
-    A young row's absence is doubted at first: readings may lag."""
-    it = Simulated(lambda: settles)
-    old_rows(it, 500)
-    it.ask(10)
-    it.settle()
-    it.run(age)
-    young = sorted(it.cloud.available, key=it.cloud.available.__getitem__)[-10:]
-    table, before = it.views.table(GATEWAY), it.cloud.reads
-    for n, entry_id in enumerate(young, 501):
-        it.writer.want(uid(n), "games", (DeleteRow(GATEWAY, entry_id),))
-        it.run_until(lambda entry_id=entry_id: table.row(entry_id) is None)
-        lag = it.clock.monotonic() - it.cloud.gone[entry_id]
-        assert lag <= max(1.0, settles) or n == 501, "once it is known how long they take"
-        it.run(5.0)
-    assert it.cloud.reads - before <= 5 * len(young)
-
-
 def test_a_new_row_is_seen_however_often_a_long_table_is_in_doubt():
     """As after each write of somebody whose writes are not answered."""
     it = Simulated(lambda: 0.1)
