@@ -369,6 +369,17 @@ class TestQuarantine:
         assert pool.quarantined(QUARANTINE) == {endpoint(601): 30.0}
         assert pool.quarantined(10 * QUARANTINE) == {}
 
+    def test_by_ip_nothing_is_kept_of_what_is_over(self):
+        quarantine = Quarantine(QUARANTINE)
+        quarantine.begin(endpoint(600), 0.0)
+        quarantine.begin(endpoint(601), 1.0)
+        quarantine.begin(endpoint(600), 2.0)
+        assert quarantine.ports(EIP, TCP) == {600: 2.0 + QUARANTINE, 601: 1.0 + QUARANTINE}
+        assert quarantine.total(1.0 + QUARANTINE) == 1
+        assert quarantine.ports(EIP, TCP) == {600: 2.0 + QUARANTINE}
+        assert quarantine.total(2.0 + QUARANTINE) == 0
+        assert quarantine.ports(EIP, TCP) == {}
+
     def test_what_is_over_is_forgotten_where_nobody_asks(self):
         """A replica that stands by for months is asked by nobody."""
         quarantine = Quarantine(QUARANTINE)
