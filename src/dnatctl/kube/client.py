@@ -27,6 +27,7 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 
 from dnatctl import __version__
+from dnatctl.baton import put_down
 from dnatctl.clock import Clock, ClusterClock, SystemClock
 from dnatctl.heartbeat import renew
 from dnatctl.kube import paths
@@ -143,7 +144,8 @@ class KubeClient:
         )
         renew(timeout, f"{method} {resource_of(path)}")
         try:
-            _, _, content = self._send(call)
+            with put_down():
+                _, _, content = self._send(call)
         finally:
             call.cancel.detach()
         return content

@@ -14,6 +14,7 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import incluster_config
 
+from dnatctl.baton import Baton
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
@@ -64,6 +65,22 @@ def test_sends_what_it_was_given_and_returns_the_body(
     assert seen.body == {"k": "v"}
     assert seen.headers["Content-Type"] == MERGE_PATCH
     assert seen.headers["User-Agent"].startswith("dnatctl/")
+
+
+def test_others_think_while_one_waits_for_an_answer(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    baton, free = Baton(most_s=0), []
+
+    def answer(exchange: Exchange) -> None:
+        with baton.in_hand() as mine:
+            free.append(mine)
+        exchange.answer(200, {})
+
+    server.script(answer)
+    with baton.in_hand():
+        client.request("GET", "/api/v1/x")
+    assert free == [True]
 
 
 def test_a_cluster_behind_a_path_of_its_host(server: ScriptedServer) -> None:

@@ -10,6 +10,7 @@ from random import getrandbits
 
 import structlog
 
+from dnatctl.baton import Baton
 from dnatctl.clock import Clock, Deadline
 from dnatctl.cloud.api import Stopped
 from dnatctl.control.state.queue import QueueMetrics, WorkQueue
@@ -48,7 +49,8 @@ class Workers:
     """Runs `reconcile` for the pods of a queue.
 
     `successor` names who stands for the name of a pod that no longer does: its work is handed
-    over, so that timers and back-off end with the pod they were for.
+    over, so that timers and back-off end with the pod they were for. One worker at a time thinks
+    (`dnatctl.baton`), the others wait for answers.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Workers:
         clock: Clock,
         count: int,
         hearts: Heartbeats,
+        baton: Baton | None = None,
     ) -> None:
         self._queue = queue
         self._reconcile = reconcile
@@ -67,6 +70,7 @@ class Workers:
         self._metrics = metrics
         self._clock = clock
         self._often = Often()
+        self._baton = baton or Baton()
         self._lock = threading.Lock()
         """Guards `_often`."""
         self._results = {
@@ -101,8 +105,9 @@ class Workers:
         started = self._clock.monotonic()
         self._active.inc()
         try:
-            if not self._handed_over(ref) and not self._put_off(ref, started):
-                self._work(ref)
+            with self._baton.in_hand():
+                if not self._handed_over(ref) and not self._put_off(ref, started):
+                    self._work(ref)
         finally:
             self._active.dec()
             self._seconds.observe(self._clock.monotonic() - started)
