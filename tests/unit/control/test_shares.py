@@ -80,6 +80,19 @@ def test_who_takes_more_than_the_others_waits_for_them(
     assert had.count("b") <= had.count("a") + saved + 1, "and has saved up little while away"
 
 
+def test_who_had_the_workers_alone_is_even_with_who_comes(
+    queue: WorkQueue[str], clock: FakeClock
+) -> None:
+    costs = dict.fromkeys("abcdev", 0.1)
+    add(queue, "victim", 50)
+    work(queue, clock, costs, clock.monotonic() + 60.0)
+    for newcomer in "abcde":
+        add(queue, newcomer, 20)
+    add(queue, "victim")
+    had = work(queue, clock, costs, clock.monotonic() + 5.0)
+    assert had.index("v") <= 5, "one of each at most comes before"
+
+
 def test_one_slow_key_is_not_held_against_a_share_for_long(
     queue: WorkQueue[str], clock: FakeClock
 ) -> None:

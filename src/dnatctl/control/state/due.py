@@ -88,5 +88,7 @@ class Due(Generic[K]):
         heapq.heappush(self._order, (self._shares.had(share), next(self._numbers), share))
 
     def clear(self) -> None:
-        """Forget all keys."""
+        """Forget all keys, and whose turn would be next."""
         self._lines.clear()
+        self._order.clear()
+        self._ordered.clear()

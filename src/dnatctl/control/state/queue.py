@@ -158,6 +158,7 @@ class WorkQueue(Generic[K]):
                     self._make_due(key, priority)
                 if (taken := self._take(now)) is not None:
                     return taken
+                self._rest()
                 if self._closed or (deadline is not None and now >= deadline):
                     return None
                 ends = [end for end in (deadline, self._delays.next()) if end is not None]
@@ -257,6 +258,12 @@ class WorkQueue(Generic[K]):
                 self._metrics.taken(now - since)
                 return key
         return None
+
+    def _rest(self) -> None:
+        if not any(self._due):
+            self._shares.rest()
+            for due in self._due:
+                due.clear()
 
     def _in_turn(self) -> tuple[Priority, ...]:
         self._turns += 1

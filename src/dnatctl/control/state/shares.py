@@ -51,6 +51,11 @@ class Shares:
             self._had = {share: had for share, had in self._had.items() if had > least}
             self._most = len(self._had) + FORGET_EVERY
 
+    def rest(self) -> None:
+        """Nobody waits for a turn, so what was had took nothing from anybody: all are even. Whoever
+        had the workers alone until now would else come after all who are new."""
+        self._had.clear()
+
     def worked(self, share: Hashable, seconds: float) -> None:
         """Work on a key of the share took so long."""
         more = min(seconds, MOST_S) - LEAST_S
