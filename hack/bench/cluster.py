@@ -20,7 +20,7 @@ import yaml
 
 from dnatctl_sim.cloud.spec import ZONES
 from dnatctl_sim.kube import KubeletSettings, KubeServer, Settings
-from dnatctl_sim.kube.core.collection import Change, ChangeType
+from dnatctl_sim.kube.core.collection import Change, ChangeType, Version
 from dnatctl_sim.stage import CRDS, NAMESPACE, data
 from hack.bench.objects import PREFIX, Exposed, address, asking, hoard, running
 
@@ -54,10 +54,13 @@ class Notes:
             self._record(f"{version.namespace}/{version.name}", change, now)
 
     def _pod(self, name: str, change: Change, now: float) -> None:
+        raw, deleted = change.new.raw, change.type is ChangeType.DELETED
+        if not deleted and b'"podIP"' not in raw and b'"deletionTimestamp"' not in raw:
+            return  # cheaper than to read all that wait for an address
         obj = change.new.load()
         if (obj.get("status") or {}).get("podIP"):
             self.times["addressed"].setdefault(name, now)
-        if change.type is ChangeType.DELETED or "deletionTimestamp" in obj["metadata"]:
+        if deleted or "deletionTimestamp" in obj["metadata"]:
             self.times["deleted"].setdefault(name, now)
 
     def _record(self, name: str, change: Change, now: float) -> None:
@@ -137,13 +140,19 @@ class Cluster:
 
     def disturb(self, count: int, rate: float = 0.0) -> None:
         """Events of pods that ask for nothing: a label changes."""
-        store, type_ = self._server.store.raw, self._server.api.registry.by_key("pods")
-        others = list(store.list(type_, QUIET_NAMESPACE).items)
+        others = self._others()
         for _ in _paced(count, rate):
-            obj = others[self._turn % len(others)].load()
-            self._turn += 1
-            obj["metadata"]["labels"]["turn"] = str(self._turn)
-            store.put(type_, obj)
+            self._disturb(others)
+
+    def _others(self) -> list[Version]:
+        type_ = self._server.api.registry.by_key("pods")
+        return list(self._server.store.raw.list(type_, QUIET_NAMESPACE).items)
+
+    def _disturb(self, others: list[Version]) -> None:
+        obj = others[self._turn % len(others)].load()
+        self._turn += 1
+        obj["metadata"]["labels"]["turn"] = str(self._turn)
+        self._server.store.raw.put(self._server.api.registry.by_key("pods"), obj)
 
     def edit(self, count: int, rate: float) -> None:
         """Exposed pods, one after the other, say otherwise what they have said already."""
@@ -159,7 +168,8 @@ class Cluster:
 
     def disturb_on(self, rate: float) -> None:
         """The same without end."""
-        self._without_end(lambda: self.disturb(1, 0.0), rate)
+        others = self._others()
+        self._without_end(lambda: self._disturb(others), rate)
 
     def flap(
         self, namespace: str, name: str, rate: float, annotation: str = f"{PREFIX}-expose-port"
