@@ -94,8 +94,8 @@ def _bind_option(flag: str, usual: str, what: str) -> Callable[[Command], Comman
     show_default=True,
     type=click.IntRange(1, 64),
     show_envvar=True,
-    help="Workers. More help where the API server is slow to answer; they share one interpreter "
-    "with the threads that hear its news.",
+    help="Workers: so many wait for the API server's answers at a time. More help where it is slow "
+    "to answer; one of them thinks at a time.",
 )
 @click.option(
     "--log-level",
