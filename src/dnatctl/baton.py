@@ -8,22 +8,38 @@ hear the cluster's news from it. Those that pass a baton on compete with the oth
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
 MOST_S = 0.1
-"""Longest wait for a baton. It guards nothing: whoever forgets to put it down before a long wait
-makes the others slower, and does not stop them."""
+"""Longest wait for a baton of who comes back to its work; who begins some waits ten times as long.
+It guards nothing: whoever forgets to put it down before a long wait makes the others slower, and
+does not stop them."""
+
+
+class _Place(NamedTuple):
+    """Of a thread in line. `called`: a lock that is let go when its turn has come."""
+
+    thread: int
+    called: threading.Lock
 
 
 class Baton:
-    """In one thread's hand at a time, except where that has kept it for longer than `most_s`."""
+    """In one thread's hand at a time, except where that has kept it for longer than `most_s`.
+
+    Handed over in the order in which it was asked for; first to those that have begun something.
+    """
 
     def __init__(self, most_s: float = MOST_S) -> None:
-        self._lock = threading.Lock()
+        self._guard = threading.Lock()
         self._most_s = most_s
         self._holder = 0
+        """The identifier of the thread that has it."""
+        self._back: deque[_Place] = deque()
+        self._new: deque[_Place] = deque()
 
     @contextmanager
     def in_hand(self) -> Iterator[bool]:
@@ -31,7 +47,7 @@ class Baton:
         is within `put_down`."""
         token = _current.set(self)
         try:
-            yield self._take()
+            yield self._take(self._new, 10 * self._most_s)
         finally:
             self._give()
             _current.reset(token)
@@ -43,18 +59,33 @@ class Baton:
         try:
             yield
         finally:
-            self._take()
+            self._take(self._back, self._most_s)
 
-    def _take(self) -> bool:
-        has = self._lock.acquire(timeout=self._most_s)
-        if has:
-            self._holder = threading.get_ident()
-        return has
+    def _take(self, line: deque[_Place], most_s: float) -> bool:
+        place = _Place(threading.get_ident(), threading.Lock())
+        with self._guard:
+            if not self._holder:
+                self._holder = place.thread
+                return True
+            place.called.acquire()
+            line.append(place)
+        if place.called.acquire(timeout=most_s):
+            return True
+        with self._guard:
+            if self._holder == place.thread:
+                return True  # called just now
+            line.remove(place)
+        return False
 
     def _give(self) -> None:
-        if self._holder == threading.get_ident():
-            self._holder = 0
-            self._lock.release()
+        with self._guard:
+            if self._holder != threading.get_ident():
+                return
+            line = self._back or self._new
+            following = line.popleft() if line else None
+            self._holder = following.thread if following else 0
+        if following:
+            following.called.release()
 
 
 _current: ContextVar[Baton | None] = ContextVar("baton", default=None)

@@ -16,6 +16,7 @@ from dnatctl.heartbeat import Heartbeats
 from dnatctl.objects import Key, PodRef
 from dnatctl.observe.metrics import Metrics
 from tests.support.clock import FakeClock
+from tests.support.stage import eventually
 
 
 def is_free(baton: Baton) -> bool:
@@ -99,6 +100,36 @@ def test_it_stays_with_who_took_it_while_one_waited(baton: Baton) -> None:
     assert is_free(baton)
 
 
+def test_who_has_begun_something_comes_before_who_begins_and_each_in_turn() -> None:
+    baton, order = Baton(most_s=60), list[str]()
+    away, answered = threading.Event(), threading.Event()
+
+    def come_back() -> None:
+        with baton.in_hand():
+            with put_down():
+                away.set()
+                answered.wait(30)
+            order.append("back")
+
+    def begin(name: str) -> None:
+        with baton.in_hand():
+            order.append(name)
+
+    with ThreadPoolExecutor(3) as others:
+        asked = others.submit(come_back)
+        assert away.wait(30)
+        with baton.in_hand():
+            first = others.submit(begin, "new 1")
+            eventually(lambda: len(baton._new) == 1)
+            second = others.submit(begin, "new 2")
+            eventually(lambda: len(baton._new) == 2)
+            answered.set()
+            eventually(lambda: len(baton._back) == 1)
+        for each in (asked, first, second):
+            each.result(timeout=30)
+    assert order == ["back", "new 1", "new 2"]
+
+
 def test_who_has_none_puts_nothing_down() -> None:
     with put_down():
         pass
@@ -124,8 +155,6 @@ def test_a_worker_has_it_while_it_works_on_a_pod(baton: Baton) -> None:
         baton,
     )
     queue.add(PodRef("u", Key("games", "a")))
-    ref = queue.get(timeout=0)
-    assert ref is not None
-    workers._take(ref)
+    assert workers._step(0) == 0.0
     assert free == [False, True]
     assert is_free(baton)

@@ -143,11 +143,11 @@ class KubeClient:
             method, path, query, body, content_type, accept, timeout, most, cancel or Canceller()
         )
         renew(timeout, f"{method} {resource_of(path)}")
-        try:
-            with put_down():
+        with put_down():
+            try:
                 _, _, content = self._send(call)
-        finally:
-            call.cancel.detach()
+            finally:
+                call.cancel.detach()
         return content
 
     def stream(

@@ -93,6 +93,24 @@ def test_who_had_the_workers_alone_is_even_with_who_comes(
     assert had.index("v") <= 5, "one of each at most comes before"
 
 
+def test_nor_does_it_come_after_them_because_of_one_that_is_barred(clock: FakeClock) -> None:
+    queue = WorkQueue[str](clock=clock, share=lambda key: key[0], workers=2, random=Random(1))
+    costs = dict.fromkeys("abcdev", 0.04)
+    add(queue, "victim")
+    work(queue, clock, costs, clock.monotonic() + 1.0)
+    add(queue, "slow", 2)
+    assert queue.get(0) == "slow0"
+    clock.advance(2.0)
+    add(queue, "victim", 50)
+    work(queue, clock, costs, clock.monotonic() + 5.0)
+    assert len(queue) == 1, "the slow one has one worker, and may not have the other"
+    for newcomer in "abcde":
+        add(queue, newcomer, 20)
+    add(queue, "victim")
+    had = work(queue, clock, costs, clock.monotonic() + 2.0)
+    assert had.index("v") <= 5, "one of each at most comes before"
+
+
 def test_one_slow_key_is_not_held_against_a_share_for_long(
     queue: WorkQueue[str], clock: FakeClock
 ) -> None:

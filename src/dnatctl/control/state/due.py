@@ -87,8 +87,18 @@ class Due(Generic[K]):
         self._ordered.add(share)
         heapq.heappush(self._order, (self._shares.had(share), next(self._numbers), share))
 
-    def clear(self) -> None:
-        """Forget all keys, and whose turn would be next."""
-        self._lines.clear()
+    @property
+    def waiting(self) -> Collection[Hashable]:
+        """The shares that have keys."""
+        return self._lines.keys()
+
+    def reorder(self) -> None:
+        """Whose turn is next is found anew: some count as having had less than before."""
         self._order.clear()
         self._ordered.clear()
+        for share in self._lines:
+            self._put(share)
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._lines.clear()

@@ -260,10 +260,10 @@ class WorkQueue(Generic[K]):
         return None
 
     def _rest(self) -> None:
-        if not any(self._due):
-            self._shares.rest()
-            for due in self._due:
-                due.clear()
+        """There was nothing to take: whoever waits does so for a worker that may not be theirs."""
+        self._shares.rest({share for due in self._due for share in due.waiting})
+        for due in self._due:
+            due.reorder()
 
     def _in_turn(self) -> tuple[Priority, ...]:
         self._turns += 1

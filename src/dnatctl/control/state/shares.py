@@ -7,7 +7,7 @@ start-time fair queueing (P. Goyal, H. Vin, H. Cheng, SIGCOMM 1996). Pure.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 
 LEAST_S = 0.001
 """What each turn counts at least: while nobody knows how long it takes, turns are counted."""
@@ -51,10 +51,11 @@ class Shares:
             self._had = {share: had for share, had in self._had.items() if had > least}
             self._most = len(self._had) + FORGET_EVERY
 
-    def rest(self) -> None:
-        """Nobody waits for a turn, so what was had took nothing from anybody: all are even. Whoever
-        had the workers alone until now would else come after all who are new."""
-        self._had.clear()
+    def rest(self, waiting: Collection[Hashable]) -> None:
+        """There are workers with nothing to do, so that what was had took nothing from anybody but
+        those who wait all the same: all others are even. Whoever had the workers alone until now
+        would else come after all who are new."""
+        self._had = {share: self._had[share] for share in waiting if share in self._had}
 
     def worked(self, share: Hashable, seconds: float) -> None:
         """Work on a key of the share took so long."""

@@ -10,7 +10,7 @@ from random import getrandbits
 
 import structlog
 
-from dnatctl.baton import Baton
+from dnatctl.baton import Baton, put_down
 from dnatctl.clock import Clock, Deadline
 from dnatctl.cloud.api import Stopped
 from dnatctl.control.state.queue import QueueMetrics, WorkQueue
@@ -95,19 +95,23 @@ class Workers:
         return all(loop.join(deadline.left) for loop in self._loops)
 
     def _step(self, number: int) -> float | None:
-        ref = self._queue.get(timeout=WAIT_S)
-        if ref is not None:
-            self._loops[number].by(WORK_S, ref)
-            self._take(ref)
+        # Only what is thought about next is taken from the queue: it decides whose turn that is.
+        with self._baton.in_hand():
+            ref = self._queue.get(timeout=0)
+            if ref is None:
+                with put_down():
+                    ref = self._queue.get(timeout=WAIT_S)
+            if ref is not None:
+                self._loops[number].by(WORK_S, ref)
+                self._take(ref)
         return None if self._queue.closed else 0.0
 
     def _take(self, ref: PodRef) -> None:
         started = self._clock.monotonic()
         self._active.inc()
         try:
-            with self._baton.in_hand():
-                if not self._handed_over(ref) and not self._put_off(ref, started):
-                    self._work(ref)
+            if not self._handed_over(ref) and not self._put_off(ref, started):
+                self._work(ref)
         finally:
             self._active.dec()
             self._seconds.observe(self._clock.monotonic() - started)
