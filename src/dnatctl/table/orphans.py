@@ -13,7 +13,7 @@ configuration, or PodDNATs were lost. Then none is deleted until a person has lo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from dnatctl.objects import Key
@@ -63,6 +63,10 @@ class Orphan:
     leads_to: frozenset[Key] = frozenset()
 
 
+def _never(_orphan: Orphan) -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class _Sighting:
     orphan: Orphan
@@ -105,10 +109,14 @@ class Sightings:
         for sighting in self._seen.values():
             sighting.first = now
 
-    def due(self, now: float) -> list[Orphan]:
-        """Orphans that may be deleted once Kubernetes has been asked, oldest first."""
+    def due(self, now: float, is_stuck: Callable[[Orphan], bool] = _never) -> list[Orphan]:
+        """Orphans that may be deleted once Kubernetes has been asked, oldest first.
+
+        Last those that are stuck: what cannot go just now takes nothing of the budget of others.
+        """
         ready = [s for s in self._of_age(now) if not self.braked or self._is_in_the_way(s)]
-        oldest = [s.orphan for s in sorted(ready, key=lambda s: s.first)]
+        ready.sort(key=lambda s: (is_stuck(s.orphan), s.first))
+        oldest = [s.orphan for s in ready]
         bereft = [s.orphan for s in self._seen.values() if s.orphan.bereft]
         return [*bereft, *oldest[: self.patience.budget]]
 

@@ -69,6 +69,18 @@ def test_while_nothing_can_be_claimed_nothing_grows_old():
     assert due(sightings, 2 * MIN_AGE_S) == ["fwd-1"]
 
 
+def test_what_cannot_go_takes_nothing_of_the_budget_of_others():
+    stuck = [orphan(n) for n in range(BUDGET)]
+    sightings = aged(stuck, CLAIMED)
+    everything = [*stuck, orphan(8), orphan(9)]
+    for generation, now in ((2, MIN_AGE_S), (3, 2 * MIN_AGE_S)):
+        seen = [replace(each, generation=generation) for each in everything]
+        sightings.update(seen, CLAIMED, now)
+    found = sightings.due(2 * MIN_AGE_S, lambda each: each.entry_id < "fwd-8")
+    assert [each.entry_id for each in found[:2]] == ["fwd-8", "fwd-9"]
+    assert len(found) == BUDGET, "and it is tried again, where there is room"
+
+
 def test_in_a_pods_way_it_goes_soon_but_not_unseen():
     sightings = Sightings()
     sightings.update([orphan(generation=1), orphan(2, generation=1)], CLAIMED, 0.0)

@@ -164,7 +164,7 @@ class Sweeper:
         self._sightings.update(orphans, claimed, now)
         if self._undefined():
             self._sightings.begin_anew(now)
-        due = self._deletable(self._sightings.due(now)) if self._may_delete() else []
+        due = self._deletable(self._sightings.due(now, self._is_stuck)) if self._may_delete() else []
         for gateway_id in self._sightings.unproven():
             if poller := self._gateways.fleet.poller(gateway_id):
                 poller.read_soon()
@@ -183,9 +183,17 @@ class Sweeper:
         paused, or its deletes are refused or take their time. Nothing is kept of a list: each
         delete that is wanted anew rests on one that was asked for after its row was due.
         """
-        fleet, orders = self._gateways.fleet, self._views.orders
-        able = [o for o in due if o.gateway_id in fleet and not orders.paused(o.gateway_id)]
+        able = [orphan for orphan in due if self._takes_orders(orphan.gateway_id)]
         return [] if all(map(self._is_under_way, able)) else able
+
+    def _takes_orders(self, gateway_id: str) -> bool:
+        return gateway_id in self._gateways.fleet and not self._views.orders.paused(gateway_id)
+
+    def _is_stuck(self, orphan: Orphan) -> bool:
+        """Whether it cannot go just now: its gateway rests, or the cloud refuses to delete it."""
+        writer = self._gateways.fleet.writer(orphan.gateway_id)
+        refused = writer is not None and orphan.entry_id in writer.hindrances(orphan.uid)
+        return refused or not self._takes_orders(orphan.gateway_id)
 
     def _is_under_way(self, orphan: Orphan) -> bool:
         """Whether its delete is on its way to the cloud, as soon as is called for, or taken."""
