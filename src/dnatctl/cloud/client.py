@@ -138,9 +138,18 @@ class Cloud:
     @_understood(Operation.READ_TABLE)
     def read_entry(self, table_id: str, entry_id: str) -> ForwardEntry | None:
         """See `CloudApi.read_entry`."""
-        body = self._read_table(forward_table_id=table_id, forward_entry_id=entry_id)
-        entries = map(wire.entry, _table_rows(body))
-        return next((entry for entry in entries if entry.entry_id == entry_id), None)
+        try:
+            body = self._read_table(forward_table_id=table_id, forward_entry_id=entry_id)
+        except CloudError as error:
+            if error.kind is ErrorKind.GONE:
+                return None
+            raise
+        entries = [wire.entry(row) for row in _table_rows(body)]
+        found = next((entry for entry in entries if entry.entry_id == entry_id), None)
+        if found is None and entries:
+            why = "other rows than the one that was asked for"
+            raise unreadable(Operation.READ_TABLE, why, body.request_id or "")
+        return found
 
     @_understood(Operation.CREATE)
     def create_entry(

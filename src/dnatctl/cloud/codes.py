@@ -86,7 +86,9 @@ RULES: Final = (
         ),
     ),
     Rule(
-        _WRITES, ErrorKind.GONE, ("InvalidForwardEntryId.NotFound", "ResourceNotFound.ForwardEntry")
+        _WRITES | {Operation.READ_TABLE},  # of one row; documented for writes alone
+        ErrorKind.GONE,
+        ("InvalidForwardEntryId.NotFound", "ResourceNotFound.ForwardEntry"),
     ),
     Rule(_CREATE | _MODIFY, ErrorKind.CONFLICT, ("OperationUnsupported.ForwardEntry",)),
     Rule(_MODIFY, ErrorKind.CONFLICT, ("Forbidden.Already.Bounded",)),

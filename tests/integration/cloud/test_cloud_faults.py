@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import orjson
 import pytest
 
 from dnatctl.cloud.api import Stopped
@@ -321,6 +322,24 @@ def test_an_empty_list_may_be_left_out_where_the_count_says_so(
     assert cloud.read_entry(TABLE_ID, "fwd-1") is None
     assert cloud.find_enis(["172.16.0.9"]) == {}
     assert cloud.describe_gateways(["ngw-1"])[0].absent
+
+
+def test_of_a_row_that_was_asked_for_it_is_known_whether_it_is_there(
+    canned: tuple[type[Canned], Cloud],
+) -> None:
+    handler, cloud = canned
+    handler.status, handler.body = 404, b'{"Code": "InvalidForwardEntryId.NotFound"}'
+    assert cloud.read_entry(TABLE_ID, "fwd-1") is None
+    handler.status = 200
+    handler.body = orjson.dumps(
+        {
+            "TotalCount": 1,
+            "ForwardTableEntries": {"ForwardTableEntry": [{"ForwardEntryId": "fwd-2"}]},
+        }
+    )
+    assert failure(lambda: cloud.read_entry(TABLE_ID, "fwd-1")).kind is Kind.UNKNOWN, (
+        "whoever answers with others has not understood the question"
+    )
 
 
 def test_a_write_asks_its_guard_after_the_wait_and_is_not_sent_if_it_says_no(bench: Bench) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.errors import CloudError, ErrorKind
@@ -17,8 +19,10 @@ FIRST_TRIES = 6
 SINGLE_LOOKS = 5
 """Rows that a pass misses and that are looked up one by one, a pass."""
 
-PAGE_TRIES = 3
-"""How often a page is asked for, where there are too many calls."""
+ASK_TRIES = 3
+"""How often a page or a row is asked for, where there are too many calls."""
+
+T = TypeVar("T")
 
 
 class RestlessTableError(Exception):
@@ -122,19 +126,22 @@ class TableReader:
         return self._read_page(number)
 
     def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+        read = partial(self._cloud.read_page, self._table.table_id, number)
+        page = self._patiently("reads a page", read)
+        self._listed.update({entry.entry_id: entry for entry in page.entries})
+        return page.total, page.entries
+
+    def _patiently(self, doing: str, ask: Callable[[], T]) -> T:
+        """The limit for calls says when to go on: what was heard so far is not asked anew."""
         tries = 0
         while True:
-            self._calls("reads a page")
+            self._calls(doing)
             try:
-                page = self._cloud.read_page(self._table.table_id, number)
+                return ask()
             except CloudError as error:
-                # The limit for calls says when to go on; the pages read so far are not read anew.
                 tries += 1
-                if error.kind is not ErrorKind.THROTTLED or tries == PAGE_TRIES:
+                if error.kind is not ErrorKind.THROTTLED or tries == ASK_TRIES:
                     raise
-            else:
-                self._listed.update({entry.entry_id: entry for entry in page.entries})
-                return page.total, page.entries
 
     def _first(self, started: float, collected: Collect) -> tuple[float, Collect]:
         """The first reading decides what is free and what is there: repeat it until it is whole.
@@ -156,12 +163,16 @@ class TableReader:
         raise RestlessTableError(f"it changed in each of {FIRST_TRIES} readings")
 
     def _prove(self, started: float, collected: Collect, *, asked: bool) -> bool:
-        """Whether the reading proves absence; read again if something seems absent, or is asked."""
+        """Whether the reading proves absence; read again if something seems absent, or is asked.
+
+        A few rows are asked for one by one instead (`_look_up`): fewer calls than there are pages.
+        """
         if collected.whole:
             return True
         with self._views.lock:
             missing = self._table.unproven(Pass(started, self._listed, atomic=False))
-        return bool(missing or asked) and self._collect().same_rows(collected)
+        few = len(missing) <= min(SINGLE_LOOKS, len(collected.pages) - 1)
+        return (asked or not few) and self._collect().same_rows(collected)
 
     def _look_up(self, reading: Pass) -> None:
         """Settle the case of a few missing rows one by one: one answer each is atomic."""
@@ -169,9 +180,9 @@ class TableReader:
             missing = [] if reading.atomic else self._table.unproven(reading)
             missing += self._table.unlisted(reading)
         for entry_id in list(dict.fromkeys(missing))[:SINGLE_LOOKS]:
-            self._calls("looks up a row")
             started = self._clock.monotonic()
-            entry = self._cloud.read_entry(self._table.table_id, entry_id)
+            ask = partial(self._cloud.read_entry, self._table.table_id, entry_id)
+            entry = self._patiently("looks up a row", ask)
             with self._views.lock:
                 changes = self._table.answered(entry_id, entry, started)
             self._tell(changes)

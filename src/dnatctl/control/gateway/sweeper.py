@@ -164,7 +164,8 @@ class Sweeper:
         self._sightings.update(orphans, claimed, now)
         if self._undefined():
             self._sightings.begin_anew(now)
-        due = self._deletable(self._sightings.due(now, self._is_stuck)) if self._may_delete() else []
+        due = self._sightings.due(now, self._is_stuck) if self._may_delete() else []
+        due = self._deletable(due)
         for gateway_id in self._sightings.unproven():
             if poller := self._gateways.fleet.poller(gateway_id):
                 poller.read_soon()

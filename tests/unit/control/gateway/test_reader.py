@@ -12,8 +12,8 @@ import pytest
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.reader import (
+    ASK_TRIES,
     FIRST_TRIES,
-    PAGE_TRIES,
     SINGLE_LOOKS,
     RestlessTableError,
     TableReader,
@@ -35,6 +35,8 @@ class Cloud:
         self.rows: list[ForwardEntry] = []
         self.refusals: list[Exception] = []
         self.befall: Callable[[int], None] = lambda _: None
+        self.busy: list[Exception] = []
+        """Of questions about single rows."""
         self.asked: list[Any] = []
 
     def read_page(self, _table: str, number: int) -> Any:
@@ -46,6 +48,8 @@ class Cloud:
         return SimpleNamespace(total=len(self.rows), entries=tuple(page))
 
     def read_entry(self, _table: str, entry_id: str) -> ForwardEntry | None:
+        if self.busy:
+            raise self.busy.pop()
         self.asked.append(entry_id)
         return next((row for row in self.rows if row.entry_id == entry_id), None)
 
@@ -139,13 +143,13 @@ class TestTheFirst:
 class TestThrottling:
     def test_a_page_is_asked_for_again_and_not_all_of_them(self, it):
         it.cloud.rows = rows(120)
-        refusals = [THROTTLED] * (PAGE_TRIES - 1)
+        refusals = [THROTTLED] * (ASK_TRIES - 1)
         it.cloud.befall = lambda number: it.cloud.refusals.extend(refusals) or refusals.clear()
         assert it.whole() == [1, 2, 3]
         assert it.table.read_once
 
     def test_but_not_for_ever(self, it):
-        it.cloud.refusals = [THROTTLED] * PAGE_TRIES
+        it.cloud.refusals = [THROTTLED] * ASK_TRIES
         with pytest.raises(CloudError):
             it.whole()
 
@@ -166,13 +170,51 @@ class TestAbsence:
         assert it.whole() == [1]
         assert list(states(it.table)) == ["fwd-0"]
 
-    def test_several_pages_are_read_twice_for_it(self, it):
+    def test_of_several_pages_a_few_rows_are_asked_for_one_by_one(self, it):
         it.cloud.rows = rows(120)
         it.whole()
         it.cloud.rows.pop(7)
         for _ in range(2):
-            assert it.whole() == [1, 2, 3, 1, 2, 3]
+            assert it.whole() == [1, 2, 3, "fwd-7"]
         assert "fwd-7" not in states(it.table)
+
+    def test_for_more_than_there_are_pages_all_are_read_twice(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+        del it.cloud.rows[7:10]
+        for _ in range(2):
+            assert it.whole() == [1, 2, 3, 1, 2, 3]
+        assert len(it.table) == 117
+
+    def test_for_more_than_a_few_too(self, it):
+        it.cloud.rows = rows(500)
+        it.whole()
+        del it.cloud.rows[7 : 7 + SINGLE_LOOKS + 1]
+        for _ in range(2):
+            assert it.whole() == [*range(1, 11)] * 2
+        assert len(it.table) == 500 - SINGLE_LOOKS - 1
+
+    def test_one_that_stands_on_another_page_by_now_is_there(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+
+        def befall(number: int) -> None:
+            if number == 2:
+                it.cloud.rows.append(it.cloud.rows.pop(60))
+                it.cloud.rows.append(it.cloud.rows.pop(0))
+
+        it.cloud.befall = befall
+        for _ in range(2):
+            it.whole()
+        assert set(states(it.table)) == {f"fwd-{n}" for n in range(120)}
+
+    def test_too_many_calls_are_no_reason_to_read_all_of_it_anew(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+        it.cloud.rows.pop(7)
+        it.whole()
+        it.cloud.busy = [THROTTLED] * (ASK_TRIES - 1)
+        assert it.whole() == [1, 2, 3, "fwd-7"]
 
     def test_and_where_somebody_doubts_the_view(self, it):
         it.cloud.rows = rows(120)
@@ -192,7 +234,7 @@ class TestAbsence:
 
         it.cloud.befall = befall
         for _ in range(2):
-            assert it.whole()[-1] == "fwd-7"
+            assert "fwd-7" in it.whole()
         assert set(states(it.table)) == {f"fwd-{n}" for n in range(120) if n != 7}
 
 
