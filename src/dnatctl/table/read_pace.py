@@ -199,5 +199,5 @@ def earned(busy: float, refused: float) -> float:
 
 
 def read_cost(rows: int, *, whole: bool) -> int:
-    """Pages to read: one shows what is there; the whole table, twice if paged, what is not."""
+    """Pages to read: one shows what is there; the whole table, at most twice, what is not."""
     return 1 if pages(rows) == 1 or not whole else 2 * pages(rows)
