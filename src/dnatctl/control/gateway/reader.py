@@ -17,7 +17,7 @@ FIRST_TRIES = 6
 """How often the first reading of a table is repeated until two are the same."""
 
 SINGLE_LOOKS = 5
-"""Rows that a pass misses and that are looked up one by one, a pass."""
+"""Rows that a pass misses, and such as none has listed yet, that are looked up one by one."""
 
 ASK_TRIES = 3
 """How often a page or a row is asked for, where there are too many calls."""
@@ -113,7 +113,14 @@ class TableReader:
             started, collected = self._first(started, collected)
         reading = Pass(started, self._listed, atomic)
         self._merge(reading)
-        self._look_up(reading)
+        try:
+            self._look_up(reading)
+        except CloudError as error:
+            # Who cannot be asked for one row can be for all of them, as long as nothing moves.
+            short = error.kind is ErrorKind.THROTTLED
+            if atomic or short or not self._prove(started, collected, asked=True):
+                raise
+            self._merge(Pass(started, self._listed, atomic=True))
         self._learn_hint(collected, coming)
         return started
 
@@ -178,8 +185,9 @@ class TableReader:
         """Settle the case of a few missing rows one by one: one answer each is atomic."""
         with self._views.lock:
             missing = [] if reading.atomic else self._table.unproven(reading)
-            missing += self._table.unlisted(reading)
-        for entry_id in list(dict.fromkeys(missing))[:SINGLE_LOOKS]:
+            unlisted = self._table.unlisted(reading)
+        for entry_id in dict.fromkeys((*missing[:SINGLE_LOOKS], *unlisted[:SINGLE_LOOKS])):
+            self._between_pages()
             started = self._clock.monotonic()
             ask = partial(self._cloud.read_entry, self._table.table_id, entry_id)
             entry = self._patiently("looks up a row", ask)

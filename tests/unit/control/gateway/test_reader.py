@@ -194,6 +194,15 @@ class TestAbsence:
             assert it.whole() == [*range(1, 11)] * 2
         assert len(it.table) == 500 - SINGLE_LOOKS - 1
 
+    def test_where_no_single_row_can_be_asked_for_all_are_read_twice(self, it):
+        it.cloud.rows = rows(120)
+        it.whole()
+        it.cloud.rows.pop(7)
+        for _ in range(2):
+            it.cloud.busy = [CloudError(Operation.READ_TABLE, ErrorKind.REJECTED)]
+            assert it.whole() == [1, 2, 3, 1, 2, 3]
+        assert "fwd-7" not in states(it.table)
+
     def test_one_that_stands_on_another_page_by_now_is_there(self, it):
         it.cloud.rows = rows(120)
         it.whole()
