@@ -20,7 +20,7 @@ It guards nothing: whoever forgets to put it down before a long wait makes the o
 does not stop them."""
 
 
-class _Place(NamedTuple):
+class _InLine(NamedTuple):
     """Of a thread in line. `called`: a lock that is let go when its turn has come."""
 
     thread: int
@@ -38,8 +38,8 @@ class Baton:
         self._most_s = most_s
         self._holder = 0
         """The identifier of the thread that has it."""
-        self._back: deque[_Place] = deque()
-        self._new: deque[_Place] = deque()
+        self._back: deque[_InLine] = deque()
+        self._new: deque[_InLine] = deque()
 
     @contextmanager
     def in_hand(self) -> Iterator[bool]:
@@ -61,20 +61,20 @@ class Baton:
         finally:
             self._take(self._back, self._most_s)
 
-    def _take(self, line: deque[_Place], most_s: float) -> bool:
-        place = _Place(threading.get_ident(), threading.Lock())
+    def _take(self, line: deque[_InLine], most_s: float) -> bool:
+        me = _InLine(threading.get_ident(), threading.Lock())
         with self._guard:
             if not self._holder:
-                self._holder = place.thread
+                self._holder = me.thread
                 return True
-            place.called.acquire()
-            line.append(place)
-        if place.called.acquire(timeout=most_s):
+            me.called.acquire()
+            line.append(me)
+        if me.called.acquire(timeout=most_s):
             return True
         with self._guard:
-            if self._holder == place.thread:
+            if self._holder == me.thread:
                 return True  # called just now
-            line.remove(place)
+            line.remove(me)
         return False
 
     def _give(self) -> None:
