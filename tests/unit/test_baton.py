@@ -158,3 +158,17 @@ def test_a_worker_has_it_while_it_works_on_a_pod(baton: Baton) -> None:
     assert workers._step(0) == 0.0
     assert free == [False, True]
     assert is_free(baton)
+
+
+def test_a_worker_has_it_when_it_chooses_and_not_while_there_is_nothing_to_do(
+    baton: Baton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = FakeClock()
+    queue, free = pod_queue(clock, NoMetrics(), 1), list[bool]()
+    monkeypatch.setattr(queue, "get", lambda timeout: free.append(is_free(baton)))
+    metrics = Metrics(CollectorRegistry())
+    workers = Workers(
+        queue, lambda _ref: None, lambda _ref: None, metrics, clock, 1, Heartbeats(clock), baton
+    )
+    workers._step(0)
+    assert free == [False, True]

@@ -2,7 +2,8 @@
 
 Pages have no snapshot (DescribeForwardTableEntries has PageNumber and PageSize only): a row deleted
 elsewhere moves others to pages already read. So a reading of several pages proves what is there but
-not what is absent, unless a second reading right after it is the same page for page.
+not what is absent, unless a second reading right after it is the same page for page, or the row is
+asked for by itself.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ class WorkQueue(Generic[K]):
                     self._make_due(key, priority)
                 if (taken := self._take(now)) is not None:
                     return taken
-                self._rest()
+                self._even_out()
                 if self._closed or (deadline is not None and now >= deadline):
                     return None
                 ends = [end for end in (deadline, self._delays.next()) if end is not None]
@@ -259,9 +259,9 @@ class WorkQueue(Generic[K]):
                 return key
         return None
 
-    def _rest(self) -> None:
+    def _even_out(self) -> None:
         """There was nothing to take: whoever waits does so for a worker that may not be theirs."""
-        self._shares.rest({share for due in self._due for share in due.waiting})
+        self._shares.even_out({share for due in self._due for share in due.waiting})
         for due in self._due:
             due.reorder()
 

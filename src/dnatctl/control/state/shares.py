@@ -51,7 +51,7 @@ class Shares:
             self._had = {share: had for share, had in self._had.items() if had > least}
             self._most = len(self._had) + FORGET_EVERY
 
-    def rest(self, waiting: Collection[Hashable]) -> None:
+    def even_out(self, waiting: Collection[Hashable]) -> None:
         """There are workers with nothing to do, so that what was had took nothing from anybody but
         those who wait all the same: all others are even. Whoever had the workers alone until now
         would else come after all who are new."""

@@ -12,6 +12,7 @@ from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import PodDNAT
 from dnatctl.orders import Order, OrderKind, Orders
+from dnatctl.table.orphans import BUDGET, MIN_AGE_S
 from tests.unit.control.gateway.made import AtWork, create, delete
 from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
 
@@ -274,3 +275,21 @@ def test_what_goes_with_its_definition_is_not_to_be_released(it, undefined):
     it.poller._read(it.poller._facts(), asked=True)
     it.gone(record)
     assert (record.uid in it.views.going) is not undefined
+
+
+def test_what_the_cloud_refuses_to_delete_keeps_no_other_orphan_from_going(
+    it: AtWork, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five are deleted in a cycle: those that cannot go are not among them while others can."""
+    stuck = {f"fwd-{n}": "Forbidden.RAM" for n in range(BUDGET)}
+    old = [row(entry_id, f"{EIP}:61{n}", owner=uid(7)) for n, entry_id in enumerate(stuck)]
+    young = row("fwd-young", f"{EIP}:620", owner=uid(8))
+    monkeypatch.setattr(it.writer, "hindrances", lambda _uid: stuck)
+    owner = it.stored(it.record()).uid
+    old += [row(f"fwd-held-{n}", f"{EIP}:{7000 + n}", owner=owner) for n in range(40)]
+    for rows in (old, [*old, young], [*old, young]):
+        it.clock.advance(MIN_AGE_S)
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, *rows), now)
+        sweeper.sweep()
+    assert it.writer.is_wanted(uid(8), delete("fwd-young"))
