@@ -191,7 +191,7 @@ class Sweeper:
         return gateway_id in self._gateways.fleet and not self._views.orders.paused(gateway_id)
 
     def _is_stuck(self, orphan: Orphan) -> bool:
-        """Whether it cannot go just now: its gateway is paused or gone, or the cloud refuses to delete it."""
+        """Whether it cannot go now: its gateway is paused or gone, or the cloud refuses."""
         writer = self._gateways.fleet.writer(orphan.gateway_id)
         refused = writer is not None and orphan.entry_id in writer.hindrances(orphan.uid)
         return refused or not self._takes_orders(orphan.gateway_id)
