@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import orjson
@@ -31,6 +30,7 @@ from dnatctl.objects import (
     StatusEntry,
 )
 from tests.support.kubejson import Json, event, listing, poddnat
+from tests.support.steps import calls
 
 EVERY: Known = lambda key, uid: True  # noqa: E731
 
@@ -187,21 +187,10 @@ def annotated(obj: Json, noted: str | None) -> Json:
     return obj
 
 
-def steps_to_read(obj: Json) -> int:
+def calls_to_read(obj: Json) -> int:
     """How many functions are called to read it: what it costs, on any machine."""
-    body, steps = orjson.dumps(obj), 0
-
-    def count(_frame: object, what: str, _more: object) -> None:
-        nonlocal steps
-        steps += what == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        READER.answer(body)
-    finally:
-        sys.setprofile(before)
-    return steps
+    body = orjson.dumps(obj)
+    return calls(lambda: READER.answer(body))
 
 
 @pytest.mark.parametrize("noted", [0, 1, MOST_PORTS, 5000])
@@ -211,8 +200,8 @@ def test_a_hoard_of_ports_is_read_as_cheaply_as_the_most_that_a_pod_may_have(not
         obj = poddnat(spec={"externalIP": "47.0.0.1", "portMapping": [port] * ports})
         return annotated(obj, ",".join(["600:80/udp"] * noted))
 
-    most = steps_to_read(hoard(MOST_PORTS, MOST_PORTS))
-    assert steps_to_read(hoard(5000, noted)) <= most
+    most = calls_to_read(hoard(MOST_PORTS, MOST_PORTS))
+    assert calls_to_read(hoard(5000, noted)) <= most
 
 
 JUNK = st.recursive(
