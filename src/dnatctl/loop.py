@@ -69,8 +69,10 @@ class Loop:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self.stopping:
-            self._woken.clear()
+        while True:
+            self._woken.clear()  # whoever stops it says so first and wakes it then
+            if self.stopping:
+                return
             self.by(self._longest_s, "begins a step")
             pause = self._step()
             if pause is None:

@@ -122,3 +122,23 @@ def test_one_that_waits_long_in_good_order_is_not_taken_to_hang(hearts, begin):
     begin(steps)
     assert steps.reached(1)
     assert hearts.complaint() == ""
+
+
+class Between(threading.Event):
+    """Somebody does something just before the loop forgets that it was woken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    def clear(self) -> None:
+        self.meanwhile()
+        super().clear()
+
+
+def test_one_that_is_stopped_as_it_begins_a_step_does_not_wait_for_the_next(hearts):
+    between = Between()
+    loop = Loop("dnatctl-test", lambda: AGES_S, hearts, woken=between)
+    between.meanwhile = loop.stop
+    loop.start()
+    assert loop.join(SOON_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 from dnatctl.clock import Deadline
@@ -19,6 +20,8 @@ class Fleet:
     def __init__(self) -> None:
         self._at_work: dict[str, TableThreads] = {}
         self._ended: list[TableThreads] = []
+        self._closing = threading.Lock()
+        self._closed = False
 
     def __contains__(self, gateway_id: object) -> bool:
         return gateway_id in self._at_work
@@ -30,6 +33,14 @@ class Fleet:
     def put(self, gateway_id: str, threads: TableThreads) -> None:
         """From now on they look after that gateway's table."""
         self._at_work[gateway_id] = threads
+
+    def begin(self, gateway_id: str, threads: TableThreads) -> None:
+        """Put them in and start them, unless all were told to stop: gateways may be described until
+        after that."""
+        with self._closing:
+            if not self._closed:
+                self.put(gateway_id, threads)
+                threads.start()
 
     def dismiss(self, gateway_id: str) -> None:
         """Stop those of a gateway; `join` waits for them too."""
@@ -54,7 +65,9 @@ class Fleet:
         return [threads.writer for threads in self._all()]
 
     def stop_writers(self) -> None:
-        """Send no more writes."""
+        """Send no more writes, and begin with no other table."""
+        with self._closing:
+            self._closed = True
         for writer in self.writers():
             writer.stop()
 

@@ -385,9 +385,7 @@ class Gateways:
     def _begin(self, gateway_id: str) -> None:
         """Adopted rows are known before the table is read, so that none looks foreign."""
         self._views.adopt(self._adopted(gateway_id))
-        threads = self._make_threads(gateway_id)
-        self.fleet.put(gateway_id, threads)
-        threads.start()
+        self.fleet.begin(gateway_id, self._make_threads(gateway_id))
 
     def _make_threads(self, gateway_id: str) -> TableThreads:
         return TableThreads(

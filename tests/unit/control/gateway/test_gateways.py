@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dnatctl.clock import Deadline
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.model import Gateway
@@ -148,6 +149,23 @@ class TestDescribed:
         it.gateways._describe()
         assert seen
         assert not any(seen)
+
+
+class TestTheEnd:
+    def test_nobody_begins_with_a_gateway_that_is_described_while_all_are_stopped(self, it):
+        """A reader and a writer nobody stops cost the end all its time, and the Lease."""
+        it.gateways.fleet.dismiss(GATEWAY)
+
+        def described(wanted: object, heard: Callable[[Gateway], None]) -> list[Gateway]:
+            it.gateways.fleet.stop_writers()
+            heard(first)
+            return [first]
+
+        first = Gateway(GATEWAY, "ftb-1", "zone", "vpc", (eip(),))
+        it.cloud.describe_gateways = described
+        it.gateways._describe()
+        assert GATEWAY not in it.gateways.fleet
+        assert it.gateways.stop(Deadline(it.clock, 30.0)), "nothing is under way"
 
 
 class TestTheBeginning:
