@@ -82,9 +82,12 @@ class Collection:
         self._keys: list[Key] = []
         self._changes: list[Change] = []
         self._page: tuple[int, list[Version]] | None = None
+        self._present: list[Version] | None = None
+        """All as they are, for the next page of a long list; made when it is asked for."""
 
     def apply(self, change: Change) -> None:
         """Record one change and make it so."""
+        self._present = None
         key = change.new.key
         if change.type is ChangeType.DELETED:
             del self.objects[key]
@@ -116,7 +119,7 @@ class Collection:
         if revision < self.floor:
             raise expired(f"The resourceVersion for the provided list is too old: {revision}")
         if self._unchanged_since(revision):
-            return [self.objects[key] for key in self._range(namespace)]
+            return self._as_now(namespace)
         if self._page is None or self._page[0] != revision:
             self._page = (revision, self._undo(revision))
         past = self._page[1]
@@ -133,17 +136,20 @@ class Collection:
         self.objects = {version.key: version for version in objects}
         self._keys = sorted(self.objects)
         self._changes = []
-        self._page = None
+        self._page = self._present = None
         self.floor = revision
 
     def _unchanged_since(self, revision: int) -> bool:
         return not self._changes or self._changes[-1].new.revision <= revision
 
-    def _range(self, namespace: str) -> Sequence[Key]:
-        if not namespace:
-            return self._keys
-        first = bisect_left(self._keys, (namespace, ""))
-        return self._keys[first : bisect_left(self._keys, (namespace + "\0", ""))]
+    def _as_now(self, namespace: str) -> Sequence[Version]:
+        if namespace:
+            first = bisect_left(self._keys, (namespace, ""))
+            keys = self._keys[first : bisect_left(self._keys, (namespace + "\0", ""))]
+            return [self.objects[key] for key in keys]
+        if self._present is None:
+            self._present = [self.objects[key] for key in self._keys]
+        return self._present
 
     def _undo(self, revision: int) -> list[Version]:
         objects = dict(self.objects)
