@@ -12,11 +12,15 @@ from hack.bench.lab import ROUND_TRIP, WRITES, Lab, count_calls, scenario
 from hack.bench.pace import CREATE, idle_times, judge, of_ten_nine, published
 from hack.bench.result import Result
 from hack.bench.yardsticks.additive import additive_pace
+from hack.bench.yardsticks.knowing import knowing_pace
 from hack.bench.yardsticks.oracle import oracle_rate
 
 BOUND = "1/(round trip + busy), from the cloud's log"
 LOOP = "the vendor's SDK, one call after the other, no logic"
 RANDOM_S = (0.5, 3.0)
+KNOWING = (0.03, 0.02)
+"""Prices of a refusal, as a share of the mean busy time, at which a pacer that knows how busy times
+are drawn is replayed."""
 
 
 def steady_short(folder: Path, *, quick: bool) -> Result:
@@ -48,6 +52,12 @@ def random_times(folder: Path, *, quick: bool) -> Result:
         "an additive pacer of 30 lines", simple.rate, "1/s", bound=simple.bound, bound_is=BOUND
     )
     result.add("its refused writes an entry (it reads nothing)", simple.refused / simple.entries)
+    for price in KNOWING:
+        best, who = knowing_pace(calls, RANDOM_S, price), f"one that knew it, at {price:.0%}"
+        result.add(
+            f"{who} a refusal", best.rate, "1/s", bound=best.bound, bound_is="of the same times"
+        )
+        result.add(f"{who}: refused writes an entry, no reads", best.refused / best.entries)
     result.series["idle"] = idle_times(calls)
     return result
 
