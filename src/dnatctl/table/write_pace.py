@@ -42,7 +42,10 @@ JITTER = 0.08
 and networks are late now and then."""
 
 PRICE_FLOOR_S = 0.001
-FIRST_GAP_S = 0.05
+FIRST_GAP_S = 0.1
+"""The first pause of one that knows nothing, doubled with each refusal. Some accounts may make five
+creates a second, and a try that is refused for its rate costs more than a coarse first bracket."""
+
 RECENT = 16
 """Writes over which the refusals are averaged."""
 

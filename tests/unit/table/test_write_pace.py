@@ -215,6 +215,12 @@ class TestTheFirstWrites:
         assert gaps[0] == FIRST_GAP_S
         assert gaps == [FIRST_GAP_S * 2**n for n in range(6)]
 
+    @pytest.mark.parametrize("settles", [0.1, 0.2, 0.3])
+    def test_the_first_two_take_no_more_than_five_calls(self, settles):
+        """So many may be made in a second where the account is limited by the second."""
+        second = Writer(free=settles).write(1, steady(settles))
+        assert 1 + sum(second.refusals) + 1 <= 5
+
     def test_but_not_for_ever(self):
         pacer = Pacer()
         for _ in range(20):
