@@ -33,7 +33,7 @@ def restart(folder: Path, *, quick: bool) -> Result:
         time.sleep(rest)  # what is wrong would be put right by now
         calls, asked = count_calls(lab.calls(since)), lab.cluster.ask("requests")
         after, rows = lab.usage(), len(lab.admin.rows())
-    result.at_most("start of the process to ready", ready, 10, "s")
+    result.at_most("start of the process to ready", ready, 3, "s")
     result.add("CPU until then", start.cpu, "s")
     result.at_most("writes to the cloud", sum(calls.get(api, 0) for api in WRITES), 0)
     own = {w: n for w, n in asked.items() if w.startswith(WRITING)}
