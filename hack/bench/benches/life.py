@@ -11,6 +11,9 @@ from hack.bench.benches.latency import GATEWAYS, QUICK_CLOUD
 from hack.bench.lab import Lab, count_calls, scenario
 from hack.bench.result import Result
 
+HANDS = 8
+"""Threads of the script that hands its requests over: as many connections as the pool has."""
+
 
 def life(folder: Path, *, quick: bool) -> Result:
     """From exposed to released, so many pods at 25 a second.
@@ -32,10 +35,15 @@ def life(folder: Path, *, quick: bool) -> Result:
         asked, calls = lab.cluster.ask("requests"), lab.calls(since)
     often = {what: n / count for what, n in (asked | count_calls(calls)).items()}
     floor = _floor(folder / "floor", count, often)
+    handed = _floor(folder / "handed", count, often, threads=HANDS)
     ours = (cpu - idle) / count * 1000
     result.at_most(
         "CPU for a pod's life", ours, 2, "ms", bound=floor,
         bound_is="a bare script that makes the same calls with the same libraries",
+    )  # fmt: skip
+    result.add(
+        f"that script, each request handed to another of {HANDS} threads", handed, "ms",
+        bound=floor, bound_is="the bare script",
     )  # fmt: skip
     apart = ("get ", "list ", "watch ", "events", "pods/status", "Entr", "Describe")
     own = [n for what, n in often.items() if not any(name in what for name in apart)]
@@ -66,7 +74,7 @@ def _idle_cpu(lab: Lab) -> float:
     return (lab.usage().cpu - before) / 4
 
 
-def _floor(folder: Path, count: int, often: dict[str, float]) -> float:
+def _floor(folder: Path, count: int, often: dict[str, float], threads: int = 0) -> float:
     """CPU milliseconds a pod of the bare script that makes as many requests of each kind."""
     with Lab(folder, scenario(1, **{**QUICK_CLOUD, "settle": 0.0})) as lab:
         gateway = lab.scenario.gateways[0]
@@ -77,7 +85,7 @@ def _floor(folder: Path, count: int, often: dict[str, float]) -> float:
             [
                 "-m", "hack.bench.yardsticks.floor", "--kubeconfig", str(lab.kubeconfig),
                 "--endpoint", lab.endpoint.removeprefix("http://"), "--table", gateway.table_id,
-                "--eip", gateway.eips[0], "--often", str(file),
+                "--eip", gateway.eips[0], "--often", str(file), "--threads", str(threads),
             ],
             "floor",
             answers=True,

@@ -1,14 +1,19 @@
 """The least that a pod's life can cost: the same requests with the same libraries, and no logic.
 
 One line of JSON on standard input says for which pods, one on standard output that it is done. Two
-threads follow the watches of pods and PodDNATs and parse what comes.
+threads follow the watches of pods and PodDNATs and parse what comes. With `--threads` each request
+is handed to the next of so many threads, and waited for: what is decided in one thread is sent by
+others in any controller that waits for many answers at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,15 +75,23 @@ class Cluster:
                 orjson.loads(line)
 
 
+def hands(threads: int) -> Iterator[Executor] | None:
+    """So many threads in turn, for ever; None for none."""
+    each = [ThreadPoolExecutor(1) for _ in range(threads)]
+    return itertools.cycle(each) if each else None
+
+
 @dataclass
 class Floor:
-    """`often`: how many requests of each kind a pod, as `Cluster.requests` names them."""
+    """`often`: how many requests of each kind a pod, as `Cluster.requests` names them. `hands`: who
+    makes them; None for the thread that asks."""
 
     cluster: Cluster
     cloud: Any
     table: str
     eip: str
     often: dict[str, float]
+    hands: Iterator[Executor] | None = None
     _owed: dict[str, float] = field(default_factory=dict)
 
     def live(self, first: int, count: int) -> None:
@@ -90,18 +103,24 @@ class Floor:
     def _expose(self, number: int) -> None:
         name = f"pod-{number}"
         for _ in self._times("get pods"):
-            self.cluster.request("GET", f"{PODS}/{name}")
+            self._ask(self.cluster.request, "GET", f"{PODS}/{name}")
         spec = {"eni": "eni-1", "vswitch": "vsw-1", "zoneID": "zone", "externalIP": self.eip,
                 "internalIP": "10.0.0.1", "protocol": "tcp", "tableId": "ngw-1",
                 "portMapping": [{"externalPort": "512", "internalPort": "80"}]}  # fmt: skip
         meta = {"name": name, "namespace": "game", "finalizers": ["natgw-controller"]}
         kinds = {"apiVersion": "alibabacloud.com/v1", "kind": "PodDNAT"}
-        self.cluster.request(
-            "POST", RECORDS, {**kinds, "metadata": meta, "spec": spec}, "application/json"
+        self._ask(
+            self.cluster.request,
+            "POST",
+            RECORDS,
+            {**kinds, "metadata": meta, "spec": spec},
+            "application/json",
         )
         for _ in self._times("patch poddnats.alibabacloud.com", less=1):
-            self.cluster.request("PATCH", f"{RECORDS}/{name}", {"spec": spec})
-        row = self.cloud.create_forward_entry(create_request(self.table, self.eip, number))
+            self._ask(self.cluster.request, "PATCH", f"{RECORDS}/{name}", {"spec": spec})
+        row = self._ask(
+            self.cloud.create_forward_entry, create_request(self.table, self.eip, number)
+        )
         self._row = row.body.forward_entry_id
         for _ in self._times("DescribeForwardTableEntries"):
             self._read()
@@ -109,21 +128,27 @@ class Floor:
             self._status(name)
         for _ in self._times("patch pods/status"):
             body = {"status": {"conditions": [self._condition("k8s.aliyun.com/pod-dnat-ready")]}}
-            self.cluster.request("PATCH", f"{PODS}/{name}/status", body, STRATEGIC)
+            self._ask(self.cluster.request, "PATCH", f"{PODS}/{name}/status", body, STRATEGIC)
         for turn in self._times("create events.events.k8s.io"):
             self._event(name, turn)
 
     def _release(self, number: int) -> None:
         from alibabacloud_vpc20160428 import models
 
-        self.cloud.delete_forward_entry(
+        self._ask(
+            self.cloud.delete_forward_entry,
             models.DeleteForwardEntryRequest(
                 region_id=REGION, forward_table_id=self.table, forward_entry_id=self._row,
                 client_token=f"delete-{number}",
             )
         )  # fmt: skip
         body = {"metadata": {"finalizers": []}}
-        self.cluster.request("PATCH", f"{RECORDS}/pod-{number}", body)
+        self._ask(self.cluster.request, "PATCH", f"{RECORDS}/pod-{number}", body)
+
+    def _ask(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        if self.hands is None:
+            return call(*arguments)
+        return next(self.hands).submit(call, *arguments).result()
 
     def _times(self, what: str, less: int = 0) -> range:
         """How often to do it for this pod, so that on average it is as often as was told."""
@@ -134,17 +159,18 @@ class Floor:
     def _read(self) -> None:
         from alibabacloud_vpc20160428 import models
 
-        self.cloud.describe_forward_table_entries(
+        self._ask(
+            self.cloud.describe_forward_table_entries,
             models.DescribeForwardTableEntriesRequest(
                 region_id=REGION, forward_table_id=self.table, page_number=1, page_size=50
-            )
+            ),
         )
 
     def _status(self, name: str) -> None:
         entry = {"externalIP": self.eip, "externalPort": "512", "internalIP": "10.0.0.1",
                  "internalPort": "80", "forwardEntryId": "fwd-1", "ipProtocol": "tcp"}  # fmt: skip
         status = {"entries": [entry], "conditions": [self._condition("Ready")]}
-        self.cluster.request("PATCH", f"{RECORDS}/{name}/status", {"status": status})
+        self._ask(self.cluster.request, "PATCH", f"{RECORDS}/{name}/status", {"status": status})
 
     def _event(self, name: str, turn: int) -> None:
         self._number = getattr(self, "_number", 0) + 1
@@ -155,7 +181,7 @@ class Floor:
                 "action": "Expose", "note": "203.0.113.1 512->80/tcp on ngw-1 reachable",
                 "regarding": {"apiVersion": "v1", "kind": "Pod", "namespace": "game",
                               "name": name}}  # fmt: skip
-        self.cluster.request("POST", EVENTS, body, "application/json")
+        self._ask(self.cluster.request, "POST", EVENTS, body, "application/json")
 
     @staticmethod
     def _condition(kind: str) -> dict[str, Any]:
@@ -167,12 +193,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("kubeconfig", "endpoint", "table", "eip", "often"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
     often = orjson.loads(Path(options.often).read_bytes())
     cluster = Cluster.connect(options.kubeconfig)
     for path in (PODS, RECORDS):
         threading.Thread(target=cluster.follow, args=(path,), daemon=True).start()
-    floor = Floor(cluster, vpc_client(options.endpoint), options.table, options.eip, often)
+    cloud, each = vpc_client(options.endpoint), hands(options.threads)
+    floor = Floor(cluster, cloud, options.table, options.eip, often, each)
     sys.stdout.write("{}\n")
     for line in sys.stdin:
         asked = orjson.loads(line)
