@@ -153,8 +153,9 @@ def test_what_is_stuck_without_a_controller_is_freed(it: Stage, tmp_path: Path) 
 
 
 def test_what_cannot_be_deleted_is_left_with_all_that_says_what_it_is(
-    it: Stage, tmp_path: Path
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dnatctl.cli.uninstall.DELETE_S", 0.1)  # nothing is deleted in any time
     exposed(it)
     before = (it.records(), ours(it))
     it.cloud.add_fault(DENIED)
