@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from dnatctl.table.orphans import Orphan
 
 DELETE_S = 15.0
-"""Seconds allowed for the deletion of one entry."""
+"""Seconds within which one entry goes, whatever is deleted before it."""
+
+TOLD = 10
+"""Entries that are left of which each is told why: it is the same for most."""
 
 
 def _tag(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
@@ -95,7 +98,9 @@ def _collect(collector: Collector, *, yes: bool, timeout: float) -> int:
     if holder := collector.lead(timeout):
         click.echo(f"{holder} holds the lease: stop the controller first", err=True)
         return 1
-    left = collector.delete([orphan for orphan, _ in found], timeout + DELETE_S * len(found))
+    left = collector.delete([orphan for orphan, _ in found], timeout + DELETE_S)
+    for orphan, why in left[:TOLD]:
+        click.echo(f"{orphan.entry_id} of {orphan.gateway_id}: {why}", err=True)
     click.echo(f"{len(found) - len(left)} deleted, {len(left)} left")
     return 1 if left else 0
 

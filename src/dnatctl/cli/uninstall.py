@@ -102,7 +102,7 @@ def uninstall(
                 click.echo(why, err=True)
                 sys.exit(1)
             found = work.survey(timeout)  # nobody else writes from now on
-            left = work.remove(found, timeout + DELETE_S * len(found.rows))
+            left = work.remove(found, timeout + DELETE_S)
         if not left:
             leftovers.strike_lease(settings.namespace, CONTROLLER)
             if crd:

@@ -9,8 +9,10 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from dnatctl.cli.gc import gc
+from dnatctl.cli.gc import TOLD, gc
 from dnatctl.table.marks import Marks
+from dnatctl_sim.cloud import Fault as CloudFault
+from dnatctl_sim.cloud import Settle
 from tests.support.stage import Stage, stage
 
 GATEWAY = "ngw-bp1emulated0001"
@@ -70,6 +72,42 @@ def test_only_orphans_of_this_cluster_are_deleted(it: Stage, tmp_path: Path) -> 
     assert "2 deleted, 0 left" in done.output
     assert {row["entry_id"] for row in it.rows()} == kept
     assert doomed.isdisjoint(kept)
+
+
+def test_what_cannot_be_deleted_is_told_with_the_reason_and_not_waited_for_long(
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnatctl.cli.gc.DELETE_S", 1.0)
+    left = {orphan(it, 700 + n) for n in range(12)}
+    it.cloud.add_fault(
+        CloudFault(
+            action="error",
+            stage="before",
+            apis=["DeleteForwardEntry"],
+            status=403,
+            code="Forbidden.RAM",
+            times=None,
+        )
+    )
+    refused = run_gc(it, tmp_path, "--yes", "--timeout", "5")
+    assert refused.exit_code == 1
+    assert "0 deleted, 12 left" in refused.output
+    told = [line for line in refused.output.splitlines() if "Forbidden.RAM" in line]
+    assert len(told) == TOLD
+    assert all(line.split()[0] in left for line in told)
+
+
+def test_it_goes_on_as_long_as_entries_go(
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nine seconds in all, where none of them is waited for longer than five."""
+    monkeypatch.setattr("dnatctl.cli.gc.DELETE_S", 0.0)
+    for n in range(6):
+        orphan(it, 700 + n)
+    it.cloud.set_knobs(settle=Settle.all(1.5))
+    done = run_gc(it, tmp_path, "--yes", "--timeout", "5")
+    assert done.exit_code == 0, done.output
+    assert "6 deleted, 0 left" in done.output
 
 
 def test_entries_of_a_cluster_that_is_gone_are_deleted_by_its_tag_only(

@@ -162,6 +162,7 @@ def test_what_cannot_be_deleted_is_left_with_all_that_says_what_it_is(
     refused = run(it, tmp_path, "--yes", "--timeout", "3")
     assert refused.exit_code == 1
     assert "its entries are there still" in refused.output
+    assert "Forbidden.RAM" in refused.output, "what is wrong, in the cloud's words"
     assert ([r["metadata"]["uid"] for r in it.records()], ours(it)) == (
         [r["metadata"]["uid"] for r in before[0]],
         before[1],

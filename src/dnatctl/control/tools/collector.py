@@ -142,17 +142,30 @@ class Collector:
             return self._elector.leader() or "nobody"
         return ""
 
-    def delete(self, orphans: list[Orphan], timeout: float) -> list[Orphan]:
-        """Delete those that are still orphans now; returns those that are left in the end."""
+    def delete(self, orphans: list[Orphan], patience: float) -> list[tuple[Orphan, str]]:
+        """Delete those that are still orphans now; returns those that are left in the end, and why.
+
+        Gives up where none has gone for `patience` seconds.
+        """
         still = {orphan.entry_id for orphan in self._unclaimed()}
         self._sweeper.sweep_out(orphan for orphan in orphans if orphan.entry_id in still)
-
-        def left() -> list[Orphan]:
-            return [o for o in orphans if self._views.table(o.gateway_id).row(o.entry_id)]
-
         with contextlib.suppress(TimeoutError):
-            self._until(lambda: not left(), timeout, str)
-        return left()
+            while left := len(self._left(orphans)):
+                self._until(partial(self._fewer, orphans, left), patience, str)
+        return [(orphan, self._why_left(orphan)) for orphan in self._left(orphans)]
+
+    def _fewer(self, orphans: list[Orphan], than: int) -> bool:
+        return len(self._left(orphans)) < than
+
+    def _left(self, orphans: list[Orphan]) -> list[Orphan]:
+        return [o for o in orphans if self._views.table(o.gateway_id).row(o.entry_id)]
+
+    def _why_left(self, orphan: Orphan) -> str:
+        writer = self._gateways.fleet.writer(orphan.gateway_id)
+        if writer is None:
+            return "its gateway cannot be written to"
+        known = writer.hindrances(orphan.uid).get(orphan.entry_id, "")
+        return known or "; ".join(writer.complaints()) or "not deleted in time"
 
     def _take_over(self, inherited: str, _age: float) -> None:
         """What the last leader left to the next one is passed on unchanged."""

@@ -58,13 +58,16 @@ class Uninstaller:
             ledger=self._leftovers.ledger(),
         )
 
-    def remove(self, found: Survey, timeout: float) -> list[str]:
-        """Take it all away; what is left in the end, in words."""
+    def remove(self, found: Survey, patience: float) -> list[str]:
+        """Take it all away; what is left in the end, in words.
+
+        Gives up with entries where none has gone for `patience` seconds.
+        """
         left = self._unmark(found.pods)
         records = found.records if self._entries is None else self._withdraw(found.records)
-        stay = self._delete_rows(found.rows, timeout)
-        held = {orphan.uid for orphan in stay}
-        left += [f"forward entry {o.entry_id} of {o.gateway_id}: not deleted in time" for o in stay]
+        stay = self._delete_rows(found.rows, patience)
+        held = {orphan.uid for orphan, _ in stay}
+        left += [f"forward entry {o.entry_id} of {o.gateway_id}: {why}" for o, why in stay]
         for record in records:
             why = "its entries are there still" if record.uid in held else self._free(record)
             left += [f"PodDNAT {record.key}: {why}"] if why else []
@@ -91,10 +94,10 @@ class Uninstaller:
             return f"its entries ({', '.join(foreign[:3])}) were made by another program"
         return ""
 
-    def _delete_rows(self, rows: Collection[Row], timeout: float) -> list[Orphan]:
+    def _delete_rows(self, rows: Collection[Row], patience: float) -> list[tuple[Orphan, str]]:
         if self._entries is None or not rows:
             return []
-        return self._entries.delete([orphan for orphan, _ in rows], timeout)
+        return self._entries.delete([orphan for orphan, _ in rows], patience)
 
     def _withdraw(self, records: Iterable[PodDNAT]) -> list[PodDNAT]:
         return [self._leftovers.withdraw(record) for record in records]
