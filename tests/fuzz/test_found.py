@@ -47,6 +47,11 @@ def test_what_is_nested_is_not_made_text_of(name: str, before: bytes, after: byt
         ("refusal", b'{"object":{"message":"\xff"}}'),
         ("refusal", b'{"object":{"code":%s}}' % (b"9" * 700)),
         ("watch", b'\x10{"type":"ERROR","object":{"message":"\xff"}}\n'),
+        (
+            "watch",
+            b'\x10{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"%s"}}}\n'
+            % (b"9" * 5_000),
+        ),
         ("ledger", b'{"kind":"pause","target":"all","a":%s%s}' % (b"[" * 5_000, b"]" * 5_000)),
         ("ledger", b'{"gateways":' + b"[" * 5_000),
         ("ledger", b"47.0.0.2:0/udp,47.0.0.1:65536/tcp"),

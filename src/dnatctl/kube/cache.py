@@ -51,9 +51,13 @@ that another thread holds while it writes to the cache. Reading the cache is fin
 """
 
 
+MOST_DIGITS = 20
+"""Of a number of 64 bits. Python makes no number of some thousands."""
+
+
 def number(version: str) -> int:
     """A resourceVersion for comparing; 0 where it is none or no number."""
-    return int(version) if version.isdecimal() else 0
+    return int(version) if version.isdecimal() and len(version) <= MOST_DIGITS else 0
 
 
 class Cache(Generic[T]):
