@@ -18,6 +18,10 @@ log = structlog.get_logger(__name__)
 PAUSE_S = 1.0
 """Longest wait for work, and the pause after a failure."""
 
+GATHER_S = 0.15
+"""From one answer to the next question: of a burst of pods, which are looked at one by one, many are
+asked for at once. Nobody waits for it who comes alone."""
+
 
 def forgetting(enis: EniCache) -> Callable[[Pod | None, Pod | None], None]:
     """For the pods' cache: when a pod ends or loses its IP, that is looked for no more."""
@@ -58,9 +62,10 @@ class EniResolver:
     def step(self) -> float | None:
         """Wait for something to look up, and do so; returns the seconds to the next step."""
         try:
-            if self._enis.wait_for_work(PAUSE_S):
-                self._enis.resolve_pending(self._cloud)
-                self._trouble = ""
+            if not self._enis.wait_for_work(PAUSE_S):
+                return 0.0
+            self._enis.resolve_pending(self._cloud)
+            self._trouble = ""
         except Stopped:
             return None
         except CloudError as error:
@@ -72,4 +77,4 @@ class EniResolver:
         except Exception:
             log.exception("looking up network interfaces failed")
             return PAUSE_S
-        return 0.0
+        return GATHER_S
