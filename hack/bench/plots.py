@@ -115,4 +115,4 @@ def _latency(axes: Any, found: Results) -> None:
     for limit in (10, 50):
         axes.axvline(limit, color=THEIRS, lw=0.8)
     axes.set(xscale="log", xlabel="pod IP known to create sent, ms (lines: goals)",
-             ylabel="share of 50 pods a second")  # fmt: skip
+             ylabel="share of many pods a second")  # fmt: skip

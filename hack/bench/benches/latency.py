@@ -10,6 +10,7 @@ from hack.bench.benches.throughput import spread
 from hack.bench.lab import Lab, scenario
 from hack.bench.pace import CREATE
 from hack.bench.result import Result
+from hack.bench.yardsticks.bare import A_LIFE, bare_life
 
 GATEWAYS = 16
 QUICK_CLOUD = {"mode": "relaxed", "settle": 0.05, "write_latency": 0.005, "read_latency": 0.005}
@@ -17,12 +18,18 @@ QUICK_CLOUD = {"mode": "relaxed", "settle": 0.05, "write_latency": 0.005, "read_
 
 RATE = 50.0
 
+BARE_MS = 9.0
+"""So much CPU a pod's life takes a bare script on a machine that is to take RATE. A slower one gets
+fewer: what is asked is how long one waits, not how much a machine can do."""
+
 
 def latency(folder: Path, *, quick: bool) -> Result:
     """From the pod's IP in the API server to the create at the cloud."""
-    result = Result(
-        "latency", f"{GATEWAYS} idle gateways; one pod at a time, then {RATE:.0f} a second"
-    )
+    bare = bare_life(folder / "floor", 60 if quick else 200, A_LIFE)
+    rate = RATE * min(BARE_MS / bare, 1.0)
+    result = Result("latency", f"{GATEWAYS} idle gateways; one pod at a time, then many")
+    result.add("bare script: CPU for a pod's life", bare, "ms")
+    result.add(f"pods a second: {RATE:.0f} where that is {BARE_MS:.0f} ms or less", rate, "1/s")
     singles, burst = (20, 250) if quick else (60, 1500)
     with Lab(folder, scenario(GATEWAYS, **QUICK_CLOUD)) as lab:
         lab.start_controller()
@@ -31,16 +38,16 @@ def latency(folder: Path, *, quick: bool) -> Result:
         lab.cluster.ask("create", namespace="game", prefix="one", count=singles, rate=5.0)
         lab.wait_ready(20 + singles, 30)
         before, began = lab.usage(), time.monotonic()
-        lab.cluster.ask("create", namespace="game", prefix="many", count=burst, rate=RATE)
+        lab.cluster.ask("create", namespace="game", prefix="many", count=burst, rate=rate)
         cpu, took = lab.usage().cpu - before.cpu, time.monotonic() - began
         lab.wait_ready(20 + singles + burst, 60)
         known, calls = lab.cluster.ask("times")["addressed"], lab.calls()
     one, many = (spread([1000 * t for t in _delays(calls, known, p)]) for p in ("one", "many"))
     result.at_most("IP known to create sent, one at a time: median", one["p50"], 10, "ms")
     result.add("one at a time: p99", one["p99"], "ms")
-    result.add("50 pods a second: median", many["p50"], "ms")
-    result.at_most("50 pods a second: p99", many["p99"], 50, "ms")
-    result.add("CPU of the controller at 50 pods a second", 100 * cpu / took, "% of one")
+    result.add("many a second: median", many["p50"], "ms")
+    result.at_most("many a second: p99", many["p99"], 50, "ms")
+    result.add("CPU of the controller meanwhile", 100 * cpu / took, "% of one")
     result.series["delays"] = sorted(1000 * t for t in _delays(calls, known, "many"))
     return result
 

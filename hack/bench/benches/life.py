@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import orjson
-
 from hack.bench.benches.latency import GATEWAYS, QUICK_CLOUD
 from hack.bench.lab import Lab, count_calls, scenario
 from hack.bench.result import Result
+from hack.bench.yardsticks.bare import bare_life
 
 HANDS = 8
 """Threads of the script that hands its requests over: as many connections as the pool has."""
@@ -34,8 +33,8 @@ def life(folder: Path, *, quick: bool) -> Result:
         idle = _idle_cpu(lab) * took
         asked, calls = lab.cluster.ask("requests"), lab.calls(since)
     often = {what: n / count for what, n in (asked | count_calls(calls)).items()}
-    floor = _floor(folder / "floor", count, often)
-    handed = _floor(folder / "handed", count, often, threads=HANDS)
+    floor = bare_life(folder / "floor", count, often)
+    handed = bare_life(folder / "handed", count, often, threads=HANDS)
     ours = (cpu - idle) / count * 1000
     result.at_most(
         "CPU for a pod's life", ours, 2, "ms", bound=floor,
@@ -72,25 +71,3 @@ def _idle_cpu(lab: Lab) -> float:
     before = lab.usage().cpu
     time.sleep(4)
     return (lab.usage().cpu - before) / 4
-
-
-def _floor(folder: Path, count: int, often: dict[str, float], threads: int = 0) -> float:
-    """CPU milliseconds a pod of the bare script that makes as many requests of each kind."""
-    with Lab(folder, scenario(1, **{**QUICK_CLOUD, "settle": 0.0})) as lab:
-        gateway = lab.scenario.gateways[0]
-        file = folder / "often.json"
-        file.write_bytes(orjson.dumps(often))
-        lab.cluster.ask("create", namespace="game", prefix="pod", count=count + 20)
-        script = lab.run(
-            [
-                "-m", "hack.bench.yardsticks.floor", "--kubeconfig", str(lab.kubeconfig),
-                "--endpoint", lab.endpoint.removeprefix("http://"), "--table", gateway.table_id,
-                "--eip", gateway.eips[0], "--often", str(file), "--threads", str(threads),
-            ],
-            "floor",
-            answers=True,
-        )  # fmt: skip
-        script.ask("live", first=0, count=20)
-        before = script.usage().cpu
-        script.ask("live", first=20, count=count)
-        return (script.usage().cpu - before) / count * 1000

@@ -19,8 +19,8 @@ PAUSE_S = 1.0
 """Longest wait for work, and the pause after a failure."""
 
 GATHER_S = 0.15
-"""From one answer to the next question: of a burst of pods, which are looked at one by one, many are
-asked for at once. Nobody waits for it who comes alone."""
+"""From one answer to the next question: of a burst of pods, which are looked at one by one, many
+are asked for at once. Nobody waits for it who comes alone."""
 
 
 def forgetting(enis: EniCache) -> Callable[[Pod | None, Pod | None], None]:
