@@ -112,7 +112,7 @@ class Run:
         """What comes after the last step may be a point to crash at as well: let it come."""
         struck = True
         while struck:
-            self._wait(lambda it: not it.wrong() and not self._down.is_set())
+            self._wait(lambda it: works(it) and not it.wrong() and not self._down.is_set())
             self._it.quiet(unless=self._down.is_set)
             struck = self._down.is_set()
         self._it.assert_at_rest()
@@ -154,6 +154,11 @@ def _claim(version: Version) -> list[object]:
     """What counts as a change of a claim; when the interface's name is found out does not."""
     spec = version.load()["spec"]
     return [spec.get(key) for key in ("tableId", "externalIP", "internalIP", "portMapping")]
+
+
+def works(it: Stage) -> bool:
+    """Whether who was started last has begun to work: until then it is at rest in vain."""
+    return it.running[-1].controller.parts.standing.working
 
 
 def ending(it: Stage) -> list[str]:
