@@ -165,6 +165,7 @@ class Informer(Cache[T]):
         """
         done = threading.Event()
         self._refreshes.append(done)
+        self._loop.wake()  # it may rest for a minute, after failures
 
         def is_done() -> bool:
             if not done.is_set() and self._watching:

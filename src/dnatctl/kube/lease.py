@@ -113,6 +113,8 @@ class LeaseElector:
         self._tried = clock.monotonic()
         self._hasten = False
         self._refused = False
+        self._begun = False
+        """Whether it was told what the last holder left: before that it has no state of its own."""
         """Whether the server does not take the handover state."""
         self._ended = False
         """Stopped, or lost: nothing is taken or renewed any more."""
@@ -222,6 +224,7 @@ class LeaseElector:
         self._write(self._record.taken(self._identity, self._settings.duration, self._clock.now()))
         if self._held_since(sent):
             self._callbacks.on_started(inherited, age)
+            self._begun = True
 
     def _may_take(self) -> bool:
         record = self._record
@@ -347,7 +350,7 @@ class LeaseElector:
         self._cancel = Canceller()
         try:
             if self._still_ours() and self._record.exists:
-                state = None if self._refused else self._state()
+                state = self._state() if self._begun and not self._refused else None
                 self._write(self._record.released(state, self._clock.now()))
         except (KubeError, ValueError) as error:
             _log.warning("lease not released", lease=str(self._lease), error=str(error))

@@ -354,6 +354,28 @@ def test_stop_while_the_lease_is_being_taken_gives_it_back(leases: Leases, first
     assert leases.holder == ""
 
 
+def test_stop_while_the_lease_is_being_taken_passes_on_what_the_last_one_left(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    """Leader and follower end together, as in a rollout: what rests is to rest for the next one."""
+
+    def stop_meanwhile(method: str) -> None:
+        if method == "PUT":
+            second.elector.stop(release=False)
+
+    first.step()
+    second.step()
+    first.state = "endpoints that rest"
+    first.elector.stop()
+    leases.after = stop_meanwhile
+    clock.advance(1.0)
+    second.step()
+    leases.after = fails()
+    assert second.told == []
+    second.elector.stop()
+    assert (leases.holder, leases.state) == ("", "endpoints that rest")
+
+
 def test_stop_without_release_keeps_the_lease(leases: Leases, first: Replica) -> None:
     first.step()
     first.elector.stop(release=False)

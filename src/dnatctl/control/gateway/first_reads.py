@@ -24,7 +24,7 @@ class FirstReads:
     def __init__(self) -> None:
         self._ended = float("-inf")
         self._lock = threading.Lock()
-        self._begun: dict[str, float] = {}
+        self._begun: dict[object, float] = {}
         self._numbers: dict[str, int] = {}
         self._most = 1
 
@@ -39,18 +39,19 @@ class FirstReads:
         with self._lock:
             return now if self._begun else self._ended
 
-    def begin(self, gateway_id: str, now: float) -> bool:
-        """Whether it is that gateway's turn; it says so when it is over."""
+    def begin(self, reader: object, now: float) -> bool:
+        """Whether it is that reader's turn; it says so when it is over. A gateway that left and
+        came back may have two for a while."""
         with self._lock:
             if sum(now - at < LONGEST_S for at in self._begun.values()) >= self._most:
                 return False
-            self._begun[gateway_id] = now
+            self._begun[reader] = now
             return True
 
-    def end(self, gateway_id: str, now: float, *, read: bool) -> None:
+    def end(self, reader: object, now: float, *, read: bool) -> None:
         """The turn is over; `read`: the table has been read."""
         with self._lock:
-            del self._begun[gateway_id]
+            del self._begun[reader]
             if read:
                 self._most = AT_ONCE
                 self._ended = now

@@ -177,13 +177,13 @@ class TablePoller:
             return min(wait, self._idle_s, REST_S if rests else LOOK_S)
         if self._table.read_once:
             return self._try(facts)
-        if not self._first_reads.begin(self.gateway_id, facts.now):
+        if not self._first_reads.begin(self, facts.now):
             return TURN_S
         try:
             return self._try(facts)
         finally:
             now, read = self._clock.monotonic(), self._table.read_once
-            self._first_reads.end(self.gateway_id, now, read=read)
+            self._first_reads.end(self, now, read=read)
 
     def _try(self, facts: Facts) -> float | None:
         """Read the table; returns the seconds to the next step, None to end."""

@@ -203,19 +203,22 @@ class TableWriter:
             pending = self._backlog.take(now)
         if pending is not None:
             self._loop.by(CALL_S, pending.write)
-            self._carry_out(pending)
+            return self._carry_out(pending)
         return 0.0
 
-    def _carry_out(self, pending: PendingWrite) -> None:
+    def _carry_out(self, pending: PendingWrite) -> float:
+        """Send it; returns the seconds to the next step."""
         whose = self._views.records.whose(pending.uid)
         with structlog.contextvars.bound_contextvars(gateway=self.gateway_id, **whose):
             try:
                 self._write(pending)
             except Stopped:
                 self._outcomes.unsent(pending)
+                return FENCED_S  # it would be as due, and not sent, again and again
             except Exception:
                 log.exception("writer failed", write=in_words(pending.write))
                 self._outcomes.lost(pending)  # how far it got is not known
+        return 0.0
 
     def _wait(self, now: float) -> float:
         due = self._backlog.next_due()

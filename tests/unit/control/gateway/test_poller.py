@@ -163,6 +163,23 @@ class TestTheFirstReading:
         self.unread(it, turns).step()
         assert it.views.table(GATEWAY).read_once
 
+    def test_one_that_left_and_came_back_is_read_beside_its_old_reading(self, it):
+        """The first reading of a long table goes on after its gateway has left the file."""
+        turns = FirstReads()
+        old = self.unread(it, turns)
+        new = it.gateways._make_threads(GATEWAY).poller
+        read_page = it.cloud.read_page
+
+        def meanwhile(*page: object) -> object:
+            it.cloud.read_page = read_page
+            it.clock.advance(LONGEST_S)
+            new.step()
+            return read_page(*page)
+
+        it.cloud.read_page = meanwhile
+        assert old.step() is not None
+        assert turns.begin("ngw-2", it.clock.monotonic()), "both turns are over"
+
     def test_no_table_has_its_turn_again_until_all_are_read(self):
         turns = FirstReads()
         turns.begin("ngw-1", 100.0)
