@@ -27,6 +27,14 @@ _WORKING = b'"msg": "working"'  # a standby is ready too
 ROUND_TRIP = 0.05
 """Seconds that the emulated cloud takes for a write unless a benchmark says otherwise."""
 
+QUICK_CLOUD: dict[str, Any] = {
+    "mode": "relaxed",
+    "settle": 0.05,
+    "write_latency": 0.005,
+    "read_latency": 0.005,
+}
+"""A cloud that never makes anybody wait, so that what is left is the controller's own time."""
+
 
 def scenario(gateways: int = 1, *, settle: Span = 0.2, eips: int = 2, **knobs: Any) -> Scenario:
     """So many gateways without limits of calls and rows, unless `knobs` say so."""

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 from dnatctl.kube.lease import LeaseSettings
-from hack.bench.benches.latency import QUICK_CLOUD
-from hack.bench.lab import Lab, scenario
+from hack.bench.lab import QUICK_CLOUD, Lab, scenario
 from hack.bench.result import Result
 
 GATEWAYS = 4

@@ -7,15 +7,12 @@ from pathlib import Path
 
 from dnatctl_sim.cloud.calls import Call
 from hack.bench.benches.throughput import spread
-from hack.bench.lab import Lab, scenario
+from hack.bench.lab import QUICK_CLOUD, Lab, scenario
 from hack.bench.pace import CREATE
 from hack.bench.result import Result
 from hack.bench.yardsticks.bare import A_LIFE, bare_life
 
 GATEWAYS = 16
-QUICK_CLOUD = {"mode": "relaxed", "settle": 0.05, "write_latency": 0.005, "read_latency": 0.005}
-"""A cloud that never makes anybody wait, so that what is left is the controller's own time."""
-
 RATE = 50.0
 
 BARE_MS = 9.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from hack.bench.benches.latency import GATEWAYS, QUICK_CLOUD
-from hack.bench.lab import Lab, count_calls, scenario
+from hack.bench.benches.latency import GATEWAYS
+from hack.bench.lab import QUICK_CLOUD, Lab, count_calls, scenario
 from hack.bench.result import Result
 from hack.bench.yardsticks.bare import bare_life
 

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from hack.bench.lab import Lab, scenario
-
-CLOUD: dict[str, Any] = {
-    "mode": "relaxed",
-    "settle": 0.0,
-    "write_latency": 0.005,
-    "read_latency": 0.005,
-}
+from hack.bench.lab import QUICK_CLOUD, Lab, scenario
 
 A_LIFE: Mapping[str, float] = {
     "get pods": 1,
@@ -33,7 +25,7 @@ def bare_life(folder: Path, count: int, often: Mapping[str, float], threads: int
 
     `often`: how many a pod. `threads`: to so many each request is handed in turn.
     """
-    with Lab(folder, scenario(1, **CLOUD)) as lab:
+    with Lab(folder, scenario(1, **{**QUICK_CLOUD, "settle": 0.0})) as lab:
         gateway = lab.scenario.gateways[0]
         file = folder / "often.json"
         file.write_bytes(orjson.dumps(often))

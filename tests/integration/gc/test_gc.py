@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 
 from dnatctl.cli.gc import TOLD, gc
 from dnatctl.table.marks import Marks
-from dnatctl_sim.cloud import Fault as CloudFault
 from dnatctl_sim.cloud import Settle
+from tests.integration.gc.denied import DENIED
 from tests.support.stage import Stage, stage
 
 GATEWAY = "ngw-bp1emulated0001"
@@ -79,16 +79,7 @@ def test_what_cannot_be_deleted_is_told_with_the_reason_and_not_waited_for_long(
 ) -> None:
     monkeypatch.setattr("dnatctl.cli.gc.DELETE_S", 1.0)
     left = {orphan(it, 700 + n) for n in range(12)}
-    it.cloud.add_fault(
-        CloudFault(
-            action="error",
-            stage="before",
-            apis=["DeleteForwardEntry"],
-            status=403,
-            code="Forbidden.RAM",
-            times=None,
-        )
-    )
+    it.cloud.add_fault(DENIED)
     refused = run_gc(it, tmp_path, "--yes", "--timeout", "5")
     assert refused.exit_code == 1
     assert "0 deleted, 12 left" in refused.output

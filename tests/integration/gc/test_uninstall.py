@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from dnatctl.cli.uninstall import uninstall
 from dnatctl.objects import ENDPOINTS
 from dnatctl.table.marks import Marks
-from dnatctl_sim.cloud import Fault as CloudFault
+from tests.integration.gc.denied import DENIED
 from tests.support.stage import NAMESPACE, RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
@@ -21,16 +21,6 @@ CLUSTER = "c11ba338192xxxxxxx"
 NOBODY = "11111111-2222-3333-4444-555555555555"
 DEFINITIONS = "customresourcedefinitions.apiextensions.k8s.io"
 LEASES = "leases.coordination.k8s.io"
-
-
-DENIED = CloudFault(
-    action="error",
-    stage="before",
-    apis=["DeleteForwardEntry"],
-    status=403,
-    code="Forbidden.RAM",
-    times=None,
-)
 
 
 @pytest.fixture

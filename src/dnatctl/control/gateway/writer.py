@@ -38,7 +38,7 @@ IDLE_S = 60.0
 """Longest sleep with nothing to do."""
 
 FENCED_S = 0.1
-"""How soon is asked again whether this process may write."""
+"""How soon is asked again whether this process may write: it leads no more, or is to stop."""
 
 
 class TableWriter:
@@ -214,7 +214,7 @@ class TableWriter:
                 self._write(pending)
             except Stopped:
                 self._outcomes.unsent(pending)
-                return FENCED_S  # it would be as due, and not sent, again and again
+                return FENCED_S
             except Exception:
                 log.exception("writer failed", write=in_words(pending.write))
                 self._outcomes.lost(pending)  # how far it got is not known
