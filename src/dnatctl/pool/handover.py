@@ -117,18 +117,13 @@ def decode(text: str) -> Resting:
 
 
 def _lines(remaining: Mapping[Endpoint, float]) -> dict[_Line, list[_Timed]]:
-    """What rests, in the order of the endpoints: to sort just the ports of each line is quicker."""
+    """What rests, by IP, protocol and port: the same text whenever the same rests."""
     lines: dict[_Line, list[_Timed]] = defaultdict(list)
     for endpoint, seconds in remaining.items():
         lines[endpoint.ip, endpoint.protocol].append((endpoint.port, math.ceil(seconds)))
     for timed in lines.values():
         timed.sort()
-
-    def order(line: _Line) -> tuple[str, int, str]:
-        ip, protocol = line
-        return ip, lines[line][0][0], protocol
-
-    return {line: lines[line] for line in sorted(lines, key=order)}
+    return {line: lines[line] for line in sorted(lines)}
 
 
 def _text(

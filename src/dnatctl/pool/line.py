@@ -104,10 +104,7 @@ class Line:
 def _run(ports: Iterable[int], count: int, free: Callable[[int], bool]) -> list[int] | None:
     """The first `count` consecutive ones of these ascending ports that are free."""
     run: list[int] = []
-    for port in ports:
-        if not free(port):
-            run.clear()
-            continue
+    for port in filter(free, ports):
         if run and port != run[-1] + 1:
             run.clear()
         run.append(port)

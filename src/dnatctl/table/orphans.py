@@ -63,10 +63,6 @@ class Orphan:
     leads_to: frozenset[Key] = frozenset()
 
 
-def _never(_orphan: Orphan) -> bool:
-    return False
-
-
 @dataclass(slots=True)
 class _Sighting:
     orphan: Orphan
@@ -109,7 +105,7 @@ class Sightings:
         for sighting in self._seen.values():
             sighting.first = now
 
-    def due(self, now: float, is_stuck: Callable[[Orphan], bool] = _never) -> list[Orphan]:
+    def due(self, now: float, is_stuck: Callable[[Orphan], bool]) -> list[Orphan]:
         """Orphans that may be deleted once Kubernetes has been asked, oldest first.
 
         Last those that are stuck: what cannot go just now takes nothing of the budget of others.

@@ -84,12 +84,21 @@ class TestClaims:
         assert dict(pool.claims()) == {}
         assert pool.used(GATEWAY) == 0
 
+    def test_ports_go_on_in_their_order_when_a_gateway_is_described_again(self):
+        """What somebody used to connect to is given to another one as late as can be."""
+        pool = pool_of()
+        pool.claim("a", "", spec(600), 0.0)
+        pool.unclaim("a", 0.0)
+        pool.describe(GATEWAY, [eip()], "")
+        assert take(pool, "b", 80, now=QUARANTINE) == [f"{EIP}:601/tcp"]
+
     def test_claims_outside_the_configuration_are_kept_in_mind(self):
         """They hold rows that are to be released some day."""
         pool = pool_of()
         pool.claim("a", "", spec(9, ip="9.9.9.9", gateway_id="ngw-9"), 0.0)
         assert pool.owner(endpoint(9, "9.9.9.9")) == "a"
         assert pool.used("ngw-9") == 1
+        assert pool.claimed_gateways() == {"ngw-9"}
         assert pool.unclaim("a", 0.0)
         assert pool.used("ngw-9") == 0
 

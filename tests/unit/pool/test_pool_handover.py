@@ -84,6 +84,7 @@ def test_the_text_is_short_and_always_the_same():
     assert encode(one) == encode(other) == "1.1.1.1/tcp:600=60;1.1.1.1/udp:600=60"
     run = {Endpoint("1.1.1.1", port, Protocol.TCP): 60.0 for port in range(10000, 13000)}
     assert encode(run) == "1.1.1.1/tcp:10000-12999=60"
+    assert encode(dict(reversed(run.items()))) == "1.1.1.1/tcp:10000-12999=60"
     assert encode({}) == ""
 
 

@@ -235,3 +235,11 @@ def test_over_other_ports_the_order_of_use_stays(
 def _order(ports: Line) -> list[int]:
     free = [count for count in range(len(ports.ports) + 1) if ports.pick(count, everything)]
     return ports.pick(max(free, default=0), everything) or []
+
+
+def test_a_run_is_of_ports_that_were_never_used_as_long_as_there_is_one():
+    ports = line(600, 603)
+    for port in (600, 601):
+        ports.take(port)
+        ports.give_back(port)
+    assert ports.pick_run(2, everything) == [602, 603], "to the very last"

@@ -33,8 +33,12 @@ def aged(orphans: list[Orphan], claimed: int, sightings: Sightings | None = None
     return sightings
 
 
+def none(_orphan: Orphan) -> bool:
+    return False
+
+
 def due(sightings: Sightings, now: float) -> list[str]:
-    return [found.entry_id for found in sightings.due(now)]
+    return [found.entry_id for found in sightings.due(now, none)]
 
 
 def test_an_orphan_is_due_when_seen_in_two_readings_and_old_enough():
@@ -116,7 +120,7 @@ def test_what_is_due_is_as_it_was_last_seen():
     sightings = Sightings()
     sightings.update([orphan(generation=1)], CLAIMED, 0.0)
     sightings.update([orphan(generation=5)], CLAIMED, 1.0)
-    assert sightings.due(MIN_AGE_S) == [orphan(generation=5)]
+    assert sightings.due(MIN_AGE_S, none) == [orphan(generation=5)]
 
 
 @pytest.mark.parametrize("proven", [True, False])
