@@ -42,6 +42,28 @@ class Follower(Protocol):
         ...
 
 
+class WatchedFile:
+    """A file, and which content of it was seen last: at first the one of now, so that whoever makes
+    it before reading hears of all that comes later."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._seen = self._stamp()
+
+    def changed(self) -> bool:
+        """Whether it has since the last time; counts as seen then."""
+        before, self._seen = self._seen, self._stamp()
+        return self._seen != before
+
+    def _stamp(self) -> tuple[int, int]:
+        """Tells one content from the next; of what a link leads to, as ConfigMaps are mounted."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return (0, 0)
+        return (found.st_mtime_ns, found.st_ino)
+
+
 class ConfigWatcher:
     """Reads the file again when it has changed, and hands it to its follower.
 
@@ -51,7 +73,7 @@ class ConfigWatcher:
 
     def __init__(
         self,
-        path: Path,
+        file: WatchedFile,
         provider: Provider,
         stop: threading.Event,
         hearts: Heartbeats,
@@ -59,12 +81,11 @@ class ConfigWatcher:
         tell: Tell,
         clock: Clock | None = None,
     ) -> None:
-        self._path = path
+        self._file = file
         self._provider = provider
         self._stop = stop
         self._tell = tell
         self._clock = clock or SystemClock()
-        self._seen = self._stamp()
         self._follower: Follower | None = None
         self._lock = threading.Lock()
         self._waiting = False
@@ -84,9 +105,7 @@ class ConfigWatcher:
     def look(self) -> None:
         """Take the file in if it has changed since the last look."""
         with self._lock:
-            stamp = self._stamp()
-            if stamp != self._seen:
-                self._seen = stamp
+            if self._file.changed():
                 self._take_in()
 
     def _step(self) -> float | None:
@@ -95,19 +114,11 @@ class ConfigWatcher:
         self.look()
         return LOOK_S
 
-    def _stamp(self) -> tuple[int, int]:
-        """Tells one content from the next; of what a link leads to, as ConfigMaps are mounted."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return (0, 0)
-        return (found.st_mtime_ns, found.st_ino)
-
     def _take_in(self) -> None:
         self._waiting = self._follower is None
         at = self._clock.now().timestamp()
         try:
-            config = load(self._path, os.environ)
+            config = load(self._file.path, os.environ)
         except ConfigErrors as errors:
             self._refuse([str(problem) for problem in errors.problems])
             self._tell(good=False, at=at)

@@ -26,7 +26,7 @@ from dnatctl.cli.options import (
     own_namespace,
 )
 from dnatctl.cli.prelude import Prelude
-from dnatctl.cli.rotation import ConfigWatcher
+from dnatctl.cli.rotation import ConfigWatcher, WatchedFile
 from dnatctl.clock import SystemClock
 from dnatctl.cloud.providers import open_provider
 from dnatctl.control.controller import Controller
@@ -66,7 +66,8 @@ def run_controller(flags: Flags) -> None:
     """Run the controller; ends the process."""
     process.prepare()
     warnings: list[str] = []
-    config = load_config(flags.config_file, warnings.append)
+    file = WatchedFile(flags.config_file)
+    config = load_config(file.path, warnings.append)
     ending, metrics = Ending(), Metrics()
     metrics.config_read(good=True, at=SystemClock().now().timestamp())
     ending.watch()
@@ -92,7 +93,7 @@ def run_controller(flags: Flags) -> None:
         workers=flags.concurrent_syncs,
         dry_run=flags.dry_run,
     )
-    serve = partial(_serve, settings, client, metrics, ending, flags.config_file, levels)
+    serve = partial(_serve, settings, client, metrics, ending, file, levels)
     ending.at_once(_exit_status(serve))
 
 
@@ -114,14 +115,14 @@ def _serve(
     client: KubeClient,
     metrics: Metrics,
     ending: Ending,
-    config_file: Path,
+    file: WatchedFile,
     levels: Levels,
 ) -> str:
     """Run until told to stop; what made it end otherwise, "" if nothing."""
     stop, hearts = ending.stop, Heartbeats()
     provider = open_provider(credential_source(settings.config))
     metrics.credentials_expire.read = provider.expires_at
-    watcher = ConfigWatcher(config_file, provider, stop, hearts, tell=metrics.config_read)
+    watcher = ConfigWatcher(file, provider, stop, hearts, tell=metrics.config_read)
     watcher.start()
     cloud = connect_cloud(
         settings.config,

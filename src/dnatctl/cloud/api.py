@@ -36,9 +36,9 @@ class CloudApi(Protocol):
     """The cloud of one VPC. Every method blocks, may be called from any thread, and raises
     `errors.CloudError`; none retries by itself, except once with renewed credentials.
 
-    Waiting for the rate limit happens inside the call. If the program stops meanwhile, the call
-    raises `Stopped` and nothing was sent. A write asks its `guard` after that wait, right before it
-    is sent: what was allowed before the wait may not be any more.
+    Waiting for the rate limit happens inside the call. If the program stops meanwhile, or has
+    stopped before, the call raises `Stopped` and nothing was sent. A write asks its `guard` after
+    that wait, right before it is sent: what was allowed before the wait may not be any more.
     """
 
     def describe_gateways(

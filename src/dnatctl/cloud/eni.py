@@ -139,6 +139,11 @@ class EniCache:
                 self._changed.wait(min(timeout, self.due_in()))
             return bool(self._due())
 
+    def waiting(self) -> int:
+        """For how many addresses `resolve_pending` would ask now."""
+        with self._changed:
+            return len(self._due())
+
     def resolve_pending(self, cloud: CloudApi) -> int:
         """Ask once, for all addresses that are due (100 at most); returns how many were found.
 

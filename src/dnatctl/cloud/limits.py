@@ -212,19 +212,24 @@ class Limits:
         self._lanes = {op: _Lane(AdaptiveLimit(ceilings.get(op))) for op in Operation}
 
     def take(self, operation: Operation) -> None:
-        """Wait for the turn to call `operation`. Raises Stopped if the program stops first."""
+        """Wait for the turn to call `operation`. Raises Stopped if the program stops first, or has
+        stopped before: a reading of many pages, say, goes no further then."""
         lane = self._lanes[operation]
         renew(IN_LINE_S, f"waits in line for {operation}")
         while not lane.line.acquire(timeout=IN_LINE_S):
             renew(IN_LINE_S, f"waits in line for {operation}")
         try:
+            self._pause(0.0)
             while (pause := lane.reserve(self._clock.monotonic())) > 0:
                 renew(pause, f"keeps to the rate limit of {operation}")
-                if self._wait(pause):
-                    raise Stopped
+                self._pause(pause)
         finally:
             lane.line.release()
         renew(CALL_S, operation)
+
+    def _pause(self, seconds: float) -> None:
+        if self._wait(seconds):
+            raise Stopped
 
     def passed(self, operation: Operation) -> None:
         """The call was let through by the rate limit."""

@@ -2,7 +2,8 @@
 
 Every replica keeps the Kubernetes views fresh and stands by. Only the leader reads tables, decides
 and writes. Start: caches, lease, gateways, the first table; then, and only then, workers. Stop:
-workers, writers, events; the lease is given back last, when nothing can be written any more.
+workers, writers, events; the lease is given back when nothing can be written any more, and does not
+wait for what is only read.
 """
 
 from __future__ import annotations
@@ -155,20 +156,28 @@ class Controller:
         drain = Deadline(self._clock, DRAIN_S)
         self._standing.working = False
         self.parts.queue.shutdown()
-        self.parts.gateways.fleet.stop_writers()
+        self.parts.gateways.stop()
+        self.parts.sweeper.stop()
         self.parts.resolver.stop()
         self.parts.orders.stop()
-        idle = self.parts.workers.join(drain)
-        self.parts.sweeper.stop(drain.left)
-        quiet = self.parts.gateways.stop(drain) and idle
+        quiet = self._wait_for_writes(drain)
         self.parts.events.stop(2.0)
         for informer in self.parts.watching():
             informer.stop()
         if not self._settings.dry_run:
             # A write that is still under way must not meet another leader's: let the Lease expire.
             self.parts.elector.stop(release=quiet)
+            self._metrics.leading.labels(CONTROLLER).set(0)
+            self._standing.leading.clear()
+        self.parts.gateways.join(drain)
         self.parts.doors.stop()
         log.info("stopped")
+
+    def _wait_for_writes(self, drain: Deadline) -> bool:
+        """Whether those who write, to a table or to the API server, have all come to their end."""
+        idle = self.parts.workers.join(drain)
+        swept = self.parts.sweeper.join(drain.left)
+        return self.parts.gateways.fleet.join_writers(drain) and idle and swept
 
     def _stand_by(self) -> bool:
         """Wait to lead, for weeks perhaps; False to stop."""
@@ -190,7 +199,7 @@ class Controller:
 
     def _permitted(self, ask: Callable[[], str]) -> bool:
         self._main.end()  # it may be long in coming
-        return self.parts.permission.wait(ask)
+        return self.parts.permission.wait(ask) and not self._stop.is_set()
 
     # --- leading
 

@@ -113,9 +113,9 @@ class LeaseElector:
         self._tried = clock.monotonic()
         self._hasten = False
         self._refused = False
+        """Whether the server does not take the handover state."""
         self._begun = False
         """Whether it was told what the last holder left: before that it has no state of its own."""
-        """Whether the server does not take the handover state."""
         self._ended = False
         """Stopped, or lost: nothing is taken or renewed any more."""
         self._record = LeaseRecord.new(lease.namespace, lease.name)

@@ -180,7 +180,7 @@ def test_throttling_slows_the_calls_and_ends(bench: Bench, retry_after: bool) ->
     assert {error.kind for error in errors} == {Kind.THROTTLED}
     assert {error.retry_after is not None for error in errors} == {retry_after}
     assert len(errors) < 10
-    assert waits
+    assert any(waits)
 
 
 def test_a_call_that_waits_for_its_turn_is_not_made_when_the_program_stops(bench: Bench) -> None:
@@ -208,11 +208,13 @@ def test_a_call_that_waits_for_its_turn_is_not_made_when_the_program_stops(bench
 def test_a_configured_ceiling_holds(bench: Bench) -> None:
     waits: list[float] = []
     cloud = bench.connect(
-        limits={Operation.READ_TABLE: 0.01}, wait=lambda seconds: waits.append(seconds) or True
+        limits={Operation.READ_TABLE: 0.01},
+        wait=lambda seconds: seconds > 0 and not waits.append(seconds),
     )
     cloud.read_page(TABLE_ID, 1)
     with pytest.raises(Stopped):
         cloud.read_page(TABLE_ID, 1)
+    assert len(waits) == 1
     assert cloud.rates[Operation.READ_TABLE] == 0.01
     assert AdaptiveLimit().rate is cloud.rates[Operation.CREATE] is None
 
@@ -348,7 +350,7 @@ def test_a_write_asks_its_guard_after_the_wait_and_is_not_sent_if_it_says_no(ben
 
     def wait(seconds: float) -> bool:
         nonlocal leading
-        leading = False
+        leading = leading and not seconds
         return threading.Event().wait(seconds)
 
     cloud = bench.connect(limits={Operation.CREATE: 4.0}, wait=wait)
@@ -364,4 +366,4 @@ def test_a_write_asks_its_guard_after_the_wait_and_is_not_sent_if_it_says_no(ben
     with pytest.raises(Stopped):
         keep_sending()
     assert not leading
-    assert bench.calls(CREATE) == len(sent)
+    assert bench.calls(CREATE) == len(sent) > 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl.cli.rotation import ConfigWatcher
+from dnatctl.cli.rotation import ConfigWatcher, WatchedFile
 from dnatctl.cloud.credentials import Keys
 from dnatctl.cloud.fetch import read_addon_token
 from dnatctl.cloud.providers import FileProvider, Provider, StaticProvider
@@ -36,7 +36,7 @@ class Followed:
         self.metrics.config_read(good=True, at=0)
         self.write(MINIMAL)
         self.watcher = ConfigWatcher(
-            path,
+            WatchedFile(path),
             provider,
             threading.Event(),
             Heartbeats(self.clock),
@@ -163,11 +163,27 @@ def test_a_mounted_config_map_is_followed_when_its_link_is_swapped(tmp_path: Pat
     path.symlink_to("..data/config.yaml")
     hearts, follower = Heartbeats(FakeClock()), Taking()
     watcher = ConfigWatcher(
-        path, StaticProvider(OLD), threading.Event(), hearts, tell=lambda **_: None
+        WatchedFile(path), StaticProvider(OLD), threading.Event(), hearts, tell=lambda **_: None
     )
     watcher.follow(follower)
 
     mount("..second", with_ports(7))
     watcher.look()
 
+    assert follower.taken == [7]
+
+
+def test_a_file_that_changes_between_its_first_reading_and_the_watch_is_taken_in(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(MINIMAL, encoding="utf-8")
+    file = WatchedFile(path)
+    (tmp_path / "new").write_text(with_ports(7), encoding="utf-8")
+    (tmp_path / "new").replace(path)
+    hearts, follower = Heartbeats(FakeClock()), Taking()
+    watcher = ConfigWatcher(
+        file, StaticProvider(OLD), threading.Event(), hearts, tell=lambda **_: None
+    )
+    watcher.follow(follower)
+    watcher.look()
+    watcher.look()
     assert follower.taken == [7]

@@ -7,6 +7,7 @@ from operator import attrgetter
 import msgspec
 import pytest
 
+from dnatctl.cloud.api import Stopped
 from dnatctl.control.state.queue import WorkQueue
 from dnatctl.control.state.signals import PULSE_S, Signals
 from dnatctl.control.state.views import Views
@@ -289,3 +290,11 @@ class TestGateways:
         assert it.heard() == []
         it.signals.gateway_changed(GATEWAY)
         assert [ref.key for ref in it.heard()] == [LOBBY]
+
+
+def test_nobody_looks_any_more_when_the_queue_is_closed(it):
+    """A worker's chain of requests ends with the one in hand: the Lease waits for it."""
+    assert it.signals.looking(PodRef("pod-1", LOBBY))
+    it.queue.shutdown()
+    with pytest.raises(Stopped):
+        it.signals.looking(PodRef("pod-1", LOBBY))

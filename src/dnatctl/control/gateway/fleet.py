@@ -30,25 +30,36 @@ class Fleet:
         """Gateways that have threads."""
         return list(self._at_work)
 
+    @property
+    def closed(self) -> bool:
+        """Whether all were told to stop, and no other begins."""
+        return self._closed
+
     def put(self, gateway_id: str, threads: TableThreads) -> None:
         """From now on they look after that gateway's table."""
         self._at_work[gateway_id] = threads
 
     def begin(self, gateway_id: str, threads: TableThreads) -> None:
         """Put them in and start them, unless all were told to stop: gateways may be described until
-        after that."""
+        after that. Raises what starting a thread raises: then there are none."""
         with self._closing:
-            if not self._closed:
-                self.put(gateway_id, threads)
+            if self._closed:
+                return
+            self.put(gateway_id, threads)
+            try:
                 threads.start()
+            except BaseException:
+                self.dismiss(gateway_id)
+                raise
 
     def dismiss(self, gateway_id: str) -> None:
         """Stop those of a gateway; `join` waits for them too."""
-        threads = self._at_work.pop(gateway_id, None)
+        threads = self._at_work.get(gateway_id)
         if threads is not None:
+            self._ended.append(threads)  # first, so that whoever waits for all finds them
+            del self._at_work[gateway_id]
             threads.writer.stop()
             threads.poller.stop()
-            self._ended.append(threads)
 
     def writer(self, gateway_id: str) -> TableWriter | None:
         """The writer of that gateway's table."""
@@ -77,12 +88,14 @@ class Fleet:
         for threads in self._all():
             threads.poller.stop()
 
+    def join_writers(self, deadline: Deadline) -> bool:
+        """Wait for writers that were stopped; whether no write is under way any more."""
+        return all(threads.writer.join(deadline.left) for threads in self._every())
+
     def join(self, deadline: Deadline) -> bool:
-        """Wait for what was stopped; whether no write is under way any more."""
-        every = [*self._all(), *self._ended]
-        for threads in every:
-            threads.poller.join(deadline.left)
-        return all(threads.writer.join(deadline.left) for threads in every)
+        """Wait for all that was stopped; whether it has ended."""
+        written = self.join_writers(deadline)
+        return all(t.poller.join(deadline.left) for t in self._every()) and written
 
     def read_soon(self) -> None:
         """Read every table anew."""
@@ -113,3 +126,6 @@ class Fleet:
 
     def _all(self) -> list[TableThreads]:
         return list(self._at_work.values())
+
+    def _every(self) -> list[TableThreads]:
+        return [*self._all(), *self._ended]

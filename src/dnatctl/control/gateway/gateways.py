@@ -84,12 +84,15 @@ class Gateways:
         """Start describing."""
         self._loop.start()
 
-    def stop(self, deadline: Deadline) -> bool:
-        """Stop everything and wait for it; whether no write is under way any more."""
+    def stop(self) -> None:
+        """Describe, read and write no more; does not wait."""
         self._loop.stop()
         self.fleet.stop()
-        self._loop.join(deadline.left)
-        return self.fleet.join(deadline)
+
+    def join(self, deadline: Deadline) -> bool:
+        """Wait for all that was stopped; whether it has ended."""
+        described = self._loop.join(deadline.left)
+        return self.fleet.join(deadline) and described
 
     def describe_soon(self, gateway_id: str = "") -> None:
         """That gateway or one of its EIPs is not as it was described; without an ID, any may be."""
@@ -242,11 +245,16 @@ class Gateways:
         with self._views.lock:
             for gateway_id in self._views.pool.emptied():
                 writer = self.fleet.writer(gateway_id)
-                if writer is not None and writer.busy():
+                if writer is not None and self._has_work(gateway_id, writer):
                     continue
                 log.info("gateway has left the pool", gateway=gateway_id)
                 self._views.pool.drop(gateway_id)
                 self.fleet.dismiss(gateway_id)
+
+    def _has_work(self, gateway_id: str, writer: TableWriter) -> bool:
+        """Whether something is to be written still: the delete of somebody's row, say, which is
+        refused for a while. Of one that is gone from the cloud nothing ever will be."""
+        return writer.busy() if gateway_id in self._views.absent else writer.backlog() > 0
 
     def _describe(self) -> None:
         self._let_go()
@@ -324,13 +332,14 @@ class Gateways:
             self._views.gateways[gateway.gateway_id] = gateway
             if gateway.table_id:
                 self._views.table(gateway.gateway_id).table_id = gateway.table_id
-            self._views.pool.describe(
+            offered = self._views.pool.describe(
                 gateway.gateway_id, gateway.eips, gateway.problem, gateway.zone_id
             )
+        begun = False
         if gateway.table_id and gateway.gateway_id not in self.fleet and self._is_ours(gateway):
-            self._begin(gateway.gateway_id)
+            begun = self._begin(gateway.gateway_id)
         outages = self._views.take_outages(gateway)
-        if before != gateway or outages:
+        if before != gateway or outages or offered or begun:
             log.info(
                 "gateway",
                 gateway=gateway.gateway_id,
@@ -382,10 +391,14 @@ class Gateways:
         bad += [f"[!]gateway {i}: {why}" for i, why in self.fleet.complaints()]
         return [*bad, *(f"[ ]gateway {i}: {why}" for i, why in leaving.items())]
 
-    def _begin(self, gateway_id: str) -> None:
-        """Adopted rows are known before the table is read, so that none looks foreign."""
+    def _begin(self, gateway_id: str) -> bool:
+        """Adopted rows are known before the table is read, so that none looks foreign. Returns
+        whether its table is looked after from now on."""
+        if self.fleet.closed:
+            return False
         self._views.adopt(self._adopted(gateway_id))
         self.fleet.begin(gateway_id, self._make_threads(gateway_id))
+        return True
 
     def _make_threads(self, gateway_id: str) -> TableThreads:
         return TableThreads(

@@ -30,12 +30,13 @@ STRANGERS_LOOKS, STRANGERS_S = 3, 600.0
 @dataclass(slots=True)
 class _Watch:
     """One gateway. `troubles`: looks in a row that found a problem; `doubts` since the last round
-    over all; `looks` at a stranger."""
+    over all; `doubted` since it was asked for last; `looks` at a stranger."""
 
     last: float = float("-inf")
     next: float = float("-inf")
     troubles: int = 0
     doubts: int = 0
+    doubted: bool = False
     looks: int = 0
 
 
@@ -45,6 +46,8 @@ class Rounds:
     def __init__(self, idle_s: float) -> None:
         self._idle_s = idle_s
         self._all_due = float("-inf")
+        self._all_doubted = False
+        """Whether all were doubted since they were last asked for."""
         self._held_until = float("-inf")
         self._failures = 0
         self._watches: dict[str, _Watch] = defaultdict(_Watch)
@@ -53,15 +56,23 @@ class Rounds:
         self, wanted: Collection[str], now: float, strangers: Collection[str] = frozenset()
     ) -> set[str]:
         """The gateways to describe now; one that was never described is due at once, but for
-        `strangers`, which are not among the wanted.
+        `strangers`, which are not among the wanted. None for a while after a failure, whatever is
+        doubted meanwhile.
         """
         for gateway_id in self._watches.keys() - set(wanted) - set(strangers):
             del self._watches[gateway_id]
         for gateway_id in strangers:
             self._watches[gateway_id].next = float("inf")
+        if now < self._held_until:
+            return set()
         if now >= self._all_due:
-            return set(wanted) | self._turn(strangers, now)
-        return {gateway_id for gateway_id in wanted if self._watches[gateway_id].next <= now}
+            self._all_doubted = False
+            asked = set(wanted) | self._turn(strangers, now)
+        else:
+            asked = {i for i in wanted if self._watches[i].next <= now}
+        for gateway_id in asked:
+            self._watches[gateway_id].doubted = False
+        return asked
 
     def _turn(self, strangers: Collection[str], now: float) -> set[str]:
         """The strangers whose turn it is: those that were looked at least."""
@@ -83,7 +94,8 @@ class Rounds:
         return max(min(times), self._held_until) - now
 
     def described(self, troubled: Iterable[tuple[str, bool]], now: float) -> None:
-        """These gateways were described, and have a problem or none."""
+        """These gateways were described, and have a problem or none. What was doubted since they
+        were asked for may have come after the answer."""
         self._failures, self._held_until = 0, float("-inf")
         for gateway_id, in_trouble in troubled:
             watch = self._watches[gateway_id]
@@ -92,12 +104,15 @@ class Rounds:
             watch.troubles = watch.troubles + 1 if in_trouble else 0
             if in_trouble:
                 watch.next = now + self._pause(TROUBLED_S, watch.troubles - 1)
+            elif watch.doubted:
+                watch.next = now + self._pause(DOUBTED_S, max(watch.doubts - 1, 0))
 
     def round_done(self, now: float) -> None:
         """All were described."""
-        self._all_due = now + self._idle_s
+        if not self._all_doubted:
+            self._all_due = now + self._idle_s
         for watch in self._watches.values():
-            watch.doubts = 0
+            watch.doubts = int(watch.doubted)
 
     def failed(self, now: float) -> None:
         """The cloud could not be asked: what was due stays so."""
@@ -107,12 +122,14 @@ class Rounds:
     def doubt(self, gateway_id: str) -> None:
         """A gateway is not as described. Its own looks go on if it is known to be in trouble."""
         watch = self._watches[gateway_id]
+        watch.doubted = True
         if not watch.troubles:
             watch.next = min(watch.next, watch.last + self._pause(DOUBTED_S, watch.doubts))
             watch.doubts += 1
 
     def doubt_all(self) -> None:
         """None may be as described."""
+        self._all_doubted = True
         self._all_due = float("-inf")
 
     def _pause(self, bounds: tuple[float, float], turn: int) -> float:

@@ -127,10 +127,13 @@ class Sweeper:
         """Start looking."""
         self._loop.start()
 
-    def stop(self, timeout: float) -> None:
-        """Stop looking."""
+    def stop(self) -> None:
+        """Stop looking; does not wait."""
         self._loop.stop()
-        self._loop.join(timeout)
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end; whether it did."""
+        return self._loop.join(timeout)
 
     def step(self) -> float:
         """See to what was told, and sweep if it is time to; returns seconds to the next step."""

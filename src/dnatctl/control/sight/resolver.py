@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import structlog
 
-from dnatctl.cloud.api import CloudApi, Stopped
+from dnatctl.backoff import doubled
+from dnatctl.cloud.api import MAX_ENI_IPS, CloudApi, Stopped
 from dnatctl.cloud.eni import EniCache
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.heartbeat import CALL_S, Heartbeats
@@ -18,9 +19,11 @@ log = structlog.get_logger(__name__)
 PAUSE_S = 1.0
 """Longest wait for work, and the pause after a failure."""
 
-GATHER_S = 0.15
-"""From one answer to the next question: of a burst of pods, which are looked at one by one, many
-are asked for at once. Nobody waits for it who comes alone."""
+GATHER_S = (0.15, 1.2)
+"""From one answer to the next question, the first time and at most, the longer the more of them
+found somebody waiting: of a burst of pods, which are looked at one by one, many are asked for at
+once, however slow the machine. Nobody waits for it who comes alone; a row does only where two pods
+state its IP."""
 
 
 def forgetting(enis: EniCache) -> Callable[[Pod | None, Pod | None], None]:
@@ -44,6 +47,8 @@ class EniResolver:
         self._enis = enis
         self._cloud = cloud
         self._trouble = ""
+        self._in_a_row = 0
+        """Questions that somebody had waited for when it was time for them."""
         self._loop = Loop("dnatctl-enis", self.step, hearts, longest_s=CALL_S + PAUSE_S)
 
     def start(self) -> None:
@@ -61,9 +66,12 @@ class EniResolver:
 
     def step(self) -> float | None:
         """Wait for something to look up, and do so; returns the seconds to the next step."""
+        if self._enis.due_in() > 0:
+            self._in_a_row = 0
         try:
             if not self._enis.wait_for_work(PAUSE_S):
                 return 0.0
+            full = self._enis.waiting() == MAX_ENI_IPS
             self._enis.resolve_pending(self._cloud)
             self._trouble = ""
         except Stopped:
@@ -77,4 +85,7 @@ class EniResolver:
         except Exception:
             log.exception("looking up network interfaces failed")
             return PAUSE_S
-        return GATHER_S
+        if full:  # to wait for more saves no question
+            return GATHER_S[0]
+        self._in_a_row += 1
+        return doubled(GATHER_S, self._in_a_row - 1)

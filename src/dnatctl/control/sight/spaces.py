@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 
 from dnatctl.config import Namespaces
@@ -27,12 +28,14 @@ class Spaces:
         self._client = client
         self._rules = rules
         self._begun = False
+        self._beginning = threading.Lock()
 
     def begin(self) -> None:
         """Watch, if labels mean anything and that was not begun yet."""
-        if self._rules().selector is not None and not self._begun:
-            self._begun = True
-            self._watched.start()
+        with self._beginning:  # a file may be taken in while the process starts
+            if self._rules().selector is not None and not self._begun:
+                self._begun = True
+                self._watched.start()
 
     def informers(self) -> tuple[Informer[Namespace], ...]:
         """What watches now."""

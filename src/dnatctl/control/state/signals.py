@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 from msgspec.structs import replace
 
+from dnatctl.cloud.api import Stopped
 from dnatctl.control.state.delays import Priority
 from dnatctl.control.state.queue import WorkQueue
 from dnatctl.control.state.views import Views
@@ -94,8 +95,11 @@ class Signals:
     def looking(self, ref: PodRef) -> bool:
         """A worker looks at the pod from here on: what was heard of it until now is settled.
 
-        False where its name is another pod's by now, who is on the queue.
+        False where its name is another pod's by now, who is on the queue. Raises Stopped when
+        nobody is to look any more: a chain of requests goes no further.
         """
+        if self._queue.closed:
+            raise Stopped
         if self.successor(ref) is not None:
             return False
         self._queue.looking(ref)

@@ -106,7 +106,8 @@ class Collector:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._gateways.stop(Deadline(self._clock, LONGEST_CALL_S))
+        self._gateways.stop()
+        self._gateways.join(Deadline(self._clock, LONGEST_CALL_S))
         self._elector.stop()
 
     def find(self, timeout: float) -> list[tuple[Orphan, ForwardEntry]]:

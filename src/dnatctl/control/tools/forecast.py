@@ -62,7 +62,8 @@ class Forecast:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._parts.gateways.stop(Deadline(self._clock, LONGEST_CALL_S))
+        self._parts.gateways.stop()
+        self._parts.gateways.join(Deadline(self._clock, LONGEST_CALL_S))
         for informer in self._parts.watching():
             informer.stop()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import NoReturn
 
 import pytest
@@ -110,3 +111,51 @@ def test_who_has_nothing_to_complain_of_is_not_named(fleet):
 
 def refused(table: str, number: int) -> NoReturn:
     raise CloudError(Operation.READ_TABLE, ErrorKind.DENIED, code="Forbidden.RAM")
+
+
+def test_a_gateway_whose_threads_cannot_start_is_not_at_work(fleet, it, monkeypatch):
+    """It is begun with again when it is described again: no half of it stays behind."""
+    fleet.dismiss(GATEWAY)
+    threads = it.gateways._make_threads(GATEWAY)
+
+    def start() -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads.writer, "start", start)
+    with pytest.raises(RuntimeError, match="new thread"):
+        fleet.begin(GATEWAY, threads)
+    assert GATEWAY not in fleet
+    assert fleet.join(Deadline(it.clock, 30.0)), "its reader was stopped"
+
+
+def test_whoever_waits_for_writes_finds_those_of_one_that_is_just_dismissed(fleet, it, monkeypatch):
+    found: list[bool] = []
+    monkeypatch.setattr(it.writer, "join", lambda _timeout: False)
+    stop = it.writer.stop
+
+    def stopping() -> None:
+        found.append(fleet.join_writers(Deadline(it.clock, 0.0)))
+        stop()
+
+    monkeypatch.setattr(it.writer, "stop", stopping)
+    fleet.dismiss(GATEWAY)
+    assert found == [False]
+
+
+def test_what_is_only_read_is_not_waited_for_by_who_waits_for_writes(fleet, it):
+    reading, answer = threading.Event(), threading.Event()
+
+    def read_page(_table: str, _number: int) -> NoReturn:
+        reading.set()
+        answer.wait(60)
+        raise CloudError(Operation.READ_TABLE, ErrorKind.UNKNOWN)
+
+    it.cloud.read_page = read_page
+    it.poller.read_soon()
+    it.threads.start()
+    assert reading.wait(60)
+    fleet.stop()
+    assert fleet.join_writers(Deadline(it.clock, 30.0))
+    assert it.poller._loop.running
+    answer.set()
+    assert fleet.join(Deadline(it.clock, 30.0))

@@ -12,7 +12,7 @@ from dnatctl.cloud.operation import Operation
 from dnatctl.model import Gateway
 from dnatctl.orders import Order, OrderKind, Orders
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
-from tests.unit.pool.made import eip
+from tests.unit.pool.made import eip, offer
 from tests.unit.table.made import GATEWAY, reading, row, uid
 
 NO_ANSWER = CloudError(Operation.CREATE, ErrorKind.UNKNOWN)
@@ -150,8 +150,76 @@ class TestDescribed:
         assert seen
         assert not any(seen)
 
+    def test_one_that_could_not_be_begun_with_at_first_is_told_of_when_it_is(self, it):
+        it.gateways.fleet.dismiss(GATEWAY)
+        there, answers = Gateway(GATEWAY, "ftb-1", "zone", "vpc", (eip(),)), iter([TimeoutError])
+
+        def adopted(_id: str) -> dict[str, str]:
+            for error in answers:
+                raise error
+            return {}
+
+        it.gateways._adopted = adopted
+        with pytest.raises(TimeoutError):
+            it.gateways._take_in(there)
+        assert it.heard.gateways == []
+        it.gateways._take_in(there)
+        assert it.heard.gateways == [GATEWAY]
+        it.gateways.fleet.stop()
+        assert it.gateways.fleet.join(Deadline(it.clock, 30.0))
+
+    def test_who_is_offered_again_is_told_of_though_it_is_as_before(self, it):
+        """Only PodDNATs named it; now the file does: who waits for room is to look."""
+        it.views.offer_again([], 60.0)
+        it.views.pool.drop(GATEWAY)
+        it.cloud.described = [Gateway(GATEWAY, "ftb-1", "zone", "vpc", (eip(),))]
+        it.gateways._take_in(it.cloud.described[0])
+        it.heard.gateways.clear()
+        it.gateways._take_in(it.cloud.described[0])
+        assert it.heard.gateways == []
+        it.views.offer_again([offer()], 60.0)
+        it.gateways._take_in(it.cloud.described[0])
+        assert it.heard.gateways == [GATEWAY]
+        assert it.views.pool.problem(GATEWAY) == ""
+
+
+class TestLettingGo:
+    @pytest.fixture
+    def it(self) -> AtWork:
+        """The file names the gateway no more, and of its last write it is not known what came."""
+        it = AtWork()
+        record = it.stored(it.record())
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        it.cloud.answers = [NO_ANSWER]
+        it.writer.step()
+        it.gone(record)
+        it.writer.step()
+        it.views.offer_again([], 60.0)
+        assert it.views.pool.emptied() == [GATEWAY]
+        return it
+
+    def test_not_while_its_writer_waits_to_write(self, it):
+        """There may be a row, which nobody would ever delete."""
+        assert not it.writer.busy()
+        it.gateways._let_go()
+        assert GATEWAY in it.gateways.fleet
+
+    def test_of_one_that_is_gone_nothing_is_waited_for(self, it):
+        """What is to be written to its table will be for ever."""
+        it.views.absent = frozenset({GATEWAY})
+        it.gateways._let_go()
+        assert GATEWAY not in it.gateways.fleet
+
 
 class TestTheEnd:
+    def test_no_record_of_what_was_adopted_is_asked_for_any_more(self, it):
+        it.gateways.fleet.dismiss(GATEWAY)
+        asked: list[str] = []
+        it.gateways._adopted = lambda gateway_id: asked.append(gateway_id) or {}
+        it.gateways.fleet.stop()
+        it.gateways._begin(GATEWAY)
+        assert asked == []
+
     def test_nobody_begins_with_a_gateway_that_is_described_while_all_are_stopped(self, it):
         """A reader and a writer nobody stops cost the end all its time, and the Lease."""
         it.gateways.fleet.dismiss(GATEWAY)
@@ -165,7 +233,8 @@ class TestTheEnd:
         it.cloud.describe_gateways = described
         it.gateways._describe()
         assert GATEWAY not in it.gateways.fleet
-        assert it.gateways.stop(Deadline(it.clock, 30.0)), "nothing is under way"
+        it.gateways.stop()
+        assert it.gateways.join(Deadline(it.clock, 30.0)), "nothing is under way"
 
 
 class TestTheBeginning:

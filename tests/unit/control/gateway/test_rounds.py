@@ -110,3 +110,50 @@ def test_gateways_that_only_poddnats_name_have_their_turn_with_the_others():
     rounds.round_done(now)
     again = rounds.due({"ngw-1"}, now + STRANGERS_S, strangers)
     assert len(again) == 1 + STRANGERS
+
+
+def test_a_doubt_that_comes_while_it_is_asked_about_is_not_settled_by_the_answer():
+    """The answer may be from before: it is looked at again, ever less often if that goes on."""
+    rounds = Rounds(IDLE_S)
+    described(rounds, 0.0)
+    now, looks = 0.0, []
+    for _ in range(4):
+        rounds.doubt("b")
+        now += rounds.pause(now)
+        assert rounds.due(ALL, now) == {"b"}
+        rounds.doubt("b")
+        rounds.described([("b", False)], now)
+        looks.append(rounds.pause(now))
+    assert looks == sorted(looks)
+    assert DOUBTED_S[0] <= looks[0] <= looks[-1] <= DOUBTED_S[1]
+
+
+def test_so_it_is_where_its_trouble_is_over():
+    rounds = Rounds(IDLE_S)
+    described(rounds, 0.0, ill="a")
+    assert rounds.due(ALL, TROUBLED_S[0]) == {"a"}
+    rounds.doubt("a")
+    rounds.described([("a", False)], TROUBLED_S[0])
+    assert rounds.pause(TROUBLED_S[0]) == DOUBTED_S[0]
+
+
+def test_all_are_asked_about_again_where_all_were_doubted_meanwhile():
+    """The file was changed while gateways were being described: what it adds is not put off."""
+    rounds = Rounds(IDLE_S)
+    asked = rounds.due(ALL, 0.0)
+    rounds.doubt_all()
+    rounds.described(((i, False) for i in asked), 0.0)
+    rounds.round_done(0.0)
+    assert described(rounds, 0.5) == ALL
+    assert described(rounds, 1.0) == set()
+
+
+def test_doubts_do_not_hasten_it_while_the_cloud_cannot_be_asked():
+    rounds = Rounds(IDLE_S)
+    described(rounds, 0.0)
+    rounds.doubt_all()
+    rounds.failed(1.0)
+    rounds.doubt("a")
+    assert rounds.due(ALL, 1.5) == set()
+    assert rounds.pause(1.5) == TROUBLED_S[0] - 0.5
+    assert rounds.due(ALL, 1.0 + TROUBLED_S[0]) == ALL
