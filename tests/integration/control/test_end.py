@@ -41,6 +41,8 @@ def test_the_lease_does_not_wait_for_an_answer_to_a_reading(
         running.stop.set()
         try:
             eventually(lambda: holder(it) == "", what="another may lead")
+            leading = running.controller.parts.standing.leading
+            eventually(lambda: not leading.is_set(), what="it does not say that it leads any more")
             assert running.thread.is_alive(), "it waits for its readers, after that"
         finally:
             answer.set()

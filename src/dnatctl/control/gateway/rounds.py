@@ -112,7 +112,7 @@ class Rounds:
         if not self._all_doubted:
             self._all_due = now + self._idle_s
         for watch in self._watches.values():
-            watch.doubts = int(watch.doubted)
+            watch.doubts = 0
 
     def failed(self, now: float) -> None:
         """The cloud could not be asked: what was due stays so."""
