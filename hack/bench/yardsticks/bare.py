@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
 
 from hack.bench.lab import QUICK_CLOUD, Lab, scenario
+from hack.bench.processes import Process
 
 A_LIFE: Mapping[str, float] = {
     "get pods": 1,
@@ -19,18 +21,39 @@ A_LIFE: Mapping[str, float] = {
 }
 """What dnatctl asks for a pod besides a create and a delete of its PodDNAT and row; see `life`."""
 
+WARM = 20
+"""Pods that live before any that count."""
 
-def bare_life(folder: Path, count: int, often: Mapping[str, float], threads: int = 0) -> float:
-    """CPU milliseconds a pod of the bare script that makes as many requests of each kind.
 
-    `often`: how many a pod. `threads`: to so many each request is handed in turn.
+class BareScript:
+    """A script that makes a pod's requests and decides nothing, at work."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._lived = 0
+
+    def live(self, pods: int) -> float:
+        """Have so many pods live, one after the other; the CPU milliseconds that each cost."""
+        before = self._process.usage().cpu
+        self._process.ask("live", first=self._lived, count=pods)
+        self._lived += pods
+        return (self._process.usage().cpu - before) / pods * 1000
+
+
+@contextmanager
+def bare_script(
+    folder: Path, count: int, often: Mapping[str, float], threads: int = 0
+) -> Iterator[BareScript]:
+    """One for `count` pods at most, and a cluster and a cloud of its own.
+
+    `often`: how many requests of each kind a pod. `threads`: to so many each is handed in turn.
     """
     with Lab(folder, scenario(1, **{**QUICK_CLOUD, "settle": 0.0})) as lab:
         gateway = lab.scenario.gateways[0]
         file = folder / "often.json"
         file.write_bytes(orjson.dumps(often))
-        lab.cluster.ask("create", namespace="game", prefix="pod", count=count + 20)
-        script = lab.run(
+        lab.cluster.ask("create", namespace="game", prefix="pod", count=count + WARM)
+        process = lab.run(
             [
                 "-m", "hack.bench.yardsticks.floor", "--kubeconfig", str(lab.kubeconfig),
                 "--endpoint", lab.endpoint.removeprefix("http://"), "--table", gateway.table_id,
@@ -39,7 +62,12 @@ def bare_life(folder: Path, count: int, often: Mapping[str, float], threads: int
             "floor",
             answers=True,
         )  # fmt: skip
-        script.ask("live", first=0, count=20)
-        before = script.usage().cpu
-        script.ask("live", first=20, count=count)
-        return (script.usage().cpu - before) / count * 1000
+        script = BareScript(process)
+        script.live(WARM)
+        yield script
+
+
+def bare_life(folder: Path, count: int, often: Mapping[str, float], threads: int = 0) -> float:
+    """CPU milliseconds that each of so many pods costs it; see `bare_script`."""
+    with bare_script(folder, count, often, threads) as script:
+        return script.live(count)
