@@ -122,4 +122,5 @@ class Settings:
             keeps_conditions=keeps_conditions,
             retain_s=self.config.fixed.retain,
             denied_ports=self.rules().denied_ports,
+            max_ports=self.rules().max_ports,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
 from itertools import islice
 
 import msgspec
@@ -255,8 +256,17 @@ def _ours(annotations: dict[str, str]) -> dict[str, str]:
 
 
 def _ips(status: _PodStatus) -> tuple[str, ...]:
-    listed = tuple(entry.ip for entry in status.pod_ips or () if entry.ip)
-    return listed or ((status.pod_ip,) if status.pod_ip else ())
+    listed = tuple(entry.ip for entry in status.pod_ips or () if _is_address(entry.ip))
+    return listed or ((status.pod_ip,) if _is_address(status.pod_ip) else ())
+
+
+def _is_address(text: str) -> bool:
+    """Whether it is one: newer servers see to that, older ones take `010.0.0.1` as well."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _ipv4(status: _PodStatus) -> str:

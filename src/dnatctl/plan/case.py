@@ -123,16 +123,19 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
 
 
 def _had(seen: Seen, record: PodDNAT, rows: list[OwnRow]) -> Wanted:
-    """The ports that a pod has which asks for nonsense: of those that may not be exposed only the
-    ones that a row leads to already, for the record may have been edited since."""
+    """The ports that a pod has which asks for nonsense: of those that may not be exposed, or are
+    too many, only the ones that a row leads to already, for the record may have been edited since.
+    """
 
-    def may_stay(port: PortMapping) -> bool:
-        if not any(port.internal in denied for denied in seen.policy.denied_ports):
-            return True
+    def is_led_to(port: PortMapping) -> bool:
         endpoint = record.spec.endpoint(port)
         return any(own.row.entry.leads(endpoint, port.internal) for own in rows)
 
-    return tuple((port.internal, port.protocol) for port in record.spec.ports if may_stay(port))
+    served = {port for port in record.spec.ports if is_led_to(port)}
+    others = [port for port in record.spec.ports if port not in served]
+    may = [p for p in others if not any(p.internal in each for each in seen.policy.denied_ports)]
+    stay = served.union(may[: max(seen.policy.max_ports - len(served), 0)])
+    return tuple((port.internal, port.protocol) for port in record.spec.ports if port in stay)
 
 
 def refusals_of(case: Case, port: PortMapping) -> Iterator[Refusal]:

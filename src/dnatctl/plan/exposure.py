@@ -69,9 +69,9 @@ class Problem:
 class Exposure:
     """What one pod asks for. `ports` are internal ports in the order of the annotation.
 
-    `refused`: it is clear what is asked for, and it may not be had. `banned`: nor may what there is
-    be kept, but for the grace. `remarks`: what its author may have meant otherwise, and what keeps
-    nothing from being done.
+    `refused`: whatever is asked for, it may not be had. `banned`: nor may what there is be kept, but
+    for the grace. `unfit`: nothing that does not lead to that IP yet may be led there. `remarks`:
+    what its author may have meant otherwise, and what keeps nothing from being done.
     """
 
     ask: Ask
@@ -82,6 +82,7 @@ class Exposure:
     refused: bool = False
     remarks: tuple[Problem, ...] = ()
     banned: bool = False
+    unfit: bool = False
 
     @property
     def displaced(self) -> Problem | None:
@@ -111,14 +112,18 @@ class InvalidAnnotationError(ValueError):
 
 
 def read_exposure(pod: Pod | None, rules: Rules) -> Exposure:
-    """What the pod asks for now; None is a pod that is gone."""
+    """What the pod asks for now; None is a pod that is gone.
+
+    Nonsense is no way round a refusal: what it keeps would be repaired for it, and created.
+    """
     if pod is None:
         return Exposure(Ask.ENDED)
     try:
         exposure = _read(pod, rules)
     except InvalidAnnotationError as error:
         problem = Problem("InvalidAnnotation", "; ".join((str(error), *pod.near)))
-        return Exposure(Ask.KEEP, ip=pod.ipv4, problem=problem)
+        keeps = Exposure(Ask.KEEP, ip=pod.ipv4, problem=problem)
+        return _refused(pod, rules, ()) or keeps
     return replace(exposure, remarks=tuple(_remarks(pod, exposure, rules)))
 
 
@@ -152,12 +157,28 @@ def _read(pod: Pod, rules: Rules) -> Exposure:
     _check_lengths(pod)
     ports = _ports(pod, rules.max_ports)
     fixed = _flag(pod, FIXED) and _is_stateful(pod, rules)
-    ip = pod.ipv4
-    if problem := _denied_namespace(pod, rules):
-        return Exposure(Ask.KEEP, ports, ip, fixed, problem, refused=True, banned=True)
-    if problem := _denied_port(ports, rules) or _refusal(pod, ip, rules):
-        return Exposure(Ask.KEEP, ports, ip, fixed, problem, refused=True)
-    return Exposure(Ask.ON if ip else Ask.NO_ADDRESS, ports, ip, fixed)
+    asked = Exposure(Ask.ON if pod.ipv4 else Ask.NO_ADDRESS, ports, pod.ipv4, fixed)
+    return _refused(pod, rules, ports) or asked
+
+
+def _refused(pod: Pod, rules: Rules, ports: Wanted) -> Exposure | None:
+    """What is left to a pod that may not have what it asks for; None where it may."""
+    unfit = _unfit(pod, pod.ipv4, rules)
+    denied = _denied_namespace(pod, rules)
+    problem = denied or _denied_port(ports, rules) or unfit
+    if problem is None:
+        return None
+    fixed = pod.annotations.get(FIXED) in ("", "true") and _is_stateful(pod, rules)
+    return Exposure(
+        Ask.KEEP,
+        ports,
+        pod.ipv4,
+        fixed,
+        problem,
+        refused=True,
+        banned=denied is not None,
+        unfit=unfit is not None,
+    )
 
 
 def _remarks(pod: Pod, exposure: Exposure, rules: Rules) -> Iterator[Problem]:
@@ -295,7 +316,8 @@ def _denied_port(ports: Wanted, rules: Rules) -> Problem | None:
     return None
 
 
-def _refusal(pod: Pod, ip: str, rules: Rules) -> Problem | None:
+def _unfit(pod: Pod, ip: str, rules: Rules) -> Problem | None:
+    """Why nothing may lead to the address that the pod states."""
     if pod.host_network:
         text = "a hostNetwork pod has its node's address: DNAT cannot tell it from its neighbours"
         return Problem("HostNetwork", text)

@@ -70,7 +70,8 @@ def _target(case: Case, own: OwnRow, ports: tuple[PortMapping, ...]) -> NewEntry
     entry = own.row.entry
     runs = rows_of(sorted(ports), pack=True)
     if (
-        own.gateway_id != case.spec.gateway_id
+        (case.seen.exposure.unfit and entry.internal_ip != case.ip)
+        or own.gateway_id != case.spec.gateway_id
         or len(runs) != 1
         or runs[0][0] != entry.external_ports
         or any(_holders(case, port) - {own.entry_id} for port in ports)

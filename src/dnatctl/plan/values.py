@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from dnatctl.model import Endpoint, Eni, NewEntry, PortRange
+from dnatctl.model import USUAL_PORTS, Endpoint, Eni, NewEntry, PortRange
 from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus, StatusEntry
 from dnatctl.plan.exposure import Exposure, Problem
 from dnatctl.pool import GatewayPool
@@ -85,7 +85,7 @@ class Policy:
     """Settings that change decisions. Durations in seconds.
 
     `keeps_conditions`: the cluster's CRD has conditions, so that what they date is not forgotten.
-    `denied_ports`: internal ports that nothing new may lead to.
+    `denied_ports`: internal ports that nothing new may lead to. `max_ports`: ports of one pod.
     """
 
     upsert_only: bool = False
@@ -95,6 +95,7 @@ class Policy:
     retain_s: float = 86400.0
     gc_grace_s: float = 30.0
     denied_ports: tuple[PortRange, ...] = ()
+    max_ports: int = USUAL_PORTS
 
 
 @dataclass(frozen=True, slots=True)

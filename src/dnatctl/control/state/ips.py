@@ -1,4 +1,8 @@
-"""Which pods state which IPs, and since when."""
+"""Which pods state which IPs, and since when.
+
+A finished pod keeps the IP that it had in its status, and others get it; one in its node's network
+states the node's. Neither states an IP of its own.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +22,18 @@ class StatedIPs:
         """Nearly always one pod: a dict for it would take three times as much."""
         self._shared: set[str] = set()
 
-    def pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        """A pod came, changed or went."""
-        now = self._clock.monotonic()
+    def pod_changed(self, old: Pod | None, new: Pod | None) -> set[str]:
+        """A pod came, changed or went; returns the IPs that it states no more."""
+        now, states = self._clock.monotonic(), _own_ips(new)
         with self._lock:
+            withdrawn = set(_own_ips(old)).difference(states)
             if old is not None:
-                for ip in set(old.ips).difference(new.ips if new is not None else ()):
+                for ip in withdrawn:
                     self._withdraw(ip, old.key)
             if new is not None:
-                for ip in new.ips:
+                for ip in states:
                     self._state(ip, new.key, now)
+        return withdrawn
 
     def keys_at(self, ip: str) -> set[Key]:
         """Pods that state that IP, or did last."""
@@ -63,3 +69,7 @@ class StatedIPs:
             self._since.pop(ip, None)
         if len(rest) <= 1:
             self._shared.discard(ip)
+
+
+def _own_ips(pod: Pod | None) -> tuple[str, ...]:
+    return () if pod is None or pod.ended or pod.host_network else pod.ips

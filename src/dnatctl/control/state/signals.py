@@ -123,11 +123,14 @@ class Signals:
     # --- caches
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        self._views.ips.pod_changed(old, new)
+        withdrawn = self._views.ips.pod_changed(old, new)
         if old is not None and new is not None and self._is_no_news(old, new):
             return
         self._enqueue(old or new)
-        for ip in {ip for pod in (old, new) if pod is not None for ip in pod.ips}:
+        for ip in withdrawn:  # who is left may have it alone now
+            for key in self._views.ips.keys_at(ip):
+                self._add(key)
+        for ip in new.ips if new is not None else ():
             self.address_in_doubt(ip)
 
     def _is_no_news(self, old: Pod, new: Pod) -> bool:
