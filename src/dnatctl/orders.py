@@ -123,6 +123,10 @@ class Orders:
         logged = (o for o in self.each if o.kind is OrderKind.LOG and o.level)
         return {o.target.partition("/")[2] or ALL: o.level for o in logged if o.level}
 
+    def standing(self, now: datetime) -> Orders:
+        """Those of them whose time is not over."""
+        return Orders(tuple(order for order in self.each if order.stands(now)))
+
     def _find(self, kind: OrderKind, targets: set[str]) -> Order | None:
         return next((o for o in self.each if o.kind is kind and o.target in targets), None)
 

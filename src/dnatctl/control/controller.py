@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 STAND_BY_S = 0.25
 """How often a replica that stands by looks whether it is to stop."""
 
+ASK_AGAIN_S = 0.5
+"""How soon is asked again for what has to be known before anything is written."""
+
 DRAIN_S = 12.0
 """Longest wait for work in hand at the end: a little more than the longest call."""
 
@@ -128,8 +131,8 @@ class Controller:
         self.parts.signals.begin()
         self.parts.gateways.start()
         self.parts.resolver.start()
-        self._main.by(CALL_S, "reads orders")
-        self.parts.orders.look()
+        if not self._wait_for_orders():
+            return
         self.parts.orders.start()
         identity, views = self.parts.identity, self.parts.views
         # Each gateway serves as soon as its own table is read; a new cluster looks at all of them.
@@ -142,6 +145,15 @@ class Controller:
             log.info("working", pods=len(self.parts.pods), records=len(self.parts.records))
             self.parts.workers.start()
             self.parts.sweeper.start()
+
+    def _wait_for_orders(self) -> bool:
+        """Whatever is paused is not touched because it could not be read that it is."""
+        self._main.by(CALL_S, "reads orders")
+        while not self.parts.orders.look():
+            if self._pause(ASK_AGAIN_S, "waits to read what is ordered"):
+                return False
+            self._main.by(CALL_S, "reads orders")
+        return not self._stop.is_set()
 
     def _catch_up(self) -> bool:
         """Wait, however long a large cluster takes, until the caches have what the last leader

@@ -69,9 +69,9 @@ class Problem:
 class Exposure:
     """What one pod asks for. `ports` are internal ports in the order of the annotation.
 
-    `refused`: whatever is asked for, it may not be had. `banned`: nor may what there is be kept, but
-    for the grace. `unfit`: nothing that does not lead to that IP yet may be led there. `remarks`:
-    what its author may have meant otherwise, and what keeps nothing from being done.
+    `refused`: whatever is asked for, it may not be had. `banned`: nor may what there is be kept,
+    but for the grace. `unfit`: nothing that does not lead to that IP yet may be led there.
+    `remarks`: what its author may have meant otherwise, and what keeps nothing from being done.
     """
 
     ask: Ask

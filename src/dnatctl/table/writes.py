@@ -133,4 +133,6 @@ def is_done(table: Table, uid: str, write: Write) -> bool:
             return row is None or row.leads_as(entry)
         case DeleteRow(entry_id=entry_id):
             row = table.row(entry_id)
-            return row is None or row.entry.status is EntryStatus.DELETING
+            if row is None or row.entry.status is EntryStatus.DELETING:
+                return True
+            return row.owner != uid

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dnatctl.control.state.ips import StatedIPs
 from dnatctl.objects import Key, Pod
@@ -41,6 +42,17 @@ def test_who_states_an_ip_is_known_until_he_states_another(stated: StatedIPs) ->
     stated.pod_changed(pod("b", IP), None)
     assert not stated.is_stated(IP)
     assert stated.is_stated("10.0.0.2")
+
+
+@pytest.mark.parametrize("how", [{"ended": True}, {"host_network": True}])
+def test_a_pod_without_an_ip_of_its_own_states_none(stated: StatedIPs, how: Any) -> None:
+    """Finished pods keep the IP in their status by the thousand, while others get it."""
+    before = pod("a", IP)
+    assert stated.pod_changed(None, before) == set()
+    without = replace(before, **how)
+    assert stated.pod_changed(before, without) == {IP}
+    assert not stated.is_stated(IP)
+    assert stated.pod_changed(without, None) == set()
 
 
 def test_which_ips_several_state(stated: StatedIPs) -> None:

@@ -6,6 +6,7 @@ from operator import attrgetter
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dnatctl.cloud.api import Stopped
 from dnatctl.control.state.queue import WorkQueue
@@ -298,3 +299,20 @@ def test_nobody_looks_any_more_when_the_queue_is_closed(it):
     it.queue.shutdown()
     with pytest.raises(Stopped):
         it.signals.looking(PodRef("pod-1", LOBBY))
+
+
+@pytest.mark.parametrize("how", ["gone", "ended", "elsewhere"])
+def test_whoever_is_left_with_an_ip_is_looked_at(it, how):
+    """He was told that it is another pod's."""
+    other = pod(ARENA, "10.0.0.1", 2)
+    it.pods.apply(pod())
+    it.pods.apply(other)
+    it.heard()
+    match how:
+        case "gone":
+            it.pods.remove(ARENA, other.uid, "3")
+        case "ended":
+            it.pods.apply(replace(other, ended=True, resource_version="3"))
+        case "elsewhere":
+            it.pods.apply(replace(other, ips=("10.0.0.2",), resource_version="3"))
+    assert PodRef("pod-1", LOBBY) in it.heard()

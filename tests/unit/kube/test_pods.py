@@ -369,3 +369,11 @@ def test_one_that_asks_no_more_is_kept_until_it_has_been_told(reason: str, kept:
     ]
     found = PodSource().event(event("ADDED", obj), nobody).object
     assert (found is not None) is kept
+
+
+@pytest.mark.parametrize("nonsense", ["010.0.0.1", "10.0.0", "x", "10.0.0.1/24"])
+def test_what_is_no_address_is_none(nonsense):
+    """An older API server lets whoever may write the status of pods write anything."""
+    assert read(pod(status={"podIP": nonsense})).ips == ()
+    both = {"podIP": nonsense, "podIPs": [{"ip": nonsense}, {"ip": "10.0.0.9"}]}
+    assert read(pod(status=both)).ips == ("10.0.0.9",)

@@ -31,10 +31,12 @@ from tests.unit.plan.made import (
     ME,
     POD_OWNER,
     SET,
+    TLS,
     WALL,
     WEB,
     Scene,
     condition,
+    create,
     delete,
     entries,
     mine,
@@ -361,3 +363,17 @@ def test_plan_is_a_function():
     scene = Scene(ROW, record=HELD, pod=pod())
     assert plan(scene.seen, scene.pool) == plan(scene.seen, scene.pool)
     assert scene.pool.owner(spec().endpoints()[0]) == ME
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_a_pod_that_asks_for_nonsense_gets_no_more_ports_than_it_may_have(most):
+    """Somebody may have written them down for it, with our finalizer."""
+    claims, policy = record((600, 80), (601, 443)), Policy(max_ports=most)
+    made = Scene(record=claims, pod=INVALID, policy=policy).plan()
+    endpoints = tuple(claims.spec.endpoints())
+    retired = [made.step] if isinstance(made.step, Retire) else []
+    assert retired == ([Retire(endpoints[most:])] if most < 2 else [])
+    assert set(made.writes) == ({create(), create("601", "443")} if most == 2 else set())
+    served = Scene(TLS, record=claims, pod=INVALID, policy=policy).plan()
+    assert (served.step == Retire(endpoints[:1])) is (most < 2), "what it has stays"
+    assert set(served.writes) == ({create()} if most == 2 else set())

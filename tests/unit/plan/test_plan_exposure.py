@@ -357,6 +357,43 @@ class TestRefused:
         assert exposure.ports == ((80, TCP),)
         assert exposure.refused is True
         assert exposure.banned is (reason == "NamespaceDenied"), "what it has is let go"
+        assert exposure.unfit is (reason not in ("NamespaceDenied", "PortDenied"))
+
+    @pytest.mark.parametrize(
+        "nonsense", [{SWITCH: "x", PORTS: "80"}, {SWITCH: "", PORTS: "x"}, {**ON, PROTOCOL: "x"}]
+    )
+    @pytest.mark.parametrize(
+        ("more", "rules", "reason"),
+        [
+            ({}, Rules(denial=lambda _: "namely"), "NamespaceDenied"),
+            ({"host_network": True}, ANY, "HostNetwork"),
+            ({"virtual": "its node"}, ANY, "VirtualNode"),
+            ({"ips": ("fd00::1",)}, ANY, "NoIPv4"),
+            ({"ips": ("172.16.0.9",)}, VPC, "OutsideVPC"),
+        ],
+    )
+    def test_nonsense_is_no_way_round_it(self, nonsense, more, rules, reason):
+        """What a pod keeps that asks for nonsense is repaired for it."""
+        exposure = read_exposure(pod(nonsense, **more), rules)
+        assert (exposure.ask, exposure.problem.reason) == (Ask.KEEP, reason)
+        assert exposure.refused
+        assert exposure.banned is (reason == "NamespaceDenied")
+        assert exposure.unfit is (reason != "NamespaceDenied")
+
+    def test_nothing_is_led_to_a_node_whatever_else_is_refused(self):
+        denied = Rules(denial=lambda _: "namely")
+        exposure = read_exposure(pod(ON, host_network=True), denied)
+        assert exposure.problem.reason == "NamespaceDenied"
+        assert exposure.unfit
+
+    @pytest.mark.parametrize("value", ["", "true"])
+    def test_a_fixed_one_that_asks_for_nonsense_is_fixed_still(self, value):
+        owner = Owner("apps/v1", "StatefulSet", "lobby", "uid-set", controller=True)
+        asked = {SWITCH: "", PORTS: "x", FIXED: value}
+        denied = Rules(denial=lambda _: "namely")
+        assert read_exposure(pod(asked, owner=owner), denied).fixed
+        assert not read_exposure(pod(asked), denied).fixed
+        assert not read_exposure(pod(asked | {FIXED: "x"}, owner=owner), denied).fixed
 
     @pytest.mark.parametrize("ip", ["10.200.1.1", "192.168.0.1"])
     def test_any_network_of_the_vpc_will_do(self, ip):

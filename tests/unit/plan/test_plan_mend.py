@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 import pytest
 from msgspec.structs import replace
 
+from dnatctl.model import PortRange
 from dnatctl.objects import Key, PodDNAT
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
-from dnatctl.plan.exposure import Problem
+from dnatctl.plan.exposure import PORTS, SWITCH, Problem, Rules
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.policy import DELETION_HELD
 from dnatctl.plan.problems import SQUATTED_FOR_S
@@ -69,6 +72,24 @@ class TestDrift:
     def test_one_accident_costs_no_entry(self, why):
         no = refused(new_row("600", "80"), why)
         led = Scene(STALE, record=WAITING, pod=pod()).plan(refusals=no)
+        assert led.writes == (modify("fwd-1", "600", "80"),)
+
+    @pytest.mark.parametrize("annotations", [None, {SWITCH: "", PORTS: "x"}])
+    def test_none_is_led_to_the_address_of_a_node(self, annotations):
+        """A fixed pod is made anew in its node's network."""
+        more = {} if annotations is None else {"annotations": annotations}
+        there = pod(host_network=True, **more)
+        assert Scene(STALE, record=WAITING, pod=there).plan().writes == (delete("fwd-1"),)
+        assert Scene(record=WAITING, pod=there).plan().writes == ()
+
+    def test_what_leads_to_an_address_that_is_refused_since_stays(self):
+        outside = Rules(networks=(IPv4Network("192.168.0.0/16"),))
+        stays = Scene(mine("fwd-1"), record=WAITING, pod=pod(), rules=outside).plan()
+        assert stays.writes == ()
+
+    def test_nor_does_one_that_may_not_have_more_lose_what_follows_it(self):
+        denied = Rules(denied_ports=(PortRange(22, 22),))
+        led = Scene(STALE, record=WAITING, pod=pod("80,22"), rules=denied).plan()
         assert led.writes == (modify("fwd-1", "600", "80"),)
 
     def test_but_not_where_nothing_may_be_deleted(self):

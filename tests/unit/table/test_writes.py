@@ -42,6 +42,9 @@ class TestIsDone:
         assert is_done(table(asked(status=DELETING)), OWNER, delete())
         assert is_done(table(), OWNER, delete())
 
+    def test_or_is_not_the_poddnats_any_more(self):
+        assert is_done(table(asked(owner=uid(2))), OWNER, delete())
+
 
 @pytest.mark.parametrize(
     ("one", "other", "same"),

@@ -6,7 +6,7 @@ its rows can be released; nothing new is allocated on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -37,6 +37,10 @@ log = structlog.get_logger(__name__)
 
 GATHER_S = 0.5
 """So long is waited before describing, so that many who ask at once cause one call."""
+
+ALONE_BELIEVED_S = 600.0
+"""Where the cloud lists none of our gateways, a wrong key is likelier than that all were deleted at
+once: only after so long, in seconds, are they taken for gone."""
 
 UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
@@ -75,7 +79,8 @@ class Gateways:
         """Gateways whose writers were ever told of a PodDNAT, by its UID."""
         self._rounds = Rounds(idle_s)
         self._described = False
-        self._missing: set[str] = set()
+        self._missing: dict[str, float] = {}
+        """Since when (monotonic) each gateway is not listed that was when it was asked for last."""
         self._hearts = hearts or Heartbeats(views.clock)
         self._loop = Loop("dnatctl-gateways", self.step, self._hearts, gather_s=GATHER_S)
         self.error = "not described yet"
@@ -266,15 +271,17 @@ class Gateways:
             asked = self._rounds.due(known, started, strangers)
         if not asked:
             return
+        if asked & (self._missing.keys() - self._views.absent):
+            asked |= known  # whether any is listed tells what to make of it
         self._loop.by(CALL_S, "describes gateways")
         told = self._cloud.describe_gateways(sorted(asked), self._heard)
         found = {gateway.gateway_id: gateway for gateway in told}
         described = {i: gateway for i, gateway in found.items() if i in asked}
-        missing = {i for i, gateway in described.items() if gateway.absent}
-        # Twice in a row, and the table is not there either: an odd answer, or a key of another
-        # account, must not cost a thousand pods their addresses.
-        absent = {i for i in missing & self._missing if self._has_no_table(i)}
-        self._missing = (self._missing & wanted) - asked | missing
+        absent = self._believed_absent(described, started)
+        before = self._missing.items()
+        self._missing = {i: at for i, at in before if i in wanted - asked} | {
+            i: self._missing.get(i, started) for i, gateway in described.items() if gateway.absent
+        }
         lost = absent - self._views.absent
         with self._views.lock:  # before anybody is told, so that who then looks sees it
             self._views.absent = (self._views.absent & wanted) - asked | absent
@@ -291,6 +298,22 @@ class Gateways:
                 self._rounds.round_done(started)
         self._described = True
 
+    def _believed_absent(self, described: Mapping[str, Gateway], now: float) -> set[str]:
+        """Of those described, the ones that are gone: not listed twice in a row, their table not
+        there either, and others listed. An odd answer, or a key of another account for a while,
+        must not cost a thousand pods their addresses."""
+        listed = any(not (g.absent or g.unread) for g in described.values())
+
+        def is_gone(gateway_id: str) -> bool:
+            since = self._missing.get(gateway_id)
+            if since is None:
+                return False
+            alone = not listed and gateway_id not in self._views.absent
+            return not (alone and now - since < ALONE_BELIEVED_S)
+
+        missing = [i for i, gateway in described.items() if gateway.absent]
+        return {i for i in missing if is_gone(i) and self._has_no_table(i)}
+
     def _has_no_table(self, gateway_id: str) -> bool:
         poller = self.fleet.poller(gateway_id)
         if poller is None:
@@ -300,12 +323,11 @@ class Gateways:
         return poller.missing
 
     def _lose(self, gateway_id: str) -> None:
-        """The gateway is gone, and with it its table."""
+        """The gateway is gone, and with it its table. Which rows were adopted is not forgotten: no
+        reading has shown that they are not there."""
         log.warning("gateway is gone", gateway=gateway_id)
         with self._views.lock:
-            rows = self._views.table(gateway_id).vanished()
-        gone = self._views.disown(row.entry.entry_id for row in rows)
-        self.remains.unlisted(gateway_id, gone)
+            self._views.table(gateway_id).vanished()
         self._listener.gateway_changed(gateway_id)
 
     def _heard(self, gateway: Gateway) -> None:

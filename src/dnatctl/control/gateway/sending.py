@@ -14,11 +14,13 @@ from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, PendingWrite, 
 def begin(views: Views, pending: PendingWrite) -> frozenset[Endpoint] | None:
     """Begin to send; returns the endpoints that count as used only from here on.
 
-    None if, since the write was taken, it or what it carries is not wanted any more.
+    None if, since the write was taken, it or what it carries is not wanted any more; or if the row
+    to delete is not that PodDNAT's any more: somebody has made it his own, or another PodDNAT has.
     """
-    if isinstance(pending.write, DeleteRow):
-        return frozenset()
     with views.lock:
+        if isinstance(pending.write, DeleteRow):
+            row = views.table(pending.write.gateway_id).row(pending.write.entry_id)
+            return frozenset() if row is None or row.owner == pending.uid else None
         if not pending.wanted and pending.lost_at is None:
             return None
         return views.about_to_send(pending.uid, pending.write.entry.endpoints())

@@ -8,7 +8,7 @@ import structlog
 
 from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import Heartbeats
-from dnatctl.kube.errors import KubeError
+from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.orders import OrdersApi
 from dnatctl.loop import Loop
 from dnatctl.orders import READ_EVERY_S, Orders
@@ -51,14 +51,21 @@ class OrderKeeper:
         given = [f"[ ]{order}" for order in self._views.orders.each]
         return [*given, f"[!]orders: {self._trouble}"] if self._trouble else given
 
-    def look(self) -> None:
-        """Read them once. Where that fails, those known before stand."""
+    def look(self) -> bool:
+        """Read them once; whether it is known now what is ordered. Where that fails, those known
+        before stand until their end; where nobody may read them there are none."""
+        now = self._views.clock.now()
         try:
-            orders, unreadable = self._api.read(self._views.clock.now())
+            orders, unreadable = self._api.read(now)
         except KubeError as error:
             self._tell(f"they cannot be read: {error}")
-            return
+            self._heed(self._views.orders.standing(now))
+            return error.failure is Failure.FORBIDDEN
         self._tell(f"{unreadable} cannot be understood" if unreadable else "")
+        self._heed(orders)
+        return True
+
+    def _heed(self, orders: Orders) -> None:
         before = self._views.orders
         if not self._views.order(orders):
             return

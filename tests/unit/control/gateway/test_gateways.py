@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from dnatctl.clock import Deadline
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.gateways import ALONE_BELIEVED_S
 from dnatctl.model import Gateway
 from dnatctl.orders import Order, OrderKind, Orders
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
@@ -181,6 +183,64 @@ class TestDescribed:
         it.gateways._take_in(it.cloud.described[0])
         assert it.heard.gateways == [GATEWAY]
         assert it.views.pool.problem(GATEWAY) == ""
+
+
+class TestGone:
+    """The cloud does not list a gateway any more, and knows no such table."""
+
+    GONE = Gateway(GATEWAY, "", "", "", (), problem="there is no such gateway", absent=True)
+    OTHER = Gateway("ngw-2", "ftb-2", "zone", "vpc", (eip("2.2.2.2"),))
+
+    @pytest.fixture
+    def it(self) -> AtWork:
+        it = AtWork()
+        it.poller.missing = True
+        it.views.adopt({"fwd-old": uid(1)})
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, row("fwd-old", owner="")), now)
+        return it
+
+    def look(self, it: AtWork, *described: Gateway) -> None:
+        it.cloud.described = [*described]
+        it.clock.advance(60.0)
+        it.gateways._describe()
+
+    def test_it_is_gone_where_others_are_listed_twice(self, it):
+        it.views.offer_again([offer(), replace(offer(), gateway_id="ngw-2")], 60.0)
+        it.gateways.fleet.begin = lambda *_: None
+        self.look(it, self.GONE, self.OTHER)
+        assert not it.views.absent, "it may be an odd answer"
+        self.look(it, self.GONE, self.OTHER)
+        assert it.views.absent == {GATEWAY}
+        assert it.views.table(GATEWAY).row("fwd-old") is None
+        self.look(it, self.GONE)
+        assert it.views.absent == {GATEWAY}, "what is believed stays so"
+
+    def test_where_none_is_listed_it_may_be_another_accounts_key(self, it):
+        began = it.clock.monotonic()
+        self.look(it, self.GONE)
+        while it.clock.monotonic() - began < ALONE_BELIEVED_S:
+            self.look(it, self.GONE)
+            assert not it.views.absent
+        self.look(it, self.GONE)
+        assert it.views.absent == {GATEWAY}
+
+    def test_one_that_could_not_be_asked_about_is_no_other(self, it):
+        it.views.offer_again([offer(), replace(offer(), gateway_id="ngw-2")], 60.0)
+        it.gateways.fleet.begin = lambda *_: None
+        unread = Gateway("ngw-2", "", "", "", (), unread="Forbidden")
+        for _ in range(3):
+            self.look(it, self.GONE, unread)
+        assert not it.views.absent
+
+    def test_which_rows_were_adopted_is_known_when_it_is_listed_again(self, it):
+        """They have no mark: they would be foreign for ever."""
+        it.gateways._lose(GATEWAY)
+        assert it.views.table(GATEWAY).row("fwd-old") is None
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, row("fwd-old", owner="")), now)
+        assert it.views.table(GATEWAY).row("fwd-old").owner == uid(1)
+        assert not it.gateways.remains.take().unlisted
 
 
 class TestLettingGo:

@@ -7,7 +7,7 @@ import pytest
 from dnatctl.control.gateway.sending import begin, token_of
 from dnatctl.table.writes import ModifyRow, PendingWrite
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete, entry
-from tests.unit.table.made import GATEWAY, MARKS, uid
+from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
 
 
 def pending(write: object, number: int = 1, **more: object) -> PendingWrite:
@@ -38,6 +38,14 @@ class TestBegin:
 
     def test_a_delete_needs_no_claim(self, it):
         assert begin(it.views, pending(delete(), 9)) == set()
+
+    @pytest.mark.parametrize(("owner", "sent"), [(uid(9), True), (uid(2), False), ("", False)])
+    def test_but_only_the_poddnats_own_row_is_deleted(self, it, owner, sent):
+        """It waited for a leave, or for the end of a pause, and was made somebody else's."""
+        listed = row("fwd-1", f"{EIP}:600", owner=owner)
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, listed), now)
+        assert (begin(it.views, pending(delete("fwd-1"), 9)) is not None) is sent
 
 
 class TestToken:
