@@ -27,6 +27,9 @@ POD = "pod"
 READ_EVERY_S = 5.0
 """Between two readings by the leader: so long after it was given at most an order is heeded."""
 
+_GATEWAY_IDS = "ngw-"
+"""What the IDs of NAT gateways begin with."""
+
 _PODS = ("po", "pod", "pods")
 _WORKLOADS = {
     *("deploy", "deployment", "deployments", "rs", "replicaset", "replicasets"),
@@ -148,34 +151,61 @@ def decode(stored: Iterable[str], now: datetime) -> tuple[Orders, int]:
 
 
 def target_of(text: str, namespace: str) -> str:
-    """The target that a person means: an IP, a gateway's ID, a pod's name or NAMESPACE/NAME.
+    """The target that a person means: an IP, a gateway's ID, a pod's name or NAMESPACE/NAME; or any
+    target as it is printed.
 
     Raises ValueError where it is none.
     """
-    try:
-        return f"{EIP}/{IPv4Address(text)}"
-    except AddressValueError:
-        pass
-    if text.startswith("ngw-"):
+    kind, slash, name = text.partition("/")
+    if slash and kind in (EIP, GATEWAY):
+        return _printed(kind, name)
+    if _is_ip(text):
+        return f"{EIP}/{text}"
+    if text.startswith(_GATEWAY_IDS) and not slash:
         return f"{GATEWAY}/{text}"
     where, name = pod_of(text)
     return f"{POD}/{where or namespace}/{name}"
 
 
 def pod_of(text: str) -> tuple[str, str]:
-    """Namespace, "" if none is named, and name of the pod that a person means: NAME, pod/NAME or
-    NAMESPACE/NAME.
+    """Namespace, "" if none is named, and name of the pod that a person means: NAME, pod/NAME,
+    NAMESPACE/NAME or pod/NAMESPACE/NAME.
 
     Raises ValueError where it is none.
     """
-    where, _, name = text.rpartition("/")
-    if where in _PODS:
-        where = ""
+    first, slash, rest = text.partition("/")
+    if slash and first in _PODS:
+        where, between, name = rest.rpartition("/")
+        return _pod(text, where, name, named=bool(between))
+    where, between, name = text.rpartition("/")
     if where in _WORKLOADS:
         raise ValueError(
             f"{text!r} is a workload: name one of its pods (kubectl get pods); for pod {name} of a"
-            f" namespace {where}: {name} -n {where}"
+            f" namespace {where}: {POD}/{where}/{name}"
         )
-    if not name or "/" in where:
+    return _pod(text, where, name, named=bool(between))
+
+
+def _pod(text: str, where: str, name: str, *, named: bool) -> tuple[str, str]:
+    if not name or "/" in where or (named and not where):
         raise ValueError(f"{text!r} is no IP, no gateway (ngw-...) and no pod")
     return where, name
+
+
+def _printed(kind: str, name: str) -> str:
+    """`eip/IP` or `gateway/ID`. A namespace may be called like either."""
+    if kind == EIP and not _is_ip(name):
+        what = f"{name!r} is no IPv4 address"
+    elif kind == GATEWAY and ("/" in name or not name.startswith(_GATEWAY_IDS)):
+        what = f"{name!r} is no ID of a gateway, such as ngw-bp1uewa15k4iy"
+    else:
+        return f"{kind}/{name}"
+    raise ValueError(f"{what}; a pod of a namespace {kind} is written {POD}/{kind}/NAME")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
