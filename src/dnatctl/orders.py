@@ -84,12 +84,23 @@ class Order(Struct, frozen=True, omit_defaults=True):
         by = f"by {self.by}; " if self.by else ""
         match self.kind:
             case OrderKind.PAUSE:
-                how, back = "paused", "resume"
+                how = "paused"
             case OrderKind.DRAIN:
-                how, back = "being drained", "undrain"
+                how = "being drained"
             case OrderKind.LOG:
-                how, back = f"logged from {self.level} on", "log-level ... default"
-        return f"is {how}{end} ({by}dnatctl {back} ends it)"
+                how = f"logged from {self.level} on"
+        return f"is {how}{end} ({by}{self.end} ends it)"
+
+    @property
+    def end(self) -> str:
+        """The command that ends it."""
+        match self.kind:
+            case OrderKind.PAUSE:
+                return f"dnatctl resume {self.target}"
+            case OrderKind.DRAIN:
+                return f"dnatctl undrain {self.target}"
+            case OrderKind.LOG:
+                return f"dnatctl log-level {self.target} default"
 
     def __str__(self) -> str:
         return f"{self.target} {self.what}"
@@ -114,6 +125,21 @@ class Orders:
         if key is not None:
             targets.add(f"{POD}/{key.namespace}/{key.name}")
         return self._find(OrderKind.PAUSE, targets)
+
+    def besides(self, ended: Order, around: Iterable[str]) -> tuple[Order, ...]:
+        """Those that hold what another one held, or a part of it. `around`: the targets that its
+        target is in, and those that are in it; `all` besides.
+
+        A pause keeps off what is new as well as a drain does.
+        """
+        kinds = {OrderKind.PAUSE, ended.kind}
+        return tuple(
+            order
+            for order in self.each
+            if order.kind in kinds
+            and order.name != ended.name
+            and (ALL in (order.target, ended.target) or order.target in {ended.target, *around})
+        )
 
     @property
     def acting(self) -> tuple[Order, ...]:

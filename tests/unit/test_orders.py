@@ -148,3 +148,47 @@ def test_who_has_a_namespace_that_is_called_like_a_kind_is_told_how_to_name_it()
 def test_what_is_neither_a_gateway_nor_a_pod_of_that_namespace_for_sure_is_refused(text, what):
     with pytest.raises(ValueError, match=what):
         target_of(text, "default")
+
+
+class TestBesides:
+    """Which other orders hold what one is taken back from."""
+
+    ALL = Order(OrderKind.PAUSE, "all")
+    GATEWAY = Order(OrderKind.PAUSE, "gateway/ngw-1")
+    POD = Order(OrderKind.PAUSE, "pod/games/lobby-0")
+    DRAINED = Order(OrderKind.DRAIN, "gateway/ngw-1")
+    EIP = Order(OrderKind.DRAIN, "eip/47.1.2.3")
+
+    @pytest.mark.parametrize(
+        ("ended", "around", "others"),
+        [
+            (POD, {"gateway/ngw-1"}, {ALL, GATEWAY}),
+            (POD, {"gateway/ngw-2"}, {ALL}),
+            (GATEWAY, {"eip/47.1.2.3"}, {ALL}),
+            (ALL, set(), {GATEWAY, POD}),
+            (EIP, {"gateway/ngw-1"}, {ALL, GATEWAY, DRAINED}),
+            (EIP, {"gateway/ngw-2"}, {ALL}),
+            (DRAINED, {"eip/47.1.2.3"}, {ALL, GATEWAY, EIP}),
+            (DRAINED, {"eip/47.1.2.4"}, {ALL, GATEWAY}),
+        ],
+    )
+    def test_those_of_the_same_of_what_it_is_in_and_of_its_parts(
+        self, ended: Order, around: set[str], others: set[Order]
+    ) -> None:
+        level = Order(OrderKind.LOG, "all", until="2026-11-27T12:10:00Z", level="debug")
+        orders = standing(self.ALL, self.GATEWAY, self.POD, self.DRAINED, self.EIP, level)
+
+        assert set(orders.besides(ended, around)) == others
+
+
+@pytest.mark.parametrize(
+    ("order", "command"),
+    [
+        (Order(OrderKind.DRAIN, "eip/47.1.2.3"), "dnatctl undrain eip/47.1.2.3"),
+        (Order(OrderKind.PAUSE, "all"), "dnatctl resume all"),
+        (Order(OrderKind.LOG, "pod/a/b", level="debug"), "dnatctl log-level pod/a/b default"),
+    ],
+)
+def test_the_command_that_ends_it_is_told_whole(order: Order, command: str) -> None:
+    assert order.end == command
+    assert f"{command} ends it" in str(order)

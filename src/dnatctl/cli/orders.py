@@ -7,6 +7,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast, get_args
 
@@ -109,9 +110,12 @@ def drain(it: Asking, target: str, wait: bool) -> None:
 @click.argument("target", type=_TargetType(EIP, GATEWAY))
 @asking(all_namespaces=False)
 def undrain(it: Asking, target: str) -> None:
-    """Take back a drain: new endpoints may be put there again."""
-    _api(it).take_back(Order(OrderKind.DRAIN, target))
-    click.echo(f"{target}: in use again")
+    """Take back a drain: new endpoints may be put there again.
+
+    Exits with 1 if another order keeps them off all the same, from it or from a part of it; it says
+    which, and what ends that.
+    """
+    _take_back(it, Order(OrderKind.DRAIN, target), "in use again", "was not being drained")
 
 
 @click.command()
@@ -141,10 +145,12 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
 @click.option("--all", "everything", is_flag=True, help="End the pause of everything.")
 @asking(all_namespaces=False)
 def resume(it: Asking, target: str | None, everything: bool) -> None:
-    """End a pause."""
+    """End a pause.
+
+    Exits with 1 if another pause holds the same or a part of it; it says which, and what ends that.
+    """
     chosen = _one_of(it, target, everything=everything)
-    _api(it).take_back(Order(OrderKind.PAUSE, chosen))
-    click.echo(f"{chosen}: goes on")
+    _take_back(it, Order(OrderKind.PAUSE, chosen), "goes on", "was not paused")
 
 
 @click.command("log-level")
@@ -166,6 +172,47 @@ def log_level(it: Asking, target: str, level: str, seconds: float) -> None:
     order = _ending(OrderKind.LOG, chosen, seconds, cast("Level", level))
     _give(it, order)
     click.echo(str(order))
+
+
+def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
+    """End an order, and say what holds afterwards: nothing, or which other one. `now_so`: what is
+    so of the target where there was such an order, `never_so` where there was none.
+
+    They are read first: the answer to a write does not tell what it took away.
+    """
+    api = _api(it)
+    before, _ = api.read(now())
+    api.take_back(order)
+    names = {each.name for each in before.each}
+    given, more = order.name in names, names - {order.name}
+    others = before.besides(order, _around(it, order.target)) if more else ()
+    if not others:
+        click.echo(f"{order.target}: {now_so if given else never_so}")
+        if given:
+            aside(HEEDED)
+        return
+    ended = "that order is taken back" if given else "there was no such order"
+    click.echo(f"{order.target}: {ended}; what stands besides:")
+    for other in others:
+        click.echo(f"  {other}")
+    sys.exit(1)
+
+
+def _around(it: Asking, target: str) -> set[str]:
+    """The targets that this one is in, and the EIPs that are in it; as far as is known."""
+    kind, _, name = target.partition("/")
+    if kind == POD:
+        namespace = name.partition("/")[0]
+        records = replace(it, namespace=namespace).records()
+        return {f"{GATEWAY}/{r.spec.gateway_id}" for r in records if str(r.key) == name}
+    if kind not in (EIP, GATEWAY):
+        return set()
+    status = it.status_if_told("PodDNATs")
+    pairs = {(r.spec.gateway_id, r.spec.external_ip) for r in it.all_records()}
+    pairs |= {(g.id, eip.ip) for g in (status.gateways if status else ()) for eip in g.eips}
+    if kind == EIP:
+        return {f"{GATEWAY}/{gateway}" for gateway, ip in pairs if ip == name}
+    return {f"{EIP}/{ip}" for gateway, ip in pairs if gateway == name}
 
 
 def _ending(kind: OrderKind, target: str, seconds: float, level: Level | None = None) -> Order:

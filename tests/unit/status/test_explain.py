@@ -115,7 +115,10 @@ DEPLOYMENT = OwnerNotes("Deployment", "lobby", ON, {})
 WAITS, WRONG = LinkState.WAITS, LinkState.WRONG
 
 PAUSED = status(orders=(Order(OrderKind.PAUSE, "pod/games/lobby-0", by="ops"),))
-PAUSE = "Nothing is changed: pod/games/lobby-0 is paused (by ops; dnatctl resume ends it)."
+PAUSE = (
+    "Nothing is changed: pod/games/lobby-0 is paused (by ops; dnatctl resume"
+    " pod/games/lobby-0 ends it)."
+)
 
 SITUATIONS = {
     "no pod of that name": (facts(None, None), "pod", WRONG, "kubectl get pods -A | grep lobby-0"),
@@ -376,7 +379,10 @@ def test_a_pause_that_the_pod_is_told_of_is_said_once() -> None:
     waiter = Waiter(str(KEY), "Paused", "pod/games/lobby-0 is paused")
     found = explain(facts(record=None, status=changed(PAUSED, waiting=(waiter,))))
 
-    assert found.sentence == "pod/games/lobby-0 is paused. `dnatctl resume`, or wait."
+    assert (
+        found.sentence
+        == "pod/games/lobby-0 is paused. Run the command that the text names, or wait."
+    )
 
 
 def test_each_near_miss_is_a_sentence_of_its_own() -> None:
