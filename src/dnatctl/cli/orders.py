@@ -5,8 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast, get_args
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 import click
 
 from dnatctl.cli.asking import LIKELY, Asking, F, aside, asking, now
+from dnatctl.cli.draining import watch
 from dnatctl.config.types import parse_duration
 from dnatctl.kube.errors import KubeError
 from dnatctl.orders import (
@@ -31,10 +31,6 @@ from dnatctl.times import format_time
 
 if TYPE_CHECKING:
     from dnatctl.kube.orders import OrdersApi
-    from dnatctl.objects import PodDNAT
-
-LOOK_S = 2.0
-"""Between two looks at who is still there."""
 
 HEEDED: Final = f"(a controller at work heeds it within {READ_EVERY_S:.0f} s)"
 LONGEST_S: Final = 86400.0
@@ -92,15 +88,17 @@ def _for(usual: str) -> Callable[[F], F]:
 def drain(it: Asking, target: str, wait: bool) -> None:
     """Put no new endpoint on an EIP or a gateway (TARGET: its IP, or ngw-...).
 
-    Who is there stays until the pods end. It says who, and ends when there is nobody; Ctrl-C ends
-    the waiting alone. `dnatctl undrain` takes the order back.
+    Who is there stays until the pods end. It says who, and ends when there is nobody and the leader
+    knows of the order, so that nobody comes any more; Ctrl-C ends the waiting alone.
+    `dnatctl undrain` takes the order back.
     """
-    _give(it, Order(OrderKind.DRAIN, target, format_time(now()), by=_me()))
+    order = Order(OrderKind.DRAIN, target, format_time(now()), by=_me())
+    _give(it, order)
     click.echo(f"{target}: nothing new is put there")
     aside(HEEDED)
     _doubt(it, target)
     try:
-        _watch(it, target, wait=wait)
+        watch(it, order, wait=wait)
     except KeyboardInterrupt:
         aside("it goes on being drained")
         sys.exit(130)
@@ -233,28 +231,6 @@ def _one_of(it: Asking, target: str | None, *, everything: bool) -> str:
 def _in_namespace(it: Asking, target: str) -> str:
     kind, _, rest = target.partition("/")
     return f"{POD}/{it.namespace}{rest}" if kind == POD and rest.startswith("/") else target
-
-
-def _watch(it: Asking, target: str, *, wait: bool) -> None:
-    """Say who is still there, each time that it changes."""
-    last = -1
-    while True:
-        there = [str(record.key) for record in _there(it, target)]
-        if len(there) != last:
-            shown = ", ".join(there[:5]) + (" ..." if len(there) > 5 else "")
-            click.echo(f"{len(there)} still there: {shown}" if there else "nobody is there")
-        if not there or not wait:
-            return
-        last = len(there)
-        time.sleep(LOOK_S)
-
-
-def _there(it: Asking, target: str) -> Iterator[PodDNAT]:
-    kind, _, name = target.partition("/")
-    place: Callable[[PodDNAT], str] = (
-        (lambda r: r.spec.external_ip) if kind == EIP else (lambda r: r.spec.gateway_id)
-    )
-    return (record for record in it.all_records() if place(record) == name)
 
 
 def _doubt(it: Asking, target: str) -> None:
