@@ -143,6 +143,23 @@ class TestWho:
         assert f"nobody has it, as far as is known: it is free, on {gateway}" in result.stderr
         assert result.stdout == ""
 
+    def test_nobody_and_nobody_gets_it(self, it: Stage) -> None:
+        gateway = it.cloud.scenario.gateways[0].id
+        asked(it, "drain", "--no-wait", gateway)
+        it.running[0].controller.parts.orders.look()
+        mend = f"dnatctl undrain gateway/{gateway} ends it"
+
+        eventually(
+            lambda: (
+                (said := asked(it, "who", "203.0.113.1:1023").stderr)
+                and "nobody has it, as far as is known, and it is not given out: " in said
+                and mend in said
+            )
+        )
+        assert asked(it, "undrain", gateway).exit_code == 0
+        it.running[0].controller.parts.orders.look()
+        eventually(lambda: "it is free" in asked(it, "who", "203.0.113.1:1023").stderr)
+
     def test_a_port_that_is_none_of_the_pools_is_told_to_be_one(self, it: Stage) -> None:
         result = asked(it, "who", "203.0.113.1:443")
 
