@@ -25,6 +25,7 @@ from dnatctl.orders import (
     Level,
     Order,
     OrderKind,
+    Orders,
     target_of,
 )
 from dnatctl.times import format_time
@@ -110,8 +111,8 @@ def drain(it: Asking, target: str, wait: bool) -> None:
 def undrain(it: Asking, target: str) -> None:
     """Take back a drain: new endpoints may be put there again.
 
-    Exits with 1 if another order keeps them off all the same, from it or from a part of it; it says
-    which, and what ends that.
+    Exits with 1 if another order keeps them off all the same, from it or from a part of it, or may:
+    the leader knows which EIP is where. It says which, and what ends that.
     """
     _take_back(it, Order(OrderKind.DRAIN, target), "in use again", "was not being drained")
 
@@ -183,7 +184,7 @@ def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
     api.take_back(order)
     names = {each.name for each in before.each}
     given, more = order.name in names, names - {order.name}
-    others = before.besides(order, _around(it, order.target)) if more else ()
+    others = before.besides(order, _around(it, order.target, before)) if more else ()
     if not others:
         click.echo(f"{order.target}: {now_so if given else never_so}")
         if given:
@@ -196,8 +197,9 @@ def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
     sys.exit(1)
 
 
-def _around(it: Asking, target: str) -> set[str]:
-    """The targets that this one is in, and the EIPs that are in it; as far as is known."""
+def _around(it: Asking, target: str, orders: Orders) -> set[str]:
+    """The targets that this one is in, and the EIPs that are in it. Where the leader does not tell,
+    all that may be, of those that the orders name."""
     kind, _, name = target.partition("/")
     if kind == POD:
         namespace = name.partition("/")[0]
@@ -205,12 +207,14 @@ def _around(it: Asking, target: str) -> set[str]:
         return {f"{GATEWAY}/{r.spec.gateway_id}" for r in records if str(r.key) == name}
     if kind not in (EIP, GATEWAY):
         return set()
-    status = it.status_if_told("PodDNATs")
-    pairs = {(r.spec.gateway_id, r.spec.external_ip) for r in it.all_records()}
-    pairs |= {(g.id, eip.ip) for g in (status.gateways if status else ()) for eip in g.eips}
+    status = it.status_if_told("what is ordered")
+    if status is None:
+        other = EIP if kind == GATEWAY else GATEWAY
+        return {o.target for o in orders.each if o.target.startswith(f"{other}/")}
+    pairs = [(gateway.id, eip.ip) for gateway in status.gateways for eip in gateway.eips]
     if kind == EIP:
-        return {f"{GATEWAY}/{gateway}" for gateway, ip in pairs if ip == name}
-    return {f"{EIP}/{ip}" for gateway, ip in pairs if gateway == name}
+        return {f"{GATEWAY}/{gateway_id}" for gateway_id, ip in pairs if ip == name}
+    return {f"{EIP}/{ip}" for gateway_id, ip in pairs if gateway_id == name}
 
 
 def _ending(kind: OrderKind, target: str, seconds: float, level: Level | None = None) -> Order:

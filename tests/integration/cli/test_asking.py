@@ -292,6 +292,18 @@ class TestOrders:
         assert last.stdout == "eip/203.0.113.2: in use again\n"
         assert last.exit_code == 0
 
+    def test_without_a_leader_any_drain_of_an_eip_may_be_one_of_the_gateway(
+        self, it: Stage
+    ) -> None:
+        gateway = it.cloud.scenario.gateways[0].id
+        asked(it, "drain", "--no-wait", "203.0.113.2")
+        result = asked(it, "undrain", gateway, "--server", "127.0.0.1:1")
+        assert asked(it, "undrain", "203.0.113.2").exit_code == 0
+
+        assert "from what is ordered alone" in result.stderr
+        assert "dnatctl undrain eip/203.0.113.2 ends it" in result.stdout
+        assert result.exit_code == 1
+
     def test_what_another_pause_holds_is_not_said_to_go_on(self, it: Stage) -> None:
         gateway = f"gateway/{it.cloud.scenario.gateways[0].id}"
         for target in ("web", gateway, "all"):
