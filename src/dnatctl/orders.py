@@ -27,6 +27,9 @@ POD = "pod"
 READ_EVERY_S = 5.0
 """Between two readings by the leader: so long after it was given at most an order is heeded."""
 
+_GATEWAY_IDS = "ngw-"
+"""What the IDs of NAT gateways begin with."""
+
 _PODS = ("po", "pod", "pods")
 _WORKLOADS = {
     *("deploy", "deployment", "deployments", "rs", "replicaset", "replicasets"),
@@ -81,12 +84,23 @@ class Order(Struct, frozen=True, omit_defaults=True):
         by = f"by {self.by}; " if self.by else ""
         match self.kind:
             case OrderKind.PAUSE:
-                how, back = "paused", "resume"
+                how = "paused"
             case OrderKind.DRAIN:
-                how, back = "being drained", "undrain"
+                how = "being drained"
             case OrderKind.LOG:
-                how, back = f"logged from {self.level} on", "log-level ... default"
-        return f"is {how}{end} ({by}dnatctl {back} ends it)"
+                how = f"logged from {self.level} on"
+        return f"is {how}{end} ({by}{self.end} ends it)"
+
+    @property
+    def end(self) -> str:
+        """The command that ends it."""
+        match self.kind:
+            case OrderKind.PAUSE:
+                return f"dnatctl resume {self.target}"
+            case OrderKind.DRAIN:
+                return f"dnatctl undrain {self.target}"
+            case OrderKind.LOG:
+                return f"dnatctl log-level {self.target} default"
 
     def __str__(self) -> str:
         return f"{self.target} {self.what}"
@@ -111,6 +125,21 @@ class Orders:
         if key is not None:
             targets.add(f"{POD}/{key.namespace}/{key.name}")
         return self._find(OrderKind.PAUSE, targets)
+
+    def besides(self, ended: Order, around: Iterable[str]) -> tuple[Order, ...]:
+        """Those that hold what another one held, or a part of it. `around`: the targets that its
+        target is in, and those that are in it; `all` besides.
+
+        A pause keeps off what is new as well as a drain does.
+        """
+        kinds = {OrderKind.PAUSE, ended.kind}
+        return tuple(
+            order
+            for order in self.each
+            if order.kind in kinds
+            and order.name != ended.name
+            and (ALL in (order.target, ended.target) or order.target in {ended.target, *around})
+        )
 
     @property
     def acting(self) -> tuple[Order, ...]:
@@ -152,34 +181,61 @@ def decode(stored: Iterable[str], now: datetime) -> tuple[Orders, int]:
 
 
 def target_of(text: str, namespace: str) -> str:
-    """The target that a person means: an IP, a gateway's ID, a pod's name or NAMESPACE/NAME.
+    """The target that a person means: an IP, a gateway's ID, a pod's name or NAMESPACE/NAME; or any
+    target as it is printed.
 
     Raises ValueError where it is none.
     """
-    try:
-        return f"{EIP}/{IPv4Address(text)}"
-    except AddressValueError:
-        pass
-    if text.startswith("ngw-"):
+    kind, slash, name = text.partition("/")
+    if slash and kind in (EIP, GATEWAY):
+        return _printed(kind, name)
+    if _is_ip(text):
+        return f"{EIP}/{text}"
+    if text.startswith(_GATEWAY_IDS) and not slash:
         return f"{GATEWAY}/{text}"
     where, name = pod_of(text)
     return f"{POD}/{where or namespace}/{name}"
 
 
 def pod_of(text: str) -> tuple[str, str]:
-    """Namespace, "" if none is named, and name of the pod that a person means: NAME, pod/NAME or
-    NAMESPACE/NAME.
+    """Namespace, "" if none is named, and name of the pod that a person means: NAME, pod/NAME,
+    NAMESPACE/NAME or pod/NAMESPACE/NAME.
 
     Raises ValueError where it is none.
     """
-    where, _, name = text.rpartition("/")
-    if where in _PODS:
-        where = ""
+    first, slash, rest = text.partition("/")
+    if slash and first in _PODS:
+        where, between, name = rest.rpartition("/")
+        return _pod(text, where, name, named=bool(between))
+    where, between, name = text.rpartition("/")
     if where in _WORKLOADS:
         raise ValueError(
             f"{text!r} is a workload: name one of its pods (kubectl get pods); for pod {name} of a"
-            f" namespace {where}: {name} -n {where}"
+            f" namespace {where}: {POD}/{where}/{name}"
         )
-    if not name or "/" in where:
+    return _pod(text, where, name, named=bool(between))
+
+
+def _pod(text: str, where: str, name: str, *, named: bool) -> tuple[str, str]:
+    if not name or "/" in where or (named and not where):
         raise ValueError(f"{text!r} is no IP, no gateway (ngw-...) and no pod")
     return where, name
+
+
+def _printed(kind: str, name: str) -> str:
+    """`eip/IP` or `gateway/ID`. A namespace may be called like either."""
+    if kind == EIP and not _is_ip(name):
+        what = f"{name!r} is no IPv4 address"
+    elif kind == GATEWAY and ("/" in name or not name.startswith(_GATEWAY_IDS)):
+        what = f"{name!r} is no ID of a gateway, such as ngw-bp1uewa15k4iy"
+    else:
+        return f"{kind}/{name}"
+    raise ValueError(f"{what}; a pod of a namespace {kind} is written {POD}/{kind}/NAME")
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True

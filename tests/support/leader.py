@@ -159,7 +159,7 @@ def known_document() -> StatusDocument:
         "cn-hangzhou-k",
         TableStatus(own=0, limit=100, read_at="2026-11-27T11:59:57Z"),
         (EipStatus("47.110.1.12", (), {"tcp": 0, "udp": 0}),),
-        problem="it is being drained (by ops; dnatctl undrain ends it)",
+        problem="it is being drained (by ops; dnatctl undrain gateway/ngw-bp1r1mxq0p7kybb ends it)",
     )
     waiting = (
         Waiter("games/room-190", "PoolExhausted", "no EIP has a free port left for udp", AT),

@@ -109,18 +109,86 @@ def test_one_order_of_a_kind_for_a_target() -> None:
         ("ngw-bp1", "gateway/ngw-bp1"),
         ("lobby-0", "pod/default/lobby-0"),
         ("games/lobby-0", "pod/games/lobby-0"),
+        ("pod/lobby-0", "pod/default/lobby-0"),
+        ("pods/games/lobby-0", "pod/games/lobby-0"),
+        ("ngw-games/lobby-0", "pod/ngw-games/lobby-0"),
+        ("pod/ngw-0", "pod/default/ngw-0"),
+        ("pod/gateway/envoy-0", "pod/gateway/envoy-0"),
+        ("pod/jobs/a", "pod/jobs/a"),
     ],
 )
 def test_what_a_person_means(text: str, target: str) -> None:
     assert target_of(text, "default") == target
 
 
-@pytest.mark.parametrize("text", ["", "a/b/c", "games/"])
+@pytest.mark.parametrize("target", ["eip/47.1.2.3", "gateway/ngw-bp1", "pod/games/lobby-0"])
+def test_what_is_printed_is_understood(target: str) -> None:
+    assert target_of(target, "default") == target
+
+
+@pytest.mark.parametrize("text", ["", "a/b/c", "games/", "/lobby-0", "pod/", "pod//a", "pod/a/b/c"])
 def test_what_nobody_can_mean(text: str) -> None:
     with pytest.raises(ValueError, match="no pod"):
         target_of(text, "default")
 
 
 def test_who_has_a_namespace_that_is_called_like_a_kind_is_told_how_to_name_it():
-    with pytest.raises(ValueError, match="for pod a of a namespace jobs: a -n jobs"):
+    with pytest.raises(ValueError, match="for pod a of a namespace jobs: pod/jobs/a"):
         pod_of("jobs/a")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("gateway/envoy-0", "'envoy-0' is no ID of a gateway.* pod/gateway/NAME"),
+        ("gateway/ngw-1/a", "'ngw-1/a' is no ID of a gateway"),
+        ("eip/47.1.2", "'47.1.2' is no IPv4 address.* pod/eip/NAME"),
+    ],
+)
+def test_what_is_neither_a_gateway_nor_a_pod_of_that_namespace_for_sure_is_refused(text, what):
+    with pytest.raises(ValueError, match=what):
+        target_of(text, "default")
+
+
+class TestBesides:
+    """Which other orders hold what one is taken back from."""
+
+    ALL = Order(OrderKind.PAUSE, "all")
+    GATEWAY = Order(OrderKind.PAUSE, "gateway/ngw-1")
+    POD = Order(OrderKind.PAUSE, "pod/games/lobby-0")
+    DRAINED = Order(OrderKind.DRAIN, "gateway/ngw-1")
+    EIP = Order(OrderKind.DRAIN, "eip/47.1.2.3")
+
+    @pytest.mark.parametrize(
+        ("ended", "around", "others"),
+        [
+            (POD, {"gateway/ngw-1"}, {ALL, GATEWAY}),
+            (POD, {"gateway/ngw-2"}, {ALL}),
+            (GATEWAY, {"eip/47.1.2.3"}, {ALL}),
+            (ALL, set(), {GATEWAY, POD}),
+            (EIP, {"gateway/ngw-1"}, {ALL, GATEWAY, DRAINED}),
+            (EIP, {"gateway/ngw-2"}, {ALL}),
+            (DRAINED, {"eip/47.1.2.3"}, {ALL, GATEWAY, EIP}),
+            (DRAINED, {"eip/47.1.2.4"}, {ALL, GATEWAY}),
+        ],
+    )
+    def test_those_of_the_same_of_what_it_is_in_and_of_its_parts(
+        self, ended: Order, around: set[str], others: set[Order]
+    ) -> None:
+        level = Order(OrderKind.LOG, "all", until="2026-11-27T12:10:00Z", level="debug")
+        orders = standing(self.ALL, self.GATEWAY, self.POD, self.DRAINED, self.EIP, level)
+
+        assert set(orders.besides(ended, around)) == others
+
+
+@pytest.mark.parametrize(
+    ("order", "command"),
+    [
+        (Order(OrderKind.DRAIN, "eip/47.1.2.3"), "dnatctl undrain eip/47.1.2.3"),
+        (Order(OrderKind.PAUSE, "all"), "dnatctl resume all"),
+        (Order(OrderKind.LOG, "pod/a/b", level="debug"), "dnatctl log-level pod/a/b default"),
+    ],
+)
+def test_the_command_that_ends_it_is_told_whole(order: Order, command: str) -> None:
+    assert order.end == command
+    assert f"{command} ends it" in str(order)

@@ -36,8 +36,8 @@ COLOURS = {
 def explain_(it: Asking, pod: str) -> None:
     """Follow POD from its annotations to the public address, and say what it hangs on.
 
-    POD is a name, pod/NAME, or NAMESPACE/NAME. It works for pods that dnatctl never heard of. Exits
-    with 1 if the pod is not reachable, or that is not known for sure.
+    POD is a name, pod/NAME, NAMESPACE/NAME or pod/NAMESPACE/NAME. It works for pods that dnatctl
+    never heard of. Exits with 1 if the pod is not reachable, or that is not known for sure.
     """
     try:
         namespace, name = pod_of(pod)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import getpass
 import socket
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 import click
 
 from dnatctl.cli.asking import LIKELY, Asking, F, aside, asking, now
+from dnatctl.cli.draining import watch
 from dnatctl.config.types import parse_duration
 from dnatctl.kube.errors import KubeError
 from dnatctl.orders import (
@@ -24,16 +25,13 @@ from dnatctl.orders import (
     Level,
     Order,
     OrderKind,
+    Orders,
     target_of,
 )
 from dnatctl.times import format_time
 
 if TYPE_CHECKING:
     from dnatctl.kube.orders import OrdersApi
-    from dnatctl.objects import PodDNAT
-
-LOOK_S = 2.0
-"""Between two looks at who is still there."""
 
 HEEDED: Final = f"(a controller at work heeds it within {READ_EVERY_S:.0f} s)"
 LONGEST_S: Final = 86400.0
@@ -91,15 +89,17 @@ def _for(usual: str) -> Callable[[F], F]:
 def drain(it: Asking, target: str, wait: bool) -> None:
     """Put no new endpoint on an EIP or a gateway (TARGET: its IP, or ngw-...).
 
-    Who is there stays until the pods end. It says who, and ends when there is nobody; Ctrl-C ends
-    the waiting alone. `dnatctl undrain` takes the order back.
+    Who is there stays until the pods end. It says who, and ends when there is nobody and the leader
+    knows of the order, so that nobody comes any more; Ctrl-C ends the waiting alone.
+    `dnatctl undrain` takes the order back.
     """
-    _give(it, Order(OrderKind.DRAIN, target, format_time(now()), by=_me()))
+    order = Order(OrderKind.DRAIN, target, format_time(now()), by=_me())
+    _give(it, order)
     click.echo(f"{target}: nothing new is put there")
     aside(HEEDED)
     _doubt(it, target)
     try:
-        _watch(it, target, wait=wait)
+        watch(it, order, wait=wait)
     except KeyboardInterrupt:
         aside("it goes on being drained")
         sys.exit(130)
@@ -109,9 +109,12 @@ def drain(it: Asking, target: str, wait: bool) -> None:
 @click.argument("target", type=_TargetType(EIP, GATEWAY))
 @asking(all_namespaces=False)
 def undrain(it: Asking, target: str) -> None:
-    """Take back a drain: new endpoints may be put there again."""
-    _api(it).take_back(Order(OrderKind.DRAIN, target))
-    click.echo(f"{target}: in use again")
+    """Take back a drain: new endpoints may be put there again.
+
+    Exits with 1 if another order keeps them off all the same, from it or from a part of it, or may:
+    the leader knows which EIP is where. It says which, and what ends that.
+    """
+    _take_back(it, Order(OrderKind.DRAIN, target), "in use again", "was not being drained")
 
 
 @click.command()
@@ -141,10 +144,12 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
 @click.option("--all", "everything", is_flag=True, help="End the pause of everything.")
 @asking(all_namespaces=False)
 def resume(it: Asking, target: str | None, everything: bool) -> None:
-    """End a pause."""
+    """End a pause.
+
+    Exits with 1 if another pause holds the same or a part of it; it says which, and what ends that.
+    """
     chosen = _one_of(it, target, everything=everything)
-    _api(it).take_back(Order(OrderKind.PAUSE, chosen))
-    click.echo(f"{chosen}: goes on")
+    _take_back(it, Order(OrderKind.PAUSE, chosen), "goes on", "was not paused")
 
 
 @click.command("log-level")
@@ -168,6 +173,50 @@ def log_level(it: Asking, target: str, level: str, seconds: float) -> None:
     click.echo(str(order))
 
 
+def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
+    """End an order, and say what holds afterwards: nothing, or which other one. `now_so`: what is
+    so of the target where there was such an order, `never_so` where there was none.
+
+    They are read first: the answer to a write does not tell what it took away.
+    """
+    api = _api(it)
+    before, _ = api.read(now())
+    api.take_back(order)
+    names = {each.name for each in before.each}
+    given, more = order.name in names, names - {order.name}
+    others = before.besides(order, _around(it, order.target, before)) if more else ()
+    if not others:
+        click.echo(f"{order.target}: {now_so if given else never_so}")
+        if given:
+            aside(HEEDED)
+        return
+    ended = "that order is taken back" if given else "there was no such order"
+    click.echo(f"{order.target}: {ended}; what stands besides:")
+    for other in others:
+        click.echo(f"  {other}")
+    sys.exit(1)
+
+
+def _around(it: Asking, target: str, orders: Orders) -> set[str]:
+    """The targets that this one is in, and the EIPs that are in it. Where the leader does not tell,
+    all that may be, of those that the orders name."""
+    kind, _, name = target.partition("/")
+    if kind == POD:
+        namespace = name.partition("/")[0]
+        records = replace(it, namespace=namespace).records()
+        return {f"{GATEWAY}/{r.spec.gateway_id}" for r in records if str(r.key) == name}
+    if kind not in (EIP, GATEWAY):
+        return set()
+    status = it.status_if_told("what is ordered")
+    if status is None:
+        other = EIP if kind == GATEWAY else GATEWAY
+        return {o.target for o in orders.each if o.target.startswith(f"{other}/")}
+    pairs = [(gateway.id, eip.ip) for gateway in status.gateways for eip in gateway.eips]
+    if kind == EIP:
+        return {f"{GATEWAY}/{gateway_id}" for gateway_id, ip in pairs if ip == name}
+    return {f"{EIP}/{ip}" for gateway_id, ip in pairs if gateway_id == name}
+
+
 def _ending(kind: OrderKind, target: str, seconds: float, level: Level | None = None) -> Order:
     """An order from now on, for a day at most."""
     begin = now()
@@ -186,28 +235,6 @@ def _one_of(it: Asking, target: str | None, *, everything: bool) -> str:
 def _in_namespace(it: Asking, target: str) -> str:
     kind, _, rest = target.partition("/")
     return f"{POD}/{it.namespace}{rest}" if kind == POD and rest.startswith("/") else target
-
-
-def _watch(it: Asking, target: str, *, wait: bool) -> None:
-    """Say who is still there, each time that it changes."""
-    last = -1
-    while True:
-        there = [str(record.key) for record in _there(it, target)]
-        if len(there) != last:
-            shown = ", ".join(there[:5]) + (" ..." if len(there) > 5 else "")
-            click.echo(f"{len(there)} still there: {shown}" if there else "nobody is there")
-        if not there or not wait:
-            return
-        last = len(there)
-        time.sleep(LOOK_S)
-
-
-def _there(it: Asking, target: str) -> Iterator[PodDNAT]:
-    kind, _, name = target.partition("/")
-    place: Callable[[PodDNAT], str] = (
-        (lambda r: r.spec.external_ip) if kind == EIP else (lambda r: r.spec.gateway_id)
-    )
-    return (record for record in it.all_records() if place(record) == name)
 
 
 def _doubt(it: Asking, target: str) -> None:

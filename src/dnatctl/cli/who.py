@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from dnatctl.cli.asking import Asking, aside, asking, give
 from dnatctl.model import Endpoint, PortRange, Protocol
-from dnatctl.status.who import holders
-
-if TYPE_CHECKING:
-    from dnatctl.status.document import StatusDocument
+from dnatctl.status.who import holders, unheld
 
 HEAD = ("ENDPOINT", "WHAT", "WHO", "SINCE", "UNTIL", "NOTE")
 
@@ -47,7 +43,8 @@ def who(it: Asking, endpoint: tuple[Endpoint, ...]) -> None:
 
     Claims are read from the PodDNATs of all namespaces. What rests, what is somebody else's entry
     and who had it before is the leader's word; without a leader that part is missing, and it says
-    so. Exits with 1 if nothing is known of it.
+    so. Of one that nobody has it says whether it is free, or why it is not given out. Exits with 1
+    if nobody has it or had it, as far as is known.
     """
     records = it.all_records()
     status = it.status_if_told("PodDNATs")
@@ -57,19 +54,5 @@ def who(it: Asking, endpoint: tuple[Endpoint, ...]) -> None:
     if status is not None and status.history_since:
         aside(f"(remembered since {status.history_since})")
     if not found:
-        aside(f"nobody has it, as far as is known{_place(endpoint[0], status)}")
+        aside(f"nobody has it, as far as is known{unheld(endpoint, status)}")
         sys.exit(1)
-
-
-def _place(endpoint: Endpoint, status: StatusDocument | None) -> str:
-    """What to tell of one that nobody has: it is free, or none that dnatctl gives out."""
-    gateways = status.gateways if status else ()
-    ranges = {eip.ip: each for each in gateways for eip in each.eips}
-    if not ranges:
-        return ""
-    gateway = ranges.get(endpoint.ip)
-    if gateway is None:
-        return f": dnatctl uses only {', '.join(sorted(ranges))}"
-    if gateway.first <= endpoint.port <= gateway.last:
-        return f": it is free, on {gateway.id}"
-    return f": of {endpoint.ip} dnatctl gives out {gateway.first} to {gateway.last}"

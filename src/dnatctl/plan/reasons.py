@@ -162,7 +162,9 @@ REASONS: Final[dict[str, Reason]] = {
         "Look at the API server, and at the API service or conversion webhook of what it names.",
     ),
     "Paused": Reason(
-        _POD, "Somebody has ordered that nothing be changed.", "`dnatctl resume`, or wait."
+        _POD,
+        "Somebody has ordered that nothing be changed.",
+        "Run the command that the text names, or wait.",
     ),
     # how it stands
     "EntriesAvailable": Reason(_STANDS, "All entries are there."),

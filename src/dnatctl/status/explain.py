@@ -17,7 +17,7 @@ _BY_ITSELF = "It goes on by itself: dnatctl status shows what waits, and for wha
 class Explanation:
     """The links in order, up to and with the first that does not hold, and the end of it all.
 
-    A pause holds up nothing that is there: the chain goes on behind it.
+    A pause holds up nothing that is there, nor do some refusals: the chain goes on behind them.
     """
 
     links: tuple[Link, ...]
@@ -26,7 +26,7 @@ class Explanation:
     @property
     def reachable(self) -> bool:
         """Whether the chain holds to its end."""
-        return all(link.standing is LinkState.GOOD for link in self.links if not _pauses(link))
+        return all(link.standing is LinkState.GOOD for link in self.links if not link.keeps)
 
 
 def explain(facts: PodFacts) -> Explanation:
@@ -36,22 +36,28 @@ def explain(facts: PodFacts) -> Explanation:
     for check in CHAIN:
         link = check(facts, exposure)
         links.append(link)
-        if link.standing in _BROKEN and not _pauses(link):
+        if link.standing in _BROKEN and not link.keeps:
             break
     return Explanation(tuple(links), _end(facts, links))
 
 
-def _pauses(link: Link) -> bool:
-    return link.name == ORDERS and link.standing is LinkState.WAITS
-
-
 def _end(facts: PodFacts, links: list[Link]) -> str:
-    """What the last link says; and a pause, where it has not said that itself."""
-    first, last = links[0], links[-1]
-    paused = f" {stop(first.text)}" if _pauses(first) and last.reason != "Paused" else ""
+    """What the last link says; and each that the chain goes on behind, unless that has said it."""
+    last = links[-1]
+    behind = [link for link in links if link.keeps]
     if last.standing in _BROKEN:
-        return _sentence(last, moves=not paused) + paused
-    return _happy_end(facts, links) + paused
+        moves = all(link.name != ORDERS for link in behind)
+        end = _sentence(last, moves=moves)
+    else:
+        end = _happy_end(facts, links)
+    untold = (link for link in behind if not link.reason or link.reason != last.reason)
+    return " ".join([end, *map(_besides, untold)])
+
+
+def _besides(link: Link) -> str:
+    if link.name == ORDERS:
+        return stop(link.text)
+    return f"What it asks for is refused: {_sentence(link, moves=False)}"
 
 
 def _sentence(link: Link, *, moves: bool) -> str:

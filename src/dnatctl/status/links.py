@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from dnatctl.objects import POD_READY, READY, Condition, PodDNAT
 from dnatctl.orders import Orders
-from dnatctl.plan.exposure import SWITCH, Ask, Exposure
+from dnatctl.plan.exposure import SWITCH, Ask, Exposure, Problem
 from dnatctl.status.document import PortStatus, State, StatusDocument
 from dnatctl.status.facts import PodFacts
 from dnatctl.status.near import OwnerNotes, misses
@@ -17,6 +18,14 @@ from dnatctl.times import parse_time
 
 ORDERS = "orders"
 """Name of the link that a pause breaks."""
+
+_STAYS: Final = {
+    "InvalidAnnotation": "what leads to the pod stays meanwhile",
+    "NamespaceDenied": "what leads to the pod is released after namespaces.grace",
+    "PortDenied": "what leads to the pod stays",
+}
+"""By the reason of a refusal: what becomes of entries that are there. The other refusals say that
+none can lead to the pod."""
 
 
 class LinkState(StrEnum):
@@ -32,7 +41,8 @@ class LinkState(StrEnum):
 class Link:
     """One link. `mend`: what to do, a whole sentence. `since`: RFC 3339, "" if not known.
 
-    `reason`: the one of `REASONS` that is told of the pod, which has a mend of its own.
+    `reason`: the one of `REASONS` that is told of the pod, which has a mend of its own. `keeps`: it
+    does not hold, and what the pod has leads to it all the same.
     """
 
     name: str
@@ -41,6 +51,7 @@ class Link:
     mend: str = ""
     since: str = ""
     reason: str = ""
+    keeps: bool = False
 
 
 def _exists(facts: PodFacts, exposure: Exposure) -> Link:
@@ -70,7 +81,7 @@ def _away(what: str, record: PodDNAT) -> Link:
 
 def _asks(facts: PodFacts, exposure: Exposure) -> Link:
     if exposure.problem is not None and not exposure.ports:
-        return Link("annotations", LinkState.WRONG, _upper(exposure.problem.text).rstrip("."))
+        return _refused(facts, "annotations", exposure.problem, reason="")
     if exposure.ask is not Ask.OFF:
         return Link("annotations", LinkState.GOOD, _asked(exposure))
     found = list(misses(facts.annotations, facts.labels, facts.owners))
@@ -110,12 +121,22 @@ def _asked(exposure: Exposure) -> str:
 
 
 def _allowed(facts: PodFacts, exposure: Exposure) -> Link:
+    if exposure.problem is not None and exposure.ports:
+        return _refused(facts, "rules", exposure.problem, reason=exposure.problem.reason)
     if exposure.problem is not None:
-        problem = exposure.problem
-        return Link("rules", LinkState.WRONG, _upper(problem.text), reason=problem.reason)
+        return Link("rules", LinkState.GOOD, "not applied to what is not understood")
     if facts.status is None:
         return Link("rules", LinkState.UNKNOWN, "the leader was not asked which namespaces may")
     return Link("rules", LinkState.GOOD, "the configuration allows it")
+
+
+def _refused(facts: PodFacts, name: str, problem: Problem, *, reason: str) -> Link:
+    record, text = facts.record, _upper(problem.text)
+    has = record is not None and bool(record.status.entries) and not record.deleting
+    stays = _STAYS.get(problem.reason, "") if has and facts.pod and facts.pod.ipv4 else ""
+    if stays:
+        text = f"{text}; {stays}"
+    return Link(name, LinkState.WRONG, text, reason=reason, keeps=bool(stays))
 
 
 def _orders(facts: PodFacts, exposure: Exposure) -> Link:
@@ -125,7 +146,8 @@ def _orders(facts: PodFacts, exposure: Exposure) -> Link:
     gateway_id = facts.record.spec.gateway_id if facts.record else ""
     order = Orders(facts.status.orders).paused(gateway_id, facts.key)
     if order is not None:
-        return Link(ORDERS, LinkState.WAITS, f"Nothing is changed: {order}", since=order.since)
+        text = f"Nothing is changed: {order}"
+        return Link(ORDERS, LinkState.WAITS, text, since=order.since, reason="Paused", keeps=True)
     return Link(ORDERS, LinkState.GOOD, "nothing is paused")
 
 
@@ -256,7 +278,8 @@ def _told(facts: PodFacts) -> Condition | None:
 def _published(facts: PodFacts, exposure: Exposure) -> Link:
     record = facts.record
     assert record is not None
-    told, wanted = _told(facts), len(exposure.ports)
+    # What is refused has the ports that it had before.
+    told, wanted = _told(facts), len(record.spec.ports if exposure.problem else exposure.ports)
     listed = len(record.status.entries)
     if listed < wanted:
         why = f": {told.message}" if told and told.message else ""

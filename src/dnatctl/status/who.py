@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from dnatctl.model import Endpoint
 from dnatctl.objects import PodDNAT
-from dnatctl.status.document import PortStatus, StatusDocument
+from dnatctl.status.document import EipStatus, GatewayStatus, PortStatus, StatusDocument
 
 
 class Holder(NamedTuple):
@@ -31,6 +31,36 @@ def holders(
         if status is not None:
             yield from _stands(endpoint, status)
             yield from _before(endpoint, status)
+
+
+def unheld(asked: Sequence[Endpoint], status: StatusDocument | None) -> str:
+    """What to add of one that nobody has: that it is free, or why it is not given out. Empty where
+    the leader does not tell.
+
+    `asked`: one port of one IP, of one protocol or of each.
+    """
+    ip = asked[0].ip
+    offered = [(each, eip) for each in (status.gateways if status else ()) for eip in each.eips]
+    here = {gateway.id: _closed(gateway, eip, asked) for gateway, eip in offered if eip.ip == ip}
+    if not here:
+        used = ", ".join(sorted({eip.ip for _, eip in offered}))
+        return f": dnatctl uses only {used}" if used else ""
+    gateway_id = next((each for each, why in here.items() if not why), "")
+    if gateway_id:
+        return f": it is free, on {gateway_id}"
+    return f", and it is not given out: {'; '.join(here.values())}"
+
+
+def _closed(gateway: GatewayStatus, eip: EipStatus, asked: Sequence[Endpoint]) -> str:
+    """Why the gateway hands out nothing there; empty if it may."""
+    if not gateway.first <= asked[0].port <= gateway.last:
+        return f"of {eip.ip} dnatctl gives out {gateway.first} to {gateway.last}"
+    if eip.problem or gateway.problem:
+        return f"{eip.ip}: {eip.problem}" if eip.problem else f"{gateway.id}: {gateway.problem}"
+    # This one is not taken: where none is free, none of the EIP is given out.
+    if all(eip.free.get(each.protocol, 1) == 0 for each in asked):
+        return f"{eip.ip} leaves the pool of {gateway.id}, and only who is there stays"
+    return ""
 
 
 def _claims(endpoint: Endpoint, records: Iterable[PodDNAT]) -> Iterator[Holder]:

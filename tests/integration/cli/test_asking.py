@@ -143,6 +143,23 @@ class TestWho:
         assert f"nobody has it, as far as is known: it is free, on {gateway}" in result.stderr
         assert result.stdout == ""
 
+    def test_nobody_and_nobody_gets_it(self, it: Stage) -> None:
+        gateway = it.cloud.scenario.gateways[0].id
+        asked(it, "drain", "--no-wait", gateway)
+        it.running[0].controller.parts.orders.look()
+        mend = f"dnatctl undrain gateway/{gateway} ends it"
+
+        eventually(
+            lambda: (
+                (said := asked(it, "who", "203.0.113.1:1023").stderr)
+                and "nobody has it, as far as is known, and it is not given out: " in said
+                and mend in said
+            )
+        )
+        assert asked(it, "undrain", gateway).exit_code == 0
+        it.running[0].controller.parts.orders.look()
+        eventually(lambda: "it is free" in asked(it, "who", "203.0.113.1:1023").stderr)
+
     def test_a_port_that_is_none_of_the_pools_is_told_to_be_one(self, it: Stage) -> None:
         result = asked(it, "who", "203.0.113.1:443")
 
@@ -248,10 +265,62 @@ class TestOrders:
         assert "at present" not in result.stderr
 
     def test_all_is_everything_and_no_pod_of_that_name(self, it: Stage) -> None:
-        paused, resumed = asked(it, "pause", "all", "--for", "1s"), asked(it, "resume", "all")
+        paused, resumed = asked(it, "pause", "all", "--for", "1m"), asked(it, "resume", "all")
 
         assert paused.stdout.startswith("all is paused until")
         assert resumed.stdout == "all: goes on\n"
+
+    def test_who_takes_back_what_was_never_given_is_told(self, it: Stage) -> None:
+        undrained, resumed = asked(it, "undrain", "203.0.113.2"), asked(it, "resume", "web")
+
+        assert undrained.stdout == "eip/203.0.113.2: was not being drained\n"
+        assert resumed.stdout == "pod/games/web: was not paused\n"
+        assert (undrained.exit_code, resumed.exit_code) == (0, 0)
+
+    def test_what_another_drain_keeps_from_use_is_not_said_to_be_in_use(self, it: Stage) -> None:
+        gateway = it.cloud.scenario.gateways[0].id
+        asked(it, "drain", "--no-wait", "203.0.113.2")
+        asked(it, "drain", "--no-wait", gateway)
+
+        first, again = asked(it, "undrain", gateway), asked(it, "undrain", gateway)
+        last = asked(it, "undrain", "203.0.113.2")
+
+        for held in (first, again):
+            assert "dnatctl undrain eip/203.0.113.2 ends it" in held.stdout
+            assert held.exit_code == 1
+        assert again.stdout.startswith(f"gateway/{gateway}: there was no such order; ")
+        assert last.stdout == "eip/203.0.113.2: in use again\n"
+        assert last.exit_code == 0
+
+    def test_without_a_leader_any_drain_of_an_eip_may_be_one_of_the_gateway(
+        self, it: Stage
+    ) -> None:
+        gateway = it.cloud.scenario.gateways[0].id
+        asked(it, "drain", "--no-wait", "203.0.113.2")
+        result = asked(it, "undrain", gateway, "--server", "127.0.0.1:1")
+        assert asked(it, "undrain", "203.0.113.2").exit_code == 0
+
+        assert "from what is ordered alone" in result.stderr
+        assert "dnatctl undrain eip/203.0.113.2 ends it" in result.stdout
+        assert result.exit_code == 1
+
+    def test_what_another_pause_holds_is_not_said_to_go_on(self, it: Stage) -> None:
+        gateway = f"gateway/{it.cloud.scenario.gateways[0].id}"
+        for target in ("web", gateway, "all"):
+            asked(it, "pause", target, "--for", "1m")
+
+        pod, other, everything = (asked(it, "resume", t) for t in ("web", "lobby", "all"))
+        last = asked(it, "resume", gateway)
+
+        assert pod.stdout.startswith("pod/games/web: that order is taken back; ")
+        assert other.stdout.startswith("pod/games/lobby: there was no such order; ")
+        for held in (pod, other):
+            assert "dnatctl resume all ends it" in held.stdout
+        for held in (pod, other, everything):
+            assert f"dnatctl resume {gateway} ends it" in held.stdout
+            assert held.exit_code == 1
+        assert last.stdout == f"{gateway}: goes on\n"
+        assert last.exit_code == 0
 
     def test_a_pod_is_named_as_kubectl_does_and_a_workload_is_no_pod(self, it: Stage) -> None:
         assert asked(it, "pause", "pod/web", "--for", "1s").stdout.startswith("pod/games/web is")

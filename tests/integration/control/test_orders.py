@@ -91,7 +91,10 @@ class TestDrain:
 
         said = it.told("web", "PoolExhausted")
 
-        assert f"{GATEWAY}: is being drained (by ops; dnatctl undrain ends it)" in said
+        assert (
+            f"{GATEWAY}: is being drained (by ops; dnatctl undrain gateway/{GATEWAY} ends it)"
+            in said
+        )
         person.takes_all_back()
         it.ready("web")
 
@@ -100,7 +103,7 @@ class TestDrain:
 
         first, second = it.running[0].controller.parts.board.status().gateways[0].eips
 
-        assert first.problem == "it is being drained (by ops; dnatctl undrain ends it)"
+        assert first.problem == f"it is being drained (by ops; dnatctl undrain eip/{FIRST} ends it)"
         assert set(first.free.values()) == {0}
         assert second.problem == ""
         assert min(second.free.values()) > 0
@@ -113,7 +116,7 @@ class TestDrain:
 
         gateway = it.running[0].controller.parts.board.status().gateways[0]
 
-        assert gateway.problem.endswith(f"(by ops; dnatctl {back} ends it)")
+        assert gateway.problem.endswith(f"(by ops; dnatctl {back} gateway/{GATEWAY} ends it)")
 
     def test_a_pod_that_is_there_may_have_another_port_there(
         self, it: Stage, person: Person

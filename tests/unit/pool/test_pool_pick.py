@@ -160,7 +160,7 @@ class TestDrained:
     def test_where_there_is_no_other_it_is_told(self):
         pool = pool_of()
         pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))
-        drained = f"{EIP} is being drained (dnatctl undrain ends it)"
+        drained = f"{EIP} is being drained (dnatctl undrain eip/{EIP} ends it)"
         assert take(pool, "a", 80) == [f"{GATEWAY}: none of its EIPs is usable: {drained}"]
 
     def test_who_is_there_may_have_more_ports(self):
@@ -172,8 +172,8 @@ class TestDrained:
     @pytest.mark.parametrize(
         ("kind", "what"),
         [
-            (OrderKind.DRAIN, "is being drained (dnatctl undrain ends it)"),
-            (OrderKind.PAUSE, "is paused (dnatctl resume ends it)"),
+            (OrderKind.DRAIN, f"is being drained (dnatctl undrain gateway/{GATEWAY} ends it)"),
+            (OrderKind.PAUSE, f"is paused (dnatctl resume gateway/{GATEWAY} ends it)"),
         ],
     )
     def test_a_whole_gateway_is_left_alone(self, kind: OrderKind, what: str):

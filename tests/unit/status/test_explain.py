@@ -115,7 +115,10 @@ DEPLOYMENT = OwnerNotes("Deployment", "lobby", ON, {})
 WAITS, WRONG = LinkState.WAITS, LinkState.WRONG
 
 PAUSED = status(orders=(Order(OrderKind.PAUSE, "pod/games/lobby-0", by="ops"),))
-PAUSE = "Nothing is changed: pod/games/lobby-0 is paused (by ops; dnatctl resume ends it)."
+PAUSE = (
+    "Nothing is changed: pod/games/lobby-0 is paused (by ops; dnatctl resume"
+    " pod/games/lobby-0 ends it)."
+)
 
 SITUATIONS = {
     "no pod of that name": (facts(None, None), "pod", WRONG, "kubectl get pods -A | grep lobby-0"),
@@ -172,53 +175,70 @@ SITUATIONS = {
         f'{SWITCH} is "false": that turns the exposure off. Set it to "true".',
     ),
     "a switch that is neither": (
-        facts(annotated(switch="yes")),
+        facts(annotated(switch="yes"), None),
         "annotations",
         WRONG,
         '"yes" is neither',
     ),
-    "no ports": (facts(annotated(ports="")), "annotations", WRONG, "name the ports to expose"),
-    "port 0": (facts(annotated(ports="0")), "annotations", WRONG, '"0" is not a port'),
+    "no ports": (
+        facts(annotated(ports=""), None),
+        "annotations",
+        WRONG,
+        "name the ports to expose",
+    ),
+    "port 0": (facts(annotated(ports="0"), None), "annotations", WRONG, '"0" is not a port'),
     "a port by name": (
-        facts(annotated(ports="http")),
+        facts(annotated(ports="http"), None),
         "annotations",
         WRONG,
         '"http" is not a port',
     ),
-    "a port twice": (facts(annotated(ports="80,80")), "annotations", WRONG, "named twice"),
+    "a port twice": (facts(annotated(ports="80,80"), None), "annotations", WRONG, "named twice"),
     "a range that ends before it begins": (
-        facts(annotated(ports="90-80")),
+        facts(annotated(ports="90-80"), None),
         "annotations",
         WRONG,
         "ends before it begins",
     ),
     "an unknown protocol": (
-        facts(annotated(protocol="sctp")),
+        facts(annotated(protocol="sctp"), None),
         "annotations",
         WRONG,
         "neither tcp nor",
     ),
-    "too many ports": (facts(annotated(ports="1-50")), "annotations", WRONG, "maxPortsPerPod"),
+    "too many ports": (
+        facts(annotated(ports="1-50"), None),
+        "annotations",
+        WRONG,
+        "maxPortsPerPod",
+    ),
     "a denied namespace": (
-        facts(status=status(rules=RulesInForce(deny=("games",), max_ports_per_pod=32))),
+        facts(
+            record=None, status=status(rules=RulesInForce(deny=("games",), max_ports_per_pod=32))
+        ),
         "rules",
         WRONG,
         "Namespace games may not expose pods",
     ),
     "a denied port": (
-        facts(status=status(rules=RulesInForce(denied_ports=("79-81",), max_ports_per_pod=32))),
+        facts(
+            record=None,
+            status=status(rules=RulesInForce(denied_ports=("79-81",), max_ports_per_pod=32)),
+        ),
         "rules",
         WRONG,
         "deniedPorts in the controller's configuration has 79-81",
     ),
     "a namespace that is not allowed": (
-        facts(status=status(rules=RulesInForce(allow=("web-*",), max_ports_per_pod=32))),
+        facts(
+            record=None, status=status(rules=RulesInForce(allow=("web-*",), max_ports_per_pod=32))
+        ),
         "rules",
         WRONG,
         "in the controller's configuration. Use another namespace, or change `namespaces`",
     ),
     "a namespace without the labels": (
-        facts(status=SELECTED, rules=rules_of(SELECTED, lambda _: {"team": "games"})),
+        facts(record=None, status=SELECTED, rules=rules_of(SELECTED, lambda _: {"team": "games"})),
         "rules",
         WRONG,
         "namespaces.selector is dnat=allowed",
@@ -357,6 +377,58 @@ def test_what_is_there_stays_reachable_while_it_is_paused_and_both_are_said() ->
     assert found.sentence.endswith(PAUSE)
 
 
+BANNED = status(rules=RulesInForce(deny=("games",), max_ports_per_pod=32))
+NO_80 = status(rules=RulesInForce(denied_ports=("80",), max_ports_per_pod=32))
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "wrong", "stays"),
+    [
+        (facts(annotated(ports="80,oops")), "annotations", '"oops" is not a port', "stays"),
+        (facts(annotated(switch="yes")), "annotations", '"yes" is neither', "stays"),
+        (facts(status=NO_80), "rules", "deniedPorts", "stays. Expose another port"),
+        (facts(annotated(ports="80,81"), status=NO_80), "rules", "deniedPorts", "stays"),
+        (facts(status=BANNED), "rules", "may not expose pods", "after namespaces.grace. Use"),
+    ],
+)
+def test_what_a_refusal_leaves_in_place_is_reachable_and_both_are_said(
+    told: PodFacts, name: str, wrong: str, stays: str
+) -> None:
+    found = explain(told)
+
+    assert found.reachable
+    assert [link.name for link in found.links if link.standing is WRONG] == [name]
+    assert found.sentence.startswith("Reachable: 47.1.2.3:512/tcp leads to port 80.")
+    refused = found.sentence.partition("What it asks for is refused: ")[2]
+    assert wrong in refused
+    assert stays in refused
+
+
+def test_behind_a_refusal_what_is_wrong_with_what_it_has_is_named_first() -> None:
+    found = explain(facts(status=changed(BANNED, gateways=status(State.PENDING).gateways)))
+
+    assert (found.links[-1].name, found.links[-1].standing) == ("entries", WAITS)
+    assert found.sentence.startswith("1 of 1 entries are not usable yet; ")
+    assert "What it asks for is refused: Namespace games may not expose pods" in found.sentence
+    assert not found.reachable
+
+
+@pytest.mark.parametrize(
+    "record",
+    [None, not_ready("NamespaceDenied", "no"), changed(RECORD, deleting=True)],
+    ids=["none", "unlisted", "going"],
+)
+def test_a_refusal_leaves_nothing_where_nothing_is(record: PodDNAT | None) -> None:
+    found = explain(facts(record=record, status=BANNED))
+
+    assert (found.links[-1].name, found.reachable) == ("rules", False)
+    assert "grace" not in found.sentence
+
+
+def test_a_refusal_that_says_that_nothing_leads_there_is_believed() -> None:
+    assert not explain(facts(changed(POD, virtual="its node's name"))).reachable
+
+
 def test_a_pause_hides_no_fault_of_the_pods() -> None:
     found = explain(facts(annotated(ports="http"), None, status=PAUSED))
 
@@ -376,7 +448,10 @@ def test_a_pause_that_the_pod_is_told_of_is_said_once() -> None:
     waiter = Waiter(str(KEY), "Paused", "pod/games/lobby-0 is paused")
     found = explain(facts(record=None, status=changed(PAUSED, waiting=(waiter,))))
 
-    assert found.sentence == "pod/games/lobby-0 is paused. `dnatctl resume`, or wait."
+    assert (
+        found.sentence
+        == "pod/games/lobby-0 is paused. Run the command that the text names, or wait."
+    )
 
 
 def test_each_near_miss_is_a_sentence_of_its_own() -> None:

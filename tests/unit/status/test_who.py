@@ -15,7 +15,7 @@ from dnatctl.status.document import (
     State,
     StatusDocument,
 )
-from dnatctl.status.who import holders
+from dnatctl.status.who import holders, unheld
 
 ENDPOINT = Endpoint("47.1.2.3", 512, Protocol.TCP)
 SPEC = PodDNATSpec("ngw-1", "47.1.2.3", "172.16.0.7", ports=(PortMapping(512, 80, Protocol.TCP),))
@@ -86,3 +86,51 @@ def test_those_before_are_told_latest_first() -> None:
     found = list(holders([ENDPOINT], [], status(history=(first, second, other))))
 
     assert [holder.who for holder in found] == ["games/b", "games/a"]
+
+
+class TestUnheld:
+    """Nobody has it: whether anybody may get it."""
+
+    FREE = EipStatus("47.1.2.3", free={"tcp": 513, "udp": 513})
+    LEAVES = replace(FREE, free={"tcp": 0, "udp": 0})
+    DRAINED = replace(LEAVES, problem="it is being drained (by ops)")
+    OFFERS = GatewayStatus("ngw-1", 512, 1024)
+    BOTH = tuple(Endpoint("47.1.2.3", 600, protocol) for protocol in Protocol)
+
+    def said(self, *gateways: GatewayStatus, asked: tuple[Endpoint, ...] = BOTH) -> str:
+        return unheld(asked, replace(status(), gateways=gateways))
+
+    def offering(self, *eips: EipStatus, **more: str) -> GatewayStatus:
+        return replace(self.OFFERS, eips=eips, **more)
+
+    def test_what_is_given_out_is_free(self) -> None:
+        assert self.said(self.offering(self.FREE)) == ": it is free, on ngw-1"
+
+    def test_a_drained_eip_gives_nothing_out(self) -> None:
+        said = self.said(self.offering(self.DRAINED))
+        assert said == ", and it is not given out: 47.1.2.3: it is being drained (by ops)"
+
+    def test_nor_does_a_gateway_with_a_problem(self) -> None:
+        said = self.said(self.offering(self.LEAVES, problem="it is being drained (by ops)"))
+        assert said == ", and it is not given out: ngw-1: it is being drained (by ops)"
+
+    def test_nor_does_an_eip_that_has_left_the_pool(self) -> None:
+        for asked in (self.BOTH, self.BOTH[:1]):
+            said = self.said(self.offering(self.LEAVES), asked=asked)
+            assert said.startswith(", and it is not given out: 47.1.2.3 leaves the pool of ngw-1")
+
+    def test_one_that_another_gateway_offers_by_now_is_free_there(self) -> None:
+        there = replace(self.offering(self.FREE), id="ngw-2")
+        for gateways in ((self.offering(self.LEAVES), there), (there, self.offering(self.LEAVES))):
+            assert self.said(*gateways) == ": it is free, on ngw-2"
+
+    def test_other_ports_and_other_ips_are_told_to_be_none(self) -> None:
+        gateway = self.offering(self.FREE)
+        port = self.said(gateway, asked=(Endpoint("47.1.2.3", 80, Protocol.TCP),))
+        ip = self.said(gateway, asked=(Endpoint("8.8.8.8", 600, Protocol.TCP),))
+
+        assert port.endswith("of 47.1.2.3 dnatctl gives out 512 to 1024")
+        assert ip == ": dnatctl uses only 47.1.2.3"
+
+    def test_without_a_leader_nothing_is_known(self) -> None:
+        assert unheld(self.BOTH, None) == ""
