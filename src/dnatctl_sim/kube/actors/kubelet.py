@@ -131,6 +131,8 @@ class Kubelet:
         if "deletionTimestamp" in obj["metadata"]:
             self._terminate(present, obj)
             return
+        if present.fields.get("status.phase") in FINAL_PHASES:
+            return  # it has finished before it was started: it never runs
         if not obj["spec"].get("hostNetwork"):
             self._running[pod.uid] = self._addresses.take(obj["spec"]["nodeName"])
         self._edit(pod.key, pod.uid, self._run)
