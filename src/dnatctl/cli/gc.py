@@ -102,7 +102,9 @@ def _collect(collector: Collector, *, yes: bool, timeout: float) -> int:
     for orphan, why in left[:TOLD]:
         click.echo(f"{orphan.entry_id} of {orphan.gateway_id}: {why}", err=True)
     click.echo(f"{len(found) - len(left)} deleted, {len(left)} left")
-    return 1 if left else 0
+    if unsaid := collector.hand_over(timeout):
+        click.echo(unsaid, err=True)
+    return 1 if left or unsaid else 0
 
 
 def _show(found: list[tuple[Orphan, ForwardEntry]]) -> None:

@@ -103,6 +103,8 @@ def uninstall(
                 sys.exit(1)
             found = work.survey(timeout)  # nobody else writes from now on
             left = work.remove(found, timeout + DELETE_S)
+            if left and (unsaid := collector.hand_over(timeout)):  # a controller may follow
+                left.append(unsaid)
         if not left:
             leftovers.strike_lease(settings.namespace, CONTROLLER)
             if crd:

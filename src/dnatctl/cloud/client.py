@@ -11,9 +11,11 @@ from typing import Any, Final, ParamSpec, TypeVar
 from alibabacloud_vpc20160428 import models as vpc
 
 import dnatctl
+from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud import wire
 from dnatctl.cloud.api import MAX_ENI_IPS, PAGE_SIZE, EntryPage, Guard
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.hollow import HollowAnswers, Question, is_hollow
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
@@ -56,10 +58,11 @@ class Cloud:
     opens a connection pool per thread that races for the first one.
     """
 
-    def __init__(self, sdk: Sdk, region_id: str, vpc_id: str) -> None:
+    def __init__(self, sdk: Sdk, region_id: str, vpc_id: str, clock: Clock | None = None) -> None:
         self._sdk = sdk
         self._region_id = region_id
         self._vpc_id = vpc_id
+        self._hollow = HollowAnswers(clock or SystemClock())
         self._filter_finds_primary = False
 
     @classmethod
@@ -77,6 +80,7 @@ class Cloud:
         connect_timeout: float = 5,
         read_timeout: float = 10,
         user_agent: str = f"dnatctl/{dnatctl.__version__}",
+        clock: Clock | None = None,
     ) -> Cloud:
         """The cloud of one VPC; no call is made yet.
 
@@ -94,7 +98,7 @@ class Cloud:
             read_timeout,
         )
         sdk = Sdk(settings, credentials, Limits(limits, wait), observe or _ignore)
-        return cls(sdk, region_id, vpc_id)
+        return cls(sdk, region_id, vpc_id, clock)
 
     @property
     def rates(self) -> dict[Operation, float | None]:
@@ -133,7 +137,10 @@ class Cloud:
         listed = getattr(body.forward_table_entries, "forward_table_entry", None)
         if listed is None and total > (page_number - 1) * PAGE_SIZE:
             raise unreadable(Operation.READ_TABLE, "rows are missing", body.request_id or "")
-        return EntryPage(total, tuple(map(wire.entry, _table_rows(body))))
+        rows = _table_rows(body)
+        hollow = is_hollow(page_number, total, len(rows))
+        self._weigh((table_id, page_number), body, hollow=hollow)
+        return EntryPage(total, tuple(map(wire.entry, rows)))
 
     @_understood(Operation.READ_TABLE)
     def read_entry(self, table_id: str, entry_id: str) -> ForwardEntry | None:
@@ -142,9 +149,12 @@ class Cloud:
             body = self._read_table(forward_table_id=table_id, forward_entry_id=entry_id)
         except CloudError as error:
             if error.kind is ErrorKind.GONE:
+                self._hollow.refuted((table_id, entry_id))
                 return None
             raise
         entries = [wire.entry(row) for row in _table_rows(body)]
+        hollow = is_hollow(1, _total(Operation.READ_TABLE, body), len(entries))
+        self._weigh((table_id, entry_id), body, hollow=hollow)
         found = next((entry for entry in entries if entry.entry_id == entry_id), None)
         if found is None and entries:
             why = "other rows than the one that was asked for"
@@ -314,6 +324,14 @@ class Cloud:
             if len(rows) < page_size:
                 return
         raise unreadable(operation, "pages without end")
+
+    def _weigh(self, question: Question, body: Any, *, hollow: bool) -> None:
+        """Raise CloudError for an answer that counts rows and lists none, until it is believed."""
+        if not hollow:
+            self._hollow.refuted(question)
+        elif not self._hollow.heard(question):
+            why = f"it counts rows ({body.total_count}) and lists none"
+            raise unreadable(Operation.READ_TABLE, why, body.request_id or "")
 
     def _read_table(self, **filters: Any) -> Any:
         request = vpc.DescribeForwardTableEntriesRequest(region_id=self._region_id, **filters)

@@ -11,6 +11,7 @@ etcd's own limit is 1.5 MiB with keys, and what the server notes about each, rec
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -37,6 +38,9 @@ class Ledger:
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
+        self._lock = threading.Lock()
+        self._owed: defaultdict[str, set[str]] = defaultdict(set)
+        """Rows that could not be taken out, by gateway: the next write to its share does it."""
 
     def load(self, gateway_id: str) -> dict[str, str]:
         """What is noted for that gateway: UIDs by entry ID."""
@@ -47,11 +51,14 @@ class Ledger:
     def note(self, gateway_id: str, adopted: Mapping[str, str]) -> None:
         """Note that these rows belong to these PodDNATs; durable when this returns."""
         noted = {entry_id: f"{gateway_id}/{uid}" for entry_id, uid in adopted.items()}
-        self._write(_of(ADOPTED, gateway_id), noted)
+        self._write_adopted(gateway_id, noted)
 
     def strike(self, gateway_id: str, entry_ids: Iterable[str]) -> None:
-        """Take rows that are gone out of the ledger."""
-        self._write(_of(ADOPTED, gateway_id), dict.fromkeys(entry_ids))
+        """Take rows that are gone out of the ledger; where that fails, the next write does it."""
+        gone = frozenset(entry_ids)
+        with self._lock:
+            self._owed[gateway_id] |= gone
+        self._write_adopted(gateway_id, {})
 
     def facts(self) -> dict[str, str]:
         """What is noted of the installation as a whole."""
@@ -75,6 +82,13 @@ class Ledger:
             shards[_of(PARKED, uid)][uid] = endpoints
         for name, data in shards.items():
             self._write(name, data)
+
+    def _write_adopted(self, gateway_id: str, noted: Mapping[str, str]) -> None:
+        with self._lock:
+            data = {**dict.fromkeys(self._owed[gateway_id]), **noted}
+        self._write(_of(ADOPTED, gateway_id), data)
+        with self._lock:
+            self._owed[gateway_id].difference_update(data)
 
     def _read(self, name: str) -> dict[str, str]:
         try:

@@ -1,6 +1,7 @@
 """Which write goes first: what blocks somebody else, then creates and changes, then deletes, then
 orphans; within that the namespaces take turns, so that one that asks for a thousand pods does not
-hold up one that asks for five.
+hold up one that asks for five. In each class they do so anew: whoever is served by creates is not
+therefore the last to have its releases done.
 
 Every fourth write goes to a lower class that waits, each in its turn, so that none starves; only
 before what blocks somebody else goes nothing.
@@ -17,7 +18,8 @@ from dnatctl.table.writes import DeleteRow, PendingWrite
 LOWER_CLASS_EVERY = 4
 
 REMEMBERED = 1000
-"""Namespaces with nothing to be written whose last turn is still known: names come and go."""
+"""Namespaces with nothing to be written in a class whose last turn there is still known: names come
+and go."""
 
 
 class Rank(IntEnum):
@@ -44,8 +46,9 @@ class WriteTurns:
 
     def __init__(self) -> None:
         self._taken = 0
-        self._namespaces: OrderedDict[str, None] = OrderedDict()
-        """The one whose last turn was longest ago is first."""
+        self._orders: dict[Rank, _Rota] = {rank: _Rota() for rank in Rank}
+        self._last = Rank.BLOCKING
+        """The class of the last turn."""
 
     def take(self, ready: Iterable[tuple[Rank, PendingWrite]]) -> PendingWrite | None:
         """The next of these, given as first come; None if there are none."""
@@ -55,7 +58,8 @@ class WriteTurns:
         if not firsts:
             return None
         self._taken += 1
-        return self._fairly(firsts[self._class(sorted(firsts))])
+        self._last = self._class(sorted(firsts))
+        return self._orders[self._last].take(firsts[self._last])
 
     def again(self, namespace: str) -> None:
         """Nothing came of the last turn, as the table took no write: it is not counted.
@@ -63,8 +67,7 @@ class WriteTurns:
         Where every other try comes too early, it would be that of the same ones each time.
         """
         self._taken -= 1
-        if namespace in self._namespaces:
-            self._namespaces.move_to_end(namespace, last=False)
+        self._orders[self._last].again(namespace)
 
     def _class(self, ranks: list[Rank]) -> Rank:
         turn, others = divmod(self._taken, LOWER_CLASS_EVERY)
@@ -72,7 +75,20 @@ class WriteTurns:
             return ranks[0]
         return ranks[1 + turn % (len(ranks) - 1)]
 
-    def _fairly(self, by_namespace: dict[str, PendingWrite]) -> PendingWrite:
+
+class _Rota:
+    """In which order namespaces have their turns: the one whose last was longest ago is first."""
+
+    def __init__(self) -> None:
+        self._namespaces: OrderedDict[str, None] = OrderedDict()
+
+    def again(self, namespace: str) -> None:
+        """Its last turn is not counted."""
+        if namespace in self._namespaces:
+            self._namespaces.move_to_end(namespace, last=False)
+
+    def take(self, by_namespace: dict[str, PendingWrite]) -> PendingWrite:
+        """The write of the one of these whose turn it is."""
         for namespace in by_namespace:
             if namespace not in self._namespaces:
                 self._namespaces[namespace] = None

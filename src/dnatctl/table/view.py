@@ -169,6 +169,7 @@ class Table(Rows):
         if not self.read_once:
             self.first_read = now
         changes = self._merge_listed(reading.rows.values(), reading.started)
+        self._forget_given_up(reading.started)
         for row in list(self._rows.values()):
             if row.entry.entry_id not in reading.rows:
                 changes += self._missed(row, reading.started, proves=reading.atomic)
@@ -307,10 +308,13 @@ class Table(Rows):
 
     def _give_up(self, row: Row, now: float) -> None:
         """Nobody was told that the row is gone: remember it, in case it is not."""
-        self._given_up = {i: g for i, g in self._given_up.items() if now - g.at <= REMEMBERED_S}
         before = self._given_up.get(row.entry.entry_id)
         times = before.times + 1 if before else 1
         self._given_up[row.entry.entry_id] = GivenUp(row, now, times)
+
+    def _forget_given_up(self, now: float) -> None:
+        """Once in a reading, and not for each row: thousands may be gone at once."""
+        self._given_up = {i: g for i, g in self._given_up.items() if now - g.at <= REMEMBERED_S}
 
     def _should_be_listed(self, row: Row, started: float) -> bool:
         """Whether a reading without the row means something: readings have had time to show it."""

@@ -90,6 +90,8 @@ class Knobs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Time during which lists go on showing a deleted row as `Available` (undocumented)."""
     total_error: int = 0
     """By how much `TotalCount` of forward tables is too high, or too low below zero."""
+    lists_nothing: bool = False
+    """Whether the lists of forward tables are empty, while `TotalCount` says how many there are."""
 
     mode: Literal["strict", "relaxed"] = "strict"
     """strict: a row in flux blocks every write to its table. relaxed: only a write under way."""

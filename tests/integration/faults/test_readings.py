@@ -7,11 +7,21 @@ from typing import Any
 
 import pytest
 
+from dnatctl.cloud import hollow
 from dnatctl.table import past, vain, view
 from dnatctl_sim.cloud import Fault, Scenario, Settle
 from tests.support.stage import Stage, eventually, fast, stage
 
 NAMES = [f"web-{n}" for n in range(6)]
+
+DELETES_REFUSED = Fault(
+    action="error",
+    stage="before",
+    apis=["DeleteForwardEntry"],
+    times=None,
+    code="Forbidden.RAM",
+    status=403,
+)
 
 
 def world(**knobs: Any) -> Scenario:
@@ -68,7 +78,10 @@ def test_what_is_made_and_released_at_once_is_not_thought_gone_by_an_old_reading
 
 
 @pytest.mark.parametrize("wrong", [1, -1, 7])
-def test_a_wrong_total_keeps_nobody_waiting(wrong: int) -> None:
+def test_a_wrong_total_keeps_nobody_waiting(wrong: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for an empty table that counts rows: that takes a minute to be believed."""
+    monkeypatch.setattr(hollow, "BELIEVED", 2)
+    monkeypatch.setattr(hollow, "BELIEVED_S", 0.5)
     with stage(world(total_error=wrong), resync="1s") as it:
         it.start_controller()
         for name in NAMES:
@@ -78,6 +91,37 @@ def test_a_wrong_total_keeps_nobody_waiting(wrong: int) -> None:
         assert_made_once(it)
         it.delete_pod(NAMES[0])
         it.gone(NAMES[0])
+        it.assert_at_rest()
+
+
+def test_rows_that_are_counted_and_not_listed_are_there() -> None:
+    """Else all addresses are withdrawn, and a PodDNAT goes before its entry."""
+    with stage() as it:
+        run = it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        for name in NAMES:
+            it.ready(name)
+        *staying, going = NAMES
+        it.cloud.add_fault(DELETES_REFUSED)
+        it.cloud.set_knobs(lists_nothing=True)
+        it.delete_pod(going, grace=0)
+        (gateway,) = it.cloud.scenario.gateways
+        poller = run.controller.parts.gateways.fleet.poller(gateway.id)
+        reads = len(it.calls("DescribeForwardTableEntries"))
+
+        def read_often() -> bool:
+            poller.nudge()
+            poller.read_soon()
+            return len(it.calls("DescribeForwardTableEntries")) > reads + 8
+
+        eventually(read_often)
+        assert [len(it.entries(name)) for name in staying] == [1] * len(staying)
+        assert it.record(going), "its entry is there"
+        it.cloud.set_knobs(lists_nothing=False)
+        it.cloud.clear_faults()
+        it.gone(going)
+        assert_made_once(it)
         it.assert_at_rest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from click.testing import CliRunner, Result
 from dnatctl.cli.gc import TOLD, gc
 from dnatctl.table.marks import Marks
 from dnatctl_sim.cloud import Settle
+from dnatctl_sim.kube.wire.faults import Fault as KubeFault
+from dnatctl_sim.kube.wire.faults import Match
 from tests.integration.gc.denied import DENIED
+from tests.support.referee import RECORDS
 from tests.support.stage import Stage, stage
 
+LEASES = "leases.coordination.k8s.io"
 GATEWAY = "ngw-bp1emulated0001"
 CLUSTER = "c11ba338192xxxxxxx"
 NOBODY = "11111111-2222-3333-4444-555555555555"
@@ -132,6 +137,43 @@ def test_nothing_is_deleted_while_a_controller_leads(it: Stage, tmp_path: Path) 
     assert done.exit_code == 1
     assert "stop the controller first" in done.output
     assert entry_id in {row["entry_id"] for row in it.rows()}
+
+
+def lose_record(it: Stage, name: str) -> None:
+    """Its PodDNAT is lost, as in a restored backup, while no controller runs; then its pod ends."""
+    it.kube.store.patch(RECORDS, it.ns, name, {"metadata": {"finalizers": None}})
+    it.kube.store.delete(RECORDS, it.ns, name)
+    it.delete_pod(name, grace=0)
+    it.referee.violations.clear()  # the rule for the controller: no finalizer goes before its rows
+
+
+def test_what_it_frees_rests_whoever_leads_next(tmp_path: Path) -> None:
+    """Else another pod gets the endpoint at once, and the traffic meant for the one before it."""
+    with stage(quarantine="600s") as it:
+        it.start_controller()
+        for name in ("web", "freed"):
+            it.pod(name)
+        freed = [it.ready(name)[0] for name in ("web", "freed")]
+        it.delete_pod("freed", grace=0)
+        it.gone("freed")
+        it.stop_controllers()
+        lose_record(it, "web")
+        assert run_gc(it, tmp_path, "--yes").exit_code == 0
+        assert it.rows() == []
+        running = it.start_controller()
+        resting = {(e.ip, str(e.port)) for e in running.controller.parts.views.quarantined()}
+        assert resting == {(entry["externalIP"], entry["externalPort"]) for entry in freed}
+
+
+def test_where_the_lease_cannot_say_what_rests_it_is_told_when_to_go_on(tmp_path: Path) -> None:
+    with stage(quarantine="600s") as it:
+        orphan(it, 700)
+        it.kube.faults.add(KubeFault(code=503), Match(verb="update", resource=LEASES), times=None)
+        done = run_gc(it, tmp_path, "--yes", "--timeout", "5")
+        assert done.exit_code == 1
+        assert "1 deleted, 0 left" in done.output
+        (seconds,) = re.findall(r"(\d+) s from now at the earliest", done.output)
+        assert 500 < int(seconds) <= 600
 
 
 def test_a_clean_table_is_told(it: Stage, tmp_path: Path) -> None:

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from dnatctl.cli.uninstall import uninstall
+from dnatctl.kube.lease_record import HANDOVER
+from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import ENDPOINTS
+from dnatctl.pool.handover import decode
 from dnatctl.table.marks import Marks
 from tests.integration.gc.denied import DENIED
 from tests.support.stage import NAMESPACE, RECORDS, Stage, eventually, stage
@@ -54,6 +58,10 @@ def exposed(it: Stage) -> None:
 def annotations(it: Stage, pod: str) -> dict[str, str]:
     found = it.kube.store.get("pods", it.ns, pod) or {}
     return dict(found["metadata"].get("annotations", {}))
+
+
+def endpoint_of(row: dict[str, str]) -> Endpoint:
+    return Endpoint(row["external_ip"], int(row["external_port"]), Protocol(row["protocol"]))
 
 
 def ours(it: Stage) -> list[str]:
@@ -160,6 +168,21 @@ def test_what_cannot_be_deleted_is_left_with_all_that_says_what_it_is(
     it.cloud.clear_faults()
     assert run(it, tmp_path, "--yes").exit_code == 0
     nothing_is_left(it)
+
+
+def test_what_it_freed_rests_where_something_is_left_and_a_controller_may_follow(
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnatctl.cli.uninstall.DELETE_S", 0.1)
+    exposed(it)
+    stays, *go = it.own_rows()
+    it.cloud.add_fault(replace(DENIED, match={"ForwardEntryId": stays["entry_id"]}))
+    assert run(it, tmp_path, "--yes", "--timeout", "3", quarantine="600s").exit_code == 1
+    assert it.own_rows() == [stays]
+    (lease,) = it.kube.store.list(LEASES, NAMESPACE)
+    resting = decode(lease["metadata"]["annotations"][HANDOVER])
+    assert all(resting.covers(endpoint_of(row)) for row in go)
+    assert not resting.covers(endpoint_of(stays))
 
 
 def test_entries_may_be_left_where_the_cloud_is_out_of_reach(it: Stage, tmp_path: Path) -> None:

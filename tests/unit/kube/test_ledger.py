@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import orjson
 import pytest
@@ -87,6 +88,46 @@ def test_what_is_struck_leaves_it(ledger, server):
     ledger.note("ngw-1", {"fwd-1": "uid-1", "fwd-2": "uid-2"})
     ledger.strike("ngw-1", ["fwd-1"])
     assert server.maps == {NGW_1: {"fwd-2": "ngw-1/uid-2"}}
+
+
+AWAY = KubeError(Failure.UNREACHABLE, "not now")
+
+
+def struck_in_vain(ledger: Ledger, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is to be taken out while the API server is away."""
+    with monkeypatch.context() as away:
+        away.setattr(server, "request", Mock(side_effect=AWAY))
+        with pytest.raises(KubeError):
+            ledger.strike("ngw-1", ["fwd-1"])
+
+
+@pytest.mark.parametrize(
+    ("follow", "left"),
+    [
+        (lambda ledger: ledger.strike("ngw-1", ["fwd-2"]), {}),
+        (lambda ledger: ledger.note("ngw-1", {"fwd-3": "uid-3"}), {"fwd-2", "fwd-3"}),
+        (lambda ledger: ledger.note("ngw-1", {"fwd-1": "uid-3"}), {"fwd-1", "fwd-2"}),
+        (lambda ledger: ledger.note("ngw-2", {"fwd-9": "uid-3"}), {"fwd-1", "fwd-2"}),
+    ],
+    ids=["another is struck", "one is noted", "it is noted anew", "another gateway's"],
+)
+def test_what_could_not_be_struck_leaves_it_with_the_next_write(
+    ledger, server, monkeypatch, follow, left
+):
+    """Else it is there for ever: nobody comes back to a row that is gone."""
+    ledger.note("ngw-1", {"fwd-1": "uid-1", "fwd-2": "uid-2"})
+    struck_in_vain(ledger, server, monkeypatch)
+    follow(ledger)
+    assert ledger.load("ngw-1").keys() == set(left)
+
+
+def test_what_was_struck_at_last_may_be_noted_again(ledger, server, monkeypatch):
+    ledger.note("ngw-1", {"fwd-1": "uid-1", "fwd-2": "uid-2"})
+    struck_in_vain(ledger, server, monkeypatch)
+    ledger.strike("ngw-1", ["fwd-2"])
+    ledger.note("ngw-1", {"fwd-1": "uid-3"})
+    ledger.note("ngw-1", {"fwd-4": "uid-4"})
+    assert ledger.load("ngw-1") == {"fwd-1": "uid-3", "fwd-4": "uid-4"}
 
 
 @pytest.mark.parametrize(

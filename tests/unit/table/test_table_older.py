@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from dnatctl.model import NewEntry, PortRange
 from dnatctl.table.past import FORGOTTEN_S, LONGEST_S, MARGIN, READ_LAG_S, Lag
-from dnatctl.table.view import ASK_S, GONE_S, RECALLS, Table
+from dnatctl.table.view import ASK_S, GONE_S, RECALLS, REMEMBERED_S, Table
+from tests.support.steps import steps
 from tests.unit.table.made import (
     AVAILABLE,
     DELETING,
@@ -31,6 +32,15 @@ def made(now: float = 1.0) -> Table:
     table = view()
     table.created(NEW, now)
     table.merge(reading(now + 1.0, MINE), now + 1.0)
+    return table
+
+
+def lost(rows: int) -> Table:
+    """One reading has shown so many rows, and another none of them."""
+    table = view(
+        *(row(f"fwd-{n}", f"{EIP}:{600 + n}", f"10.0.{n // 200}.{n % 200}:80") for n in range(rows))
+    )
+    read(table, 1.0)
     return table
 
 
@@ -182,6 +192,17 @@ class TestListedLate:
         read(table, late + 1.0, row("fwd-2"))
         assert not table.recall(uid(1), WANTED, late + 2.0)
 
+    def test_nor_for_ever(self):
+        table = view()
+        table.created(NEW, 1.0)
+        late = 2.0 + READ_LAG_S
+        table.answered("fwd-1", None, late)
+        read(table, late + REMEMBERED_S)
+        assert table.recall(uid(1), WANTED, late + REMEMBERED_S)
+        table.answered("fwd-1", None, later := late + REMEMBERED_S + 1000.0)
+        read(table, later + REMEMBERED_S + 0.1)
+        assert not table.recall(uid(1), WANTED, later + REMEMBERED_S + 0.1)
+
     def test_nor_without_end(self):
         table = view()
         table.created(NEW, 0.0)
@@ -191,6 +212,12 @@ class TestListedLate:
             table.answered("fwd-1", None, now)
             recalled += table.recall(uid(1), WANTED, now)
         assert recalled == RECALLS
+
+    def test_thousands_that_are_gone_at_once_cost_no_more_than_one_by_one(self):
+        """While they are taken in, everybody else waits."""
+        few, many = lost(100), lost(400)
+        assert steps(lambda: read(many, 2.0)) < 5 * steps(lambda: read(few, 2.0))
+        assert states(many) == {}
 
     def test_what_the_cloud_said_is_gone_stays_gone(self):
         table = made()

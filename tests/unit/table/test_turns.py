@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
-from dnatctl.table.turns import Rank, WriteTurns, rank_of
-from dnatctl.table.writes import PendingWrite, Write
+from dnatctl.table.turns import LOWER_CLASS_EVERY, Rank, WriteTurns, rank_of
+from dnatctl.table.writes import DeleteRow, PendingWrite, Write
 from tests.unit.table.pending import create, delete, modify
 
 
@@ -68,3 +68,32 @@ def test_those_that_wait_keep_their_places_whoever_is_forgotten():
         turns.take([(Rank.EXPOSE, pending(create(600), f"preview-{number}"))])
     first = turns.take(two).namespace
     assert {first, turns.take(two).namespace} == {"a", "b"}
+
+
+def releases_and_creates(turns: WriteTurns, writes: int) -> list[PendingWrite]:
+    """What is written where x wants creates and releases, and y releases, without end."""
+    ready = [
+        (Rank.RELEASE, pending(delete("fwd-y"), "y")),
+        (Rank.EXPOSE, pending(create(), "x")),
+        (Rank.RELEASE, pending(delete("fwd-x"), "x")),
+    ]
+    taken = [turns.take(ready) for _ in range(writes)]
+    return [write for write in taken if write is not None]
+
+
+def test_the_turns_of_one_class_are_no_turns_of_another():
+    """Else the releases of whoever has creates to be done come after all of everybody's."""
+    taken = releases_and_creates(WriteTurns(), 8 * LOWER_CLASS_EVERY)
+    released = [
+        write.namespace for write in taken if rank_of(write, expedited=False) is Rank.RELEASE
+    ]
+    assert len(released) == 8
+    assert released.count("x") == released.count("y")
+
+
+def test_a_turn_that_came_to_nothing_is_had_again_in_its_own_class():
+    turns = WriteTurns()
+    taken = releases_and_creates(turns, LOWER_CLASS_EVERY)
+    turns.again(taken[-1].namespace)
+    (again,) = releases_and_creates(turns, 1)
+    assert (again.namespace, type(again.write)) == (taken[-1].namespace, DeleteRow)

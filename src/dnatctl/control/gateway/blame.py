@@ -24,6 +24,7 @@ class Blame:
         with self._views.lock:
             now = self._views.clock.monotonic()
             news = self._views.pool.trust.accepted(uid, self._gateway_id, ip, now)
+            self._forget_if_gone(uid)
         self._tell(news=news)
 
     def everything(self, ip: str, error: CloudError, *, firm: bool = False) -> None:
@@ -46,6 +47,7 @@ class Blame:
                 return
             now, trust = self._views.clock.monotonic(), self._views.pool.trust
             news = trust.refused(uid, self._gateway_id, endpoint, words(error), now)
+            self._forget_if_gone(uid)
         self._tell(news=news)
 
     def is_own(self, pending: PendingWrite) -> bool:
@@ -55,6 +57,11 @@ class Blame:
         with self._views.lock:
             now, table = self._views.clock.monotonic(), self._views.table(self._gateway_id)
             return table.recall(pending.uid, pending.write.entry, now)
+
+    def _forget_if_gone(self, uid: str) -> None:
+        """One that went while its write was on its way was forgotten before this was noted."""
+        if self._views.records.key_of(uid) is None:
+            self._views.pool.trust.forget(uid)
 
     def _is_taken(self, entry: NewEntry) -> bool:
         """Whether the table, as last read, has a row for one of the addresses."""

@@ -347,6 +347,10 @@ class Outcomes:
 
     def _contested(self, pending: PendingWrite, why: Refused, error: CloudError) -> None:
         """Somebody has the address, or it is not clear what is wrong: read the table first."""
+        if isinstance(pending.write, DeleteRow):
+            # No refusal of it is noted: who looks would want it again at once.
+            self._end(self._backlog.failed, pending, self._clock.monotonic())
+            return
         if (key := self._views.records.key_of(pending.uid)) is not None:
             self._views.wait_for_reading(self.gateway_id, key)
         self._end(self._backlog.contested, pending, self._refusal(pending, why, error))

@@ -1,7 +1,8 @@
 """Garbage collection by hand: find orphans, show them, and delete them when told to.
 
 It writes to tables with the writers that the controller uses, and only while it holds the
-controller's Lease: a table has one writer.
+controller's Lease: a table has one writer. What it frees rests for the quarantine, as what the
+controller frees does: the Lease tells the next leader.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from math import ceil
 
 from dnatctl.clock import Clock, Deadline, SystemClock
 from dnatctl.cloud.api import CloudApi
@@ -30,6 +32,7 @@ from dnatctl.kube.poddnats import Served, known_uids
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Key, PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
+from dnatctl.pool.handover import decode
 from dnatctl.table.marks import Marks
 from dnatctl.table.orphans import Orphan
 from dnatctl.table.view import Table
@@ -73,14 +76,13 @@ class Collector:
         if of:
             self._views.identify(of)
         self._leading, self._lost = threading.Event(), threading.Event()
-        self._inherited = ""
+        self._noted = ""
+        """What the Lease says to the next leader, as far as is known."""
         self._elector = LeaseElector(
             client,
             Key(settings.namespace, CONTROLLER),
             settings.identity,
-            LeaseCallbacks(
-                self._take_over, self._lost.set, lambda: self._inherited, lambda _state: None
-            ),
+            LeaseCallbacks(self._take_over, self._lost.set, self._views.handover, self._note),
             clock=self._clock,
         )
         self._gateways = Gateways(
@@ -155,6 +157,25 @@ class Collector:
                 self._until(partial(self._fewer, orphans, left), patience, str)
         return [(orphan, self._why_left(orphan)) for orphan in self._left(orphans)]
 
+    def hand_over(self, timeout: float) -> str:
+        """Have the Lease say which endpoints rest; if it does not, what to do about that.
+
+        To be called before this leader goes: what it frees could be another pod's at once.
+        """
+        self._elector.renew_soon()
+        try:
+            self._until(self._is_noted, timeout, str)
+        except TimeoutError:
+            seconds = ceil(max(self._views.quarantined().values(), default=0.0))
+            return (
+                "the Lease does not say which endpoints rest: start the controller "
+                f"{seconds} s from now at the earliest"
+            )
+        return ""
+
+    def _is_noted(self) -> bool:
+        return all(map(decode(self._noted).covers, self._views.quarantined()))
+
     def _fewer(self, orphans: list[Orphan], than: int) -> bool:
         return len(self._left(orphans)) < than
 
@@ -168,10 +189,13 @@ class Collector:
         known = writer.hindrances(orphan.uid).get(orphan.entry_id, "")
         return known or "; ".join(writer.complaints()) or "not deleted in time"
 
-    def _take_over(self, inherited: str, _age: float) -> None:
-        """What the last leader left to the next one is passed on unchanged."""
-        self._inherited = inherited
+    def _take_over(self, inherited: str, age: float) -> None:
+        """What the last leader left to the next one rests on, beside what is freed here."""
+        self._views.inherit(inherited, age)
         self._leading.set()
+
+    def _note(self, stored: str) -> None:
+        self._noted = stored
 
     def _unclaimed(self) -> list[Orphan]:
         found = self._sweeper.find()

@@ -46,7 +46,7 @@ def test_it_is_trusted_again_as_soon_as_a_row_was_made_on_it(it, blame):
 
 
 def test_an_unknown_word_is_held_against_the_endpoint(it, blame):
-    (endpoint,) = it.record().spec.endpoints()
+    (endpoint,) = it.stored(it.record()).spec.endpoints()
     blame.unforeseen(uid(1), entry(), ODD)
     assert it.views.pool.trust.spurns(uid(1), endpoint)
 
@@ -54,9 +54,22 @@ def test_an_unknown_word_is_held_against_the_endpoint(it, blame):
 def test_unless_the_table_says_what_is_wrong(it, blame):
     now = it.clock.monotonic()
     it.views.table(GATEWAY).merge(reading(now, row("fwd-9", f"{EIP}:600", "10.0.0.9:80")), now)
-    (endpoint,) = it.record().spec.endpoints()
+    (endpoint,) = it.stored(it.record()).spec.endpoints()
     blame.unforeseen(uid(1), entry(), ODD)
     assert not it.views.pool.trust.spurns(uid(1), endpoint)
+
+
+def test_who_went_before_the_answer_came_is_not_remembered(it, blame):
+    """Else each PodDNAT that goes by force is, for as long as the process runs."""
+    record, trust = it.stored(it.record()), it.views.pool.trust
+    (endpoint,) = record.spec.endpoints()
+    blame.accepted(record.uid, EIP)
+    assert trust.is_served(record.uid)
+    it.gone(record)
+    blame.accepted(record.uid, EIP)
+    assert not trust.is_served(record.uid)
+    blame.unforeseen(record.uid, entry(), ODD)
+    assert not trust.spurns(record.uid, endpoint)
 
 
 @pytest.mark.parametrize("write", [create(), delete()])

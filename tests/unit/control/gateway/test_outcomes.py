@@ -193,6 +193,16 @@ class TestDelete:
         assert due == -1.0
         assert it.views.table(GATEWAY).row("fwd-1") is None
 
+    @pytest.mark.parametrize("kind", [ErrorKind.MISMATCH, ErrorKind.CONFLICT])
+    def test_one_refused_for_its_token_or_an_address_waits_longer_each_time(self, it, record, kind):
+        """Whoever looks wants it again: without a pause that is ten times a second."""
+        for tries in range(3):
+            pause = answered(it, record, delete(), kind)
+            assert pause == pytest.approx(RETRY_S[0] * 2**tries)
+            it.clock.advance(pause)
+        assert len(set(it.cloud.tokens)) == 3, "the same would be answered alike"
+        assert "Some.Code" in it.writer.hindrances(record.uid)["fwd-1"]
+
     def test_what_hinders_it_is_told_once(self, it, record):
         answered(it, record, delete(), ErrorKind.DENIED)
         assert "Some.Code" in it.writer.hindrances(record.uid)["fwd-1"]
