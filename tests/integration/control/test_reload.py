@@ -176,10 +176,10 @@ class TestRestart:
     """What leaves is known from PodDNATs and rows: a controller that starts in between knows it."""
 
     @contextmanager
-    def midway(self, change: str) -> Iterator[Midway]:
+    def midway(self, change: str, **config: Any) -> Iterator[Midway]:
         """Four pods are exposed, some of which the pool offers no more, when it starts again."""
         scenario = Scenario.many(2, eips=2, knobs=fast())
-        with stage(scenario, networkController=pool(FIRST)) as it:
+        with stage(scenario, networkController=pool(FIRST), **config) as it:
             it.start_controller()
             exposed(it, *"abcd")
             before = Midway(it, {name: it.entries(name) for name in "abcd"}, it.own_rows())
@@ -217,6 +217,35 @@ class TestRestart:
                 assert endpoint_of(mended) == endpoint_of(entry)
             assert shown(it)[FIRST] > 0
             it.assert_at_rest()
+
+    @pytest.mark.parametrize("change", LEAVES)
+    def test_they_rest_though_they_were_not_offered_since_the_start(self, change: str) -> None:
+        """The referee sees to it that nobody gets one before its time."""
+        with self.midway(change, quarantine="4s") as before:
+            it = before.it
+            had = {endpoint_of(entries[0]) for entries in before.entries.values()}
+            for name in "abcd":
+                it.delete_pod(name, grace=0)
+            for name in "abcd":
+                it.gone(name)
+
+            it.reload(networkController=pool(FIRST))
+
+            assert not had & {endpoint_of(entry) for entry in exposed(it, *"efgh")}
+
+    def test_what_rests_when_it_starts_does_so_though_it_is_not_offered(self) -> None:
+        with stage(networkController=pool(FIRST), quarantine="10s") as it:
+            it.start_controller()
+            (had,) = exposed(it, "a")
+            it.delete_pod("a", grace=0)
+            it.gone("a")
+            it.stop_controllers()
+            it.config["networkController"] = pool(FIRST, portRangeStart=515)
+            it.start_controller()
+
+            it.reload(networkController=pool(FIRST, eips=[had["externalIP"]]))
+
+            assert endpoint_of(exposed(it, "b")[0]) != endpoint_of(had)
 
 
 def other(it: Stage, name: str, entry: Object) -> Object | None:

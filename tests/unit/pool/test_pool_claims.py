@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from dnatctl.model import EntryStatus, ForwardEntry, PortRange
+from dnatctl.model import USUAL_PORTS, EntryStatus, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool import Pool, Shortage, rows_of
 from dnatctl.pool.claims import Claim, Claims
@@ -362,6 +362,13 @@ class TestQuarantine:
         assert set(pool.quarantined(0.0)) == {endpoint(p) for p in range(600, 610)}
         pool.vacate(row("fwd-1", "2.2.2.2:Any", "10.0.0.1:Any", protocol=None), 0.0)
         assert len(pool.quarantined(0.0)) == 10
+
+    @pytest.mark.parametrize(("last", "resting"), [(730 + USUAL_PORTS - 1, USUAL_PORTS), (762, 0)])
+    def test_of_what_is_not_offered_now_a_row_as_narrow_as_a_pods_leaves_all(self, last, resting):
+        """It may have been offered to the pod, and may be again."""
+        pool = pool_of()
+        pool.vacate(row("fwd-1", f"1.1.1.1:730/{last}", f"10.0.0.1:730/{last}"), 0.0)
+        assert len(pool.quarantined(0.0)) == resting
 
     def test_a_range_wider_than_all_ports_is_walked_no_further_than_the_pool(self):
         pool = pool_of()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from dnatctl.pool import Pool
 from tests.unit.pool.made import QUARANTINE, demand, eip, endpoint, got, offer, pool_of, spec, take
 from tests.unit.table.made import EIP, GATEWAY, row, uid
@@ -61,6 +63,41 @@ class TestRange:
         pool.open()
 
         assert pool.contains(GATEWAY, endpoint(603))
+
+    def test_what_was_cut_off_before_the_start_rests_though_it_was_never_offered_since(
+        self,
+    ) -> None:
+        rows = [row("r", f"{EIP}:603", owner=uid(1))]
+        pool = pool_of(offer(ports="600/601"), rows={GATEWAY: rows})
+        pool.claim(uid(1), "a", spec(603), 0)
+        pool.claim("b", "b", spec(604), 0)
+        pool.open()
+
+        pool.unclaim(uid(1), 10)
+        pool.unclaim("b", 10)
+
+        assert set(pool.quarantined(10)) == {endpoint(603)}
+
+    @pytest.mark.parametrize("proof", ["a row that has gone", "a note"])
+    def test_so_does_what_is_proven_of_a_gateway_that_left_before_the_start(
+        self, proof: str
+    ) -> None:
+        pool = pool_of(offer("ngw-2"), eips={"ngw-2": [eip(OTHER)]})
+        pool.claim("a", "a", spec(603, 604), 0)
+        if proof == "a note":
+            pool.hold("a", [endpoint(603)])
+        pool.open()
+        if proof == "a row that has gone":
+            pool.vacate(row("r", f"{EIP}:603", owner="a"), 5)
+
+        pool.retire(spec(603, 604).endpoints(), 10)
+        assert set(pool.quarantined(10)) == {endpoint(603)}
+        pool.unclaim("a", 20)
+        assert pool.quarantined(20) == {endpoint(603): QUARANTINE}, "from when it is let go of"
+
+        pool.claim("b", "b", spec(603), 20 + QUARANTINE)
+        pool.unclaim("b", 30 + QUARANTINE)
+        assert not pool.quarantined(30 + QUARANTINE), "whoever names it afterwards proves nothing"
 
     def test_what_was_never_offered_does_not_become_so_by_a_claim(self) -> None:
         pool = pool_of(offer(ports="600/603"))
