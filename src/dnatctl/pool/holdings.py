@@ -46,6 +46,9 @@ class Holdings:
         self.quotas = Quotas(quota, self._claims, self._quarantine)
         """What of its quota a namespace has used."""
         self._held: dict[str, frozenset[Endpoint]] = {}
+        self.lapsed: set[str] = set()
+        """UIDs of PodDNATs for which less is held than before, as they claim less: what is noted of
+        them is to follow."""
         self._dismissed: set[str] = set()
         """PodDNATs that are done with and that the API server does not let go."""
         self._proven: set[Endpoint] = set()
@@ -113,6 +116,7 @@ class Holdings:
         beyond = self._beyond(old, uid, spec, namespace, now)
         if old is not None and (old.spec, old.leaving, old.beyond) == (spec, leaving, beyond):
             return
+        self._lapse(uid, spec.endpoints())
         gateway = self._gateways.get(spec.gateway_id)
         rows = self._rows_of(spec, beyond)
         made = Claim(uid, created, spec, rows, namespace, beyond, leaving)
@@ -236,6 +240,7 @@ class Holdings:
         """The PodDNAT is gone; returns whether it had claimed anything."""
         claim = self._claims.get(uid)
         self._dismissed.discard(uid)
+        self._lapse(uid, ())
         self._rest(self._claims.drop(uid), now)
         self.trust.forget(uid)
         return claim is not None and bool(claim.spec.ports)
@@ -248,9 +253,21 @@ class Holdings:
             self._proven |= held
         return known is not None
 
+    def _lapse(self, uid: str, claimed: Iterable[Endpoint]) -> None:
+        """The PodDNAT claims these now: others are held for it no more, should it ever name them
+        again. They may be somebody else's by then."""
+        held = self.held(uid)
+        if not held.issubset(claimed):
+            self.hold(uid, held.intersection(claimed))
+            self.lapsed.add(uid)
+
+    def held(self, uid: str) -> frozenset[Endpoint]:
+        """What is held for that PodDNAT."""
+        return self._held.get(uid, NO_ENDPOINTS)
+
     def holds(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
         """Whether all of these endpoints are held for that PodDNAT."""
-        return self._held.get(uid, frozenset()).issuperset(endpoints)
+        return self.held(uid).issuperset(endpoints)
 
     def claims(self) -> Mapping[str, PodDNATSpec]:
         """All claims by PodDNAT UID."""

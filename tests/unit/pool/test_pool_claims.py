@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
+from msgspec.structs import replace
 
 from dnatctl.model import USUAL_PORTS, EntryStatus, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
@@ -261,6 +262,27 @@ class TestHeld:
         assert pool.holds("a", [endpoint(601)])
         pool.hold("a", [])
         assert not pool.holds("a", [endpoint(601)])
+
+    def test_what_the_claim_lets_go_of_is_held_no_more(self):
+        pool = pool_of()
+        pool.claim("a", "a", spec(600, 601), 0.0)
+        pool.hold("a", [endpoint(600), endpoint(601)])
+        pool.claim("a", "a", replace(spec(600, 601), internal_ip="10.0.0.2"), 0.0)
+        assert pool.holds("a", [endpoint(600), endpoint(601)])
+        assert pool.lapsed == set()
+        pool.claim("a", "a", spec(601, 602), 0.0)
+        assert pool.held("a") == {endpoint(601)}
+        assert pool.lapsed == {"a"}
+
+    def test_of_one_that_goes_nothing_is_held_and_what_was_is_to_be_struck(self):
+        pool = pool_of()
+        for uid_ in "ab":
+            pool.claim(uid_, uid_, spec(600), 0.0)
+        pool.hold("a", [endpoint(600)])
+        for uid_ in "ab":
+            pool.unclaim(uid_, 0.0)
+        assert not pool.held("a")
+        assert pool.lapsed == {"a"}
 
     def test_of_two_that_claim_it_that_one_has_it(self):
         pool = pool_of()
