@@ -64,9 +64,10 @@ class Holdings:
         to the end, and nothing new is put there: see `OfferedGateway.leaving`."""
         self._quarantine.retime(quarantine_s)
         fresh = {offer.gateway_id: offer for offer in offers}
-        claimed: dict[str, list[Endpoint]] = defaultdict(list)
+        claimed: dict[str, list[tuple[Endpoint, str]]] = defaultdict(list)
         for claim in self._claims.all():
-            claimed[claim.spec.gateway_id] += claim.endpoints()
+            has = (e for e in claim.endpoints() if self.owner(e) == claim.uid)
+            claimed[claim.spec.gateway_id] += ((e, claim.namespace) for e in has)
         known = self._gateways
         # Those of the configuration first, in its order: of equal ones the first is drawn from.
         # A new mapping: others may be going through the old one, without the lock.
@@ -173,7 +174,7 @@ class Holdings:
         for claim in claims:
             if gateway := self._gateways.get(claim.spec.gateway_id):
                 proven = (e for e in claim.endpoints() if self._is_proven_claim(claim, e))
-                gateway.keep(proven)
+                gateway.keep(proven, claim.namespace)
         namespaces = {claim.namespace for claim in claims}
         for claim, beyond in list(self.quotas.excess(namespaces, self._may_be_proven)):
             self._give_up(claim, beyond)

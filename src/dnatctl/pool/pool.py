@@ -88,6 +88,12 @@ class Pool(Holdings):
         gateway = self._gateways.get(gateway_id)
         return gateway is not None and gateway.may_claim(endpoint)
 
+    def serves(self, gateway_id: str, endpoint: Endpoint, namespace: str) -> bool:
+        """Whether no reservation keeps that namespace from having the endpoint, or none did when it
+        claimed it."""
+        gateway = self._gateways.get(gateway_id)
+        return gateway is None or gateway.serves(endpoint, namespace)
+
     def lacks(self, gateway_id: str, ip: str) -> bool:
         """Whether endpoints of that external IP cannot be had only because it is not bound."""
         gateway = self._gateways.get(gateway_id)

@@ -12,6 +12,7 @@ import pytest
 from dnatctl.control.people.reload import REFUSED
 from dnatctl_sim.cloud import Scenario
 from tests.support.stage import NAMESPACE, Object, Stage, eventually, fast, stage
+from tests.support.workloads import stateful
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
 
@@ -153,6 +154,51 @@ class TestGateway:
             assert {entry["externalIP"] for entry in exposed(it, "c", "d")} == {ips[0]}
             assert [it.entries("a")[0], it.entries("b")[0]] == entries
             it.assert_at_rest()
+
+
+RESERVED = {"natGwPool": pool(FIRST, namespaces=["games"])["natGwPool"] + pool(SECOND)["natGwPool"]}
+
+
+class TestReservation:
+    """The only gateway in use is reserved for a namespace that nobody is in."""
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_what_is_lost_of_a_living_pod_is_mended_where_it_was(
+        self, two: Stage, restarted: bool
+    ) -> None:
+        (had,) = exposed(two, "a")
+        two.reload(networkController=RESERVED)
+        if restarted:
+            two.stop_controllers()
+            two.start_controller()
+        two.quiet()
+
+        two.delete_row(had["forwardEntryId"])
+
+        assert endpoint_of(eventually(lambda: other(two, "a", had))) == endpoint_of(had)
+        assert shown(two) == {FIRST: 1, SECOND: 0}
+        exposed(two, "b")
+        assert gateways_of(two) == {FIRST, SECOND}
+        two.assert_at_rest()
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_a_fixed_pod_that_is_away_comes_back_to_what_it_had(
+        self, two: Stage, restarted: bool
+    ) -> None:
+        two.kube.store.create("statefulsets.apps", stateful(two.ns, "db", fixed=""))
+        (had,) = two.ready("db-0")
+        two.reload(networkController=RESERVED)
+        two.kube.store.patch("statefulsets.apps", two.ns, "db", {"spec": {"replicas": 0}})
+        eventually(lambda: not two.own_rows())
+        two.quiet()
+        if restarted:
+            two.stop_controllers()
+            two.start_controller()
+
+        two.kube.store.patch("statefulsets.apps", two.ns, "db", {"spec": {"replicas": 1}})
+
+        assert endpoint_of(two.ready("db-0")[0]) == endpoint_of(had)
+        two.assert_at_rest()
 
 
 LEAVES = {

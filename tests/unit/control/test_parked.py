@@ -11,6 +11,7 @@ from dnatctl.control.cluster.parked import TRY_AGAIN_S, Parked
 from dnatctl.control.state.views import Views
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Condition, Key, PodDNAT, PodDNATStatus
+from dnatctl.pool import GatewayPool
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import endpoint, offer, spec
 from tests.unit.table.made import MARKS, uid
@@ -46,9 +47,11 @@ def ledger() -> Stored:
     return Stored()
 
 
-def start(ledger, *records: PodDNAT, note: bool = True) -> tuple[Views, Parked]:
+def start(
+    ledger, *records: PodDNAT, note: bool = True, offered: GatewayPool | None = None
+) -> tuple[Views, Parked]:
     """A process that knows these PodDNATs and what the ledger says."""
-    views = Views(MARKS, [offer()], 60.0, FakeClock())
+    views = Views(MARKS, [offered or offer()], 60.0, FakeClock())
     for record in records:
         views.record_changed(None, record)
     parked = Parked(ledger, views, note=note)
@@ -176,6 +179,18 @@ def test_who_only_looks_on_strikes_nothing(ledger):
     views.record_changed(VICTIM, None)
     parked.pulse()
     assert ledger.held == {VICTIM.uid: NOTED}
+
+
+def test_what_was_never_offered_to_it_is_not_noted_whatever_its_author_wrote(ledger):
+    """After a restart a note proves that another process offered it."""
+    odd = replace(VICTIM, spec=spec(600, 7))
+    _, parked = start(ledger, odd)
+    parked.keep(odd, AWAY)
+    assert ledger.held == {VICTIM.uid: "1.1.1.1:600/tcp"}
+    ledger.held = {}
+    _, parked = start(ledger, VICTIM, offered=offer(namespaces=("vip-*",)))
+    parked.keep(VICTIM, AWAY)
+    assert ledger.held == {}
 
 
 def test_it_is_noted_once_and_only_when_the_pod_is_away(ledger):

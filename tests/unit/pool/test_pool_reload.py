@@ -153,6 +153,75 @@ class TestRange:
         assert pool.rests(endpoint(705), 10)
 
 
+class TestReservation:
+    """A gateway is reserved for some namespaces: who is there of the others stays."""
+
+    VIPS = offer(namespaces=("vip",))
+
+    @staticmethod
+    def serves(pool: Pool, port: int, namespace: str = "shop") -> bool:
+        return pool.serves(GATEWAY, endpoint(port), namespace)
+
+    def test_what_is_claimed_is_kept_and_nothing_more_is_given(self) -> None:
+        pool = pool_of()
+        pool.claim("a", "a", spec(600), 0, "shop")
+        pool.claim("v", "v", spec(601), 0, "vip")
+
+        again(pool, self.VIPS)
+
+        assert self.serves(pool, 600)
+        assert not self.serves(pool, 602)
+        assert self.serves(pool, 602, "vip")
+        assert pool.leaving(GATEWAY) == 1
+        more = pool.extend(spec(600), replace(demand(81), uid="a", namespace="shop"), 0)
+        assert "is reserved for namespaces vip" in getattr(more, "message", "")
+        pool.unclaim("a", 0)
+        assert not self.serves(pool, 600)
+
+    def test_it_stays_kept_through_further_changes_until_the_gateway_is_for_all(self) -> None:
+        pool = pool_of()
+        pool.claim("a", "a", spec(600), 0, "shop")
+        again(pool, self.VIPS)
+        again(pool, offer(namespaces=("games",)))
+        assert self.serves(pool, 600)
+        again(pool, offer())
+        assert pool.leaving(GATEWAY) == 0
+
+    def test_what_is_claimed_there_afterwards_is_not_kept(self) -> None:
+        """Anybody may write a claim, and wait for the next change."""
+        pool = pool_of(self.VIPS)
+        pool.claim("a", "a", spec(600), 0, "shop")
+        again(pool, self.VIPS)
+        assert not self.serves(pool, 600)
+
+    def test_nor_does_one_keep_what_is_anothers(self) -> None:
+        pool = pool_of()
+        pool.open()
+        pool.claim("v", "v", spec(600), 0, "vip")
+        pool.claim("a", "a", spec(600), 0, "shop")
+        again(pool, self.VIPS)
+        assert not self.serves(pool, 600)
+
+    def test_what_was_claimed_before_the_start_is_kept_where_a_row_proves_it(self) -> None:
+        rows = [row("r", f"{EIP}:600", owner=uid(1))]
+        pool = pool_of(self.VIPS, rows={GATEWAY: rows})
+        pool.claim(uid(1), "a", spec(600), 0, "shop")
+        pool.claim("b", "b", spec(601), 0, "shop")
+        pool.open()
+        assert self.serves(pool, 600)
+        assert not self.serves(pool, 601)
+
+    def test_what_its_namespaces_have_does_not_leave(self) -> None:
+        rows = [row("r", f"{EIP}:600", owner=uid(1))]
+        pool = pool_of(self.VIPS, rows={GATEWAY: rows})
+        pool.claim(uid(1), "a", spec(600), 0, "vip")
+        pool.open()
+        assert pool.leaving(GATEWAY) == 0
+
+    def test_nobody_is_kept_from_a_gateway_that_is_not_configured(self) -> None:
+        assert pool_of().serves("ngw-9", endpoint(600), "shop")
+
+
 class TestClaims:
     def test_whose_claim_stands_is_as_before(self) -> None:
         pool = pool_of()

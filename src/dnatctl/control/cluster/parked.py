@@ -65,7 +65,7 @@ class Parked:
             return
         with self._views.lock:
             pool = self._views.pool
-            own = tuple(e for e in record.spec.endpoints() if pool.owner(e) == record.uid)
+            own = tuple(e for e in record.spec.endpoints() if self._is_its_own(record, e))
             if not own or pool.holds(record.uid, own):
                 return
             pool.hold(record.uid, own)
@@ -77,6 +77,14 @@ class Parked:
                     pool.hold(record.uid, ())
                 raise
             log.warning("parked claim not noted", key=str(record.key), error=str(error))
+
+    def _is_its_own(self, record: PodDNAT, endpoint: Endpoint) -> bool:
+        """Whether the endpoint is to be noted for it: a note proves that it was offered to it once,
+        which a claim that was written by hand does not."""
+        pool, spec = self._views.pool, record.spec
+        offered = pool.may_rest(endpoint)
+        to_it = pool.serves(spec.gateway_id, endpoint, record.key.namespace)
+        return offered and to_it and pool.owner(endpoint) == record.uid
 
     def pulse(self) -> None:
         """Time goes by: claims have let go of what was noted, and what was refused, by a webhook
