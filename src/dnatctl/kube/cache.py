@@ -112,6 +112,13 @@ class Cache(Generic[T]):
             if obj.key not in self._objects and obj.uid not in self._ended:
                 self._set(obj.key, obj)
 
+    def unhold(self, obj: T) -> None:
+        """Hold no more what was looked up, if it is held as it was then: the news were not asked to
+        keep it. Whatever they bring of it afterwards counts."""
+        with self._lock:
+            if self._objects.get(obj.key) is obj:
+                self._set(obj.key, None)
+
     def note_deleted(self, key: Key, uid: str) -> None:
         """Take in that one's own write ended the object; later news of that UID are stale."""
         with self._lock:

@@ -250,9 +250,9 @@ def _is_good(case: Case, port: PortMapping) -> bool:
         return True
     if case.spec.gateway_id in case.seen.absent or case.pool.rests(endpoint, case.seen.now):
         return False
-    offer = case.pool.offer(case.spec.gateway_id)
-    if offer is not None and not offer.serves(case.seen.key.namespace):
+    if not case.pool.serves(case.spec.gateway_id, endpoint, case.seen.key.namespace):
         return False
+    offer = case.pool.offer(case.spec.gateway_id)
     usable = case.pool.contains(case.spec.gateway_id, endpoint)
     if not usable and (offer is None or endpoint.port not in offer.ports):
         return False

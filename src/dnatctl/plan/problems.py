@@ -54,7 +54,8 @@ def outside(case: Case) -> Problem | None:
     """What is wrong whatever the claim and its rows are like."""
     if case.seen.outage:
         text = f"{case.spec.gateway_id}: {case.seen.outage}; until then its entries reach nothing"
-        return Problem("GatewayUnusable", text)
+        heir = case.pool.drained_heir(case.spec, case.seen.now, case.seen.key.namespace)
+        return Problem("GatewayUnusable", f"{text}; {heir}" if heir else text)
     return case.seen.withheld if case.seen.denied else case.seen.exposure.problem
 
 

@@ -26,7 +26,8 @@ class OfferedGateway:
 
     `orphans`: own rows in its table that nothing claims. `left`: the configuration names it no
     more, and it stays until nothing of ours is left there. `leaving`: endpoints that were offered
-    when they were claimed, and are not any more: they are their claimants' to the end.
+    to their claimants' namespaces when they were claimed, and are not any more: they are their
+    claimants' to the end.
     """
 
     def __init__(self, offer: GatewayPool) -> None:
@@ -64,12 +65,15 @@ class OfferedGateway:
         self._beside = tuple(eip.ip for eip in eips if eip.ip not in offered)
         return changed
 
-    def offer_again(self, offer: GatewayPool | None, claimed: Iterable[Endpoint]) -> None:
+    def offer_again(
+        self, offer: GatewayPool | None, claimed: Iterable[tuple[Endpoint, str]]
+    ) -> None:
         """The configuration offers something else of it now, or nothing at all.
 
-        `claimed` on it: of these, what is offered no longer leaves when its claim ends.
+        `claimed` on it, each with the claimant's namespace: of these, what is offered to that no
+        longer leaves when its claim ends.
         """
-        ours = [e for e in claimed if e in self.leaving or self._is_offered_now(e)]
+        ours = [each for each in claimed if each[0] in self.leaving or self._is_offered_now(*each)]
         self.left = offer is None
         if offer is not None:
             if offer.ports != self.offer.ports:
@@ -78,11 +82,12 @@ class OfferedGateway:
             self._known.update(offer.eips)
             self.offer = offer
             self.describe(self.bound.values(), self.problem, self._described_zone)
-        self.leaving = {e for e in ours if not self.offers(e)}
+        self.leaving = {e for e, space in ours if not (self.offers(e) and self.offer.serves(space))}
 
-    def keep(self, endpoints: Iterable[Endpoint]) -> None:
-        """These are in use: what of them is not offered leaves when its claim ends."""
-        self.leaving.update(e for e in endpoints if not self._is_offered_now(e))
+    def keep(self, endpoints: Iterable[Endpoint], namespace: str) -> None:
+        """That namespace uses these: what of them is not offered to it leaves when its claim
+        ends."""
+        self.leaving.update(e for e in endpoints if not self._is_offered_now(e, namespace))
 
     def offers(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is among those that may be handed out at all."""
@@ -99,15 +104,22 @@ class OfferedGateway:
             return endpoint.ip in self.bound or bool(self.problem)
         return self.offers(endpoint)
 
+    def serves(self, endpoint: Endpoint, namespace: str) -> bool:
+        """Whether that namespace may have the endpoint, as far as reservations go: it has it since
+        before there was one, perhaps."""
+        return endpoint in self.leaving or self.offer.serves(namespace)
+
     def lacks(self, ip: str) -> bool:
         """Whether that external IP would be handed out if only it were bound to the gateway."""
         wanted = not self.offer.eips or ip in self.offer.eips
         return wanted and ip not in self.bound and not (self.left or self.problem)
 
-    def _is_offered_now(self, endpoint: Endpoint) -> bool:
-        """As `offers`; while no IP is known to be bound, any that was before will do."""
-        ips = self.eips or self._known
-        return not self.left and endpoint.ip in ips and endpoint.port in self.offer.ports
+    def _is_offered_now(self, endpoint: Endpoint, namespace: str) -> bool:
+        """As `offers`, and to that namespace; while no IP is known to be bound, any that was before
+        will do."""
+        if self.left or not self.offer.serves(namespace):
+            return False
+        return endpoint.ip in (self.eips or self._known) and endpoint.port in self.offer.ports
 
     def may_offer(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is or was among those, or may be before the cloud was asked."""

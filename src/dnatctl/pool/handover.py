@@ -16,7 +16,7 @@ import math
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dnatctl.model import Endpoint, PortRange, Protocol
@@ -71,20 +71,18 @@ class Resting:
         spans = (Span(s.ip, s.protocol, s.ports, s.seconds - age) for s in self.spans)
         return Resting(tuple(s for s in spans if s.seconds > 0), max(self.everything - age, 0.0))
 
-    def among(self, offered: Collection[PortRange]) -> dict[Endpoint, float] | None:
-        """Seconds for each endpoint whose port is offered; None where they are more than `MOST`,
-        those that are named again counted again: a short text can name the same ones for ever.
+    def each(self) -> dict[Endpoint, float] | None:
+        """Seconds for each endpoint, whether it is offered or not: it may be again. None where they
+        are more than `MOST`, those that are named again counted again: a short text can name the
+        same ones for ever.
         """
+        if sum(len(span.ports) for span in self.spans) > MOST:
+            return None
         found: dict[Endpoint, float] = {}
-        named = 0
         for span in self.spans:
-            for ports in _common(span.ports, frozenset(offered)):
-                named += len(ports)
-                if named > MOST:
-                    return None
-                for port in range(ports.first, ports.last + 1):
-                    endpoint = Endpoint(span.ip, port, span.protocol)
-                    found[endpoint] = max(span.seconds, found.get(endpoint, 0.0))
+            for port in span.ports:
+                endpoint = Endpoint(span.ip, port, span.protocol)
+                found[endpoint] = max(span.seconds, found.get(endpoint, 0.0))
         return found
 
 
@@ -165,10 +163,3 @@ def _spans(ip: str, protocol: Protocol, body: str) -> Iterator[Span]:
             first, last = int(found[1]), int(found[2] or found[1])
             if 1 <= first <= last <= 65535:
                 yield Span(ip, protocol, PortRange(first, last), float(found[3]))
-
-
-def _common(ports: PortRange, offered: Iterable[PortRange]) -> Iterator[PortRange]:
-    for offer in offered:
-        first, last = max(ports.first, offer.first), min(ports.last, offer.last)
-        if first <= last:
-            yield PortRange(first, last)

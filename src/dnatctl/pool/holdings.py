@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from dnatctl.model import Endpoint, ForwardEntry, PortRange
+from dnatctl.model import USUAL_PORTS, Endpoint, ForwardEntry, PortRange
 from dnatctl.objects import Key, PodDNATSpec
 from dnatctl.orders import Orders
 from dnatctl.pool.claims import NO_ENDPOINTS, Claim, Claims, Freed
@@ -46,8 +46,13 @@ class Holdings:
         self.quotas = Quotas(quota, self._claims, self._quarantine)
         """What of its quota a namespace has used."""
         self._held: dict[str, frozenset[Endpoint]] = {}
+        self.lapsed: set[str] = set()
+        """UIDs of PodDNATs for which less is held than before, as they claim less: what is noted of
+        them is to follow."""
         self._dismissed: set[str] = set()
         """PodDNATs that are done with and that the API server does not let go."""
+        self._proven: set[Endpoint] = set()
+        """Claimed ones that were in use, as a row that has gone or a note tells."""
         self.trust = Trust()
         self.orders = Orders()
         """What people have ordered: nothing new is put on what is drained or paused."""
@@ -59,9 +64,10 @@ class Holdings:
         to the end, and nothing new is put there: see `OfferedGateway.leaving`."""
         self._quarantine.retime(quarantine_s)
         fresh = {offer.gateway_id: offer for offer in offers}
-        claimed: dict[str, list[Endpoint]] = defaultdict(list)
+        claimed: dict[str, list[tuple[Endpoint, str]]] = defaultdict(list)
         for claim in self._claims.all():
-            claimed[claim.spec.gateway_id] += claim.endpoints()
+            has = (e for e in claim.endpoints() if self.owner(e) == claim.uid)
+            claimed[claim.spec.gateway_id] += ((e, claim.namespace) for e in has)
         known = self._gateways
         # Those of the configuration first, in its order: of equal ones the first is drawn from.
         # A new mapping: others may be going through the old one, without the lock.
@@ -111,6 +117,7 @@ class Holdings:
         beyond = self._beyond(old, uid, spec, namespace, now)
         if old is not None and (old.spec, old.leaving, old.beyond) == (spec, leaving, beyond):
             return
+        self._lapse(uid, spec.endpoints())
         gateway = self._gateways.get(spec.gateway_id)
         rows = self._rows_of(spec, beyond)
         made = Claim(uid, created, spec, rows, namespace, beyond, leaving)
@@ -167,7 +174,7 @@ class Holdings:
         for claim in claims:
             if gateway := self._gateways.get(claim.spec.gateway_id):
                 proven = (e for e in claim.endpoints() if self._is_proven_claim(claim, e))
-                gateway.keep(proven)
+                gateway.keep(proven, claim.namespace)
         namespaces = {claim.namespace for claim in claims}
         for claim, beyond in list(self.quotas.excess(namespaces, self._may_be_proven)):
             self._give_up(claim, beyond)
@@ -234,6 +241,7 @@ class Holdings:
         """The PodDNAT is gone; returns whether it had claimed anything."""
         claim = self._claims.get(uid)
         self._dismissed.discard(uid)
+        self._lapse(uid, ())
         self._rest(self._claims.drop(uid), now)
         self.trust.forget(uid)
         return claim is not None and bool(claim.spec.ports)
@@ -243,11 +251,24 @@ class Holdings:
         known = self._held.pop(uid, None)
         if held := frozenset(endpoints):
             self._held[uid] = held
+            self._proven |= held
         return known is not None
+
+    def _lapse(self, uid: str, claimed: Iterable[Endpoint]) -> None:
+        """The PodDNAT claims these now: others are held for it no more, should it ever name them
+        again. They may be somebody else's by then."""
+        held = self.held(uid)
+        if not held.issubset(claimed):
+            self.hold(uid, held.intersection(claimed))
+            self.lapsed.add(uid)
+
+    def held(self, uid: str) -> frozenset[Endpoint]:
+        """What is held for that PodDNAT."""
+        return self._held.get(uid, NO_ENDPOINTS)
 
     def holds(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
         """Whether all of these endpoints are held for that PodDNAT."""
-        return self._held.get(uid, frozenset()).issuperset(endpoints)
+        return self.held(uid).issuperset(endpoints)
 
     def claims(self) -> Mapping[str, PodDNATSpec]:
         """All claims by PodDNAT UID."""
@@ -295,9 +316,13 @@ class Holdings:
     def may_rest(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint could ever be handed out: what could not need not rest.
 
-        A PodDNAT may claim whatever its author likes.
+        A PodDNAT may claim whatever its author likes. What is proven to have been in use was handed
+        out by another process, before the configuration changed: it may change back.
         """
-        return any(gateway.may_offer(endpoint) for gateway in self._gateways.values())
+        return endpoint in self._proven or any(
+            gateway.may_offer(endpoint) or endpoint in gateway.leaving
+            for gateway in self._gateways.values()
+        )
 
     def _rest(self, freed: Iterable[Freed], now: float) -> None:
         """What nobody can be talking to need not rest: it is as if it had never been claimed."""
@@ -311,6 +336,7 @@ class Holdings:
             if not used and (gateway := self._gateways.get(gateway_id)):
                 gateway.give_back(endpoint, used=False)
         for gateway_id, endpoint, _, _ in every:
+            self._proven.discard(endpoint)
             if gateway := self._gateways.get(gateway_id):
                 gateway.leaving.discard(endpoint)
 
@@ -354,27 +380,30 @@ class Holdings:
 
         It counts for that namespace.
 
-        What is claimed rests when the claim to it ends; what is never handed out need not rest (a
-        row may have been made as wide as all ports by hand).
+        What is claimed rests when the claim to it ends.
         """
         if entry.protocol is None:
             return
-        for port in self._offered_ports(entry.external_ports):
+        for port in self._ports_in_use(entry.external_ports):
             endpoint = Endpoint(entry.external_ip, port, entry.protocol)
             if self._claims.is_claimed(endpoint):
                 self._claims.use([endpoint])
+                self._proven.add(endpoint)
             else:
                 self._quarantine.begin(endpoint, now, namespace)
 
-    def _offered_ports(self, ports: PortRange) -> set[int]:
-        """Those of the ports that any gateway offers, however wide the range is said to be."""
+    def _ports_in_use(self, ports: PortRange) -> Iterable[int]:
+        """Those of a row's ports that pods may have had: of a row as wide as all ports, which was
+        made by hand, only what is offered or was."""
+        if len(ports) <= USUAL_PORTS:
+            return ports
         return {
             port for gateway in self._gateways.values() for port in gateway.offered_ports(ports)
         }
 
     def inherit(self, resting: Resting, now: float) -> None:
-        """Take over the quarantines of the last leader."""
-        each = resting.among([gateway.offer.ports for gateway in self._gateways.values()])
+        """Take over the quarantines of the last leader, of what is offered no more as well."""
+        each = resting.each()
         self._quarantine.resume(each or {}, now)
         too_many = resting.spans if each is None else ()
         seconds = max([resting.everything, *(span.seconds for span in too_many)])

@@ -88,6 +88,12 @@ class Pool(Holdings):
         gateway = self._gateways.get(gateway_id)
         return gateway is not None and gateway.may_claim(endpoint)
 
+    def serves(self, gateway_id: str, endpoint: Endpoint, namespace: str) -> bool:
+        """Whether no reservation keeps that namespace from having the endpoint, or none did when it
+        claimed it."""
+        gateway = self._gateways.get(gateway_id)
+        return gateway is None or gateway.serves(endpoint, namespace)
+
     def lacks(self, gateway_id: str, ip: str) -> bool:
         """Whether endpoints of that external IP cannot be had only because it is not bound."""
         gateway = self._gateways.get(gateway_id)
@@ -218,18 +224,27 @@ class Pool(Holdings):
 
     def heir(self, spec: PodDNATSpec, now: float, namespace: str) -> str:
         """Another gateway that has the external IP of a claim and would take all of its ports as
-        they are; empty if there is none."""
+        they are; empty if there is none.
+
+        A drain of the IP is no reason: who is there stays, wherever the IP goes.
+        """
+        heirs = self._heirs(spec, now, namespace)
+        return next((i for i in heirs if self.orders.drained(i) is None), "")
+
+    def drained_heir(self, spec: PodDNATSpec, now: float, namespace: str) -> str:
+        """As `heir`, of one that is not followed only because it is drained: that, as a sentence
+        begins."""
+        orders = ((i, self.orders.drained(i)) for i in self._heirs(spec, now, namespace))
+        return next((f"{i} has it now, and {order.what}" for i, order in orders if order), "")
+
+    def _heirs(self, spec: PodDNATSpec, now: float, namespace: str) -> Iterator[str]:
         demand = Demand(tuple((p.internal, p.protocol) for p in spec.ports), namespace=namespace)
         for gateway_id, gateway in self._gateways.items():
             there = replace(spec, gateway_id=gateway_id)
             if gateway_id == spec.gateway_id or gateway.left or not spec.ports:
                 continue
-            if self.can_keep(there, now, namespace) and not (
-                self._why_closed(gateway, demand, now)
-                or self.orders.drained(gateway_id, spec.external_ip)
-            ):
-                return gateway_id
-        return ""
+            if self.can_keep(there, now, namespace) and not self._why_closed(gateway, demand, now):
+                yield gateway_id
 
     def extend(
         self, spec: PodDNATSpec, demand: Demand, now: float

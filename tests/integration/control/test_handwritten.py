@@ -139,6 +139,60 @@ def test_nor_does_anybody_get_it_across_a_restart(it: Stage) -> None:
     eventually(lambda: uid not in parked(it), what="it is struck from the ledger")
 
 
+def test_nor_does_whoever_had_it_before_and_let_go_of_it() -> None:
+    """A parked claim is noted, edited to another endpoint by its author, and, while no leader is
+    there, back to what is somebody else's by then."""
+    only = {"portRangeStart": 512, "portRangeEnd": 513, "eips": ["203.0.113.1"]}
+    with stage(quarantine="1s", pool=only) as it:
+        it.start_controller()
+        it.referee.forged.add((it.ns, "thief-0"))
+        it.kube.store.create("statefulsets.apps", stateful(it.ns, "thief", fixed=""))
+        assert it.ready("thief-0")[0]["externalPort"] == "512"
+        park(it, "thief")
+        it.kube.store.patch("statefulsets.apps", it.ns, "thief", {"spec": {"replicas": 1}})
+        it.ready("thief-0")
+        edit(it, "thief-0", 513)
+        eventually(lambda: [e["externalPort"] for e in it.entries("thief-0")] == ["513"])
+        eventually(lambda: not parked(it), what="what it let go of is noted as its own no more")
+
+        it.kube.store.create("statefulsets.apps", stateful(it.ns, "db", fixed=""))
+        assert it.ready("db-0")[0]["externalPort"] == "512"
+        park(it, "db")
+        it.stop_controllers()
+        edit(it, "thief-0", 512)
+        it.start_controller()
+        it.quiet()
+
+        it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 1}})
+        assert it.ready("db-0")[0]["externalPort"] == "512"
+
+
+def test_what_goes_by_force_leaves_no_note(it: Stage) -> None:
+    it.kube.store.create("statefulsets.apps", stateful(it.ns, "db", fixed=""))
+    it.ready("db-0")
+    uid = it.record("db-0")["metadata"]["uid"]  # type: ignore[index]
+    park(it, "db")
+    assert uid in parked(it)
+    it.kube.store.patch(RECORDS, it.ns, "db-0", {"metadata": {"finalizers": None}})
+    it.kube.store.delete("statefulsets.apps", it.ns, "db")
+    it.kube.store.delete(RECORDS, it.ns, "db-0")
+    eventually(lambda: uid not in parked(it), what="it is struck from the ledger")
+
+
+def park(it: Stage, name: str) -> None:
+    """Have the pod of a StatefulSet go away for a while."""
+    it.kube.store.patch("statefulsets.apps", it.ns, name, {"spec": {"replicas": 0}})
+    pod = f"{name}-0"
+    eventually(lambda: it.kube.store.get("pods", it.ns, pod) is None and not it.own_rows(pod))
+    it.quiet()
+
+
+def edit(it: Stage, name: str, port: int) -> None:
+    """Have a PodDNAT name another endpoint, as its author may."""
+    ports = [{"externalPort": str(port), "internalPort": "80"}]
+    it.kube.store.patch(RECORDS, it.ns, name, {"spec": {"portMapping": ports}})
+
+
 def parked(it: Stage) -> set[str]:
     """UIDs of PodDNATs whose claims the ledger keeps."""
     maps = it.kube.store.list("configmaps", "dnatctl-system")

@@ -10,10 +10,11 @@ import pytest
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.orders import NAME, OrdersApi
 from dnatctl.orders import Order, OrderKind
+from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.stage import NAMESPACE, Stage, eventually
+from tests.support.stage import NAMESPACE, Stage, eventually, fast, stage
 
-GATEWAY = "ngw-bp1emulated0001"
+GATEWAY, OTHER = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
 FIRST, SECOND = "203.0.113.1", "203.0.113.2"
 
 
@@ -128,6 +129,26 @@ class TestDrain:
         it.annotate("web", expose_port="80,81")
 
         assert {entry["externalIP"] for entry in it.ready("web", 2)} == {ip}
+
+
+def test_who_is_on_a_drained_eip_goes_with_it_to_another_gateway() -> None:
+    with stage(Scenario.many(2, eips=1, knobs=fast()), resync="1s") as it:
+        it.start_controller()
+        ops = Person(it)
+        try:
+            exposed(it, "a", "b")
+            name = next(name for name in "ab" if ip_of(it, name) == FIRST)
+            port = it.entries(name)[0]["externalPort"]
+            ops.gives(OrderKind.DRAIN, f"eip/{FIRST}")
+
+            it.acts.unbind_eip(FIRST, force=True)
+            it.acts.bind_eip(FIRST, OTHER)
+
+            eventually(lambda: {row["gateway"] for row in it.own_rows()} == {OTHER})
+            (entry,) = it.ready(name)
+            assert (entry["externalIP"], entry["externalPort"]) == (FIRST, port)
+        finally:
+            ops.close()
 
 
 class TestPause:

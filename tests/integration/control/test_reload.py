@@ -12,6 +12,7 @@ import pytest
 from dnatctl.control.people.reload import REFUSED
 from dnatctl_sim.cloud import Scenario
 from tests.support.stage import NAMESPACE, Object, Stage, eventually, fast, stage
+from tests.support.workloads import stateful
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
 
@@ -155,6 +156,51 @@ class TestGateway:
             it.assert_at_rest()
 
 
+RESERVED = {"natGwPool": pool(FIRST, namespaces=["games"])["natGwPool"] + pool(SECOND)["natGwPool"]}
+
+
+class TestReservation:
+    """The only gateway in use is reserved for a namespace that nobody is in."""
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_what_is_lost_of_a_living_pod_is_mended_where_it_was(
+        self, two: Stage, restarted: bool
+    ) -> None:
+        (had,) = exposed(two, "a")
+        two.reload(networkController=RESERVED)
+        if restarted:
+            two.stop_controllers()
+            two.start_controller()
+        two.quiet()
+
+        two.delete_row(had["forwardEntryId"])
+
+        assert endpoint_of(eventually(lambda: other(two, "a", had))) == endpoint_of(had)
+        assert shown(two) == {FIRST: 1, SECOND: 0}
+        exposed(two, "b")
+        assert gateways_of(two) == {FIRST, SECOND}
+        two.assert_at_rest()
+
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_a_fixed_pod_that_is_away_comes_back_to_what_it_had(
+        self, two: Stage, restarted: bool
+    ) -> None:
+        two.kube.store.create("statefulsets.apps", stateful(two.ns, "db", fixed=""))
+        (had,) = two.ready("db-0")
+        two.reload(networkController=RESERVED)
+        two.kube.store.patch("statefulsets.apps", two.ns, "db", {"spec": {"replicas": 0}})
+        eventually(lambda: not two.own_rows())
+        two.quiet()
+        if restarted:
+            two.stop_controllers()
+            two.start_controller()
+
+        two.kube.store.patch("statefulsets.apps", two.ns, "db", {"spec": {"replicas": 1}})
+
+        assert endpoint_of(two.ready("db-0")[0]) == endpoint_of(had)
+        two.assert_at_rest()
+
+
 LEAVES = {
     "the range shrinks": {"networkController": pool(FIRST, portRangeEnd=513)},
     "the range moves": {"networkController": pool(FIRST, portRangeStart=600, portRangeEnd=700)},
@@ -176,10 +222,10 @@ class TestRestart:
     """What leaves is known from PodDNATs and rows: a controller that starts in between knows it."""
 
     @contextmanager
-    def midway(self, change: str) -> Iterator[Midway]:
+    def midway(self, change: str, **config: Any) -> Iterator[Midway]:
         """Four pods are exposed, some of which the pool offers no more, when it starts again."""
         scenario = Scenario.many(2, eips=2, knobs=fast())
-        with stage(scenario, networkController=pool(FIRST)) as it:
+        with stage(scenario, networkController=pool(FIRST), **config) as it:
             it.start_controller()
             exposed(it, *"abcd")
             before = Midway(it, {name: it.entries(name) for name in "abcd"}, it.own_rows())
@@ -217,6 +263,35 @@ class TestRestart:
                 assert endpoint_of(mended) == endpoint_of(entry)
             assert shown(it)[FIRST] > 0
             it.assert_at_rest()
+
+    @pytest.mark.parametrize("change", LEAVES)
+    def test_they_rest_though_they_were_not_offered_since_the_start(self, change: str) -> None:
+        """The referee sees to it that nobody gets one before its time."""
+        with self.midway(change, quarantine="4s") as before:
+            it = before.it
+            had = {endpoint_of(entries[0]) for entries in before.entries.values()}
+            for name in "abcd":
+                it.delete_pod(name, grace=0)
+            for name in "abcd":
+                it.gone(name)
+
+            it.reload(networkController=pool(FIRST))
+
+            assert not had & {endpoint_of(entry) for entry in exposed(it, *"efgh")}
+
+    def test_what_rests_when_it_starts_does_so_though_it_is_not_offered(self) -> None:
+        with stage(networkController=pool(FIRST), quarantine="10s") as it:
+            it.start_controller()
+            (had,) = exposed(it, "a")
+            it.delete_pod("a", grace=0)
+            it.gone("a")
+            it.stop_controllers()
+            it.config["networkController"] = pool(FIRST, portRangeStart=515)
+            it.start_controller()
+
+            it.reload(networkController=pool(FIRST, eips=[had["externalIP"]]))
+
+            assert endpoint_of(exposed(it, "b")[0]) != endpoint_of(had)
 
 
 def other(it: Stage, name: str, entry: Object) -> Object | None:

@@ -18,6 +18,7 @@ from dnatctl.control.sight.tenancy import Nodes
 from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
+from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import Eni
 from dnatctl.objects import Key, Pod, PodDNAT
 from dnatctl.plan.exposure import Ask, Rules
@@ -63,7 +64,7 @@ class ApiServer:
 class Place:
     """Caches, views and a lookout over them."""
 
-    def __init__(self, rules: Rules = ANY) -> None:
+    def __init__(self, rules: Rules = ANY, spaces: Any = None) -> None:
         clock = self.clock = FakeClock()
         self.views = Views(MARKS, [offer()], 60.0, clock)
         self.pods: Cache[Pod] = Cache()
@@ -89,7 +90,7 @@ class Place:
             self.pods,
             self.records,
             rules=lambda _: rules,
-            spaces=Spaces(nothing, nothing, Namespaces),
+            spaces=spaces or Spaces(nothing, nothing, Namespaces),
             policy=Policy,
             nodes=Nodes(Cache()),
             lookups=self.server,
@@ -362,3 +363,40 @@ def test_a_namespace_that_is_denied_keeps_what_it_has_for_the_grace():
     assert (place.look().exposure.ask, place.look().retry_in) == (Ask.KEEP, 100.0)
     place.clock.advance(100.0)
     assert (place.look().exposure.ask, place.look().retry_in) == (Ask.REVOKED, None)
+
+
+class Unlisted:
+    """Namespaces whose labels decide and are not held; they are told unless there is no leave."""
+
+    def __init__(self, *, leave: bool) -> None:
+        self.leave = leave
+
+    def must_ask(self, name: str) -> bool:
+        return True
+
+    def labels(self, name: str) -> None:
+        return None
+
+    def ask(self, name: str) -> dict[str, str]:
+        if not self.leave:
+            raise KubeError(Failure.FORBIDDEN, "no leave")
+        return {}
+
+
+def test_the_grace_begins_when_somebody_says_whether_the_namespace_is_denied():
+    spaces = Unlisted(leave=False)
+    place = Place(Rules(denial=lambda _: "no", grace_s=300.0), spaces)
+    place.pods.apply(pod())
+    place.server.pods[KEY] = pod()
+    place.records.apply(record((600, 80)))
+    with pytest.raises(KubeError):
+        place.look()
+    place.clock.advance(400.0)
+    assert place.lookout.glance(KEY).exposure.ask is Ask.KEEP
+    spaces.leave = True
+    seen = place.look()
+    assert (seen.exposure.ask, seen.retry_in) == (Ask.KEEP, 300.0)
+
+    spaces.leave = False
+    place.clock.advance(300.0)
+    assert place.lookout.glance(KEY).exposure.ask is Ask.REVOKED, "once it has begun it goes on"

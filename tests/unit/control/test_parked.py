@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from dnatctl.control.cluster.parked import TRY_AGAIN_S, Parked
 from dnatctl.control.state.views import Views
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Condition, Key, PodDNAT, PodDNATStatus
+from dnatctl.pool import GatewayPool
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import endpoint, offer, spec
 from tests.unit.table.made import MARKS, uid
@@ -26,6 +27,8 @@ class Stored:
         self.held: dict[str, str] = {}
         self.failure: Failure | None = None
         self.writes = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Happens while the first write is under way."""
 
     def parked(self) -> dict[str, str]:
         return dict(self.held)
@@ -34,6 +37,8 @@ class Stored:
         self.writes += 1
         if self.failure:
             raise KubeError(self.failure, "refused")
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
         self.held = {k: v for k, v in {**self.held, **parked}.items() if v is not None}
 
 
@@ -42,9 +47,11 @@ def ledger() -> Stored:
     return Stored()
 
 
-def start(ledger, *records: PodDNAT, note: bool = True) -> tuple[Views, Parked]:
+def start(
+    ledger, *records: PodDNAT, note: bool = True, offered: GatewayPool | None = None
+) -> tuple[Views, Parked]:
     """A process that knows these PodDNATs and what the ledger says."""
-    views = Views(MARKS, [offer()], 60.0, FakeClock())
+    views = Views(MARKS, [offered or offer()], 60.0, FakeClock())
     for record in records:
         views.record_changed(None, record)
     parked = Parked(ledger, views, note=note)
@@ -85,6 +92,105 @@ def test_nobody_parks_what_is_anothers(ledger):
     assert thief.uid not in ledger.held
     views, _ = start(ledger, VICTIM, thief)
     assert views.pool.owner(endpoint(601)) == VICTIM.uid
+
+
+NOTED = "1.1.1.1:600/tcp,1.1.1.1:601/tcp"
+
+
+def test_what_a_claim_lets_go_of_is_noted_as_its_own_no_more(ledger):
+    """Its author edits it, another gets the endpoint and parks there, and it is edited back."""
+    thief, elsewhere = replace(THIEF, spec=spec(600)), replace(THIEF, spec=spec(602))
+    views, parked = start(ledger, thief)
+    parked.keep(thief, AWAY)
+    views.record_changed(thief, elsewhere)
+    parked.pulse()
+    assert ledger.held == {}
+    views.record_changed(None, VICTIM)
+    parked.keep(VICTIM, AWAY)
+    views, _ = start(ledger, VICTIM, thief)
+    assert views.pool.owner(endpoint(600)) == VICTIM.uid
+
+
+def test_nor_is_it_while_the_next_one_is_noted(ledger):
+    thief, elsewhere = replace(THIEF, spec=spec(600)), replace(THIEF, spec=spec(602))
+    views, parked = start(ledger, thief)
+    parked.keep(thief, AWAY)
+    views.record_changed(thief, elsewhere)
+    views.record_changed(None, VICTIM)
+    parked.keep(VICTIM, AWAY)
+    assert ledger.held == {VICTIM.uid: NOTED}
+
+
+def test_nor_what_it_let_go_of_while_nobody_led(ledger):
+    ledger.held = {THIEF.uid: NOTED}
+    views, parked = start(ledger, replace(THIEF, spec=spec(601, 602)))
+    assert ledger.held == {THIEF.uid: "1.1.1.1:601/tcp"}
+    assert views.pool.held(THIEF.uid) == {endpoint(601)}
+    parked.pulse()
+    assert ledger.writes == 1
+
+
+def test_what_it_keeps_stays_noted(ledger):
+    views, parked = start(ledger, VICTIM)
+    parked.keep(VICTIM, AWAY)
+    parked.pulse()
+    assert ledger.writes == 1
+    views.record_changed(VICTIM, replace(VICTIM, spec=spec(601, 602)))
+    parked.pulse()
+    parked.pulse()
+    assert (ledger.held, ledger.writes) == ({VICTIM.uid: "1.1.1.1:601/tcp"}, 2)
+
+
+def test_one_that_goes_by_force_leaves_no_note(ledger):
+    views, parked = start(ledger, VICTIM)
+    parked.keep(VICTIM, AWAY)
+    views.record_changed(VICTIM, None)
+    parked.pulse()
+    assert ledger.held == {}
+    assert not views.pool.held(VICTIM.uid)
+
+
+def test_one_that_is_gone_for_us_is_struck_at_once_though_the_news_came_first(ledger):
+    views, parked = start(ledger, VICTIM)
+    parked.keep(VICTIM, AWAY)
+    views.record_changed(VICTIM, None)
+    parked.forget(VICTIM.uid)
+    assert (ledger.held, ledger.writes) == ({}, 2)
+
+
+def test_a_note_that_is_written_late_does_not_stand_against_a_newer_one(ledger):
+    """Workers note, and the pulse strikes, at the same time."""
+    views, parked = start(ledger, VICTIM)
+
+    def meanwhile() -> None:
+        views.record_changed(VICTIM, None)
+        parked.pulse()
+
+    ledger.meanwhile = meanwhile
+    parked.keep(VICTIM, AWAY)
+    assert VICTIM.uid in ledger.held
+    parked.pulse()
+    assert ledger.held == {}
+
+
+def test_who_only_looks_on_strikes_nothing(ledger):
+    ledger.held = {VICTIM.uid: NOTED}
+    views, parked = start(ledger, VICTIM, note=False)
+    views.record_changed(VICTIM, None)
+    parked.pulse()
+    assert ledger.held == {VICTIM.uid: NOTED}
+
+
+def test_what_was_never_offered_to_it_is_not_noted_whatever_its_author_wrote(ledger):
+    """After a restart a note proves that another process offered it."""
+    odd = replace(VICTIM, spec=spec(600, 7))
+    _, parked = start(ledger, odd)
+    parked.keep(odd, AWAY)
+    assert ledger.held == {VICTIM.uid: "1.1.1.1:600/tcp"}
+    ledger.held = {}
+    _, parked = start(ledger, VICTIM, offered=offer(namespaces=("vip-*",)))
+    parked.keep(VICTIM, AWAY)
+    assert ledger.held == {}
 
 
 def test_it_is_noted_once_and_only_when_the_pod_is_away(ledger):

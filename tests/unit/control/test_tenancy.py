@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from dnatctl.cloud.eni import TTL, EniCache
 from dnatctl.control.sight.tenancy import (
     CLOUD_WAITED_FOR_S,
@@ -19,7 +21,7 @@ from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node
 from dnatctl.model import Eni
 from dnatctl.objects import Key, Pod
-from dnatctl.plan.exposure import Ask, Exposure
+from dnatctl.plan.exposure import SWITCH, Ask, Exposure
 from dnatctl.table.marks import Marks
 from tests.support.clock import FakeClock
 
@@ -48,7 +50,7 @@ class Stated:
         self.clock = FakeClock()
         self.holder = holder
         self.enis = EniCache(self.clock, lambda ip: None)
-        views = Views(Marks("c1"), [], 60.0, self.clock)
+        views = self.views = Views(Marks("c1"), [], 60.0, self.clock)
         nodes: Cache[Node] = Cache()
         self.pods: Cache[Pod] = Cache()
         self.pods.on_change(views.ips.pod_changed)
@@ -104,6 +106,26 @@ def test_where_the_cloud_does_not_answer_the_later_one_has_it() -> None:
     it.has_it()
     it.clock.advance(CLOUD_WAITED_FOR_S)
     assert it.has_it() == {"late"}
+
+
+def test_a_neighbour_whose_ip_another_takes_just_then_is_held_as_soon_as_it_asks() -> None:
+    """It lives: what is heard of it later counts, unlike of one that has ended."""
+    it, neighbours, key = Stated("early"), Neighbours(), Key("games", "plain")
+    plain = Pod(key, "u", "10", {}, (IP,))
+
+    def pod_now(_: Key) -> Pod:
+        neighbours.note(IP, Key("games", "successor"))
+        return plain
+
+    it.tenancy = Tenancy(
+        it.views, it.pods, Nodes(Cache()), neighbours, pod_now=pod_now, enis=it.enis, clock=it.clock
+    )
+    it.tenancy.call_on(key, IP)
+    assert it.pods.get(key) is None
+
+    asking = replace(plain, resource_version="20", annotations={SWITCH: ""})
+    it.pods.apply(asking)
+    assert it.pods.get(key) == asking
 
 
 class Interfaces:

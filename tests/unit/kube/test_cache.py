@@ -115,6 +115,18 @@ def test_nothing_is_remembered_of_what_has_ended(cache: Cache[Thing]) -> None:
     assert cache._ended == {}
 
 
+def test_what_was_looked_up_is_held_no_more_unless_the_news_brought_it(cache: Cache[Thing]) -> None:
+    found = Thing("a", 4)
+    cache.hold(found)
+    cache.unhold(found)
+    cache.unhold(found)
+    assert cache.get(KEY) is None
+    cache.apply(Thing("a", 5))
+    cache.hold(found)
+    cache.unhold(found)
+    assert cache.get(KEY) == Thing("a", 5)
+
+
 def test_the_end_of_a_predecessor_does_not_end_its_successor(cache: Cache[Thing]) -> None:
     cache.note_written(Thing("a", 9, "new"))
     cache.remove(KEY, "old", "8")

@@ -69,10 +69,23 @@ def test_not_to_one_where_the_cloud_refuses_it():
     assert not isinstance(refused.plan().step, Reclaim)
 
 
-def test_not_while_the_ip_is_being_drained():
+def test_also_while_the_ip_is_being_drained_as_who_is_there_stays():
     drained = scene()
     drained.pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))
-    assert not isinstance(drained.plan().step, Reclaim)
+    assert drained.plan().step == Reclaim(THERE.spec)
+
+
+def test_not_to_a_gateway_that_is_being_drained_and_that_is_told():
+    drained = scene(WEB, record=ONE)
+    dark = f"EIP {EIP} is not bound to it any more"
+    told = f"{GATEWAY}: {dark}; until then its entries reach nothing"
+    order = Order(OrderKind.DRAIN, f"gateway/{NEXT}")
+    drained.pool.orders = Orders((order,))
+    made = drained.plan(outage=dark)
+    assert condition(made)[2] == f"{told}; {NEXT} has it now, and {order.what}"
+    both = scene(WEB, record=ONE, eips={GATEWAY: [], NEXT: []})
+    both.pool.orders = Orders((order,))
+    assert condition(both.plan(outage=dark))[2] == told
 
 
 def test_not_while_its_own_gateway_has_the_ip():

@@ -110,6 +110,11 @@ class TestOutOfThePool:
         used = Scene(WEB, record=ONE, pod=pod(), offers=offers)
         assert used.plan() == Plan()
 
+    def test_but_not_one_that_was_reserved_after_it_was_claimed(self):
+        scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(), offer("ngw-2")))
+        scene.pool.offer_again([offer(namespaces=("others",)), offer("ngw-2")], QUARANTINE)
+        assert scene.plan().writes == (create("600", "80"),)
+
     def test_even_while_the_gateway_is_in_trouble(self):
         """The range is the configuration's: no trouble of the gateway explains a port outside."""
         scene = Scene(record=record((600, 80)), pod=pod(), offers=(offer(ports="700/709"),))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
+from msgspec.structs import replace
 
-from dnatctl.model import EntryStatus, ForwardEntry, PortRange
+from dnatctl.model import USUAL_PORTS, EntryStatus, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool import Pool, Shortage, rows_of
 from dnatctl.pool.claims import Claim, Claims
@@ -262,6 +263,27 @@ class TestHeld:
         pool.hold("a", [])
         assert not pool.holds("a", [endpoint(601)])
 
+    def test_what_the_claim_lets_go_of_is_held_no_more(self):
+        pool = pool_of()
+        pool.claim("a", "a", spec(600, 601), 0.0)
+        pool.hold("a", [endpoint(600), endpoint(601)])
+        pool.claim("a", "a", replace(spec(600, 601), internal_ip="10.0.0.2"), 0.0)
+        assert pool.holds("a", [endpoint(600), endpoint(601)])
+        assert pool.lapsed == set()
+        pool.claim("a", "a", spec(601, 602), 0.0)
+        assert pool.held("a") == {endpoint(601)}
+        assert pool.lapsed == {"a"}
+
+    def test_of_one_that_goes_nothing_is_held_and_what_was_is_to_be_struck(self):
+        pool = pool_of()
+        for uid_ in "ab":
+            pool.claim(uid_, uid_, spec(600), 0.0)
+        pool.hold("a", [endpoint(600)])
+        for uid_ in "ab":
+            pool.unclaim(uid_, 0.0)
+        assert not pool.held("a")
+        assert pool.lapsed == {"a"}
+
     def test_of_two_that_claim_it_that_one_has_it(self):
         pool = pool_of()
         pool.hold("young", [endpoint(600)])
@@ -362,6 +384,13 @@ class TestQuarantine:
         assert set(pool.quarantined(0.0)) == {endpoint(p) for p in range(600, 610)}
         pool.vacate(row("fwd-1", "2.2.2.2:Any", "10.0.0.1:Any", protocol=None), 0.0)
         assert len(pool.quarantined(0.0)) == 10
+
+    @pytest.mark.parametrize(("last", "resting"), [(730 + USUAL_PORTS - 1, USUAL_PORTS), (762, 0)])
+    def test_of_what_is_not_offered_now_a_row_as_narrow_as_a_pods_leaves_all(self, last, resting):
+        """It may have been offered to the pod, and may be again."""
+        pool = pool_of()
+        pool.vacate(row("fwd-1", f"1.1.1.1:730/{last}", f"10.0.0.1:730/{last}"), 0.0)
+        assert len(pool.quarantined(0.0)) == resting
 
     def test_a_range_wider_than_all_ports_is_walked_no_further_than_the_pool(self):
         pool = pool_of()

@@ -680,8 +680,18 @@ class TestHeir:
 
     def test_is_none_that_is_being_drained(self):
         pool = self.pool()
-        pool.orders = Orders((Order(OrderKind.DRAIN, f"gateway/{self.NEXT}"),))
+        order = Order(OrderKind.DRAIN, f"gateway/{self.NEXT}")
+        pool.orders = Orders((order,))
         assert self.heir(pool, 600) == ""
+        why = f"{self.NEXT} has it now, and {order.what}"
+        assert pool.drained_heir(spec(600), 0.0, "games") == why
+        assert pool.drained_heir(spec(6000), 0.0, "games") == ""
+
+    def test_is_the_gateway_that_has_it_though_the_ip_is_being_drained(self):
+        pool = self.pool()
+        pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))
+        assert self.heir(pool, 600) == self.NEXT
+        assert pool.drained_heir(spec(600), 0.0, "games") == ""
 
 
 def test_endpoints_are_written_as_people_write_them():

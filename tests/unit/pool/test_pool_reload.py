@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from dnatctl.pool import Pool
 from tests.unit.pool.made import QUARANTINE, demand, eip, endpoint, got, offer, pool_of, spec, take
 from tests.unit.table.made import EIP, GATEWAY, row, uid
@@ -62,6 +64,41 @@ class TestRange:
 
         assert pool.contains(GATEWAY, endpoint(603))
 
+    def test_what_was_cut_off_before_the_start_rests_though_it_was_never_offered_since(
+        self,
+    ) -> None:
+        rows = [row("r", f"{EIP}:603", owner=uid(1))]
+        pool = pool_of(offer(ports="600/601"), rows={GATEWAY: rows})
+        pool.claim(uid(1), "a", spec(603), 0)
+        pool.claim("b", "b", spec(604), 0)
+        pool.open()
+
+        pool.unclaim(uid(1), 10)
+        pool.unclaim("b", 10)
+
+        assert set(pool.quarantined(10)) == {endpoint(603)}
+
+    @pytest.mark.parametrize("proof", ["a row that has gone", "a note"])
+    def test_so_does_what_is_proven_of_a_gateway_that_left_before_the_start(
+        self, proof: str
+    ) -> None:
+        pool = pool_of(offer("ngw-2"), eips={"ngw-2": [eip(OTHER)]})
+        pool.claim("a", "a", spec(603, 604), 0)
+        if proof == "a note":
+            pool.hold("a", [endpoint(603)])
+        pool.open()
+        if proof == "a row that has gone":
+            pool.vacate(row("r", f"{EIP}:603", owner="a"), 5)
+
+        pool.retire(spec(603, 604).endpoints(), 10)
+        assert set(pool.quarantined(10)) == {endpoint(603)}
+        pool.unclaim("a", 20)
+        assert pool.quarantined(20) == {endpoint(603): QUARANTINE}, "from when it is let go of"
+
+        pool.claim("b", "b", spec(603), 20 + QUARANTINE)
+        pool.unclaim("b", 30 + QUARANTINE)
+        assert not pool.quarantined(30 + QUARANTINE), "whoever names it afterwards proves nothing"
+
     def test_what_was_never_offered_does_not_become_so_by_a_claim(self) -> None:
         pool = pool_of(offer(ports="600/603"))
         pool.claim("a", "a", spec(700), 0)
@@ -114,6 +151,75 @@ class TestRange:
         pool.claim("a", "a", spec(705), 0)
         pool.unclaim("a", 10)
         assert pool.rests(endpoint(705), 10)
+
+
+class TestReservation:
+    """A gateway is reserved for some namespaces: who is there of the others stays."""
+
+    VIPS = offer(namespaces=("vip",))
+
+    @staticmethod
+    def serves(pool: Pool, port: int, namespace: str = "shop") -> bool:
+        return pool.serves(GATEWAY, endpoint(port), namespace)
+
+    def test_what_is_claimed_is_kept_and_nothing_more_is_given(self) -> None:
+        pool = pool_of()
+        pool.claim("a", "a", spec(600), 0, "shop")
+        pool.claim("v", "v", spec(601), 0, "vip")
+
+        again(pool, self.VIPS)
+
+        assert self.serves(pool, 600)
+        assert not self.serves(pool, 602)
+        assert self.serves(pool, 602, "vip")
+        assert pool.leaving(GATEWAY) == 1
+        more = pool.extend(spec(600), replace(demand(81), uid="a", namespace="shop"), 0)
+        assert "is reserved for namespaces vip" in getattr(more, "message", "")
+        pool.unclaim("a", 0)
+        assert not self.serves(pool, 600)
+
+    def test_it_stays_kept_through_further_changes_until_the_gateway_is_for_all(self) -> None:
+        pool = pool_of()
+        pool.claim("a", "a", spec(600), 0, "shop")
+        again(pool, self.VIPS)
+        again(pool, offer(namespaces=("games",)))
+        assert self.serves(pool, 600)
+        again(pool, offer())
+        assert pool.leaving(GATEWAY) == 0
+
+    def test_what_is_claimed_there_afterwards_is_not_kept(self) -> None:
+        """Anybody may write a claim, and wait for the next change."""
+        pool = pool_of(self.VIPS)
+        pool.claim("a", "a", spec(600), 0, "shop")
+        again(pool, self.VIPS)
+        assert not self.serves(pool, 600)
+
+    def test_nor_does_one_keep_what_is_anothers(self) -> None:
+        pool = pool_of()
+        pool.open()
+        pool.claim("v", "v", spec(600), 0, "vip")
+        pool.claim("a", "a", spec(600), 0, "shop")
+        again(pool, self.VIPS)
+        assert not self.serves(pool, 600)
+
+    def test_what_was_claimed_before_the_start_is_kept_where_a_row_proves_it(self) -> None:
+        rows = [row("r", f"{EIP}:600", owner=uid(1))]
+        pool = pool_of(self.VIPS, rows={GATEWAY: rows})
+        pool.claim(uid(1), "a", spec(600), 0, "shop")
+        pool.claim("b", "b", spec(601), 0, "shop")
+        pool.open()
+        assert self.serves(pool, 600)
+        assert not self.serves(pool, 601)
+
+    def test_what_its_namespaces_have_does_not_leave(self) -> None:
+        rows = [row("r", f"{EIP}:600", owner=uid(1))]
+        pool = pool_of(self.VIPS, rows={GATEWAY: rows})
+        pool.claim(uid(1), "a", spec(600), 0, "vip")
+        pool.open()
+        assert pool.leaving(GATEWAY) == 0
+
+    def test_nobody_is_kept_from_a_gateway_that_is_not_configured(self) -> None:
+        assert pool_of().serves("ngw-9", endpoint(600), "shop")
 
 
 class TestClaims:

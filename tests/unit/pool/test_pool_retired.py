@@ -108,10 +108,10 @@ def test_what_the_last_leader_let_rest_goes_on_resting(leave):
     assert not pool.rests(BOTH[0], 100.0 + QUARANTINE)
 
 
-def test_only_what_is_offered_is_taken_over():
+def test_what_is_offered_no_more_is_taken_over_as_it_may_be_again():
     pool = pool_of()
     pool.inherit(noted(BOTH[0], STRANGE), 0.0)
-    assert set(pool.quarantined(0.0)) == {BOTH[0]}
+    assert set(pool.quarantined(0.0)) == {BOTH[0], STRANGE}
     assert pool.all_rest(0.0) == 0.0
 
 

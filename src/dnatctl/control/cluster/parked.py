@@ -16,7 +16,7 @@ from dnatctl.control.state.views import Views
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.model import Endpoint, Protocol
-from dnatctl.objects import READY, PodDNAT, PodDNATStatus
+from dnatctl.objects import READY, PodDNAT, PodDNATSpec, PodDNATStatus
 from dnatctl.plan.release import AWAY
 
 log = structlog.get_logger(__name__)
@@ -34,22 +34,27 @@ class Parked:
         self._ledger = ledger
         self._views = views
         self._note = note
-        self._unnoted: dict[str, tuple[Endpoint, ...]] = {}
-        """What the ledger did not take, by the UID of the PodDNAT. The views are locked."""
+        self._stale: set[str] = set()
+        """UIDs of PodDNATs of which the ledger may say something else than is held for them. The
+        views are locked."""
         self._due = 0.0
 
     def load(self) -> None:
-        """Take over what is noted; what belongs to no PodDNAT any more is struck. All PodDNATs are
-        known by now. Raises KubeError.
+        """Take over what is noted, as far as it is claimed still: what a PodDNAT has let go of may
+        be another's. The rest is struck. All PodDNATs are known by now. Raises KubeError.
         """
-        stale = []
-        for uid, text in self._ledger.parked().items():
-            if self._views.records.key_of(uid) is None:
-                stale.append(uid)
-            else:
-                self._views.pool.hold(uid, _read(text))
+        parked = self._ledger.parked()
+        with self._views.lock:
+            stale = [uid for uid, text in parked.items() if not self._take_over(uid, text)]
         if stale and self._note:
             self._strike(*stale)
+
+    def _take_over(self, uid: str, text: str) -> bool:
+        """Whether the note is true still."""
+        pool, noted = self._views.pool, frozenset(_read(text))
+        claim = pool.claim_of(uid) or PodDNATSpec()
+        pool.hold(uid, noted.intersection(claim.endpoints()))
+        return self._views.records.key_of(uid) is not None and pool.held(uid) == noted
 
     def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
         """That status is about to be written: if it says that the pod is away, note whose the
@@ -60,50 +65,75 @@ class Parked:
             return
         with self._views.lock:
             pool = self._views.pool
-            own = tuple(e for e in record.spec.endpoints() if pool.owner(e) == record.uid)
+            own = tuple(e for e in record.spec.endpoints() if self._is_its_own(record, e))
             if not own or pool.holds(record.uid, own):
                 return
             pool.hold(record.uid, own)
         try:
-            self._ledger.note_parked({record.uid: ",".join(map(str, own))})
+            self._write(record.uid)
         except KubeError as error:
             if not error.refused:
                 with self._views.lock:
                     pool.hold(record.uid, ())
                 raise
             log.warning("parked claim not noted", key=str(record.key), error=str(error))
-            with self._views.lock:
-                self._unnoted[record.uid] = own
+
+    def _is_its_own(self, record: PodDNAT, endpoint: Endpoint) -> bool:
+        """Whether the endpoint is to be noted for it: a note proves that it was offered to it once,
+        which a claim that was written by hand does not."""
+        pool, spec = self._views.pool, record.spec
+        offered = pool.may_rest(endpoint)
+        to_it = pool.serves(spec.gateway_id, endpoint, record.key.namespace)
+        return offered and to_it and pool.owner(endpoint) == record.uid
 
     def pulse(self) -> None:
-        """Time goes by: what was refused, by a webhook that was down perhaps, may be taken now."""
-        now, pool = self._views.clock.monotonic(), self._views.pool
-        if not self._unnoted or now < self._due:
-            return
-        self._due = now + TRY_AGAIN_S
+        """Time goes by: claims have let go of what was noted, and what was refused, by a webhook
+        that was down perhaps, may be taken now."""
+        now = self._views.clock.monotonic()
         with self._views.lock:
-            left = {uid: own for uid, own in self._unnoted.items() if pool.holds(uid, own)}
-            self._unnoted = {}
+            stale = tuple(self._stale)
+            waits = bool(stale or self._views.pool.lapsed)
+        if not (waits and self._note) or now < self._due:
+            return
         try:
-            self._ledger.note_parked({uid: ",".join(map(str, own)) for uid, own in left.items()})
+            self._write(*stale)
         except KubeError as error:
-            log.warning("parked claims not noted", uids=list(left), error=str(error))
-            with self._views.lock:
-                self._unnoted = left | self._unnoted
+            self._due = now + TRY_AGAIN_S
+            log.warning("parked claims not noted", uids=stale, error=str(error))
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
         with self._views.lock:
-            known = self._views.pool.hold(uid, ())
+            pool = self._views.pool
+            known = pool.hold(uid, ()) or uid in pool.lapsed
         if known:
             self._strike(uid)
 
     def _strike(self, *uids: str) -> None:
-        """Take them out of the ledger. Nothing waits for it: the next start tries again."""
+        """Take out of the ledger what is held no more. Nothing waits for it: it is tried again."""
         try:
-            self._ledger.note_parked(dict.fromkeys(uids))
+            self._write(*uids)
         except KubeError as error:
             log.warning("ledger not updated", uids=uids, error=str(error))
+
+    def _write(self, *uids: str) -> None:
+        """Have the ledger say of these what is held for them, and first of those that hold less by
+        now: what they have let go of must not be noted twice. Raises KubeError.
+
+        Where something else is held by then, a newer note may have been written before this one.
+        """
+        with self._views.lock:
+            lapsed = self._views.pool.lapsed
+            said = {uid: self._text(uid) for uid in (*lapsed, *uids)}
+            lapsed.clear()
+            self._stale.update(said)
+        self._ledger.note_parked(said)
+        with self._views.lock:
+            for uid, text in said.items():
+                (self._stale.discard if self._text(uid) == text else self._stale.add)(uid)
+
+    def _text(self, uid: str) -> str | None:
+        return ",".join(map(str, sorted(self._views.pool.held(uid)))) or None
 
 
 def _read(text: str) -> Iterable[Endpoint]:

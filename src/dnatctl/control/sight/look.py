@@ -156,7 +156,7 @@ class Lookout:
         if seen.paused:
             return None
         space = seen.key.namespace
-        if space not in answers.labels and self._is_strange(seen):
+        if self._lacks_labels(space, answers) and _asks(seen):
             return partial(self._ask_labels, space, answers)
         neighbour = self._tenancy.unknown(seen.pod, seen.exposure.ip)
         if neighbour is not None and neighbour not in answers.called_on:
@@ -173,10 +173,9 @@ class Lookout:
             return partial(self._ask_workload, seen.key, owner)
         return None
 
-    def _is_strange(self, seen: Seen) -> bool:
-        """Whether the pod's namespace has to be looked at first."""
-        asks = seen.exposure.ask not in (Ask.OFF, Ask.ENDED)
-        return asks and self._spaces.must_ask(seen.key.namespace)
+    def _lacks_labels(self, space: str, answers: _Answers) -> bool:
+        """Whether the labels of the namespace decide, and nobody has said what they are."""
+        return space not in answers.labels and self._spaces.must_ask(space)
 
     def _labels(self, answers: _Answers, space: str) -> Mapping[str, str] | None:
         held = self._spaces.labels(space)
@@ -251,7 +250,7 @@ class Lookout:
             self._views.admit(record.uid)
         rules = self._rules(partial(self._labels, answers))
         exposure, retry_in, doubtful = self._tenancy.judge(pod, read_exposure(pod, rules))
-        exposure, left = self._in_grace(key, exposure, rules.grace_s, now)
+        exposure, left = self._in_grace(key, exposure, rules.grace_s, now, answers)
         wants_address = exposure.ask in (Ask.ON, Ask.KEEP) and exposure.ip
         seen = Seen(
             key=key,
@@ -290,13 +289,18 @@ class Lookout:
         return replace(seen, workload=known) if known is not None else seen
 
     def _in_grace(
-        self, key: Key, exposure: Exposure, grace_s: float, now: float
+        self, key: Key, exposure: Exposure, grace_s: float, now: float, answers: _Answers
     ) -> tuple[Exposure, float | None]:
-        """What the pod may still have, and the seconds until that changes, if it does."""
+        """What the pod may still have, and the seconds until that changes, if it does.
+
+        It does not begin while nobody says whether the namespace is refused at all.
+        """
         if not exposure.banned:
             self._banned.pop(key, None)
             return exposure, None
         if self._records.get(key) is None:
+            return exposure, None
+        if key not in self._banned and self._lacks_labels(key.namespace, answers):
             return exposure, None
         left = self._banned.setdefault(key, now) + grace_s - now
         end = self._clock.now() + timedelta(seconds=left)
@@ -368,6 +372,11 @@ class Lookout:
         asked, uid, answer = self._workloads.get(key, (float("-inf"), "", None))
         believed = uid == owner.uid and now - asked <= WORKLOAD_BELIEVED_S
         return answer if believed else None
+
+
+def _asks(seen: Seen) -> bool:
+    """Whether the pod asks for anything, so that it matters whether its namespace may have it."""
+    return seen.exposure.ask not in (Ask.OFF, Ask.ENDED)
 
 
 def _version(pod: Pod | None) -> tuple[str, str]:

@@ -176,8 +176,9 @@ class Tenancy:
             return
         self._pods.hold(found)
         if self._neighbours.at(ip) != key:
-            # Its end was told between the look and now, when it was not held yet.
-            self._pods.note_deleted(key, found.uid)
+            # Between the look and now its end was told, when it was not held yet; or another pod
+            # has taken the IP, and this one lives.
+            self._pods.unhold(found)
 
     def _others(self, pod: Pod, ip: str) -> list[Pod]:
         """Other pods that state the IP and may be alive."""
