@@ -16,7 +16,7 @@ from dnatctl.plan.exposure import Ask
 from dnatctl.plan.regain import regained
 from dnatctl.plan.values import Adopt, Seen
 from dnatctl.table.marks import is_marked
-from dnatctl.table.view import Table
+from dnatctl.table.view import Row, Table
 
 
 def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
@@ -29,7 +29,7 @@ def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
     found = tuple(
         entry_id
         for entry_id, entries in _recorded(record).items()
-        if _is_to_be_had(table, entry_id, entries)
+        if _is_to_be_had(seen, table, entry_id, entries)
         and (
             (_is_legacy(seen, record, entries) and not _is_of_dnatctl(table, entry_id))
             or all(_leads_to_own_pod(seen, entry) for entry in entries)
@@ -51,7 +51,7 @@ def awaits_clarity(seen: Seen, record: PodDNAT, table: Table) -> bool:
         and bool(recorded)
         and not table.owned_by(record.uid)
         and all(entry.internal_ip == exposure.ip for entry in record.status.entries)
-        and all(_is_to_be_had(table, *each) for each in recorded.items())
+        and all(_is_to_be_had(seen, table, *each) for each in recorded.items())
     )
 
 
@@ -63,10 +63,19 @@ def _recorded(record: PodDNAT) -> dict[str, list[StatusEntry]]:
     return recorded
 
 
-def _is_to_be_had(table: Table, entry_id: str, entries: list[StatusEntry]) -> bool:
+def _is_to_be_had(seen: Seen, table: Table, entry_id: str, entries: list[StatusEntry]) -> bool:
     """Whether the row is nobody's, and as recorded."""
     row = table.row(entry_id)
-    return row is not None and not row.owner and _is_as_recorded(row.entry, entries)
+    if row is None or not (not row.owner or _was_adopted_by_one_lost(seen, row)):
+        return False
+    return _is_as_recorded(row.entry, entries)
+
+
+def _was_adopted_by_one_lost(seen: Seen, row: Row) -> bool:
+    """Whether the row has no mark, and the PodDNAT that it was noted for is not there any more
+    though nobody saw it go: it was lost, and this one may be what was restored of it."""
+    there = row.owner in seen.names or row.owner in seen.going
+    return not there and not is_marked(row.entry.name)
 
 
 def _is_as_recorded(row: ForwardEntry, entries: list[StatusEntry]) -> bool:

@@ -170,11 +170,21 @@ class Holdings:
         if self._claims.is_open:
             self._settle([c for c in self._claims.all() if c.spec.gateway_id == gateway_id])
 
+    def rows_found(self, uid: str) -> None:
+        """Rows are known to be that PodDNAT's now that were not before."""
+        claim = self._claims.get(uid)
+        if claim is not None and self._claims.is_open:
+            self._keep(claim)
+
+    def _keep(self, claim: Claim) -> None:
+        """What the claim is proven to have was offered to it once, whatever is offered now."""
+        if gateway := self._gateways.get(claim.spec.gateway_id):
+            proven = (e for e in claim.endpoints() if self._is_proven_claim(claim, e))
+            gateway.keep(proven, claim.namespace)
+
     def _settle(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
-            if gateway := self._gateways.get(claim.spec.gateway_id):
-                proven = (e for e in claim.endpoints() if self._is_proven_claim(claim, e))
-                gateway.keep(proven, claim.namespace)
+            self._keep(claim)
         namespaces = {claim.namespace for claim in claims}
         for claim, beyond in list(self.quotas.excess(namespaces, self._may_be_proven)):
             self._give_up(claim, beyond)

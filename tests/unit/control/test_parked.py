@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from dnatctl.control.cluster.parked import TRY_AGAIN_S, Parked
 from dnatctl.control.state.views import Views
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.objects import Condition, Key, PodDNAT, PodDNATStatus
+from dnatctl.objects import Condition, Key, Owner, PodDNAT, PodDNATStatus
 from dnatctl.pool import GatewayPool
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import endpoint, offer, spec
@@ -280,3 +280,13 @@ def test_one_that_does_not_answer_is_asked_again(ledger):
     ledger.failure = None
     parked.keep(VICTIM, AWAY)
     assert VICTIM.uid in ledger.held
+
+
+@pytest.mark.parametrize("reason", ["AddressTaken", "NodeAddress", "ForeignInterface"])
+@pytest.mark.parametrize(("kind", "noted"), [("StatefulSet", True), ("Pod", False)])
+def test_a_fixed_claim_whose_pods_ip_is_anothers_is_noted(ledger, reason, kind, noted):
+    """Its rows go as if the pod were away; the claim of any other pod is let go."""
+    fixed = replace(VICTIM, owners=(Owner("v1", kind, "g", "uid-of-owner"),))
+    _views, parked = start(ledger, fixed)
+    parked.keep(fixed, PodDNATStatus(conditions=(Condition("Ready", "False", reason, ""),)))
+    assert bool(ledger.held) is noted

@@ -398,3 +398,45 @@ def test_protocols_are_apart(views):
     views.record_changed(None, record(1))
     assert views.pool.owner(endpoint(600, protocol=TCP)) == uid(1)
     assert not views.durable([endpoint(600)])
+
+
+class TestWhatIsNamedByOthers:
+    """Anybody may write somebody else's endpoint into a PodDNAT, and take it out again."""
+
+    def test_it_is_not_let_go_of_with_that_poddnat(self, views):
+        views.pool.open()
+        owner, forged = record(1), record(2, ARENA)
+        views.record_changed(None, owner)
+        views.pool.use(owner.spec.endpoints())
+        assert views.retire(LOBBY, owner.spec.endpoints())
+        for _ in range(3):
+            views.record_changed(None, forged)
+            views.record_changed(forged, replace(forged, spec=spec(601)))
+            views.record_changed(replace(forged, spec=spec(601)), forged)
+            views.record_changed(forged, None)
+        assert not views.retire(LOBBY, owner.spec.endpoints()), "it rests since it was retired"
+
+    def test_but_with_its_owner(self, views):
+        views.pool.open()
+        owner = record(1)
+        views.record_changed(None, owner)
+        views.pool.use(owner.spec.endpoints())
+        assert views.retire(LOBBY, owner.spec.endpoints())
+        views.record_changed(owner, None)
+        later = record(3)
+        views.record_changed(None, later)
+        views.pool.use(later.spec.endpoints())
+        assert views.retire(LOBBY, later.spec.endpoints())
+
+
+def test_what_was_adopted_stays_its_own_though_it_was_never_offered(views, clock):
+    """A fixed pod that is away for a while comes back to it."""
+    views.pool.open()
+    foreign = row("fwd-1", "1.1.1.1:9000")
+    views.table(GATEWAY).merge(reading(clock.monotonic(), foreign), clock.monotonic())
+    adopting = record(1, claim=spec(9000))
+    views.record_changed(None, adopting)
+    (there,) = adopting.spec.endpoints()
+    assert not views.pool.contains(GATEWAY, there)
+    views.adopt({"fwd-1": adopting.uid})
+    assert views.pool.contains(GATEWAY, there)

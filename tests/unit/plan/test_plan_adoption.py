@@ -11,7 +11,9 @@ from msgspec.structs import replace
 from dnatctl.objects import PodDNAT, PodDNATSpec
 from dnatctl.plan.values import Adopt, Plan, Policy, Publish, TakeOver
 from dnatctl.table.marks import Marks
+from dnatctl.table.view import Table
 from tests.unit.plan.made import (
+    KEY,
     OTHER,
     WALL,
     Scene,
@@ -33,6 +35,7 @@ from tests.unit.table.made import (
     POD_IP,
     TCP,
     UDP,
+    reading,
     row,
     uid,
     view,
@@ -54,6 +57,29 @@ def recorded(*rows: Any, **more: Any) -> PodDNAT:
 
 def adopts(scene: Scene) -> bool:
     return isinstance(scene.plan().step, Adopt)
+
+
+class TestLost:
+    """The row is noted for a PodDNAT that is not there any more; this one may be restored of it."""
+
+    def scene(self, noted: Any) -> Scene:
+        table = Table(GATEWAY, lambda _: OTHER)
+        table.merge(reading(0.0, noted), 0.0)
+        return Scene(record=recorded(noted), pod=pod(), tables={GATEWAY: table})
+
+    def test_what_was_adopted_by_one_that_was_lost_is_to_be_had_again(self):
+        assert self.scene(LEGACY).plan().step == Adopt(GATEWAY, ("fwd-1",))
+
+    def test_but_not_of_one_that_is_there_or_was_seen_to_go(self):
+        scene = self.scene(LEGACY)
+        assert not isinstance(scene.plan(names={OTHER: KEY}).step, Adopt)
+        assert not isinstance(scene.plan(going=frozenset({OTHER})).step, Adopt)
+
+    def test_nor_where_its_mark_tells_whose_it_is(self):
+        assert not adopts(self.scene(row("fwd-1", owner=uid(7))))
+
+    def test_nor_for_the_address_of_another_pod(self):
+        assert not adopts(self.scene(ELSEWHERE))
 
 
 class TestRightful:

@@ -17,7 +17,8 @@ from dnatctl.kube.errors import KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import READY, PodDNAT, PodDNATSpec, PodDNATStatus
-from dnatctl.plan.release import AWAY
+from dnatctl.plan.owners import is_fixed
+from dnatctl.plan.release import AWAY, DISPLACED
 
 log = structlog.get_logger(__name__)
 
@@ -57,11 +58,11 @@ class Parked:
         return self._views.records.key_of(uid) is not None and pool.held(uid) == noted
 
     def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
-        """That status is about to be written: if it says that the pod is away, note whose the
-        endpoints are, before the rows that show it go. Raises KubeError.
+        """That status is about to be written: if it says that the pod is away, or its IP another's,
+        note whose the endpoints are, before the rows that show it go. Raises KubeError.
         """
         ready = status.condition(READY)
-        if ready is None or ready.reason != AWAY.reason:
+        if ready is None or not _is_parked(record, ready.reason):
             return
         with self._views.lock:
             pool = self._views.pool
@@ -134,6 +135,10 @@ class Parked:
 
     def _text(self, uid: str) -> str | None:
         return ",".join(map(str, sorted(self._views.pool.held(uid)))) or None
+
+
+def _is_parked(record: PodDNAT, reason: str) -> bool:
+    return reason == AWAY.reason or (reason in DISPLACED and is_fixed(record))
 
 
 def _read(text: str) -> Iterable[Endpoint]:

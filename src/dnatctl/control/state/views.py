@@ -135,6 +135,8 @@ class Views:
             for table in self.tables.values():
                 for entry_id in adopted:
                     table.reowned(entry_id)
+            for uid in set(adopted.values()):
+                self.pool.rows_found(uid)
 
     def disown(self, entry_ids: Iterable[str]) -> list[str]:
         """Forget adopted rows that are gone; returns those that were adopted."""
@@ -173,6 +175,7 @@ class Views:
             self.history.changed(old, new, self.clock.now())
             if new is not None:
                 self.records.note(new)
+                had = self._its_own(old)
                 if new.deleting and FINALIZER not in new.finalizers:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
@@ -180,14 +183,20 @@ class Views:
                 asked = self.asked(new.key)
                 if asked and set(asked.endpoints()) <= set(new.spec.endpoints()):
                     self.end_claim(new.key)  # the same one twice would count double
-                had = old.spec.endpoints() if old else ()
-                self.pool.let_go(set(had) - set(new.spec.endpoints()))
+                self.pool.let_go(had - set(new.spec.endpoints()))
                 return old is not None and old.spec != new.spec
             if old is None:
                 return False
             self.records.forget(old.uid)
-            self.pool.let_go(old.spec.endpoints())
+            self.pool.let_go(self._its_own(old))
             return self.pool.unclaim(old.uid, now)
+
+    def _its_own(self, record: PodDNAT | None) -> set[Endpoint]:
+        """What the PodDNAT claims and is nobody else's: anybody may name anything."""
+        if record is None:
+            return set()
+        whose = ("", record.uid)
+        return {e for e in record.spec.endpoints() if self.pool.owner(e) in whose}
 
     def _claim(self, record: PodDNAT, now: float) -> None:
         self.pool.claim(
