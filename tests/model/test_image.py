@@ -64,6 +64,8 @@ KEPT = {
         "_gateways": "lines",
         "_tables": CONSTANT,
         "_held": UNUSED,
+        "lapsed": UNUSED,
+        "_proven": UNCHANGED,
         "_dismissed": "dismissed",
         "trust": NEVER_REFUSED,
         "orders": UNUSED,

@@ -143,10 +143,10 @@ class Holdings:
             return NO_ENDPOINTS
         has = frozenset(old.endpoints() if old else ())
         new = [endpoint for endpoint in dict.fromkeys(spec.endpoints()) if endpoint not in has]
-        is_proven = partial(self._is_proven, uid, spec.gateway_id)
+        is_proven = partial(self.is_proven, uid, spec.gateway_id)
         return self.quotas.beyond(namespace, new, is_proven, now) or NO_ENDPOINTS
 
-    def _is_proven(self, uid: str, gateway_id: str, endpoint: Endpoint) -> bool:
+    def is_proven(self, uid: str, gateway_id: str, endpoint: Endpoint) -> bool:
         """Whether more than the word of whoever wrote the PodDNAT says that it has the endpoint."""
         return uid in self._with_row(gateway_id, endpoint) or self.holds(uid, [endpoint])
 
@@ -198,7 +198,7 @@ class Holdings:
         return self._is_proven_claim(claim, endpoint)
 
     def _is_proven_claim(self, claim: Claim, endpoint: Endpoint) -> bool:
-        return self._is_proven(claim.uid, claim.spec.gateway_id, endpoint)
+        return self.is_proven(claim.uid, claim.spec.gateway_id, endpoint)
 
     def _give_up(self, claim: Claim, beyond: frozenset[Endpoint]) -> None:
         self._claims.unuse(e for e in beyond if self._claims.is_sole(e))

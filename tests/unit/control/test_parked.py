@@ -14,7 +14,7 @@ from dnatctl.objects import Condition, Key, Owner, PodDNAT, PodDNATStatus
 from dnatctl.pool import GatewayPool
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import endpoint, offer, spec
-from tests.unit.table.made import MARKS, uid
+from tests.unit.table.made import EIP, GATEWAY, MARKS, row, uid
 
 AWAY = PodDNATStatus(conditions=(Condition("Ready", "False", "PodAway", ""),))
 LOST = PodDNATStatus(conditions=(Condition("Ready", "False", "EntriesChanged", ""),))
@@ -191,6 +191,14 @@ def test_what_was_never_offered_to_it_is_not_noted_whatever_its_author_wrote(led
     _, parked = start(ledger, VICTIM, offered=offer(namespaces=("vip-*",)))
     parked.keep(VICTIM, AWAY)
     assert ledger.held == {}
+
+
+def test_but_what_a_row_proves_is_whatever_is_offered_by_now(ledger):
+    odd = replace(VICTIM, spec=spec(7))
+    views, parked = start(ledger, odd)
+    views.table(GATEWAY).created(row("fwd-1", f"{EIP}:7", owner=VICTIM.uid), 0.0)
+    parked.keep(odd, AWAY)
+    assert ledger.held == {VICTIM.uid: "1.1.1.1:7/tcp"}
 
 
 def test_it_is_noted_once_and_only_when_the_pod_is_away(ledger):

@@ -82,10 +82,12 @@ class Parked:
     def _is_its_own(self, record: PodDNAT, endpoint: Endpoint) -> bool:
         """Whether the endpoint is to be noted for it: a note proves that it was offered to it once,
         which a claim that was written by hand does not."""
-        pool, spec = self._views.pool, record.spec
-        offered = pool.may_rest(endpoint)
-        to_it = pool.serves(spec.gateway_id, endpoint, record.key.namespace)
-        return offered and to_it and pool.owner(endpoint) == record.uid
+        pool, gateway_id = self._views.pool, record.spec.gateway_id
+        offered = pool.may_rest(endpoint) and pool.serves(
+            gateway_id, endpoint, record.key.namespace
+        )
+        proven = offered or pool.is_proven(record.uid, gateway_id, endpoint)
+        return proven and pool.owner(endpoint) == record.uid
 
     def pulse(self) -> None:
         """Time goes by: claims have let go of what was noted, and what was refused, by a webhook
