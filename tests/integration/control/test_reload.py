@@ -244,6 +244,26 @@ class TestRules:
         eventually(lambda: two.condition("more"))
         assert two.record("more") is None
 
+    def test_a_pod_is_told_of_a_rule_whose_text_is_a_part_of_the_one_before(
+        self, two: Stage
+    ) -> None:
+        two.reload(deniedPorts=["80-90"])
+        two.pod("a")
+        assert two.told("a", "PortDenied").endswith("has 80-90")
+        two.reload(deniedPorts=["80"])
+        eventually(lambda: two.condition("a")["message"].endswith("has 80"))
+
+    def test_a_pod_is_told_anew_when_its_grace_ends_if_that_is_sooner(self, two: Stage) -> None:
+        exposed(two, "a")
+        two.reload(namespaces={"deny": ["default"], "grace": "2h"})
+        first = two.told("a", "NamespaceDenied")
+        two.reload(namespaces={"deny": ["default"], "grace": "1h"})
+        eventually(lambda: two.condition("a")["message"] != first)
+        second = two.condition("a")["message"]
+        assert "released at" in second
+        eventually(lambda: two.events("a")["NamespaceDenied"] == second)
+        two.assert_at_rest(but=[("default", "a")])
+
     def test_policy_upsert_only_keeps_entries_until_it_is_sync_again(self, two: Stage) -> None:
         exposed(two, "a")
         two.reload(policy="upsert-only")

@@ -65,6 +65,7 @@ class Place:
 
     def __init__(self, rules: Rules = ANY) -> None:
         clock = self.clock = FakeClock()
+        self.rules = rules
         self.views = Views(MARKS, [offer()], 60.0, clock)
         self.pods: Cache[Pod] = Cache()
         self.records: Cache[PodDNAT] = Cache()
@@ -88,7 +89,7 @@ class Place:
             self.views,
             self.pods,
             self.records,
-            rules=lambda _: rules,
+            rules=lambda _: self.rules,
             spaces=Spaces(nothing, nothing, Namespaces),
             policy=Policy,
             nodes=Nodes(Cache()),
@@ -362,3 +363,17 @@ def test_a_namespace_that_is_denied_keeps_what_it_has_for_the_grace():
     assert (place.look().exposure.ask, place.look().retry_in) == (Ask.KEEP, 100.0)
     place.clock.advance(100.0)
     assert (place.look().exposure.ask, place.look().retry_in) == (Ask.REVOKED, None)
+
+
+def test_the_end_of_the_grace_is_another_when_the_grace_is_and_not_when_the_clock_is_put_right():
+    place = Place(Rules(denial=lambda _: "no", grace_s=3600.0))
+    place.pods.apply(pod())
+    place.server.pods[KEY] = pod()
+    place.records.apply(record((600, 80)))
+    told = place.look().exposure.problem
+    assert "released at 01:00:00 UTC" in told.text
+    place.clock.advance(100.0)
+    place.clock.set_back(7.0)
+    assert place.look().exposure.problem.text == told.text
+    place.rules = Rules(denial=lambda _: "no", grace_s=300.0)
+    assert "released at 00:04:53 UTC" in place.look().exposure.problem.text
