@@ -36,6 +36,7 @@ class Told:
     conditions: list[Condition] = field(default_factory=list)
     annotations: dict[str, str | None] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
+    removed: int = 0
     refusal: str = ""
 
     def patch_condition(self, a_pod: Pod, condition: Condition) -> Pod:
@@ -43,6 +44,10 @@ class Told:
             raise KubeError(Failure.FORBIDDEN, self.refusal)
         self.conditions.append(condition)
         return replace(a_pod, condition=condition)
+
+    def remove_condition(self, a_pod: Pod) -> Pod:
+        self.removed += 1
+        return replace(a_pod, condition=None)
 
     def patch_annotation(self, a_pod: Pod, name: str, value: str | None) -> Pod:
         self.annotations[name] = value
@@ -397,6 +402,14 @@ class TestReadinessGates:
         assert told.events == [self.SHUT]
         assert told.conditions == []
         assert teller.notes() == [], "it is off by choice"
+
+    def test_do_not_stay_open_by_what_nobody_sets_any_more(self, told: Told) -> None:
+        teller = report(told, condition=False)
+        self.judge(teller, pod(gated=True, condition=REACHED))
+        assert told.removed == 1
+        self.judge(teller, pod(gated=True))
+        assert told.events == [self.SHUT]
+        assert told.removed == 1
 
     def test_so_they_are_at_once_where_the_leave_is_missing(self, told: Told) -> None:
         told.refusal = "cannot patch pods/status"

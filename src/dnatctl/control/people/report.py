@@ -15,6 +15,7 @@ from dnatctl.clock import Clock
 from dnatctl.config import Publishing
 from dnatctl.control.people.sparing import Sparing
 from dnatctl.control.people.untold import Untold
+from dnatctl.control.people.withdrawal import Withdrawal
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi
@@ -80,6 +81,7 @@ class Report:
         self._clock = clock
         self._publish = publish
         self.untold = Untold(clock)
+        self._withdrawal = Withdrawal(pods, note_pod, clock)
         self._sparing = Sparing()
         self._told: dict[Key, tuple[Problem, str]] = {}
         self._said: dict[Key, tuple[_Saying, float]] = {}
@@ -199,6 +201,7 @@ class Report:
             tries.append(partial(self._set_condition, seen, pod, made.problem))
         if publish.annotation:
             tries.append(partial(self._set_annotation, seen, pod))
+        tries += self._withdrawal.due(pod, publish)
         errors = [error for each in tries if (error := _error_of(each)) is not None]
         if not errors:
             self._untaken.pop(seen.key, None)
