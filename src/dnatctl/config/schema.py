@@ -253,10 +253,12 @@ class Publishing(Section):
     condition: Switch | None = None
     """Set the condition `k8s.aliyun.com/pod-dnat-ready` on the pod, for readiness gates and
     `kubectl wait`. Needs leave to patch pods/status (manifests/pod-condition). Not set: where that
-    leave is given; `true`: a missing leave is told; `false`: never."""
+    leave is given; `true`: a missing leave is told; `false`: never, and one that was set before is
+    taken off: a pod whose readiness gate waits for it is ready no longer."""
 
     annotation: Switch = False
-    """Write the endpoints into an annotation of the pod. Needs leave to patch pods."""
+    """Write the endpoints into an annotation of the pod. Needs leave to patch pods. `false`: what
+    was written before is taken off."""
 
 
 class EntryPolicy(StrEnum):

@@ -133,6 +133,17 @@ class PodApi:
         # Conditions are a list-map by type: a strategic merge leaves those of others alone.
         return self._patch(_path(pod.key.namespace, pod.key.name, "status"), body, STRATEGIC_PATCH)
 
+    def remove_condition(self, pod: Pod) -> Pod:
+        """Take our condition off that very pod (by UID), leaving all others alone.
+
+        Makes no request if `pod` has none. Raises KubeError as `patch_condition` does.
+        """
+        if pod.condition is None:
+            return pod
+        gone = {"type": pod.condition.type, "$patch": "delete"}
+        body = {"metadata": {"uid": pod.uid}, "status": {"conditions": [gone]}}
+        return self._patch(_path(pod.key.namespace, pod.key.name, "status"), body, STRATEGIC_PATCH)
+
     def patch_annotation(self, pod: Pod, name: str, value: str | None) -> Pod:
         """Set an annotation on that very pod (by UID), or take it away with None.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -51,18 +51,31 @@ class Problem:
     """What is wrong: a condition and event reason, and a sentence that says what to do.
 
     `detail`: what may be told besides, once: it changes by itself, and that is no news. `passing`:
-    it is over in a moment, or turns out to be something worse, so nobody is told of it.
+    it is over in a moment, or turns out to be something worse, so nobody is told of it. `end`: what
+    comes of it, and when: told besides; another end is news, and that it has come is none.
     """
 
     reason: str
     message: str
     detail: str = field(default="", compare=False)
     passing: bool = field(default=False, compare=False)
+    end: str = field(default="", compare=False)
 
     @property
     def text(self) -> str:
         """All that is to be told."""
-        return f"{self.message} ({self.detail})" if self.detail else self.message
+        besides = self.end or self.detail
+        return f"{self.message} ({besides})" if besides else self.message
+
+    def is_among(self, told: Iterable[Problem]) -> bool:
+        """Whether those who were told of these know of it."""
+        return any(each == self and self.end in ("", each.end) for each in told)
+
+    def is_said_by(self, told: str) -> bool:
+        """Whether that text says the same, but for a detail that may be another by now, or none."""
+        if self.end or not self.detail:
+            return told == self.text
+        return told == self.message or told.startswith(f"{self.message} (")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +146,8 @@ def in_grace(exposure: Exposure, left_s: float, end: datetime) -> Exposure:
         return exposure
     if left_s <= 0:
         return replace(exposure, ask=Ask.REVOKED)
-    detail = f"what it has is released at {end:%H:%M:%S} UTC (namespaces.grace)"
-    return replace(exposure, problem=replace(exposure.problem, detail=detail))
+    told = f"what it has is released at {end:%H:%M:%S} UTC (namespaces.grace)"
+    return replace(exposure, problem=replace(exposure.problem, end=told))
 
 
 def owner_for(pod: Pod, exposure: Exposure) -> Owner:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dnatctl.control.gateway.sweeper import FOLLOW_S
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.orders import NAME, OrdersApi
 from dnatctl.orders import Order, OrderKind
 from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.wire.faults import Fault, Match
+from tests.integration.control.test_vanished import strip
 from tests.support.stage import NAMESPACE, Stage, eventually, fast, stage
 
 GATEWAY, OTHER = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
@@ -194,6 +196,30 @@ class TestPause:
         person.gives(OrderKind.PAUSE, "all", _from_now(-1))
 
         it.ready("web")
+
+    def test_a_paused_pod_keeps_its_address_though_its_poddnat_is_removed_by_force(
+        self, it: Stage, person: Person
+    ) -> None:
+        exposed(it, "web")
+        rows = it.own_rows()
+        person.gives(OrderKind.PAUSE, f"pod/{it.ns}/web")
+        it.told("web", "Paused")
+        sweeper, clock = (
+            it.running[0].controller.parts.sweeper,
+            it.running[0].controller.parts.clock,
+        )
+
+        strip(it, "web")
+        for _ in range(3):
+            at = clock.monotonic()
+            eventually(lambda at=at: clock.monotonic() > at + FOLLOW_S)
+            sweeper.sweep()
+        it.quiet()
+
+        assert it.own_rows() == rows
+        person.takes_all_back()
+        it.ready("web")
+        it.assert_at_rest()
 
 
 def _from_now(seconds: float) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from dnatctl.control.people.reload import REFUSED
+from dnatctl.objects import ENDPOINTS
 from dnatctl_sim.cloud import Scenario
-from tests.support.stage import NAMESPACE, Object, Stage, eventually, fast, stage
+from dnatctl_sim.kube.wire.faults import Fault, Match
+from tests.support.stage import NAMESPACE, POD_READY, Object, Stage, eventually, fast, stage
 from tests.support.workloads import stateful
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
@@ -301,6 +303,15 @@ def other(it: Stage, name: str, entry: Object) -> Object | None:
     )
 
 
+GATED = {"readinessGates": [{"conditionType": POD_READY}]}
+
+
+def marked(it: Stage, name: str) -> bool:
+    """Whether the pod carries its endpoints in an annotation."""
+    pod = it.kube.store.get("pods", it.ns, name) or {}
+    return ENDPOINTS in pod["metadata"]["annotations"]
+
+
 class TestRules:
     def test_who_may_and_how_much_changes_at_once(self, two: Stage) -> None:
         two.reload(namespaces={"deny": ["default"]})
@@ -319,6 +330,26 @@ class TestRules:
         eventually(lambda: two.condition("more"))
         assert two.record("more") is None
 
+    def test_a_pod_is_told_of_a_rule_whose_text_is_a_part_of_the_one_before(
+        self, two: Stage
+    ) -> None:
+        two.reload(deniedPorts=["80-90"])
+        two.pod("a")
+        assert two.told("a", "PortDenied").endswith("has 80-90")
+        two.reload(deniedPorts=["80"])
+        eventually(lambda: two.condition("a")["message"].endswith("has 80"))
+
+    def test_a_pod_is_told_anew_when_its_grace_ends_if_that_is_sooner(self, two: Stage) -> None:
+        exposed(two, "a")
+        two.reload(namespaces={"deny": ["default"], "grace": "2h"})
+        first = two.told("a", "NamespaceDenied")
+        two.reload(namespaces={"deny": ["default"], "grace": "1h"})
+        eventually(lambda: two.condition("a")["message"] != first)
+        second = two.condition("a")["message"]
+        assert "released at" in second
+        eventually(lambda: two.events("a")["NamespaceDenied"] == second)
+        two.assert_at_rest(but=[("default", "a")])
+
     def test_policy_upsert_only_keeps_entries_until_it_is_sync_again(self, two: Stage) -> None:
         exposed(two, "a")
         two.reload(policy="upsert-only")
@@ -332,12 +363,45 @@ class TestRules:
     def test_what_is_published_changes(self, two: Stage) -> None:
         exposed(two, "a")
         two.reload(publish={"annotation": True})
+        eventually(lambda: marked(two, "a"))
 
-        def noted() -> bool:
-            pod = two.kube.store.get("pods", two.ns, "a") or {}
-            return "endpoints" in str(pod["metadata"]["annotations"])
+    def test_what_is_published_no_longer_is_taken_off_once(self, two: Stage) -> None:
+        """It would say for ever how the pod stood then, and hold its readiness gate open."""
+        two.reload(publish={"annotation": True})
+        two.pod("a", spec=GATED)
+        two.ready("a")
+        eventually(lambda: two.condition("a").get("status") == "True" and marked(two, "a"))
 
-        eventually(noted)
+        two.reload(publish={"condition": False})
+
+        eventually(lambda: not two.condition("a") and not marked(two, "a"))
+        eventually(lambda: "ReadinessGateShut" in two.events("a"))
+        two.assert_at_rest()
+        two.reload(publish={"condition": True, "annotation": True})
+        eventually(lambda: two.condition("a").get("status") == "True" and marked(two, "a"))
+
+    def test_so_it_is_after_a_restart_unless_there_is_no_leave(self, two: Stage) -> None:
+        exposed(two, "a", "b", "c")
+        for name in "abc":
+            eventually(lambda name=name: two.condition(name).get("status") == "True")
+        two.stop_controllers()
+        two.config["publish"] = {"condition": False}
+        told = Match("patch", "pods", "status")
+        no_leave = two.kube.faults.add(Fault(403, "cannot patch pods/status"), told, times=None)
+        two.start_controller()
+        eventually(lambda: no_leave.hits)
+        two.quiet()
+        tries = no_leave.hits
+        two.running[0].controller.parts.signals.resync()
+        two.quiet()
+        assert no_leave.hits == tries, "it is believed"
+        assert two.condition("a")["status"] == "True"
+        assert two.running[0].controller.parts.report.notes() == []
+        two.stop_controllers()
+        no_leave.cancel()
+        two.start_controller()
+        eventually(lambda: not any(two.condition(name) for name in "abc"))
+        two.assert_at_rest()
 
     def test_take_over_begins_with_the_file_that_asks_for_it_and_ends_with_it(
         self, two: Stage

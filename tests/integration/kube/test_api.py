@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from dnatctl.kube import discovery, poddnats
 from dnatctl.kube.access import needed, unserved
@@ -126,6 +127,19 @@ def test_the_same_condition_is_not_written_again(kube: KubeServer, pods: PodApi)
     assert kube.requests.writes() == []
 
 
+def test_a_condition_goes_and_leaves_those_of_others(kube: KubeServer, pods: PodApi) -> None:
+    pod = pods.patch_condition(add_pod(kube, pods), Condition(POD_READY, "True", "Usable", "", NOW))
+    others = {"conditions": [{"type": "Ready", "status": "True"}]}
+    kube.store.patch("pods", "default", "web-0", {"status": others}, "status")
+    pod = pods.remove_condition(pod)
+    assert pod.condition is None
+    assert POD_READY not in conditions(kube)
+    assert conditions(kube)["Ready"]["status"] == "True"
+    kube.requests.clear()
+    assert pods.remove_condition(pod) is pod
+    assert kube.requests.writes() == []
+
+
 def test_another_pod_of_the_name_is_left_alone(kube: KubeServer, pods: PodApi) -> None:
     old = add_pod(kube, pods)
     kube.store.delete("pods", "default", "web-0", grace=0)
@@ -133,6 +147,8 @@ def test_another_pod_of_the_name_is_left_alone(kube: KubeServer, pods: PodApi) -
     condition = Condition(POD_READY, "True", "Usable", "", NOW)
     assert failure_of(pods.patch_condition, old, condition) is Failure.CONFLICT
     assert failure_of(pods.patch_annotation, old, "a", "b") is Failure.CONFLICT
+    told = replace(old, condition=condition)
+    assert failure_of(pods.remove_condition, told) is Failure.CONFLICT
     # As a real server answers: to a patch a UID is a field that may not change.
     assert {request.code for request in kube.requests.all() if request.verb == "patch"} == {422}
     assert POD_READY not in conditions(kube)

@@ -66,6 +66,7 @@ class Place:
 
     def __init__(self, rules: Rules = ANY, spaces: Any = None) -> None:
         clock = self.clock = FakeClock()
+        self.rules = rules
         self.views = Views(MARKS, [offer()], 60.0, clock)
         self.pods: Cache[Pod] = Cache()
         self.records: Cache[PodDNAT] = Cache()
@@ -89,7 +90,7 @@ class Place:
             self.views,
             self.pods,
             self.records,
-            rules=lambda _: rules,
+            rules=lambda _: self.rules,
             spaces=spaces or Spaces(nothing, nothing, Namespaces),
             policy=Policy,
             nodes=Nodes(Cache()),
@@ -400,3 +401,17 @@ def test_the_grace_begins_when_somebody_says_whether_the_namespace_is_denied():
     spaces.leave = False
     place.clock.advance(300.0)
     assert place.lookout.glance(KEY).exposure.ask is Ask.REVOKED, "once it has begun it goes on"
+
+
+def test_the_end_of_the_grace_is_another_when_the_grace_is_and_not_when_the_clock_is_put_right():
+    place = Place(Rules(denial=lambda _: "no", grace_s=3600.0))
+    place.pods.apply(pod())
+    place.server.pods[KEY] = pod()
+    place.records.apply(record((600, 80)))
+    told = place.look().exposure.problem
+    assert "released at 01:00:00 UTC" in told.text
+    place.clock.advance(100.0)
+    place.clock.set_back(7.0)
+    assert place.look().exposure.problem.text == told.text
+    place.rules = Rules(denial=lambda _: "no", grace_s=300.0)
+    assert "released at 00:04:53 UTC" in place.look().exposure.problem.text

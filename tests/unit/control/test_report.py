@@ -36,6 +36,7 @@ class Told:
     conditions: list[Condition] = field(default_factory=list)
     annotations: dict[str, str | None] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
+    removed: int = 0
     refusal: str = ""
 
     def patch_condition(self, a_pod: Pod, condition: Condition) -> Pod:
@@ -43,6 +44,10 @@ class Told:
             raise KubeError(Failure.FORBIDDEN, self.refusal)
         self.conditions.append(condition)
         return replace(a_pod, condition=condition)
+
+    def remove_condition(self, a_pod: Pod) -> Pod:
+        self.removed += 1
+        return replace(a_pod, condition=None)
 
     def patch_annotation(self, a_pod: Pod, name: str, value: str | None) -> Pod:
         self.annotations[name] = value
@@ -103,6 +108,63 @@ class TestOldTexts:
 
     def test_a_pod_that_asks_no_more(self, told: Told) -> None:
         assert says(told, pod(annotations={}, condition=OLD), None) == ("False", "NotExposed")
+
+
+class TestSmallNews:
+    """What is told is what is so now, however little of the text is different."""
+
+    WAS = Problem("NamespaceQuota", "namespaces.quota is 10", "8 are claimed, 2 rest after use")
+
+    def tells(self, told: Told, was: str, now: Problem) -> str | None:
+        """What a pod is told that was told `was` before; None if nothing."""
+        has = Condition(POD_READY, "False", now.reason, was, "t")
+        says(told, pod(condition=has), None, now)
+        return told.conditions.pop().message if told.conditions else None
+
+    @pytest.mark.parametrize("detail", ["", "1 are claimed, 0 rest after use"])
+    def test_a_message_that_begins_as_another_does_is_another(
+        self, told: Told, detail: str
+    ) -> None:
+        now = Problem("NamespaceQuota", "namespaces.quota is 1", detail)
+        for was in (self.WAS.message, self.WAS.text):
+            assert self.tells(told, was, now) == now.text
+
+    @pytest.mark.parametrize("detail", ["9 are claimed, 1 rest after use", "10 are claimed"])
+    def test_a_detail_that_changes_by_itself_is_none(self, told: Told, detail: str) -> None:
+        now = dataclasses.replace(self.WAS, detail=detail)
+        for was in (self.WAS.message, self.WAS.text):
+            assert self.tells(told, was, now) is None
+
+    def test_one_that_is_over_is(self, told: Told) -> None:
+        now = dataclasses.replace(self.WAS, detail="")
+        assert self.tells(told, self.WAS.text, now) == self.WAS.message
+
+    def test_when_a_grace_is_over_is_told_until_it_is(self, told: Told) -> None:
+        denied = Problem("NamespaceDenied", "no")
+        until, sooner = (dataclasses.replace(denied, end=end) for end in ("at ten", "at nine"))
+        assert self.tells(told, until.text, until) is None
+        assert self.tells(told, until.text, sooner) == sooner.text
+        assert self.tells(told, sooner.text, denied) == denied.text
+
+    def test_another_end_is_said_in_events_and_to_who_asks(self, told: Told) -> None:
+        teller = report(told)
+        until, sooner = (Problem("NamespaceDenied", "no", end=end) for end in ("ten", "nine"))
+        for problem in (until, sooner, sooner):
+            teller.judged(Scene(pod=pod()).seen, Plan(problem=problem))
+        assert told.events == [("Warning", "NamespaceDenied")] * 2
+        assert [problem.text for problem, _ in teller.told().values()] == [sooner.text]
+
+    def test_that_it_has_come_is_not_said_once_more(self, told: Told) -> None:
+        metrics = Metrics()
+        teller = report(told, metrics)
+        for problem in (
+            Problem("NamespaceDenied", "no", end="ten"),
+            Problem("NamespaceDenied", "no"),
+        ):
+            teller.judged(Scene(pod=pod()).seen, Plan(problem=problem))
+        assert told.events == [("Warning", "NamespaceDenied")]
+        assert [problem.text for problem, _ in teller.told().values()] == ["no"]
+        assert metrics.problems.labels("NamespaceDenied")._value.get() == 1
 
 
 class TestFinishedPods:
@@ -340,6 +402,14 @@ class TestReadinessGates:
         assert told.events == [self.SHUT]
         assert told.conditions == []
         assert teller.notes() == [], "it is off by choice"
+
+    def test_do_not_stay_open_by_what_nobody_sets_any_more(self, told: Told) -> None:
+        teller = report(told, condition=False)
+        self.judge(teller, pod(gated=True, condition=REACHED))
+        assert told.removed == 1
+        self.judge(teller, pod(gated=True))
+        assert told.events == [self.SHUT]
+        assert told.removed == 1
 
     def test_so_they_are_at_once_where_the_leave_is_missing(self, told: Told) -> None:
         told.refusal = "cannot patch pods/status"

@@ -75,6 +75,19 @@ def test_what_the_program_writes_of_pods_is_allowed(new: Object, subresource: st
     assert denials("dnatctl-pods", new, POD, subresource=subresource) == 0
 
 
+def test_so_it_is_to_take_both_off_again() -> None:
+    told = changed(
+        status__conditions=[*POD["status"]["conditions"], OURS],
+        metadata__annotations={**POD["metadata"]["annotations"], ENDPOINTS: "x"},
+    )
+    without = deepcopy(told)
+    del without["metadata"]["annotations"][ENDPOINTS]
+    assert denials("dnatctl-pods", without, told) == 0
+    without = deepcopy(told)
+    without["status"]["conditions"].pop()
+    assert denials("dnatctl-pods", without, told, subresource="status") == 0
+
+
 def test_so_it_is_where_a_pod_has_next_to_nothing() -> None:
     bare: Object = {"metadata": {"name": "web"}, "spec": {}}
     told = bare | {"status": {"conditions": [OURS]}}

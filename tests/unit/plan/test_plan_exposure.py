@@ -478,3 +478,48 @@ class TestRemarks:
 
     def test_not_of_a_pod_that_has_ended(self):
         assert read_exposure(pod(ON, near=("a",), ended=True), ANY).remarks == ()
+
+
+class TestProblem:
+    """What is news of what is told."""
+
+    PLAIN = Problem("NamespaceQuota", "it is 10")
+    DETAIL = Problem("NamespaceQuota", "it is 10", "2 rest")
+    END = Problem("NamespaceQuota", "it is 10", end="over at ten")
+
+    def test_is_told_with_its_end_or_its_detail(self):
+        texts = [each.text for each in (self.PLAIN, self.DETAIL, self.END)]
+        assert texts == ["it is 10", "it is 10 (2 rest)", "it is 10 (over at ten)"]
+
+    @pytest.mark.parametrize(
+        ("problem", "told", "is_said"),
+        [
+            (PLAIN, "it is 10", True),
+            (PLAIN, "it is 100", False),
+            (PLAIN, "it is 10 (2 rest)", False),
+            (DETAIL, "it is 10", True),
+            (DETAIL, "it is 10 (1 rest)", True),
+            (DETAIL, "it is 100 (2 rest)", False),
+            (END, "it is 10 (over at ten)", True),
+            (END, "it is 10", False),
+            (END, "it is 10 (over at nine)", False),
+        ],
+    )
+    def test_is_said_by_a_text_of_the_same_message_and_end(self, problem, told, is_said):
+        assert problem.is_said_by(told) is is_said
+
+    @pytest.mark.parametrize(
+        ("problem", "told", "is_known"),
+        [
+            (PLAIN, [], False),
+            (PLAIN, [DETAIL], True),
+            (DETAIL, [PLAIN], True),
+            (PLAIN, [END], True),
+            (END, [PLAIN], False),
+            (END, [PLAIN, END], True),
+            (END, [Problem("NamespaceQuota", "it is 10", end="over at nine")], False),
+            (PLAIN, [Problem("NamespaceQuota", "it is 1")], False),
+        ],
+    )
+    def test_is_known_to_who_was_told_of_it_and_of_its_end(self, problem, told, is_known):
+        assert problem.is_among(told) is is_known

@@ -163,6 +163,7 @@ class Sweeper:
         self.take_in()
         now = self._views.clock.monotonic()
         orphans, claimed = self._mark_bereft(self.find(), now), self._views.claimed_rows()
+        self._call_off(filter(self._is_paused, orphans))
         self._sightings.braked |= self._memory.braked
         self._sightings.update(orphans, claimed, now)
         if self._undefined():
@@ -187,17 +188,31 @@ class Sweeper:
         paused, or its deletes are refused or take their time. Nothing is kept of a list: each
         delete that is wanted anew rests on one that was asked for after its row was due.
         """
-        able = [orphan for orphan in due if self._takes_orders(orphan.gateway_id)]
+        able = [orphan for orphan in due if self._may_go(orphan)]
         return [] if all(map(self._is_under_way, able)) else able
 
-    def _takes_orders(self, gateway_id: str) -> bool:
-        return gateway_id in self._gateways.fleet and not self._views.orders.paused(gateway_id)
+    def _may_go(self, orphan: Orphan) -> bool:
+        return orphan.gateway_id in self._gateways.fleet and not self._is_paused(orphan)
+
+    def _is_paused(self, orphan: Orphan) -> bool:
+        """Whether nothing is to be changed on its gateway, or of a pod that it leads to."""
+        pods = (key for key in orphan.leads_to if self._leads_to(orphan, key))
+        orders = self._views.orders
+        return any(orders.paused(orphan.gateway_id, key) for key in (None, *pods))
+
+    def _call_off(self, paused: Iterable[Orphan]) -> None:
+        """What was to be deleted and is paused by now stays, if it was not sent yet."""
+        for orphan in paused:
+            writer = self._gateways.fleet.writer(orphan.gateway_id)
+            write = DeleteRow(orphan.gateway_id, orphan.entry_id)
+            if writer is not None and writer.is_wanted(orphan.uid, write):
+                writer.forget(orphan.uid)
 
     def _is_stuck(self, orphan: Orphan) -> bool:
-        """Whether it cannot go now: its gateway is paused or gone, or the cloud refuses."""
+        """Whether it cannot go now: it is paused, its gateway is gone, or the cloud refuses."""
         writer = self._gateways.fleet.writer(orphan.gateway_id)
         refused = writer is not None and orphan.entry_id in writer.hindrances(orphan.uid)
-        return refused or not self._takes_orders(orphan.gateway_id)
+        return refused or not self._may_go(orphan)
 
     def _is_under_way(self, orphan: Orphan) -> bool:
         """Whether its delete is on its way to the cloud, as soon as is called for, or taken."""

@@ -15,6 +15,7 @@ from dnatctl.clock import Clock
 from dnatctl.config import Publishing
 from dnatctl.control.people.sparing import Sparing
 from dnatctl.control.people.untold import Untold
+from dnatctl.control.people.withdrawal import Withdrawal
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.events import EventRecorder
 from dnatctl.kube.pods import PodApi
@@ -80,6 +81,7 @@ class Report:
         self._clock = clock
         self._publish = publish
         self.untold = Untold(clock)
+        self._withdrawal = Withdrawal(pods, note_pod, clock)
         self._sparing = Sparing()
         self._told: dict[Key, tuple[Problem, str]] = {}
         self._said: dict[Key, tuple[_Saying, float]] = {}
@@ -186,7 +188,7 @@ class Report:
     def _to_be_told_in(self, seen: Seen, problem: Problem | None) -> float:
         """Seconds; only what is bad and new may have to wait."""
         before, _ = self._said.get(seen.key, (None, 0.0))
-        if problem is None or (before is not None and before == self._saying(seen, problem)):
+        if problem is None or not _news(before, self._saying(seen, problem)):
             return 0.0
         return self._sparing.wait(seen.key, self._clock.monotonic())
 
@@ -199,6 +201,7 @@ class Report:
             tries.append(partial(self._set_condition, seen, pod, made.problem))
         if publish.annotation:
             tries.append(partial(self._set_annotation, seen, pod))
+        tries += self._withdrawal.due(pod, publish)
         errors = [error for each in tries if (error := _error_of(each)) is not None]
         if not errors:
             self._untaken.pop(seen.key, None)
@@ -217,10 +220,11 @@ class Report:
 
     def _tell_problem(self, seen: Seen, problem: Problem | None) -> None:
         known = self._told.get(seen.key)
-        if (known[0] if known else None) == problem:
-            return
         if problem is None:
             self._told.pop(seen.key, None)
+            return
+        if known is not None and problem.is_among(known[:1]):
+            self._told[seen.key] = problem, known[1]  # what is told besides may be another
             return
         self._told[seen.key] = problem, format_time(self._clock.now())
         self._metrics.problems.labels(problem.reason).inc()
@@ -237,9 +241,8 @@ class Report:
             return
         again = before is None or before[0] != saying[0] or now - at >= SAY_AGAIN_S
         self._said[seen.key] = saying, now if again else at
-        for each in saying[1]:
-            if again or (before is not None and each not in before[1]):
-                self._event(seen, seen.record, "Warning", each.reason, each.text)
+        for each in saying[1] if again else _news(before, saying):
+            self._event(seen, seen.record, "Warning", each.reason, each.text)
 
     def _saying(self, seen: Seen, problem: Problem | None) -> _Saying:
         told = (problem, *seen.exposure.remarks, self._gate_shut(seen))
@@ -310,6 +313,12 @@ def describe(spec: PodDNATSpec) -> str:
     return f"{spec.external_ip} {ports} on {spec.gateway_id}"
 
 
+def _news(before: _Saying | None, saying: _Saying) -> list[Problem]:
+    """What is new to who was told the one, of the other."""
+    known = before[1] if before is not None and before[0] == saying[0] else ()
+    return [each for each in saying[1] if not each.is_among(known)]
+
+
 def _waits_at_gate(pod: Pod) -> bool:
     return pod.gated and not pod.ended and (pod.condition is None or pod.condition.status != "True")
 
@@ -373,7 +382,7 @@ def _pod_condition(seen: Seen, pod: Pod, problem: Problem | None) -> Condition |
 
 
 def _is_no_news(has: Condition, wanted: _Told, problem: Problem | None) -> bool:
-    if problem is not None and has.message.startswith(problem.message):
+    if problem is not None and problem.is_said_by(has.message):
         wanted = (*wanted[:2], has.message)  # a detail that changes by itself is none
     return (has.status, has.reason, has.message) == wanted
 

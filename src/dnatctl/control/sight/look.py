@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
@@ -58,6 +58,16 @@ class Lookups(Protocol):
     def deletion(self, record: PodDNAT, pod: Pod, now: float) -> Deletion:
         """Why the record is being deleted, while its pod lives."""
         ...
+
+
+class _Ban(NamedTuple):
+    """Since when a pod is known to have what it may not have, on the monotonic clock, and until
+    when it keeps that, on the wall clock: reckoned once for a grace, as it is told, and a clock
+    that is put right is no news."""
+
+    since: float
+    grace_s: float
+    end: datetime
 
 
 @dataclass(slots=True)
@@ -114,8 +124,8 @@ class Lookout:
         self._workloads: dict[Key, tuple[float, str, WorkloadAnswer]] = {}
         self._deletions: dict[Key, tuple[float, str, Deletion]] = {}
         self._served: dict[Key, tuple[str, str]] = {}
-        self._banned: dict[Key, float] = {}
-        """Since when pods are known to have what they may not have."""
+        self._banned: dict[Key, _Ban] = {}
+        """Pods that are known to have what they may not have."""
 
     def look(self, key: Key, then: Callable[[Seen], Made]) -> Made | None:
         """What `then` makes of all that is known of the name, which is so while it is called: the
@@ -300,11 +310,15 @@ class Lookout:
             return exposure, None
         if self._records.get(key) is None:
             return exposure, None
-        if key not in self._banned and self._lacks_labels(key.namespace, answers):
+        ban = self._banned.get(key)
+        if ban is None and self._lacks_labels(key.namespace, answers):
             return exposure, None
-        left = self._banned.setdefault(key, now) + grace_s - now
-        end = self._clock.now() + timedelta(seconds=left)
-        return in_grace(exposure, left, end), left if left > 0 else None
+        since = ban.since if ban else now
+        left = since + grace_s - now
+        if ban is None or ban.grace_s != grace_s:
+            end = self._clock.now() + timedelta(seconds=left)
+            ban = self._banned[key] = _Ban(since, grace_s, end)
+        return in_grace(exposure, left, ban.end), left if left > 0 else None
 
     def _paused(self, key: Key, record: PodDNAT | None) -> str:
         gateway_id = record.spec.gateway_id if record else ""

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.model import ForwardEntry
 from dnatctl.objects import PodDNAT
 from dnatctl.orders import Order, OrderKind, Orders
-from dnatctl.table.orphans import BUDGET, MIN_AGE_S
-from tests.unit.control.gateway.made import AtWork, create, delete
+from dnatctl.table.orphans import BUDGET, MIN_AGE_S, Patience
+from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
+from tests.unit.plan.made import pod
 from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
 
 
@@ -247,6 +250,78 @@ class TestAsking:
         it.writer.step()
         assert not it.writer._backlog._records
         assert not it.writer._backlog._expedited
+
+
+class TestPausedPods:
+    """Of a pod that is paused nothing is changed, not even what its lost PodDNAT left to it."""
+
+    PAUSE = Orders((Order(OrderKind.PAUSE, f"pod/{LOBBY}"),))
+
+    def left(self, it: AtWork, *rows: ForwardEntry) -> None:
+        """Orphans: these, and two that lead to the pod; few beside what is claimed."""
+        it.views.ips.pod_changed(None, replace_struct(pod(), key=LOBBY))
+        led = [row(f"fwd-{n}", f"{EIP}:60{n}", owner=uid(7)) for n in (1, 2)]
+        served = it.stored(it.record()).uid
+        claimed = [row(f"fwd-c{n}", f"{EIP}:{700 + n}", owner=served) for n in range(20)]
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, *led, *rows, *claimed), now)
+
+    def sweep(self, it: AtWork, sweeper: Sweeper, *rows: ForwardEntry) -> None:
+        for _ in range(3):
+            it.clock.advance(MIN_AGE_S)
+            self.left(it, *rows)
+            sweeper.sweep()
+
+    def waiting(self, it: AtWork, *entry_ids: str, owner: int = 7) -> list[bool]:
+        return [it.writer.is_wanted(uid(owner), delete(entry_id)) for entry_id in entry_ids]
+
+    def test_keep_what_leads_to_them_until_they_are_resumed(self, it, sweeper, api):
+        it.views.order(self.PAUSE)
+        self.sweep(it, sweeper)
+        assert (it.writer.backlog(), api.lists) == (0, 0)
+        it.views.order(Orders())
+        self.sweep(it, sweeper)
+        assert self.waiting(it, "fwd-1", "fwd-2") == [True, True]
+
+    def test_keep_it_although_its_poddnat_was_seen_to_go(self, it, sweeper):
+        record = it.stored(it.record(7))
+        self.left(it)
+        it.views.order(self.PAUSE)
+        it.gone(record)
+        self.sweep(it, sweeper)
+        assert it.writer.backlog() == 0
+
+    def test_keep_it_where_its_delete_was_not_sent_yet(self, it, sweeper):
+        self.sweep(it, sweeper)
+        assert self.waiting(it, "fwd-1", "fwd-2") == [True, True]
+        it.views.order(self.PAUSE)
+        sweeper.sweep()
+        assert it.writer.backlog() == 0
+
+    def test_keep_nobody_elses(self, it, sweeper, monkeypatch):
+        monkeypatch.setattr(sweeper._sightings, "patience", Patience(budget=2))
+        it.views.order(self.PAUSE)
+        other = row("fwd-3", f"{EIP}:603", "10.0.0.99:80", owner=uid(8))
+        self.sweep(it, sweeper)
+        self.sweep(it, sweeper, other)
+        assert self.waiting(it, "fwd-3", owner=8) == [True]
+        assert it.writer.backlog() == 1
+
+    def test_that_have_ended_keep_nothing(self, it, ledger, api):
+        """Their IP may be another's any moment."""
+        ended = replace_struct(pod(ended=True), key=LOBBY)
+        sweeper = Sweeper(
+            it.views,
+            it.gateways,
+            it.metrics,
+            ledger=ledger,
+            known_uids=api.known_uids,
+            may_delete=lambda: True,
+            pod=lambda key: ended if key == LOBBY else None,
+        )
+        it.views.order(self.PAUSE)
+        self.sweep(it, sweeper)
+        assert self.waiting(it, "fwd-1", "fwd-2") == [True, True]
 
 
 def test_no_lock_is_held_for_longer_than_one_table_takes(it, sweeper):
