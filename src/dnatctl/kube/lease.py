@@ -4,8 +4,8 @@ Written anew because the official client's elector (37.0.2) stops renewing on a 
 without telling the leader, and waits without a timeout.
 
 Whether another may lead is judged by the clock of whoever watches: a follower waits until it has
-seen no change for the holder's lease duration (that a Lease that was held is gone is one: its
-holder may not know yet), the leader counts from the moment it sent its last
+seen no change for the holder's lease duration, and for its own (that a Lease that was held is gone
+is a change: its holder may not know yet), the leader counts from the moment it sent its last
 successful renewal, and gives up earlier. Clocks need not agree. Nothing here stops a leader that
 was suspended in the middle of a write: ask `is_leader` right before each.
 """
@@ -231,9 +231,13 @@ class LeaseElector:
         return self._clock.monotonic() - self._seen_at > self._patience()
 
     def _patience(self) -> float:
-        """Seconds without a change after which the Lease may be taken from who holds it."""
-        longest = _LONGEST_BELIEVED * self._settings.duration
-        return min(self._record.duration or self._settings.duration, longest)
+        """Seconds without a change after which the Lease may be taken from who holds it.
+
+        Never less than our own duration: a Lease that says less may have been patched, and its
+        holder, alike, counts on what it was given.
+        """
+        own = self._settings.duration
+        return max(own, min(self._record.duration or own, _LONGEST_BELIEVED * own))
 
     def _renew(self) -> None:
         state = self._state()
@@ -255,14 +259,14 @@ class LeaseElector:
         """Renew, and store the state; returns what is stored of it: a Lease that the server does
         not take with it is renewed all the same."""
         try:
-            self._write(self._record.renewed(state, self._clock.now()))
+            self._write(self._record.renewed(state, self._settings.duration, self._clock.now()))
         except KubeError as error:
             if not error.refused:
                 raise
             if not self._refused:
                 _log.error("handover state refused", lease=str(self._lease), error=str(error))
             self._refused = True
-            self._write(self._record.renewed(None, self._clock.now()))
+            self._write(self._record.renewed(None, self._settings.duration, self._clock.now()))
             return ""
         self._refused = False
         return state

@@ -155,6 +155,32 @@ def test_a_duration_of_years_does_not_keep_others_from_leading_for_years(
     assert second.leads
 
 
+def test_a_duration_that_somebody_patched_is_put_right_by_the_next_renewal(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    leases.change(leaseDurationSeconds=1)
+    clock.advance(2)
+    first.step()
+    assert leases.spec["leaseDurationSeconds"] == 15
+
+
+def test_a_duration_that_somebody_shortened_takes_the_lease_from_nobody(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    """Until the next renewal, which comes later than the second that it says."""
+    first.step()
+    leases.change(leaseDurationSeconds=1)
+    second.step()
+    clock.advance(1.5)
+    second.step()
+    assert first.leads
+    assert not second.leads
+    clock.advance(13.6)
+    second.step()
+    assert second.leads, "our own duration is enough"
+
+
 def test_transitions_beyond_what_the_field_holds_keep_nobody_from_leading(
     leases: Leases, clock: FakeClock, first: Replica, second: Replica
 ) -> None:
@@ -610,6 +636,11 @@ class ElectionMachine(RuleBasedStateMachine):
         """One that all have seen held: who has not cannot know that another leads."""
         self.leases.lease = None
         self.saw_held.clear()
+
+    @precondition(lambda self: self.leases.lease)
+    @rule(seconds=st.sampled_from([1, 15, MOST_INT32]))
+    def somebody_patches_the_duration(self, seconds: int) -> None:
+        self.leases.change(leaseDurationSeconds=seconds)
 
     @precondition(lambda self: self.leases.lease or not any(each.leads for each in self.replicas))
     @rule(who=st.integers(0, 2))
