@@ -35,6 +35,9 @@ _SOONEST = 0.5
 """Seconds between renewals at least, however often they are hastened."""
 _JITTER = 0.2
 
+_CHANGED = (Failure.CONFLICT, Failure.NOT_FOUND, Failure.ALREADY_EXISTS)
+"""What a renewal is answered where the Lease is not as it was last seen: it is to be looked at."""
+
 _LONGEST_BELIEVED = 10
 """Lease durations of its own that a follower waits at most, whatever the Lease says: one that was
 forged, or left by another program, would keep everybody from leading for years."""
@@ -245,7 +248,7 @@ class LeaseElector:
         try:
             stored = self._keep(state)
         except KubeError as error:
-            if error.failure not in (Failure.CONFLICT, Failure.NOT_FOUND):
+            if error.failure not in _CHANGED:
                 raise
             if not self._still_ours():
                 self._lose()

@@ -309,6 +309,34 @@ def test_a_lease_deleted_by_hand_is_created_anew(leases: Leases, first: Replica)
     assert (leases.holder, leases.state) == ("a", "a's")
 
 
+def test_a_lease_created_anew_whose_answer_is_lost_is_renewed_all_the_same(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    leases.lease = None
+    leases.after = fails(Failure.UNKNOWN)
+    first.step()
+    leases.after = fails()
+    for _ in range(6):
+        clock.advance(2)
+        first.step()
+    assert first.leads
+
+
+def test_a_lease_that_another_created_anew_is_lost_at_once(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    leases.lease = None
+    leases.before = fails(None, None, Failure.UNREACHABLE)
+    first.step()
+    leases.before = fails()
+    Replica(leases, clock, "b").step()
+    first.step()
+    assert first.told[-1] == ("lost", "")
+    assert leases.holder == "b"
+
+
 def test_a_lease_deleted_under_its_holder_is_free_when_that_one_has_ended_for_sure(
     leases: Leases, clock: FakeClock, first: Replica, second: Replica
 ) -> None:
