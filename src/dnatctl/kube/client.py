@@ -31,6 +31,7 @@ from dnatctl.baton import put_down
 from dnatctl.clock import Clock, ClusterClock, SystemClock
 from dnatctl.heartbeat import renew
 from dnatctl.kube import paths
+from dnatctl.kube.bearer import authorize
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError, error_from_answer
 from dnatctl.kube.lines import LineStream
@@ -220,13 +221,7 @@ class KubeClient:
         headers = {"Accept": call.accept, "User-Agent": f"dnatctl/{__version__}"}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
-        try:
-            # Asks for the token anew each time: it is rotated about hourly.
-            self.api.update_params_for_auth(
-                headers, [], ["BearerToken"], call.path, call.method, None
-            )
-        except (config.ConfigException, OSError) as error:
-            raise KubeError(Failure.UNREACHABLE, f"no credential: {error}") from error
+        authorize(self.api, headers, call.path, call.method)
         return headers
 
 

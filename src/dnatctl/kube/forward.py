@@ -16,6 +16,7 @@ from urllib.parse import quote
 from websocket import WebSocketException
 
 from dnatctl.kube import paths
+from dnatctl.kube.bearer import authorize
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.official import ApiClient, create_websocket
 
@@ -31,7 +32,8 @@ def get(
     api: ApiClient, namespace: str, pod: str, port: int, path: str, *, timeout: float = 10.0
 ) -> bytes:
     """The body of the answer. Raises KubeError: NOT_FOUND where there is nothing at that path,
-    UNREACHABLE where the pod cannot be reached, or nobody answers on that port of it.
+    UNREACHABLE where the pod cannot be reached, nobody answers on that port of it, or there is no
+    credential.
 
     `timeout`: seconds for each wait.
     """
@@ -62,7 +64,7 @@ def body_of(answer: http.client.HTTPResponse, path: str) -> bytes:
 
 def _open(api: ApiClient, url: str, timeout: float) -> Any:
     headers: dict[str, str] = {}
-    api.update_params_for_auth(headers, [], ["BearerToken"], url, "GET", None)
+    authorize(api, headers, url, "GET")
     headers = {name.lower(): value for name, value in headers.items()}
     headers["sec-websocket-protocol"] = "v4.channel.k8s.io"
     tunnel = create_websocket(api.configuration, url.replace("http", "ws", 1), headers)

@@ -4,7 +4,8 @@ Written anew because the official client's elector (37.0.2) stops renewing on a 
 without telling the leader, and waits without a timeout.
 
 Whether another may lead is judged by the clock of whoever watches: a follower waits until it has
-seen no change for the holder's lease duration, the leader counts from the moment it sent its last
+seen no change for the holder's lease duration, and for its own (that a Lease that was held is gone
+is a change: its holder may not know yet), the leader counts from the moment it sent its last
 successful renewal, and gives up earlier. Clocks need not agree. Nothing here stops a leader that
 was suspended in the middle of a write: ask `is_leader` right before each.
 """
@@ -33,6 +34,9 @@ _log = structlog.get_logger()
 _SOONEST = 0.5
 """Seconds between renewals at least, however often they are hastened."""
 _JITTER = 0.2
+
+_CHANGED = (Failure.CONFLICT, Failure.NOT_FOUND, Failure.ALREADY_EXISTS)
+"""What a renewal is answered where the Lease is not as it was last seen: it is to be looked at."""
 
 _LONGEST_BELIEVED = 10
 """Lease durations of its own that a follower waits at most, whatever the Lease says: one that was
@@ -143,7 +147,7 @@ class LeaseElector:
         return age < settings.renew_deadline and age + spare < settings.duration
 
     def leader(self) -> str:
-        """The identity last seen in the Lease, "" if none."""
+        """The identity last seen in the Lease, "" if none; one that is gone has its last."""
         return self._record.holder
 
     def renew_soon(self) -> None:
@@ -210,12 +214,7 @@ class LeaseElector:
         return due - self._clock.monotonic()
 
     def _try_to_take(self) -> None:
-        try:
-            self._look()
-        except KubeError as error:
-            if error.failure is not Failure.NOT_FOUND:
-                raise
-            self._record = LeaseRecord.new(self._lease.namespace, self._lease.name)
+        self._look()
         if not self._may_take():
             return
         inherited = self._record.state
@@ -230,14 +229,18 @@ class LeaseElector:
         record = self._record
         if self._ended:
             return False
-        if self._force or not record.exists or record.holder in ("", self._identity):
+        if self._force or record.holder in ("", self._identity):
             return True
         return self._clock.monotonic() - self._seen_at > self._patience()
 
     def _patience(self) -> float:
-        """Seconds without a change after which the Lease may be taken from who holds it."""
-        longest = _LONGEST_BELIEVED * self._settings.duration
-        return min(self._record.duration or self._settings.duration, longest)
+        """Seconds without a change after which the Lease may be taken from who holds it.
+
+        Never less than our own duration: a Lease that says less may have been patched, and its
+        holder, alike, counts on what it was given.
+        """
+        own = self._settings.duration
+        return max(own, min(self._record.duration or own, _LONGEST_BELIEVED * own))
 
     def _renew(self) -> None:
         state = self._state()
@@ -245,7 +248,7 @@ class LeaseElector:
         try:
             stored = self._keep(state)
         except KubeError as error:
-            if error.failure not in (Failure.CONFLICT, Failure.NOT_FOUND):
+            if error.failure not in _CHANGED:
                 raise
             if not self._still_ours():
                 self._lose()
@@ -259,28 +262,24 @@ class LeaseElector:
         """Renew, and store the state; returns what is stored of it: a Lease that the server does
         not take with it is renewed all the same."""
         try:
-            self._write(self._record.renewed(state, self._clock.now()))
+            self._write(self._record.renewed(state, self._settings.duration, self._clock.now()))
         except KubeError as error:
             if not error.refused:
                 raise
             if not self._refused:
                 _log.error("handover state refused", lease=str(self._lease), error=str(error))
             self._refused = True
-            self._write(self._record.renewed(None, self._clock.now()))
+            self._write(self._record.renewed(None, self._settings.duration, self._clock.now()))
             return ""
         self._refused = False
         return state
 
     def _still_ours(self) -> bool:
-        """Look who holds the Lease; one that was deleted by hand is ours to create anew."""
-        former = self._record
-        try:
-            self._look()
-        except KubeError as error:
-            if error.failure is not Failure.NOT_FOUND:
-                raise
-            self._record = LeaseRecord.new(self._lease.namespace, self._lease.name, former.spec)
-        return self._record.holder == self._identity
+        """Look who holds the Lease; one that was deleted by hand is ours to create anew, until
+        another may have had it since."""
+        self._look()
+        ours = self._record.holder == self._identity
+        return ours and (self._record.exists or self.is_leader())
 
     def _held_since(self, sent: float) -> bool:
         """Take down a success; False where stop or the deadline came in between."""
@@ -337,10 +336,21 @@ class LeaseElector:
     # --- the wire
 
     def _look(self) -> None:
-        self._record = LeaseRecord.read(self._request("GET", self._path(self._lease.name)))
-        if self._record.spec != self._seen_spec:
-            self._seen_spec = self._record.spec
+        """See what the Lease says; where it is gone, that counts as a change, and it still says
+        who held it: whoever that is leads until its next renewal finds out."""
+        self._record = self._read()
+        spec = self._record.spec if self._record.exists else None
+        if spec != self._seen_spec:
+            self._seen_spec = spec
             self._seen_at = self._clock.monotonic()
+
+    def _read(self) -> LeaseRecord:
+        try:
+            return LeaseRecord.read(self._request("GET", self._path(self._lease.name)))
+        except KubeError as error:
+            if error.failure is not Failure.NOT_FOUND:
+                raise
+        return LeaseRecord.new(self._lease.namespace, self._lease.name, self._record.spec)
 
     def _write(self, record: LeaseRecord) -> None:
         method, names = ("PUT", (self._lease.name,)) if record.exists else ("POST", ())
@@ -349,7 +359,7 @@ class LeaseElector:
     def _release(self) -> None:
         self._cancel = Canceller()
         try:
-            if self._still_ours() and self._record.exists:
+            if self._still_ours():
                 state = self._state() if self._begun and not self._refused else None
                 self._write(self._record.released(state, self._clock.now()))
         except (KubeError, ValueError) as error:

@@ -106,9 +106,10 @@ class LeaseRecord:
             ),
         )
 
-    def renewed(self, state: str | None, now: datetime) -> LeaseRecord:
-        """Held on, with this state; None leaves that as it is."""
-        renewed = self._with_spec(renewTime=_micro_time(now))
+    def renewed(self, state: str | None, duration: float, now: datetime) -> LeaseRecord:
+        """Held on, with this state; None leaves that as it is. The duration is said anew, as
+        somebody may have changed it."""
+        renewed = self._with_spec(leaseDurationSeconds=ceil(duration), renewTime=_micro_time(now))
         return replace(renewed, metadata=self._annotated(state))
 
     def released(self, state: str | None, now: datetime) -> LeaseRecord:

@@ -45,6 +45,12 @@ class Leases:
         self.lease["metadata"].setdefault("annotations", {})[name] = value
         self._store(self.lease)
 
+    def change(self, **spec: Any) -> None:
+        """What somebody does by hand to its spec."""
+        assert self.lease is not None
+        self.lease["spec"] |= spec
+        self._store(self.lease)
+
     def _carry_out(self, method: str, body: Json | None) -> bytes:
         if body is not None:
             self.admit(body)

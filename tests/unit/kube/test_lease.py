@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector, LeaseSettings
@@ -155,6 +155,32 @@ def test_a_duration_of_years_does_not_keep_others_from_leading_for_years(
     assert second.leads
 
 
+def test_a_duration_that_somebody_patched_is_put_right_by_the_next_renewal(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    leases.change(leaseDurationSeconds=1)
+    clock.advance(2)
+    first.step()
+    assert leases.spec["leaseDurationSeconds"] == 15
+
+
+def test_a_duration_that_somebody_shortened_takes_the_lease_from_nobody(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    """Until the next renewal, which comes later than the second that it says."""
+    first.step()
+    leases.change(leaseDurationSeconds=1)
+    second.step()
+    clock.advance(1.5)
+    second.step()
+    assert first.leads
+    assert not second.leads
+    clock.advance(13.6)
+    second.step()
+    assert second.leads, "our own duration is enough"
+
+
 def test_transitions_beyond_what_the_field_holds_keep_nobody_from_leading(
     leases: Leases, clock: FakeClock, first: Replica, second: Replica
 ) -> None:
@@ -281,6 +307,107 @@ def test_a_lease_deleted_by_hand_is_created_anew(leases: Leases, first: Replica)
     first.step()
     assert first.leads
     assert (leases.holder, leases.state) == ("a", "a's")
+
+
+def test_a_lease_created_anew_whose_answer_is_lost_is_renewed_all_the_same(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    leases.lease = None
+    leases.after = fails(Failure.UNKNOWN)
+    first.step()
+    leases.after = fails()
+    for _ in range(6):
+        clock.advance(2)
+        first.step()
+    assert first.leads
+
+
+def test_a_lease_that_another_created_anew_is_lost_at_once(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    first.step()
+    leases.lease = None
+    leases.before = fails(None, None, Failure.UNREACHABLE)
+    first.step()
+    leases.before = fails()
+    Replica(leases, clock, "b").step()
+    first.step()
+    assert first.told[-1] == ("lost", "")
+    assert leases.holder == "b"
+
+
+def test_a_lease_deleted_under_its_holder_is_free_when_that_one_has_ended_for_sure(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    """The holder learns of it at its next renewal only, and writes until then."""
+    first.step()
+    second.step()
+    leases.lease = None
+    clock.advance(0.5)
+    second.step()
+    clock.advance(15)
+    second.step()
+    assert not second.leads, "it has to wait from when it saw that there is none"
+    assert second.elector.leader() == "a"
+    clock.advance(0.1)
+    second.step()
+    assert second.leads
+    assert not first.leads
+
+
+def test_a_leader_that_wakes_too_late_does_not_create_a_lease_anew_that_another_had(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    first.step()
+    second.step()
+    clock.advance(16)
+    second.step()
+    leases.lease = None
+    first.step()
+    assert second.leads
+    assert not first.leads
+    assert first.told[-1] == ("lost", "")
+
+
+def test_a_lease_created_anew_by_its_holder_is_waited_for_as_before(
+    leases: Leases, clock: FakeClock, first: Replica, second: Replica
+) -> None:
+    first.step()
+    second.step()
+    leases.lease = None
+    second.step()
+    for _ in range(20):
+        clock.advance(2)
+        first.step()
+        second.step()
+    assert first.leads
+    assert not second.leads
+
+
+def test_a_lease_that_is_gone_is_taken_at_once_where_it_was_given_back(
+    leases: Leases, first: Replica, second: Replica
+) -> None:
+    first.step()
+    first.elector.stop()
+    leases.before = fails(None, Failure.UNREACHABLE)
+    second.step()
+    leases.lease = None
+    second.step()
+    assert second.leads
+
+
+def test_force_takes_a_lease_that_is_gone_whoever_held_it(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    thief = Replica(leases, clock, "thief", force=True)
+    first.step()
+    leases.before = fails(None, Failure.UNREACHABLE)
+    thief.step()
+    assert thief.elector.leader() == "a"
+    leases.lease = None
+    thief.step()
+    assert thief.leads
 
 
 def test_a_lease_that_another_took_is_lost_at_once(
@@ -487,17 +614,21 @@ def test_times_that_cannot_work_are_refused(
 
 
 class ElectionMachine(RuleBasedStateMachine):
-    """Three replicas, a bad network, any schedule: never two leaders."""
+    """Three replicas, a bad network, meddling hands, any schedule: never two leaders."""
 
     def __init__(self) -> None:
         super().__init__()
         self.clock = FakeClock()
         self.leases = Leases()
         self.replicas = [Replica(self.leases, self.clock, name) for name in "abc"]
+        self.saw_held: set[int] = set()
+        """Who has looked at the Lease since it was there, and held."""
 
     @rule(who=st.integers(0, 2))
     def step(self, who: int) -> None:
         self.replicas[who].step()
+        if self.leases.lease and self.leases.holder:
+            self.saw_held.add(who)
 
     @rule(
         who=st.integers(0, 2),
@@ -516,6 +647,7 @@ class ElectionMachine(RuleBasedStateMachine):
 
         self.leases.before, self.leases.after = fails(*before), arrives_late
         self.replicas[who].step()
+        self.saw_held.discard(who)
         self.leases.before = self.leases.after = fails()
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 5.0, 10.0, 16.0]))
@@ -526,9 +658,23 @@ class ElectionMachine(RuleBasedStateMachine):
     def check(self, who: int) -> None:
         self.replicas[who].elector.check()
 
+    @precondition(lambda self: len(self.saw_held) == len(self.replicas))
+    @rule()
+    def somebody_deletes_the_lease(self) -> None:
+        """One that all have seen held: who has not cannot know that another leads."""
+        self.leases.lease = None
+        self.saw_held.clear()
+
+    @precondition(lambda self: self.leases.lease)
+    @rule(seconds=st.sampled_from([1, 15, MOST_INT32]))
+    def somebody_patches_the_duration(self, seconds: int) -> None:
+        self.leases.change(leaseDurationSeconds=seconds)
+
+    @precondition(lambda self: self.leases.lease or not any(each.leads for each in self.replicas))
     @rule(who=st.integers(0, 2))
     def restart(self, who: int) -> None:
         self.replicas[who].elector.stop()
+        self.saw_held.discard(who)
         self.replicas[who] = Replica(self.leases, self.clock, f"{who}{self.leases.version}")
 
     @invariant()
