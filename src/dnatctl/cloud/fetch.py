@@ -124,7 +124,7 @@ def _decrypt(text: str, key: bytes) -> str:
 def _text(web: Web, method: str, url: str, headers: dict[str, str], body: str = "") -> str:
     where = "an address that makes no sense"
     try:
-        where = urlsplit(url).netloc
+        where = urlsplit(url).netloc.rpartition("@")[2]
         answer = web.send(method, url, headers, body.encode() or None)
     except (HTTPError, ValueError) as exc:
         raise CredentialError(f"no answer from {where}: {type(exc).__name__}") from exc
