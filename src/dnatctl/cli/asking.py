@@ -6,6 +6,7 @@ import functools
 import http.client
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +21,7 @@ import yaml
 
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.status.table import columns
+from dnatctl.status.table import columns, on_a_line, printable
 
 if TYPE_CHECKING:
     from dnatctl.kube.client import KubeClient
@@ -218,7 +219,7 @@ def asking(*, all_namespaces: bool = True, answers: bool = True) -> Callable[[F]
             try:
                 return command(it, **more)
             except KubeError as error:
-                raise click.ClickException(str(error)) from error
+                raise failure(error) from error
             finally:
                 client.close()
 
@@ -250,10 +251,15 @@ def give(output: str, document: object, head: Sequence[str], rows: Iterable[Sequ
         click.echo(line)
 
 
+_HIGH_CONTROLS = re.compile("[\x7f-\x9f]")
+"""Control characters that JSON lets stand as they are; a terminal may obey some."""
+
+
 def give_document(output: str, document: object) -> None:
     """Print as JSON or YAML."""
     if output == "json":
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        click.echo(_HIGH_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
     else:
         click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
 
@@ -263,9 +269,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def say(text: str) -> None:
+    """A line of the answer. What stands in it may be anybody's who may write to cluster or cloud:
+    a terminal is told no more than what to show."""
+    click.echo(on_a_line(text))
+
+
 def aside(text: str) -> None:
-    """A word to the person, that is no part of the answer."""
-    click.echo(text, err=True)
+    """A word to the person, that is no part of the answer; see `say`."""
+    click.echo(on_a_line(text), err=True)
+
+
+def failure(error: Exception) -> click.ClickException:
+    """What ends a command that cluster or cloud has failed; see `say`."""
+    return click.ClickException(printable(str(error)))
 
 
 def colours() -> bool:

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-import click
-
-from dnatctl.cli.asking import Asking
+from dnatctl.cli.asking import Asking, say
 from dnatctl.kube.errors import KubeError
 from dnatctl.orders import EIP, READ_EVERY_S, Order
 from dnatctl.status.document import State
@@ -43,7 +41,7 @@ def watch(it: Asking, order: Order, *, wait: bool) -> None:
             why = ""
         there = _there(it, order.target, status)
         if (text := _told(there, why)) != said:
-            click.echo(text)
+            say(text)
         if not wait or not (there or why):
             return
         said = text

@@ -17,6 +17,7 @@ from dnatctl.orders import pod_of
 from dnatctl.status.explain import Explanation, explain
 from dnatctl.status.facts import Lead, PodFacts, rules_of
 from dnatctl.status.links import Link, LinkState
+from dnatctl.status.table import printable
 
 if TYPE_CHECKING:
     from dnatctl.objects import PodDNAT
@@ -56,13 +57,13 @@ def explain_(it: Asking, pod: str) -> None:
 def _lines(found: Explanation) -> Iterator[str]:
     wide = max(len(link.name) for link in found.links)
     for link in found.links:
-        yield f"{_sign(link)} {link.name.ljust(wide)}  {link.text}{_since(link)}"
+        yield f"{_sign(link)} {link.name.ljust(wide)}  {printable(link.text)}{_since(link)}"
     yield ""
-    yield found.sentence
+    yield printable(found.sentence)
 
 
 def _since(link: Link) -> str:
-    return f"  (since {link.since})" if link.since else ""
+    return f"  (since {printable(link.since)})" if link.since else ""
 
 
 def _sign(link: Link) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dnatctl.cli.asking import aside, failure, say
 from dnatctl.cli.options import (
     config_option,
     connect,
@@ -85,7 +86,7 @@ def gc(
         with Collector(settings, client, cloud, served_version(client), of=of) as collector:
             sys.exit(_collect(collector, yes=yes, timeout=timeout))
     except (CloudError, KubeError, TimeoutError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise failure(error) from error
 
 
 def _collect(collector: Collector, *, yes: bool, timeout: float) -> int:
@@ -96,24 +97,24 @@ def _collect(collector: Collector, *, yes: bool, timeout: float) -> int:
     if not yes and not click.confirm(f"Delete these {len(found)} entries?"):
         return 0
     if holder := collector.lead(timeout):
-        click.echo(f"{holder} holds the lease: stop the controller first", err=True)
+        aside(f"{holder} holds the lease: stop the controller first")
         return 1
     left = collector.delete([orphan for orphan, _ in found], timeout + DELETE_S)
     for orphan, why in left[:TOLD]:
-        click.echo(f"{orphan.entry_id} of {orphan.gateway_id}: {why}", err=True)
-    click.echo(f"{len(found) - len(left)} deleted, {len(left)} left")
+        aside(f"{orphan.entry_id} of {orphan.gateway_id}: {why}")
+    say(f"{len(found) - len(left)} deleted, {len(left)} left")
     if unsaid := collector.hand_over(timeout):
-        click.echo(unsaid, err=True)
+        aside(unsaid)
     return 1 if left or unsaid else 0
 
 
 def _show(found: list[tuple[Orphan, ForwardEntry]]) -> None:
     if not found:
-        click.echo("no orphans")
+        say("no orphans")
         return
     line = "{:<24} {:<24} {:<28} {:<24} {}"
-    click.echo(line.format("GATEWAY", "ENTRY", "EXTERNAL", "INTERNAL", "PODDNAT UID"))
+    say(line.format("GATEWAY", "ENTRY", "EXTERNAL", "INTERNAL", "PODDNAT UID"))
     for orphan, entry in found:
         external = f"{entry.external_ip}:{entry.external_ports}/{entry.protocol}"
         internal = f"{entry.internal_ip}:{entry.internal_ports}"
-        click.echo(line.format(orphan.gateway_id, entry.entry_id, external, internal, orphan.uid))
+        say(line.format(orphan.gateway_id, entry.entry_id, external, internal, orphan.uid))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from dnatctl.cli.asking import Asking, asking, give, now
+from dnatctl.cli.asking import Asking, aside, asking, give, now
 from dnatctl.objects import READY, PodDNAT
 from dnatctl.status.show import age
 
@@ -28,7 +28,7 @@ def list_(it: Asking) -> None:
     rows = [_row(record, it) for record in records]
     if not rows and not it.output.endswith(("json", "yaml")):
         where = f"in namespace {it.namespace}" if it.namespace else "anywhere"
-        click.echo(f"no pod has an endpoint {where}", err=True)
+        aside(f"no pod has an endpoint {where}")
         return
     give(it.output, document, head, rows)
 

@@ -129,14 +129,16 @@ def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> Cr
 def connect_cloud(config: Config, provider: Provider, **more: Any) -> Cloud:
     """The cloud that the configuration describes."""
     from dnatctl.cloud.client import Cloud
+    from dnatctl.config.doubts import UNCALLED
 
+    rates = config.rate_limits
     return Cloud.connect(
         config.region_id,
         config.vpc_id,
         provider,
         vpc_endpoint=config.endpoints.vpc or "",
         ecs_endpoint=config.endpoints.ecs or "",
-        limits={Operation(name): rate for name, rate in config.rate_limits.items()},
+        limits={Operation(name): rates[name] for name in rates if name not in UNCALLED},
         **more,
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 
 import click
 
-from dnatctl.cli.asking import LIKELY, Asking, F, aside, asking, now
+from dnatctl.cli.asking import LIKELY, Asking, F, aside, asking, now, say
 from dnatctl.cli.draining import watch
 from dnatctl.config.types import parse_duration
 from dnatctl.kube.errors import KubeError
@@ -95,7 +95,7 @@ def drain(it: Asking, target: str, wait: bool) -> None:
     """
     order = Order(OrderKind.DRAIN, target, format_time(now()), by=_me())
     _give(it, order)
-    click.echo(f"{target}: nothing new is put there")
+    say(f"{target}: nothing new is put there")
     aside(HEEDED)
     _doubt(it, target)
     try:
@@ -131,7 +131,7 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
     chosen = _one_of(it, target, everything=everything)
     order = _ending(OrderKind.PAUSE, chosen, seconds)
     _give(it, order)
-    click.echo(str(order))
+    say(str(order))
     aside(HEEDED)
     _doubt(it, order.target)
     _, _, name = order.target.partition(f"{POD}/")
@@ -166,11 +166,11 @@ def log_level(it: Asking, target: str, level: str, seconds: float) -> None:
     chosen = _in_namespace(it, target)
     if level == USUAL:
         _api(it).take_back(Order(OrderKind.LOG, chosen))
-        click.echo(f"{chosen}: logged as all else")
+        say(f"{chosen}: logged as all else")
         return
     order = _ending(OrderKind.LOG, chosen, seconds, cast("Level", level))
     _give(it, order)
-    click.echo(str(order))
+    say(str(order))
 
 
 def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
@@ -186,14 +186,14 @@ def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
     given, more = order.name in names, names - {order.name}
     others = before.besides(order, _around(it, order.target, before)) if more else ()
     if not others:
-        click.echo(f"{order.target}: {now_so if given else never_so}")
+        say(f"{order.target}: {now_so if given else never_so}")
         if given:
             aside(HEEDED)
         return
     ended = "that order is taken back" if given else "there was no such order"
-    click.echo(f"{order.target}: {ended}; what stands besides:")
+    say(f"{order.target}: {ended}; what stands besides:")
     for other in others:
-        click.echo(f"  {other}")
+        say(f"  {other}")
     sys.exit(1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from dnatctl.cli.asking import LIKELY, Asking, aside, give, output_option
+from dnatctl.cli.asking import LIKELY, Asking, aside, failure, give, output_option, say
 from dnatctl.cli.options import (
     config_option,
     connect,
@@ -71,7 +71,7 @@ def plan(
             found = forecast.look(lease.state if lease else "", timeout)
             notes = forecast.notes()
     except (CloudError, KubeError, TimeoutError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise failure(error) from error
     _show(found, notes, output)
     sys.exit(CHANGES if any(each.changes for each in found) else 0)
 
@@ -88,4 +88,4 @@ def _show(found: list[Foreseen], notes: list[str], output: str) -> None:
         told = [f"{count} to {action}" for count, action in counts if count and action != "none"]
         blocked = len({each.pod for each in found if not each.changes})
         told += [f"{blocked} with a problem"] if blocked else []
-        click.echo(", ".join(told) or "nothing to do")
+        say(", ".join(told) or "nothing to do")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dnatctl.cli.asking import aside, failure, say
 from dnatctl.cli.gc import DELETE_S
 from dnatctl.cli.options import (
     config_option,
@@ -96,10 +97,10 @@ def uninstall(
             found = work.survey(timeout)
             _show(found)
             if not yes:
-                click.echo("nothing was changed: --yes does it")
+                say("nothing was changed: --yes does it")
                 return
             if why := _occupied(leftovers, collector, place, timeout):
-                click.echo(why, err=True)
+                aside(why)
                 sys.exit(1)
             found = work.survey(timeout)  # nobody else writes from now on
             left = work.remove(found, timeout + DELETE_S)
@@ -111,7 +112,7 @@ def uninstall(
                 leftovers.strike_definition()
         sys.exit(_conclude(left, found, place, crd=crd or served is None))
     except (CloudError, KubeError, TimeoutError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise failure(error) from error
 
 
 def _served(client: KubeClient) -> Served | None:
@@ -139,17 +140,17 @@ def _show(found: Survey) -> None:
     for orphan, entry in found.rows:
         external = f"{entry.external_ip}:{entry.external_ports}/{entry.protocol}"
         internal = f"{entry.internal_ip}:{entry.internal_ports}"
-        click.echo(f"entry    {orphan.gateway_id} {entry.entry_id} {external} to {internal}")
+        say(f"entry    {orphan.gateway_id} {entry.entry_id} {external} to {internal}")
     for record in found.records:
-        click.echo(f"PodDNAT  {record.key}")
+        say(f"PodDNAT  {record.key}")
     for pod in found.pods:
-        click.echo(f"pod      {pod.key}: condition or annotation")
+        say(f"pod      {pod.key}: condition or annotation")
     for name in found.ledger:
-        click.echo(f"ledger   {name}")
+        say(f"ledger   {name}")
     for record, why in found.kept:
-        click.echo(f"kept     PodDNAT {record.key}: {why}")
+        say(f"kept     PodDNAT {record.key}: {why}")
     for orphan, entry in found.doubtful:
-        click.echo(
+        say(
             f"kept     entry {orphan.gateway_id} {entry.entry_id}: it may be another cluster's, "
             "with the same clusterID; `dnatctl gc` shows and deletes it"
         )
@@ -159,12 +160,12 @@ def _conclude(left: list[str], found: Survey, place: str, *, crd: bool) -> int:
     """Tell what is gone and what is left; the exit status."""
     counts = (len(found.rows), len(found.records), len(found.pods))
     if not left:
-        click.echo("{} entries, {} PodDNATs gone, {} pods cleaned".format(*counts))
+        say("{} entries, {} PodDNATs gone, {} pods cleaned".format(*counts))
     for each in left:
-        click.echo(f"left     {each}", err=True)
+        aside(f"left     {each}")
     if left:
-        click.echo("left     the ledger and the Lease, until the rest is gone", err=True)
-    click.echo(f"left     {MANIFESTS.format(place)}")
+        aside("left     the ledger and the Lease, until the rest is gone")
+    say(f"left     {MANIFESTS.format(place)}")
     if not crd:
-        click.echo(f"left     {DEFINITION}")
+        say(f"left     {DEFINITION}")
     return 1 if left else 0

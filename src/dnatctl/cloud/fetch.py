@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 from urllib3.exceptions import HTTPError
 
-from dnatctl.cloud.credentials import CredentialError, Keys, RamRole, Rrsa
+from dnatctl.cloud.credentials import ROLE_NAME, CredentialError, Keys, RamRole, Rrsa
 from dnatctl.cloud.text import shown
 from dnatctl.cloud.web import Web
 from dnatctl.decoding import text_of
@@ -21,10 +21,6 @@ from dnatctl.decoding import text_of
 _TOKEN_TTL: Final = {"X-aliyun-ecs-metadata-token-ttl-seconds": "300"}
 _ROLE_PATH: Final = "/latest/meta-data/ram/security-credentials/"
 _DURATION: Final = 3600
-
-_ROLE_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{0,63}[A-Za-z0-9_-]")
-"""RAM takes letters, digits, dots and hyphens, 64 at most
-(https://help.aliyun.com/zh/ram/developer-reference/api-ram-2015-05-01-createrole)."""
 
 
 def fetch_ram_role(source: RamRole) -> Keys:
@@ -38,7 +34,7 @@ def fetch_ram_role(source: RamRole) -> Keys:
         headers = {"X-aliyun-ecs-metadata-token": token}
         url = f"{source.endpoint}{_ROLE_PATH}"
         role = source.role_name or _text(web, "GET", url, headers).strip()
-        if not _ROLE_NAME.fullmatch(role):
+        if not re.fullmatch(ROLE_NAME, role):
             raise CredentialError(f"not the name of a RAM role: {shown(role, longest=64)}")
         answer = _object(_text(web, "GET", url + role, headers))
     if answer.get("Code") != "Success":
@@ -128,7 +124,7 @@ def _decrypt(text: str, key: bytes) -> str:
 def _text(web: Web, method: str, url: str, headers: dict[str, str], body: str = "") -> str:
     where = "an address that makes no sense"
     try:
-        where = urlsplit(url).netloc
+        where = urlsplit(url).netloc.rpartition("@")[2]
         answer = web.send(method, url, headers, body.encode() or None)
     except (HTTPError, ValueError) as exc:
         raise CredentialError(f"no answer from {where}: {type(exc).__name__}") from exc

@@ -37,7 +37,8 @@ RETRY_AFTER: Final = 30
 """Seconds between attempts to renew while the credentials at hand are still good."""
 
 RETRY_AFTER_NONE: Final = 2
-"""Seconds for which a failure is repeated to callers while there are no good credentials."""
+"""Seconds for which a failure is repeated to callers while there are no good credentials, or where
+theirs are refused."""
 
 UNCLEAR_LIFE: Final = 5 * 60
 """Seconds for which credentials are tried that by this machine's clock had expired when lent."""
@@ -139,6 +140,7 @@ class LentProvider:
         self._lent_at = float("-inf")
         self._good_until = float("-inf")
         self._renew_at = float("-inf")
+        self._failed_at = float("-inf")
         self._failure = ""
 
     def keys(self) -> Keys:
@@ -151,7 +153,7 @@ class LentProvider:
             self._renew_ahead()
             return self._keys or keys
         with self._lock:
-            return self._first(self._now())
+            return self._first()
 
     def renew(self) -> bool:
         """See `Provider.renew`."""
@@ -160,8 +162,10 @@ class LentProvider:
             # Most likely another thread was refused too and has been here first.
             if now - self._lent_at < FRESH:
                 return True
+            if now - self._failed_at < RETRY_AFTER_NONE:
+                return False
             before = self._keys
-            self._attempt(now)
+            self._attempt()
             return self._keys is not before
 
     def expires_at(self) -> float | None:
@@ -175,31 +179,33 @@ class LentProvider:
         try:
             now = self._now()
             if now >= self._renew_at:
-                self._attempt(now)
+                self._attempt()
         finally:
             self._lock.release()
 
-    def _first(self, now: float) -> Keys:
+    def _first(self) -> Keys:
         """Under the lock, with no good credentials at hand; another thread may just have got some.
 
         A recent failure is repeated rather than tried again by every waiting thread.
         """
-        if now >= self._renew_at:
-            self._attempt(now)
-        if self._keys is None or now >= self._good_until:
+        if self._now() >= self._renew_at:
+            self._attempt()
+        if self._keys is None or self._now() >= self._good_until:
             raise CredentialError(self._failure)
         return self._keys
 
-    def _attempt(self, now: float) -> None:
+    def _attempt(self) -> None:
         try:
             keys = self._fetch()
         except CredentialError as exc:
+            # That may have taken long, and those who waited for it are to have the same answer.
+            now = self._failed_at = self._now()
             good = now < self._good_until
             self._failure = str(exc)
             self._renew_at = now + (RETRY_AFTER if good else RETRY_AFTER_NONE)
             _log.warning("credentials not renewed", error=str(exc), present_ones_good=good)
             return
-        life = self._life(keys)
+        now, life = self._now(), self._life(keys)
         self._keys, self._lent_at, self._good_until = keys, now, now + life
         self._renew_at = now + max(life - RENEW_BEFORE, life / 2, RETRY_AFTER_NONE)
         self._failure = "the credentials that were lent have expired"

@@ -16,6 +16,9 @@ _CLOSE = 0.85
 """Of difflib's measure. Kubernetes sets variables for each Service, DNATCTL_SERVICE_HOST for one of
 that name: what is not nearly one of ours is none of our business."""
 
+UNCALLED = ("DescribeRouteEntryList", "DescribeRouteTableList")
+"""What `rateLimits` may name, as the older program calls it, and dnatctl does not."""
+
 _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """RFC 1918."""
 
@@ -27,6 +30,8 @@ def doubts(config: Config, natgw: str) -> Iterator[str]:
     for name in config.enable_controllers:
         if name != natgw:
             yield f"enableControllers: {name!r} is ignored: dnatctl has no such controller"
+    for name in sorted(config.rate_limits.keys() & set(UNCALLED)):
+        yield f"rateLimits: {name} is ignored: dnatctl does not call it"
     if _ZONE.fullmatch(config.region_id):
         yield f"regionID: {config.region_id} looks like a zone; a region is such as cn-hangzhou"
     for gateway in config.gateways:

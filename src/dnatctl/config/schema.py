@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from dnatctl.cloud.credentials import ROLE_NAME, ROLE_NAME_IN_WORDS
 from dnatctl.config.doubts import doubts
 from dnatctl.config.section import Section
 from dnatctl.config.tenants import NAMESPACES, Namespaces
@@ -203,7 +204,7 @@ class Credential(Section):
     """Folder with an AccessKey pair in the files `accessKey` and `accessSecret`, used where they
     are there and no pair is given above: a mounted Secret, followed as it is rotated."""
 
-    role_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9.@_-]*$"), Allowed("a role's name")] = ""
+    role_name: Annotated[str, Field(pattern=f"^({ROLE_NAME})?$"), Allowed(ROLE_NAME_IN_WORDS)] = ""
     """Name of the node's RAM role. Empty: asked from the metadata service."""
 
     token_file: Annotated[str, Field(pattern="^/"), Allowed("an absolute path")] = (
@@ -310,7 +311,7 @@ class Config(Section):
     rate_limits: Annotated[
         dict[Api, Rate],
         AT_START,
-        Allowed(f"calls a second, above 0, for any of {', '.join(get_args(Api))}"),
+        Allowed(f"calls a second, 0.001 or more, for any of {', '.join(get_args(Api))}"),
     ] = Field(default_factory=dict)
     """Most calls a second of an API of the cloud, such as `{CreateForwardEntry: 5}`. Throttling
     answers slow the calls down further."""

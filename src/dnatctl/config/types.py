@@ -107,7 +107,7 @@ Port = Annotated[StrictInt, Field(ge=1, le=65535), Allowed("a port, 1 to 65535")
 PortSpan = Annotated[str, BeforeValidator(_span), WithJsonSchema({"type": ["integer", "string"]})]
 Count = Annotated[StrictInt, Field(ge=0), Allowed("a whole number, 0 or more")]
 Positive = Annotated[StrictInt, Field(ge=1), Allowed("a whole number, 1 or more")]
-Rate = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+Rate = Annotated[float, Field(ge=0.001, allow_inf_nan=False, strict=True)]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),

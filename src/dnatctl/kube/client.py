@@ -86,8 +86,9 @@ class KubeClient:
         own = clock or SystemClock()
         self.clock = own if isinstance(own, ClusterClock) else ClusterClock(own)
         self._may_write = may_write
-        self.host: str = api.configuration.host.rstrip("/")
-        url = parse_url(self.host)
+        url = parse_url(api.configuration.host.rstrip("/"))
+        # A kubeconfig may have a password there.
+        self.host: str = url._replace(auth=None, query=None, fragment=None).url
         self._origin = url._replace(path=None, query=None, fragment=None).url
         self._prefix = url.path or ""
         """Several clusters may be served behind one host."""

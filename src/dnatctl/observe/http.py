@@ -1,8 +1,9 @@
 """A small HTTP server for two kinds of askers, probes and scrapers, that strangers cannot hurt.
 
 One thread; so much time, so many bytes and so many connections, whoever asks. Where more than
-`CONNECTIONS` are open the oldest gives way, not the newest: who asks and goes, as probes do, is
-served beside any number of those who only hold a connection.
+`CONNECTIONS` are open the oldest gives way that has not asked yet, or has been answered: who asks
+and goes, as probes do, is served beside any number of those who only hold a connection. Who has
+asked stays in line: if all have, the newcomer is the one too many, or none would ever get its turn.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from functools import partial
 from http import HTTPStatus
 
@@ -27,7 +28,7 @@ PATIENCE_S = 5.0
 CONNECTIONS = 32
 HEAD_BYTES = 16 << 10
 """Request line and headers."""
-PACE_S = 0.004
+PACE_S = 0.001
 """Between two answers at least: whoever asks without end does not get the whole CPU."""
 LOOK_S = 10.0
 """How often the server gives a sign of life where nobody asks."""
@@ -100,7 +101,11 @@ class HttpServer:
         self._admit = admit
         self._tls = tls
         self._open: dict[asyncio.Task[None], None] = {}
+        self._in_line: set[asyncio.Task[None]] = set()
+        """Those of them that have asked, and are not answered yet."""
         self._turn = asyncio.Lock()
+        self._next_at = 0.0
+        """By the loop's clock, when the next answer may be made."""
         self._stopping = False
         self._end: Callable[[], object] | None = None
         """Ends the waiting of the server, from any thread."""
@@ -136,10 +141,10 @@ class HttpServer:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._open) >= CONNECTIONS:
-            oldest = next(iter(self._open))
-            del self._open[oldest]
-            oldest.cancel()
+        if not self._make_room():
+            self.dropped += 1
+            writer.transport.abort()
+            return
         self._open[task] = None
         served = False
         try:
@@ -154,22 +159,48 @@ class HttpServer:
             if not served:
                 writer.transport.abort()
 
+    def _make_room(self) -> bool:
+        """For one more; whether there is."""
+        if len(self._open) < CONNECTIONS:
+            return True
+        oldest = next((task for task in self._open if task not in self._in_line), None)
+        if oldest is None:
+            return False
+        del self._open[oldest]
+        oldest.cancel()
+        return True
+
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._tls is not None:
             # Here and not by the listener: what bounds connections bounds handshakes too. Nothing
             # may be awaited before, or what the client says first is taken for its request.
             await writer.start_tls(self._tls())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        async with self._turn:
-            status, kind, body = self._reply(head)
-            await asyncio.sleep(PACE_S)
-        answer = (
+        async with self._line():
+            writer.write(self._whole(*self._reply(head)))
+            writer.close()
+        await writer.wait_closed()
+
+    @contextlib.asynccontextmanager
+    async def _line(self) -> AsyncIterator[None]:
+        """Wait for the turn. The pause is before it: what is made is sent at once."""
+        task, clock = asyncio.current_task(), asyncio.get_running_loop().time
+        assert task is not None
+        self._in_line.add(task)
+        try:
+            async with self._turn:
+                await asyncio.sleep(self._next_at - clock())
+                yield
+                self._next_at = clock() + PACE_S
+        finally:
+            self._in_line.discard(task)
+
+    def _whole(self, status: int, kind: str, body: bytes) -> bytes:
+        head = (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {kind}\r\n"
             f"Content-Length: {len(body)}\r\nConnection: close\r\n{self._headers}\r\n"
         )
-        writer.write(answer.encode() + body)
-        writer.close()
-        await writer.wait_closed()
+        return head.encode() + body
 
     def _reply(self, head: str) -> Answer:
         request, *lines = head.rstrip("\r\n").split("\r\n")

@@ -79,7 +79,7 @@ def age(since: str, now: datetime) -> str:
 
 def _head(status: StatusDocument, now: datetime, paint: Paint) -> Iterator[str]:
     lease = status.lease
-    who = f"led by {lease.holder}" if lease.holder else "led by nobody"
+    who = f"led by {printable(lease.holder)}" if lease.holder else "led by nobody"
     since = f" for {age(lease.since, now)}" if lease.since else ""
     ready = "ready" if status.ready else paint("not ready", None)
     yield f"dnatctl {status.version}, cluster {status.cluster}: {ready}, {who}{since}"

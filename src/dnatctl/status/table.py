@@ -39,6 +39,12 @@ def folded(line: str, width: int) -> Iterator[str]:
     yield text
 
 
+def on_a_line(text: str) -> str:
+    """As `printable`, with the blanks as they are: for a line of ours with their words in it."""
+    shown = (" " if c.isspace() else c for c in text if c.isspace() or c.isprintable())
+    return "".join(shown)
+
+
 def printable(text: str) -> str:
     """Text that somebody else wrote, for a terminal: on one line, without control characters."""
     return "".join(c for c in " ".join(text.split()) if c.isprintable())

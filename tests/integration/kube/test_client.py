@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -91,6 +91,12 @@ def test_a_cluster_behind_a_path_of_its_host(server: ScriptedServer) -> None:
         client.close()  # the idle connections: the next request makes a new one
     seen = [(request.route, request.query) for request in server.requests]
     assert seen == [("/k8s/clusters/c-1/api/v1/x", {"limit": "1"})] * 2
+
+
+@pytest.mark.parametrize("path", ["", "/k8s/clusters/c-1"])
+def test_the_server_is_named_without_a_password(path: str) -> None:
+    with closing(KubeClient(ApiClient(Configuration(host=f"https://me:pw@k8s:6443{path}/")))) as it:
+        assert it.host == f"https://k8s:6443{path}"
 
 
 def test_an_error_says_what_the_server_said(server: ScriptedServer, client: KubeClient) -> None:

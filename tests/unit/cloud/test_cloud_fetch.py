@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.padding import PKCS7
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnatctl.cloud.credentials import CredentialError, Keys
-from dnatctl.cloud.fetch import read_addon_token
+from dnatctl.cloud.credentials import CredentialError, Keys, RamRole
+from dnatctl.cloud.fetch import fetch_ram_role, read_addon_token
 
 KEYRING = "0123456789abcdef0123456789abcdef"
 
@@ -74,3 +74,10 @@ def test_a_damaged_file_is_told_and_not_shown(data: bytes) -> None:
     with pytest.raises(CredentialError) as caught:
         read_addon_token(data)
     assert KEYRING not in str(caught.value)
+
+
+def test_a_service_that_does_not_answer_is_named_without_a_password() -> None:
+    source = RamRole("", "http://user:hunter2@127.0.0.1:1")
+    with pytest.raises(CredentialError, match=r"no answer from 127\.0\.0\.1:1: ") as caught:
+        fetch_ram_role(source)
+    assert "hunter2" not in str(caught.value)

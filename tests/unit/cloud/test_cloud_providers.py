@@ -34,10 +34,12 @@ class Lender:
         self.clock = clock
         self.life = life
         self.down = False
+        self.hangs = 0.0
         self.asked = 0
 
     def __call__(self) -> Keys:
         self.asked += 1
+        self.clock.advance(self.hangs)
         if self.down:
             raise CredentialError("STS is down")
         expires = self.clock.now().timestamp() + self.life
@@ -175,6 +177,30 @@ def test_refused_credentials_stay_if_there_are_no_others(
     lender.down = True
     assert not lent.renew()
     assert lent.keys().access_key_id == "STS.1"
+
+
+@pytest.mark.parametrize("hangs", [0.0, 10 * RETRY_AFTER], ids=["at once", "after long"])
+def test_a_failure_is_the_answer_for_all_who_waited_for_it(
+    lent: LentProvider, lender: Lender, clock: FakeClock, hangs: float
+) -> None:
+    lender.down, lender.hangs = True, hangs
+    with ThreadPoolExecutor(8) as threads:
+        asked = [threads.submit(lent.keys) for _ in range(8)]
+        assert {str(each.exception()) for each in asked} == {"STS is down"}
+    assert lender.asked == 1
+
+    lender.down = False
+    clock.advance(RETRY_AFTER_NONE)
+    lent.keys()
+    clock.advance(60)
+    lender.down = True
+    with ThreadPoolExecutor(8) as threads:
+        assert not any(threads.map(lambda _: lent.renew(), range(8)))
+    assert lender.asked == 3
+
+    lender.down = False
+    clock.advance(RETRY_AFTER_NONE)
+    assert lent.renew()
 
 
 def test_while_one_thread_renews_the_others_go_on(clock: FakeClock) -> None:

@@ -2,12 +2,18 @@
 
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from dnatctl.cli.options import connect_cloud
+from dnatctl.cloud.credentials import Keys
+from dnatctl.cloud.operation import Operation
+from dnatctl.cloud.providers import StaticProvider
 from dnatctl.config import CredentialSetting, EntryPolicy, load, parse
-from dnatctl.config.doubts import misspelt
+from dnatctl.config.doubts import UNCALLED, misspelt
 from dnatctl.config.load import ENVIRONMENT
+from dnatctl.config.schema import Api
 from dnatctl.model import PortRange
 from tests.unit.config.samples import DOCUMENTED, MINIMAL
 
@@ -129,6 +135,21 @@ def test_other_controllers_of_the_older_program_are_warned_about() -> None:
     assert config.warnings == (
         "enableControllers: 'eip' is ignored: dnatctl has no such controller",
     )
+
+
+def test_limits_of_what_only_the_older_program_calls_are_ignored_and_told() -> None:
+    rates = "rateLimits: {DescribeRouteTableList: 5, CreateForwardEntry: 2}\n"
+    config = parse(MINIMAL + rates)
+    assert config.warnings == (
+        "rateLimits: DescribeRouteTableList is ignored: dnatctl does not call it",
+    )
+    cloud = connect_cloud(config, StaticProvider(Keys("id", "secret")))
+    limits = {name: rate for name, rate in cloud.rates.items() if rate}
+    assert limits == {Operation.CREATE: 2}
+
+
+def test_whatever_may_be_limited_is_called_or_told_to_be_ignored() -> None:
+    assert {*get_args(Api)} == {*Operation, *UNCALLED}
 
 
 def test_the_environment_wins_over_the_file_and_the_command_line_over_both() -> None:

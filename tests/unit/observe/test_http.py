@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -49,3 +50,34 @@ def test_a_server_that_nobody_asks_sleeps_and_ends_when_it_is_told_to(
         assert client.recv(1 << 10)
     server.stop()
     eventually(lambda: name not in {thread.name for thread in threading.enumerate()})
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n\r\n"], ids=["hold", "ask"])
+def test_who_has_asked_is_answered_whoever_comes_after(
+    sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(http, "CONNECTIONS", 4)
+    monkeypatch.setattr(http, "PACE_S", 1.0)
+    sock = listen("127.0.0.1", 0)
+    server = HttpServer(sock, lambda _target, _accept: (200, TEXT, b"well"), Heartbeats())
+    server.start()
+
+    def connect(stack: ExitStack, request: bytes) -> socket.socket:
+        client = stack.enter_context(socket.create_connection(sock.getsockname(), timeout=60))
+        client.sendall(request)
+        return client
+
+    with ExitStack() as stack:
+        first = connect(stack, b"GET / HTTP/1.1\r\n\r\n")
+        assert first.recv(1 << 10), "at once: the pause is before the next answer"
+        asked = [connect(stack, b"GET / HTTP/1.1\r\n\r\n") for _ in range(3)]
+        eventually(lambda: len(server._in_line) == 3)
+        for _ in range(12):
+            connect(stack, sent)
+        eventually(lambda: server.dropped > 0)
+        monkeypatch.setattr(http, "PACE_S", 0.0)
+        for client in asked:
+            with client.makefile("rb") as answer:
+                assert answer.read().endswith(b"\r\n\r\nwell")
+    server.stop()
