@@ -101,7 +101,7 @@ class HttpServer:
         self._admit = admit
         self._tls = tls
         self._open: dict[asyncio.Task[None], None] = {}
-        self._in_line: set[asyncio.Task[None]] = set()
+        self._in_line: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
         """Those of them that have asked, and are not answered yet."""
         self._turn = asyncio.Lock()
         self._next_at = 0.0
@@ -163,12 +163,17 @@ class HttpServer:
         """For one more; whether there is."""
         if len(self._open) < CONNECTIONS:
             return True
-        oldest = next((task for task in self._open if task not in self._in_line), None)
+        oldest = next((task for task in self._open if not self._waits(task)), None)
         if oldest is None:
             return False
         del self._open[oldest]
         oldest.cancel()
         return True
+
+    def _waits(self, task: asyncio.Task[None]) -> bool:
+        """Whether it is in line, and somebody is there to be answered."""
+        transport = self._in_line.get(task)
+        return transport is not None and not transport.is_closing()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._tls is not None:
@@ -176,24 +181,28 @@ class HttpServer:
             # may be awaited before, or what the client says first is taken for its request.
             await writer.start_tls(self._tls())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        async with self._line():
+        async with self._line(writer.transport):
             writer.write(self._whole(*self._reply(head)))
             writer.close()
         await writer.wait_closed()
 
     @contextlib.asynccontextmanager
-    async def _line(self) -> AsyncIterator[None]:
-        """Wait for the turn. The pause is before it: what is made is sent at once."""
+    async def _line(self, transport: asyncio.WriteTransport) -> AsyncIterator[None]:
+        """Wait for the turn. The pause is before it: what is made is sent at once. Raises EOFError
+        where nobody is there any more."""
         task, clock = asyncio.current_task(), asyncio.get_running_loop().time
         assert task is not None
-        self._in_line.add(task)
+        self._in_line[task] = transport
         try:
             async with self._turn:
-                await asyncio.sleep(self._next_at - clock())
+                if not transport.is_closing():
+                    await asyncio.sleep(self._next_at - clock())
+                if transport.is_closing():
+                    raise EOFError
                 yield
                 self._next_at = clock() + PACE_S
         finally:
-            self._in_line.discard(task)
+            self._in_line.pop(task, None)
 
     def _whole(self, status: int, kind: str, body: bytes) -> bytes:
         head = (

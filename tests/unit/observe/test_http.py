@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 import threading
 from contextlib import ExitStack
 
@@ -81,3 +82,32 @@ def test_who_has_asked_is_answered_whoever_comes_after(
             with client.makefile("rb") as answer:
                 assert answer.read().endswith(b"\r\n\r\nwell")
     server.stop()
+
+
+def test_who_has_hung_up_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(http, "CONNECTIONS", 4)
+    monkeypatch.setattr(http, "PACE_S", 2.0)
+    asked: list[str] = []
+
+    def answer(target: str, _accept: str) -> http.Answer:
+        asked.append(target)
+        return 200, TEXT, b"well"
+
+    sock = listen("127.0.0.1", 0)
+    server = HttpServer(sock, answer, Heartbeats())
+    server.start()
+    with socket.create_connection(sock.getsockname(), timeout=60) as first:
+        first.sendall(b"GET /first HTTP/1.1\r\n\r\n")
+        assert first.recv(1 << 10)
+    with ExitStack() as stack:
+        for _ in range(4):
+            client = stack.enter_context(socket.create_connection(sock.getsockname(), timeout=60))
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"GET /gone HTTP/1.1\r\n\r\n")
+        eventually(lambda: len(server._in_line) == 4)
+    with socket.create_connection(sock.getsockname(), timeout=60) as last:
+        last.sendall(b"GET /last HTTP/1.1\r\n\r\n")
+        assert last.recv(1 << 10)
+    server.stop()
+    assert asked == ["/first", "/last"]
