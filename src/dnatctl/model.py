@@ -25,6 +25,12 @@ MOST_PORTS = 100
 USUAL_PORTS = 32
 """Ports that one pod may ask for, unless the configuration says otherwise."""
 
+ROLE_NAME = "[A-Za-z0-9_.-]{0,63}[A-Za-z0-9_-]"
+"""A pattern. RAM takes letters, digits, dots and hyphens, 64 at most
+(https://help.aliyun.com/zh/ram/developer-reference/api-ram-2015-05-01-createrole)."""
+
+ROLE_NAME_IN_WORDS = "the name of a RAM role: at most 64 letters, digits, '.', '_' and '-'"
+
 
 class PortRange(Struct, frozen=True, order=True, gc=False):
     """Ports `first` to `last`, both inclusive."""

@@ -25,13 +25,6 @@ METADATA_ENDPOINT: Final = "http://100.100.100.200"
 view-instance-metadata)."""
 
 
-ROLE_NAME: Final = "[A-Za-z0-9_.-]{0,63}[A-Za-z0-9_-]"
-"""RAM takes letters, digits, dots and hyphens, 64 at most
-(https://help.aliyun.com/zh/ram/developer-reference/api-ram-2015-05-01-createrole)."""
-
-ROLE_NAME_IN_WORDS: Final = "the name of a RAM role: at most 64 letters, digits, '.', '_' and '-'"
-
-
 class CredentialError(Exception):
     """No usable credentials, or no valid choice of them. The text holds no secret."""
 

@@ -13,10 +13,11 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 from urllib3.exceptions import HTTPError
 
-from dnatctl.cloud.credentials import ROLE_NAME, CredentialError, Keys, RamRole, Rrsa
+from dnatctl.cloud.credentials import CredentialError, Keys, RamRole, Rrsa
 from dnatctl.cloud.text import shown
 from dnatctl.cloud.web import Web
 from dnatctl.decoding import text_of
+from dnatctl.model import ROLE_NAME
 
 _TOKEN_TTL: Final = {"X-aliyun-ecs-metadata-token-ttl-seconds": "300"}
 _ROLE_PATH: Final = "/latest/meta-data/ram/security-credentials/"

@@ -19,7 +19,6 @@ from pydantic import (
     model_validator,
 )
 
-from dnatctl.cloud.credentials import ROLE_NAME, ROLE_NAME_IN_WORDS
 from dnatctl.config.doubts import doubts
 from dnatctl.config.section import Section
 from dnatctl.config.tenants import NAMESPACES, Namespaces
@@ -46,7 +45,7 @@ from dnatctl.config.types import (
     parse_duration,
     refusal,
 )
-from dnatctl.model import MOST_PORTS, USUAL_PORTS, PortRange
+from dnatctl.model import MOST_PORTS, ROLE_NAME, ROLE_NAME_IN_WORDS, USUAL_PORTS, PortRange
 
 NATGW = "natgw"
 """The name under which `enableControllers` turns this program on."""
