@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address
 
 from msgspec import Struct
 
@@ -30,6 +31,15 @@ ROLE_NAME = "[A-Za-z0-9_.-]{0,63}[A-Za-z0-9_-]"
 (https://help.aliyun.com/zh/ram/developer-reference/api-ram-2015-05-01-createrole)."""
 
 ROLE_NAME_IN_WORDS = "the name of a RAM role: at most 64 letters, digits, '.', '_' and '-'"
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether that is an IPv4 address, as it is written usually."""
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class PortRange(Struct, frozen=True, order=True, gc=False):

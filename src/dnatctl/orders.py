@@ -9,13 +9,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from ipaddress import AddressValueError, IPv4Address
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
 from dnatctl import decoding
+from dnatctl.model import is_ipv4
 from dnatctl.objects import Key
 from dnatctl.times import parse_time
 
@@ -189,7 +189,7 @@ def target_of(text: str, namespace: str) -> str:
     kind, slash, name = text.partition("/")
     if slash and kind in (EIP, GATEWAY):
         return _printed(kind, name)
-    if _is_ip(text):
+    if is_ipv4(text):
         return f"{EIP}/{text}"
     if text.startswith(_GATEWAY_IDS) and not slash:
         return f"{GATEWAY}/{text}"
@@ -224,18 +224,10 @@ def _pod(text: str, where: str, name: str, *, named: bool) -> tuple[str, str]:
 
 def _printed(kind: str, name: str) -> str:
     """`eip/IP` or `gateway/ID`. A namespace may be called like either."""
-    if kind == EIP and not _is_ip(name):
+    if kind == EIP and not is_ipv4(name):
         what = f"{name!r} is no IPv4 address"
     elif kind == GATEWAY and ("/" in name or not name.startswith(_GATEWAY_IDS)):
         what = f"{name!r} is no ID of a gateway, such as ngw-bp1uewa15k4iy"
     else:
         return f"{kind}/{name}"
     raise ValueError(f"{what}; a pod of a namespace {kind} is written {POD}/{kind}/NAME")
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except AddressValueError:
-        return False
-    return True

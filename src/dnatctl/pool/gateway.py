@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address
 
-from dnatctl.model import Endpoint, GatewayEip, PortRange, Protocol
+from dnatctl.model import Endpoint, GatewayEip, PortRange, Protocol, is_ipv4
 from dnatctl.pool.line import Line
 from dnatctl.pool.values import GatewayPool
 
@@ -123,7 +122,7 @@ class OfferedGateway:
 
     def may_offer(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint is or was among those, or may be before the cloud was asked."""
-        known = endpoint.ip in self._known if self._known else _is_address(endpoint.ip)
+        known = endpoint.ip in self._known if self._known else is_ipv4(endpoint.ip)
         return known and any(endpoint.port in ports for ports in self._ranges)
 
     def offered_ports(self, ports: PortRange) -> set[int]:
@@ -215,11 +214,3 @@ class OfferedGateway:
             return "no EIP is bound to it"
         has = f"bound are {', '.join(self._beside)}" if self._beside else "no EIP is"
         return f"none of the EIPs that the configuration names ({wanted}) is bound to it, {has}"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True
