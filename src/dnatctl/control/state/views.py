@@ -175,7 +175,7 @@ class Views:
             self.history.changed(old, new, self.clock.now())
             if new is not None:
                 self.records.note(new)
-                had = self._its_own(old)
+                lost = self._lost(old, kept=new.spec)
                 if new.deleting and FINALIZER not in new.finalizers:
                     # Somebody else's finalizer keeps it: it must not keep our endpoints as well.
                     return self.pool.unclaim(new.uid, now)
@@ -183,20 +183,21 @@ class Views:
                 asked = self.asked(new.key)
                 if asked and set(asked.endpoints()) <= set(new.spec.endpoints()):
                     self.end_claim(new.key)  # the same one twice would count double
-                self.pool.let_go(had - set(new.spec.endpoints()))
+                self.pool.let_go(lost)
                 return old is not None and old.spec != new.spec
             if old is None:
                 return False
             self.records.forget(old.uid)
-            self.pool.let_go(self._its_own(old))
+            self.pool.let_go(self._lost(old, kept=PodDNATSpec()))
             return self.pool.unclaim(old.uid, now)
 
-    def _its_own(self, record: PodDNAT | None) -> set[Endpoint]:
-        """What the PodDNAT claims and is nobody else's: anybody may name anything."""
-        if record is None:
-            return set()
-        whose = ("", record.uid)
-        return {e for e in record.spec.endpoints() if self.pool.owner(e) in whose}
+    def _lost(self, old: PodDNAT | None, kept: PodDNATSpec) -> list[Endpoint]:
+        """What the PodDNAT claims no more and was nobody else's: anybody may name anything. To be
+        asked before the claim is another."""
+        if old is None:
+            return []
+        lost = set(old.spec.endpoints()).difference(kept.endpoints())
+        return [endpoint for endpoint in lost if self.pool.owner(endpoint) in ("", old.uid)]
 
     def _claim(self, record: PodDNAT, now: float) -> None:
         self.pool.claim(
