@@ -148,12 +148,12 @@ class Controller:
 
     def _wait_for_orders(self) -> bool:
         """Whatever is paused is not touched because it could not be read that it is."""
-        self._main.by(CALL_S, "reads orders")
-        while not self.parts.orders.look():
-            if self._pause(ASK_AGAIN_S, "waits to read what is ordered"):
-                return False
+        while not self._stop.is_set():
             self._main.by(CALL_S, "reads orders")
-        return not self._stop.is_set()
+            if self.parts.orders.look():
+                return True
+            self._pause(ASK_AGAIN_S, "waits to read what is ordered")
+        return False
 
     def _catch_up(self) -> bool:
         """Wait, however long a large cluster takes, until the caches have what the last leader

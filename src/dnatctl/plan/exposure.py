@@ -176,7 +176,7 @@ def _read(pod: Pod, rules: Rules) -> Exposure:
 
 def _refused(pod: Pod, rules: Rules, ports: Wanted) -> Exposure | None:
     """What is left to a pod that may not have what it asks for; None where it may."""
-    unfit = _unfit(pod, pod.ipv4, rules)
+    unfit = _unfit(pod, rules)
     denied = _denied_namespace(pod, rules)
     problem = denied or _denied_port(ports, rules) or unfit
     if problem is None:
@@ -329,8 +329,9 @@ def _denied_port(ports: Wanted, rules: Rules) -> Problem | None:
     return None
 
 
-def _unfit(pod: Pod, ip: str, rules: Rules) -> Problem | None:
+def _unfit(pod: Pod, rules: Rules) -> Problem | None:
     """Why nothing may lead to the address that the pod states."""
+    ip = pod.ipv4
     if pod.host_network:
         text = "a hostNetwork pod has its node's address: DNAT cannot tell it from its neighbours"
         return Problem("HostNetwork", text)

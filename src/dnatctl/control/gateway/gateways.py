@@ -302,17 +302,11 @@ class Gateways:
         """Of those described, the ones that are gone: not listed twice in a row, their table not
         there either, and others listed. An odd answer, or a key of another account for a while,
         must not cost a thousand pods their addresses."""
-        listed = any(not (g.absent or g.unread) for g in described.values())
-
-        def is_gone(gateway_id: str) -> bool:
-            since = self._missing.get(gateway_id)
-            if since is None:
-                return False
-            alone = not listed and gateway_id not in self._views.absent
-            return not (alone and now - since < ALONE_BELIEVED_S)
-
-        missing = [i for i, gateway in described.items() if gateway.absent]
-        return {i for i in missing if is_gone(i) and self._has_no_table(i)}
+        gone = [i for i, gateway in described.items() if gateway.absent and i in self._missing]
+        if all(gateway.absent or gateway.unread for gateway in described.values()):
+            long = {i for i, at in self._missing.items() if now - at >= ALONE_BELIEVED_S}
+            gone = [i for i in gone if i in self._views.absent | long]
+        return {i for i in gone if self._has_no_table(i)}
 
     def _has_no_table(self, gateway_id: str) -> bool:
         poller = self.fleet.poller(gateway_id)
