@@ -38,8 +38,12 @@ class _Want:
 
 
 class _Learned(NamedTuple):
-    """An answer: when it came, on which node the pod was that it was asked for, and since when the
-    same machine is named."""
+    """An answer: when it was asked for, on which node the pod was that it was asked for, and since
+    when the same machine is named.
+
+    It may be no newer than the question: on its way back it says nothing of a pod that has come
+    meanwhile.
+    """
 
     at: float
     eni: Eni
@@ -100,7 +104,7 @@ class EniCache:
 
     def held(self, ip: str, since: float) -> tuple[Eni, float] | None:
         """What was learned of `ip` since then, and for how long the same machine has been named, in
-        seconds from the first answer to the last; asks nothing."""
+        seconds from the first question to the last; asks nothing."""
         with self._changed:
             known = self._known.get(ip)
             if known is None or known.at < since:
@@ -151,14 +155,15 @@ class EniCache:
         the addresses then stay queued in the same way.
         """
         with self._changed:
-            batch = self._due()
+            asked_at, batch = self._clock.monotonic(), self._due()
+            nodes = {ip: self._wanted[ip].node for ip in batch}
             self._postpone(batch)
         if not batch:
             return 0
         answer = cloud.find_enis(batch)
         with self._changed:
             missing = self._miss(ip for ip in batch if ip not in answer)
-            found = self._learn(answer)
+            found = self._learn(answer, asked_at, nodes)
         for ip in (*found, *missing):
             self._on_news(ip)
         return len(found)
@@ -188,19 +193,20 @@ class EniCache:
             want.missed += 1
         return [ip for ip, want in wants.items() if want.missed == MISSES_BELIEVED]
 
-    def _learn(self, answer: Mapping[str, Eni]) -> list[str]:
+    def _learn(
+        self, answer: Mapping[str, Eni], asked_at: float, nodes: Mapping[str, str]
+    ) -> list[str]:
         """Take in what the cloud says, which is said of all addresses of an interface; returns
-        those of them that were looked for."""
-        now = self._clock.monotonic()
-        wanted = {ip: self._wanted.pop(ip) for ip in answer if ip in self._wanted}
-        nodes = {answer[ip].eni_id: want.node for ip, want in wanted.items() if want.node}
+        those of them that are looked for. `nodes`: where they were when it was asked."""
+        wanted = [ip for ip in answer if self._wanted.pop(ip, None)]
+        machines = {answer[ip].eni_id: node for ip, node in nodes.items() if node and ip in answer}
         for ip, eni in answer.items():
             old = self._known.get(ip)
             same = old is not None and old.eni.instance_id == eni.instance_id
-            since = old.since if old is not None and same else now
-            learned = _Learned(now, eni, nodes.get(eni.eni_id, ""), since)
+            since = old.since if old is not None and same else asked_at
+            learned = _Learned(asked_at, eni, machines.get(eni.eni_id, ""), since)
             _put(self._known, ip, learned, self._capacity)
-        return list(wanted)
+        return wanted
 
 
 def _put(mapping: dict[str, _V], key: str, value: _V, capacity: int) -> None:

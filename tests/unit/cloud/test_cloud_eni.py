@@ -115,6 +115,38 @@ def test_what_was_learned_of_an_earlier_holder_counts_for_nothing(world: World) 
     assert eni.eni_id == "eni-2"
 
 
+@pytest.mark.parametrize("node", ["", "node-2"])
+def test_an_answer_on_its_way_says_nothing_of_a_pod_that_comes_meanwhile(
+    world: World, node: str
+) -> None:
+    """The IP is another pod's by the time that the answer arrives, on another node."""
+    world.vpc.add("eni-1", "10.0.0.1")
+    world.cache.want("10.0.0.1", node="node-1" if node else "")
+    asks, came = world.vpc.find_enis, []
+
+    def find_enis(ips: Collection[str]) -> dict[str, Eni]:
+        answer = asks(ips)
+        world.clock.advance(0.1)
+        came.append(world.clock.monotonic())
+        world.cache.forget("10.0.0.1")
+        assert world.cache.want("10.0.0.1", came[0], node) is None
+        world.vpc.add("eni-2", "10.0.0.1")
+        world.clock.advance(0.1)
+        return answer
+
+    world.vpc.find_enis = find_enis  # type: ignore[method-assign]
+    world.resolve()
+    world.vpc.find_enis = asks  # type: ignore[method-assign]
+    assert world.found == ["10.0.0.1"], "who waits looks again"
+    assert world.cache.held("10.0.0.1", came[0]) is None
+    assert world.cache.latest("10.0.0.1", came[0]) is None
+    assert world.cache.want("10.0.0.1", came[0], node) is None
+    world.resolve()
+    eni = world.cache.want("10.0.0.1", came[0], node)
+    assert eni is not None
+    assert eni.eni_id == "eni-2"
+
+
 def test_an_unknown_address_is_asked_for_less_and_less_often(world: World) -> None:
     world.cache.want("10.0.0.1")
     asked_at = []

@@ -232,8 +232,8 @@ class Lookout:
         self._deletions[seen.key] = (now, record.uid, answer)
 
     def _ask_workload(self, key: Key, owner: Owner) -> None:
-        answer = self._lookups.keeps(key, owner)
-        self._workloads[key] = (self._clock.monotonic(), owner.uid, answer)
+        asked = self._clock.monotonic()
+        self._workloads[key] = (asked, owner.uid, self._lookups.keeps(key, owner))
 
     def _is_told_why(self, seen: Seen) -> bool:
         """Whether it was asked lately why the record is being deleted."""
