@@ -7,6 +7,9 @@ references, so the collector of cycles need not know of them (`gc=False`: 16 byt
 
 from __future__ import annotations
 
+from hashlib import sha256
+from typing import NamedTuple
+
 from msgspec import Struct
 
 from dnatctl.model import Endpoint, Protocol
@@ -37,9 +40,17 @@ class Key(Struct, frozen=True, order=True, gc=False):
         return f"{self.namespace}/{self.name}"
 
     @property
-    def label(self) -> str:
-        """As the names of rows have it."""
-        return f"{self.namespace}-{self.name}"
+    def digest(self) -> str:
+        """As the ledger has it, which has little room: 16 hex digits that stand for it alone."""
+        return sha256(str(self).encode()).hexdigest()[:16]
+
+
+class Adopted(NamedTuple):
+    """For which PodDNAT a row without its mark was adopted: its UID, and the digest of its key,
+    empty where it is not known."""
+
+    uid: str
+    pod: str = ""
 
 
 class PodRef(Struct, frozen=True, order=True, gc=False):

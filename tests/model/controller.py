@@ -183,7 +183,7 @@ class Process:
     def _load(self, *, all_due: bool) -> None:
         image, views = self.image, self.views
         views.pool.describe(GATEWAY, [GatewayEip(EIP, usable=True)], "")
-        views._adopted.update(image.adopted)
+        views.adopted.update(image.adopted)
         views.going = set(image.going)
         img.load_table(self.table, image, self.now)
         img.load_pool(views.pool, image)
@@ -218,7 +218,7 @@ class Process:
             dismissed=frozenset(views.pool._dismissed),
             retired=frozenset(quarantine._retired),
             noted=frozenset(quarantine._noted & quarantine._retired),
-            adopted=tuple(sorted(views._adopted.items())),
+            adopted=tuple(sorted(views.adopted.items())),
             going=frozenset(views.going),
             backlog=img.freeze_backlog(self.backlog, self.table, self.now),
         )

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry, NewEntry
-from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus, PodRef
+from dnatctl.objects import Adopted, Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus, PodRef
 from dnatctl.plan.deletion import WISHED, behind
 from dnatctl.plan.values import Deletion, Plan, Seen, WorkloadAnswer
 from tests.model.cloud import Call, Cloud
@@ -156,11 +156,11 @@ class Server:
 
     # Ledger
 
-    def note(self, gateway_id: str, adopted: dict[str, str]) -> None:
+    def note(self, gateway_id: str, adopted: dict[str, Adopted]) -> None:
         request = Request("adopt", PodDNAT(key(""), "", ""), tuple(sorted(adopted.items())))
         self._write(request)
 
-    def load(self, gateway_id: str) -> dict[str, str]:
+    def load(self, gateway_id: str) -> dict[str, Adopted]:
         return dict(self.kube.ledger)
 
     # Lookups

@@ -18,7 +18,7 @@ from dnatctl.control.sight.look import Basis, Lookout
 from dnatctl.control.state.views import Views
 from dnatctl.control.worker.reconciler import Reconciler
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
-from dnatctl.objects import Key, PodDNAT, PodDNATSpec
+from dnatctl.objects import Adopted, Key, PodDNAT, PodDNATSpec
 from dnatctl.plan.case import CONFLICTS_BELIEVED
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.values import Deletion, Step, WorkloadAnswer
@@ -130,7 +130,7 @@ class Image(NamedTuple):
     dismissed: frozenset[str] = frozenset()
     retired: frozenset[Endpoint] = frozenset()
     noted: frozenset[Endpoint] = frozenset()
-    adopted: tuple[tuple[str, str], ...] = ()
+    adopted: tuple[tuple[str, Adopted], ...] = ()
     made: frozenset[str] = frozenset()
     going: frozenset[str] = frozenset()
     backlog: BacklogImage = BacklogImage()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.objects import Key, Owner, Pod, PodDNAT
+from dnatctl.objects import Adopted, Key, Owner, Pod, PodDNAT
 from dnatctl.plan.exposure import FIXED, PORTS, SWITCH
 from dnatctl.plan.values import WorkloadAnswer
 
@@ -104,7 +104,7 @@ class Kube(NamedTuple):
 
     pods: tuple[PodState, ...] = ()
     records: tuple[PodDNAT, ...] = ()
-    ledger: tuple[tuple[str, str], ...] = ()
+    ledger: tuple[tuple[str, Adopted], ...] = ()
     lease: str = ""
     workload: WorkloadAnswer = WorkloadAnswer.WANTS
     serial: int = 0

@@ -59,7 +59,7 @@ def _was_left_to(before: World, owner: str, row: ForwardEntry, record: PodDNAT) 
     there = {held.uid for held in before.kube.records}
     pods = (*before.kube.pods, *(before.image.pods if before.image else ()))
     ips = {pod.ip for pod in pods if pod.name == record.key.name}
-    made_for = MARKS.made_for(row.name, record.key.label)
+    made_for = MARKS.made_for(row.name, str(record.key))
     return made_for and owner not in there and row.internal_ip in ips
 
 
@@ -92,7 +92,7 @@ def adopted_rightly(before: World, after: World, effects: tuple[Effect, ...]) ->
     for request in _stored(effects):
         if request.verb != "adopt":
             continue
-        for entry_id, uid in request.body:
+        for entry_id, (uid, _) in request.body:
             row = before.cloud.row(entry_id)
             record = next((r for r in before.kube.records if r.uid == uid), None)
             pods = (*before.kube.pods, *(before.image.pods if before.image else ()))

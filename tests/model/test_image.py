@@ -117,7 +117,7 @@ KEPT = {
     Views: {
         "pool": "claims",
         "tables": "rows",
-        "_adopted": "adopted",
+        "adopted": "adopted",
         "going": "going",
         "undefined": FIXED,
         "records": "made",

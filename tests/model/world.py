@@ -135,7 +135,8 @@ class Scenario:
 
 def owner_of(kube: Kube, row: ForwardEntry) -> str:
     """The UID of the PodDNAT that a row belongs to in truth; empty for a foreign one."""
-    return dict(kube.ledger).get(row.entry_id) or MARKS.owner(row.name)
+    noted = dict(kube.ledger).get(row.entry_id)
+    return noted.uid if noted is not None else MARKS.owner(row.name)
 
 
 def endpoints_of(row: ForwardEntry) -> list[Endpoint]:

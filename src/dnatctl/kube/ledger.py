@@ -1,9 +1,9 @@
 """The ledger: ConfigMaps in the controller's own namespace, under names that RBAC can list.
 
 An adopted row has no mark, and a PodDNAT may be written by others, so that a row is ours is noted
-where only the controller writes: each key is the ID of a forward entry, its value the gateway and
-the UID of the PodDNAT that it was adopted for, with a slash between. Others hold parked claims, and
-facts about the installation.
+where only the controller writes: each key is the ID of a forward entry, its value the gateway, the
+UID of the PodDNAT that it was adopted for and the digest of that one's key, with slashes between.
+Others hold parked claims, and facts about the installation.
 
 A ConfigMap takes 1 MiB of values: a server took 17,000 adopted rows in one, and no more. As
 etcd's own limit is 1.5 MiB with keys, and what the server notes about each, reckon with 10,000.
@@ -22,6 +22,7 @@ import msgspec
 from dnatctl.kube import answers, paths
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.objects import Adopted
 
 FACTS: Final = "dnatctl-ledger"
 ADOPTED: Final = tuple(f"dnatctl-adopted-{each}" for each in "0123456789abcdefghijklmnopqrstuv")
@@ -42,15 +43,18 @@ class Ledger:
         self._owed: defaultdict[str, set[str]] = defaultdict(set)
         """Rows that could not be taken out, by gateway: the next write to its share does it."""
 
-    def load(self, gateway_id: str) -> dict[str, str]:
-        """What is noted for that gateway: UIDs by entry ID."""
-        noted = self._read(_of(ADOPTED, gateway_id))
-        split = ((entry_id, text.rpartition("/")) for entry_id, text in noted.items())
-        return {entry_id: uid for entry_id, (whose, _, uid) in split if whose == gateway_id}
+    def load(self, gateway_id: str) -> dict[str, Adopted]:
+        """What is noted for that gateway, by entry ID."""
+        found = {}
+        for entry_id, text in self._read(_of(ADOPTED, gateway_id)).items():
+            whose, *noted = text.split("/")
+            if whose == gateway_id and noted:
+                found[entry_id] = Adopted(*noted[:2])
+        return found
 
-    def note(self, gateway_id: str, adopted: Mapping[str, str]) -> None:
+    def note(self, gateway_id: str, adopted: Mapping[str, Adopted]) -> None:
         """Note that these rows belong to these PodDNATs; durable when this returns."""
-        noted = {entry_id: f"{gateway_id}/{uid}" for entry_id, uid in adopted.items()}
+        noted = {i: "/".join((gateway_id, *filter(None, each))) for i, each in adopted.items()}
         self._write_adopted(gateway_id, noted)
 
     def strike(self, gateway_id: str, entry_ids: Iterable[str]) -> None:

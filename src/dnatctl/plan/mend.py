@@ -139,7 +139,7 @@ def _entry(case: Case, run: Run) -> NewEntry:
         internal_ip=case.ip,
         internal_ports=internal,
         protocol=protocol,
-        name=case.seen.marks.name(case.record.uid, key.label),
+        name=case.seen.marks.name(case.record.uid, str(key)),
         port_break=any(
             case.pool.needs_port_break(case.spec.gateway_id, case.spec.endpoint(port))
             for port in ports

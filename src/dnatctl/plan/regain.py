@@ -1,8 +1,9 @@
 """Regain: a living pod whose PodDNAT was lost keeps the addresses that still lead to it.
 
 PodDNATs can be lost without their release: a backup that lacks them is restored, their definition
-is deleted and made anew. The rows stay, and say by their names for which pod they were made. What
-leads to that very pod is claimed again as it is, and noted in the ledger as the new PodDNAT's.
+is deleted and made anew. The rows stay, and say by their names for which pod they were made; of
+those that were adopted the ledger says it. What leads to that very pod is claimed again as it is,
+and noted in the ledger as the new PodDNAT's.
 """
 
 from __future__ import annotations
@@ -79,8 +80,16 @@ def _left(seen: Seen, tables: Mapping[str, Table]) -> list[OwnRow]:
         if row.owner not in seen.going
         and row.owner not in seen.names
         and row.entry.status is not EntryStatus.DELETING
-        and seen.marks.made_for(row.entry.name, seen.key.label)
+        and _made_for(seen, row.entry)
     ]
+
+
+def _made_for(seen: Seen, row: ForwardEntry) -> bool:
+    """Whether the row's name says so, or the ledger of a row that was adopted."""
+    noted = seen.adopted.get(row.entry_id)
+    if noted is not None and noted.pod:
+        return noted.pod == seen.key.digest
+    return seen.marks.made_for(row.name, str(seen.key))
 
 
 def _carried(row: ForwardEntry) -> list[PortMapping]:

@@ -8,7 +8,16 @@ from datetime import datetime
 from enum import StrEnum
 
 from dnatctl.model import USUAL_PORTS, Endpoint, Eni, NewEntry, PortRange
-from dnatctl.objects import Key, Owner, Pod, PodDNAT, PodDNATSpec, PodDNATStatus, StatusEntry
+from dnatctl.objects import (
+    Adopted,
+    Key,
+    Owner,
+    Pod,
+    PodDNAT,
+    PodDNATSpec,
+    PodDNATStatus,
+    StatusEntry,
+)
 from dnatctl.plan.exposure import Exposure, Problem
 from dnatctl.pool import GatewayPool
 from dnatctl.table.marks import Marks
@@ -132,6 +141,7 @@ class Seen:
     what it lists cannot be withdrawn for now. `trouble`: why the last write to the table of the
     record's claim did not get through, for no reason of its own; empty if it did.
     `going`: UIDs of PodDNATs that were seen to go before their rows, which are being released.
+    `adopted`: for whom rows (by ID) were adopted.
     """
 
     key: Key
@@ -166,6 +176,7 @@ class Seen:
     mute: bool = False
     trouble: str = ""
     going: Set[str] = frozenset()
+    adopted: Mapping[str, Adopted] = field(default_factory=dict)
 
     @property
     def withheld(self) -> Problem | None:

@@ -64,10 +64,13 @@ class Marks:
     def name(self, record_uid: str, label: str = "") -> str:
         """The ForwardEntryName for a row of the PodDNAT with that UID.
 
-        `label` (namespace and pod name) is for people who read the table; it is cut to fit.
+        `label` (namespace/name of the pod) is for people who read the table; it is cut to fit.
         """
         mark = f"dnatctl_{self.cluster_id}_{record_uid}"
-        text = _NOT_ALLOWED.sub("-", label)
+        parts = [_NOT_ALLOWED.sub("-", part) for part in label.split("/")]
+        # Namespaces have hyphens as well: only "_" tells team/a-web from team-a/web. Where no tag
+        # is, the first part would be taken for one.
+        text = "_".join(parts) if self.tag else "-".join(parts)
         more = f"_{self.tag}_{text}" if self.tag else f"_{text}" if text else ""
         return f"{mark}{more}"[:NAME_LIMIT]
 

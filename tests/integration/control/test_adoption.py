@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.support.stage import RECORDS, Object, Stage, eventually, stage
+from tests.integration.control.test_regained import lose
+from tests.integration.control.test_who_deletes import DEFINITIONS
+from tests.support.stage import CRD, RECORDS, Object, Stage, eventually, stage
 
 TABLE = "ngw-bp1emulated0001"
 
@@ -114,6 +117,32 @@ def test_adopted_rows_go_with_their_pod_also_after_a_restart(it: Stage) -> None:
     it.gone("web")
     assert it.rows() == []
     eventually(lambda: row not in ledger(it))
+    it.assert_at_rest()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_pod_keeps_its_adopted_row_where_its_poddnat_is_lost(it: Stage, restart: bool) -> None:
+    pod = running_pod(it, "web")
+    row = row_of(it, pod["status"]["podIP"])
+    record_of(it, pod, {row: (700, 80)})
+    it.referee.adopted.add(row)
+    it.start_controller(sweep_s=0.1)
+    eventually(lambda: row in ledger(it))
+    before = it.ready("web")
+    if restart:
+        it.stop_controllers()
+    else:
+        it.kube.store.delete(DEFINITIONS, "", RECORDS)
+        eventually(it.running[0].controller.parts.definition.undefined)
+    lose(it, "web")
+    if restart:
+        it.start_controller(sweep_s=0.1)
+    else:
+        eventually(lambda: it.kube.store.get(DEFINITIONS, "", RECORDS) is None)
+        it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
+    eventually(lambda: "EntriesAdopted" in it.events("web") and it.record("web") is not None)
+    assert it.ready("web") == before
+    assert [each["entry_id"] for each in it.rows()] == [row]
     it.assert_at_rest()
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from dnatctl.control.state.views import Counts, Views
 from dnatctl.model import Endpoint, GatewayEip
-from dnatctl.objects import FINALIZER, Key, Pod, PodDNAT, PodDNATSpec
+from dnatctl.objects import FINALIZER, Adopted, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool.handover import encode
 from dnatctl.table.view import Change
 from tests.support.clock import FakeClock
@@ -61,14 +61,14 @@ class TestRows:
 
     def test_or_to_whom_the_ledger_names(self, views):
         seen(views, row("fwd-1"))
-        views.adopt({"fwd-1": uid(5), "fwd-9": uid(6)})
+        views.adopt({"fwd-1": Adopted(uid(5)), "fwd-9": Adopted(uid(6))})
         assert [r.entry.entry_id for r in views.table(GATEWAY).owned_by(uid(5))] == ["fwd-1"]
         assert views.owner_of(row("fwd-9")) == uid(6), "known before it is read"
 
     def test_the_ledger_counts_more_than_a_mark(self, views):
         """The PodDNAT that a row was made for was lost, and its pod has another one."""
         seen(views, row("fwd-1", owner=uid(1)))
-        views.adopt({"fwd-1": uid(5)})
+        views.adopt({"fwd-1": Adopted(uid(5))})
         assert views.owner_of(row("fwd-1", owner=uid(1))) == uid(5)
         assert views.table(GATEWAY).owned_by(uid(1)) == []
 
@@ -83,7 +83,7 @@ class TestRows:
         assert views.going == {uid(2)}
 
     def test_rows_that_are_gone_are_adopted_no_more(self, views):
-        views.adopt({"fwd-1": uid(5)})
+        views.adopt({"fwd-1": Adopted(uid(5))})
         assert views.disown(["fwd-1", "fwd-2"]) == ["fwd-1"]
         assert views.disown(["fwd-1"]) == []
         assert views.owner_of(row("fwd-1")) == ""
@@ -438,5 +438,5 @@ def test_what_was_adopted_stays_its_own_though_it_was_never_offered(views, clock
     views.record_changed(None, adopting)
     (there,) = adopting.spec.endpoints()
     assert not views.pool.contains(GATEWAY, there)
-    views.adopt({"fwd-1": adopting.uid})
+    views.adopt({"fwd-1": Adopted(adopting.uid)})
     assert views.pool.contains(GATEWAY, there)

@@ -10,6 +10,7 @@ import pytest
 
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import ADOPTED, NAMES, PARKED, Ledger
+from dnatctl.objects import Adopted, Key
 
 
 class Server:
@@ -46,18 +47,22 @@ NGW_1 = "dnatctl-adopted-l"
 """Where the rows of ngw-1 are noted."""
 
 
+def whose(number: int) -> Adopted:
+    return Adopted(f"uid-{number}", "0a")
+
+
 def test_what_is_noted_makes_its_configmap(ledger, server):
-    ledger.note("ngw-1", {"fwd-1": "uid-1"})
-    assert server.maps == {NGW_1: {"fwd-1": "ngw-1/uid-1"}}
-    assert ledger.load("ngw-1") == {"fwd-1": "uid-1"}
+    ledger.note("ngw-1", {"fwd-1": whose(1)})
+    assert server.maps == {NGW_1: {"fwd-1": "ngw-1/uid-1/0a"}}
+    assert ledger.load("ngw-1") == {"fwd-1": whose(1)}
 
 
 def test_of_all_that_lies_in_one_configmap_each_gateway_has_its_own(ledger, server):
     gateways = [f"ngw-{number}" for number in range(200)]
     for gateway in gateways:
-        ledger.note(gateway, {f"fwd-{gateway}": f"uid-{gateway}"})
+        ledger.note(gateway, {f"fwd-{gateway}": Adopted(gateway)})
     assert set(server.maps) <= set(ADOPTED)
-    assert all(ledger.load(each) == {f"fwd-{each}": f"uid-{each}"} for each in gateways)
+    assert all(ledger.load(each) == {f"fwd-{each}": Adopted(each)} for each in gateways)
     ledger.strike("ngw-1", ["fwd-ngw-1"])
     assert [each for each in gateways if not ledger.load(each)] == ["ngw-1"]
 
@@ -67,7 +72,10 @@ def test_two_hundred_gateways_of_five_hundred_rows_have_room(ledger, server):
     it, with some 20 bytes about it."""
     for number in range(200):
         gateway = f"ngw-bp1{number:017d}"
-        rows = {f"fwd-bp1{number:06d}{row:011d}": f"{row:036d}" for row in range(500)}
+        rows = {
+            f"fwd-bp1{number:06d}{row:011d}": Adopted(f"{row:036d}", Key("games", "lobby").digest)
+            for row in range(500)
+        }
         ledger.note(gateway, rows)
     largest = max(
         sum(2 * len(key) + len(value) + 20 for key, value in noted.items())
@@ -77,7 +85,7 @@ def test_two_hundred_gateways_of_five_hundred_rows_have_room(ledger, server):
 
 
 def test_nothing_lies_elsewhere_than_its_role_says(ledger, server):
-    ledger.note("ngw-1", {"fwd-1": "uid-1"})
+    ledger.note("ngw-1", {"fwd-1": whose(1)})
     ledger.note_facts({"held": "yes"})
     ledger.note_parked({f"uid-{number}": "" for number in range(200)})
     assert set(server.maps) <= set(NAMES)
@@ -85,9 +93,9 @@ def test_nothing_lies_elsewhere_than_its_role_says(ledger, server):
 
 
 def test_what_is_struck_leaves_it(ledger, server):
-    ledger.note("ngw-1", {"fwd-1": "uid-1", "fwd-2": "uid-2"})
+    ledger.note("ngw-1", {"fwd-1": whose(1), "fwd-2": whose(2)})
     ledger.strike("ngw-1", ["fwd-1"])
-    assert server.maps == {NGW_1: {"fwd-2": "ngw-1/uid-2"}}
+    assert server.maps == {NGW_1: {"fwd-2": "ngw-1/uid-2/0a"}}
 
 
 AWAY = KubeError(Failure.UNREACHABLE, "not now")
@@ -105,9 +113,9 @@ def struck_in_vain(ledger: Ledger, server: Server, monkeypatch: pytest.MonkeyPat
     ("follow", "left"),
     [
         (lambda ledger: ledger.strike("ngw-1", ["fwd-2"]), {}),
-        (lambda ledger: ledger.note("ngw-1", {"fwd-3": "uid-3"}), {"fwd-2", "fwd-3"}),
-        (lambda ledger: ledger.note("ngw-1", {"fwd-1": "uid-3"}), {"fwd-1", "fwd-2"}),
-        (lambda ledger: ledger.note("ngw-2", {"fwd-9": "uid-3"}), {"fwd-1", "fwd-2"}),
+        (lambda ledger: ledger.note("ngw-1", {"fwd-3": whose(3)}), {"fwd-2", "fwd-3"}),
+        (lambda ledger: ledger.note("ngw-1", {"fwd-1": whose(3)}), {"fwd-1", "fwd-2"}),
+        (lambda ledger: ledger.note("ngw-2", {"fwd-9": whose(3)}), {"fwd-1", "fwd-2"}),
     ],
     ids=["another is struck", "one is noted", "it is noted anew", "another gateway's"],
 )
@@ -115,19 +123,19 @@ def test_what_could_not_be_struck_leaves_it_with_the_next_write(
     ledger, server, monkeypatch, follow, left
 ):
     """Else it is there for ever: nobody comes back to a row that is gone."""
-    ledger.note("ngw-1", {"fwd-1": "uid-1", "fwd-2": "uid-2"})
+    ledger.note("ngw-1", {"fwd-1": whose(1), "fwd-2": whose(2)})
     struck_in_vain(ledger, server, monkeypatch)
     follow(ledger)
     assert ledger.load("ngw-1").keys() == set(left)
 
 
 def test_what_was_struck_at_last_may_be_noted_again(ledger, server, monkeypatch):
-    ledger.note("ngw-1", {"fwd-1": "uid-1", "fwd-2": "uid-2"})
+    ledger.note("ngw-1", {"fwd-1": whose(1), "fwd-2": whose(2)})
     struck_in_vain(ledger, server, monkeypatch)
     ledger.strike("ngw-1", ["fwd-2"])
-    ledger.note("ngw-1", {"fwd-1": "uid-3"})
-    ledger.note("ngw-1", {"fwd-4": "uid-4"})
-    assert ledger.load("ngw-1") == {"fwd-1": "uid-3", "fwd-4": "uid-4"}
+    ledger.note("ngw-1", {"fwd-1": whose(3)})
+    ledger.note("ngw-1", {"fwd-4": whose(4)})
+    assert ledger.load("ngw-1") == {"fwd-1": whose(3), "fwd-4": whose(4)}
 
 
 @pytest.mark.parametrize(
@@ -151,10 +159,10 @@ def test_two_who_make_it_at_once_are_both_heard(ledger, server):
     def raced(verb: str, path: str, **more: Any) -> bytes:
         if verb == "POST":
             server.request = ask
-            server.maps[NGW_1] = {"fwd-2": "ngw-1/uid-2"}
+            server.maps[NGW_1] = {"fwd-2": "ngw-1/uid-2/0a"}
             raise KubeError(Failure.ALREADY_EXISTS, "there is one")
         return ask(verb, path, **more)
 
     server.request = raced
-    ledger.note("ngw-1", {"fwd-1": "uid-1"})
-    assert ledger.load("ngw-1") == {"fwd-1": "uid-1", "fwd-2": "uid-2"}
+    ledger.note("ngw-1", {"fwd-1": whose(1)})
+    assert ledger.load("ngw-1") == {"fwd-1": whose(1), "fwd-2": whose(2)}

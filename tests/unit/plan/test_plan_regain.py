@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from dnatctl.objects import Adopted, Key
 from dnatctl.plan.values import Adopt, CreateRecord, Reclaim, Retire
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
@@ -17,7 +18,7 @@ TAGGED = Marks("c1", "0123abcd")
 LOST = OTHER
 
 
-def left(external=f"{EIP}:602", *args, label=KEY.label, marks=TAGGED, **more):
+def left(external=f"{EIP}:602", *args, label=str(KEY), marks=TAGGED, **more):
     """A row that a PodDNAT of the pod's name left behind."""
     made = row(f"fwd-{external}", external, *args, **more)
     return replace(made, name=marks.name(LOST, label))
@@ -80,7 +81,8 @@ def test_on_a_gateway_that_serves_the_namespace_by_now(namespaces):
 @pytest.mark.parametrize(
     "other",
     [
-        left(label="games-lobby-1"),
+        left(label="games/lobby-1"),
+        left(label="games-lobby/0"),
         left(label=""),
         left(marks=Marks("c1")),
         left(marks=Marks("c1", "fedc9876")),
@@ -93,6 +95,7 @@ def test_on_a_gateway_that_serves_the_namespace_by_now(namespaces):
     ],
     ids=[
         "another pod's",
+        "that of another namespace",
         "nobody's by name",
         "perhaps another cluster's",
         "another cluster's",
@@ -119,6 +122,20 @@ def test_what_was_asked_for_with_no_certain_answer_is_asked_for_again():
     it.pool.claim("asked", "", spec((602, 80)), 0.0)
     assert it.plan(marks=TAGGED, asked=spec((602, 80))).step.spec == spec((602, 80))
     assert it.plan(marks=TAGGED).step.spec != spec((602, 80)), "it is somebody else's claim"
+
+
+def test_what_was_adopted_is_had_by_what_the_ledger_says():
+    rows = replace(row("fwd-1", f"{EIP}:602"), name="ack-pod-dnat")
+    noted = Adopted(LOST, KEY.digest)
+    assert claimed(rows, adopted={"fwd-1": noted}) == spec((602, 80))
+    adopts = planned(rows, record=record((602, 80)), adopted={"fwd-1": noted}).step
+    assert adopts == Adopt(GATEWAY, ("fwd-1",), lost=True)
+    another = Adopted(LOST, Key("games-lobby", "0").digest)
+    for whose in (another, Adopted(LOST)):
+        assert claimed(rows, adopted={"fwd-1": whose}).ports != ports((602, 80))
+    assert claimed(left(), adopted={left().entry_id: another}).ports != ports((602, 80)), (
+        "its mark says for whom it was made, not for whom it was adopted"
+    )
 
 
 def test_the_rows_of_the_claim_are_noted_as_the_records():
@@ -148,7 +165,7 @@ def test_it_gives_way_to_wherever_they_are():
 
 def test_one_that_may_be_of_use_stays():
     held = record((603, 80))
-    own = replace(row("fwd-1", f"{EIP}:603"), name=TAGGED.name(held.uid, KEY.label))
+    own = replace(row("fwd-1", f"{EIP}:603"), name=TAGGED.name(held.uid, str(KEY)))
     for made in (planned(left(), own, record=held), planned(left(), record=held, unanswered=True)):
         assert not isinstance(made.step, Reclaim | Retire)
     fixed = record((603, 80), fixed=True)

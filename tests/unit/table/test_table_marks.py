@@ -22,7 +22,8 @@ ENTRY = NewEntry(
 
 def test_a_name_says_whose_the_row_is_and_for_which_pod():
     assert MARKS.name(UID) == f"dnatctl_c11ba338192_{UID}"
-    assert MARKS.name(UID, "games-lobby-0") == f"dnatctl_c11ba338192_{UID}_games-lobby-0"
+    assert MARKS.name(UID, "games/lobby-0") == f"dnatctl_c11ba338192_{UID}_games-lobby-0"
+    assert TAGGED.name(UID, "games/lobby.0").endswith(f"_{TAGGED.tag}_games_lobby-0")
 
 
 @given(label=st.text(max_size=300), marks=st.sampled_from([MARKS, LONGEST, TAGGED]))
@@ -102,7 +103,7 @@ def test_what_bears_a_former_id_and_no_tag_may_be_anybodys():
     assert renamed.owner(Marks(TAGGED.cluster_id).name(UID, "games-lobby-0")) == ""
 
 
-@pytest.mark.parametrize("label", ["", "games-lobby-0", "0123abcd", "fedc9876"])
+@pytest.mark.parametrize("label", ["", "games/lobby-0", "0123abcd/x", "fedc9876/x"])
 def test_rows_of_before_the_tag_are_ours_but_that_is_not_proven(label):
     """A namespace and name that look like a tag are none."""
     name = MARKS.name(UID, label)
@@ -145,10 +146,11 @@ def test_tokens_differ_wherever_the_intent_does():
 
 
 def test_for_whom_a_row_was_made_is_told_where_the_whole_name_is_there():
-    label = "games-lobby-0"
+    label = "games/lobby-0"
     name = TAGGED.name(UID, label)
     assert TAGGED.made_for(name, label)
-    assert not TAGGED.made_for(name, "games-lobby")
+    assert not TAGGED.made_for(name, "games/lobby")
+    assert not TAGGED.made_for(name, "games-lobby/0"), "another namespace's"
     assert not TAGGED.made_for(TWIN.name(UID, label), label)
     assert not MARKS.made_for(MARKS.name(UID, label), label), "perhaps another cluster's"
     assert not TAGGED.made_for("made-by-hand", label)

@@ -27,7 +27,7 @@ from dnatctl.heartbeat import CALL_S, Heartbeats
 from dnatctl.kube.errors import KubeError
 from dnatctl.loop import Loop
 from dnatctl.model import ForwardEntry, Gateway
-from dnatctl.objects import Key, PodDNAT
+from dnatctl.objects import Adopted, Key, PodDNAT
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.reading import as_pass, collect
 from dnatctl.table.view import Table
@@ -57,7 +57,7 @@ class Gateways:
         metrics: Metrics,
         *,
         fence: Callable[[], bool],
-        adopted: Callable[[str], dict[str, str]],
+        adopted: Callable[[str], dict[str, Adopted]],
         idle_s: float,
         longest_idle_s: float | None = None,
         hearts: Heartbeats | None = None,

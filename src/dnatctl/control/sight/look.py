@@ -293,6 +293,7 @@ class Lookout:
             allowance=self._views.quota_left(key),
             trouble=self._trouble(record),
             going=self._views.going,
+            adopted=self._views.adopted,
         )
         owner = workload_to_ask(seen)
         known = self._workload(key, owner, now) if owner is not None else None

@@ -20,7 +20,7 @@ from dnatctl.control.state.outages import Outages
 from dnatctl.control.state.records import Records
 from dnatctl.control.state.waiting import Waiting
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
-from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec
+from dnatctl.objects import FINALIZER, Adopted, Key, PodDNAT, PodDNATSpec
 from dnatctl.orders import Orders
 from dnatctl.plan.values import Allowance, quota_used_up
 from dnatctl.pool import GatewayPool, Pool, Quota
@@ -64,7 +64,7 @@ class Views:
         """Whether there is no definition of PodDNATs, or it is going."""
         self.can_modify = True
         """Whether the credentials allow ModifyForwardEntry, as far as is known."""
-        self._adopted: dict[str, str] = {}
+        self.adopted: dict[str, Adopted] = {}
         self.records = Records()
         self.ips = StatedIPs(self.lock, clock)
         self.waiting = Waiting(self.pool, self.lock, clock)
@@ -94,7 +94,8 @@ class Views:
 
         A marked row is in the ledger where the PodDNAT that it was made for was lost.
         """
-        return self._adopted.get(entry.entry_id) or self.marks.owner(entry.name)
+        noted = self.adopted.get(entry.entry_id)
+        return noted.uid if noted is not None else self.marks.owner(entry.name)
 
     def identify(self, tag: str, former: tuple[str, ...] = ()) -> None:
         """It is known now which cluster this is, and under which other cluster IDs it has worked;
@@ -107,7 +108,7 @@ class Views:
 
     def made_by_us(self, entry: ForwardEntry) -> bool:
         """Whether this cluster made the row, or adopted it, for certain."""
-        return self.marks.proves(entry.name) or entry.entry_id in self._adopted
+        return self.marks.proves(entry.name) or entry.entry_id in self.adopted
 
     def claimed_rows(self) -> int:
         """How many rows belong to PodDNATs that there are."""
@@ -125,23 +126,23 @@ class Views:
             rows = [row for table in self.tables.values() for row in table.rows()]
             # Of the others the mark was read when they were taken in: it is looked at too often to
             # be read again of ten thousand.
-            entries = [r.entry for r in rows if not r.owner or r.entry.entry_id in self._adopted]
+            entries = [r.entry for r in rows if not r.owner or r.entry.entry_id in self.adopted]
         return [entry for entry in entries if self.marks.stranger(entry.name)]
 
-    def adopt(self, adopted: Mapping[str, str]) -> None:
-        """Take in rows (by ID) that the ledger says belong to PodDNATs (by UID)."""
+    def adopt(self, adopted: Mapping[str, Adopted]) -> None:
+        """Take in rows (by ID) that the ledger says belong to PodDNATs."""
         with self.lock:
-            self._adopted.update(adopted)
+            self.adopted.update(adopted)
             for table in self.tables.values():
                 for entry_id in adopted:
                     table.reowned(entry_id)
-            for uid in set(adopted.values()):
+            for uid in {noted.uid for noted in adopted.values()}:
                 self.pool.rows_found(uid)
 
     def disown(self, entry_ids: Iterable[str]) -> list[str]:
         """Forget adopted rows that are gone; returns those that were adopted."""
         with self.lock:
-            return [i for i in entry_ids if self._adopted.pop(i, None) is not None]
+            return [i for i in entry_ids if self.adopted.pop(i, None) is not None]
 
     def counts(self, gateway_id: str) -> Counts:
         """How many rows of the table are whose."""

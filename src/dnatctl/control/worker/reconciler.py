@@ -24,7 +24,7 @@ from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import PodDNATApi
-from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec, PodRef
+from dnatctl.objects import FINALIZER, Adopted, Key, PodDNAT, PodDNATSpec, PodRef
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.plan import is_done_with, is_held, plan
 from dnatctl.plan.values import (
@@ -280,7 +280,8 @@ class Reconciler:
                 fixed = self._api.patch_metadata(record, finalizers=finalizers, owners=(owner,))
                 self._written(seen, step, fixed)
             case Adopt(gateway_id, entry_ids):
-                adopted = dict.fromkeys(entry_ids, record.uid)
+                noted = Adopted(record.uid, seen.key.digest)
+                adopted = dict.fromkeys(entry_ids, noted)
                 self._ledger.note(gateway_id, adopted)
                 self._views.adopt(adopted)
                 self._reporter.stepped(seen, step, record)

@@ -12,6 +12,7 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.gateways import ALONE_BELIEVED_S
 from dnatctl.model import Gateway
+from dnatctl.objects import Adopted
 from dnatctl.orders import Order, OrderKind, Orders
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
 from tests.unit.pool.made import eip, offer
@@ -195,7 +196,7 @@ class TestGone:
     def it(self) -> AtWork:
         it = AtWork()
         it.poller.missing = True
-        it.views.adopt({"fwd-old": uid(1)})
+        it.views.adopt({"fwd-old": Adopted(uid(1))})
         now = it.clock.monotonic()
         it.views.table(GATEWAY).merge(reading(now, row("fwd-old", owner="")), now)
         return it

@@ -12,7 +12,7 @@ from msgspec.structs import replace as replace_struct
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry
-from dnatctl.objects import PodDNAT
+from dnatctl.objects import Adopted, PodDNAT
 from dnatctl.orders import Order, OrderKind, Orders
 from dnatctl.table.orphans import BUDGET, MIN_AGE_S, Patience
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
@@ -94,7 +94,7 @@ def test_rows_of_another_cluster_with_the_same_id_are_told_also_where_one_was_ad
     names = {f"fwd-{n}": twin.name(uid(n), "games-lobby-0") for n in (1, 2)}
     rows = [replace(row(i, f"{EIP}:60{i[-1]}"), name=name) for i, name in names.items()]
     own = row("fwd-3", f"{EIP}:603", owner=uid(3))
-    it.views.adopt({"fwd-1": uid(1)})
+    it.views.adopt({"fwd-1": Adopted(uid(1))})
     now = it.clock.monotonic()
     it.views.table(GATEWAY).merge(reading(now, *rows, own, row("fwd-4", f"{EIP}:604")), now)
     assert {entry.entry_id for entry in it.views.rows_of_others()} == names.keys()
@@ -108,7 +108,7 @@ class TestLedger:
 
     def lose(self, it: AtWork, *adopted: str) -> None:
         """Rows of which these are adopted are there in one reading and not in the next."""
-        it.views.adopt(dict.fromkeys(adopted, uid(1)))
+        it.views.adopt(dict.fromkeys(adopted, Adopted(uid(1))))
         it.views.table("ngw-other")
         it.cloud.rows = {i: row(i) for i in (*adopted, "fwd-foreign")}
         self.read(it)
