@@ -88,6 +88,15 @@ def test_not_to_a_gateway_that_is_being_drained_and_that_is_told():
     assert condition(both.plan(outage=dark))[2] == told
 
 
+@pytest.mark.parametrize("serves", ["games", "others"])
+def test_it_is_told_where_it_serves_the_namespace(serves):
+    offers = (offer(), offer(gateway_id=NEXT, namespaces=(serves,)))
+    drained = Scene(WEB, record=ONE, pod=pod(), offers=offers, eips=MOVED)
+    drained.pool.orders = Orders((Order(OrderKind.DRAIN, f"gateway/{NEXT}"),))
+    told = condition(drained.plan(outage="dark"))[2]
+    assert (f"{NEXT} has it now" in told) is (serves == "games")
+
+
 def test_not_while_its_own_gateway_has_the_ip():
     both = {GATEWAY: [eip(EIP)], NEXT: [eip(EIP)]}
     assert not isinstance(scene(eips=both).plan().step, Reclaim)

@@ -6,8 +6,9 @@ import pytest
 
 from dnatctl.plan.exposure import PORTS, SWITCH
 from dnatctl.plan.values import Adopt, Plan, Publish
-from tests.unit.plan.made import WEB, Scene, entries, mine, pod, record
-from tests.unit.table.made import DELETING, GATEWAY, row
+from dnatctl.table.view import Table
+from tests.unit.plan.made import OTHER, WEB, Scene, entries, mine, pod, record
+from tests.unit.table.made import DELETING, GATEWAY, reading, row
 
 LEFT = row("fwd-9")
 UNCLEAR = pod(annotations={SWITCH: "true", PORTS: "nonsense"})
@@ -23,6 +24,13 @@ def test_what_was_made_for_it_stays_as_it_is_and_the_annotation_is_named():
     assert (made.step, made.writes) == (None, ())
     assert made.problem.reason == "InvalidAnnotation"
     assert PORTS in made.problem.message
+
+
+def test_so_does_what_was_adopted_by_one_that_was_lost():
+    table = Table(GATEWAY, lambda _: OTHER)
+    table.merge(reading(0.0, LEFT), 0.0)
+    made = Scene(pod=UNCLEAR, record=OLD, tables={GATEWAY: table}).plan()
+    assert (made.step, made.writes) == (None, ())
 
 
 def test_it_is_adopted_when_the_annotation_makes_sense():

@@ -456,6 +456,15 @@ class TestQuarantine:
         assert pool_of().may_rest(endpoint(600))
         assert not pool_of().may_rest(endpoint(600, "9.9.9.9"))
 
+    def test_nor_what_was_in_use_before_and_was_given_up(self):
+        """Who writes it into a PodDNAT later makes nothing rest with that."""
+        pool, far = pool_of(), endpoint(600, "9.9.9.9")
+        pool.claim("a", "", spec(600, ip="9.9.9.9"), 0.0)
+        pool.hold("a", [far])
+        assert pool.may_rest(far)
+        pool.unclaim("a", 0.0)
+        assert not pool.may_rest(far)
+
     def test_it_outlives_a_restart(self):
         pool = pool_of()
         pool.inherit(resting({endpoint(600): 12.5}), 1000.0)

@@ -687,6 +687,12 @@ class TestHeir:
         assert pool.drained_heir(spec(600), 0.0, "games") == why
         assert pool.drained_heir(spec(6000), 0.0, "games") == ""
 
+    @pytest.mark.parametrize("serves", ["games", "others"])
+    def test_one_that_is_drained_is_named_to_those_whom_it_serves(self, serves):
+        pool = self.pool(namespaces=(serves,))
+        pool.orders = Orders((Order(OrderKind.DRAIN, f"gateway/{self.NEXT}"),))
+        assert bool(pool.drained_heir(spec(600), 0.0, "games")) is (serves == "games")
+
     def test_is_the_gateway_that_has_it_though_the_ip_is_being_drained(self):
         pool = self.pool()
         pool.orders = Orders((Order(OrderKind.DRAIN, f"eip/{EIP}"),))

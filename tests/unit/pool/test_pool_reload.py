@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from dnatctl.pool import Pool
+from dnatctl.table.view import Table
 from tests.unit.pool.made import QUARANTINE, demand, eip, endpoint, got, offer, pool_of, spec, take
-from tests.unit.table.made import EIP, GATEWAY, row, uid
+from tests.unit.table.made import EIP, GATEWAY, reading, row, uid
 
 OTHER = "2.2.2.2"
 
@@ -210,6 +211,21 @@ class TestReservation:
         pool.open()
         assert self.serves(pool, 600)
         assert not self.serves(pool, 601)
+
+    def test_nor_is_it_lost_where_its_row_is_known_to_be_its_later(self) -> None:
+        owners: dict[str, str] = {}
+        table = Table(GATEWAY, lambda entry: owners.get(entry.entry_id, ""))
+        table.merge(reading(0.0, row("r", f"{EIP}:600")), 0.0)
+        pool = Pool([self.VIPS], {GATEWAY: table}, QUARANTINE)
+        pool.describe(GATEWAY, [eip()], "")
+        pool.claim("a", "a", spec(600), 0, "shop")
+        pool.open()
+        assert not self.serves(pool, 600)
+        owners["r"] = "a"
+        table.reowned("r")
+        pool.rows_found("a")
+        pool.rows_found("of nobody who claims anything")
+        assert self.serves(pool, 600)
 
     def test_what_its_namespaces_have_does_not_leave(self) -> None:
         rows = [row("r", f"{EIP}:600", owner=uid(1))]
