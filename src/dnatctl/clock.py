@@ -51,18 +51,27 @@ class _Reading(NamedTuple):
     time: datetime
     at: float
 
+    def agrees(self, other: _Reading) -> bool:
+        """Whether one clock can have said both."""
+        passed = timedelta(seconds=other.at - self.at)
+        return abs(other.time - self.time - passed) <= APART
+
 
 class ClusterClock:
     """This machine's clock, put right where the server's clock, which dates what it stores, is
     another one: `dated` is told what every answer is dated.
 
     From one answer to the next the monotonic clock counts, so that a jump in between is no time
-    that has passed. Until the first one the machine's clock is believed.
+    that has passed. Until the first one the machine's clock is believed; after it another time is
+    when two answers in a row say so.
     """
 
     def __init__(self, own: Clock) -> None:
         self._own = own
         self._read: _Reading | None = None
+        self._odd: _Reading | None = None
+        """What the server said last, and had not said before: it may have been a proxy's word, or
+        one of several servers."""
 
     def monotonic(self) -> float:
         """See `Clock.monotonic`."""
@@ -83,10 +92,17 @@ class ClusterClock:
     def dated(self, date: str, sent: float) -> None:
         """An answer to what was sent at that monotonic time has come, dated so (RFC 9110)."""
         now = self._own.monotonic()
-        if now - sent > _FRESH_S or (self._read and now - self._read.at < _DATED_EVERY_S):
+        last = self._odd or self._read
+        if now - sent > _FRESH_S or (last and now - last.at < _DATED_EVERY_S):
             return
-        if (time := parse_http_date(date)) is not None:
-            self._read = _Reading(time, now)
+        if (time := parse_http_date(date)) is None:
+            return
+        read = _Reading(time, now)
+        known = [each for each in (self._read, self._odd) if each is not None]
+        if not known or any(each.agrees(read) for each in known):
+            self._read, self._odd = read, None
+        else:
+            self._odd = read
 
     def notes(self) -> list[str]:
         """A line for `/readyz?verbose` while the clocks are apart."""

@@ -41,6 +41,27 @@ def test_a_jump_between_two_answers_is_no_time_that_has_passed() -> None:
     assert clock.now() == EPOCH + timedelta(seconds=1.5)
 
 
+def test_of_several_servers_one_that_is_wrong_is_not_believed() -> None:
+    clock = ClusterClock(machine := FakeClock())
+    for second in range(0, 20, 2):
+        clock.dated(f"Thu, 01 Jan 2026 00:00:{second:02} GMT", machine.monotonic())
+        machine.advance(1.0)
+        clock.dated("Fri, 02 Jan 2026 00:00:00 GMT", machine.monotonic())
+        machine.advance(1.0)
+        assert clock.now() == machine.now()
+
+
+def test_a_server_that_says_so_twice_was_set_right() -> None:
+    clock = ClusterClock(machine := FakeClock())
+    clock.dated(DATE, machine.monotonic())
+    machine.advance(10.0)
+    clock.dated("Fri, 02 Jan 2026 00:00:00 GMT", machine.monotonic())
+    assert clock.behind() == timedelta()
+    machine.advance(2.0)
+    clock.dated("Fri, 02 Jan 2026 00:00:02 GMT", machine.monotonic())
+    assert clock.now() == datetime(2026, 1, 2, 0, 0, 2, tzinfo=UTC)
+
+
 def test_once_it_is_set_right_it_is_believed_again() -> None:
     clock = ClusterClock(machine := FakeClock(now=EPOCH + timedelta(hours=1)))
     clock.dated(DATE, 1000.0)
