@@ -36,6 +36,8 @@ MOST = 64
 """Tokens remembered."""
 QUESTIONS = Budget(at_once=5, a_second=5.0)
 """Unknown tokens asked about: whoever makes them up costs the API server no more."""
+OF_ONE = Budget(at_once=4, a_second=0.5)
+"""Of them, those from one address: whoever makes them up keeps nobody else out."""
 ASKING_S = 2.0
 """Longest wait for an answer."""
 
@@ -55,9 +57,13 @@ class Scrapers:
         self._clock = clock
         self._held: dict[bytes, _Judged] = {}
         self._paid_off = UNUSED
+        self._peers: dict[str, float] = {}
 
-    def admit(self, authorization: str) -> HTTPStatus:
-        """OK for a header `Bearer TOKEN` of somebody who may scrape; else how to refuse it."""
+    def admit(self, authorization: str, peer: str) -> HTTPStatus:
+        """OK for a header `Bearer TOKEN` of somebody who may scrape; else how to refuse it.
+
+        `peer`: the address that it comes from.
+        """
         scheme, _, token = authorization.partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
@@ -66,7 +72,7 @@ class Scrapers:
         held = self._held.get(name)
         if held is not None and now - held.asked < BELIEVED_S:
             return held.status
-        if (held is None or held.status is not HTTPStatus.OK) and not self._may_ask(now):
+        if (held is None or held.status is not HTTPStatus.OK) and not self._may_ask(peer, now):
             return HTTPStatus.TOO_MANY_REQUESTS
         try:
             status = self._ask(token)
@@ -76,10 +82,14 @@ class Scrapers:
         self._remember(name, _Judged(status, now))
         return status
 
-    def _may_ask(self, now: float) -> bool:
-        if QUESTIONS.due(self._paid_off, now) > now:
+    def _may_ask(self, peer: str, now: float) -> bool:
+        owed = self._peers.get(peer, UNUSED)
+        if QUESTIONS.due(self._paid_off, now) > now or OF_ONE.due(owed, now) > now:
             return False
         self._paid_off = QUESTIONS.used(self._paid_off, now)
+        # No more than have asked since any of them had its whole budget again.
+        self._peers = {each: at for each, at in self._peers.items() if at > now}
+        self._peers[peer] = OF_ONE.used(owed, now)
         return True
 
     def _remember(self, name: bytes, verdict: _Judged) -> None:

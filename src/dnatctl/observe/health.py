@@ -43,7 +43,7 @@ class HealthServer:
         pages: Mapping[str, Callable[[], bytes]] | None = None,
         hearts: Heartbeats | None = None,
         clock: Clock | None = None,
-        admit: Callable[[str], HTTPStatus] | None = None,
+        admit: Callable[[str, str], HTTPStatus] | None = None,
         tls: Callable[[], SSLContext] | None = None,
     ) -> None:
         self._checks = checks

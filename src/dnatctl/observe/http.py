@@ -77,8 +77,8 @@ class HttpServer:
 
     `accept`: the header of that name, "" if there is none. `headers`: sent with each answer.
     `hosts`: names, without a port, that may be asked for; all if empty. `admit`: given the header
-    Authorization, says OK or how to refuse; all are let in without it. `tls`: what to speak TLS
-    with, asked for each connection; plain HTTP without it.
+    Authorization and the address of who asks, says OK or how to refuse; all are let in without it.
+    `tls`: what to speak TLS with, asked for each connection; plain HTTP without it.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class HttpServer:
         *,
         headers: Mapping[str, str] | None = None,
         hosts: Collection[str] = (),
-        admit: Callable[[str], HTTPStatus] | None = None,
+        admit: Callable[[str, str], HTTPStatus] | None = None,
         tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self.dropped = 0
@@ -182,7 +182,7 @@ class HttpServer:
             await writer.start_tls(self._tls())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         async with self._line(writer.transport):
-            writer.write(self._whole(*self._reply(head)))
+            writer.write(self._whole(*self._reply(head, _peer(writer.transport))))
             writer.close()
         await writer.wait_closed()
 
@@ -211,7 +211,7 @@ class HttpServer:
         )
         return head.encode() + body
 
-    def _reply(self, head: str) -> Answer:
+    def _reply(self, head: str, peer: str) -> Answer:
         request, *lines = head.rstrip("\r\n").split("\r\n")
         method, _, rest = request.partition(" ")
         target, _, version = rest.rpartition(" ")
@@ -223,12 +223,22 @@ class HttpServer:
         if self._hosts and host.rpartition(":")[0] not in self._hosts and host not in self._hosts:
             return HTTPStatus.MISDIRECTED_REQUEST, TEXT, b"421 not asked by that name\n"
         try:
-            if self._admit and (no := self._admit(_field(lines, "authorization"))) != HTTPStatus.OK:
-                return no, TEXT, f"{no} {no.phrase.lower()}\n".encode()
+            if self._admit:
+                verdict = self._admit(_field(lines, "authorization"), peer)
+                if verdict is not HTTPStatus.OK:
+                    return verdict, TEXT, f"{verdict} {verdict.phrase.lower()}\n".encode()
             return self._answer(target, _field(lines, "accept"))
         except Exception:
             log.exception("a question could not be answered", target=target[:200])
             return HTTPStatus.INTERNAL_SERVER_ERROR, TEXT, b"500 see the log\n"
+
+
+def _peer(transport: asyncio.WriteTransport) -> str:
+    """The address of who asks, without the port; "" where it is not known."""
+    match transport.get_extra_info("peername"):
+        case (str(host), *_):
+            return host
+    return ""
 
 
 def _field(lines: list[str], name: str) -> str:

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.scrapers import BELIEVED_S, ENDURED_S, MOST, QUESTIONS, Scrapers
+from dnatctl.kube.scrapers import BELIEVED_S, ENDURED_S, MOST, OF_ONE, QUESTIONS, Scrapers
 from tests.support.clock import FakeClock
 
 USERS = {
@@ -59,8 +59,8 @@ class Door:
         client: Any = self.server
         self.scrapers = Scrapers(client, self.clock)
 
-    def admit(self, token: str) -> HTTPStatus:
-        return self.scrapers.admit(f"Bearer {token}")
+    def admit(self, token: str, peer: str = "10.0.0.1") -> HTTPStatus:
+        return self.scrapers.admit(f"Bearer {token}", peer)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_who_may_is_let_in_and_nobody_else(door: Door) -> None:
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic Z29vZA==", "good"])
 def test_what_is_no_token_is_not_asked_about(door: Door, header: str) -> None:
-    assert door.scrapers.admit(header) is HTTPStatus.UNAUTHORIZED
+    assert door.scrapers.admit(header, "") is HTTPStatus.UNAUTHORIZED
     assert door.server.asked == []
 
 
@@ -119,6 +119,18 @@ def test_made_up_tokens_cost_the_api_server_little_and_keep_nobody_out(door: Doo
     for n in range(10):
         door.admit(f"more-{n}")
     assert door.admit("good") is HTTPStatus.OK
+
+
+def test_who_makes_tokens_up_keeps_out_nobody_who_comes_from_elsewhere(door: Door) -> None:
+    for n in range(200):
+        door.clock.advance(0.05)
+        door.admit(f"made-up-{n}", peer="10.0.0.66")
+    assert door.admit("good") is HTTPStatus.OK
+    assert door.admit("tenant", peer="10.0.0.2") is HTTPStatus.FORBIDDEN
+    assert len(door.server.asked) <= OF_ONE.at_once + OF_ONE.a_second * 10 + 2
+    door.clock.advance(10.0)
+    door.admit("made-up")
+    assert len(door.scrapers._peers) <= 1, "who asked long ago is forgotten"
 
 
 def test_so_many_are_remembered_and_who_was_let_in_longest(door: Door) -> None:

@@ -154,7 +154,8 @@ class TestStrangers:
 def test_who_is_not_let_in_learns_nothing(pair: Path, no_leaked_threads: None) -> None:
     asked: list[str] = []
 
-    def admit(authorization: str) -> HTTPStatus:
+    def admit(authorization: str, peer: str) -> HTTPStatus:
+        assert peer == "127.0.0.1"
         asked.append(authorization)
         good = authorization == "Bearer prometheus"
         return HTTPStatus.OK if good else HTTPStatus.FORBIDDEN
