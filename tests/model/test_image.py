@@ -16,6 +16,7 @@ from dnatctl.pool.claims import Claims
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.line import Line
 from dnatctl.pool.pool import Pool
+from dnatctl.pool.proofs import Proofs
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.table.backlog import Backlog, _Record
 from dnatctl.table.orphans import _Sighting
@@ -63,12 +64,15 @@ KEPT = {
         "_quarantine": "quarantine",
         "_gateways": "lines",
         "_tables": CONSTANT,
-        "_held": UNUSED,
-        "lapsed": UNUSED,
-        "_proven": UNCHANGED,
+        "proofs": UNCHANGED,
         "_dismissed": "dismissed",
         "trust": NEVER_REFUSED,
         "orders": UNUSED,
+    },
+    Proofs: {
+        "_held": UNUSED,
+        "lapsed": UNUSED,
+        "_in_use": UNCHANGED,
     },
     Claims: {
         "_by_uid": "claims",
@@ -211,6 +215,7 @@ def _made() -> list[object]:
         pool,
         pool._claims,
         pool._quarantine,
+        pool.proofs,
         gateway,
         line,
         Backlog(),

@@ -18,6 +18,7 @@ from dnatctl.pool.claims import NO_ENDPOINTS, Claim, Claims, Freed
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.handover import Resting
 from dnatctl.pool.packing import rows_of
+from dnatctl.pool.proofs import Proofs
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.pool.quota import Quota, Quotas
 from dnatctl.pool.trust import Trust
@@ -45,14 +46,9 @@ class Holdings:
         self._quarantine = Quarantine(quarantine_s)
         self.quotas = Quotas(quota, self._claims, self._quarantine)
         """What of its quota a namespace has used."""
-        self._held: dict[str, frozenset[Endpoint]] = {}
-        self.lapsed: set[str] = set()
-        """UIDs of PodDNATs for which less is held than before, as they claim less: what is noted of
-        them is to follow."""
+        self.proofs = Proofs()
         self._dismissed: set[str] = set()
         """PodDNATs that are done with and that the API server does not let go."""
-        self._proven: set[Endpoint] = set()
-        """Claimed ones that were in use, as a row that has gone or a note tells."""
         self.trust = Trust()
         self.orders = Orders()
         """What people have ordered: nothing new is put on what is drained or paused."""
@@ -117,7 +113,7 @@ class Holdings:
         beyond = self._beyond(old, uid, spec, namespace, now)
         if old is not None and (old.spec, old.leaving, old.beyond) == (spec, leaving, beyond):
             return
-        self._lapse(uid, spec.endpoints())
+        self.proofs.lapse(uid, spec.endpoints())
         gateway = self._gateways.get(spec.gateway_id)
         rows = self._rows_of(spec, beyond)
         made = Claim(uid, created, spec, rows, namespace, beyond, leaving)
@@ -148,7 +144,7 @@ class Holdings:
 
     def is_proven(self, uid: str, gateway_id: str, endpoint: Endpoint) -> bool:
         """Whether more than the word of whoever wrote the PodDNAT says that it has the endpoint."""
-        return uid in self._with_row(gateway_id, endpoint) or self.holds(uid, [endpoint])
+        return uid in self._with_row(gateway_id, endpoint) or self.proofs.holds(uid, [endpoint])
 
     def _with_row(self, gateway_id: str, endpoint: Endpoint) -> frozenset[str]:
         """Whose rows of that gateway take traffic to the endpoint."""
@@ -251,34 +247,10 @@ class Holdings:
         """The PodDNAT is gone; returns whether it had claimed anything."""
         claim = self._claims.get(uid)
         self._dismissed.discard(uid)
-        self._lapse(uid, ())
+        self.proofs.lapse(uid, ())
         self._rest(self._claims.drop(uid), now)
         self.trust.forget(uid)
         return claim is not None and bool(claim.spec.ports)
-
-    def hold(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
-        """These endpoints were that PodDNAT's before, and no others; whether any were known."""
-        known = self._held.pop(uid, None)
-        if held := frozenset(endpoints):
-            self._held[uid] = held
-            self._proven |= held
-        return known is not None
-
-    def _lapse(self, uid: str, claimed: Iterable[Endpoint]) -> None:
-        """The PodDNAT claims these now: others are held for it no more, should it ever name them
-        again. They may be somebody else's by then."""
-        held = self.held(uid)
-        if not held.issubset(claimed):
-            self.hold(uid, held.intersection(claimed))
-            self.lapsed.add(uid)
-
-    def held(self, uid: str) -> frozenset[Endpoint]:
-        """What is held for that PodDNAT."""
-        return self._held.get(uid, NO_ENDPOINTS)
-
-    def holds(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
-        """Whether all of these endpoints are held for that PodDNAT."""
-        return self.held(uid).issuperset(endpoints)
 
     def claims(self) -> Mapping[str, PodDNATSpec]:
         """All claims by PodDNAT UID."""
@@ -318,7 +290,7 @@ class Holdings:
                 with_row[gateway_id] = self._with_row(gateway_id, endpoint)
             has_row = claim.uid in with_row[gateway_id]
             since = self._claims.since(claim.uid, endpoint)
-            held = self.holds(claim.uid, (endpoint,))
+            held = self.proofs.holds(claim.uid, (endpoint,))
             return (not has_row, not held, since, claim.leaving, claim.created, claim.uid)
 
         return self._claims.owner(endpoint, rank)
@@ -329,7 +301,7 @@ class Holdings:
         A PodDNAT may claim whatever its author likes. What is proven to have been in use was handed
         out by another process, before the configuration changed: it may change back.
         """
-        return endpoint in self._proven or any(
+        return self.proofs.was_in_use(endpoint) or any(
             gateway.may_offer(endpoint) or endpoint in gateway.leaving
             for gateway in self._gateways.values()
         )
@@ -346,7 +318,7 @@ class Holdings:
             if not used and (gateway := self._gateways.get(gateway_id)):
                 gateway.give_back(endpoint, used=False)
         for gateway_id, endpoint, _, _ in every:
-            self._proven.discard(endpoint)
+            self.proofs.freed(endpoint)
             if gateway := self._gateways.get(gateway_id):
                 gateway.leaving.discard(endpoint)
 
@@ -398,7 +370,7 @@ class Holdings:
             endpoint = Endpoint(entry.external_ip, port, entry.protocol)
             if self._claims.is_claimed(endpoint):
                 self._claims.use([endpoint])
-                self._proven.add(endpoint)
+                self.proofs.had_row(endpoint)
             else:
                 self._quarantine.begin(endpoint, now, namespace)
 

@@ -125,7 +125,7 @@ def test_nor_what_it_let_go_of_while_nobody_led(ledger):
     ledger.held = {THIEF.uid: NOTED}
     views, parked = start(ledger, replace(THIEF, spec=spec(601, 602)))
     assert ledger.held == {THIEF.uid: "1.1.1.1:601/tcp"}
-    assert views.pool.held(THIEF.uid) == {endpoint(601)}
+    assert views.pool.proofs.held(THIEF.uid) == {endpoint(601)}
     parked.pulse()
     assert ledger.writes == 1
 
@@ -147,7 +147,7 @@ def test_one_that_goes_by_force_leaves_no_note(ledger):
     views.record_changed(VICTIM, None)
     parked.pulse()
     assert ledger.held == {}
-    assert not views.pool.held(VICTIM.uid)
+    assert not views.pool.proofs.held(VICTIM.uid)
 
 
 def test_one_that_is_gone_for_us_is_struck_at_once_though_the_news_came_first(ledger):
@@ -237,7 +237,7 @@ def test_that_it_cannot_be_struck_keeps_nobody_from_working(ledger, failure):
     ledger.failure = failure
     views, _ = start(ledger, THIEF)
     assert ledger.writes == 1
-    assert views.pool.holds(THIEF.uid, [endpoint(609)])
+    assert views.pool.proofs.holds(THIEF.uid, [endpoint(609)])
 
 
 @pytest.mark.parametrize("failure", [Failure.INVALID, Failure.FORBIDDEN, Failure.ADMISSION])
@@ -247,7 +247,7 @@ def test_a_ledger_that_takes_no_more_holds_up_nothing(ledger, failure):
     parked.keep(VICTIM, AWAY)
     parked.keep(VICTIM, AWAY)
     assert ledger.writes == 1
-    assert views.pool.holds(VICTIM.uid, [endpoint(600)])
+    assert views.pool.proofs.holds(VICTIM.uid, [endpoint(600)])
     parked.forget(VICTIM.uid)
 
 

@@ -143,7 +143,7 @@ class TestBeyond:
     def test_what_the_ledger_holds_for_a_parked_pod_is_kept(self, views):
         views.record_changed(None, record(1, 600, 601, 602, created="1"))
         views.record_changed(None, record(2, 603, created="2"))
-        views.pool.hold(uid(2), [endpoint(603)])
+        views.pool.proofs.hold(uid(2), [endpoint(603)])
         views.pool.open()
         assert owners(views, 600, 601, 602, 603) == [uid(1), uid(1), "", uid(2)]
 

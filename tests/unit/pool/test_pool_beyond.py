@@ -61,7 +61,7 @@ class TestProven:
 
     def test_is_what_is_held_for_it(self):
         pool = limited(0)
-        pool.hold("a", [endpoint(600)])
+        pool.proofs.hold("a", [endpoint(600)])
         pool.claim("a", "1", spec(600), 0.0, GAMES)
         pool.claim("b", "2", spec(601), 0.0, GAMES)
         assert pool.beyond("a") == frozenset()

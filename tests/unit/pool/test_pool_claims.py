@@ -251,42 +251,42 @@ class TestHeld:
 
     def test_it_is_told_whether_any_was_known(self):
         pool = pool_of()
-        assert pool.hold("a", [endpoint(600)]) is False
-        assert pool.hold("a", [endpoint(600), endpoint(601)]) is True
+        assert pool.proofs.hold("a", [endpoint(600)]) is False
+        assert pool.proofs.hold("a", [endpoint(600), endpoint(601)]) is True
 
     def test_what_is_not_named_again_is_held_no_more(self):
         pool = pool_of()
-        pool.hold("a", [endpoint(600), endpoint(601)])
-        pool.hold("a", [endpoint(601)])
-        assert not pool.holds("a", [endpoint(600)])
-        assert pool.holds("a", [endpoint(601)])
-        pool.hold("a", [])
-        assert not pool.holds("a", [endpoint(601)])
+        pool.proofs.hold("a", [endpoint(600), endpoint(601)])
+        pool.proofs.hold("a", [endpoint(601)])
+        assert not pool.proofs.holds("a", [endpoint(600)])
+        assert pool.proofs.holds("a", [endpoint(601)])
+        pool.proofs.hold("a", [])
+        assert not pool.proofs.holds("a", [endpoint(601)])
 
     def test_what_the_claim_lets_go_of_is_held_no_more(self):
         pool = pool_of()
         pool.claim("a", "a", spec(600, 601), 0.0)
-        pool.hold("a", [endpoint(600), endpoint(601)])
+        pool.proofs.hold("a", [endpoint(600), endpoint(601)])
         pool.claim("a", "a", replace(spec(600, 601), internal_ip="10.0.0.2"), 0.0)
-        assert pool.holds("a", [endpoint(600), endpoint(601)])
-        assert pool.lapsed == set()
+        assert pool.proofs.holds("a", [endpoint(600), endpoint(601)])
+        assert pool.proofs.lapsed == set()
         pool.claim("a", "a", spec(601, 602), 0.0)
-        assert pool.held("a") == {endpoint(601)}
-        assert pool.lapsed == {"a"}
+        assert pool.proofs.held("a") == {endpoint(601)}
+        assert pool.proofs.lapsed == {"a"}
 
     def test_of_one_that_goes_nothing_is_held_and_what_was_is_to_be_struck(self):
         pool = pool_of()
         for uid_ in "ab":
             pool.claim(uid_, uid_, spec(600), 0.0)
-        pool.hold("a", [endpoint(600)])
+        pool.proofs.hold("a", [endpoint(600)])
         for uid_ in "ab":
             pool.unclaim(uid_, 0.0)
-        assert not pool.held("a")
-        assert pool.lapsed == {"a"}
+        assert not pool.proofs.held("a")
+        assert pool.proofs.lapsed == {"a"}
 
     def test_of_two_that_claim_it_that_one_has_it(self):
         pool = pool_of()
-        pool.hold("young", [endpoint(600)])
+        pool.proofs.hold("young", [endpoint(600)])
         pool.claim("old", "2026-01-01T00:00:00Z", spec(600), 0.0)
         pool.claim("young", "2026-01-02T00:00:00Z", spec(600), 0.0)
         assert pool.owner(endpoint(600)) == "young"
@@ -460,7 +460,7 @@ class TestQuarantine:
         """Who writes it into a PodDNAT later makes nothing rest with that."""
         pool, far = pool_of(), endpoint(600, "9.9.9.9")
         pool.claim("a", "", spec(600, ip="9.9.9.9"), 0.0)
-        pool.hold("a", [far])
+        pool.proofs.hold("a", [far])
         assert pool.may_rest(far)
         pool.unclaim("a", 0.0)
         assert not pool.may_rest(far)

@@ -58,7 +58,7 @@ class TestRange:
 
     def test_what_was_cut_off_before_the_start_is_kept_for_a_fixed_pod_that_is_away(self) -> None:
         pool = pool_of(offer(ports="600/601"))
-        pool.hold("a", [endpoint(603)])
+        pool.proofs.hold("a", [endpoint(603)])
         pool.claim("a", "a", spec(603), 0)
 
         pool.open()
@@ -86,7 +86,7 @@ class TestRange:
         pool = pool_of(offer("ngw-2"), eips={"ngw-2": [eip(OTHER)]})
         pool.claim("a", "a", spec(603, 604), 0)
         if proof == "a note":
-            pool.hold("a", [endpoint(603)])
+            pool.proofs.hold("a", [endpoint(603)])
         pool.open()
         if proof == "a row that has gone":
             pool.vacate(row("r", f"{EIP}:603", owner="a"), 5)

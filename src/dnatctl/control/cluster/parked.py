@@ -54,8 +54,8 @@ class Parked:
         """Whether the note is true still."""
         pool, noted = self._views.pool, frozenset(_read(text))
         claim = pool.claim_of(uid) or PodDNATSpec()
-        pool.hold(uid, noted.intersection(claim.endpoints()))
-        return self._views.records.key_of(uid) is not None and pool.held(uid) == noted
+        pool.proofs.hold(uid, noted.intersection(claim.endpoints()))
+        return self._views.records.key_of(uid) is not None and pool.proofs.held(uid) == noted
 
     def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
         """That status is about to be written: if it says that the pod is away, or its IP another's,
@@ -67,15 +67,15 @@ class Parked:
         with self._views.lock:
             pool = self._views.pool
             own = tuple(e for e in record.spec.endpoints() if self._is_its_own(record, e))
-            if not own or pool.holds(record.uid, own):
+            if not own or pool.proofs.holds(record.uid, own):
                 return
-            pool.hold(record.uid, own)
+            pool.proofs.hold(record.uid, own)
         try:
             self._write(record.uid)
         except KubeError as error:
             if not error.refused:
                 with self._views.lock:
-                    pool.hold(record.uid, ())
+                    pool.proofs.hold(record.uid, ())
                 raise
             log.warning("parked claim not noted", key=str(record.key), error=str(error))
 
@@ -95,7 +95,7 @@ class Parked:
         now = self._views.clock.monotonic()
         with self._views.lock:
             stale = tuple(self._stale)
-            waits = bool(stale or self._views.pool.lapsed)
+            waits = bool(stale or self._views.pool.proofs.lapsed)
         if not (waits and self._note) or now < self._due:
             return
         try:
@@ -108,7 +108,7 @@ class Parked:
         """The PodDNAT is gone."""
         with self._views.lock:
             pool = self._views.pool
-            known = pool.hold(uid, ()) or uid in pool.lapsed
+            known = pool.proofs.hold(uid, ()) or uid in pool.proofs.lapsed
         if known:
             self._strike(uid)
 
@@ -126,7 +126,7 @@ class Parked:
         Where something else is held by then, a newer note may have been written before this one.
         """
         with self._views.lock:
-            lapsed = self._views.pool.lapsed
+            lapsed = self._views.pool.proofs.lapsed
             said = {uid: self._text(uid) for uid in (*lapsed, *uids)}
             lapsed.clear()
             self._stale.update(said)
@@ -136,7 +136,7 @@ class Parked:
                 (self._stale.discard if self._text(uid) == text else self._stale.add)(uid)
 
     def _text(self, uid: str) -> str | None:
-        return ",".join(map(str, sorted(self._views.pool.held(uid)))) or None
+        return ",".join(map(str, sorted(self._views.pool.proofs.held(uid)))) or None
 
 
 def _is_parked(record: PodDNAT, reason: str) -> bool:
