@@ -31,8 +31,6 @@ AWAY = Problem(
     "PodAway",
     "the pod is away; its claim is kept while its workload wants it, and for fixed.retain after",
 )
-DISPLACED = frozenset({"AddressTaken", "NodeAddress", "ForeignInterface"})
-"""Reasons for which rows are taken away as the pod's IP is another's; a fixed claim is kept."""
 NO_IP = Problem(AWAY.reason, "the pod has no IP; its claim is kept")
 """What status says of entries that are taken away of a claim that is kept, unless the pod's IP is
 another's."""

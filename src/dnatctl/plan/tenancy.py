@@ -10,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from dnatctl.model import Eni
 from dnatctl.objects import Pod
 from dnatctl.plan.exposure import Ask, Exposure, Problem
+
+_TAKEN, _NODE, _FOREIGN = "AddressTaken", "NodeAddress", "ForeignInterface"
+DISPLACED = frozenset({_TAKEN, _NODE, _FOREIGN})
+"""Reasons for which rows are taken away as the pod's IP is another's; a fixed claim is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,22 @@ def led_nowhere(exposure: Exposure, loser: Claimant, winner: Claimant) -> Exposu
         else "it is exposed again as soon as it has an IP of its own"
     )
     text = f"IP {exposure.ip} belongs to pod {other.key} now, which also states it ({why}); {mend}"
-    return without_address(exposure, Problem("AddressTaken", text), ended=pod.deleting)
+    return without_address(exposure, Problem(_TAKEN, text), ended=pod.deleting)
+
+
+def at_node(exposure: Exposure, node: str) -> Exposure:
+    """What a pod may ask for that states the address of that node."""
+    text = f"pod IP {exposure.ip} is the address of node {node}, not one of a pod's own"
+    return without_address(exposure, Problem(_NODE, text))
+
+
+def at_stranger(exposure: Exposure, eni: Eni) -> Exposure:
+    """What a pod may ask for whose IP is that of a machine outside of the cluster."""
+    text = (
+        f"pod IP {exposure.ip} is that of network interface {eni.eni_id}, which belongs to machine"
+        f" {eni.instance_id}, and that is no node of this cluster"
+    )
+    return without_address(exposure, Problem(_FOREIGN, text))
 
 
 def without_address(exposure: Exposure, problem: Problem, *, ended: bool = False) -> Exposure:

@@ -18,7 +18,8 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import READY, PodDNAT, PodDNATSpec, PodDNATStatus
 from dnatctl.plan.owners import is_fixed
-from dnatctl.plan.release import AWAY, DISPLACED
+from dnatctl.plan.release import AWAY
+from dnatctl.plan.tenancy import DISPLACED
 
 log = structlog.get_logger(__name__)
 

@@ -15,8 +15,8 @@ from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.nodes import Node
 from dnatctl.objects import Key, Pod
-from dnatctl.plan.exposure import Exposure, Problem
-from dnatctl.plan.tenancy import Claimant, is_open, led_nowhere, tenant, without_address
+from dnatctl.plan.exposure import Exposure
+from dnatctl.plan.tenancy import Claimant, at_node, at_stranger, is_open, led_nowhere, tenant
 
 CLOUD_WAITED_FOR_S = 5.0
 """How long the cloud's word on two living pods is waited for; then the later one has the IP."""
@@ -115,8 +115,7 @@ class Tenancy:
         if pod is None or not exposure.ip or pod.host_network:
             return Verdict(exposure)
         if node := self._nodes.at(exposure.ip):
-            text = f"pod IP {exposure.ip} is the address of node {node}, not one of a pod's own"
-            return Verdict(without_address(exposure, Problem("NodeAddress", text)))
+            return Verdict(at_node(exposure, node))
         others = self._others(pod, exposure.ip)
         if others:
             return self._between(pod, others, exposure)
@@ -138,11 +137,7 @@ class Tenancy:
             self._enis.ask_again(ip, FOREIGN_BELIEVED_S)
             return Verdict(exposure, doubtful=True)
         self._enis.ask_again(ip, FOREIGN_AGAIN_S)
-        text = (
-            f"pod IP {ip} is that of network interface {eni.eni_id}, which belongs to machine"
-            f" {eni.instance_id}, and that is no node of this cluster"
-        )
-        return Verdict(without_address(exposure, Problem("ForeignInterface", text)))
+        return Verdict(at_stranger(exposure, eni))
 
     def _between(self, pod: Pod, others: list[Pod], exposure: Exposure) -> Verdict:
         me = self._nodes.claimant(pod)
