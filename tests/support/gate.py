@@ -135,4 +135,6 @@ def _params(request: Request) -> Params:
 
 
 def _label(name: str) -> str:
-    return name.rpartition("_")[2] if name.count("_") >= 3 else name
+    """The pod, as the name of a row that bears a tag says it."""
+    parts = name.split("_")
+    return "/".join(parts[4:]) if len(parts) > 4 else name

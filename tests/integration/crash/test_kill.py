@@ -62,9 +62,9 @@ class KilledRun(Run):
 
 SAMPLE = {
     ("life", Point("create poddnats.alibabacloud.com web", 1, Mode.AFTER)),
-    ("life", Point("CreateForwardEntry default-web:53/udp", 1, Mode.AFTER)),
-    ("life", Point("DeleteForwardEntry default-web:80/tcp", 1, Mode.AFTER)),
-    ("new ip", Point("ModifyForwardEntry default-web:80/tcp", 1, Mode.BEFORE)),
+    ("life", Point("CreateForwardEntry default/web:53/udp", 1, Mode.AFTER)),
+    ("life", Point("DeleteForwardEntry default/web:80/tcp", 1, Mode.AFTER)),
+    ("new ip", Point("ModifyForwardEntry default/web:80/tcp", 1, Mode.BEFORE)),
     ("recreated", Point("patch poddnats.alibabacloud.com/status web", 2, Mode.AFTER)),
     ("adopted", Point("create configmaps dnatctl-adopted-k", 1, Mode.AFTER)),
 }
