@@ -49,6 +49,7 @@ from dnatctl.observe.metrics import CONTROLLER, Metrics, QueueObserver
 from dnatctl.observe.pods import PodCollector
 from dnatctl.observe.pool import PoolCollector
 from dnatctl.observe.watches import WatchCollector
+from dnatctl.plan.regain import left_with
 from dnatctl.plan.values import Policy
 from dnatctl.table.marks import Marks
 
@@ -192,6 +193,7 @@ class Parts:
             known_uids=self.definition.known_uids,
             undefined=self.definition.undefined,
             pod=self.pods.get,
+            left_with=lambda key: left_with(self.lookout.glance(key)),
             may_delete=settings.deletes,
             patience=settings.orphans,
             cycle_s=settings.sweep_s,

@@ -54,10 +54,11 @@ def fill_in(seen: Seen, pool: Pool) -> Plan:
 def _allot(seen: Seen, pool: Pool) -> PodDNATSpec | Lack:
     """Endpoints for all ports that are asked for, as a claim."""
     wanted = seen.exposure.ports
-    if why := _withheld(seen, len(wanted)):
+    had = regain(seen, pool)  # whatever its namespace may have more
+    if had is None and (why := _withheld(seen, len(wanted))):
         return why
     demand = Demand(wanted, seen.zone_id, namespace=seen.key.namespace)
-    found = regain(seen, pool) or _asked_before(seen, pool, wanted) or pool.pick(demand, seen.now)
+    found = had or _asked_before(seen, pool, wanted) or pool.pick(demand, seen.now)
     if isinstance(found, Shortage):
         return _lacking(seen, found)
     return PodDNATSpec(

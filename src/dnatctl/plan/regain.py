@@ -68,6 +68,20 @@ def regained(seen: Seen, record: PodDNAT) -> tuple[str, ...]:
     )
 
 
+def left_with(seen: Seen) -> frozenset[str]:
+    """The rows, by ID, that a pod with no PodDNAT is left with: it has them until it ends, whether
+    or not it can claim them again just now."""
+    exposure = seen.exposure
+    if seen.record is not None or exposure.ask not in (Ask.ON, Ask.KEEP):
+        return frozenset()
+    asked = frozenset(exposure.ports)  # none where what is asked for makes no sense
+    return frozenset(
+        left.entry_id
+        for left in _left(seen, seen.tables)
+        if not asked or {(p.internal, p.protocol) for p in _carried(left.row.entry)} <= asked
+    )
+
+
 def _left(seen: Seen, tables: Mapping[str, Table]) -> list[OwnRow]:
     """Rows that lead to the pod and were made for it, by a PodDNAT that there is no more.
 

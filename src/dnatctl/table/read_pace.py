@@ -185,7 +185,7 @@ def _news_at(facts: Facts, since: float) -> list[float]:
     for n, later in enumerate(rows[1:]):
         if facts.strict and later.written > since:
             found[n] = later.written  # which the table took, so this one has settled
-    if facts.writing and facts.strict and rows[-1].surely > since:
+    if rows and facts.writing and facts.strict and rows[-1].surely > since:
         found[-1] = rows[-1].surely  # or the next write is taken, and tells
     return found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Protocol
 
@@ -76,7 +76,8 @@ class Sweeper:
     anything, and then nothing is deleted. Where `may_delete` says no, orphans are only counted.
     `undefined`: whether there is no definition of PodDNATs, or it is going: then what leads to a
     living pod was lost, and nobody can claim it before there is one again. `pod`: the pod of that
-    name, as it is known.
+    name, as it is known. `left_with`: the rows that a living pod of that name is left with, which
+    has no PodDNAT.
     `tell` is given a reason and a text when something is found that a person has to see to.
     """
 
@@ -91,6 +92,7 @@ class Sweeper:
         may_delete: Callable[[], bool],
         undefined: Callable[[], bool] = lambda: False,
         pod: Callable[[Key], Pod | None] = lambda _key: None,
+        left_with: Callable[[Key], Set[str]] = lambda _key: frozenset(),
         patience: Patience = USUAL,
         cycle_s: float = CYCLE_S,
         tell: Callable[[str, str], None] = lambda _reason, _text: None,
@@ -106,6 +108,7 @@ class Sweeper:
         self._may_delete = may_delete
         self._undefined = undefined
         self._pod = pod
+        self._left_with = left_with
         self._cycle_s = cycle_s
         self._sweeping = threading.Lock()
         self._sightings = Sightings(patience)
@@ -192,7 +195,12 @@ class Sweeper:
         return [] if all(map(self._is_under_way, able)) else able
 
     def _may_go(self, orphan: Orphan) -> bool:
-        return orphan.gateway_id in self._gateways.fleet and not self._is_paused(orphan)
+        there = orphan.gateway_id in self._gateways.fleet
+        return there and not self._is_paused(orphan) and not self._is_had(orphan)
+
+    def _is_had(self, orphan: Orphan) -> bool:
+        """Whether a living pod has it that has lost its PodDNAT, and may not claim it for now."""
+        return any(orphan.entry_id in self._left_with(key) for key in orphan.leads_to)
 
     def _is_paused(self, orphan: Orphan) -> bool:
         """Whether nothing is to be changed on its gateway, or of a pod that it leads to."""
@@ -209,7 +217,7 @@ class Sweeper:
                 writer.forget(orphan.uid)
 
     def _is_stuck(self, orphan: Orphan) -> bool:
-        """Whether it cannot go now: it is paused, its gateway is gone, or the cloud refuses."""
+        """Whether it cannot go now: it is paused or had, its gateway is gone, or the cloud refuses."""
         writer = self._gateways.fleet.writer(orphan.gateway_id)
         refused = writer is not None and orphan.entry_id in writer.hindrances(orphan.uid)
         return refused or not self._may_go(orphan)
