@@ -7,6 +7,8 @@ from itertools import pairwise
 from math import inf
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.table.read_pace import (
@@ -21,6 +23,7 @@ from dnatctl.table.read_pace import (
     earned,
     leisure,
     next_read,
+    page_look,
     read_cost,
     whole_look,
 )
@@ -98,6 +101,39 @@ class TestManyLongTables:
     def test_who_waits_for_a_row_does_not_wait_for_the_turn(self):
         facts = replace(self.LONG, last_pass=99.0, turn=0.9, unsettled=rows(99.5))
         assert next_read(facts) == pytest.approx(100.1)
+
+
+def at_any_time() -> st.SearchStrategy[Facts]:
+    moments = st.sampled_from([NEVER, 0.0, 80.0, 99.5, 100.0])
+    return st.builds(
+        Facts,
+        now=st.just(100.0),
+        rows=st.sampled_from([0, 10, 400]),
+        unsettled=st.lists(moments.filter(lambda at: at > 0), max_size=3).map(
+            lambda times: rows(*sorted(times))
+        ),
+        cost=st.sampled_from([1, 16]),
+        whole=st.sampled_from([1, 16]),
+        more=st.sampled_from([(), GAMES, ("others",)]),
+        strict=st.booleans(),
+        last_read=moments,
+        last_pass=moments,
+        asked=st.booleans(),
+        leisure=st.just(30.0),
+        credit=st.floats(-1.0, 20.0),
+        saved=st.floats(0.0, 20.0),
+        doubts=st.sampled_from([None, 99.0, 101.0]),
+        turn=st.sampled_from([None, 0.0, 0.9]),
+        settled=st.just(50.0),
+    )
+
+
+@given(at_any_time())
+def test_whatever_is_waited_for_the_next_reading_has_its_time(facts):
+    """Also where a write waits and nothing of ours is in flux: somebody else's row may be."""
+    assert next_read(facts) <= max(facts.now, facts.last_pass) + MOST_LEISURE * facts.leisure
+    looks = (whole_look(facts), page_look(facts))
+    assert (min(looks) < inf) is bool(facts.unsettled)
 
 
 class TestAtRest:

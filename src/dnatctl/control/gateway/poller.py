@@ -200,6 +200,7 @@ class TablePoller:
             return self._failed(str(error))
         except Exception as error:
             log.exception("poller failed", gateway=self.gateway_id)
+            self._unreadable(f"the controller failed to read it: {error!r}; its log says more")
             return self._failed(str(error))
         if self._times.failures:
             self._writer.readable()

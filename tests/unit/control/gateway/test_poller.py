@@ -42,6 +42,14 @@ def test_it_reads_when_it_is_asked_to_and_then_waits(it):
     assert LOOK_S < waits <= REST_S
 
 
+def test_a_fault_of_its_own_is_told_like_one_of_the_clouds(it, capsys):
+    failing(it, IndexError("tuple index out of range"))
+    it.poller.read_soon()
+    it.poller.step()
+    assert "IndexError" in it.poller.unreadable
+    assert it.poller.failing == 1
+
+
 def test_whom_a_new_row_concerns_is_told(it):
     record = it.stored(it.record())
     it.cloud.rows = {"fwd-1": row("fwd-1", owner=record.uid)}
