@@ -12,6 +12,7 @@ from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import RECORDS, Stage, eventually, stage
 
 NEVER = Patience(age_s=1e9, urgent_s=1e9)
+IMPATIENT = Patience(age_s=0.0, urgent_s=0.0)
 
 
 @pytest.fixture
@@ -28,6 +29,20 @@ def strip(it: Stage, name: str) -> None:
         it.kube.store.patch(RECORDS, it.ns, name, {"metadata": {"finalizers": None}})
         it.kube.store.delete(RECORDS, it.ns, name)
     it.referee.violations.clear()  # the referee takes it for the controller's doing
+
+
+def swept(it: Stage) -> None:
+    """The table was read anew, orphans were looked for, and what was to be deleted is."""
+    parts = it.running[0].controller.parts
+    ((gateway_id, table),) = parts.views.tables.items()
+    poller = parts.gateways.fleet.poller(gateway_id)
+    assert poller is not None
+    for _ in range(3):
+        before = table.generation
+        poller.read_soon()
+        eventually(lambda before=before: table.generation > before)
+        parts.sweeper.sweep()
+    it.quiet(unless=lambda: True)
 
 
 def test_its_rows_go_at_once_when_its_pod_is_gone(it: Stage) -> None:
@@ -82,6 +97,71 @@ def test_players_on_a_pod_that_is_going_stay(it: Stage) -> None:
     it.kube.kubelet.release(it.ns, "web")
     eventually(lambda: it.rows() == [])
     it.assert_at_rest()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_however_long_they_stay(it: Stage, restart: bool) -> None:
+    """What is taken for an orphan for its age has nobody on it."""
+    it.stop_controllers()
+    it.start_controller(orphans=IMPATIENT, sweep_s=0.1)
+    it.pod("web")
+    it.pod("gone")
+    it.ready("web")
+    it.ready("gone")
+    web, rows = it.record("web"), {row["name"]: row for row in it.rows()}
+    assert web is not None
+    it.kube.kubelet.hold(it.ns, "web")
+    it.delete_pod("web")
+    eventually(lambda: "deletionTimestamp" in it.kube.store.get("pods", it.ns, "web")["metadata"])
+    it.quiet()
+    if restart:
+        it.stop_controllers()
+    with it.kube.store.raw.lock:
+        strip(it, "web")
+        strip(it, "gone")
+        it.delete_pod("gone", grace=0)
+    if restart:
+        it.start_controller(orphans=IMPATIENT, sweep_s=0.1)
+    eventually(lambda: len(it.rows()) == 1)
+    swept(it)
+    (left,) = it.rows()
+    assert web["metadata"]["uid"] in left["name"]
+    assert left in rows.values()
+    it.kube.kubelet.release(it.ns, "web")
+    eventually(lambda: it.rows() == [])
+    it.assert_at_rest()
+
+
+@pytest.mark.parametrize("fault", ["nonsense", "refused"])
+def test_a_living_pod_that_cannot_claim_keeps_what_leads_to_it(it: Stage, fault: str) -> None:
+    it.pod("web")
+    before = it.ready("web")
+    rows = it.rows()
+    it.stop_controllers()
+    strip(it, "web")
+    if fault == "nonsense":
+        it.annotate("web", expose_port="80,nonsense")
+    else:
+        it.kube.faults.add(Fault(code=403), Match("create", RECORDS))
+    it.start_controller(orphans=IMPATIENT, sweep_s=0.1)
+    it.told("web", "InvalidAnnotation" if fault == "nonsense" else "PodDNATRefused")
+    swept(it)
+    assert it.rows() == rows
+    it.kube.faults.clear()
+    it.annotate("web", expose_port="80")
+    assert it.ready("web") == before
+    it.annotate("web", switch="false")
+    eventually(lambda: it.rows() == [])
+
+
+def test_what_led_to_a_pod_that_does_not_ask_for_it_any_more_goes(it: Stage) -> None:
+    it.pod("web")
+    it.ready("web")
+    it.stop_controllers()
+    strip(it, "web")
+    it.annotate("web", expose_port="81")
+    it.start_controller(orphans=IMPATIENT, sweep_s=0.1)
+    eventually(lambda: [row["internal_port"] for row in it.rows()] == ["81"])
 
 
 def test_one_that_a_fresh_list_still_knows_keeps_its_rows(it: Stage) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from dnatctl.objects import Adopted, Key
+from dnatctl.plan.exposure import SWITCH, Ask
+from dnatctl.plan.regain import left_with
 from dnatctl.plan.values import Adopt, CreateRecord, Reclaim, Retire
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
@@ -171,3 +173,36 @@ def test_one_that_may_be_of_use_stays():
     fixed = record((603, 80), fixed=True)
     made = scene(left(), record=fixed, pod=pod(fixed=True)).plan(marks=TAGGED)
     assert not isinstance(made.step, Reclaim | Retire)
+
+
+class TestLeftWith:
+    """What a pod with no PodDNAT has until it ends, though it may not claim it for now."""
+
+    def left(self, *rows, who=None, record=None, **changes):
+        it = scene(*rows, record=record, pod=who or pod())
+        return left_with(replace(it.seen, marks=TAGGED, **changes))
+
+    def test_is_what_was_made_for_it_and_leads_to_ports_that_it_asks_for(self):
+        own = left()
+        assert self.left(own, left(f"{EIP}:603", f"{POD_IP}:81")) == {own.entry_id}
+        assert self.left(own, who=pod("80,82")) == {own.entry_id}
+
+    def test_is_all_that_was_made_for_it_where_what_it_asks_for_makes_no_sense(self):
+        own = left()
+        assert self.left(own, who=pod("nonsense")) == {own.entry_id}
+
+    def test_is_nothing_where_it_asks_for_nothing_or_is_over(self):
+        off, ended = pod(annotations={SWITCH: "false"}), pod(ended=True)
+        assert self.left(left(), who=off) == self.left(left(), who=ended) == set()
+
+    def test_is_nothing_where_it_may_have_nothing_any_more(self):
+        exposure = scene(pod=pod()).seen.exposure
+        for ask, has in ((Ask.ON, 1), (Ask.KEEP, 1), (Ask.REVOKED, 0)):
+            assert len(self.left(left(), exposure=replace(exposure, ask=ask))) == has
+
+    def test_is_nothing_where_it_has_a_poddnat(self):
+        assert self.left(left(), record=record((603, 80))) == set()
+
+    def test_is_not_what_another_has_or_what_is_being_released(self):
+        other = left(f"{EIP}:602", label="games/lobby-1")
+        assert self.left(other) == self.left(left(), going=frozenset({LOST})) == set()

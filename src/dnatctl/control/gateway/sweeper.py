@@ -217,7 +217,7 @@ class Sweeper:
                 writer.forget(orphan.uid)
 
     def _is_stuck(self, orphan: Orphan) -> bool:
-        """Whether it cannot go now: it is paused or had, its gateway is gone, or the cloud refuses."""
+        """Whether it cannot go now: paused, had, its gateway gone, or the cloud refuses."""
         writer = self._gateways.fleet.writer(orphan.gateway_id)
         refused = writer is not None and orphan.entry_id in writer.hindrances(orphan.uid)
         return refused or not self._may_go(orphan)
