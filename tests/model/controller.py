@@ -33,6 +33,7 @@ from dnatctl.kube.nodes import Node
 from dnatctl.model import ForwardEntry, GatewayEip
 from dnatctl.objects import Key, PodDNAT
 from dnatctl.plan.exposure import Rules
+from dnatctl.plan.regain import left_with
 from dnatctl.plan.values import Plan, Seen, WorkloadAnswer
 from dnatctl.pool import GatewayPool
 from dnatctl.table.backlog import Backlog
@@ -299,6 +300,7 @@ class Process:
             ledger=self.server,
             known_uids=lambda: {record.uid for record in self.server.kube.records},
             may_delete=lambda: True,
+            left_with=lambda key: left_with(self.lookout.glance(key)),
         )
         img.load_sightings(sweeper, self.image)
         return sweeper
