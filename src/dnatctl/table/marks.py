@@ -67,10 +67,10 @@ class Marks:
         `label` (namespace/name of the pod) is for people who read the table; it is cut to fit.
         """
         mark = f"dnatctl_{self.cluster_id}_{record_uid}"
-        parts = [_NOT_ALLOWED.sub("-", part) for part in label.split("/")]
-        # Namespaces have hyphens as well: only "_" tells team/a-web from team-a/web. Where no tag
-        # is, the first part would be taken for one.
-        text = "_".join(parts) if self.tag else "-".join(parts)
+        # Both parts of it may have hyphens, so only "_" tells team/a-web from team-a/web and a.b from
+        # a-b: a namespace has no dot. Where no tag is, the first part would be taken for one.
+        between = "_" if self.tag else "-"
+        text = between.join(_NOT_ALLOWED.sub("-", part) for part in re.split("[/.]", label))
         more = f"_{self.tag}_{text}" if self.tag else f"_{text}" if text else ""
         return f"{mark}{more}"[:NAME_LIMIT]
 

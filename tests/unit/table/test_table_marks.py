@@ -23,7 +23,7 @@ ENTRY = NewEntry(
 def test_a_name_says_whose_the_row_is_and_for_which_pod():
     assert MARKS.name(UID) == f"dnatctl_c11ba338192_{UID}"
     assert MARKS.name(UID, "games/lobby-0") == f"dnatctl_c11ba338192_{UID}_games-lobby-0"
-    assert TAGGED.name(UID, "games/lobby.0").endswith(f"_{TAGGED.tag}_games_lobby-0")
+    assert TAGGED.name(UID, "games/lobby.0").endswith(f"_{TAGGED.tag}_games_lobby_0")
 
 
 @given(label=st.text(max_size=300), marks=st.sampled_from([MARKS, LONGEST, TAGGED]))
@@ -151,6 +151,7 @@ def test_for_whom_a_row_was_made_is_told_where_the_whole_name_is_there():
     assert TAGGED.made_for(name, label)
     assert not TAGGED.made_for(name, "games/lobby")
     assert not TAGGED.made_for(name, "games-lobby/0"), "another namespace's"
+    assert not TAGGED.made_for(name, "games/lobby.0")
     assert not TAGGED.made_for(TWIN.name(UID, label), label)
     assert not MARKS.made_for(MARKS.name(UID, label), label), "perhaps another cluster's"
     assert not TAGGED.made_for("made-by-hand", label)
