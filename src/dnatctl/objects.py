@@ -47,10 +47,11 @@ class Key(Struct, frozen=True, order=True, gc=False):
 
 class Adopted(NamedTuple):
     """For which PodDNAT a row without its mark was adopted: its UID, and the digest of its key,
-    empty where it is not known."""
+    empty where it is not known; and on which gateway the row is."""
 
     uid: str
     pod: str = ""
+    gateway_id: str = ""
 
 
 class PodRef(Struct, frozen=True, order=True, gc=False):

@@ -49,12 +49,13 @@ class Ledger:
         for entry_id, text in self._read(_of(ADOPTED, gateway_id)).items():
             whose, *noted = text.split("/")
             if whose == gateway_id and noted:
-                found[entry_id] = Adopted(*noted[:2])
+                uid, pod, *_ = (*noted, "")
+                found[entry_id] = Adopted(uid, pod, gateway_id)
         return found
 
     def note(self, gateway_id: str, adopted: Mapping[str, Adopted]) -> None:
         """Note that these rows belong to these PodDNATs; durable when this returns."""
-        noted = {i: "/".join((gateway_id, *filter(None, each))) for i, each in adopted.items()}
+        noted = {i: f"{gateway_id}/{each.uid}/{each.pod}" for i, each in adopted.items()}
         self._write_adopted(gateway_id, noted)
 
     def strike(self, gateway_id: str, entry_ids: Iterable[str]) -> None:

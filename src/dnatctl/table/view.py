@@ -151,10 +151,14 @@ class Table(Rows):
         return True
 
     def vanished(self) -> list[Row]:
-        """The gateway is gone, and the table with it; returns the rows there were."""
+        """The gateway is gone, and the table with it; returns the rows there were.
+
+        If it is there again after all, its table is as one that was never read.
+        """
         rows = self.rows()
         for row in rows:
             self._drop(row)
+        self.generation = 0
         return rows
 
     def reowned(self, entry_id: str) -> None:

@@ -120,6 +120,27 @@ def test_adopted_rows_go_with_their_pod_also_after_a_restart(it: Stage) -> None:
     it.assert_at_rest()
 
 
+def test_what_goes_while_nobody_looks_leaves_the_ledger(it: Stage) -> None:
+    """Else it is full one day."""
+    pods = {name: running_pod(it, name) for name in ("web", "stays")}
+    rows = {
+        name: row_of(it, pod["status"]["podIP"], 700 + n)
+        for n, (name, pod) in enumerate(pods.items())
+    }
+    for n, (name, pod) in enumerate(pods.items()):
+        record_of(it, pod, {rows[name]: (700 + n, 80)})
+    it.referee.adopted |= set(rows.values())
+    it.start_controller()
+    eventually(lambda: all(row in ledger(it) for row in rows.values()))
+    it.stop_controllers()
+    it.delete_row(rows["web"])
+    it.start_controller()
+    eventually(lambda: rows["web"] not in ledger(it))
+    it.ready("web")
+    it.assert_at_rest()
+    assert rows["stays"] in ledger(it)
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_pod_keeps_its_adopted_row_where_its_poddnat_is_lost(it: Stage, restart: bool) -> None:
     pod = running_pod(it, "web")

@@ -48,7 +48,7 @@ NGW_1 = "dnatctl-adopted-l"
 
 
 def whose(number: int) -> Adopted:
-    return Adopted(f"uid-{number}", "0a")
+    return Adopted(f"uid-{number}", "0a", "ngw-1")
 
 
 def test_what_is_noted_makes_its_configmap(ledger, server):
@@ -62,7 +62,9 @@ def test_of_all_that_lies_in_one_configmap_each_gateway_has_its_own(ledger, serv
     for gateway in gateways:
         ledger.note(gateway, {f"fwd-{gateway}": Adopted(gateway)})
     assert set(server.maps) <= set(ADOPTED)
-    assert all(ledger.load(each) == {f"fwd-{each}": Adopted(each)} for each in gateways)
+    assert all(
+        ledger.load(each) == {f"fwd-{each}": Adopted(each, gateway_id=each)} for each in gateways
+    )
     ledger.strike("ngw-1", ["fwd-ngw-1"])
     assert [each for each in gateways if not ledger.load(each)] == ["ngw-1"]
 
@@ -115,7 +117,7 @@ def struck_in_vain(ledger: Ledger, server: Server, monkeypatch: pytest.MonkeyPat
         (lambda ledger: ledger.strike("ngw-1", ["fwd-2"]), {}),
         (lambda ledger: ledger.note("ngw-1", {"fwd-3": whose(3)}), {"fwd-2", "fwd-3"}),
         (lambda ledger: ledger.note("ngw-1", {"fwd-1": whose(3)}), {"fwd-1", "fwd-2"}),
-        (lambda ledger: ledger.note("ngw-2", {"fwd-9": whose(3)}), {"fwd-1", "fwd-2"}),
+        (lambda ledger: ledger.note("ngw-2", {"fwd-9": Adopted("uid-3")}), {"fwd-1", "fwd-2"}),
     ],
     ids=["another is struck", "one is noted", "it is noted anew", "another gateway's"],
 )

@@ -183,6 +183,7 @@ class TestOwnWrites:
         table = view(MINE, other)
         assert [r.entry for r in table.vanished()] == [MINE, other]
         assert (len(table), table.owners(), table.vanished()) == (0, [], [])
+        assert not table.read_once, "it may be there after all, with what it had"
 
     def test_adopting_a_row_gives_it_its_owner(self):
         adopted: dict[str, str] = {}

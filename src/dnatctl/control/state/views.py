@@ -144,6 +144,13 @@ class Views:
         with self.lock:
             return [i for i in entry_ids if self.adopted.pop(i, None) is not None]
 
+    def missed(self, gateway_id: str) -> list[str]:
+        """The adopted rows that the gateway's table does not have."""
+        with self.lock:
+            table = self.table(gateway_id)
+            there = [i for i, each in self.adopted.items() if each.gateway_id == gateway_id]
+            return [entry_id for entry_id in there if table.row(entry_id) is None]
+
     def counts(self, gateway_id: str) -> Counts:
         """How many rows of the table are whose."""
         with self.lock:

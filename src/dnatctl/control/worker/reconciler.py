@@ -280,7 +280,7 @@ class Reconciler:
                 fixed = self._api.patch_metadata(record, finalizers=finalizers, owners=(owner,))
                 self._written(seen, step, fixed)
             case Adopt(gateway_id, entry_ids):
-                noted = Adopted(record.uid, seen.key.digest)
+                noted = Adopted(record.uid, seen.key.digest, gateway_id)
                 adopted = dict.fromkeys(entry_ids, noted)
                 self._ledger.note(gateway_id, adopted)
                 self._views.adopt(adopted)
