@@ -67,8 +67,8 @@ class Marks:
         `label` (namespace/name of the pod) is for people who read the table; it is cut to fit.
         """
         mark = f"dnatctl_{self.cluster_id}_{record_uid}"
-        # Both parts of it may have hyphens, so only "_" tells team/a-web from team-a/web and a.b from
-        # a-b: a namespace has no dot. Where no tag is, the first part would be taken for one.
+        # Both parts of it may have hyphens, so only "_" tells team/a-web from team-a/web, and a.b
+        # from a-b: a namespace has no dot. Without a tag the first part would be taken for one.
         between = "_" if self.tag else "-"
         text = between.join(_NOT_ALLOWED.sub("-", part) for part in re.split("[/.]", label))
         more = f"_{self.tag}_{text}" if self.tag else f"_{text}" if text else ""

@@ -49,8 +49,8 @@ LOOK_S, REST_S = 1.0, 10.0
 writes to it or doubts it wakes the poller."""
 
 ADOPTED_MISSED_BY = 2
-"""Which whole reading tells that an adopted row went while nobody looked: one may miss what is there,
-and what was adopted must not be forgotten for that."""
+"""Which whole reading tells that an adopted row went while nobody looked: one may miss what is
+there, and what was adopted must not be forgotten for that."""
 
 TURN_S = 0.05
 """How often a table that waits for its first reading looks whether it has its turn."""
