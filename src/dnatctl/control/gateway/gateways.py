@@ -120,6 +120,8 @@ class Gateways:
             return "writes are sent"
         if any(table.in_flux() for table in list(self._views.tables.values())):
             return "tables are settling"
+        if self.remains.unstruck() or any(map(self._views.missed, self.fleet.ids())):
+            return "the ledger of adopted entries is to follow the tables"
         return ""
 
     def ready(self) -> bool:

@@ -48,10 +48,6 @@ LOOK_S, REST_S = 1.0, 10.0
 """How often is thought about when to read, at least: while the table changes, and at rest, when who
 writes to it or doubts it wakes the poller."""
 
-ADOPTED_MISSED_BY = 2
-"""Which whole reading tells that an adopted row went while nobody looked: one may miss what is
-there, and what was adopted must not be forgotten for that."""
-
 TURN_S = 0.05
 """How often a table that waits for its first reading looks whether it has its turn."""
 
@@ -309,11 +305,17 @@ class TablePoller:
         self._times.writes_at_pass = self._times.writes
         if first:  # what is free there is known now
             self._listener.gateway_changed(self.gateway_id)
-        elif self._table.generation == ADOPTED_MISSED_BY:
-            missed = self._views.disown(self._views.missed(self.gateway_id))
-            self._remains.unlisted(self.gateway_id, missed)
+        self._strike(self._views.missed(self.gateway_id))
         for key in self._views.reading_done(self.gateway_id):
             self._listener.changed(key)
+
+    def _strike(self, missed: list[str]) -> None:
+        """Adopted rows that went while nobody looked are to leave the ledger. One reading may miss
+        what is there, and what was adopted must not be forgotten for that."""
+        if self._table.generation > 1:
+            self._remains.unlisted(self.gateway_id, self._views.disown(missed))
+        elif missed:
+            self._asked.set()
 
     def _between_pages(self) -> None:
         """Who waits for a new row does not wait for the end of a whole reading."""

@@ -60,6 +60,11 @@ class Remains:
                 self._unlisted[gateway_id] |= gone
             self.soon.set()
 
+    def unstruck(self) -> bool:
+        """Whether rows are to leave the ledger."""
+        with self._lock:
+            return bool(self._unlisted)
+
     def take(self) -> Told:
         """All that was told since the last time."""
         with self._lock:
