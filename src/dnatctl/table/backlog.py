@@ -174,6 +174,12 @@ class Backlog:
         record = self._records.get(uid)
         return self._vain.hindrances(uid) | (record.hindrances if record else {})
 
+    def deletes(self, uid: str) -> list[str]:
+        """The IDs of the rows whose deletes wait for that PodDNAT."""
+        record = self._records.get(uid)
+        pending = record.pending if record else ()
+        return [p.write.entry_id for p in pending if isinstance(p.write, DeleteRow)]
+
     def in_vain(self) -> list[str]:
         """The wanted writes that the cloud has accepted again and again and not done, in words."""
         return [

@@ -122,12 +122,14 @@ class TableWriter:
 
     def hindrances(self, uid: str) -> dict[str, str]:
         """What keeps rows of that PodDNAT from being deleted, by row ID."""
+        why = self._outcomes.standstill
         with self._lock:
-            return self._backlog.hindrances(uid)
+            waiting = self._backlog.deletes(uid) if why else ()
+            return dict.fromkeys(waiting, why) | self._backlog.hindrances(uid)
 
     def trouble(self) -> str:
-        """Why the last write did not get through, whatever it was; empty if it did."""
-        return self._outcomes.trouble
+        """Why no write gets through, the same at each try; empty if they do."""
+        return self._outcomes.trouble or self._outcomes.standstill
 
     def complaints(self) -> list[str]:
         """Which writes get nowhere, and why; none where all do."""
@@ -137,7 +139,13 @@ class TableWriter:
         told = (
             f"the cloud accepts {len(vain)} writes and does not do them: {vain[0]}" if vain else ""
         )
-        return list(filter(None, (self.trouble(), *denied, told)))
+        return list(filter(None, (self._all_held_up(), *denied, told)))
+
+    def _all_held_up(self) -> str:
+        trouble = self.trouble()
+        if not trouble or self._outcomes.trouble:
+            return trouble
+        return f"it has taken no write for {self._outcomes.stood_still:.0f} s: {trouble}"
 
     def backlog(self) -> int:
         """How many writes wait."""

@@ -1,0 +1,91 @@
+"""What people are told of writes that get nowhere, and when that is over."""
+
+from __future__ import annotations
+
+import pytest
+
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
+from dnatctl.model import EntryStatus
+from dnatctl.objects import Key, PodDNAT
+from dnatctl.table.standstill import LASTS_S
+from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
+from tests.unit.table.made import GATEWAY, reading, row
+
+NO = "IncorrectStatus.NatGateway: wait"
+
+
+def error(kind: ErrorKind) -> CloudError:
+    return CloudError(Operation.CREATE, kind, code="IncorrectStatus.NatGateway", message="wait")
+
+
+@pytest.fixture
+def it() -> AtWork:
+    return AtWork()
+
+
+@pytest.fixture
+def record(it: AtWork) -> PodDNAT:
+    return it.stored(it.record())
+
+
+def steps(it: AtWork, seconds: float, kind: ErrorKind = ErrorKind.BUSY) -> None:
+    """The table refuses all for so long, and the writer tries as it sees fit."""
+    end = it.clock.monotonic() + seconds
+    while it.clock.monotonic() < end:
+        it.cloud.answers = [error(kind)]
+        it.clock.advance(max(it.writer.step(), 0.05))
+    it.cloud.answers = []
+
+
+def until_written(it: AtWork) -> None:
+    for _ in range(20):
+        it.clock.advance(max(it.writer.step(), 0.05))
+        if not it.writer.backlog():
+            return
+    raise AssertionError("nothing was written")
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.BUSY, ErrorKind.RETRY])
+def test_a_table_that_takes_no_write_is_told_until_it_takes_one(it, record, kind):
+    it.gateways.want(record.uid, LOBBY, (create(),))
+    steps(it, LASTS_S / 2, kind)
+    assert (it.writer.trouble(), it.writer.complaints()) == ("", [])
+    steps(it, LASTS_S, kind)
+    assert it.writer.trouble() == NO
+    (told,) = it.writer.complaints()
+    assert NO in told
+    assert " s: " in told, "for how long"
+    assert it.heard.gateways == [GATEWAY], "who waits looks again, once"
+    until_written(it)
+    assert (it.writer.trouble(), it.writer.complaints()) == ("", [])
+    assert it.heard.gateways == [GATEWAY, GATEWAY]
+
+
+def test_the_row_of_somebody_else_that_does_not_settle_is_named(it, record):
+    it.gateways.want(record.uid, LOBBY, (create(),))
+    steps(it, LASTS_S + 10)
+    now = it.clock.monotonic()
+    stuck = row("fwd-9", owner="", status=EntryStatus.PENDING)
+    it.views.table(GATEWAY).merge(reading(now, stuck), now)
+    steps(it, 10)
+    assert it.writer.trouble() == f"{NO}; fwd-9 (not dnatctl's) is Pending"
+    assert it.heard.gateways == [GATEWAY, GATEWAY], "the releases are told of it too"
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.BUSY, ErrorKind.GONE_OR_BUSY])
+def test_releases_are_told_what_holds_them_up_tried_or_not(it, record, kind):
+    other = it.stored(it.record(2, Key("games", "lobby-1"), 601))
+    listed = {"fwd-1": row("fwd-1", owner=record.uid), "fwd-2": row("fwd-2", owner=other.uid)}
+    it.cloud.rows = dict(listed)
+    now = it.clock.monotonic()
+    it.views.table(GATEWAY).merge(reading(now, *listed.values()), now)
+    for each, entry_id in ((record, "fwd-1"), (other, "fwd-2")):
+        it.gateways.want(each.uid, each.key, (delete(entry_id),))
+    steps(it, LASTS_S / 2, kind)
+    assert it.writer.hindrances(record.uid) == {}
+    steps(it, LASTS_S, kind)
+    assert it.writer.hindrances(record.uid) == {"fwd-1": NO}
+    assert it.writer.hindrances(other.uid) == {"fwd-2": NO}
+    until_written(it)
+    assert it.writer.hindrances(other.uid) == {}
