@@ -180,6 +180,10 @@ class Backlog:
         pending = record.pending if record else ()
         return [p.write.entry_id for p in pending if isinstance(p.write, DeleteRow)]
 
+    def kinds(self) -> set[type[Write]]:
+        """The kinds of writes that wait."""
+        return {type(p.write) for record in self._records.values() for p in record.pending}
+
     def in_vain(self) -> list[str]:
         """The wanted writes that the cloud has accepted again and again and not done, in words."""
         return [

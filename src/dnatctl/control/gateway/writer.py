@@ -128,18 +128,25 @@ class TableWriter:
             return dict.fromkeys(waiting, why) | self._backlog.hindrances(uid)
 
     def trouble(self) -> str:
-        """Why no write gets through, the same at each try; empty if they do."""
-        return self._outcomes.trouble or self._outcomes.standstill
+        """Why no write gets through, the same at each try; empty if they do, or none is wanted."""
+        why = self._outcomes.trouble or self._outcomes.standstill
+        with self._lock:
+            return why if why and self._backlog.kinds() else ""
 
     def complaints(self) -> list[str]:
-        """Which writes get nowhere, and why; none where all do."""
-        denied = self._outcomes.denied.copy().values()
+        """Which writes get nowhere, and why; none where all do.
+
+        Only of such as are wanted: nobody else would ever find out that the cloud takes them again.
+        """
+        denied = self._outcomes.denied.copy()
         with self._lock:
             vain = self._backlog.in_vain()
+            kinds = self._backlog.kinds()
         told = (
             f"the cloud accepts {len(vain)} writes and does not do them: {vain[0]}" if vain else ""
         )
-        return list(filter(None, (self._all_held_up(), *denied, told)))
+        barred = (why for kind, why in denied.items() if kind in kinds)
+        return list(filter(None, (self._all_held_up(), *barred, told)))
 
     def _all_held_up(self) -> str:
         trouble = self.trouble()

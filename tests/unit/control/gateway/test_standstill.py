@@ -89,3 +89,26 @@ def test_releases_are_told_what_holds_them_up_tried_or_not(it, record, kind):
     assert it.writer.hindrances(other.uid) == {"fwd-2": NO}
     until_written(it)
     assert it.writer.hindrances(other.uid) == {}
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.AUTH, ErrorKind.DENIED, ErrorKind.UNKNOWN])
+def test_what_was_answered_to_a_write_that_nobody_wants_any_more_is_told_no_more(it, record, kind):
+    """No other is tried that would show that the cloud takes them again."""
+    it.gateways.want(record.uid, LOBBY, (create(),))
+    steps(it, 1.0, kind)
+    assert it.writer.complaints()
+    it.gateways.want(record.uid, LOBBY, ())
+    for _ in range(5):  # an answer that was lost is waited for, and looked for
+        it.clock.advance(30.0)
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now), now)
+        it.writer.step()
+    assert (it.writer.trouble(), it.writer.complaints()) == ("", [])
+
+
+def test_deletes_that_are_denied_are_no_matter_of_creates_that_wait(it, record):
+    it.gateways.want(record.uid, LOBBY, (delete(),))
+    steps(it, 1.0, ErrorKind.DENIED)
+    assert it.writer.complaints()
+    it.gateways.want(record.uid, LOBBY, (create(),))
+    assert it.writer.complaints() == []
