@@ -243,10 +243,21 @@ class Outcomes:
 
     def _busy(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
         now = self._clock.monotonic()
-        self._pace.refused(sent, now)
-        self._end(self._backlog.busy, pending, now)
-        if self._standstill.refused(now):
-            self._stands_still(error)
+        with self._lock:
+            apart = self._backlog.is_apart(pending)
+            self._backlog.busy(pending, now, said(error))
+            given_up = self._backlog.is_given_up(pending)
+            long = self._backlog.held_up(pending)
+            news = long and self._backlog.hinder(pending, hindrance(error))
+        if not apart:
+            self._pace.refused(sent, now)
+            if self._standstill.refused(now):
+                self._stands_still(error)
+        if news:
+            self._tell(pending)
+        if given_up:
+            self._end(self._backlog.answered, pending)  # to the same token it may say so for ever
+            self._unforeseen(pending, error)
 
     def _stands_still(self, error: CloudError) -> None:
         """The table has long taken no write. What may hold it up is looked for in its rows."""

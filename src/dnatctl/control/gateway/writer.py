@@ -133,6 +133,11 @@ class TableWriter:
         with self._lock:
             return why if why and self._backlog.kinds() else ""
 
+    def unready(self, uid: str) -> str:
+        """Why entries of that PodDNAT are not made, where the table takes others; else empty."""
+        with self._lock:
+            return self._backlog.unready(uid)
+
     def complaints(self) -> list[str]:
         """Which writes get nowhere, and why; none where all do.
 
@@ -142,11 +147,13 @@ class TableWriter:
         with self._lock:
             vain = self._backlog.in_vain()
             kinds = self._backlog.kinds()
+            unready = self._backlog.unready_ips()
         told = (
             f"the cloud accepts {len(vain)} writes and does not do them: {vain[0]}" if vain else ""
         )
         barred = (why for kind, why in denied.items() if kind in kinds)
-        return list(filter(None, (self._all_held_up(), *barred, told)))
+        shut = (f"no entry is made on {ip}, while others are: {why}" for ip, why in unready.items())
+        return list(filter(None, (self._all_held_up(), *barred, *shut, told)))
 
     def _all_held_up(self) -> str:
         trouble = self.trouble()

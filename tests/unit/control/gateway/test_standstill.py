@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
-from dnatctl.model import EntryStatus
+from dnatctl.model import EntryStatus, NewEntry
 from dnatctl.objects import Key, PodDNAT
 from dnatctl.table.standstill import LASTS_S
-from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
-from tests.unit.table.made import GATEWAY, reading, row
+from dnatctl.table.unready import BELIEVED_S
+from dnatctl.table.writes import Refused
+from tests.unit.control.gateway.made import LOBBY, AtWork, Cloud, create, delete
+from tests.unit.table.made import EIP, GATEWAY, reading, row, uid
 
 NO = "IncorrectStatus.NatGateway: wait"
 
@@ -112,3 +116,79 @@ def test_deletes_that_are_denied_are_no_matter_of_creates_that_wait(it, record):
     assert it.writer.complaints()
     it.gateways.want(record.uid, LOBBY, (create(),))
     assert it.writer.complaints() == []
+
+
+class OneShut(Cloud):
+    """Makes no row on the EIP, and does not delete one; it calls that busy, or to be repeated."""
+
+    kind = ErrorKind.BUSY
+
+    def create_entry(self, table: str, new: NewEntry, token: str, guard: object = None) -> str:
+        if new.external_ip == EIP:
+            self.answers = [error(self.kind)]
+        return super().create_entry(table, new, token, guard)
+
+    def delete_entry(self, table: str, entry_id: str, token: str, guard: object = None) -> None:
+        if entry_id == "fwd-1":
+            self.answers = [error(self.kind)]
+        super().delete_entry(table, entry_id, token, guard)
+
+
+class TestOneShut:
+    """An external IP, or a row, that is always refused as busy while the table takes others."""
+
+    @pytest.fixture
+    def it(self) -> AtWork:
+        it = AtWork()
+        it.cloud.__class__ = OneShut
+        return it
+
+    def pass_by(self, it: AtWork, seconds: float, *wanted: tuple[PodDNAT, object]) -> None:
+        """Somebody else's rows come and go all the time; what is wanted is wanted again."""
+        other = it.stored(it.record(9, Key("games", "other"), 609, "9.9.9.9"))
+        made = create(609, 9, "9.9.9.9")
+        made = replace(made, entry=replace(made.entry, internal_ip="10.9.9.9"))
+        end = it.clock.monotonic() + seconds
+        while it.clock.monotonic() < end:
+            it.gateways.want(other.uid, other.key, (made,))
+            for record, write in wanted:
+                it.gateways.want(record.uid, record.key, (write,))
+            for _ in range(4):
+                it.clock.advance(max(min(it.writer.step(), 0.2), 0.05))
+
+    @pytest.mark.parametrize("kind", [ErrorKind.BUSY, ErrorKind.RETRY])
+    def test_it_is_told_and_then_held_against_the_ip(self, it, record, kind):
+        it.cloud.kind = kind
+        second = it.stored(it.record(2, Key("games", "lobby-1"), 601))
+        creates = (record, create()), (second, create(601, 2))
+        self.pass_by(it, LASTS_S + 15.0, *creates)
+        assert it.writer.unready(record.uid) == NO
+        assert f"no entry is made on {EIP}, while others are: {NO}" in it.writer.complaints()
+        assert it.writer.trouble() == "", "others get through"
+        assert not it.writer.refusals(record.uid)
+        self.pass_by(it, BELIEVED_S, *creates)
+        (refusal,) = it.writer.refusals(record.uid).values()
+        assert refusal.why is Refused.UNFORESEEN
+        assert "IncorrectStatus" in it.views.pool.trust.flaw(GATEWAY, EIP, it.clock.monotonic())
+
+    def test_nothing_is_said_against_the_table_where_nobody_wants_a_row_elsewhere(self, it, record):
+        self.pass_by(it, 20.0, (record, create()))
+        it.gateways.want(uid(9), Key("games", "other"), ())
+        steps(it, LASTS_S + 5.0)
+        assert it.writer.trouble() == ""
+        assert it.writer.unready(record.uid) == NO
+
+    def test_a_release_is_told_what_the_cloud_answers_to_its_delete(self, it, record):
+        it.cloud.rows = {"fwd-1": row("fwd-1", owner=record.uid)}
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, it.cloud.rows["fwd-1"]), now)
+        self.pass_by(it, 10.0, (record, delete()))
+        assert it.writer.hindrances(record.uid) == {}
+        self.pass_by(it, LASTS_S + 10.0, (record, delete()))
+        assert NO in it.writer.hindrances(record.uid)["fwd-1"]
+
+    def test_without_other_writes_nothing_tells_it_from_a_busy_table(self, it, record):
+        it.gateways.want(record.uid, LOBBY, (create(),))
+        steps(it, BELIEVED_S + 60.0)
+        assert not it.writer.refusals(record.uid)
+        assert it.writer.unready(record.uid) == ""
