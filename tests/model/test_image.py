@@ -199,6 +199,8 @@ KEPT = {
         "sending": "backlog",
         "_turns": FIXED,
         "_held": NEVER_REFUSED,
+        "_unready": NEVER_REFUSED,
+        "_behind": NEVER_REFUSED,
         "_vain": NOT_TWICE,
     },
 }

@@ -139,7 +139,8 @@ class Seen:
     `asked`: new endpoints that were asked for before, with no certain answer. `allowance`: None
     where any number may be taken. `mute`: the record's status was refused the last time, so that
     what it lists cannot be withdrawn for now. `trouble`: why the last write to the table of the
-    record's claim did not get through, for no reason of its own; empty if it did.
+    record's claim did not get through, for no reason of its own; empty if it did. `unready`: what
+    is answered to creates on its external IP while the table takes others; empty if it takes them.
     `going`: UIDs of PodDNATs that were seen to go before their rows, which are being released.
     `adopted`: for whom rows (by ID) were adopted.
     """
@@ -175,6 +176,7 @@ class Seen:
     allowance: Allowance | None = None
     mute: bool = False
     trouble: str = ""
+    unready: str = ""
     going: Set[str] = frozenset()
     adopted: Mapping[str, Adopted] = field(default_factory=dict)
 

@@ -56,6 +56,9 @@ def _cause(case: Case) -> str:
         return f"the forward table of {gateway_id} cannot be read: {table.unreadable}"
     if case.seen.trouble:
         return f"no write to the forward table of {gateway_id} gets through: {case.seen.trouble}"
+    if case.seen.unready:
+        on = f"{case.spec.external_ip} of {gateway_id}"
+        return f"no entry is made on {on} just now, while others are: {case.seen.unready}"
     for own in case.rows:
         if own.row.in_flux and case.seen.now - own.row.written > TOLD_AFTER_S:
             return f"entry {own.entry_id} is {own.row.entry.status} in the cloud, not Available"

@@ -20,12 +20,14 @@ Pure: times are handed in (monotonic clock, seconds), nothing is locked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from dnatctl.backoff import doubled
 from dnatctl.model import NewEntry
-from dnatctl.table.turns import WriteTurns, rank_of
+from dnatctl.table.standstill import LASTS_S
+from dnatctl.table.turns import Rank, WriteTurns, rank_of
+from dnatctl.table.unready import IMPATIENT_S, PATIENCE, Unready, target_of
 from dnatctl.table.vain import InVain
 from dnatctl.table.view import Change
 from dnatctl.table.writes import (
@@ -41,12 +43,8 @@ from dnatctl.table.writes import (
     in_words,
 )
 
-PATIENCE = 8
-"""Refusals in a row, for no fault of its own, after which a write lets others go first."""
-
-IMPATIENT_S = (0.5, 5.0)
-"""From then on the first and the longest pause before it is tried again: it may be its row alone
-that does not settle, while the table takes others."""
+FEW = 3
+"""Refusals in a row as busy of one create, on an external IP that was given up, that are enough."""
 
 RETRY_S = (0.5, 60.0)
 """First and longest pause before a write that failed is tried again."""
@@ -94,6 +92,9 @@ class Backlog:
         """PodDNATs whose deletes go first; ends with the PodDNAT, or with the last write for it."""
         self._turns = WriteTurns()
         self._held: dict[type[Write], tuple[float, int]] = {}
+        self._unready = Unready()
+        self._behind = ""
+        """What was just refused too often: anything else that is due goes first, once."""
         self.sending: PendingWrite | None = None
 
     def __len__(self) -> int:
@@ -174,6 +175,29 @@ class Backlog:
         record = self._records.get(uid)
         return self._vain.hindrances(uid) | (record.hindrances if record else {})
 
+    def deletes(self, uid: str) -> list[str]:
+        """The IDs of the rows whose deletes wait for that PodDNAT."""
+        record = self._records.get(uid)
+        pending = record.pending if record else ()
+        return [p.write.entry_id for p in pending if isinstance(p.write, DeleteRow)]
+
+    def kinds(self) -> set[type[Write]]:
+        """The kinds of writes that wait."""
+        return {type(p.write) for record in self._records.values() for p in record.pending}
+
+    def unready(self, uid: str) -> str:
+        """Why rows of that PodDNAT are not made, where others of the table are; else empty."""
+        record = self._records.get(uid)
+        pending = record.pending if record else ()
+        creates = (p.write for p in pending if isinstance(p.write, CreateRow))
+        return next(filter(None, (self._unready.why(target_of(w)) for w in creates)), "")
+
+    def unready_ips(self) -> dict[str, str]:
+        """The external IPs on which no row that is wanted has been made for long, and why."""
+        pending = (p.write for record in self._records.values() for p in record.pending)
+        ips = {write.entry.external_ip for write in pending if isinstance(write, CreateRow)}
+        return {ip: why for ip in sorted(ips) if (why := self._unready.why(ip, LASTS_S))}
+
     def in_vain(self) -> list[str]:
         """The wanted writes that the cloud has accepted again and again and not done, in words."""
         return [
@@ -239,15 +263,20 @@ class Backlog:
 
     def take(self, now: float) -> PendingWrite | None:
         """The next write to send, if there is one; it counts as being sent from now on."""
-        self.sending = self._turns.take(
-            (rank_of(pending, expedited=uid in self._expedited), pending)
-            for uid, record in self._records.items()
-            for pending in record.pending
-            if self._due(pending) <= now
-        )
+        behind, self._behind = self._behind, ""
+        self.sending = self._turns.take(self._ready(now, behind))
+        if self.sending is None and behind:
+            self.sending = self._turns.take(self._ready(now))
         if self.sending is not None:
             self.sending.looked_at = False
         return self.sending
+
+    def _ready(self, now: float, but: str = "") -> Iterator[tuple[Rank, PendingWrite]]:
+        """What could be sent now, `but` that on one target."""
+        for uid, record in self._records.items():
+            for pending in record.pending:
+                if self._due(pending) <= now and not (but and target_of(pending.write) == but):
+                    yield rank_of(pending, expedited=uid in self._expedited), pending
 
     def attempt(self, pending: PendingWrite) -> int:
         """How many tries of that row have been answered: the next one needs another token."""
@@ -293,6 +322,7 @@ class Backlog:
         look, there is nothing to do until the table shows the row as it is to be.
         """
         known = pending.looked_at or pending.failures > 0 or pending.lost_at is not None
+        self._unready.accepted(target_of(pending.write), now)
         self._held.pop(type(pending.write), None)
         self.answered(pending)
         if record := self._records.get(pending.uid):
@@ -314,19 +344,36 @@ class Backlog:
         self._end(pending)
         self._drop(pending)
 
-    def busy(self, pending: PendingWrite, now: float | None = None) -> None:
+    def busy(self, pending: PendingWrite, now: float | None = None, why: str = "") -> None:
         """No fault of the write, whose turn it is still; one that is always told so must not hold
         up others. `now`: the table takes no write; None where the account may make no call.
         """
         self._end(pending)
         pending.turned_away += 1
         over = pending.turned_away - PATIENCE
+        target = target_of(pending.write)
+        held = now is not None and self._unready.refused(target, why, now)
+        self._behind = target if held else ""
         if now is not None and over >= 0:
             pending.not_before = max(pending.not_before, now + doubled(IMPATIENT_S, over))
-        elif pending.turned_away % PATIENCE:
+        elif pending.turned_away % PATIENCE and not held:
             self._turns.again(pending.namespace)
             return
         self._to_the_end(pending)
+
+    def is_apart(self, pending: PendingWrite) -> bool:
+        """Whether the table takes others, so that it is not busy if it refuses this one as such."""
+        return self._unready.apart(target_of(pending.write))
+
+    def is_given_up(self, pending: PendingWrite) -> bool:
+        """Whether a create was refused as busy that is not: the table has long taken others."""
+        certain = pending.turned_away >= FEW and pending.lost_at is None
+        create = isinstance(pending.write, CreateRow)
+        return certain and create and self._unready.given_up(target_of(pending.write))
+
+    def held_up(self, pending: PendingWrite) -> bool:
+        """Whether its row has long been refused alone."""
+        return bool(self._unready.why(target_of(pending.write), LASTS_S))
 
     def spared(self, pending: PendingWrite, refusal: Refusal | None = None) -> None:
         """All writes to the table fare alike: it is as due as before, behind the others."""
@@ -433,7 +480,10 @@ class Backlog:
 
     def _due(self, pending: PendingWrite) -> float:
         held, _ = self._held.get(type(pending.write), (pending.not_before, 0))
-        return max(pending.not_before, held)
+        due = max(pending.not_before, held)
+        if self._unready.held and isinstance(pending.write, CreateRow):
+            return max(due, self._unready.held.get(pending.write.entry.external_ip, due))
+        return due
 
     def _is_under_way(self, pending: PendingWrite) -> bool:
         return pending.lost_at is not None or pending is self.sending

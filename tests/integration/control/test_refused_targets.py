@@ -66,6 +66,33 @@ def test_a_gateway_that_ram_denies_is_left_for_one_that_takes_rows() -> None:
         it.assert_at_rest()
 
 
+def test_an_eip_that_is_always_said_to_be_busy_is_left_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While the table takes rows on others: pods waited there for ever, and slowed all others."""
+    monkeypatch.setattr("dnatctl.table.unready.BELIEVED_S", 3.0)
+    code = "OperationUnsupported.EipInBinding"
+    with stage() as it:
+        refuse(it, code, ExternalIp=BAD)
+        it.start_controller()
+        names = [f"web-{n}" for n in range(4)]
+        for name in names:
+            it.pod(name)
+        others: list[str] = []
+
+        def served() -> bool:
+            if sum(not it.entries(name) for name in others) < 2:
+                others.append(f"other-{len(others)}")
+                it.pod(others[-1])
+            return all(it.entries(name) for name in names)
+
+        eventually(served, seconds=60)
+        assert ips(it, *names) == {GOOD}
+        moved = [name for name in names if "ClaimMoved" in it.events(name)]
+        assert moved
+        assert code in it.events(moved[0])["ClaimMoved"]
+
+
 def test_an_eip_refused_with_a_code_nobody_knows_is_left_for_another() -> None:
     with stage() as it:
         refuse(it, UNFORESEEN, ExternalIp=BAD)

@@ -81,6 +81,7 @@ class Place:
             refusals=lambda uid: {},
             hindrances=lambda uid: {},
             trouble=lambda: "",
+            unready=lambda uid: "",
             unanswered=lambda uid: self.unanswered,
         )
         nothing: Any = None

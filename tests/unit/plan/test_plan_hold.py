@@ -507,6 +507,12 @@ class TestWaiting:
             "CreateForwardEntry: Throttling.User: slow down"
         )
 
+    def test_names_an_external_ip_that_takes_no_entries(self):
+        shut = self.waits(unready="EipInBinding: wait")
+        assert condition(shut.plan())[2].endswith(
+            f"no entry is made on {EIP} of {GATEWAY} just now, while others are: EipInBinding: wait"
+        )
+
     def test_names_a_table_that_cannot_be_read(self):
         dead = self.waits(told="something else")
         dead.tables[GATEWAY].unreadable = "no answer"

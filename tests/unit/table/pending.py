@@ -9,13 +9,13 @@ from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, PendingWrite, 
 GATEWAY = "ngw-1"
 
 
-def entry(port: int) -> NewEntry:
+def entry(port: int, ip: str = "1.1.1.1") -> NewEntry:
     ports = PortRange(port, port)
-    return NewEntry("1.1.1.1", ports, "10.0.0.1", PortRange(80, 80), Protocol.TCP, "name")
+    return NewEntry(ip, ports, "10.0.0.1", PortRange(80, 80), Protocol.TCP, "name")
 
 
-def create(port: int = 600, intent: str = "1/") -> CreateRow:
-    return CreateRow(GATEWAY, entry(port), intent)
+def create(port: int = 600, intent: str = "1/", ip: str = "1.1.1.1") -> CreateRow:
+    return CreateRow(GATEWAY, entry(port, ip), intent)
 
 
 def modify(entry_id: str = "fwd-1", port: int = 600) -> ModifyRow:

@@ -8,12 +8,11 @@ import pytest
 
 from dnatctl.table.backlog import (
     DELETES_REMEMBERED,
-    IMPATIENT_S,
     LOST_S,
-    PATIENCE,
     REFUSED_RETRY_S,
     Backlog,
 )
+from dnatctl.table.unready import IMPATIENT_S, PATIENCE
 from dnatctl.table.writes import ModifyRow, PendingWrite, Recourse, Refusal, Refused, Write
 from tests.unit.table.made import GATEWAY
 from tests.unit.table.pending import carry_out, create, delete, entry, lose, order, wanted
@@ -207,6 +206,30 @@ class TestBusy:
             now += pauses[-1]
         assert pauses[: PATIENCE - 1] == [0.0] * (PATIENCE - 1)
         assert (pauses[PATIENCE - 1], pauses[-1]) == IMPATIENT_S
+
+    def test_those_on_other_external_ips_go_before_those_on_the_same(self):
+        other = create(602, ip="2.2.2.2")
+        backlog = wanted(create(600), create(601), other)
+        for _ in range(PATIENCE):
+            backlog.busy(backlog.take(0.0), 0.0)
+        assert carry_out(backlog).write == other
+        assert carry_out(backlog).write == create(601), "it may have been the table until now"
+
+    def test_one_external_ip_that_is_always_told_so_is_tried_for_all_that_are_on_it(self):
+        backlog = wanted(create(600), create(601), create(602))
+        for _ in range(PATIENCE):
+            backlog.busy(backlog.take(0.0), 0.0)
+        backlog.want("b", "games", (create(603, ip="2.2.2.2"), delete()))
+        assert carry_out(backlog).write == create(603, ip="2.2.2.2")
+        backlog.busy(backlog.take(0.0), 0.0)
+        assert order(backlog) == [delete()], "not one try for each"
+        pauses, now = [], backlog.next_due()
+        for _ in range(5):
+            backlog.busy(backlog.take(now), now)
+            assert backlog.take(now) is None
+            pauses.append(backlog.next_due() - now)
+            now = backlog.next_due()
+        assert pauses == [1.0, 2.0, 4.0, 5.0, 5.0]
 
     def test_what_nobody_wants_any_more_is_not_put_back(self):
         backlog = wanted(create(600))

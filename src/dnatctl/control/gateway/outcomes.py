@@ -12,11 +12,12 @@ from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.blame import Blame
 from dnatctl.control.gateway.listener import Listener, NextDoor
-from dnatctl.control.gateway.mends import hindrance, is_passing, told
+from dnatctl.control.gateway.mends import hindrance, is_passing, said, told
 from dnatctl.control.state.views import Views
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.table.backlog import Backlog
 from dnatctl.table.silence import Silence
+from dnatctl.table.standstill import Standstill
 from dnatctl.table.write_pace import TablePace
 from dnatctl.table.writes import (
     CreateRow,
@@ -77,12 +78,23 @@ class Outcomes:
         self._next_door = next_door
         self._blame = Blame(gateway_id, views, listener)
         self._silence = Silence()
+        self._standstill = Standstill()
         self._table = views.table(gateway_id)
         self.trouble = ""
         """What the cloud answered last, where that says nothing of the write and is no passing
         matter of the table."""
         self.denied: dict[type[Write], str] = {}
         """Kinds of writes that RAM does not grant, and what it says."""
+
+    @property
+    def standstill(self) -> str:
+        """What the table answers to every write, if it has long taken none; else empty."""
+        return self._standstill.why
+
+    @property
+    def stood_still(self) -> float:
+        """For how many seconds."""
+        return self._standstill.lasted
 
     def resolve(self, pending: PendingWrite) -> bool:
         """Find out what became of a lost write; returns whether it needs no further try (now)."""
@@ -178,6 +190,8 @@ class Outcomes:
         self._pace.accepted(type(pending.write), sent, now)
         had_trouble, self.trouble = bool(self.trouble), ""
         self.denied.pop(type(pending.write), None)
+        if self._standstill.over():
+            self._listener.gateway_changed(self.gateway_id)
         if self._end(self._backlog.accepted, pending, now) or had_trouble:
             self._tell(pending)
         if isinstance(pending.write, CreateRow):
@@ -213,7 +227,7 @@ class Outcomes:
             self._tell(pending)
         match error.kind:
             case ErrorKind.BUSY | ErrorKind.RETRY:
-                self._busy(pending, sent)
+                self._busy(pending, error, sent)
             case ErrorKind.THROTTLED:
                 self._end(self._backlog.busy, pending)
             case ErrorKind.UNKNOWN:
@@ -221,16 +235,41 @@ class Outcomes:
             case ErrorKind.GONE:
                 self._gone(pending)
             case ErrorKind.GONE_OR_BUSY:
-                self._look(pending, sent)
+                self._look(pending, error, sent)
             case ErrorKind.AUTH | ErrorKind.DENIED | ErrorKind.GATEWAY:
                 self._barred(pending, error)
             case _:
                 self._refused(pending, error)
 
-    def _busy(self, pending: PendingWrite, sent: float) -> None:
+    def _busy(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
         now = self._clock.monotonic()
-        self._pace.refused(sent, now)
-        self._end(self._backlog.busy, pending, now)
+        with self._lock:
+            apart = self._backlog.is_apart(pending)
+            self._backlog.busy(pending, now, said(error))
+            given_up = self._backlog.is_given_up(pending)
+            long = self._backlog.held_up(pending)
+            news = long and self._backlog.hinder(pending, hindrance(error))
+        if not apart:
+            self._pace.refused(sent, now)
+            if self._standstill.refused(now):
+                self._stands_still(error)
+        if news:
+            self._tell(pending)
+        if given_up:
+            self._end(self._backlog.answered, pending)  # to the same token it may say so for ever
+            self._unforeseen(pending, error)
+
+    def _stands_still(self, error: CloudError) -> None:
+        """The table has long taken no write. What may hold it up is looked for in its rows."""
+        before = self._standstill.why
+        with self._views.lock:
+            held_up = [row.entry for row in self._table.foreign() if row.in_flux]
+        rows = "".join(f"; {row.entry_id} (not dnatctl's) is {row.status}" for row in held_up[:1])
+        self._standstill.why = said(error) + rows
+        if not before:
+            self._next_door.read_soon()  # rows of others are known from readings alone
+        if not before or rows not in before:
+            self._listener.gateway_changed(self.gateway_id)
 
     def _gone(self, pending: PendingWrite) -> None:
         now = self._clock.monotonic()
@@ -257,10 +296,10 @@ class Outcomes:
         except CloudError:
             return True
 
-    def _look(self, pending: PendingWrite, sent: float) -> None:
+    def _look(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
         """The one code that means busy and gone alike: the table tells which."""
         if isinstance(pending.write, CreateRow):
-            self._busy(pending, sent)
+            self._busy(pending, error, sent)
             return
         entry_id, asked = pending.write.entry_id, self._clock.monotonic()
         try:
@@ -274,7 +313,7 @@ class Outcomes:
             self._settled(pending)
             self._next_door.changed(changes)
         else:
-            self._busy(pending, sent)
+            self._busy(pending, error, sent)
 
     def _barred(self, pending: PendingWrite, error: CloudError) -> None:
         """Nothing can be written with these credentials, or on this gateway, for now."""

@@ -122,22 +122,44 @@ class TableWriter:
 
     def hindrances(self, uid: str) -> dict[str, str]:
         """What keeps rows of that PodDNAT from being deleted, by row ID."""
+        why = self._outcomes.standstill
         with self._lock:
-            return self._backlog.hindrances(uid)
+            waiting = self._backlog.deletes(uid) if why else ()
+            return dict.fromkeys(waiting, why) | self._backlog.hindrances(uid)
 
     def trouble(self) -> str:
-        """Why the last write did not get through, whatever it was; empty if it did."""
-        return self._outcomes.trouble
+        """Why no write gets through, the same at each try; empty if they do, or none is wanted."""
+        why = self._outcomes.trouble or self._outcomes.standstill
+        with self._lock:
+            return why if why and self._backlog.kinds() else ""
+
+    def unready(self, uid: str) -> str:
+        """Why entries of that PodDNAT are not made, where the table takes others; else empty."""
+        with self._lock:
+            return self._backlog.unready(uid)
 
     def complaints(self) -> list[str]:
-        """Which writes get nowhere, and why; none where all do."""
-        denied = self._outcomes.denied.copy().values()
+        """Which writes get nowhere, and why; none where all do.
+
+        Only of such as are wanted: nobody else would ever find out that the cloud takes them again.
+        """
+        denied = self._outcomes.denied.copy()
         with self._lock:
             vain = self._backlog.in_vain()
+            kinds = self._backlog.kinds()
+            unready = self._backlog.unready_ips()
         told = (
             f"the cloud accepts {len(vain)} writes and does not do them: {vain[0]}" if vain else ""
         )
-        return list(filter(None, (self.trouble(), *denied, told)))
+        barred = (why for kind, why in denied.items() if kind in kinds)
+        shut = (f"no entry is made on {ip}, while others are: {why}" for ip, why in unready.items())
+        return list(filter(None, (self._all_held_up(), *barred, *shut, told)))
+
+    def _all_held_up(self) -> str:
+        trouble = self.trouble()
+        if not trouble or self._outcomes.trouble:
+            return trouble
+        return f"it has taken no write for {self._outcomes.stood_still:.0f} s: {trouble}"
 
     def backlog(self) -> int:
         """How many writes wait."""

@@ -292,6 +292,7 @@ class Lookout:
             asked=self._views.asked(key),
             allowance=self._views.quota_left(key),
             trouble=self._trouble(record),
+            unready=self._unready(record),
             going=self._views.going,
             adopted=self._views.adopted,
         )
@@ -360,6 +361,11 @@ class Lookout:
         gateways = self._gateways()
         writer = gateways.fleet.writer(record.spec.gateway_id) if gateways and record else None
         return writer.trouble() if writer else ""
+
+    def _unready(self, record: PodDNAT | None) -> str:
+        gateways = self._gateways()
+        writer = gateways.fleet.writer(record.spec.gateway_id) if gateways and record else None
+        return writer.unready(record.uid) if writer and record else ""
 
     def _hindrances(self, record: PodDNAT | None) -> Mapping[str, str]:
         gateways = self._gateways()

@@ -118,9 +118,9 @@ class AtWork:
         self.gateways.fleet.put(GATEWAY, threads)
         return threads
 
-    def record(self, number: int = 1, key: Key = LOBBY, port: int = 600) -> PodDNAT:
+    def record(self, number: int = 1, key: Key = LOBBY, port: int = 600, ip: str = EIP) -> PodDNAT:
         """A PodDNAT that claims this port."""
-        return PodDNAT(key, uid(number), "1", created=f"{number}", spec=spec(port))
+        return PodDNAT(key, uid(number), "1", created=f"{number}", spec=spec(port, ip=ip))
 
     def stored(self, record: PodDNAT) -> PodDNAT:
         """It is there."""
@@ -134,14 +134,14 @@ class AtWork:
         self.gateways.record_changed(record, None)
 
 
-def entry(port: int = 600, owner: int = 1) -> NewEntry:
+def entry(port: int = 600, owner: int = 1, ip: str = EIP) -> NewEntry:
     """The row to be of that PodDNAT."""
     name = MARKS.name(uid(owner), str(LOBBY))
-    return NewEntry(EIP, PortRange(port, port), POD_IP, PortRange(80, 80), TCP, name)
+    return NewEntry(ip, PortRange(port, port), POD_IP, PortRange(80, 80), TCP, name)
 
 
-def create(port: int = 600) -> CreateRow:
-    return CreateRow(GATEWAY, entry(port), "1/")
+def create(port: int = 600, owner: int = 1, ip: str = EIP) -> CreateRow:
+    return CreateRow(GATEWAY, entry(port, owner, ip), "1/")
 
 
 def modify(entry_id: str = "fwd-1", port: int = 600) -> ModifyRow:

@@ -116,17 +116,17 @@ class Simulated(AtWork):
         self.run(1.0)
         self.begun = self.clock.monotonic()
 
-    def ask(self, pods: int, namespace: str = "games") -> None:
+    def ask(self, pods: int, namespace: str = "games", on: str = EIP) -> None:
         """So many pods want a row each."""
         for _ in range(pods):
             self._asked += 1
             n = self._asked
             key = Key(namespace, f"pod-{n}")
-            record = self.stored(self.record(n, key, FIRST_PORT + n))
+            record = self.stored(self.record(n, key, FIRST_PORT + n, on))
             name = MARKS.name(record.uid, str(key))
             port = PortRange(FIRST_PORT + n, FIRST_PORT + n)
             ip = f"10.0.{n // 200}.{n % 200 + 1}"
-            entry = NewEntry(EIP, port, ip, PortRange(80, 80), TCP, name)
+            entry = NewEntry(on, port, ip, PortRange(80, 80), TCP, name)
             self.writer.want(uid(n), namespace, (CreateRow(GATEWAY, entry, "1/"),))
 
     def settle(self, seconds: float = 10_000.0) -> None:

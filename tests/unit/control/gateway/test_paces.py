@@ -250,3 +250,39 @@ def test_a_row_that_never_settles_holds_up_no_other_for_long():
     it.ask(20)
     it.run_until(lambda: it.cloud.made == 40, every=1.0)
     assert it.clock.monotonic() - began <= 20 * it.cloud.write_s + 2.0
+
+
+BAD = "203.0.113.66"
+
+
+class OneShut(SimulatedTable):
+    """A table that makes no row on one external IP, and calls that busy."""
+
+    def create_entry(self, table: str, new: NewEntry, token: str, guard: Any = None) -> str:
+        if new.external_ip == BAD:
+            self.refused += 1
+            self.clock.advance(self.write_s)
+            raise CloudError(Operation.CREATE, ErrorKind.BUSY, code="EipInBinding")
+        return super().create_entry(table, new, token, guard)
+
+
+@pytest.mark.parametrize("whose", ["games", "other"])
+def test_an_external_ip_that_takes_no_row_holds_up_no_other_for_long(whose):
+    """Each create on it had eight tries, ever further apart: 55 to 99 s for six on another IP."""
+    it = Simulated(lambda: 0.3, OneShut)
+    it.ask(2)
+    it.settle()
+    it.ask(10, on=BAD)
+    it.run(0.5)
+    began = it.clock.monotonic()
+    it.ask(20, whose)
+    it.run_until(lambda: it.cloud.made == 22, every=1.0)
+    alone = 20 * (0.3 + it.cloud.write_s)
+    assert it.clock.monotonic() - began <= alone + 3.0
+    it.ask(20, whose)
+    began = it.clock.monotonic()
+    it.run_until(lambda: it.cloud.made == 42, every=1.0)
+    assert it.clock.monotonic() - began <= alone * 1.2, "the table is as fast as ever"
+    before = it.cloud.refused
+    it.run(50.0)
+    assert it.cloud.refused - before <= 12, "tried for all that are on it, now and then"
