@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from dnatctl.control.state.refusals import FIRST_S, LONGEST_S, MESSAGE_LIMIT, Refusals, is_refusal
+from dnatctl.control.state.refusals import (
+    FIRST_S,
+    LONGEST_S,
+    MESSAGE_LIMIT,
+    TURN_S,
+    Refusals,
+    is_refusal,
+)
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import Key
 
@@ -64,6 +71,59 @@ def test_then_one_at_a_time_tries_ever_more_seldom(refusals):
         now += FIRST_S
     assert len(tries) <= 10
     assert len(set(tries)) == len(tries), "one at a time"
+
+
+@pytest.fixture
+def bad(refusals) -> list[Key]:
+    """Refused a while ago, all of them: the pause of the namespace is as they left it."""
+    names = [Key("games", f"bad-{n}") for n in range(8)]
+    for name in names:
+        refusals.refused(name, NO, 0.0)
+    return names
+
+
+def may_try(refusals, names, now):
+    """Those that may, of these; the others wait."""
+    free = [name for name in names if refusals.hold(name, now) is None]
+    for name in names:
+        if name not in free:
+            refusals.waits(name)
+    return free
+
+
+def try_in_vain(refusals, name, now):
+    refusals.tries(name, now)
+    refusals.refused(name, NO, now)
+
+
+def test_those_that_were_not_refused_themselves_come_first_and_in_turn(refusals, bad):
+    try_in_vain(refusals, bad[0], 100.0)
+    assert may_try(refusals, [*bad, B, C], 100.0) == []
+    end = 100.0 + refusals.hold(B, 100.0).retry_in
+    assert may_try(refusals, [*bad, C, B], end) == [B]
+    try_in_vain(refusals, B, end)
+    end += refusals.hold(C, end).retry_in
+    assert may_try(refusals, [*bad, B, C], end) == [C]
+    refusals.tries(C, end)
+    assert refusals.accepted(C) == {*bad, B}
+
+
+def test_one_that_is_gone_without_a_word_keeps_nobody_from_trying(refusals, bad):
+    try_in_vain(refusals, bad[0], 100.0)
+    may_try(refusals, [A, B], 100.0)
+    end = 100.0 + refusals.hold(A, 100.0).retry_in
+    assert may_try(refusals, [*bad, B], end + TURN_S) == [B]
+    assert bad[1] in may_try(refusals, bad, end + 2 * TURN_S)
+
+
+def test_one_that_was_not_refused_is_told_that_others_were(refusals):
+    refusals.refused(A, NO, 0.0)
+    own, _ = refusals.refused(B, NO, 0.0)
+    assert refusals.hold(B, 0.0).problem == own
+    told = refusals.hold(C, 0.0).problem.message
+    assert told.startswith("PodDNATs of namespace games are refused")
+    assert "this one's is still to be tried" in told
+    assert "of one of those, the API server does not store the PodDNAT games/a: exceeded" in told
 
 
 def test_those_who_wait_are_told_the_same_whoever_tried_last(refusals):

@@ -1,7 +1,8 @@
 """Claims that the API server refuses to store: who tries again when, and what people are told.
 
 One refused pod waits by itself. Where a second one of its namespace is refused with no success in
-between, it is the namespace: then only one of its pods tries at a time, ever more seldom.
+between, it is the namespace: then only one of its pods tries at a time, ever more seldom, and those
+that were not refused themselves come first: what is refused may be about the others only.
 Pure: times are handed in.
 """
 
@@ -18,6 +19,10 @@ from dnatctl.plan.values import Allowance
 
 FIRST_S, LONGEST_S = 0.25, 60.0
 """Pause after a first refusal, and the longest one: it doubles each time."""
+
+TURN_S = 1.0
+"""So many seconds after the end of their namespace's pause those try whose turn it is not: whoever
+is first in line may have gone away without a word."""
 
 MESSAGE_LIMIT = 300
 """Of what the API server says, in an event and a condition."""
@@ -60,24 +65,40 @@ class _Pause:
 
 
 @dataclass(slots=True)
+class _Name:
+    """One that was refused itself: its own pause, and what it is told."""
+
+    said: Problem
+    pause: _Pause = field(default_factory=_Pause)
+
+
+@dataclass(slots=True)
 class _NamespaceRefusals:
     """`names`: those with a pause of their own. `refused`: who was since the last success.
-    `waiting`: who has to wait for another's try. `said`: what those are told, and of which `kind`.
+    `waiting`: who has to wait for another's try. `line`: of those, in order, the ones that were not
+    refused themselves. `said`: what these are told, and of which `kind`.
     """
 
     names: set[Key] = field(default_factory=set)
     refused: set[Key] = field(default_factory=set)
     waiting: set[Key] = field(default_factory=set)
+    line: dict[Key, None] = field(default_factory=dict)
     pause: _Pause = field(default_factory=_Pause)
     said: Problem | None = None
     kind: Failure | None = None
+
+    def turn(self, key: Key) -> float:
+        """When that name may try: one that was refused itself after those that were not."""
+        first = next(iter(self.line), key)
+        turns = 0 if first == key else 1 if key not in self.names else 2
+        return self.pause.until + turns * TURN_S
 
 
 class Refusals:
     """What is remembered of refused claims."""
 
     def __init__(self) -> None:
-        self._names: dict[Key, _Pause] = {}
+        self._names: dict[Key, _Name] = {}
         self._namespaces: dict[str, _NamespaceRefusals] = defaultdict(_NamespaceRefusals)
 
     def hold(self, key: Key, now: float) -> Allowance | None:
@@ -85,35 +106,42 @@ class Refusals:
         space = self._namespaces.get(key.namespace)
         if space is None or space.said is None:
             return None
-        own = self._names.get(key, _Pause()).until
-        until = max(own, space.pause.until) if len(space.refused) > 1 else own
-        return Allowance(0, space.said, until - now) if until > now else None
+        own = self._names.get(key)
+        until = own.pause.until if own else now
+        if len(space.refused) > 1:
+            until = max(until, space.turn(key))
+        return Allowance(0, own.said if own else space.said, until - now) if until > now else None
 
     def waits(self, key: Key) -> None:
         """The name was held back: it is to be told when another of its namespace succeeds."""
         if space := self._namespaces.get(key.namespace):
             space.waiting.add(key)
+            if key not in space.names:
+                space.line.setdefault(key)
 
     def tries(self, key: Key, now: float) -> None:
         """The name asks for endpoints: the others of its namespace wait for what comes of it."""
         space = self._namespaces.get(key.namespace)
         if space is not None and len(space.refused) > 1:
+            space.line.pop(key, None)
             space.pause.begin(now)
 
     def refused(self, key: Key, error: KubeError, now: float) -> tuple[Problem | None, float]:
         """A claim was not stored; returns what to tell, if anything, and the seconds to wait."""
-        own = self._names.setdefault(key, _Pause())
-        own.begin(now)
-        space = self._namespaces[key.namespace]
         problem = not_stored(key, error)
-        if space.kind is not error.failure:  # else the same is told to all, not each other's names
-            space.said, space.kind = problem, error.failure
+        own = self._names.setdefault(key, _Name(problem))
+        own.said = problem
+        own.pause.begin(now)
+        space = self._namespaces[key.namespace]
+        if space.kind is not error.failure:  # else each refusal would be news for all who wait
+            space.said, space.kind = _others_not_stored(key, error), error.failure
         space.names.add(key)
         space.refused.add(key)
+        space.line.pop(key, None)
         if len(space.refused) > 1 and space.pause.until <= now:
             space.pause.begin(now)
-        quiet = error.unsure and own.failures <= DOUBTS_UNTOLD
-        return None if quiet else problem, own.until - now
+        quiet = error.unsure and own.pause.failures <= DOUBTS_UNTOLD
+        return None if quiet else problem, own.pause.until - now
 
     def accepted(self, key: Key) -> set[Key]:
         """A claim was stored; returns who had to wait for that."""
@@ -121,6 +149,7 @@ class Refusals:
         if space is None:
             return set()
         waiting, space.waiting = space.waiting - {key}, set()
+        space.line.clear()
         space.refused.clear()
         space.pause = _Pause()
         self.forget(key)
@@ -138,6 +167,7 @@ class Refusals:
         if space is not None:
             space.refused.discard(key)
             space.waiting.discard(key)
+            space.line.pop(key, None)
             space.names.discard(key)
             if not space.names:
                 del self._namespaces[key.namespace]
@@ -155,7 +185,23 @@ def not_answered(key: Key, error: KubeError) -> Problem:
 
 def not_stored(key: Key, error: KubeError) -> Problem:
     """What to tell of a PodDNAT that the API server refuses to store."""
-    said = error.message[:MESSAGE_LIMIT]
-    mend = _MEND.get(error.failure, _MEND_OTHERS)
-    text = f"the API server does not store the PodDNAT {key}: {said}; {mend}"
+    return Problem("PodDNATRefused", f"{_refusal(key, error)}; {_mend(error)}")
+
+
+def _others_not_stored(key: Key, error: KubeError) -> Problem:
+    """What to tell those of its namespace that wait for a try and were not refused themselves."""
+    text = (
+        f"PodDNATs of namespace {key.namespace} are refused, so one is tried at a time, ever more "
+        f"seldom: this one's is still to be tried, before those that were refused; "
+        f"of one of those, {_refusal(key, error)}; {_mend(error)}"
+    )
     return Problem("PodDNATRefused", text)
+
+
+def _refusal(key: Key, error: KubeError) -> str:
+    said = error.message[:MESSAGE_LIMIT]
+    return f"the API server does not store the PodDNAT {key}: {said}"
+
+
+def _mend(error: KubeError) -> str:
+    return _MEND.get(error.failure, _MEND_OTHERS)
