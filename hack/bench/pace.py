@@ -64,7 +64,7 @@ def idle_times(calls: list[Call]) -> list[float]:
 
 def published(calls: list[Call], ready: dict[str, float]) -> list[float]:
     """Seconds from when a row was Available to its address in the status of its PodDNAT, sorted."""
-    made = {c.name.partition("_game-")[2]: c for c in calls if c.api == CREATE and not c.code}
+    made = {c.name.partition("_game_")[2]: c for c in calls if c.api == CREATE and not c.code}
     names = ((name.partition("/")[2], at) for name, at in ready.items())
     return sorted(at - made[name].settles_at for name, at in names if name in made)
 

@@ -51,7 +51,7 @@ def latency(folder: Path, *, quick: bool) -> Result:
 
 def _delays(calls: list[Call], known: dict[str, float], prefix: str) -> list[float]:
     """Seconds from the IP to the create, by the pod's name in the row's."""
-    sent = {call.name.partition("_game-")[2]: call.received for call in calls if call.api == CREATE}
+    sent = {call.name.partition("_game_")[2]: call.received for call in calls if call.api == CREATE}
     return [
         sent[pod] - at
         for pod, at in ((name.partition("/")[2], at) for name, at in known.items())
