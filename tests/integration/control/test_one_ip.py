@@ -370,6 +370,17 @@ def test_a_foreign_address_whose_interface_is_recorded_is_asked_about(foreign: S
     is_refused(it, "thief")
 
 
+def test_two_that_state_a_foreign_address_do_not_free_each_other(foreign: Stage) -> None:
+    it = foreign
+    state_ip(it, "thief", "10.0.8.2")
+    is_refused(it, "thief")
+    state_ip(it, "other", "10.0.8.2", NEWEST)
+    is_refused(it, "other")
+    lost(it, "thief", "default/other")
+    it.quiet()
+    assert not led_to(it, "10.0.8.2")
+
+
 def test_who_squats_for_long_is_named(it: Stage) -> None:
     """Nothing may be deleted here, so what stands in the way stays there."""
     it.stop_controllers()

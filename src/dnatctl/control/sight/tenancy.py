@@ -190,7 +190,9 @@ class Tenancy:
                 return Verdict(exposure, wait)
             instance = eni.instance_id if eni is not None else ""
         winner = tenant(claimants, instance)
-        return Verdict(exposure if winner is me else led_nowhere(exposure, me, winner))
+        if winner is me:  # of those who state a stranger's IP too, one is the latest
+            return self._of_cluster(pod, exposure)
+        return Verdict(led_nowhere(exposure, me, winner))
 
     def unknown(self, pod: Pod | None, ip: str) -> Key | None:
         """The pod that is said to state the IP as well, and that is not held: look it up first."""
