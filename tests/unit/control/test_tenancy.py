@@ -103,6 +103,25 @@ def test_the_clouds_word_stands_until_it_says_otherwise() -> None:
     assert it.has_it() == {"late"}
 
 
+def test_what_decides_is_asked_again_soon_and_now_and_then() -> None:
+    """An address that has just moved may be listed where it was."""
+    it = Stated("early")
+    it.has_it()
+    it.resolve()
+    assert it.has_it() == {"early"}
+    it.holder = "late"
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    it.resolve()
+    assert it.has_it() == {"late"}
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    it.resolve()
+    assert it.has_it() == {"late"}
+    it.holder = "early"
+    it.clock.advance(FOREIGN_AGAIN_S)
+    it.resolve()
+    assert it.has_it() == {"early"}
+
+
 def test_where_the_cloud_does_not_answer_the_later_one_has_it() -> None:
     it = Stated("early")
     it.has_it()

@@ -189,6 +189,8 @@ class Tenancy:
             if eni is None and wait > 0:
                 return Verdict(exposure, wait)
             instance = eni.instance_id if eni is not None else ""
+            if (held := self._enis.held(exposure.ip, since)) is not None:
+                self._doubt(exposure.ip, held[1])  # as long as it decides
         winner = tenant(claimants, instance)
         if winner is me:  # of those who state a stranger's IP too, one is the latest
             return self._of_cluster(pod, exposure)
