@@ -247,6 +247,23 @@ def test_a_pod_that_asks_for_nothing_and_goes_gives_the_ip_free(it: Stage) -> No
     it.ready("new")
 
 
+def test_another_that_asks_for_nothing_hides_none_that_has_the_ip(it: Stage) -> None:
+    """Of both nothing is held but their names."""
+    containers = [{"name": "main", "image": "nginx"}]
+    for name in ("private", "decoy"):
+        meta = {"name": name, "namespace": it.ns}
+        pod = {"metadata": meta, "kind": "Pod", "apiVersion": "v1"}
+        it.kube.store.create("pods", {**pod, "spec": {"containers": containers}})
+        eventually(lambda name=name: ip_of(it, name))
+    ip = ip_of(it, "private")
+    state_ip(it, "private", ip, NEWEST)
+    state_ip(it, "decoy", ip, OLD)
+    it.quiet()
+    state_ip(it, "web", ip, NEW)
+    lost(it, "web", "default/private")
+    eventually(lambda: not led_to(it, ip))
+
+
 def test_pods_on_the_network_of_their_node_share_its_ip(it: Stage) -> None:
     state_ip(it, "web", "10.0.7.1", OLD)
     it.ready("web")

@@ -172,10 +172,10 @@ class Lookout:
         space = seen.key.namespace
         if self._lacks_labels(space, answers) and _asks(seen):
             return partial(self._ask_labels, space, answers)
-        neighbour = self._tenancy.unknown(seen.pod, seen.exposure.ip)
-        if neighbour is not None and neighbour not in answers.called_on:
-            answers.called_on.add(neighbour)
-            return partial(self._tenancy.call_on, neighbour, seen.exposure.ip)
+        unknown = self._tenancy.unknown(seen.pod, seen.exposure.ip)
+        if neighbours := unknown - answers.called_on:
+            answers.called_on |= neighbours
+            return partial(self._call_on, neighbours, seen.exposure.ip)
         if not needs_fresh_look(seen):
             self._confirmed.pop(seen.key, None)
         elif not (self._is_confirmed(seen.key, answers) or self._is_over(seen)):
@@ -194,6 +194,10 @@ class Lookout:
     def _labels(self, answers: _Answers, space: str) -> Mapping[str, str] | None:
         held = self._spaces.labels(space)
         return held if held is not None else answers.labels.get(space)
+
+    def _call_on(self, neighbours: set[Key], ip: str) -> None:
+        for key in neighbours:
+            self._tenancy.call_on(key, ip)
 
     def _ask_labels(self, space: str, answers: _Answers) -> None:
         answers.labels[space] = self._spaces.ask(space)

@@ -196,12 +196,12 @@ class Tenancy:
             return self._of_cluster(pod, exposure)
         return Verdict(led_nowhere(exposure, me, winner))
 
-    def unknown(self, pod: Pod | None, ip: str) -> Key | None:
-        """The pod that is said to state the IP as well, and that is not held: look it up first."""
-        key = self._neighbours.at(ip)
-        if pod is None or key is None or key == pod.key or pod.host_network:
-            return None
-        return key if self._pods.get(key) is None else None
+    def unknown(self, pod: Pod | None, ip: str) -> set[Key]:
+        """Pods that are said to state the IP as well, and that are not held: look them up first."""
+        if pod is None or pod.host_network:
+            return set()
+        said = self._neighbours.at(ip)
+        return {key for key in said if key != pod.key and self._pods.get(key) is None}
 
     def call_on(self, key: Key, ip: str) -> None:
         """Hold the pod that asks for nothing and is said to state the IP, if it still does.
@@ -213,9 +213,9 @@ class Tenancy:
             self._neighbours.drop(ip, key)
             return
         self._pods.hold(found)
-        if self._neighbours.at(ip) != key:
-            # Between the look and now its end was told, when it was not held yet; or another pod
-            # has taken the IP, and this one lives.
+        if key not in self._neighbours.at(ip):
+            # Between the look and now its end was told, when it was not held yet; or others took
+            # its place among the names, and it lives.
             self._pods.unhold(found)
 
     def _others(self, pod: Pod, ip: str) -> list[Pod]:
