@@ -88,7 +88,7 @@ _OPERATION = {"create": Operation.CREATE, "modify": Operation.MODIFY, "delete": 
 _ENIS = SimpleNamespace(
     want=lambda ip, since, node: None,
     missing=lambda ip: False,
-    held=lambda ip, since: None,
+    held=lambda ip, since, node: None,
 )
 _GAUGE = SimpleNamespace(set=lambda count: None)
 _METRICS: Any = SimpleNamespace(

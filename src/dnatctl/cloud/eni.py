@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple, TypeVar
 
 from dnatctl.clock import Clock
@@ -28,6 +28,8 @@ class _Want:
     """An address that is looked for: when it was last asked for, and when to look again.
 
     `missed`: how often the cloud has answered that no interface has it. `node`: where the pod is.
+    `expected`: the machine that it is thought to be on. Where there is one nobody waits for the
+    answer: it is asked for behind the others, and only another machine is news.
     """
 
     asked_at: float
@@ -35,6 +37,11 @@ class _Want:
     retry: float = _FIRST_RETRY
     missed: int = 0
     node: str = ""
+    expected: str = ""
+
+    def is_news(self, eni: Eni) -> bool:
+        """Whether that answer is to be told."""
+        return not self.expected or eni.instance_id != self.expected
 
 
 class _Learned(NamedTuple):
@@ -52,7 +59,11 @@ class _Learned(NamedTuple):
 
     def counts(self, now: float, since: float, node: str) -> bool:
         """Whether it is fresh, and of the pod that asks or of an earlier one on its node."""
-        return now - self.at < TTL and (self.at >= since or (bool(node) and self.node == node))
+        return now - self.at < TTL and self.is_of(since, node)
+
+    def is_of(self, since: float, node: str) -> bool:
+        """Whether it is of the pod that asks, or of an earlier one on its node."""
+        return self.at >= since or (bool(node) and self.node == node)
 
 
 class EniCache:
@@ -72,6 +83,7 @@ class EniCache:
         self._changed = threading.Condition()
         self._known: dict[str, _Learned] = {}
         self._wanted: dict[str, _Want] = {}
+        self._told_as_expected = False
 
     def want(self, ip: str, since: float = float("-inf"), node: str = "") -> Eni | None:
         """The interface behind `ip` if it is known; None if not, and then it is looked for.
@@ -89,6 +101,7 @@ class EniCache:
             if ip in self._wanted:
                 self._wanted[ip].asked_at = now
                 self._wanted[ip].node = node or self._wanted[ip].node
+                self._wanted[ip].expected = ""
             else:
                 _put(self._wanted, ip, _Want(now, now, node=node), self._capacity)
                 self._changed.notify()
@@ -102,14 +115,29 @@ class EniCache:
             known = self._known.get(ip)
             return known.eni if known is not None and known.at >= since else None
 
-    def held(self, ip: str, since: float) -> tuple[Eni, float] | None:
-        """What was learned of `ip` since then, and for how long the same machine has been named, in
-        seconds from the first question to the last; asks nothing."""
+    def confirm(self, ip: str, since: float, node: str, machine: str) -> bool:
+        """Look for `ip` once, when nobody else waits for an answer: it is thought to be on that
+        machine, and `on_news` is called only if it is on another, or the first. False if too many are queued."""
+        now = self._clock.monotonic()
         with self._changed:
             known = self._known.get(ip)
-            if known is None or known.at < since:
+            if ip in self._wanted or (known is not None and known.is_of(since, node)):
+                return True
+            if 2 * len(self._wanted) >= self._capacity:
+                return False
+            self._wanted[ip] = _Want(now, now, node=node, expected=machine)
+            self._changed.notify()
+            return True
+
+    def held(self, ip: str, since: float, node: str = "") -> tuple[Eni, float] | None:
+        """What was learned of `ip` since then, or of an earlier pod on the node as `want` has it,
+        and for how long the same machine has been named since then, in seconds from the first
+        question to the last; asks nothing."""
+        with self._changed:
+            known = self._known.get(ip)
+            if known is None or not known.is_of(since, node):
                 return None
-            return known.eni, known.at - max(known.since, since)
+            return known.eni, max(known.at - max(known.since, since), 0.0)
 
     def ask_again(self, ip: str, after: float) -> None:
         """Look for `ip` once more, that long after the last answer, in seconds: it is in doubt."""
@@ -131,6 +159,12 @@ class EniCache:
             want = self._wanted.get(ip)
             return want is not None and want.missed >= MISSES_BELIEVED
 
+    def missed(self, ip: str) -> bool:
+        """Whether the cloud has answered that no interface has `ip`, be it once."""
+        with self._changed:
+            want = self._wanted.get(ip)
+            return want is not None and want.missed > 0
+
     def forget(self, ip: str) -> None:
         """Look for `ip` no more: the pod that had it has it no more."""
         with self._changed:
@@ -149,7 +183,8 @@ class EniCache:
             return len(self._due())
 
     def resolve_pending(self, cloud: CloudApi) -> int:
-        """Ask once, for all addresses that are due (100 at most); returns how many were found.
+        """Ask once, for all addresses that are due (100 at most); returns how many were found,
+        those that are as expected apart.
 
         Those not found are asked for again after 1, 2, 4 ... 64 s. Raises `errors.CloudError`;
         the addresses then stay queued in the same way.
@@ -170,8 +205,10 @@ class EniCache:
 
     def _due(self) -> list[str]:
         now = self._clock.monotonic()
-        due = (ip for ip, want in self._wanted.items() if want.due_at <= now)
-        return list(islice(due, MAX_ENI_IPS))
+        items = self._wanted.items()
+        first = (ip for ip, want in items if want.due_at <= now and not want.expected)
+        behind = (ip for ip, want in items if want.due_at <= now and want.expected)
+        return list(islice(chain(first, behind), MAX_ENI_IPS))
 
     def due_in(self) -> float:
         """Seconds until the first queued address is due; for ever if none is queued."""
@@ -183,22 +220,28 @@ class EniCache:
         for ip in batch:
             want = self._wanted[ip]
             want.due_at, want.retry = now + want.retry, min(2 * want.retry, _LAST_RETRY)
-            if now - want.asked_at > TTL:
+            if now - want.asked_at > TTL and not want.expected:
                 del self._wanted[ip]
 
     def _miss(self, ips: Iterable[str]) -> list[str]:
         """Note that no interface has these; returns those of which that is believed from now on."""
         wants = {ip: self._wanted[ip] for ip in ips if ip in self._wanted}
-        for want in wants.values():
+        for ip, want in wants.items():
             want.missed += 1
+            if want.expected:  # it names no other machine, and that was the question
+                del self._wanted[ip]
         return [ip for ip, want in wants.items() if want.missed == MISSES_BELIEVED]
 
     def _learn(
         self, answer: Mapping[str, Eni], asked_at: float, nodes: Mapping[str, str]
     ) -> list[str]:
         """Take in what the cloud says, which is said of all addresses of an interface; returns
-        those of them that are looked for. `nodes`: where they were when it was asked."""
-        wanted = [ip for ip in answer if self._wanted.pop(ip, None)]
+        those of them of which that is news. `nodes`: where they were when it was asked."""
+        wants = {ip: want for ip in answer if (want := self._wanted.pop(ip, None))}
+        news = [ip for ip, want in wants.items() if want.is_news(answer[ip])]
+        if not self._told_as_expected and len(news) < len(wants):
+            # The first that is as expected shows that the cloud names machines as nodes do.
+            self._told_as_expected, news = True, list(wants)
         machines = {answer[ip].eni_id: node for ip, node in nodes.items() if node and ip in answer}
         for ip, eni in answer.items():
             old = self._known.get(ip)
@@ -206,7 +249,7 @@ class EniCache:
             since = old.since if old is not None and same else asked_at
             learned = _Learned(asked_at, eni, machines.get(eni.eni_id, ""), since)
             _put(self._known, ip, learned, self._capacity)
-        return wanted
+        return news
 
 
 def _put(mapping: dict[str, _V], key: str, value: _V, capacity: int) -> None:

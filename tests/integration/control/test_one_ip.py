@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnatctl.control.sight import tenancy
-from tests.support.stage import POD_READY, Stage, eventually, stage
+from tests.support.stage import POD_READY, RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
 OLD, NEW, NEWEST = (f"2099-01-01T{hour}:00:00Z" for hour in (10, 11, 12))
@@ -247,6 +247,23 @@ def test_a_pod_that_asks_for_nothing_and_goes_gives_the_ip_free(it: Stage) -> No
     it.ready("new")
 
 
+def test_another_that_asks_for_nothing_hides_none_that_has_the_ip(it: Stage) -> None:
+    """Of both nothing is held but their names."""
+    containers = [{"name": "main", "image": "nginx"}]
+    for name in ("private", "decoy"):
+        meta = {"name": name, "namespace": it.ns}
+        pod = {"metadata": meta, "kind": "Pod", "apiVersion": "v1"}
+        it.kube.store.create("pods", {**pod, "spec": {"containers": containers}})
+        eventually(lambda name=name: ip_of(it, name))
+    ip = ip_of(it, "private")
+    state_ip(it, "private", ip, NEWEST)
+    state_ip(it, "decoy", ip, OLD)
+    it.quiet()
+    state_ip(it, "web", ip, NEW)
+    lost(it, "web", "default/private")
+    eventually(lambda: not led_to(it, ip))
+
+
 def test_pods_on_the_network_of_their_node_share_its_ip(it: Stage) -> None:
     state_ip(it, "web", "10.0.7.1", OLD)
     it.ready("web")
@@ -318,10 +335,67 @@ def test_an_address_of_a_machine_outside_of_the_cluster_is_no_pods(
     eventually(lambda: only(it, "10.0.8.1", "honest"))
     eventually(lambda: it.record("honest")["spec"].get("eni") == "eni-10-0-8-1")
     state_ip(it, "thief", "10.0.8.2")
-    assert "machine i-database" in it.told("thief", "ForeignInterface")
-    eventually(lambda: not it.entries("thief") and not it.own_rows("thief"))
+    is_refused(it, "thief")
     assert it.record("thief")["spec"].get("eni") != "eni-10-0-8-2"
     assert only(it, "10.0.8.1", "honest")
+
+
+def is_refused(it: Stage, name: str) -> None:
+    """Wait until nothing leads to the database for that pod, and people are told why."""
+    eventually(lambda: "machine i-database" in str(it.condition(name).get("message")))
+    eventually(lambda: not it.entries(name) and not it.own_rows(name))
+
+
+@pytest.fixture
+def foreign(it: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Where the cloud names the machines of nodes, and that of a database, 10.0.8.2."""
+    how = {"vswitch": "vsw-bp1pods3", "zone": "cn-hangzhou-j"}
+    it.acts.add_eni(id="eni-db", ips=["10.0.8.2"], instance="i-database", **how)
+    for node in it.kube.store.list("nodes"):
+        address = node["status"]["addresses"][0]["address"]
+        machine = node["spec"]["providerID"].partition(".")[2]
+        it.acts.add_eni(id=f"eni-{machine}", ips=[address], instance=machine, **how)
+    for name in ("thief", "other"):
+        it.pod(name)
+        it.ready(name)
+    monkeypatch.setattr(tenancy, "FOREIGN_BELIEVED_S", 0.3)
+    monkeypatch.setattr(tenancy, "FOREIGN_AGAIN_S", 2.0)
+    return it
+
+
+def test_a_foreign_address_stays_refused_after_a_restart(foreign: Stage) -> None:
+    """It is asked about anew, and what is in doubt is not noted."""
+    it = foreign
+    state_ip(it, "thief", "10.0.8.2")
+    is_refused(it, "thief")
+    it.stop_controllers()
+    it.start_controller()
+    it.quiet()
+    eventually(lambda: not it.entries("thief") and not led_to(it, "10.0.8.2"))
+    assert it.record("thief")["spec"].get("eni") != "eni-db"
+
+
+def test_a_foreign_address_whose_interface_is_recorded_is_asked_about(foreign: Stage) -> None:
+    """Whoever may write PodDNATs may write an interface into his own."""
+    it = foreign
+    it.stop_controllers()
+    spec = {"internalIP": "10.0.8.2", "eni": "eni-x", "vswitch": "vsw-x"}
+    it.referee.forged.add((it.ns, "thief"))
+    it.kube.store.patch(RECORDS, it.ns, "thief", {"spec": spec})
+    state_ip(it, "thief", "10.0.8.2")
+    it.start_controller()
+    is_refused(it, "thief")
+
+
+def test_two_that_state_a_foreign_address_do_not_free_each_other(foreign: Stage) -> None:
+    it = foreign
+    state_ip(it, "thief", "10.0.8.2")
+    is_refused(it, "thief")
+    state_ip(it, "other", "10.0.8.2", NEWEST)
+    is_refused(it, "other")
+    lost(it, "thief", "default/other")
+    it.quiet()
+    assert not led_to(it, "10.0.8.2")
 
 
 def test_who_squats_for_long_is_named(it: Stage) -> None:

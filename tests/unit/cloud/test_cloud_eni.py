@@ -210,6 +210,46 @@ def test_a_forgotten_address_is_neither_looked_for_nor_told(world: World) -> Non
     assert (world.vpc.asked, world.found) == ([], [])
 
 
+def test_what_is_thought_to_be_known_is_asked_for_behind_what_is_waited_for(world: World) -> None:
+    for i in range(150):
+        world.vpc.add(f"eni-{i}", f"10.0.1.{i}")
+        assert world.cache.confirm(f"10.0.1.{i}", 0.0, "node-1", "i-1")
+    world.cache.want("10.0.0.1")
+    world.cache.want("10.0.1.149")
+    world.resolve()
+    assert {"10.0.0.1", "10.0.1.149"} <= set(world.vpc.asked[0])
+    world.resolve_all()
+    assert [len(batch) for batch in world.vpc.asked] == [100, 51]
+
+
+def test_of_what_is_thought_to_be_known_only_another_machine_is_news(world: World) -> None:
+    for i in range(3):
+        ip = f"10.0.0.{i}"
+        world.vpc.enis[ip] = Eni(f"eni-{i}", "vsw-1", "zone-1", (ip,), instance_id=f"i-{i}")
+        world.cache.confirm(ip, 0.0, "node-1", "i-1")
+    world.cache.confirm("10.0.0.9", 0.0, "node-1", "i-1")
+    world.resolve_all()
+    world.clock.advance(1000)
+    world.resolve_all()
+    assert sorted(world.found) == ["10.0.0.0", "10.0.0.1", "10.0.0.2"], "and the first that is not"
+    assert len(world.vpc.asked) == 1, "asked once, answered or not"
+    world.found.clear()
+    for ip, machine in (("10.0.0.4", "i-1"), ("10.0.0.5", "i-2")):
+        world.vpc.enis[ip] = Eni(f"eni-{ip}", "vsw-1", "zone-1", (ip,), instance_id=machine)
+        world.cache.confirm(ip, 0.0, "node-1", "i-1")
+    world.resolve_all()
+    assert world.found == ["10.0.0.5"]
+
+
+def test_what_is_thought_to_be_known_displaces_nothing_from_the_queue() -> None:
+    world = World(capacity=4)
+    assert [world.cache.confirm(f"10.0.0.{i}", 0.0, "", "i-1") for i in range(3)] == [
+        True,
+        True,
+        False,
+    ]
+
+
 class TestEarlierPods:
     """What was learned of an address before a pod had it."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from dnatctl.cloud.eni import TTL, EniCache
+from dnatctl.control.sight.resolver import forgetting
 from dnatctl.control.sight.tenancy import (
     CLOUD_WAITED_FOR_S,
     FOREIGN_AGAIN_S,
@@ -101,6 +103,25 @@ def test_the_clouds_word_stands_until_it_says_otherwise() -> None:
     assert it.has_it() == {"late"}
 
 
+def test_what_decides_is_asked_again_soon_and_now_and_then() -> None:
+    """An address that has just moved may be listed where it was."""
+    it = Stated("early")
+    it.has_it()
+    it.resolve()
+    assert it.has_it() == {"early"}
+    it.holder = "late"
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    it.resolve()
+    assert it.has_it() == {"late"}
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    it.resolve()
+    assert it.has_it() == {"late"}
+    it.holder = "early"
+    it.clock.advance(FOREIGN_AGAIN_S)
+    it.resolve()
+    assert it.has_it() == {"early"}
+
+
 def test_where_the_cloud_does_not_answer_the_later_one_has_it() -> None:
     it = Stated("early")
     it.has_it()
@@ -131,16 +152,18 @@ def test_a_neighbour_whose_ip_another_takes_just_then_is_held_as_soon_as_it_asks
 class Interfaces:
     """A pod on a node, and what the cloud says whose its IP's interface is."""
 
-    def __init__(self, *, listed: bool = True, instance: str = "i-node") -> None:
+    def __init__(self, *, listed: bool = True, instance: str = "i-node", address: str = "") -> None:
         self.clock = FakeClock()
         self.enis = EniCache(self.clock, lambda ip: None)
         views = Views(Marks("c1"), [], 60.0, self.clock)
         nodes: Cache[Node] = Cache()
         index = Nodes(nodes, listed=lambda: listed)
-        nodes.apply(node("node", instance=instance))
+        nodes.apply(node("node", *filter(None, [address]), instance=instance))
         self.pods: Cache[Pod] = Cache()
         self.pods.on_change(views.ips.pod_changed)
+        self.pods.on_change(forgetting(self.enis))
         self.answers: dict[str, str] = {}
+        self.asked: list[str] = []
         self.tenancy = Tenancy(
             views,
             self.pods,
@@ -152,6 +175,7 @@ class Interfaces:
         )
 
     def find_enis(self, ips: Any) -> dict[str, Eni]:
+        self.asked += ips
         return {
             ip: Eni(f"eni-{machine}", "", "", (ip,), instance_id=machine)
             for ip, machine in self.answers.items()
@@ -216,3 +240,50 @@ def test_names_that_are_none_of_nodes_say_nothing() -> None:
         it.says("10.0.0.9", "m-2")
         it.clock.advance(FOREIGN_BELIEVED_S)
         assert it.again("10.0.0.9").exposure.ask is Ask.ON
+
+
+NODE_IP = "192.168.0.1"
+
+
+def test_after_a_start_it_is_found_out_whether_the_cloud_names_nodes() -> None:
+    """No pod that is in place is asked about, so none shows it."""
+    it = Interfaces(address=NODE_IP)
+    first = it.says("10.0.0.9", "i-database")
+    assert first.doubtful, "or it would be noted"
+    it.answers[NODE_IP] = "i-node"
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    assert it.again("10.0.0.9").exposure.ask is Ask.NO_ADDRESS
+
+
+@pytest.mark.parametrize("says", ["m-1", ""], ids=["another kind of name", "not listed"])
+def test_a_node_that_the_cloud_does_not_name_refuses_nobody_and_is_asked_for_once(
+    says: str,
+) -> None:
+    it = Interfaces(address=NODE_IP)
+    if says:
+        it.answers[NODE_IP] = says
+    it.says("10.0.0.9", "m-2")
+    for _ in range(3):
+        it.clock.advance(FOREIGN_BELIEVED_S)
+        found = it.again("10.0.0.9")
+        assert found == Verdict(found.exposure)
+        assert found.exposure.ask is Ask.ON
+    assert it.asked.count(NODE_IP) == 1
+
+
+def test_who_states_a_foreign_address_again_is_found_out_again() -> None:
+    """The answer of before is believed on that node, so that nothing else would be asked."""
+    it = Interfaces()
+    it.says("10.0.0.1", "i-node")
+    it.says("10.0.0.9", "i-database")
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    assert it.again("10.0.0.9").exposure.ask is Ask.NO_ADDRESS
+    thief = it.pods.get(Key("games", "10.0.0.9"))
+    assert thief is not None
+    it.pods.apply(replace(thief, resource_version="21", ips=("10.0.0.7",)))
+    it.clock.advance(1.0)
+    it.pods.apply(replace(thief, resource_version="22"))
+    assert it.again("10.0.0.9").doubtful
+    it.again("10.0.0.9")
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    assert it.again("10.0.0.9").exposure.ask is Ask.NO_ADDRESS

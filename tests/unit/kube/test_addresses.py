@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
-from dnatctl.kube.addresses import Neighbours
+from dnatctl.kube.addresses import MOST_NAMES, Neighbours
 from dnatctl.kube.pods import PodSource
 from dnatctl.objects import Key, Pod
 from tests.support.kubejson import event, listing, pod
@@ -28,23 +29,48 @@ def key(name: str) -> Key:
     return Key("default", name)
 
 
-def test_the_one_that_stated_an_ip_last_is_known_by_it() -> None:
+def test_all_that_state_an_ip_are_known_by_it() -> None:
     it = Watched()
     assert it.told("ADDED", "a") is None
-    assert it.neighbours.at("10.0.0.1") == key("a")
+    assert it.neighbours.at("10.0.0.1") == (key("a"),)
     it.told("ADDED", "b")
-    assert it.neighbours.at("10.0.0.1") == key("b")
+    it.told("MODIFIED", "a")
+    assert it.neighbours.at("10.0.0.1") == (key("a"), key("b"))
     it.told("DELETED", "a")
-    assert it.neighbours.at("10.0.0.1") == key("b")
+    assert it.neighbours.at("10.0.0.1") == (key("b"),)
+    it.told("DELETED", "a")
     it.told("DELETED", "b")
-    assert (it.neighbours.at("10.0.0.1"), len(it.neighbours)) == (None, 0)
+    assert (it.neighbours.at("10.0.0.1"), len(it.neighbours)) == ((), 0)
+
+
+def test_who_states_an_ip_drives_none_out_that_stated_it_before() -> None:
+    it = Watched()
+    for number in range(3 * MOST_NAMES):
+        it.told("ADDED", f"p{number}")
+    names = it.neighbours.at("10.0.0.1")
+    assert len(names) == MOST_NAMES
+    assert {key("p0"), key(f"p{3 * MOST_NAMES - 1}")} < set(names), "the first, and the last"
+
+
+def test_of_each_pod_little_is_kept() -> None:
+    pods = 20_000
+    keys = [(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", key(f"web-{n}")) for n in range(pods)]
+    neighbours = Neighbours()
+    tracemalloc.start()
+    try:
+        for ip, each in keys:
+            neighbours.note(ip, each)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held / pods < 150
 
 
 def test_a_list_tells_as_well() -> None:
     it = Watched()
     page = it.source.page(listing(pod("a", annotations={})), lambda key, uid: False)
     assert page.items == []
-    assert it.neighbours.at("10.0.0.1") == key("a")
+    assert it.neighbours.at("10.0.0.1") == (key("a"),)
 
 
 def test_one_with_an_ip_of_interest_is_kept() -> None:
@@ -68,4 +94,4 @@ def test_of_two_families_ipv4_counts() -> None:
     it = Watched()
     both = [{"ip": "fd00::1"}, {"ip": "10.0.0.7"}]
     it.told("ADDED", "a", podIP="fd00::1", podIPs=both)
-    assert it.neighbours.at("10.0.0.7") == key("a")
+    assert it.neighbours.at("10.0.0.7") == (key("a"),)

@@ -124,6 +124,9 @@ class Lookout:
         self._workloads: dict[Key, tuple[float, str, WorkloadAnswer]] = {}
         self._deletions: dict[Key, tuple[float, str, Deletion]] = {}
         self._served: dict[Key, tuple[str, str]] = {}
+        self._asked_of: dict[Key, tuple[str, float]] = {}
+        """IPs whose interface was recorded before, and that were asked for all the same, and since
+        when they were stated then."""
         self._banned: dict[Key, _Ban] = {}
         """Pods that are known to have what they may not have."""
 
@@ -158,6 +161,7 @@ class Lookout:
         self._deletions.pop(key, None)
         self._served.pop(key, None)
         self._banned.pop(key, None)
+        self._asked_of.pop(key, None)
 
     # --- what has to be asked
 
@@ -168,10 +172,10 @@ class Lookout:
         space = seen.key.namespace
         if self._lacks_labels(space, answers) and _asks(seen):
             return partial(self._ask_labels, space, answers)
-        neighbour = self._tenancy.unknown(seen.pod, seen.exposure.ip)
-        if neighbour is not None and neighbour not in answers.called_on:
-            answers.called_on.add(neighbour)
-            return partial(self._tenancy.call_on, neighbour, seen.exposure.ip)
+        unknown = self._tenancy.unknown(seen.pod, seen.exposure.ip)
+        if neighbours := unknown - answers.called_on:
+            answers.called_on |= neighbours
+            return partial(self._call_on, neighbours, seen.exposure.ip)
         if not needs_fresh_look(seen):
             self._confirmed.pop(seen.key, None)
         elif not (self._is_confirmed(seen.key, answers) or self._is_over(seen)):
@@ -190,6 +194,10 @@ class Lookout:
     def _labels(self, answers: _Answers, space: str) -> Mapping[str, str] | None:
         held = self._spaces.labels(space)
         return held if held is not None else answers.labels.get(space)
+
+    def _call_on(self, neighbours: set[Key], ip: str) -> None:
+        for key in neighbours:
+            self._tenancy.call_on(key, ip)
 
     def _ask_labels(self, space: str, answers: _Answers) -> None:
         answers.labels[space] = self._spaces.ask(space)
@@ -344,13 +352,26 @@ class Lookout:
         return self._views.durable(claimed) | free
 
     def _eni(self, ip: str, record: PodDNAT | None, pod: Pod | None) -> Eni | None:
-        """Asked for only while the record lacks it: interfaces do not change under a pod.
+        """Waited for only while the record lacks it: interfaces do not change under a pod.
 
         What was learned before this pod stated the IP is of an earlier pod; see `EniCache.want`.
         """
+        since, node = self._views.ips.stated_since(ip), pod.node if pod else ""
         if record is not None and record.spec.eni and record.spec.internal_ip == ip:
+            self._confirm(record.key, ip, since, node)
             return None
-        return self._enis.want(ip, self._views.ips.stated_since(ip), pod.node if pod else "")
+        return self._enis.want(ip, since, node)
+
+    def _confirm(self, key: Key, ip: str, since: float, node: str) -> None:
+        """Ask once whose the IP is that has a recorded interface: people may write records too, and
+        what was told to an earlier process counts for nothing here."""
+        machine = self._nodes.machine_of(node)
+        if (
+            machine
+            and self._asked_of.get(key) != (ip, since)
+            and self._enis.confirm(ip, since, node, machine)
+        ):
+            self._asked_of[key] = ip, since
 
     def _refusals(self, record: PodDNAT | None) -> Mapping[NewEntry, Refusal]:
         gateways = self._gateways()

@@ -55,6 +55,12 @@ class Nodes:
         """The name of the node whose own address that is; empty if it is none's."""
         return self._by_address.get(ip, "")
 
+    def address_of(self, name: str) -> str:
+        """The node's own IPv4 address; empty if it is not known."""
+        node = self._store.get(Key("", name))
+        addresses = node.addresses if node is not None else ()
+        return next((address for address in addresses if ":" not in address), "")
+
     def has_machine(self, instance: str) -> bool | None:
         """Whether that is a node's; None if that cannot be said, as not all are known."""
         return True if instance in self._machines else False if self._listed() else None
@@ -63,6 +69,11 @@ class Nodes:
         """The zone that the node is in; empty if it is not known."""
         node = self._store.get(Key("", name))
         return node.zone if node is not None else ""
+
+    def machine_of(self, name: str) -> str:
+        """The ID of the node's machine; empty if it is not known."""
+        node = self._store.get(Key("", name))
+        return node.instance if node is not None else ""
 
     def claimant(self, pod: Pod) -> Claimant:
         """The pod, with what its node says of its life."""
@@ -109,6 +120,8 @@ class Tenancy:
         self._cloud_names_nodes = False
         """Whether the cloud has ever named a node's machine: only then its names say anything. In
         other clouds and emulators they may be of another kind."""
+        self._unnamed: set[str] = set()
+        """Addresses of nodes of which it was asked, and that did not show it."""
 
     def judge(self, pod: Pod | None, exposure: Exposure) -> Verdict:
         """What the pod may ask for, as far as is known: see `unknown`."""
@@ -124,20 +137,46 @@ class Tenancy:
     def _of_cluster(self, pod: Pod, exposure: Exposure) -> Verdict:
         """Whether the interface that has the IP is a machine's of this cluster, as far as it is
         known; asked again until it was said for long enough, and now and then afterwards."""
-        ip = exposure.ip
-        held = self._enis.held(ip, self._views.ips.stated_since(ip))
-        if held is None or not self._nodes.claimant(pod).instance:
+        ip, instance = exposure.ip, self._nodes.claimant(pod).instance
+        if not instance:
             return Verdict(exposure)
-        eni, said_for = held
-        ours = self._nodes.has_machine(eni.instance_id) if eni.instance_id else None
+        means_something = self._names_nodes(pod.node, instance)
+        held = self._enis.held(ip, self._views.ips.stated_by(pod.key, ip), pod.node)
+        eni, said_for = held if held is not None else (None, 0.0)
+        if eni is None or not eni.instance_id:
+            return Verdict(exposure)
+        ours = self._nodes.has_machine(eni.instance_id)
         self._cloud_names_nodes = self._cloud_names_nodes or ours is True
-        if ours is not False or not self._cloud_names_nodes:
+        if ours is not False or means_something is False:
             return Verdict(exposure)
-        if said_for < FOREIGN_BELIEVED_S:
-            self._enis.ask_again(ip, FOREIGN_BELIEVED_S)
+        self._doubt(ip, said_for)
+        if means_something is None or said_for < FOREIGN_BELIEVED_S:
             return Verdict(exposure, doubtful=True)
-        self._enis.ask_again(ip, FOREIGN_AGAIN_S)
         return Verdict(at_stranger(exposure, eni))
+
+    def _names_nodes(self, node: str, instance: str) -> bool | None:
+        """Whether the cloud names machines as nodes do; None if it has not been found out yet.
+
+        Of pods that are in place nobody asks, so that it would not come up by itself after a start:
+        it is asked for the address of the node, once, at the latest together with the pod's.
+        """
+        address = self._nodes.address_of(node)
+        if self._cloud_names_nodes or not address or address in self._unnamed:
+            return self._cloud_names_nodes
+        eni = self._enis.want(address)
+        if eni is None and not self._enis.missed(address):
+            return None
+        self._enis.forget(address)
+        if eni is not None and eni.instance_id == instance:
+            self._cloud_names_nodes = True
+        else:
+            self._unnamed.add(address)
+        return self._cloud_names_nodes
+
+    def _doubt(self, ip: str, said_for: float) -> None:
+        """Ask the cloud again for what it has said for so long, in seconds."""
+        believed = said_for >= FOREIGN_BELIEVED_S
+        self._enis.ask_again(ip, FOREIGN_AGAIN_S if believed else FOREIGN_BELIEVED_S)
 
     def _between(self, pod: Pod, others: list[Pod], exposure: Exposure) -> Verdict:
         me = self._nodes.claimant(pod)
@@ -150,15 +189,19 @@ class Tenancy:
             if eni is None and wait > 0:
                 return Verdict(exposure, wait)
             instance = eni.instance_id if eni is not None else ""
+            if (held := self._enis.held(exposure.ip, since)) is not None:
+                self._doubt(exposure.ip, held[1])  # as long as it decides
         winner = tenant(claimants, instance)
-        return Verdict(exposure if winner is me else led_nowhere(exposure, me, winner))
+        if winner is me:  # of those who state a stranger's IP too, one is the latest
+            return self._of_cluster(pod, exposure)
+        return Verdict(led_nowhere(exposure, me, winner))
 
-    def unknown(self, pod: Pod | None, ip: str) -> Key | None:
-        """The pod that is said to state the IP as well, and that is not held: look it up first."""
-        key = self._neighbours.at(ip)
-        if pod is None or key is None or key == pod.key or pod.host_network:
-            return None
-        return key if self._pods.get(key) is None else None
+    def unknown(self, pod: Pod | None, ip: str) -> set[Key]:
+        """Pods that are said to state the IP as well, and that are not held: look them up first."""
+        if pod is None or pod.host_network:
+            return set()
+        said = self._neighbours.at(ip)
+        return {key for key in said if key != pod.key and self._pods.get(key) is None}
 
     def call_on(self, key: Key, ip: str) -> None:
         """Hold the pod that asks for nothing and is said to state the IP, if it still does.
@@ -170,9 +213,9 @@ class Tenancy:
             self._neighbours.drop(ip, key)
             return
         self._pods.hold(found)
-        if self._neighbours.at(ip) != key:
-            # Between the look and now its end was told, when it was not held yet; or another pod
-            # has taken the IP, and this one lives.
+        if key not in self._neighbours.at(ip):
+            # Between the look and now its end was told, when it was not held yet; or others took
+            # its place among the names, and it lives.
             self._pods.unhold(found)
 
     def _others(self, pod: Pod, ip: str) -> list[Pod]:

@@ -7,6 +7,7 @@ states the node's. Neither states an IP of its own.
 from __future__ import annotations
 
 import threading
+from math import inf
 
 from dnatctl.clock import Clock
 from dnatctl.objects import Key, Pod
@@ -52,7 +53,12 @@ class StatedIPs:
     def stated_since(self, ip: str) -> float:
         """Since when (monotonic) it has been stated by just those pods that state it now."""
         with self._lock:
-            return max((since for _, since in self._since.get(ip, ())), default=float("-inf"))
+            return max((since for _, since in self._since.get(ip, ())), default=-inf)
+
+    def stated_by(self, key: Key, ip: str) -> float:
+        """Since when (monotonic) that pod states it, whoever else does."""
+        with self._lock:
+            return next((since for each, since in self._since.get(ip, ()) if each == key), -inf)
 
     def _state(self, ip: str, key: Key, now: float) -> None:
         held = self._since.get(ip, ())
