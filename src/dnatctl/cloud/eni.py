@@ -117,7 +117,8 @@ class EniCache:
 
     def confirm(self, ip: str, since: float, node: str, machine: str) -> bool:
         """Look for `ip` once, when nobody else waits for an answer: it is thought to be on that
-        machine, and `on_news` is called only if it is on another, or the first. False if too many are queued."""
+        machine, and `on_news` is called only if it is on another, or the first. False if too many
+        are queued."""
         now = self._clock.monotonic()
         with self._changed:
             known = self._known.get(ip)
