@@ -122,6 +122,8 @@ class Tenancy:
         other clouds and emulators they may be of another kind."""
         self._unnamed: set[str] = set()
         """Addresses of nodes of which it was asked, and that did not show it."""
+        self._witness: tuple[str, str] | None = None
+        """Address and machine of the node of which it is asked now."""
 
     def judge(self, pod: Pod | None, exposure: Exposure) -> Verdict:
         """What the pod may ask for, as far as is known: see `unknown`."""
@@ -158,20 +160,28 @@ class Tenancy:
         """Whether the cloud names machines as nodes do; None if it has not been found out yet.
 
         Of pods that are in place nobody asks, so that it would not come up by itself after a start:
-        it is asked for the address of the node, once, at the latest together with the pod's.
+        it is asked for the addresses of nodes, of one after the other until one of them shows it,
+        and each time before it is asked for a pod's. Until then the first answer counts.
         """
         address = self._nodes.address_of(node)
-        if self._cloud_names_nodes or not address or address in self._unnamed:
-            return self._cloud_names_nodes
+        if not (self._cloud_names_nodes or self._witness or address in self._unnamed):
+            self._witness = (address, instance) if address else None
+        if self._witness is not None:
+            self._hear(*self._witness)
+        undecided = self._witness is not None and not self._unnamed
+        return self._cloud_names_nodes or (None if undecided else False)
+
+    def _hear(self, address: str, instance: str) -> None:
+        """Take in what the cloud says of the node that has that address and that machine."""
         eni = self._enis.want(address)
         if eni is None and not self._enis.missed(address):
-            return None
+            return
         self._enis.forget(address)
+        self._witness = None
         if eni is not None and eni.instance_id == instance:
             self._cloud_names_nodes = True
         else:
             self._unnamed.add(address)
-        return self._cloud_names_nodes
 
     def _doubt(self, ip: str, said_for: float) -> None:
         """Ask the cloud again for what it has said for so long, in seconds."""
