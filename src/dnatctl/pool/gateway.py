@@ -193,7 +193,7 @@ class OfferedGateway:
         `need`: how many ports of one protocol are asked for.
         """
         if not self.eips:
-            return self._why_none_bound()
+            return self.why_none_bound()
         bad = [f"{ip} {why}" for ip in self.eips if (why := flaw(ip))]
         bad += [f"{ip} is not bound to it" for ip in self.offer.eips if ip not in self.eips]
         if len(bad) >= len(self.offer.eips or self.eips):
@@ -208,7 +208,8 @@ class OfferedGateway:
             return f"none of its EIPs has {need} free ports in {ports.first}-{ports.last}"
         return f"no free port is left in {ports.first}-{ports.last} on its EIPs"
 
-    def _why_none_bound(self) -> str:
+    def why_none_bound(self) -> str:
+        """What is wrong where no external IP that may be handed out is bound to the gateway."""
         wanted = ", ".join(self.offer.eips)
         if not wanted:
             return "no EIP is bound to it"

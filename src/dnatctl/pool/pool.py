@@ -52,6 +52,13 @@ class Pool(Holdings):
         gateway = self._gateways.get(gateway_id)
         return gateway.problem if gateway else "not in the configuration"
 
+    def why_none_bound(self, gateway_id: str) -> str:
+        """Why an offered gateway that could be used has no external IP; empty if it has some."""
+        gateway = self._gateways.get(gateway_id)
+        if gateway is None or gateway.left or gateway.problem or gateway.eips:
+            return ""
+        return gateway.why_none_bound()
+
     def eips(self, gateway_id: str) -> tuple[GatewayEip, ...]:
         """The external IPs of a gateway that the pool draws from, usable or not, and those that
         have left it and are still in use."""

@@ -173,9 +173,14 @@ def test_an_eip_bound_later_is_used_and_heals_exhaustion() -> None:
         it.start_controller()
         it.pod("web")
         it.told("web", "PoolExhausted")
+        parts = it.running[0].controller.parts
+        line = f"gateway {FIRST}: no EIP is bound to it"
+        assert f"[!]{line}" in parts.standing.notes()
+        assert line in parts.board.status().notes
         it.acts.bind_eip("203.0.113.9", FIRST, seconds=0.5)
         assert it.ready("web")[0]["externalIP"] == "203.0.113.9"
         eventually(lambda: it.condition("web")["reason"] == "EntriesAvailable")
+        assert f"[!]{line}" not in parts.standing.notes()
 
 
 def test_an_eip_that_is_unbound_is_not_handed_out_any_more() -> None:

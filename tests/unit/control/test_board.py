@@ -97,6 +97,11 @@ def test_a_gateway_is_shown_with_all_that_is_not_free(board: Board) -> None:
     assert board.status().gateways == (EXPECTED,)
 
 
+def test_a_gateway_with_no_eip_bound_is_shown_as_of_no_use(world: World, board: Board) -> None:
+    world.views.pool.describe(GATEWAY, (), "", "zone-1")
+    assert [each.problem for each in board.status().gateways] == ["no EIP is bound to it"]
+
+
 def test_who_had_an_endpoint_is_shown(board: Board) -> None:
     assert board.status().history == (
         PastHolder(f"{EIP}:606/tcp", "games/gone", uid(3), "at-3", "2026-01-01T00:00:00Z"),

@@ -403,9 +403,10 @@ class Gateways:
         """Lines for `/readyz?verbose`: which of our gateways, or what of them, cannot be used."""
         known, _ = self._concerned()
         with self._views.lock:
-            found = [g for g in self._views.gateways.values() if g.gateway_id in known]
-            leaving = {i: why for i in sorted(known) if (why := self._views.pool.why_leaving(i))}
-        bad = [f"[!]gateway {g.gateway_id}: {g.problem}" for g in found if g.problem]
+            pool, found = self._views.pool, self._views.gateways
+            wrong = {i: g.problem or pool.why_none_bound(i) for i, g in found.items() if i in known}
+            leaving = {i: why for i in sorted(known) if (why := pool.why_leaving(i))}
+        bad = [f"[!]gateway {i}: {why}" for i, why in wrong.items() if why]
         bad += [f"[!]gateway {i}: {why}" for i, why in self.fleet.complaints()]
         return [*bad, *(f"[ ]gateway {i}: {why}" for i, why in leaving.items())]
 

@@ -142,13 +142,19 @@ class Board:
             zone=described.zone_id if described else offer.zone_id,
             table=self._table(gateway_id, len(rows)),
             eips=tuple(EipStatus(eip.ip, problem=self._flaw(gateway_id, eip)) for eip in eips),
-            problem=pool.problem(gateway_id) or self._ordered(gateway_id),
+            problem=self._problem(gateway_id),
             leaving=pool.leaving(gateway_id),
             notes=(leaving,) if (leaving := pool.why_leaving(gateway_id)) else (),
             namespaces=offer.namespaces,
         )
         open_ips = frozenset(eip.ip for eip in eips if pool.hands_out(gateway_id, eip.ip))
         return Outline(status, offer.ports, open_ips, rows)
+
+    def _problem(self, gateway_id: str) -> str:
+        """Why nothing new can be put on a gateway; empty if it can."""
+        pool = self._views.pool
+        wrong = pool.problem(gateway_id) or pool.why_none_bound(gateway_id)
+        return wrong or self._ordered(gateway_id)
 
     def _ordered(self, gateway_id: str) -> str:
         """Why nothing new is put there by somebody's order; empty if it may be."""
