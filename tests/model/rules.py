@@ -92,9 +92,9 @@ def adopted_rightly(before: World, after: World, effects: tuple[Effect, ...]) ->
     for request in _stored(effects):
         if request.verb != "adopt":
             continue
-        for entry_id, (uid, _) in request.body:
+        for entry_id, noted in request.body:
             row = before.cloud.row(entry_id)
-            record = next((r for r in before.kube.records if r.uid == uid), None)
+            record = next((r for r in before.kube.records if r.uid == noted.uid), None)
             pods = (*before.kube.pods, *(before.image.pods if before.image else ()))
             ips = {pod.ip for pod in pods if record and pod.name == record.key.name}
             if row is not None and row.internal_ip not in ips:
