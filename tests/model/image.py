@@ -23,10 +23,11 @@ from dnatctl.plan.case import CONFLICTS_BELIEVED
 from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.values import Deletion, Step, WorkloadAnswer
 from dnatctl.pool import Pool
-from dnatctl.table.backlog import Backlog, _Record
+from dnatctl.table.backlog import Backlog
 from dnatctl.table.orphans import Orphan, _Sighting
 from dnatctl.table.past import AGREE, Doubt, Past
 from dnatctl.table.view import READ_LAG_S, RECALLS, GivenUp, Row, Table
+from dnatctl.table.waiting import Remembered
 from dnatctl.table.writes import PendingWrite, Refusal, Write
 from tests.model.cloud import Call, Outcome
 from tests.model.kube import PodState, key
@@ -294,7 +295,7 @@ def _sending(backlog: Backlog, table: Table, now: float) -> tuple[str, int] | Pe
 def load_backlog(backlog: Backlog, image: BacklogImage, *, all_due: bool) -> None:
     """The reverse of `freeze_backlog`. `all_due`: the pauses of all postponed writes are over."""
     for frozen in image.records:
-        backlog._records[frozen.uid] = _Record(
+        backlog._records[frozen.uid] = Remembered(
             pending=[_load_pending(pending, all_due=all_due) for pending in frozen.pending],
             attempts=Counter(dict(frozen.attempts)),
             refusals=dict(frozen.refusals),

@@ -18,9 +18,10 @@ from dnatctl.pool.line import Line
 from dnatctl.pool.pool import Pool
 from dnatctl.pool.proofs import Proofs
 from dnatctl.pool.quarantine import Quarantine
-from dnatctl.table.backlog import Backlog, _Record
+from dnatctl.table.backlog import Backlog
 from dnatctl.table.orphans import _Sighting
 from dnatctl.table.view import Row, Table
+from dnatctl.table.waiting import Remembered
 from dnatctl.table.writes import PendingWrite
 from tests.model.image import Image, PendingImage, RememberedImage
 from tests.support.clock import FakeClock
@@ -193,6 +194,7 @@ KEPT = {
         ),
     },
     Backlog: {
+        "waiting": CONSTANT,
         "_records": "backlog",
         "_deletes": "backlog",
         "_expedited": "backlog",
@@ -235,7 +237,7 @@ def test_every_attribute_is_accounted_for(made: object) -> None:
     ("kept", "fields"),
     [
         (PendingWrite, (*PendingImage._fields, "looked_at")),  # for waking up who waits
-        (_Record, (*RememberedImage._fields, "hindrances")),  # NEVER_REFUSED
+        (Remembered, (*RememberedImage._fields, "hindrances")),  # NEVER_REFUSED
         (Row, Row.__dataclass_fields__),
         (_Sighting, ("orphan", "first", "generation")),
     ],

@@ -19,17 +19,15 @@ Pure: times are handed in (monotonic clock, seconds), nothing is locked.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from dnatctl.backoff import doubled
 from dnatctl.model import NewEntry
-from dnatctl.table.standstill import LASTS_S
 from dnatctl.table.turns import Rank, WriteTurns, rank_of
 from dnatctl.table.unready import IMPATIENT_S, PATIENCE, Unready, target_of
 from dnatctl.table.vain import InVain
 from dnatctl.table.view import Change
+from dnatctl.table.waiting import BacklogView, Remembered
 from dnatctl.table.writes import (
     CreateRow,
     DeleteRow,
@@ -40,11 +38,7 @@ from dnatctl.table.writes import (
     Refused,
     Write,
     effect,
-    in_words,
 )
-
-FEW = 3
-"""Refusals in a row as busy of one create, on an external IP that was given up, that are enough."""
 
 RETRY_S = (0.5, 60.0)
 """First and longest pause before a write that failed is tried again."""
@@ -62,28 +56,11 @@ LOST_S = 30.0
 """After so long no call that went unanswered can still be at work: thrice the longest timeout."""
 
 
-@dataclass(slots=True)
-class _Record:
-    """What is remembered of one PodDNAT. `forgotten`: it is gone; only its writes matter still."""
-
-    pending: list[PendingWrite] = field(default_factory=list)
-    attempts: Counter[NewEntry] = field(default_factory=Counter)
-    refusals: dict[NewEntry, Refusal] = field(default_factory=dict)
-    hindrances: dict[str, str] = field(default_factory=dict)
-    forgotten: bool = False
-
-    @property
-    def spent(self) -> bool:
-        """Whether there is nothing left to remember."""
-        remembered = self.attempts or self.refusals or self.hindrances
-        return not self.pending and (self.forgotten or not remembered)
-
-
 class Backlog:
     """The wanted writes of one table."""
 
     def __init__(self) -> None:
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, Remembered] = {}
         self._deletes: dict[str, int] = {}
         """Answered tries by row ID. An accepted delete may come to nothing, and a PodDNAT be gone
         by then: the next one is to be no replay of it."""
@@ -96,6 +73,7 @@ class Backlog:
         self._behind = ""
         """What was just refused too often: anything else that is due goes first, once."""
         self.sending: PendingWrite | None = None
+        self.waiting = BacklogView(self._records, self._unready, self._vain)
 
     def __len__(self) -> int:
         return sum(len(record.pending) for record in self._records.values())
@@ -110,7 +88,7 @@ class Backlog:
         if record is None:
             if not writes:
                 return False
-            record = self._records[uid] = _Record()
+            record = self._records[uid] = Remembered()
         record.forgotten = orphan  # nobody will come to forget what is gone already
         known = {effect(old.write): old for old in record.pending}
         wanted = [self._renewed(known.get(effect(w)), uid, namespace, w, orphan) for w in writes]
@@ -174,38 +152,6 @@ class Backlog:
         """What keeps rows of that PodDNAT from being deleted, by row ID."""
         record = self._records.get(uid)
         return self._vain.hindrances(uid) | (record.hindrances if record else {})
-
-    def deletes(self, uid: str) -> list[str]:
-        """The IDs of the rows whose deletes wait for that PodDNAT."""
-        record = self._records.get(uid)
-        pending = record.pending if record else ()
-        return [p.write.entry_id for p in pending if isinstance(p.write, DeleteRow)]
-
-    def kinds(self) -> set[type[Write]]:
-        """The kinds of writes that wait."""
-        return {type(p.write) for record in self._records.values() for p in record.pending}
-
-    def unready(self, uid: str) -> str:
-        """Why rows of that PodDNAT are not made, where others of the table are; else empty."""
-        record = self._records.get(uid)
-        pending = record.pending if record else ()
-        creates = (p.write for p in pending if isinstance(p.write, CreateRow))
-        return next(filter(None, (self._unready.why(target_of(w)) for w in creates)), "")
-
-    def unready_ips(self) -> dict[str, str]:
-        """The external IPs on which no row that is wanted has been made for long, and why."""
-        pending = (p.write for record in self._records.values() for p in record.pending)
-        ips = {write.entry.external_ip for write in pending if isinstance(write, CreateRow)}
-        return {ip: why for ip in sorted(ips) if (why := self._unready.why(ip, LASTS_S))}
-
-    def in_vain(self) -> list[str]:
-        """The wanted writes that the cloud has accepted again and again and not done, in words."""
-        return [
-            in_words(pending.write)
-            for uid, record in self._records.items()
-            for pending in record.pending
-            if self._vain.is_told(uid, pending.write)
-        ]
 
     # --- the poller
 
@@ -360,20 +306,6 @@ class Backlog:
             self._turns.again(pending.namespace)
             return
         self._to_the_end(pending)
-
-    def is_apart(self, pending: PendingWrite) -> bool:
-        """Whether the table takes others, so that it is not busy if it refuses this one as such."""
-        return self._unready.apart(target_of(pending.write))
-
-    def is_given_up(self, pending: PendingWrite) -> bool:
-        """Whether a create was refused as busy that is not: the table has long taken others."""
-        certain = pending.turned_away >= FEW and pending.lost_at is None
-        create = isinstance(pending.write, CreateRow)
-        return certain and create and self._unready.given_up(target_of(pending.write))
-
-    def held_up(self, pending: PendingWrite) -> bool:
-        """Whether its row has long been refused alone."""
-        return bool(self._unready.why(target_of(pending.write), LASTS_S))
 
     def spared(self, pending: PendingWrite, refusal: Refusal | None = None) -> None:
         """All writes to the table fare alike: it is as due as before, behind the others."""

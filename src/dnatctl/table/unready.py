@@ -37,7 +37,7 @@ def target_of(write: Write) -> str:
 
 
 @dataclass(slots=True)
-class _Series:
+class _Streak:
     """Refusals in a row. `apart`: since when it is known that the table takes other writes."""
 
     last: float
@@ -57,7 +57,7 @@ class Unready:
     """The targets of one table that are refused as busy, and what else it has accepted."""
 
     def __init__(self) -> None:
-        self._series: dict[str, _Series] = {}
+        self._series: dict[str, _Streak] = {}
         """The one that was refused last is the last."""
         self.held: dict[str, float] = {}
         """Until when a target is left alone: who was refused too often lets others go first."""
@@ -66,7 +66,7 @@ class Unready:
         """A write was refused as busy; returns whether the target is left alone for a while."""
         series = self._series.pop(target, None)
         if series is None or (now - series.last > IDLE_S and not series.believed):
-            series = _Series(now)
+            series = _Streak(now)
         self._series[target] = series
         series.count, series.last, series.why = series.count + 1, now, why
         series.believed |= series.lasted >= BELIEVED_S

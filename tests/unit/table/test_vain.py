@@ -50,9 +50,9 @@ class TestAgain:
             assert told(backlog) == ""
             ask(backlog, write, 0.0)
         assert "again and again" in told(backlog)
-        assert backlog.in_vain() == [], "it may be done this time"
+        assert backlog.waiting.in_vain() == [], "it may be done this time"
         backlog.want("a", "games", (write,))
-        assert len(backlog.in_vain()) == 1
+        assert len(backlog.waiting.in_vain()) == 1
 
     def test_another_one_is_not_held_up(self, write):
         backlog = Backlog()

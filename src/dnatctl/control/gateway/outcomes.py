@@ -244,10 +244,10 @@ class Outcomes:
     def _busy(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
         now = self._clock.monotonic()
         with self._lock:
-            apart = self._backlog.is_apart(pending)
+            apart = self._backlog.waiting.is_apart(pending)
             self._backlog.busy(pending, now, said(error))
-            given_up = self._backlog.is_given_up(pending)
-            long = self._backlog.held_up(pending)
+            given_up = self._backlog.waiting.is_given_up(pending)
+            long = self._backlog.waiting.held_up(pending)
             news = long and self._backlog.hinder(pending, hindrance(error))
         if not apart:
             self._pace.refused(sent, now)

@@ -124,19 +124,19 @@ class TableWriter:
         """What keeps rows of that PodDNAT from being deleted, by row ID."""
         why = self._outcomes.standstill
         with self._lock:
-            waiting = self._backlog.deletes(uid) if why else ()
+            waiting = self._backlog.waiting.deletes(uid) if why else ()
             return dict.fromkeys(waiting, why) | self._backlog.hindrances(uid)
 
     def trouble(self) -> str:
         """Why no write gets through, the same at each try; empty if they do, or none is wanted."""
         why = self._outcomes.trouble or self._outcomes.standstill
         with self._lock:
-            return why if why and self._backlog.kinds() else ""
+            return why if why and self._backlog.waiting.kinds() else ""
 
     def unready(self, uid: str) -> str:
         """Why entries of that PodDNAT are not made, where the table takes others; else empty."""
         with self._lock:
-            return self._backlog.unready(uid)
+            return self._backlog.waiting.unready(uid)
 
     def complaints(self) -> list[str]:
         """Which writes get nowhere, and why; none where all do.
@@ -145,9 +145,9 @@ class TableWriter:
         """
         denied = self._outcomes.denied.copy()
         with self._lock:
-            vain = self._backlog.in_vain()
-            kinds = self._backlog.kinds()
-            unready = self._backlog.unready_ips()
+            vain = self._backlog.waiting.in_vain()
+            kinds = self._backlog.waiting.kinds()
+            unready = self._backlog.waiting.unready_ips()
         told = (
             f"the cloud accepts {len(vain)} writes and does not do them: {vain[0]}" if vain else ""
         )
