@@ -84,6 +84,8 @@ class EniCache:
         self._known: dict[str, _Learned] = {}
         self._wanted: dict[str, _Want] = {}
         self._told_as_expected = False
+        self.asking = False
+        """Whether the cloud is being asked just now."""
 
     def want(self, ip: str, since: float = float("-inf"), node: str = "") -> Eni | None:
         """The interface behind `ip` if it is known; None if not, and then it is looked for.
@@ -196,6 +198,15 @@ class EniCache:
             self._postpone(batch)
         if not batch:
             return 0
+        self.asking = True
+        try:
+            return self._ask(cloud, batch, asked_at, nodes)
+        finally:
+            self.asking = False
+
+    def _ask(
+        self, cloud: CloudApi, batch: list[str], asked_at: float, nodes: Mapping[str, str]
+    ) -> int:
         answer = cloud.find_enis(batch)
         with self._changed:
             missing = self._miss(ip for ip in batch if ip not in answer)

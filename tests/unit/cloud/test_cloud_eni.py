@@ -126,6 +126,7 @@ def test_an_answer_on_its_way_says_nothing_of_a_pod_that_comes_meanwhile(
 
     def find_enis(ips: Collection[str]) -> dict[str, Eni]:
         answer = asks(ips)
+        assert world.cache.asking
         world.clock.advance(0.1)
         came.append(world.clock.monotonic())
         world.cache.forget("10.0.0.1")
@@ -136,6 +137,7 @@ def test_an_answer_on_its_way_says_nothing_of_a_pod_that_comes_meanwhile(
 
     world.vpc.find_enis = find_enis  # type: ignore[method-assign]
     world.resolve()
+    assert not world.cache.asking
     world.vpc.find_enis = asks  # type: ignore[method-assign]
     assert world.found == ["10.0.0.1"], "who waits looks again"
     assert world.cache.held("10.0.0.1", came[0]) is None
