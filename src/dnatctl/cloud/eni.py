@@ -162,7 +162,7 @@ class EniCache:
             want = self._wanted.get(ip)
             return want is not None and want.missed >= MISSES_BELIEVED
 
-    def missed(self, ip: str) -> bool:
+    def missed_once(self, ip: str) -> bool:
         """Whether the cloud has answered that no interface has `ip`, be it once."""
         with self._changed:
             want = self._wanted.get(ip)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from dnatctl.cloud.eni import EniCache
 from dnatctl.config import Namespaces
-from dnatctl.control.sight.look import MOST_QUESTIONS, Lookout
+from dnatctl.control.sight.look import MOST_QUESTIONS, WORKLOAD_BELIEVED_S, Lookout
 from dnatctl.control.sight.resolver import forgetting
 from dnatctl.control.sight.spaces import Spaces
 from dnatctl.control.sight.tenancy import Nodes
@@ -281,6 +281,18 @@ def test_a_workload_is_asked_and_believed_for_a_while(place: Place):
     place.server.workload = WorkloadAnswer.WANTS
     assert place.look().workload is WorkloadAnswer.SHED
     place.views.clock.advance(20.0)
+    assert place.look().workload is WorkloadAnswer.WANTS
+
+
+def test_what_it_said_is_as_old_as_the_question(place: Place):
+    """The API server may take its time, and the workload change in that."""
+    place.records.apply(record((600, 80), fixed=True))
+    place.server.workload = WorkloadAnswer.SHED
+    place.server.meanwhile = lambda: place.views.clock.advance(10.0)
+    assert place.look().workload is WorkloadAnswer.SHED
+    place.server.meanwhile = nothing
+    place.server.workload = WorkloadAnswer.WANTS
+    place.views.clock.advance(WORKLOAD_BELIEVED_S - 5.0)
     assert place.look().workload is WorkloadAnswer.WANTS
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from dnatctl.objects import Adopted, Key
-from dnatctl.plan.exposure import SWITCH, Ask
+from dnatctl.plan.exposure import SWITCH, Ask, Problem
 from dnatctl.plan.regain import left_with
-from dnatctl.plan.values import Adopt, CreateRecord, Reclaim, Retire
+from dnatctl.plan.values import Adopt, Allowance, CreateRecord, Reclaim, Retire
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
 from tests.unit.plan.made import KEY, OTHER, Scene, pod, ports, record, spec
@@ -124,6 +124,12 @@ def test_what_was_asked_for_with_no_certain_answer_is_asked_for_again():
     it.pool.claim("asked", "", spec((602, 80)), 0.0)
     assert it.plan(marks=TAGGED, asked=spec((602, 80))).step.spec == spec((602, 80))
     assert it.plan(marks=TAGGED).step.spec != spec((602, 80)), "it is somebody else's claim"
+
+
+def test_whatever_more_its_namespace_may_have():
+    nothing = Allowance(0, Problem("NamespaceQuota", "no more"))
+    assert claimed(left(), allowance=nothing) == spec((602, 80))
+    assert planned(allowance=nothing).step is None
 
 
 def test_what_was_adopted_is_had_by_what_the_ledger_says():

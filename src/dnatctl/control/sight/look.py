@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
 from dnatctl.control.gateway.gateways import Gateways
+from dnatctl.control.gateway.writer import TableWriter
 from dnatctl.control.settings import LabelsOf
 from dnatctl.control.sight.spaces import Spaces
 from dnatctl.control.sight.tenancy import Nodes, Tenancy
@@ -374,19 +375,21 @@ class Lookout:
             self._asked_of[key] = ip, since
 
     def _refusals(self, record: PodDNAT | None) -> Mapping[NewEntry, Refusal]:
-        gateways = self._gateways()
-        writer = gateways.fleet.writer(record.spec.gateway_id) if gateways and record else None
+        writer = self._writer(record)
         return writer.refusals(record.uid) if writer and record else {}
 
     def _trouble(self, record: PodDNAT | None) -> str:
-        gateways = self._gateways()
-        writer = gateways.fleet.writer(record.spec.gateway_id) if gateways and record else None
+        writer = self._writer(record)
         return writer.trouble() if writer else ""
 
     def _unready(self, record: PodDNAT | None) -> str:
-        gateways = self._gateways()
-        writer = gateways.fleet.writer(record.spec.gateway_id) if gateways and record else None
+        writer = self._writer(record)
         return writer.unready(record.uid) if writer and record else ""
+
+    def _writer(self, record: PodDNAT | None) -> TableWriter | None:
+        """That of the table which the record's claim is in."""
+        gateways = self._gateways()
+        return gateways.fleet.writer(record.spec.gateway_id) if gateways and record else None
 
     def _hindrances(self, record: PodDNAT | None) -> Mapping[str, str]:
         gateways = self._gateways()

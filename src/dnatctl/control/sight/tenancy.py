@@ -174,7 +174,7 @@ class Tenancy:
     def _hear(self, address: str, instance: str) -> None:
         """Take in what the cloud says of the node that has that address and that machine."""
         eni = self._enis.want(address)
-        if eni is None and not self._enis.missed(address):
+        if eni is None and not self._enis.missed_once(address):
             return
         self._enis.forget(address)
         self._witness = None

@@ -12,6 +12,8 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.first_reads import AT_ONCE, LONGEST_S, FirstReads
 from dnatctl.control.gateway.poller import ERROR_PAUSE_S, LOOK_S, REST_S, TURN_S, TablePoller
+from dnatctl.objects import Adopted
+from dnatctl.table.read_pace import KICK_SPACING_S
 from tests.unit.control.gateway.made import LOBBY, AtWork
 from tests.unit.table.made import EIP, GATEWAY, row
 
@@ -48,6 +50,21 @@ def test_a_fault_of_its_own_is_told_like_one_of_the_clouds(it, capsys):
     it.poller.step()
     assert "IndexError" in it.poller.unreadable
     assert it.poller.failing == 1
+
+
+def test_an_adopted_row_is_struck_when_two_readings_miss_it(it):
+    """One may miss what is there, and what was adopted is not forgotten for that."""
+    table = it.views.table(GATEWAY)
+    table.vanished()
+    it.views.adopt({"fwd-9": Adopted("uid-9", "", GATEWAY), "fwd-8": Adopted("uid-8", "", "ngw-2")})
+    read(it)
+    assert set(it.views.adopted) == {"fwd-8", "fwd-9"}
+    assert it.gateways.busy() != ""
+    it.clock.advance(KICK_SPACING_S)
+    it.poller.step()
+    assert table.generation == 2, "the second one follows at once"
+    assert set(it.views.adopted) == {"fwd-8"}
+    assert it.gateways.remains.take().unlisted == {GATEWAY: {"fwd-9"}}
 
 
 def test_whom_a_new_row_concerns_is_told(it):
