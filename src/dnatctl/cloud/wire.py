@@ -27,6 +27,9 @@ from dnatctl.model import (
 )
 
 _STATUSES: Final = {status.value.lower(): status for status in EntryStatus}
+_STATUS_LIMIT: Final = 32
+"""Characters of a status that was never documented: as many as any word of the cloud has."""
+
 _PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
 
 
@@ -51,6 +54,7 @@ def new_entry_fields(table_id: str, new: NewEntry) -> dict[str, Any]:
 
 def entry(row: Any) -> ForwardEntry:
     """A row of a forward table."""
+    status = _STATUSES.get(str(row.status).lower())
     return ForwardEntry(
         entry_id=str(row.forward_entry_id or ""),
         external_ip=_ip(row.external_ip),
@@ -60,8 +64,14 @@ def entry(row: Any) -> ForwardEntry:
         # `Any` is None, and so is a protocol not known here: both can stand in anyone's way.
         protocol=_PROTOCOLS.get(str(row.ip_protocol).lower()),
         name=str(row.forward_entry_name or ""),
-        status=_STATUSES.get(str(row.status).lower(), EntryStatus.PENDING),
+        status=status or EntryStatus.PENDING,
+        said="" if status else _unheard_of(row.status),
     )
+
+
+def _unheard_of(status: Any) -> str:
+    """A status that is none of those documented, for people."""
+    return shared(shown(status, longest=_STATUS_LIMIT) if status else "of no status")
 
 
 def _ip(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dnatctl.model import ForwardEntry
+from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.objects import READY, PodDNAT, PortMapping, StatusEntry
 from dnatctl.plan import waits
 from dnatctl.plan.adoption import adopt, awaits_clarity
@@ -101,14 +101,27 @@ def _withdraw(case: Case, true: tuple[StatusEntry, ...]) -> Publish | None:
 def _has_drifted(case: Case, entry: StatusEntry) -> bool:
     """Whether somebody else changed or deleted the row of an entry that is to be as it was listed.
 
-    A row that is as it was and is listed no longer has had its end decided here.
+    A row that is as it was and is listed no longer has had its end decided here, or the cloud is
+    busy with it: that may be for reasons of its own.
     """
-    if case.spec.internal_ip != case.ip or entry.internal_ip != case.ip:
-        return False
-    if not any(_is_of(case, port, entry) for port in case.good):
+    if not _is_to_stay(case, entry):
         return False
     row = case.table.row(entry.entry_id)
-    return row is None or row.in_flux or not _leads_as_listed(row.entry, entry)
+    return row is None or not _leads_as_listed(row.entry, entry)
+
+
+def _unavailable(case: Case, entry: StatusEntry) -> ForwardEntry | None:
+    """The row of an entry that is as it was listed, but that the cloud does not call Available."""
+    row = case.table.row(entry.entry_id)
+    if row is None or not row.in_flux or not _is_to_stay(case, entry):
+        return None
+    return row.entry if _leads_as_listed(row.entry, entry) else None
+
+
+def _is_to_stay(case: Case, entry: StatusEntry) -> bool:
+    if case.spec.internal_ip != case.ip or entry.internal_ip != case.ip:
+        return False
+    return any(_is_of(case, port, entry) for port in case.good)
 
 
 def _is_of(case: Case, port: PortMapping, entry: StatusEntry) -> bool:
@@ -116,6 +129,8 @@ def _is_of(case: Case, port: PortMapping, entry: StatusEntry) -> bool:
 
 
 def _leads_as_listed(row: ForwardEntry, entry: StatusEntry) -> bool:
+    if row.status is EntryStatus.DELETING:
+        return False
     return row.internal_ip == entry.internal_ip and row.leads(entry.endpoint, entry.internal_port)
 
 
@@ -136,10 +151,21 @@ def _why_lost(
         return Problem("EntriesChanged", text)
     if problem is not None:
         return problem
+    if busy := [row for entry in lost if (row := _unavailable(case, entry)) is not None]:
+        return _not_available(count, busy)
     asked_for = any((e.internal_port, e.endpoint.protocol) in case.wanted for e in lost)
     what = "are being replaced" if asked_for else "are no longer asked for"
     endpoints = ", ".join(str(entry.endpoint) for entry in lost)
     return Problem("PortsChanged", f"{count} {what}: {endpoints}")
+
+
+def _not_available(count: str, rows: list[ForwardEntry]) -> Problem:
+    states = ", ".join(dict.fromkeys(f"{row.entry_id} is {row.state}" for row in rows))
+    text = (
+        f"{count} may not reach the pod: {states} in the cloud, not Available, and leads where it "
+        "is to; listed again once it is Available (if it stays so, delete it: it is made anew)"
+    )
+    return Problem("EntriesPending", text)
 
 
 def _publish(case: Case, true: tuple[StatusEntry, ...], problem: Problem | None) -> Publish | None:

@@ -173,7 +173,12 @@ REASONS: Final[dict[str, Reason]] = {
         "Claimed, and not reachable yet; the text says what it waits for. Told after 10 s.",
         "Mostly none: a table takes one write at a time. `dnatctl status` shows the backlog.",
     ),
-    "EntriesPending": Reason(_STANDS, "Some entries are being made or changed."),
+    "EntriesPending": Reason(
+        _STANDS,
+        "Some entries are being made or changed, or the cloud does not call them Available: the"
+        " text says which.",
+        "Mostly none. An entry that stays in another state may be deleted: it is made anew.",
+    ),
     "EntriesChanged": Reason(
         _STANDS,
         "Somebody else changed or deleted entries; they are put right.",

@@ -83,6 +83,19 @@ def test_an_unknown_status_is_one_in_flux(status: str | None) -> None:
     assert read(Status=status).status is EntryStatus.PENDING
 
 
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("Failed", "Failed"),
+        (None, "of no status"),
+        ("no " * 12, "no " * 10 + "no..."),
+        ("pending",) * 2,
+    ],
+)
+def test_people_are_told_a_status_as_the_cloud_words_it(status: str | None, state: str) -> None:
+    assert read(Status=status).state.lower() == state.lower()
+
+
 def test_the_case_of_the_status_does_not_matter() -> None:
     assert read(Status="available").status is EntryStatus.AVAILABLE
     assert read(Status="DELETING").status is EntryStatus.DELETING

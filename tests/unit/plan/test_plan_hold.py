@@ -337,7 +337,7 @@ class TestWhoDidIt:
             [mine("fwd-1", f"{EIP}:600", f"{POD_IP}:81")],
             [mine("fwd-1", f"{EIP}:600", "10.0.0.9:80")],
             [mine("fwd-1", f"{EIP}:999")],
-            [mine(status=PENDING)],
+            [mine("fwd-1", f"{EIP}:600", f"{POD_IP}:81", status=PENDING)],
             [mine(status=DELETING)],
         ],
     )
@@ -346,6 +346,17 @@ class TestWhoDidIt:
         assert made.step.drifted == listed(WEB)
         text = "1 of 2 entries no longer reach the pod: somebody else changed or deleted fwd-1"
         assert condition(made) == ("False", "EntriesChanged", text)
+
+    def test_a_row_that_is_as_it_was_and_that_the_cloud_calls_something_else(self):
+        """Nobody need have touched it: its mapping is as it should be."""
+        failed = mine(status=PENDING, said="Failed")
+        made = Scene(failed, TLS, record=TWO, pod=BOTH).plan()
+        assert (entries(made), made.step.drifted) == (["fwd-2"], ())
+        status, reason, text = condition(made)
+        assert (status, reason) == ("False", "EntriesPending")
+        assert text.startswith("1 of 2 entries may not reach the pod: fwd-1 is Failed in the cloud")
+        after = replace(TWO, status=made.step.status)
+        assert Scene(failed, TLS, record=after, pod=BOTH).plan() == Plan(), "that stays told"
 
     def test_a_packed_row_that_is_made_anew_for_another_range(self):
         """The user dropped the port in its middle: all its ports are replaced, by us."""
