@@ -153,10 +153,13 @@ def _serves_snat(listed: Any) -> bool:
 
 
 _EIP_LOCKED = "is locked"
+_EIP_HIDDEN = "may these credentials see it (its resource group)?"
 
 
 def _eip_problem(ip: str, listed: dict[str, Any], state: Any, gateway_id: str) -> str:
-    if state is None or state.instance_id != gateway_id:
+    if state is None:
+        return "is listed by its gateway and not shown by DescribeEipAddresses: " + _EIP_HIDDEN
+    if state.instance_id != gateway_id:
         return "is not bound to this gateway"
     if _locked(state.business_status) or rows(state.operation_locks, "lock_reason"):
         return _EIP_LOCKED

@@ -286,6 +286,11 @@ def _is_to_be_swapped(case: Case, port: PortMapping) -> bool:
 
 def is_refused_everywhere(case: Case, port: PortMapping) -> bool:
     """Whether the cloud says, on several endpoints, that the pod's address and port is taken."""
+    return endpoints_refused(case, port) >= ENDPOINTS_TRIED
+
+
+def endpoints_refused(case: Case, port: PortMapping) -> int:
+    """On how many endpoints the cloud says that the pod's address and port is taken."""
     tried = {
         (entry.external_ip, entry.external_ports.first + port.internal - entry.internal_ports.first)
         for entry, refusal in case.seen.refusals.items()
@@ -293,7 +298,7 @@ def is_refused_everywhere(case: Case, port: PortMapping) -> bool:
         and (entry.internal_ip, entry.protocol) == (case.ip, port.protocol)
         and port.internal in entry.internal_ports
     }
-    return len(tried) >= ENDPOINTS_TRIED
+    return len(tried)
 
 
 def is_unforeseen(refusal: Refusal) -> bool:

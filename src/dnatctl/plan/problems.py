@@ -7,7 +7,14 @@ from functools import partial
 
 from dnatctl.model import EntryStatus
 from dnatctl.objects import PortMapping
-from dnatctl.plan.case import Case, distrust, is_refused_everywhere, is_unforeseen, refusals_of
+from dnatctl.plan.case import (
+    Case,
+    distrust,
+    endpoints_refused,
+    is_refused_everywhere,
+    is_unforeseen,
+    refusals_of,
+)
 from dnatctl.plan.claim import Lack
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.mend import to_create, unchanged
@@ -179,8 +186,9 @@ def _refused(case: Case, port: PortMapping, refusal: Refusal) -> Problem | None:
 
 def _taken(case: Case, port: PortMapping, refusal: Refusal) -> Problem:
     text = (
-        f"{case.ip}:{port.internal}/{port.protocol} is refused on every endpoint, and no entry of "
-        f"this gateway is in the way; another gateway of the VPC may have one: {refusal.message}"
+        f"{case.ip}:{port.internal}/{port.protocol} is refused on each endpoint that was tried "
+        f"({endpoints_refused(case, port)}), and no entry of this gateway is in the way; another "
+        f"gateway of the VPC may have one: {refusal.message}"
     )
     return Problem("TupleConflict", text)
 

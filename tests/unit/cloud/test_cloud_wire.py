@@ -213,6 +213,12 @@ def test_what_is_wrong_with_an_eip_is_told(changes: dict[str, object], told: str
     assert judge([EIP | changes]).eips == (eip,)
 
 
+def test_an_eip_that_is_hidden_from_the_credentials_is_not_said_to_be_unbound() -> None:
+    (eip,) = judge([]).eips
+    assert "is listed by its gateway and not shown by DescribeEipAddresses" in eip.problem
+    assert "resource group" in eip.problem
+
+
 def test_an_eip_on_one_list_only_is_not_used() -> None:
     bound = judge([EIP, EIP | {"IpAddress": "203.0.113.2"}]).eips
     assert [(eip.ip, eip.usable) for eip in bound] == [

@@ -20,11 +20,13 @@ from tests.unit.config.samples import MINIMAL
 class Answering:
     """A cloud in which all is right but for what it answers to writes that are not made."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, *, usable: bool = True) -> None:
         self._code = code
+        self._usable = usable
+        self.rehearsed: list[NewEntry] = []
 
     def describe_gateways(self, wanted: Collection[str] = ()) -> list[Gateway]:
-        eip = GatewayEip("47.1.2.3", usable=True)
+        eip = GatewayEip("47.1.2.3", usable=self._usable)
         return [Gateway(each, "ftb-1", "cn-hangzhou-j", "vpc-1", (eip,)) for each in wanted]
 
     def read_page(self, table_id: str, page_number: int) -> EntryPage:
@@ -36,9 +38,18 @@ class Answering:
         return {}
 
     def rehearse(self, operation: Operation, table_id: str, entry: NewEntry) -> CloudError:
-        del table_id, entry
+        del table_id
+        self.rehearsed.append(entry)
         kind = classify(operation, self._code) or ErrorKind.UNCLASSIFIED
         return CloudError(operation, kind, code=self._code, message="said so")
+
+
+def test_no_address_is_led_to_itself_where_neither_an_eip_nor_a_network_is_known() -> None:
+    """The cloud would refuse it for that, and nothing would be learned of RAM."""
+    cloud = Answering("DryRunOperation", usable=False)
+    list(look_at_cloud(cloud, parse(MINIMAL), "somebody"))
+    assert cloud.rehearsed
+    assert not [each for each in cloud.rehearsed if each.external_ip == each.internal_ip]
 
 
 def grade(code: str, operation: Operation) -> Grade:

@@ -331,7 +331,10 @@ class TestConflicts:
         assert not isinstance(held.step, Reclaim | Retire)
         assert held.writes == ()
         assert held.problem.reason == "TupleConflict"
-        assert f"{POD_IP}:80/tcp is refused on every endpoint" in held.problem.message
+        assert (
+            f"{POD_IP}:80/tcp is refused on each endpoint that was tried (2)"
+            in held.problem.message
+        )
 
         old = generation - READINGS_BETWEEN
         refusals = {entry: replace_generation(r, old) for entry, r in refusals.items()}

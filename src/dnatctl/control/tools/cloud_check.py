@@ -26,6 +26,9 @@ MOST_PAGES: Final = 40
 NOWHERE: Final = "192.0.2.1"
 """An address that no EIP and no pod has (RFC 5737)."""
 
+NO_EIP: Final = "198.51.100.1"
+"""One more: a row that leads an address to itself is refused for that, and RAM is not heard."""
+
 _COSTS: Final = {
     Operation.READ_GATEWAYS: "nothing works: no gateway is known",
     Operation.READ_EIPS: "nothing works: no EIP is known",
@@ -242,7 +245,7 @@ def _room(about: str, rows: int, most: int | None) -> Finding:
 
 def _sample(gateway: Gateway, configured: GatewayConfig, config: Config) -> NewEntry:
     """A row as it might be made; that it might not be made for what it says tells as much."""
-    eip = next((each.ip for each in gateway.eips if each.usable), NOWHERE)
+    eip = next((each.ip for each in gateway.eips if each.usable), NO_EIP)
     network = next(iter(config.vpc_cidrs), None)
     one = PortRange(configured.port_range_end, configured.port_range_end)
     internal = str(network[1]) if network and network.num_addresses > 1 else NOWHERE
