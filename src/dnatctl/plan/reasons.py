@@ -237,7 +237,8 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "ClaimMoved": Reason(
         _EVENT,
-        "The cloud refused the endpoints before anybody could use them: others are claimed.",
+        "The cloud refused the endpoints before anybody could use them: others are claimed, or none"
+        " until there is room.",
     ),
     "EntryRepaired": Reason(
         _EVENT,

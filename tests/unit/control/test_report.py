@@ -18,9 +18,10 @@ from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.objects import POD_READY, Condition, Key, Pod, PodDNAT
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Problem
-from dnatctl.plan.values import Plan, Publish
+from dnatctl.plan.values import Plan, Publish, Reclaim
 from tests.support.clock import FakeClock
 from tests.unit.plan.made import ONE, TLS, WALL, WEB, Scene, listed, pod, ready, record, stamp
+from tests.unit.plan.made import ports as made_ports
 
 AT_ONCE = BUDGET.at_once
 
@@ -36,6 +37,7 @@ class Told:
     conditions: list[Condition] = field(default_factory=list)
     annotations: dict[str, str | None] = field(default_factory=dict)
     events: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     removed: int = 0
     refusal: str = ""
 
@@ -55,6 +57,7 @@ class Told:
 
     def record(self, *fact: Any) -> None:
         self.events.append((fact[3], fact[4]))
+        self.notes.append(fact[6])
 
 
 @pytest.fixture
@@ -268,6 +271,23 @@ class TestTheTimeToBeReachable:
         reporter = report(told, metrics, FakeClock(now=WALL + timedelta(hours=1)))
         self.published(reporter, "True", stated_for=1.0)
         assert self.waits(metrics)[1] > 1800
+
+
+class TestMoves:
+    @pytest.mark.parametrize(
+        ("ports", "said"),
+        [
+            ((), "is refused (no); nothing is claimed until there is room"),
+            (((700, 80),), "is refused (no); 1.1.1.1 700->80/tcp on ngw-1 claimed instead"),
+        ],
+    )
+    def test_name_what_is_claimed_instead_if_anything_is(
+        self, told: Told, ports: tuple[tuple[int, int], ...], said: str
+    ) -> None:
+        moved = replace(ONE.spec, ports=made_ports(*ports))
+        report(told).stepped(Scene(record=ONE, pod=pod()).seen, Reclaim(moved, "no"), ONE)
+        assert told.events == [("Warning", "ClaimMoved")]
+        assert told.notes[0].endswith(said)
 
 
 class TestDrift:

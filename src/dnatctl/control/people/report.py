@@ -103,7 +103,7 @@ class Report:
             case Reclaim(spec, refused):
                 self._log("claim changed", record, spec)
                 if refused:
-                    text = f"{_left(seen)} is refused ({refused}); {describe(spec)} claimed instead"
+                    text = f"{_left(seen)} is refused ({refused}); {_instead(spec)}"
                     self._event(seen, record, "Warning", "ClaimMoved", text)
             case Publish(drifted=drifted):
                 self._published(seen, record, drifted)
@@ -337,6 +337,12 @@ def _uid(seen: Seen) -> str:
 
 def _left(seen: Seen) -> str:
     return describe(seen.record.spec) if seen.record else "what it had"
+
+
+def _instead(spec: PodDNATSpec) -> str:
+    if spec.ports:
+        return f"{describe(spec)} claimed instead"
+    return "nothing is claimed until there is room"
 
 
 def _is_ready(record: PodDNAT) -> bool:
