@@ -111,11 +111,11 @@ def _has_drifted(case: Case, entry: StatusEntry) -> bool:
 
 
 def _unavailable(case: Case, entry: StatusEntry) -> ForwardEntry | None:
-    """The row of an entry that is as it was listed, but that the cloud does not call Available."""
+    """The row of an entry that has not drifted, but that the cloud does not call Available."""
     row = case.table.row(entry.entry_id)
     if row is None or not row.in_flux or not _is_to_stay(case, entry):
         return None
-    return row.entry if _leads_as_listed(row.entry, entry) else None
+    return row.entry
 
 
 def _is_to_stay(case: Case, entry: StatusEntry) -> bool:

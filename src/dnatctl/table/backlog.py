@@ -71,7 +71,8 @@ class Backlog:
         self._held: dict[type[Write], tuple[float, int]] = {}
         self._unready = Unready()
         self._behind = ""
-        """What was just refused too often: anything else that is due goes first, once."""
+        """What was just refused too often, or not answered: anything else that is due goes first,
+        once."""
         self.sending: PendingWrite | None = None
         self.waiting = BacklogView(self._records, self._unready, self._vain)
 
@@ -311,6 +312,7 @@ class Backlog:
         """All writes to the table fare alike: it is as due as before, behind the others."""
         if refusal is not None:
             self._note(pending, refusal)
+        self._behind = target_of(pending.write)  # if that is so, another one shows it
         self._end(pending)
         self._to_the_end(pending)
 
@@ -351,8 +353,12 @@ class Backlog:
         self.settled(pending)
 
     def lost(self, pending: PendingWrite, now: float) -> None:
-        """No answer: it may have been carried out, or may be yet; asked again, one may come."""
+        """No answer: it may have been carried out, or may be yet; asked again, one may come.
+
+        One for another external IP or row goes next: it may be that one alone that gets none.
+        """
         pending.lost_at = now
+        self._behind = target_of(pending.write)
         self._put_off(pending, RETRY_S, now)
 
     def unsent(self, pending: PendingWrite) -> None:

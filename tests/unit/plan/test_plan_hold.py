@@ -352,11 +352,20 @@ class TestWhoDidIt:
         failed = mine(status=PENDING, said="Failed")
         made = Scene(failed, TLS, record=TWO, pod=BOTH).plan()
         assert (entries(made), made.step.drifted) == (["fwd-2"], ())
-        status, reason, text = condition(made)
-        assert (status, reason) == ("False", "EntriesPending")
-        assert text.startswith("1 of 2 entries may not reach the pod: fwd-1 is Failed in the cloud")
+        text = (
+            "1 of 2 entries may not reach the pod: fwd-1 is Failed in the cloud, not Available, and"
+            " leads where it is to; listed again once it is Available (if it stays so, delete it:"
+            " it is made anew)"
+        )
+        assert condition(made) == ("False", "EntriesPending", text)
         after = replace(TWO, status=made.step.status)
         assert Scene(failed, TLS, record=after, pod=BOTH).plan() == Plan(), "that stays told"
+
+    def test_of_several_such_rows_each_is_named_once(self):
+        web = mine(status=PENDING, said="Failed")
+        tls = mine("fwd-2", f"{EIP}:601", f"{POD_IP}:443", status=PENDING, said="Odd")
+        text = condition(Scene(web, tls, record=TWO, pod=BOTH).plan())[2]
+        assert "2 of 2 entries may not reach the pod: fwd-1 is Failed, fwd-2 is Odd in" in text
 
     def test_a_packed_row_that_is_made_anew_for_another_range(self):
         """The user dropped the port in its middle: all its ports are replaced, by us."""

@@ -63,6 +63,17 @@ class TestUnderWay:
         assert not backlog.want("a", "games", (create(600),)), "nothing new to send"
         assert (pending.wanted, len(backlog)) == (True, 1)
 
+    def test_after_one_that_gets_no_answer_comes_one_for_another_ip(self):
+        """One EIP may be broken in the cloud: whoever has another is not to wait for it."""
+        broken = [create(port) for port in range(600, 604)]
+        backlog = wanted(*broken, create(700, ip="2.2.2.2"), create(701, ip="2.2.2.2"))
+        lose(backlog)
+        assert carry_out(backlog).write.entry.external_ip == "2.2.2.2"
+        backlog.spared(backlog.take(0.0))
+        assert carry_out(backlog).write.entry.external_ip == "2.2.2.2"
+        assert lose(backlog).write in broken
+        assert carry_out(backlog).write in broken, "nothing else is due"
+
     def test_a_create_lost_while_it_was_no_longer_wanted_is_kept(self):
         """The pod went away while its create was on the wire, and then no answer came."""
         backlog = wanted(create(600))
