@@ -6,9 +6,18 @@ from itertools import permutations
 
 import pytest
 
+from dnatctl.model import Eni
 from dnatctl.objects import Key, Pod
 from dnatctl.plan.exposure import Ask, Exposure, Problem
-from dnatctl.plan.tenancy import Claimant, is_open, led_nowhere, tenant, without_address
+from dnatctl.plan.tenancy import (
+    Claimant,
+    at_node,
+    at_stranger,
+    is_open,
+    led_nowhere,
+    tenant,
+    without_address,
+)
 
 EARLY, LATE = "2026-01-01T10:00:00Z", "2026-01-01T11:00:00Z"
 DOWN = "its node n is not ready"
@@ -123,3 +132,19 @@ def test_a_pod_without_its_address_may_have_one_later() -> None:
     made = without_address(Exposure(Ask.KEEP, ip="10.0.0.1", refused=True), lost)
     assert (made.ask, made.ip, made.problem) == (Ask.NO_ADDRESS, "", lost)
     assert made.refused is False
+
+
+def test_one_that_states_a_nodes_address() -> None:
+    text = "pod IP 10.0.0.1 is the address of node worker-1, not one of a pod's own"
+    made = without_address(ASKS, Problem("NodeAddress", text))
+    assert (made.ask, at_node(ASKS, "worker-1")) == (Ask.NO_ADDRESS, made)
+
+
+def test_one_whose_ip_a_machine_outside_the_cluster_has() -> None:
+    text = (
+        "pod IP 10.0.0.1 is that of network interface eni-1, which belongs to machine i-9, and that"
+        " is no node of this cluster"
+    )
+    made = without_address(ASKS, Problem("ForeignInterface", text))
+    eni = Eni("eni-1", "vsw-1", "zone-a", ("10.0.0.1",), instance_id="i-9")
+    assert (made.ask, at_stranger(ASKS, eni)) == (Ask.NO_ADDRESS, made)

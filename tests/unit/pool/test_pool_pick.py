@@ -389,6 +389,18 @@ class TestNoAddress:
             "is bound to it, bound are 3.3.3.3, 4.4.4.4"
         )
 
+    def test_of_a_gateway_that_could_be_used_it_is_told_whoever_asks(self):
+        pool = pool_of(offer("ngw-1"), offer("ngw-2"), eips={"ngw-1": []})
+        assert pool.why_none_bound("ngw-1") == "no EIP is bound to it"
+        assert (pool.why_none_bound("ngw-2"), pool.why_none_bound("ngw-9")) == ("", "")
+        pool.describe("ngw-1", (), "it is deleted")
+        assert pool.why_none_bound("ngw-1") == "", "that is what to tell"
+
+    def test_nor_of_one_that_has_left_the_pool(self):
+        pool = pool_of(offer("ngw-1"), eips={"ngw-1": []})
+        pool.offer_again([], QUARANTINE)
+        assert pool.why_none_bound("ngw-1") == ""
+
     def test_one_that_is_named_is_not_bound_and_the_other_is_locked(self):
         assert self.why(eip("2.2.2.2", "is locked"), named=("1.1.1.1", "2.2.2.2")) == (
             "ngw-1: none of its EIPs is usable: 2.2.2.2 is locked; 1.1.1.1 is not bound to it"
