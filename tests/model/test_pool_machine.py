@@ -65,6 +65,8 @@ class PoolMachine(RuleBasedStateMachine):
         self.specs: dict[str, PodDNATSpec] = {}
         self.rows: dict[str, dict[str, ForwardEntry]] = {gateway_id: {} for gateway_id in GATEWAYS}
         self.resting: dict[Endpoint, float] = {}
+        self.had_row: set[Endpoint] = set()
+        """Claimed ones whose row has gone: whoever had them may be talked to, offered or not."""
         self.rows_made = 0
 
     @staticmethod
@@ -99,10 +101,11 @@ class PoolMachine(RuleBasedStateMachine):
         return [endpoint for endpoint in endpoints if self._is_free(gateway_id, endpoint)]
 
     def _let_go(self, endpoints: frozenset[Endpoint]) -> None:
-        """Endpoints lose a claimant: those that have none left rest."""
-        for endpoint in endpoints:
-            if endpoint not in self._claimed():
+        """Endpoints lose a claimant: those that have none left rest, if anybody had them."""
+        for endpoint in endpoints - self._claimed():
+            if endpoint.port in OFFERED or endpoint in self.had_row:
                 self.resting[endpoint] = self.now + QUARANTINE
+            self.had_row.discard(endpoint)
 
     def _put(self, uid: str, spec: PodDNATSpec) -> None:
         """A claim is recorded, in place of that PodDNAT's former one."""
@@ -247,7 +250,9 @@ class PoolMachine(RuleBasedStateMachine):
             return
         for port in range(row.external_ports.first, row.external_ports.last + 1):
             endpoint = Endpoint(row.external_ip, port, row.protocol)
-            if port in OFFERED and endpoint not in self._claimed():
+            if endpoint in self._claimed():
+                self.had_row.add(endpoint)
+            else:
                 self.resting[endpoint] = self.now + QUARANTINE
 
     def _read(self, gateway_id: str) -> None:
@@ -271,6 +276,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """Another process makes the pool anew, from claims and what the lease says."""
+        self.had_row.clear()
         left = self.pool.quarantined(self.now)
         self.pool = self._pool()
         for gateway_id, problem in self.problems.items():
@@ -309,7 +315,7 @@ class PoolMachine(RuleBasedStateMachine):
         left = {
             endpoint: until - self.now
             for endpoint, until in self.resting.items()
-            if until > self.now and endpoint.port in OFFERED  # the rest is never handed out
+            if until > self.now
         }
         assert self.pool.quarantined(self.now) == left
 
