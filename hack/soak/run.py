@@ -16,8 +16,8 @@ from tests.e2e.arena import POD_NETWORK, Arena
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.kubeapi import Unreachable
 from tests.e2e.kubelet import Kubelet
-from tests.e2e.link import Link
 from tests.e2e.oracle import is_exposed
+from tests.support.link import Link
 
 MANIFESTS = Path(__file__).parents[2] / "manifests" / "overlays" / "older"
 GATEWAYS = 8

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dnatctl_sim.cloud import Fault
 from dnatctl_sim.cloud.errors import ApiError
 from tests.e2e.arena import WRITES, Arena
-from tests.e2e.link import Link
 from tests.e2e.oracle import Row, row_tuple
+from tests.support.link import Link
 
 ANY = [*WRITES, "DescribeForwardTableEntries"]
 FOREIGN_IP = "172.16.255"

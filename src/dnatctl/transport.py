@@ -24,7 +24,13 @@ from typing import TYPE_CHECKING, Any
 import urllib3
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
+from urllib3.exceptions import (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    HTTPError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -108,6 +114,10 @@ def bounded(pools: PoolManager) -> PoolManager:
 class Hosts:
     """The pools of a pool manager by host, each looked for but once: its own `urlopen` does so for
     every request, which is a tenth of the CPU that one takes. `pools` are `bounded` by it.
+
+    A balancer or NAT on the way that forgets connections forgets them all, and says nothing: where
+    one got no answer in time the idle ones are closed too, or each would cost another request its
+    timeout.
     """
 
     def __init__(self, pools: PoolManager) -> None:
@@ -118,6 +128,17 @@ class Hosts:
         """As a pool manager's. `host`: scheme, host and port; `target`: the rest of the URL, which
         begins with a slash. Redirects are not followed. Raises urllib3's HTTPError.
         """
+        try:
+            return self._urlopen(method, host, target, **more)
+        except ClosedPoolError:  # by another thread, since it was looked for: nothing was sent
+            return self._urlopen(method, host, target, **more)
+        except ReadTimeoutError:
+            self.clear()
+            raise
+
+    def _urlopen(
+        self, method: str, host: str, target: str, **more: Any
+    ) -> urllib3.BaseHTTPResponse:
         if self._pools.proxy is not None:  # it may want the whole URL, and headers besides
             return self._pools.urlopen(method, host + target, redirect=False, **more)
         held = self._held.get(host)
@@ -126,7 +147,7 @@ class Hosts:
         return held.urlopen(method, target, redirect=False, assert_same_host=False, **more)
 
     def clear(self) -> None:
-        """Close the connections that are kept."""
+        """Close the connections that are kept, and idle; requests under way go on."""
         self._held = {}
         self._pools.clear()
 

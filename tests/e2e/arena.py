@@ -15,9 +15,9 @@ from tests.e2e.audit import AuditEvent
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually
 from tests.e2e.kubeapi import Object
-from tests.e2e.link import Link
 from tests.e2e.oracle import Row, differences, entries_of
 from tests.e2e.replica import Replica
+from tests.support.link import Link
 
 CLUSTER = "c11ba338192xxxxxxx"
 SECRET = "never-to-be-told-"

@@ -19,12 +19,12 @@ from tests.e2e.conftest import MANIFESTS
 from tests.e2e.control_plane import ControlPlane
 from tests.e2e.eventually import eventually
 from tests.e2e.kubelet import Kubelet
-from tests.e2e.link import Link
 from tests.e2e.older import older_crd
 from tests.e2e.prometheus import Prometheus, job
 from tests.e2e.replica import Replica
 from tests.e2e.rules import alert_names, hurried_rules
 from tests.e2e.workloads import pod
+from tests.support.link import Link
 
 DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/poddnats.alibabacloud.com"
 DASHBOARD = MANIFESTS.parents[1] / "monitoring" / "dashboard.json"

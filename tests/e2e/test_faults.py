@@ -10,10 +10,10 @@ from tests.e2e.arena import Arena, exposing, pods_path
 from tests.e2e.eventually import eventually
 from tests.e2e.kubeapi import Object
 from tests.e2e.kubelet import Kubelet
-from tests.e2e.link import Link
 from tests.e2e.meddler import meddling
 from tests.e2e.oracle import entries_of
 from tests.e2e.workloads import deployment, pod
+from tests.support.link import Link
 
 FLOW_CONTROL = "/apis/flowcontrol.apiserver.k8s.io"
 PORTS = exposing("80,443")

@@ -11,10 +11,10 @@ from tests.e2e.arena import WRITES, Arena, exposing
 from tests.e2e.eventually import eventually
 from tests.e2e.kubeapi import Object
 from tests.e2e.kubelet import Kubelet
-from tests.e2e.link import Link
 from tests.e2e.oracle import entries_of
 from tests.e2e.replica import Replica
 from tests.e2e.workloads import deployment
+from tests.support.link import Link
 
 LEASE_DURATION = 15.0
 RETRY_PERIOD = 2.0

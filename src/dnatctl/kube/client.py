@@ -169,7 +169,7 @@ class KubeClient:
             "GET", path, query, None, JSON, accept, read_timeout, None, cancel or Canceller()
         )
         response, exchange, _ = self._send(call)
-        return LineStream(response, call.cancel, exchange, read_timeout)
+        return LineStream(response, call.cancel, exchange, read_timeout, self.close)
 
     def close(self) -> None:
         """Close the idle connections. The client stays usable."""

@@ -52,7 +52,8 @@ class LeaseSettings:
     renew_deadline: float = 10.0
     """The leader stops when it could not renew for this long."""
     retry_period: float = 2.0
-    """Between renewals, and tries that failed; also the longest that one request may take."""
+    """From one renewal, or try that failed, to the next. Also the longest that one request may
+    take: one that took so long is followed by the next at once."""
     look_period: float = 0.5
     """Between the looks of a follower: so late it may see that the Lease was renewed, was given
     back, or has run out."""
@@ -192,7 +193,9 @@ class LeaseElector:
                 _log.warning("lease request failed", lease=str(self._lease), error=str(error))
         except Exception:  # noqa: BLE001 - whatever somebody wrote into it must not end the thread
             _log.exception("lease request failed", lease=str(self._lease))
-        return period if leading else period * (1 + _JITTER * self._random.random())
+        if not leading:
+            return period * (1 + _JITTER * self._random.random())
+        return max(0.0, self._tried + period - self._clock.monotonic())
 
     def _until_next_look(self) -> float:
         """Seconds after which a follower looks again: no later than the Lease may be taken."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +22,11 @@ LONGEST_LINE = 16 << 20
 
 
 class LineStream:
-    """The lines of a streamed answer, as they come; `close` works from any thread."""
+    """The lines of a streamed answer, as they come; `close` works from any thread.
+
+    `silence`: seconds without a whole line after which the connection counts as dead, which
+    `on_silence` is told.
+    """
 
     def __init__(
         self,
@@ -30,11 +34,13 @@ class LineStream:
         cancel: Canceller,
         exchange: Exchange,
         silence: float,
+        on_silence: Callable[[], None],
     ) -> None:
         self._response = response
         self._cancel = cancel
         self._exchange = exchange
         self._silence = silence
+        self._on_silence = on_silence
         self._lock = threading.Lock()
         self._reading = False
         self._ended = False
@@ -112,6 +118,7 @@ class LineStream:
         if self._stopped:
             return KubeError(Failure.CANCELLED, "the stream was closed")
         if isinstance(error, ReadTimeoutError):
+            self._on_silence()
             return KubeError(Failure.UNKNOWN, "the connection fell silent")
         return KubeError(Failure.UNKNOWN, f"the stream broke: {error}")
 

@@ -6,11 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import incluster_config
 
@@ -19,10 +21,12 @@ from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeConfigError, KubeError
+from dnatctl.transport import Hosts
 from tests.integration.kube.certificates import self_signed
 from tests.integration.kube.conftest import client_of
 from tests.support.clock import FakeClock
 from tests.support.kubejson import status
+from tests.support.link import Link
 from tests.support.scripted import Exchange, ScriptedServer
 
 Until = Callable[[Callable[[], object]], None]
@@ -81,6 +85,95 @@ def test_others_think_while_one_waits_for_an_answer(
     with baton.in_hand():
         client.request("GET", "/api/v1/x")
     assert free == [True]
+
+
+@contextmanager
+def idle(server: ScriptedServer, connections: int) -> Iterator[tuple[KubeClient, Link]]:
+    """A client that keeps so many connections, and the line that they lead over."""
+    together = threading.Barrier(connections)
+
+    def answer(exchange: Exchange) -> None:
+        together.wait(30)
+        exchange.answer(200, {})
+
+    server.script(answer)
+    with Link(server.url) as link, closing(client_of(link.url)) as client:
+        with ExitStack() as others:
+            for _ in range(connections - 1):
+                others.enter_context(in_thread(partial(client.request, "GET", "/x")))
+            client.request("GET", "/x")
+        yield client, link
+
+
+def watched(exchange: Exchange) -> None:
+    """An answer without an end, of which nothing comes."""
+    exchange.begin()
+    exchange.hold()
+
+
+def answers_two(server: ScriptedServer, client: KubeClient) -> bool:
+    """Whether two requests at once are answered: the first takes the place of a closed one."""
+    server.script(watched)
+    with closing(client.stream("/x", read_timeout=30)):
+        server.script(lambda exchange: exchange.answer(200, {"new": True}))
+        return client.request("GET", "/x", timeout=5) == b'{"new":true}'
+
+
+def test_of_connections_that_lead_nowhere_but_one_costs_a_timeout(server: ScriptedServer) -> None:
+    """A balancer forgets them all: two renewals of a Lease that each found so would lose it."""
+    with idle(server, 4) as (client, link):
+        link.freeze()
+        error = failure_of(lambda: client.request("GET", "/x", timeout=0.3))
+        assert error.failure is Failure.UNKNOWN
+        assert answers_two(server, client)
+
+
+def test_a_watch_that_fell_silent_is_not_begun_anew_on_one_of_them(server: ScriptedServer) -> None:
+    with idle(server, 4) as (client, link):
+        server.script(watched)
+        watch = client.stream("/x", read_timeout=0.3)
+        link.freeze()
+        assert failure_of(lambda: list(watch)).failure is Failure.UNKNOWN
+        assert answers_two(server, client)
+
+
+class Cleared(urllib3.PoolManager):
+    """Another thread closes idle connections as soon as somebody has looked for one."""
+
+    done = False
+
+    def connection_from_url(self, *args: Any, **kwargs: Any) -> urllib3.HTTPConnectionPool:
+        found = super().connection_from_url(*args, **kwargs)
+        if not self.done:
+            self.done = True
+            self.clear()
+        return found
+
+
+def test_who_comes_when_they_are_closed_has_a_new_one(server: ScriptedServer) -> None:
+    server.script(lambda exchange: exchange.answer(200, {}))
+    assert Hosts(Cleared()).urlopen("GET", server.url, "/x").status == 200
+    assert len(server.requests) == 1
+
+
+def test_requests_under_way_go_on_where_idle_connections_are_closed(
+    server: ScriptedServer, until: Until
+) -> None:
+    go = threading.Event()
+
+    def answer(exchange: Exchange) -> None:
+        go.wait(30)
+        exchange.answer(200, {"whole": True})
+
+    with idle(server, 2) as (client, _):
+        before = len(server.requests)
+        server.script(answer)
+        with in_thread(partial(client.request, "GET", "/x", timeout=30)) as results:
+            until(lambda: len(server.requests) > before)
+            client.close()
+            go.set()
+        assert results == [b'{"whole":true}']
+        assert client.request("GET", "/x") == b'{"whole":true}'
 
 
 def test_a_cluster_behind_a_path_of_its_host(server: ScriptedServer) -> None:

@@ -102,6 +102,24 @@ def test_the_first_creates_the_lease_and_leads(leases: Leases, first: Replica) -
     }
 
 
+def test_a_renewal_that_got_no_answer_is_tried_again_at_once(
+    leases: Leases, clock: FakeClock, first: Replica
+) -> None:
+    """A try may last as long as the pause between two: with both, few would fit the deadline."""
+    first.step()
+    clock.advance(2)
+
+    def hang(_method: str) -> None:
+        clock.advance(1.5)
+        raise KubeError(Failure.UNKNOWN, "it took too long in all")
+
+    leases.before = hang
+    assert first.step() == 0.5
+    leases.before = fails(None)
+    assert first.step() == 2.0
+    assert first.leads
+
+
 def test_renewing_moves_the_renew_time_only_and_stores_the_state(
     leases: Leases, clock: FakeClock, first: Replica
 ) -> None:
