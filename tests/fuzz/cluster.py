@@ -134,7 +134,7 @@ class _Server:
     def stream(self, *_args: object, **_options: object) -> LineStream:
         body: Any = _Body(self._data)
         exchange: Any = _Exchange()
-        return LineStream(body, Canceller(), exchange, 1.0)
+        return LineStream(body, Canceller(), exchange, 1.0, lambda: None)
 
 
 CLOCK = FakeClock()
