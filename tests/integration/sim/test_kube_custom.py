@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from dnatctl_sim.kube import KubeServer, Settings
+from dnatctl_sim.kube.api.options import Target, WriteOptions
+from dnatctl_sim.kube.core.errors import ApiError
 from tests.integration.sim.kube_support import APPLY, MERGE, STRATEGIC, Http, crd, pod_dnat
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -54,6 +56,21 @@ def test_before_and_after_a_crd_nothing_is_served(server: KubeServer) -> None:
     assert (late.code, late["reason"]) == (405, "MethodNotAllowed")
     http("PATCH", path, {"metadata": {"finalizers": None}}, MERGE)
     assert http("GET", V1).code == 404
+
+
+def test_a_request_that_was_read_before_the_crd_went_makes_nothing(
+    server: KubeServer, http: Http
+) -> None:
+    """What it made would be there for ever: nothing would be left to end it."""
+    api, path = server.api, f"{CRDS}/poddnats.alibabacloud.com"
+    target = Target(api.registry.by_key("poddnats.alibabacloud.com"), "default", version="v1")
+    http("DELETE", path)
+    http("PATCH", path, {"metadata": {"finalizers": None}}, MERGE)
+    with pytest.raises(ApiError) as refused:
+        api.create(target, pod_dnat("web", "v1"), WriteOptions())
+    assert refused.value.code == 404
+    assert http("POST", CRDS, crd()).code == 201
+    assert http("GET", V1)["items"] == []
 
 
 def test_objects_outlive_a_change_of_the_storage_version(http: Http) -> None:

@@ -179,9 +179,13 @@ class Api:
             meta["name"] = meta["generateName"][:58] + suffix
 
     def _check_staying(self, type_: ResourceType) -> None:
-        """The CRD of a custom resource must not be on its way out."""
-        crd = self.store.get(builtin.CRDS, "", type_.key) if type_.custom else None
-        if crd is not None and "deletionTimestamp" in crd.load()["metadata"]:
+        """The CRD of a custom resource must be there, and not on its way out."""
+        if not type_.custom:
+            return
+        crd = self.store.get(builtin.CRDS, "", type_.key)
+        if crd is None:  # it has gone since the request was read
+            raise errors.no_such_path()
+        if "deletionTimestamp" in crd.load()["metadata"]:
             text = "create not allowed while custom resource definition is terminating"
             raise errors.ApiError(405, "MethodNotAllowed", text)
 
