@@ -14,6 +14,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
+RUNS_OUT_S = 2.0
+"""A deadline that is to run out: a stalled machine has sent the request by then all the same."""
+
 
 @dataclass(frozen=True)
 class Request:

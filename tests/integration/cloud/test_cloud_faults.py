@@ -70,7 +70,7 @@ def test_a_server_that_hangs_is_given_up(bench: Bench) -> None:
     started = time.monotonic()
     error = refusal(cloud)
     assert error.kind is Kind.UNKNOWN
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_a_server_that_is_not_there(bench: Bench) -> None:

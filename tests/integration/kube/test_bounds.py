@@ -20,9 +20,8 @@ from dnatctl.kube.workloads import WorkloadApi
 from dnatctl.objects import Owner
 from tests.support.hostile import ENDLESS, ENORMOUS, drip
 from tests.support.kubejson import bookmark, event, listing, pod
-from tests.support.scripted import Exchange, ScriptedServer
+from tests.support.scripted import RUNS_OUT_S, Exchange, ScriptedServer
 
-DEADLINE = 0.4
 PATIENCE = 20.0
 """Far more than the deadline, far less than the answers here would last."""
 
@@ -39,7 +38,7 @@ def test_an_answer_that_drips_is_given_up(
 ) -> None:
     server.script(script)
     started = time.monotonic()
-    error = failure_of(lambda: client.request("PATCH", "/x", body={}, timeout=DEADLINE))
+    error = failure_of(lambda: client.request("PATCH", "/x", body={}, timeout=RUNS_OUT_S))
     assert error.unsure
     assert time.monotonic() - started < PATIENCE
     server.script(lambda exchange: exchange.answer(200, {"next": True}))
@@ -91,7 +90,7 @@ def test_a_watch_without_a_line_is_silent(
         drip(exchange, b"1\r\n%s\r\n" % piece)
 
     server.script(script)
-    with client.stream("/x", read_timeout=DEADLINE) as lines:
+    with client.stream("/x", read_timeout=RUNS_OUT_S) as lines:
         assert failure_of(lambda: list(lines)).failure is Failure.UNKNOWN
 
 
@@ -100,14 +99,14 @@ def test_a_watch_with_lines_goes_on_for_as_long_as_it_likes(
 ) -> None:
     def script(exchange: Exchange) -> None:
         exchange.begin()
-        for _ in range(10):
+        for _ in range(5):
             exchange.chunk(b"one\n")
-            exchange.server.stopping.wait(DEADLINE / 4)
+            exchange.server.stopping.wait(RUNS_OUT_S / 4)
         exchange.end()
 
     server.script(script)
-    with client.stream("/x", read_timeout=DEADLINE) as lines:
-        assert len(list(lines)) == 10
+    with client.stream("/x", read_timeout=RUNS_OUT_S) as lines:
+        assert len(list(lines)) == 5
 
 
 def test_a_line_without_end_is_not_kept(server: ScriptedServer, client: KubeClient) -> None:

@@ -27,7 +27,7 @@ from tests.integration.kube.conftest import client_of
 from tests.support.clock import FakeClock
 from tests.support.kubejson import status
 from tests.support.link import Link
-from tests.support.scripted import Exchange, ScriptedServer
+from tests.support.scripted import RUNS_OUT_S, Exchange, ScriptedServer
 
 Until = Callable[[Callable[[], object]], None]
 
@@ -116,14 +116,14 @@ def answers_two(server: ScriptedServer, client: KubeClient) -> bool:
     server.script(watched)
     with closing(client.stream("/x", read_timeout=30)):
         server.script(lambda exchange: exchange.answer(200, {"new": True}))
-        return client.request("GET", "/x", timeout=5) == b'{"new":true}'
+        return client.request("GET", "/x", timeout=30) == b'{"new":true}'
 
 
 def test_of_connections_that_lead_nowhere_but_one_costs_a_timeout(server: ScriptedServer) -> None:
     """A balancer forgets them all: two renewals of a Lease that each found so would lose it."""
     with idle(server, 4) as (client, link):
         link.freeze()
-        error = failure_of(lambda: client.request("GET", "/x", timeout=0.3))
+        error = failure_of(lambda: client.request("GET", "/x", timeout=RUNS_OUT_S))
         assert error.failure is Failure.UNKNOWN
         assert answers_two(server, client)
 
@@ -131,7 +131,7 @@ def test_of_connections_that_lead_nowhere_but_one_costs_a_timeout(server: Script
 def test_a_watch_that_fell_silent_is_not_begun_anew_on_one_of_them(server: ScriptedServer) -> None:
     with idle(server, 4) as (client, link):
         server.script(watched)
-        watch = client.stream("/x", read_timeout=0.3)
+        watch = client.stream("/x", read_timeout=RUNS_OUT_S)
         link.freeze()
         assert failure_of(lambda: list(watch)).failure is Failure.UNKNOWN
         assert answers_two(server, client)
@@ -257,9 +257,9 @@ def test_leave_is_asked_for_when_the_connection_has_been_made() -> None:
 def test_silence_ends_after_the_timeout(server: ScriptedServer, client: KubeClient) -> None:
     server.script(Exchange.hold)
     started = time.monotonic()
-    error = failure_of(lambda: client.request("GET", "/x", timeout=0.2))
+    error = failure_of(lambda: client.request("GET", "/x", timeout=RUNS_OUT_S))
     assert error.failure is Failure.UNKNOWN
-    assert 0.15 < time.monotonic() - started < 5
+    assert RUNS_OUT_S - 0.1 < time.monotonic() - started < 30
 
 
 def test_a_body_cut_short_is_no_answer(server: ScriptedServer, client: KubeClient) -> None:
@@ -333,7 +333,7 @@ def test_a_silent_stream_is_given_up(server: ScriptedServer, client: KubeClient)
         exchange.hold()
 
     server.script(script)
-    with client.stream("/x", read_timeout=0.2) as lines:
+    with client.stream("/x", read_timeout=RUNS_OUT_S) as lines:
         error = failure_of(lambda: list(lines))
     assert error.failure is Failure.UNKNOWN
     assert "silent" in error.message

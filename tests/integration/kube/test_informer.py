@@ -20,7 +20,7 @@ from dnatctl.objects import Key, Pod
 from tests.integration.kube.conftest import client_of
 from tests.support.clock import FakeClock
 from tests.support.kubejson import Json, bookmark, event, listing, pod, status
-from tests.support.scripted import Exchange, ScriptedServer
+from tests.support.scripted import RUNS_OUT_S, Exchange, ScriptedServer
 
 Until = Callable[[Callable[[], object]], None]
 
@@ -383,7 +383,7 @@ def test_the_look_is_repeated_until_it_succeeds(rig: Rig) -> None:
 def test_a_dead_connection_is_noticed_and_the_watch_goes_on_where_it_was(
     server: ScriptedServer, client: KubeClient
 ) -> None:
-    rig = Rig(server, client, silence=0.2)
+    rig = Rig(server, client, silence=RUNS_OUT_S)
 
     def falls_silent(exchange: Exchange) -> None:
         exchange.begin()
