@@ -147,9 +147,14 @@ class Hosts:
         return held.urlopen(method, target, redirect=False, assert_same_host=False, **more)
 
     def clear(self) -> None:
-        """Close the connections that are kept, and idle; requests under way go on."""
-        self._held = {}
+        """Close the connections that are kept, and idle; requests under way go on.
+
+        Those as well that others share who have the same pool manager: they look for new pools.
+        """
+        held, self._held = self._held, {}
         self._pools.clear()
+        for pool in held.values():
+            pool.close()
 
 
 def read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:

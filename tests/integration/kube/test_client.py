@@ -128,6 +128,17 @@ def test_of_connections_that_lead_nowhere_but_one_costs_a_timeout(server: Script
         assert answers_two(server, client)
 
 
+def test_nor_do_they_to_another_client_that_shares_them(server: ScriptedServer) -> None:
+    """As the workers share them with the elector."""
+    with idle(server, 4) as (client, link):
+        server.script(lambda exchange: exchange.answer(200, {}))
+        other = client.fenced(lambda: True)
+        other.request("GET", "/x")
+        link.freeze()
+        failure_of(lambda: client.request("GET", "/x", timeout=RUNS_OUT_S))
+        assert answers_two(server, other)
+
+
 def test_a_watch_that_fell_silent_is_not_begun_anew_on_one_of_them(server: ScriptedServer) -> None:
     with idle(server, 4) as (client, link):
         server.script(watched)
@@ -138,7 +149,7 @@ def test_a_watch_that_fell_silent_is_not_begun_anew_on_one_of_them(server: Scrip
 
 
 class Cleared(urllib3.PoolManager):
-    """Another thread closes idle connections as soon as somebody has looked for one."""
+    """Another thread closes the pool as soon as somebody has looked for it."""
 
     done = False
 
@@ -147,6 +158,7 @@ class Cleared(urllib3.PoolManager):
         if not self.done:
             self.done = True
             self.clear()
+            found.close()
         return found
 
 
