@@ -122,7 +122,7 @@ class ForwardEntry:
     """A row of a forward table, as the cloud holds it.
 
     `protocol` None is the cloud's `Any` (IP mapping), which covers both protocols and all ports.
-    `said`: the status in the cloud's words, where it is one that it never documented.
+    `odd_status`: the status in the cloud's words, where it is one that it never documented.
     """
 
     entry_id: str
@@ -133,12 +133,13 @@ class ForwardEntry:
     protocol: Protocol | None
     name: str
     status: EntryStatus
-    said: str = ""
+    odd_status: str = ""
 
     @property
-    def state(self) -> str:
-        """What the cloud says of it, for people."""
-        return self.said if self.said and self.status is EntryStatus.PENDING else str(self.status)
+    def status_text(self) -> str:
+        """The status for people."""
+        odd = self.odd_status if self.status is EntryStatus.PENDING else ""
+        return odd or str(self.status)
 
     def covers(self, endpoint: Endpoint) -> bool:
         """Whether traffic to `endpoint` is taken by this row."""

@@ -65,7 +65,7 @@ def entry(row: Any) -> ForwardEntry:
         protocol=_PROTOCOLS.get(str(row.ip_protocol).lower()),
         name=str(row.forward_entry_name or ""),
         status=status or EntryStatus.PENDING,
-        said="" if status else _unheard_of(row.status),
+        odd_status="" if status else _unheard_of(row.status),
     )
 
 

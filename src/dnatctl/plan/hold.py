@@ -160,7 +160,7 @@ def _why_lost(
 
 
 def _not_available(count: str, rows: list[ForwardEntry]) -> Problem:
-    states = ", ".join(dict.fromkeys(f"{row.entry_id} is {row.state}" for row in rows))
+    states = ", ".join(dict.fromkeys(f"{row.entry_id} is {row.status_text}" for row in rows))
     text = (
         f"{count} may not reach the pod: {states} in the cloud, not Available, and leads where it "
         "is to; listed again once it is Available (if it stays so, delete it: it is made anew)"

@@ -61,5 +61,7 @@ def _cause(case: Case) -> str:
         return f"no entry is made on {on} just now, while others are: {case.seen.unready}"
     for own in case.rows:
         if own.row.in_flux and case.seen.now - own.row.written > TOLD_AFTER_S:
-            return f"entry {own.entry_id} is {own.row.entry.state} in the cloud, not Available"
+            return (
+                f"entry {own.entry_id} is {own.row.entry.status_text} in the cloud, not Available"
+            )
     return f"it waits for the forward table of {gateway_id}, which takes one write at a time"

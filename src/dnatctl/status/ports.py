@@ -159,7 +159,7 @@ def _unclaimed(row: Row, claimed: set[Endpoint], offered: PortRange) -> Iterator
             uid=row.owner,
             internal=_internal(entry),
             entry=entry.entry_id,
-            problem="" if entry.status is EntryStatus.AVAILABLE else entry.state,
+            problem="" if entry.status is EntryStatus.AVAILABLE else entry.status_text,
         )
 
 

@@ -309,10 +309,11 @@ class Backlog:
         self._to_the_end(pending)
 
     def spared(self, pending: PendingWrite, refusal: Refusal | None = None) -> None:
-        """All writes to the table fare alike: it is as due as before, behind the others."""
+        """No write seems to get through: it is as due as before, behind the others, and one for
+        another external IP or row goes next, which shows whether that is so."""
         if refusal is not None:
             self._note(pending, refusal)
-        self._behind = target_of(pending.write)  # if that is so, another one shows it
+        self._behind = target_of(pending.write)
         self._end(pending)
         self._to_the_end(pending)
 

@@ -93,7 +93,7 @@ def test_an_unknown_status_is_one_in_flux(status: str | None) -> None:
     ],
 )
 def test_people_are_told_a_status_as_the_cloud_words_it(status: str | None, state: str) -> None:
-    assert read(Status=status).state.lower() == state.lower()
+    assert read(Status=status).status_text.lower() == state.lower()
 
 
 def test_the_case_of_the_status_does_not_matter() -> None:

@@ -349,7 +349,7 @@ class TestWhoDidIt:
 
     def test_a_row_that_is_as_it_was_and_that_the_cloud_calls_something_else(self):
         """Nobody need have touched it: its mapping is as it should be."""
-        failed = mine(status=PENDING, said="Failed")
+        failed = mine(status=PENDING, odd_status="Failed")
         made = Scene(failed, TLS, record=TWO, pod=BOTH).plan()
         assert (entries(made), made.step.drifted) == (["fwd-2"], ())
         text = (
@@ -362,8 +362,8 @@ class TestWhoDidIt:
         assert Scene(failed, TLS, record=after, pod=BOTH).plan() == Plan(), "that stays told"
 
     def test_of_several_such_rows_each_is_named_once(self):
-        web = mine(status=PENDING, said="Failed")
-        tls = mine("fwd-2", f"{EIP}:601", f"{POD_IP}:443", status=PENDING, said="Odd")
+        web = mine(status=PENDING, odd_status="Failed")
+        tls = mine("fwd-2", f"{EIP}:601", f"{POD_IP}:443", status=PENDING, odd_status="Odd")
         text = condition(Scene(web, tls, record=TWO, pod=BOTH).plan())[2]
         assert "2 of 2 entries may not reach the pod: fwd-1 is Failed, fwd-2 is Odd in" in text
 

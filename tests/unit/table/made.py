@@ -26,7 +26,7 @@ def row(
     owner: str = "",
     protocol: Protocol | None = TCP,
     status: EntryStatus = AVAILABLE,
-    said: str = "",
+    odd_status: str = "",
 ) -> ForwardEntry:
     """A row as the cloud lists it; `owner` is a PodDNAT's UID, empty for a foreign row."""
     external_ip, _, external_ports = external.partition(":")
@@ -40,7 +40,7 @@ def row(
         protocol=protocol,
         name=MARKS.name(owner, "games-lobby-0") if owner else "made-by-hand",
         status=status,
-        said=said,
+        odd_status=odd_status,
     )
 
 
