@@ -32,8 +32,8 @@ from dnatctl.kube.errors import KubeError
 from dnatctl.kube.nodes import Node
 from dnatctl.model import ForwardEntry, GatewayEip
 from dnatctl.objects import Key, PodDNAT
+from dnatctl.plan.adoption import left_with
 from dnatctl.plan.exposure import Rules
-from dnatctl.plan.regain import left_with
 from dnatctl.plan.values import Plan, Seen, WorkloadAnswer
 from dnatctl.pool import GatewayPool
 from dnatctl.table.backlog import Backlog

@@ -49,7 +49,7 @@ from dnatctl.observe.metrics import CONTROLLER, Metrics, QueueObserver
 from dnatctl.observe.pods import PodCollector
 from dnatctl.observe.pool import PoolCollector
 from dnatctl.observe.watches import WatchCollector
-from dnatctl.plan.regain import left_with
+from dnatctl.plan.adoption import left_with
 from dnatctl.plan.values import Policy
 from dnatctl.table.marks import Marks
 

@@ -9,11 +9,12 @@ and endpoints of the pool; not for rows that a dnatctl of another cluster made.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.objects import PodDNAT, StatusEntry
 from dnatctl.plan.exposure import Ask
-from dnatctl.plan.regain import regained
+from dnatctl.plan.regain import lost, regained
 from dnatctl.plan.values import Adopt, Seen
 from dnatctl.table.marks import is_marked
 from dnatctl.table.view import Row, Table
@@ -24,18 +25,26 @@ def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
     table = seen.tables.get(record.spec.gateway_id)
     if table is None or not table.read_once:
         return None
-    if lost := regained(seen, record):
-        return Adopt(record.spec.gateway_id, lost, lost=True)
-    found = tuple(
-        entry_id
-        for entry_id, entries in _recorded(record).items()
-        if _is_to_be_had(seen, table, entry_id, entries)
-        and (
-            (_is_legacy(seen, record, entries) and not _is_of_dnatctl(table, entry_id))
-            or all(_leads_to_own_pod(seen, entry) for entry in entries)
-        )
-    )
+    if again := regained(seen, record):
+        return Adopt(record.spec.gateway_id, again, lost=True)
+    found = tuple(_found(seen, record, table))
     return Adopt(record.spec.gateway_id, found) if found else None
+
+
+def left_with(seen: Seen) -> frozenset[str]:
+    """The rows, by ID, that a pod is left with and that are no PodDNAT's: it has none, or they are
+    about to be noted as its own."""
+    if seen.exposure.ask not in (Ask.ON, Ask.KEEP):
+        return frozenset()
+    record = seen.record
+    if record is None:
+        return lost(seen)
+    table = seen.tables.get(record.spec.gateway_id)
+    if table is None:
+        return frozenset()
+    if awaits_clarity(seen, record, table):
+        return frozenset(_recorded(record))
+    return frozenset((*regained(seen, record), *_found(seen, record, table)))
 
 
 def awaits_clarity(seen: Seen, record: PodDNAT, table: Table) -> bool:
@@ -53,6 +62,16 @@ def awaits_clarity(seen: Seen, record: PodDNAT, table: Table) -> bool:
         and all(entry.internal_ip == exposure.ip for entry in record.status.entries)
         and all(_is_to_be_had(seen, table, *each) for each in recorded.items())
     )
+
+
+def _found(seen: Seen, record: PodDNAT, table: Table) -> Iterator[str]:
+    """The rows that status lists rightly and that are nobody's."""
+    for entry_id, entries in _recorded(record).items():
+        if _is_to_be_had(seen, table, entry_id, entries) and (
+            (_is_legacy(seen, record, entries) and not _is_of_dnatctl(table, entry_id))
+            or all(_leads_to_own_pod(seen, entry) for entry in entries)
+        ):
+            yield entry_id
 
 
 def _recorded(record: PodDNAT) -> dict[str, list[StatusEntry]]:

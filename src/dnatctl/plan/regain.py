@@ -68,13 +68,10 @@ def regained(seen: Seen, record: PodDNAT) -> tuple[str, ...]:
     )
 
 
-def left_with(seen: Seen) -> frozenset[str]:
-    """The rows, by ID, that a pod with no PodDNAT is left with: it has them until it ends, whether
-    or not it can claim them again just now."""
-    exposure = seen.exposure
-    if seen.record is not None or exposure.ask not in (Ask.ON, Ask.KEEP):
-        return frozenset()
-    asked = frozenset(exposure.ports)  # none where what is asked for makes no sense
+def lost(seen: Seen) -> frozenset[str]:
+    """The rows, by ID, that a pod is left with which has lost its PodDNAT: it has them until it
+    ends, whether or not it can claim them again just now."""
+    asked = frozenset(seen.exposure.ports)  # none where what is asked for makes no sense
     return frozenset(
         left.entry_id
         for left in _left(seen, seen.tables)

@@ -154,6 +154,22 @@ def test_a_living_pod_that_cannot_claim_keeps_what_leads_to_it(it: Stage, fault:
     eventually(lambda: it.rows() == [])
 
 
+def test_nor_is_it_taken_while_its_new_claim_is_not_noted_yet(it: Stage) -> None:
+    it.pod("web")
+    before = it.ready("web")
+    rows = it.rows()
+    it.stop_controllers()
+    strip(it, "web")
+    unnoted = it.kube.faults.add(Fault(code=503), Match("patch", "configmaps"), None)
+    it.start_controller(orphans=IMPATIENT, sweep_s=0.1)
+    eventually(lambda: it.record("web"))
+    swept(it)
+    assert it.rows() == rows
+    assert unnoted.hits
+    it.kube.faults.clear()
+    assert it.ready("web") == before
+
+
 def test_what_led_to_a_pod_that_does_not_ask_for_it_any_more_goes(it: Stage) -> None:
     it.pod("web")
     it.ready("web")

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.objects import PodDNAT, PodDNATSpec
+from dnatctl.plan.adoption import left_with
 from dnatctl.plan.values import Adopt, Plan, Policy, Publish, TakeOver
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
@@ -62,10 +63,10 @@ def adopts(scene: Scene) -> bool:
 class TestLost:
     """The row is noted for a PodDNAT that is not there any more; this one may be restored of it."""
 
-    def scene(self, noted: Any) -> Scene:
+    def scene(self, noted: Any, asked: str = "80") -> Scene:
         table = Table(GATEWAY, lambda _: OTHER)
         table.merge(reading(0.0, noted), 0.0)
-        return Scene(record=recorded(noted), pod=pod(), tables={GATEWAY: table})
+        return Scene(record=recorded(noted), pod=pod(asked), tables={GATEWAY: table})
 
     def test_what_was_adopted_by_one_that_was_lost_is_to_be_had_again(self):
         assert self.scene(LEGACY).plan().step == Adopt(GATEWAY, ("fwd-1",))
@@ -80,6 +81,12 @@ class TestLost:
 
     def test_nor_for_the_address_of_another_pod(self):
         assert not adopts(self.scene(ELSEWHERE))
+
+    @pytest.mark.parametrize(("asked", "had"), [("80", 1), ("nonsense", 1), ("81", 0)])
+    def test_until_it_is_noted_again_its_pod_is_left_with_it(self, asked, had):
+        """A sweep before that would take it for an orphan."""
+        assert len(left_with(self.scene(LEGACY, asked).seen)) == had
+        assert left_with(self.scene(ELSEWHERE, asked).seen) == set()
 
 
 class TestRightful:

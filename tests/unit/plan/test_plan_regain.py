@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from dnatctl.objects import Adopted, Key
+from dnatctl.plan.adoption import left_with
 from dnatctl.plan.exposure import SWITCH, Ask, Problem
-from dnatctl.plan.regain import left_with
 from dnatctl.plan.values import Adopt, Allowance, CreateRecord, Reclaim, Retire
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
@@ -208,6 +208,17 @@ class TestLeftWith:
 
     def test_is_nothing_where_it_has_a_poddnat(self):
         assert self.left(left(), record=record((603, 80))) == set()
+
+    def test_is_what_its_poddnat_claims_until_that_is_noted(self):
+        """A sweep between the two would take it for an orphan."""
+        own, again = left(), record((602, 80))
+        assert self.left(own, record=again) == {own.entry_id}
+        assert self.left(own, record=again, names={LOST: KEY}) == set()
+        assert self.left(own, who=pod(annotations={SWITCH: "false"}), record=again) == set()
+
+    def test_is_nothing_on_a_gateway_that_is_not_known(self):
+        gone = record(claim=spec((602, 80), gateway_id="ngw-2"))
+        assert self.left(left(), record=gone) == set()
 
     def test_is_not_what_another_has_or_what_is_being_released(self):
         other = left(f"{EIP}:602", label="games/lobby-1")

@@ -76,8 +76,8 @@ class Sweeper:
     anything, and then nothing is deleted. Where `may_delete` says no, orphans are only counted.
     `undefined`: whether there is no definition of PodDNATs, or it is going: then what leads to a
     living pod was lost, and nobody can claim it before there is one again. `pod`: the pod of that
-    name, as it is known. `left_with`: the rows that a living pod of that name is left with, which
-    has no PodDNAT.
+    name, as it is known. `left_with`: the rows that a living pod of that name is left with, and
+    that no PodDNAT has, or not yet.
     `tell` is given a reason and a text when something is found that a person has to see to.
     """
 
@@ -182,7 +182,8 @@ class Sweeper:
         if not due:
             return
         known = self._known_uids()
-        self.sweep_out(orphan for orphan in due if orphan.uid not in known)
+        # A list takes its time: whom a row leads to may have claimed it again meanwhile.
+        self.sweep_out(o for o in due if o.uid not in known and self._may_go(o))
 
     def _deletable(self, due: Iterable[Orphan]) -> list[Orphan]:
         """Of these, what could be deleted now; none where all of that is under way already.
@@ -199,7 +200,7 @@ class Sweeper:
         return there and not self._is_paused(orphan) and not self._is_had(orphan)
 
     def _is_had(self, orphan: Orphan) -> bool:
-        """Whether a living pod has it that has lost its PodDNAT, and may not claim it for now."""
+        """Whether a living pod has it that has lost its PodDNAT: it claims it again, or will."""
         return any(orphan.entry_id in self._left_with(key) for key in orphan.leads_to)
 
     def _is_paused(self, orphan: Orphan) -> bool:

@@ -298,6 +298,22 @@ class TestPausedPods:
         sweeper.sweep()
         assert it.writer.backlog() == 0
 
+    def test_keep_it_although_they_were_paused_only_while_all_poddnats_were_listed(
+        self, it, sweeper, api, monkeypatch
+    ):
+        """What is had by whom it leads to is had on the same terms."""
+
+        def pause() -> set[str]:
+            it.views.order(self.PAUSE)
+            return set()
+
+        monkeypatch.setattr(sweeper, "_known_uids", pause)
+        while not it.views.orders.paused(GATEWAY, LOBBY):
+            it.clock.advance(MIN_AGE_S)
+            self.left(it)
+            sweeper.sweep()
+        assert it.writer.backlog() == 0
+
     def test_keep_nobody_elses(self, it, sweeper, monkeypatch):
         monkeypatch.setattr(sweeper._sightings, "patience", Patience(budget=2))
         it.views.order(self.PAUSE)
