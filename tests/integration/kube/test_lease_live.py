@@ -23,6 +23,10 @@ Until = Callable[[Callable[[], object]], None]
 
 LEASE = Key("kube-system", "dnatctl")
 QUICK = LeaseSettings(duration=2.0, renew_deadline=1.4, retry_period=0.1)
+SURE = LeaseSettings(duration=8.0, renew_deadline=1.4, retry_period=0.1)
+"""Whoever is cut off knows it early, whatever else the machine has to do meanwhile."""
+STEADY = LeaseSettings(duration=12.0, renew_deadline=8.0, retry_period=0.1)
+"""A busy machine loses nobody the lease."""
 
 
 class Replica:
@@ -85,9 +89,9 @@ Make = Callable[..., Replica]
 def test_a_stopped_leader_is_followed_at_once_by_one_that_knows_its_state(
     replicas: Make, until: Until
 ) -> None:
-    first = replicas("a")
+    first = replicas("a", STEADY)
     assert first.started.wait(60)
-    second = replicas("b")
+    second = replicas("b", STEADY)
     until(lambda: second.elector.leader() == "a")
     assert not second.elector.is_leader()
     first.state = "the last"
@@ -110,7 +114,7 @@ def test_a_dead_leader_is_followed_when_its_lease_is_over(replicas: Make) -> Non
 def test_a_leader_cut_off_is_told_before_another_leads(
     kube: KubeServer, replicas: Make, fails: str
 ) -> None:
-    first = replicas("a")
+    first = replicas("a", SURE)
     assert first.started.wait(60)
     cut_at = time.monotonic()
     if fails == "hangs":
@@ -119,7 +123,7 @@ def test_a_leader_cut_off_is_told_before_another_leads(
         kube.go_offline()
     assert first.lost.wait(60)
     assert not first.elector.is_leader()
-    assert first.lost_at - cut_at < QUICK.duration
+    assert first.lost_at - cut_at < SURE.duration
     if fails == "hangs":
         kube.resume()
     else:
@@ -153,7 +157,7 @@ def test_hastened_renewals_keep_a_distance(kube: KubeServer, replicas: Make) -> 
 
 
 def test_many_replicas_one_leader(replicas: Make) -> None:
-    all_of_them = [replicas(name) for name in "abcde"]
+    all_of_them = [replicas(name, STEADY) for name in "abcde"]
     deadline = time.monotonic() + 2
     seen = set()
     while time.monotonic() < deadline:

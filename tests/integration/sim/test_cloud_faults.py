@@ -201,7 +201,7 @@ class TestDelays:
 
     def test_one_while_it_is_served_holds_its_table(self, site: Site) -> None:
         site.cloud.add_fault(
-            Fault(action="delay", stage="during", seconds=0.5, match={"ForwardTableId": TABLE})
+            Fault(action="delay", stage="during", seconds=2.0, match={"ForwardTableId": TABLE})
         )
         slow = Background(lambda: site.create(512, "172.16.0.1"))
         deadline = time.monotonic() + 60

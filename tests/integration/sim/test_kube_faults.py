@@ -10,6 +10,7 @@ import urllib3
 
 from dnatctl_sim.kube import Fault, KubeServer, Match, Settings, Stage, Write
 from tests.integration.sim.kube_support import MERGE, Http, config_map, eventually
+from tests.support.scripted import RUNS_OUT_S
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 SECRETS = "/api/v1/namespaces/default/secrets"
@@ -164,13 +165,13 @@ def silent(http: Http, server: KubeServer, *, freeze: str = "", seconds: float =
 
 
 def test_frozen_watches_are_half_open(http: Http, server: KubeServer) -> None:
-    assert silent(http, server, freeze="now", seconds=1.0)
+    assert silent(http, server, freeze="now", seconds=RUNS_OUT_S)
     assert not silent(http, server), "later ones work"
 
 
 def test_watches_to_come_can_be_frozen_too(http: Http, server: KubeServer) -> None:
     server.watches.freeze("configmaps", coming=True)
-    assert silent(http, server, seconds=1.0)
+    assert silent(http, server, seconds=RUNS_OUT_S)
     server.watches.thaw()
     assert not silent(http, server)
 
