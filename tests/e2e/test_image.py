@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import tarfile
@@ -18,6 +19,11 @@ from tests.e2e.arena import Arena, exposing, pods_path
 from tests.e2e.kubelet import Kubelet
 from tests.e2e.sharing import made_once
 from tests.e2e.workloads import pod
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("buildah") is None and "CI" not in os.environ,
+    reason="no buildah; on Debian: apt-get install buildah",
+)
 
 IN_A_BOX = ("unshare", "--mount", "sh", str(Path(__file__).with_name("boxed.sh")))
 LOCKED = Path(__file__).parents[2] / "requirements" / "run.txt"
