@@ -182,5 +182,5 @@ def start_naive(lab: Lab) -> Process:
         ],
         "naive",
     )  # fmt: skip
-    lab.wait(flag.exists, "the naive operator to start", 60)
+    lab.wait(flag.exists, "the naive operator to start", 180)
     return operator

@@ -96,7 +96,7 @@ def churn(folder: Path, *, quick: bool) -> Result:
         spent = {name: process.usage().cpu for name, process in around.items()}
         before, began = lab.usage(), time.monotonic()
         lab.cluster.ask("churn", namespace="game", prefix="pod", count=count, rate=RATE, life=life)
-        lab.wait_gone(count, 60)
+        lab.wait_gone(count, 300)
         took, cpu = time.monotonic() - began, lab.usage().cpu - before.cpu
         spent = {name: process.usage().cpu - spent[name] for name, process in around.items()}
         times, truth = lab.cluster.ask("times"), lab.admin.rows()

@@ -101,6 +101,8 @@ class Parts:
             return "keys are in the queue or at work"
         if self.views.waits_for_note():
             return "quarantines are being noted for the next leader"
+        if self.identity.parked.behind():
+            return "parked claims are being noted"
         if self.enis.asking or self.enis.due_in() < SOON_S:
             return "network interfaces are being looked up"
         if self.events.pending > 0:

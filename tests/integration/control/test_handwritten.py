@@ -182,6 +182,16 @@ def test_what_goes_by_force_leaves_no_note(it: Stage) -> None:
     eventually(lambda: uid not in parked(it), what="it is struck from the ledger")
 
 
+def test_nothing_is_at_rest_while_a_note_is_behind(it: Stage) -> None:
+    it.quiet()
+    parts = it.running[0].controller.parts
+    with parts.views.lock:
+        parts.views.pool.proofs.lapsed.add("somebody")
+        assert parts.busy() == "parked claims are being noted"
+    eventually(lambda: not parts.busy())
+    assert not parts.views.pool.proofs.lapsed
+
+
 def park(it: Stage, name: str) -> None:
     """Have the pod of a StatefulSet go away for a while."""
     it.kube.store.patch("statefulsets.apps", it.ns, name, {"spec": {"replicas": 0}})

@@ -102,9 +102,11 @@ def test_what_a_claim_lets_go_of_is_noted_as_its_own_no_more(ledger):
     thief, elsewhere = replace(THIEF, spec=spec(600)), replace(THIEF, spec=spec(602))
     views, parked = start(ledger, thief)
     parked.keep(thief, AWAY)
+    assert not parked.behind()
     views.record_changed(thief, elsewhere)
+    assert parked.behind()
     parked.pulse()
-    assert ledger.held == {}
+    assert (ledger.held, parked.behind()) == ({}, False)
     views.record_changed(None, VICTIM)
     parked.keep(VICTIM, AWAY)
     views, _ = start(ledger, VICTIM, thief)
@@ -177,6 +179,7 @@ def test_who_only_looks_on_strikes_nothing(ledger):
     ledger.held = {VICTIM.uid: NOTED}
     views, parked = start(ledger, VICTIM, note=False)
     views.record_changed(VICTIM, None)
+    assert not parked.behind()
     parked.pulse()
     assert ledger.held == {VICTIM.uid: NOTED}
 

@@ -93,17 +93,21 @@ class Parked:
     def pulse(self) -> None:
         """Time goes by: claims have let go of what was noted, and what was refused, by a webhook
         that was down perhaps, may be taken now."""
-        now = self._views.clock.monotonic()
+        if not self.behind():
+            return
         with self._views.lock:
             stale = tuple(self._stale)
-            waits = bool(stale or self._views.pool.proofs.lapsed)
-        if not (waits and self._note) or now < self._due:
-            return
         try:
             self._write(*stale)
         except KubeError as error:
-            self._due = now + TRY_AGAIN_S
+            self._due = self._views.clock.monotonic() + TRY_AGAIN_S
             log.warning("parked claims not noted", uids=stale, error=str(error))
+
+    def behind(self) -> bool:
+        """Whether the ledger is to be written by the next pulse. What was refused has its time."""
+        with self._views.lock:
+            waits = bool(self._stale or self._views.pool.proofs.lapsed)
+        return waits and self._note and self._views.clock.monotonic() >= self._due
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
