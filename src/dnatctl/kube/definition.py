@@ -64,6 +64,7 @@ class _DefinitionSpec(Struct):
 
 
 class _DefinitionMetadata(Struct, rename="camel"):
+    creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
     annotations: dict[str, str] | None = None
 
@@ -81,6 +82,7 @@ class Definition(Struct, frozen=True):
     `kept`: whether Helm leaves it where an upgraded chart has it no more; `release`: the Helm
     release, `namespace/name`, that takes it along when it is uninstalled, `kept` or not, for Helm
     goes by what it installed. Empty where there is none, as where it came from a chart's `crds/`.
+    `created`: its creationTimestamp.
     """
 
     going: bool
@@ -88,6 +90,7 @@ class Definition(Struct, frozen=True):
     lacks: tuple[str, ...]
     kept: bool
     release: str = ""
+    created: str = ""
 
     @property
     def fine(self) -> bool:
@@ -108,6 +111,7 @@ def look(client: KubeClient) -> Definition:
         lacks=tuple(lacks),
         kept=notes.get("helm.sh/resource-policy") == "keep",
         release="/".join(release) if all(release) else "",
+        created=read.metadata.creation_timestamp or "",
     )
 
 

@@ -73,12 +73,12 @@ class TestRows:
         assert views.table(GATEWAY).owned_by(uid(1)) == []
 
     def test_poddnats_that_go_before_their_rows_are_known_until_those_are_gone(self, views):
-        views.saw_go(uid(1))
-        views.saw_go(uid(2))
+        views.saw_go(uid(1), "")
+        views.saw_go(uid(2), "")
         assert views.going == {uid(1), uid(2)}
         going = views.going
         assert views.let_be([uid(1), uid(3)]) == {uid(1)}
-        views.saw_go(uid(2))
+        views.saw_go(uid(2), "")
         assert views.going is going, "not copied for each of thousands that go"
         assert views.going == {uid(2)}
 

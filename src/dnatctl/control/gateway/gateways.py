@@ -193,8 +193,8 @@ class Gateways:
         if old is None or new is not None:
             return
         if self._may_have_rows(old.uid):
-            self._views.saw_go(old.uid)
-            self.remains.vanished(old.uid, old.key)
+            self._views.saw_go(old.uid, old.created)
+            self.remains.vanished(old.uid, old.key, old.created)
         self.forget(old.uid)
 
     def _may_have_rows(self, uid: str) -> bool:

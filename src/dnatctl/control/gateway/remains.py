@@ -12,10 +12,11 @@ from dnatctl.objects import Key
 
 
 class Vanished(NamedTuple):
-    """A PodDNAT that was seen to go: its name, and when (monotonic)."""
+    """A PodDNAT that was seen to go: its name, when (monotonic), and its creationTimestamp."""
 
     key: Key
     at: float
+    created: str = ""
 
 
 class Told(NamedTuple):
@@ -47,10 +48,10 @@ class Remains:
         with self._lock:
             self._in_the_way.add(uid)
 
-    def vanished(self, uid: str, key: Key) -> None:
+    def vanished(self, uid: str, key: Key, created: str = "") -> None:
         """A PodDNAT is gone that had rows, or was to get some."""
         with self._lock:
-            self._vanished[uid] = Vanished(key, self._clock.monotonic())
+            self._vanished[uid] = Vanished(key, self._clock.monotonic(), created)
         self.soon.set()
 
     def unlisted(self, gateway_id: str, entry_ids: Iterable[str]) -> None:

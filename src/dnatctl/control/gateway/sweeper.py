@@ -313,6 +313,7 @@ class Sweeper:
         self._followed = bool(fresh)
         if self._undefined() or len(served) > self._sightings.patience.many:
             self._lost |= served
+        self._lost |= {uid for uid in served if self._views.went_along(gone[uid].created)}
         self._lost |= {uid for uid in served if self._is_going_pod(gone[uid].key)}
         self._lost &= served
         self._give_back({uid: gone[uid].key for uid in self._lost})

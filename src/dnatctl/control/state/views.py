@@ -60,8 +60,8 @@ class Views:
         self.outages = Outages()
         self.going: set[str] = set()
         """UIDs of PodDNATs that were seen to go before their rows."""
-        self.undefined: Callable[[], bool] = lambda: False
-        """Whether there is no definition of PodDNATs, or it is going."""
+        self.went_along: Callable[[str], bool] = lambda _created: False
+        """Whether a PodDNAT that is gone, by its creationTimestamp, went with its definition."""
         self.can_modify = True
         """Whether the credentials allow ModifyForwardEntry, as far as is known."""
         self.adopted: dict[str, Adopted] = {}
@@ -217,10 +217,10 @@ class Views:
             leaving=record.deleting,
         )
 
-    def saw_go(self, uid: str) -> None:
+    def saw_go(self, uid: str, created: str) -> None:
         """A PodDNAT has gone that has rows, or may be getting some: they are to be released, unless
         its definition went with it."""
-        if self.undefined():
+        if self.went_along(created):
             return
         with self.lock:
             self.going.add(uid)

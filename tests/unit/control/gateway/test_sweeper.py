@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replace_struct
 
-from dnatctl.control.gateway.sweeper import Sweeper
+from dnatctl.control.gateway.sweeper import FOLLOW_S, Sweeper
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Adopted, PodDNAT
@@ -18,6 +18,8 @@ from dnatctl.table.orphans import BUDGET, MIN_AGE_S, Patience
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
 from tests.unit.plan.made import pod
 from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
+
+STAMP = "2026-01-01T12:00:00Z"
 
 
 class Ledger:
@@ -359,13 +361,27 @@ def test_no_lock_is_held_for_longer_than_one_table_takes(it, sweeper):
 @pytest.mark.parametrize("undefined", [True, False])
 def test_what_goes_with_its_definition_is_not_to_be_released(it, undefined):
     """Its pod may claim it again, as soon as there is a definition: even before a sweep."""
-    it.views.undefined = lambda: undefined
-    record = it.stored(it.record())
+    it.views.went_along = lambda created: undefined and created == STAMP
+    record = it.stored(replace_struct(it.record(), created=STAMP))
     it.cloud.rows = {"fwd-1": row("fwd-1", owner=record.uid)}
     it.clock.advance(1.0)
     it.poller._read(it.poller._facts(), asked=True)
     it.gone(record)
     assert (record.uid in it.views.going) is not undefined
+
+
+def test_nor_is_it_where_that_is_known_only_after_it_was_seen_to_go(it, sweeper):
+    record = it.stored(replace_struct(it.record(), created=STAMP))
+    it.views.ips.pod_changed(None, replace_struct(pod(), key=record.key))
+    rows = reading(it.clock.monotonic(), row("fwd-1", owner=record.uid))
+    it.views.table(GATEWAY).merge(rows, it.clock.monotonic())
+    it.gone(record)
+    assert it.views.going == {record.uid}
+    it.views.went_along = lambda created: created == STAMP
+    for _ in range(3):
+        sweeper.sweep()
+        it.clock.advance(FOLLOW_S)
+    assert (it.views.going, it.writer.backlog()) == (set(), 0)
 
 
 def test_what_the_cloud_refuses_to_delete_keeps_no_other_orphan_from_going(
