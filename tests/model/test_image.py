@@ -124,7 +124,7 @@ KEPT = {
         "tables": "rows",
         "adopted": "adopted",
         "going": "going",
-        "undefined": FIXED,
+        "went_along": FIXED,
         "records": "made",
         "ips": DERIVED,
         "marks": CONSTANT,
