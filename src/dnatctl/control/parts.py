@@ -131,7 +131,7 @@ class Parts:
         config, clock, hearts = self.settings.config, self.clock, self.hearts
         marks, offers = Marks(config.cluster_id), self.settings.offers()
         self.views = Views(marks, offers, config.quarantine, clock, self.settings.quota)
-        self.views.went_along = self.definition.took_along
+        self.views.went_along = self.definition.went_along
         self.enis = EniCache(clock, self._interface_found)
         self.neighbours = Neighbours()
         pods = PodSource(neighbours=self.neighbours, concerns=self.views.ips.is_stated)

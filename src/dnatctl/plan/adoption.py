@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.objects import PodDNAT, StatusEntry
 from dnatctl.plan.exposure import Ask
-from dnatctl.plan.regain import lost, regained
+from dnatctl.plan.regain import left_by_lost, regained
 from dnatctl.plan.values import Adopt, Seen
 from dnatctl.table.marks import is_marked
 from dnatctl.table.view import Row, Table
@@ -27,7 +27,7 @@ def adopt(seen: Seen, record: PodDNAT) -> Adopt | None:
         return None
     if again := regained(seen, record):
         return Adopt(record.spec.gateway_id, again, lost=True)
-    found = tuple(_found(seen, record, table))
+    found = tuple(_rightly_listed(seen, record, table))
     return Adopt(record.spec.gateway_id, found) if found else None
 
 
@@ -38,13 +38,13 @@ def left_with(seen: Seen) -> frozenset[str]:
         return frozenset()
     record = seen.record
     if record is None:
-        return lost(seen)
+        return left_by_lost(seen)
     table = seen.tables.get(record.spec.gateway_id)
     if table is None:
         return frozenset()
     if awaits_clarity(seen, record, table):
         return frozenset(_recorded(record))
-    return frozenset((*regained(seen, record), *_found(seen, record, table)))
+    return frozenset((*regained(seen, record), *_rightly_listed(seen, record, table)))
 
 
 def awaits_clarity(seen: Seen, record: PodDNAT, table: Table) -> bool:
@@ -64,7 +64,7 @@ def awaits_clarity(seen: Seen, record: PodDNAT, table: Table) -> bool:
     )
 
 
-def _found(seen: Seen, record: PodDNAT, table: Table) -> Iterator[str]:
+def _rightly_listed(seen: Seen, record: PodDNAT, table: Table) -> Iterator[str]:
     """The rows that status lists rightly and that are nobody's."""
     for entry_id, entries in _recorded(record).items():
         if _is_to_be_had(seen, table, entry_id, entries) and (

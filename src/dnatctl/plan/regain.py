@@ -68,7 +68,7 @@ def regained(seen: Seen, record: PodDNAT) -> tuple[str, ...]:
     )
 
 
-def lost(seen: Seen) -> frozenset[str]:
+def left_by_lost(seen: Seen) -> frozenset[str]:
     """The rows, by ID, that a pod is left with which has lost its PodDNAT: it has them until it
     ends, whether or not it can claim them again just now."""
     asked = frozenset(seen.exposure.ports)  # none where what is asked for makes no sense

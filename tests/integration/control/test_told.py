@@ -248,6 +248,6 @@ def test_a_pod_too_big_for_the_quota_hoards_nothing_and_is_told_how_to_mend_it()
             it.pod(name)
         for name in "abcde":
             it.ready(name)
-        # Not any more how long that rests which was its own for a moment.
+        # What rests is told besides until it is over: that is the last thing to change.
         eventually(lambda: it.condition("big")["message"].endswith("(5 of 5 entries)"))
         it.assert_at_rest(but=[("default", "big")])

@@ -74,14 +74,14 @@ def test_what_is_older_than_the_definition_went_with_the_one_before(it: Stage) -
     before = {name: it.entries(name) for name in PODS}
     created = [record["metadata"]["creationTimestamp"] for record in it.records()]
     keeper = it.running[0].controller.parts.definition
-    assert not any(map(keeper.took_along, created))
+    assert not any(map(keeper.went_along, created))
     take_away(it)
     eventually(lambda: f"{datetime.now(UTC):%FT%TZ}" > max(created))
     it.kube.store.create(DEFINITIONS, yaml.safe_load(CRD.read_text()))
     eventually(lambda: not keeper.undefined())
-    assert all(map(keeper.took_along, created))
+    assert all(map(keeper.went_along, created))
     assert {name: it.ready(name) for name in PODS} == before
-    assert not any(keeper.took_along(r["metadata"]["creationTimestamp"]) for r in it.records())
+    assert not any(keeper.went_along(r["metadata"]["creationTimestamp"]) for r in it.records())
 
 
 def test_what_led_to_pods_that_are_gone_goes_while_there_is_none(it: Stage) -> None:

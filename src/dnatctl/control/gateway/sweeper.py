@@ -311,7 +311,7 @@ class Sweeper:
         served = {o.uid for o in orphans if o.uid in gone and self._leads_to(o, gone[o.uid].key)}
         fresh = {uid for uid in served if now - gone[uid].at < FOLLOW_S}
         self._followed = bool(fresh)
-        if self._undefined() or len(served) > self._sightings.patience.many:
+        if len(served) > self._sightings.patience.many:
             self._lost |= served
         self._lost |= {uid for uid in served if self._views.went_along(gone[uid].created)}
         self._lost |= {uid for uid in served if self._is_going_pod(gone[uid].key)}

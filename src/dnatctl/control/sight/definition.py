@@ -73,7 +73,8 @@ class DefinitionKeeper:
         self._trouble: _Trouble | None = None
         self._known = False
         """Whether it was looked at before."""
-        self._since = ""
+        self._created = ""
+        """Its creationTimestamp, as it was last looked at."""
         self.is_back: Callable[[], None] = lambda: None
         """Told when there is a definition again."""
 
@@ -116,10 +117,11 @@ class DefinitionKeeper:
         """Whether there was no definition when it was last looked at, or it was going."""
         return self._trouble in (GOING, GONE)
 
-    def took_along(self, created: str) -> bool:
+    def went_along(self, created: str) -> bool:
         """Whether a PodDNAT that is gone, and had that creationTimestamp, went with its definition:
         that is going or gone, or there is a newer one."""
-        return self.undefined() or "" < created < self._since
+        # Both are RFC 3339 in UTC, to the second: they compare as text.
+        return self.undefined() or "" < created < self._created
 
     def known_uids(self) -> set[str]:
         """The UIDs of all PodDNATs, as the API server's majority has them now: none where it has
@@ -144,7 +146,7 @@ class DefinitionKeeper:
         return [f"[!]{self._trouble.text}"] if self._trouble else []
 
     def _judge(self, found: definition.Definition) -> None:
-        self._since = found.created
+        self._created = found.created
         self._records.prunes_conditions = definition.CONDITIONS in found.lacks
         if found.going:
             self._found(GOING)
