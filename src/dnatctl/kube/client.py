@@ -54,6 +54,9 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 CONNECT_TIMEOUT = 3.0
 """Seconds for TCP and TLS each; a control plane is near."""
 
+USUAL_S = 10.0
+"""Seconds that all of a request may take where nothing else is said."""
+
 LARGEST_ANSWER = 16 << 20
 """Bytes of an answer about one object: etcd takes 1.5 MiB by default, and JSON is longer."""
 
@@ -131,7 +134,7 @@ class KubeClient:
         body: object = None,
         content_type: str = JSON,
         accept: str = JSON,
-        timeout: float = 10.0,
+        timeout: float = USUAL_S,
         most: int = LARGEST_ANSWER,
         cancel: Canceller | None = None,
     ) -> bytes:

@@ -10,7 +10,7 @@ import structlog
 
 from dnatctl.decoding import decode
 from dnatctl.kube import discovery, paths
-from dnatctl.kube.client import JSON, MERGE_PATCH, KubeClient
+from dnatctl.kube.client import JSON, MERGE_PATCH, USUAL_S, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.listing import read_all
 from dnatctl.kube.poddnat_json import (
@@ -31,6 +31,18 @@ GROUP = "alibabacloud.com"
 VERSIONS = ("v1", "v1beta1")
 """In order of preference."""
 KIND = "PodDNAT"
+
+CLAIM_S = 12.0
+"""Seconds for a write that claims endpoints: one more than a webhook has by default (10), so that
+the API server says itself which one did not answer, or that it stored the object without it.
+https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#timeouts
+"""
+
+SETTLED_S = 36.0
+"""Seconds after which a write that nobody answered is stored or never will be: the API server gives
+every request 34 at most (1.20 and 1.36 alike; a webhook may have 30 of them).
+https://github.com/kubernetes/apiserver/blob/master/pkg/endpoints/handlers/rest.go
+"""
 
 
 class _KindJson(msgspec.Struct):
@@ -215,7 +227,7 @@ class PodDNATApi:
         }
         path = paths.in_namespace(self.served.api_version, obj.key.namespace, "poddnats")
         with _naming_leave(obj.owners), self.served.asking():
-            answer = self._client.request("POST", path, body=body)
+            answer = self._client.request("POST", path, body=body, timeout=CLAIM_S)
         return _kept(READER.answer(answer), obj.spec)
 
     def replace_spec(self, obj: PodDNAT, spec: PodDNATSpec) -> PodDNAT:
@@ -227,7 +239,8 @@ class PodDNATApi:
         if obj.spec == spec and not obj.problem:
             return obj
         noted: dict[str, object] = {"annotations": {PROTOCOLS: protocols_json(spec)}}
-        return _kept(self._patch(obj, {"spec": spec_patch(spec), "metadata": noted}), spec)
+        change = {"spec": spec_patch(spec), "metadata": noted}
+        return _kept(self._patch(obj, change, timeout=CLAIM_S), spec)
 
     def patch_finalizers(self, obj: PodDNAT, finalizers: tuple[str, ...]) -> PodDNAT:
         """Write the list of finalizers. An object being deleted is gone once the last one is."""
@@ -277,19 +290,32 @@ class PodDNATApi:
         return held == wanted
 
     def _patch(
-        self, obj: PodDNAT, body: dict[str, dict[str, object]], subresource: tuple[str, ...] = ()
+        self,
+        obj: PodDNAT,
+        body: dict[str, dict[str, object]],
+        subresource: tuple[str, ...] = (),
+        timeout: float = USUAL_S,
     ) -> PodDNAT:
         identity = {"uid": obj.uid, "resourceVersion": obj.resource_version}
         body["metadata"] = body.get("metadata", {}) | identity
-        answer = self._request("PATCH", obj.key, *subresource, body=body)
+        answer = self._request("PATCH", obj.key, *subresource, body=body, timeout=timeout)
         return READER.answer(answer)
 
-    def _request(self, method: str, key: Key, *subresource: str, body: object = None) -> bytes:
+    def _request(
+        self,
+        method: str,
+        key: Key,
+        *subresource: str,
+        body: object = None,
+        timeout: float = USUAL_S,
+    ) -> bytes:
         served = self.served.api_version
         path = paths.in_namespace(served, key.namespace, "poddnats", key.name, *subresource)
         content_type = MERGE_PATCH if method == "PATCH" else JSON
         with self.served.asking():
-            return self._client.request(method, path, body=body, content_type=content_type)
+            return self._client.request(
+                method, path, body=body, content_type=content_type, timeout=timeout
+            )
 
 
 @contextmanager

@@ -136,6 +136,27 @@ def test_neighbours_of_a_refused_namespace_are_served(it: Stage) -> None:
         it.gone(name, refused)
 
 
+def test_neighbours_of_a_namespace_whose_claims_are_not_answered_are_served(it: Stage) -> None:
+    """What is asked for may be stored yet, and stays taken: of all pods it would be the pool."""
+    names = [f"web-{n}" for n in range(8)]
+    silent = it.ns
+    it.kube.faults.add(Fault(drop=True), Match("create", RECORDS, namespace=silent), times=None)
+    for name in names:
+        it.pod(name, "1-12")
+
+    def told() -> list[str]:
+        said = [it.condition(name, silent).get("message", "") for name in names]
+        return [each for each in said if "does not say whether it stores" in each]
+
+    eventually(lambda: len(told()) >= 4, what=told)
+    it.move_to("others")
+    it.pod("other", "1-12")
+    it.ready("other", 12)
+    it.kube.faults.clear()
+    for name in names:
+        it.delete_pod(name, silent, grace=0)
+
+
 def test_one_refused_pod_does_not_hold_up_its_neighbours(it: Stage) -> None:
     match = Match("create", RECORDS, namespace=it.ns)
     it.kube.faults.add(Fault(422, "not this one"), match, times=1)

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from dnatctl.control.state.views import Views
 from dnatctl.control.worker.reconciler import Reconciler
 from dnatctl.kube.cache import Cache
-from dnatctl.objects import Condition, Key, PodDNAT, PodDNATStatus, PodRef
-from dnatctl.plan.values import Plan, Publish
+from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.poddnats import SETTLED_S
+from dnatctl.objects import Condition, Key, Owner, PodDNAT, PodDNATSpec, PodDNATStatus, PodRef
+from dnatctl.plan.values import CreateRecord, Plan, Publish
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import offer, spec
 from tests.unit.table.made import MARKS, uid
@@ -35,6 +37,86 @@ class Flapping:
         version = str(int(self.record.resource_version) + 1)
         self.record = replace(record, resource_version=version, status=status)
         return self.record
+
+
+class Unanswering:
+    """A pod that claims an endpoint, and an API server whose webhook does not answer."""
+
+    def __init__(self, views: Views) -> None:
+        self.views = views
+        self.wanted: PodDNATSpec | None = spec(600)
+
+    def look(self, key: Key, then: Any) -> Any:
+        seen = SimpleNamespace(key=key, pod="pod-1", record=None)
+        if self.wanted is None:
+            return seen, Plan()
+        self.views.begin_claim(key, self.wanted)
+        return seen, Plan(CreateRecord(self.wanted, Owner("v1", "Pod", "lobby-0", "pod-1")))
+
+    def create(self, new: PodDNAT) -> PodDNAT:
+        raise KubeError(Failure.UNKNOWN, "timed out")
+
+    def get(self, key: Key) -> None:
+        """Nothing is stored."""
+
+
+class Board:
+    """What the pod is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def judged(self, seen: Any, made: Plan) -> None:
+        self.told.append(made.problem.message if made.problem else "")
+
+
+def unanswered(world: Unanswering, board: Board) -> Reconciler:
+    silent: Any = SimpleNamespace(looking=lambda _ref: True)
+    parts: Any = world
+    told: Any = board
+    return Reconciler(
+        parts,
+        world.views,
+        Cache(),
+        parts,
+        ledger=silent,
+        hands=silent,
+        signals=silent,
+        reporter=told,
+        note_soon=lambda: None,
+    )
+
+
+POD = PodRef("pod-1", LOBBY)
+
+
+def opened(clock: FakeClock) -> Views:
+    views = Views(MARKS, [offer()], 60.0, clock)
+    views.pool.open()
+    return views
+
+
+def test_a_claim_that_is_not_answered_again_and_again_is_told() -> None:
+    board = Board()
+    reconciler = unanswered(Unanswering(opened(FakeClock())), board)
+    waits = [reconciler.reconcile(POD) for _ in range(3)]
+    assert all(waits), "each is tried again by itself"
+    assert "does not say whether it stores the PodDNAT games/lobby-0: timed out" in board.told[-1]
+
+
+def test_what_the_server_has_not_stored_by_its_own_deadline_is_free_at_once() -> None:
+    clock = FakeClock()
+    world = Unanswering(opened(clock))
+    reconciler = unanswered(world, Board())
+    reconciler.reconcile(POD)
+    world.wanted = None  # it is held back
+    clock.advance(SETTLED_S - 0.1)
+    reconciler.reconcile(POD)
+    assert world.views.asked(LOBBY) == spec(600), "it may be stored yet"
+    clock.advance(0.1)
+    reconciler.reconcile(POD)
+    assert world.views.asked(LOBBY) is None
+    assert not world.views.quarantined(), "nobody ever had it"
 
 
 def test_a_pod_that_is_edited_while_it_is_worked_on_goes_back_to_the_queue() -> None:

@@ -10,9 +10,11 @@ from dnatctl.control.state.refusals import (
     MESSAGE_LIMIT,
     TURN_S,
     Refusals,
+    holds_up,
     is_refusal,
 )
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.poddnats import CLAIM_S
 from dnatctl.objects import Key
 
 A, B, C = (Key("games", name) for name in "abc")
@@ -166,6 +168,29 @@ def test_nothing_is_kept_of_those_that_are_gone(refusals):
         refusals.forget(name)
     refusals.accepted(OTHER)
     assert (refusals._names, refusals._namespaces) == ({}, {})
+
+
+def test_nobody_else_tries_while_a_try_gets_no_answer(refusals, bad):
+    """A webhook that hangs keeps each try, and what it claims, as long as a request may last."""
+    refusals.tries(bad[0], 100.0)
+    others = [*bad[1:], B]
+    assert may_try(refusals, others, 100.0 + CLAIM_S - 0.1) == []
+    refusals.refused(bad[0], KubeError(Failure.UNKNOWN, "timed out"), 100.0 + CLAIM_S)
+    assert may_try(refusals, others, 100.0 + CLAIM_S) == [], "the pause begins when it ends"
+
+
+def test_those_who_wait_for_an_answer_are_told_so(refusals):
+    for name in (A, B):
+        refusals.refused(name, KubeError(Failure.UNKNOWN, "read timed out"), 0.0)
+    told = refusals.hold(C, 0.0).problem.message
+    assert "does not say whether it stores the PodDNAT games/a: read timed out" in told
+    assert "webhooks" in told
+
+
+@pytest.mark.parametrize("failure", Failure)
+def test_an_answer_that_does_not_come_holds_up_claims_and_is_about_no_other_object(failure):
+    error = KubeError(failure, "")
+    assert holds_up(error) == (is_refusal(error) or failure is Failure.UNKNOWN)
 
 
 @pytest.mark.parametrize("failure", Failure)

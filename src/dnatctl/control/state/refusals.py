@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from dnatctl.backoff import doubled
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.poddnats import CLAIM_S
 from dnatctl.objects import Key
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Allowance
@@ -45,13 +46,15 @@ _MEND_OTHERS = "look at the API server and at the webhooks it asks"
 
 
 def is_refusal(error: KubeError) -> bool:
-    """Whether it is about the claim, or may be: not about the way to the API server."""
-    return error.failure not in (
-        Failure.UNREACHABLE,
-        Failure.UNKNOWN,
-        Failure.CANCELLED,
-        Failure.TOO_MANY_REQUESTS,
-    )
+    """Whether it is about the object, or may be: not about the way to the API server."""
+    return error.failure is not Failure.UNKNOWN and holds_up(error)
+
+
+def holds_up(error: KubeError) -> bool:
+    """Whether the next claim of the namespace may fare the same. That no answer came may be the
+    doing of a webhook that hangs: claims go on to it one at a time, and are told.
+    """
+    return error.failure not in PASSING
 
 
 @dataclass(slots=True)
@@ -76,13 +79,15 @@ class _Name:
 class _NamespaceRefusals:
     """`names`: those with a pause of their own. `refused`: who was since the last success.
     `waiting`: who has to wait for another's try. `line`: of those, in order, the ones that were not
-    refused themselves. `said`: what these are told, and of which `kind`.
+    refused themselves. `trying`: whose try is under way, with no answer so far. `said`: what these
+    are told, and of which `kind`.
     """
 
     names: set[Key] = field(default_factory=set)
     refused: set[Key] = field(default_factory=set)
     waiting: set[Key] = field(default_factory=set)
     line: dict[Key, None] = field(default_factory=dict)
+    trying: Key | None = None
     pause: _Pause = field(default_factory=_Pause)
     said: Problem | None = None
     kind: Failure | None = None
@@ -124,7 +129,8 @@ class Refusals:
         space = self._namespaces.get(key.namespace)
         if space is not None and len(space.refused) > 1:
             space.line.pop(key, None)
-            space.pause.begin(now)
+            space.trying = key
+            space.pause.until = now + CLAIM_S
 
     def refused(self, key: Key, error: KubeError, now: float) -> tuple[Problem | None, float]:
         """A claim was not stored; returns what to tell, if anything, and the seconds to wait."""
@@ -138,7 +144,8 @@ class Refusals:
         space.names.add(key)
         space.refused.add(key)
         space.line.pop(key, None)
-        if len(space.refused) > 1 and space.pause.until <= now:
+        if len(space.refused) > 1 and (space.trying == key or space.pause.until <= now):
+            space.trying = None
             space.pause.begin(now)
         quiet = error.unsure and own.pause.failures <= DOUBTS_UNTOLD
         return None if quiet else problem, own.pause.until - now
@@ -151,6 +158,7 @@ class Refusals:
         waiting, space.waiting = space.waiting - {key}, set()
         space.line.clear()
         space.refused.clear()
+        space.trying = None
         space.pause = _Pause()
         self.forget(key)
         return waiting
@@ -200,7 +208,9 @@ def _others_not_stored(key: Key, error: KubeError) -> Problem:
 
 def _refusal(key: Key, error: KubeError) -> str:
     said = error.message[:MESSAGE_LIMIT]
-    return f"the API server does not store the PodDNAT {key}: {said}"
+    silent = error.failure is Failure.UNKNOWN
+    does = "does not say whether it stores" if silent else "does not store"
+    return f"the API server {does} the PodDNAT {key}: {said}"
 
 
 def _mend(error: KubeError) -> str:

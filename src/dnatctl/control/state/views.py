@@ -265,7 +265,7 @@ class Views:
     def doubt_claim(self, key: Key) -> None:
         """Whether that was stored is not known: it may be yet.
 
-        It stays taken until the name asks for it again, or for something else; then it rests.
+        It stays taken until that is known, or the name asks for something else; then it rests.
         """
         with self.lock:
             if asked := self.asked(key):
@@ -275,6 +275,13 @@ class Views:
         """It is stored and stands for itself, or it is refused: what is not in doubt is free."""
         with self.lock:
             self.pool.unclaim(_provisional(key), self.clock.monotonic())
+
+    def never_stored(self, key: Key) -> None:
+        """What was in doubt is not stored and will not be: it is free at once."""
+        with self.lock:
+            if asked := self.asked(key):
+                self.pool.unuse(asked.endpoints())
+                self.end_claim(key)
 
     def asked(self, key: Key) -> PodDNATSpec | None:
         """The endpoints that the name has asked the API server for, with no answer so far."""

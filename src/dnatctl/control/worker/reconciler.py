@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -12,6 +12,7 @@ from dnatctl.control.state.refusals import (
     DOUBTS_UNTOLD,
     PASSING,
     Refusals,
+    holds_up,
     is_refusal,
     not_answered,
     not_stored,
@@ -23,7 +24,7 @@ from dnatctl.control.worker.roles import Hands, Keeper, Keepless, Reporter
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
-from dnatctl.kube.poddnats import PodDNATApi
+from dnatctl.kube.poddnats import SETTLED_S, PodDNATApi
 from dnatctl.objects import FINALIZER, Adopted, Key, PodDNAT, PodDNATSpec, PodRef
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.plan import is_done_with, is_held, plan
@@ -55,6 +56,14 @@ CALLED = ("PoolExhausted", "NamespaceQuota")
 
 WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota", "CloudRejected")
 """Problems that may be over as soon as somebody else gives something back, or is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """`until`: what was not stored by then never will be."""
+
+    seen: Seen
+    until: float
 
 
 class Reconciler:
@@ -93,7 +102,7 @@ class Reconciler:
         self._keeper = keeper or Keepless()
         self._refusals = Refusals()
         self._damper = Damper(changes_a_minute)
-        self._doubted: dict[Key, Seen] = {}
+        self._doubted: dict[Key, _Doubt] = {}
         """Names whose last write may have been carried out although it failed."""
         self._in_vain: dict[Key, int] = {}
         """How often in a row the API server has not said what has to be known of a name."""
@@ -115,7 +124,6 @@ class Reconciler:
         key = ref.key
         if (doubted := self._doubted.get(key)) is not None:
             self._recheck(doubted)
-            del self._doubted[key]
         taken: set[type[Step]] = set()
         for _ in range(MOST_STEPS):
             if not self._signals.looking(ref):
@@ -131,7 +139,7 @@ class Reconciler:
                 if not self._take(seen, made.step):
                     return None
             except KubeError as error:
-                if isinstance(made.step, CreateRecord | Reclaim) and is_refusal(error):
+                if isinstance(made.step, CreateRecord | Reclaim) and holds_up(error):
                     return self._refused(seen, error)
                 self._not_taken(seen, made.step, error)
                 raise
@@ -231,6 +239,7 @@ class Reconciler:
         untold = None if self._dry_run else self._reporter.judged(seen, made)
         if seen.record is None and seen.pod is None:
             self._lookout.forget(seen.key)
+            self._doubted.pop(seen.key, None)
             with self._views.lock:
                 self._refusals.forget(seen.key)
         waits = made.problem is not None and made.problem.reason in CALLED
@@ -245,7 +254,7 @@ class Reconciler:
             return self._carry_out(seen, step)
         except KubeError as error:
             if error.unsure:
-                self._doubted[seen.key] = seen
+                self._doubt(seen)
             stale = error.failure in (Failure.CONFLICT, Failure.NOT_FOUND, Failure.ALREADY_EXISTS)
             if not (stale and self._was_behind(seen)):
                 raise
@@ -315,6 +324,7 @@ class Reconciler:
                 self._views.end_claim(seen.key)
                 raise
             self._views.doubt_claim(seen.key)
+            self._doubt(seen)  # whatever comes of the look
             self._refresh(seen)
             raise
         except BaseException:
@@ -380,11 +390,19 @@ class Reconciler:
         self._records.note_written(record)
         self._reporter.stepped(seen, step, record)
 
-    def _recheck(self, seen: Seen) -> None:
+    def _doubt(self, seen: Seen) -> None:
+        self._doubted[seen.key] = _Doubt(seen, self._views.clock.monotonic() + SETTLED_S)
+
+    def _recheck(self, doubt: _Doubt) -> None:
         """Nothing may rest on a view that lacks a write of our own."""
+        seen, now = doubt.seen, self._views.clock.monotonic()
         self._refresh(seen)
+        if now >= doubt.until:
+            self._views.never_stored(seen.key)
         if seen.record is not None and (gateway_id := seen.record.spec.gateway_id):
             self._views.adopt(self._ledger.load(gateway_id))
+        if self._views.asked(seen.key) is None:
+            del self._doubted[seen.key]
 
     def _refresh(self, seen: Seen) -> None:
         held = self._api.get(seen.key)
