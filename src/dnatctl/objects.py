@@ -20,6 +20,12 @@ FINALIZER = "natgw-controller"
 READY = "Ready"
 """Type of the summary condition on a PodDNAT."""
 
+RETAINED = "Retained"
+"""Type of the condition that dates a fixed claim whose name its workload no longer wants."""
+
+OUR_CONDITIONS = (READY, RETAINED)
+"""Types of the conditions on a PodDNAT that are ours; all others are somebody else's."""
+
 ENDPOINTS = "k8s.aliyun.com/pod-dnat-endpoints"
 """Annotation with a pod's usable endpoints, if the configuration asks for it."""
 

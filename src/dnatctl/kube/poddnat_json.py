@@ -6,7 +6,8 @@ whatever the JSON holds is read as far as it makes sense, and what does not is s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from dnatctl.compact import shared
@@ -14,6 +15,7 @@ from dnatctl.decoding import text_of
 from dnatctl.kube.source import Known, Metadata, Model, Reader
 from dnatctl.model import MOST_PORTS, Endpoint, Protocol
 from dnatctl.objects import (
+    OUR_CONDITIONS,
     Condition,
     Owner,
     PodDNAT,
@@ -32,8 +34,14 @@ _LONGEST_MESSAGE = 32768
 _MOST_INT = 1 << 63
 """What the API's integers hold; JSON has longer ones."""
 
-_MOST_CONDITIONS = 16
-"""Ours are two."""
+_LONGEST_TYPE = 316
+_LONGEST_REASON = 1024
+"""Of a condition, as long as the CRD lets them be: what others wrote is written back with ours, and
+two types cut short could be one, which the API server refuses."""
+
+_MOST_OTHERS = 16
+"""Conditions of others that are read; ours are besides, wherever they stand. A status is written
+whole, so that what is not read here is lost when ours is written next."""
 
 PROTOCOLS = "dnatctl/protocols"
 """The annotation with what an older CRD drops from the spec: ports and their protocols in order, as
@@ -224,15 +232,23 @@ def _port_mapping(
 
 
 def _status(status: dict[str, Any]) -> PodDNATStatus:
-    entries = status.get("entries")
-    conditions = status.get("conditions")
+    entries, conditions = (
+        listed if isinstance(listed := status.get(name), list) else []
+        for name in ("entries", "conditions")
+    )
     return PodDNATStatus(
-        entries=tuple(map(_entry, entries[: MOST_PORTS + 1] if isinstance(entries, list) else ())),
-        conditions=tuple(
-            map(_condition, conditions[:_MOST_CONDITIONS] if isinstance(conditions, list) else ())
-        ),
+        entries=tuple(map(_entry, entries[: MOST_PORTS + 1])),
+        conditions=tuple(map(_condition, _ours_first(conditions))),
         observed_generation=_generation(status),
     )
+
+
+def _ours_first(conditions: list[Any]) -> Iterator[Any]:
+    """Ours, wherever they stand, each once; then the first of others."""
+    types = [each.get("type") if isinstance(each, dict) else None for each in conditions]
+    yield from (conditions[types.index(ours)] for ours in OUR_CONDITIONS if ours in types)
+    others = (i for i, type_ in enumerate(types) if type_ not in OUR_CONDITIONS)
+    yield from (conditions[i] for i in islice(others, _MOST_OTHERS))
 
 
 def _entry(entry: object) -> StatusEntry:
@@ -251,9 +267,9 @@ def _entry(entry: object) -> StatusEntry:
 def _condition(condition: object) -> Condition:
     read = _mapping(condition, "", [])
     return Condition(
-        type=_text(read.get("type")),
+        type=_text(read.get("type"), _LONGEST_TYPE),
         status=_text(read.get("status")),
-        reason=_text(read.get("reason")),
+        reason=_text(read.get("reason"), _LONGEST_REASON),
         message=_text(read.get("message"), _LONGEST_MESSAGE),
         since=_text(read.get("lastTransitionTime")),
         observed_generation=_generation(read),

@@ -6,12 +6,12 @@ seen absent, then the endpoints go into quarantine, and the finalizer goes last.
 
 from __future__ import annotations
 
-from dnatctl.objects import FINALIZER, READY, PodDNAT
+from dnatctl.objects import FINALIZER, READY, RETAINED, PodDNAT
 from dnatctl.plan.adoption import adopt
 from dnatctl.plan.exposure import Ask, Problem
 from dnatctl.plan.policy import DELETION_HELD, permitted
 from dnatctl.plan.rows import OwnRow, own_rows
-from dnatctl.plan.status import CLOCKS_DIFFER_S, RETAINED, publish, ready, retained
+from dnatctl.plan.status import CLOCKS_DIFFER_S, publish, ready, retained
 from dnatctl.plan.values import (
     DeleteRecord,
     DropFinalizer,

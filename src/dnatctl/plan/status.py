@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from dnatctl.objects import READY, Condition, PodDNAT, PodDNATStatus, StatusEntry
+from dnatctl.objects import (
+    OUR_CONDITIONS,
+    READY,
+    RETAINED,
+    Condition,
+    PodDNAT,
+    PodDNATStatus,
+    StatusEntry,
+)
 from dnatctl.plan.values import Publish, Seen
 from dnatctl.times import format_time, parse_time
 
 CLOCKS_DIFFER_S = 300.0
 """How far ahead the clock of whoever wrote a time may be, in seconds."""
-
-RETAINED = "Retained"
-"""Type of the condition that dates a fixed claim whose name its workload no longer wants."""
 
 
 def ready(seen: Seen, record: PodDNAT, status: str, reason: str, message: str) -> Condition:
@@ -43,11 +48,11 @@ def publish(
 ) -> Publish | None:
     """The status write that makes these the entries and conditions; None if they are already.
 
-    Where the cluster's CRD is an older one that drops conditions, only entries count.
+    Where the cluster's CRD is an older one that drops conditions, only entries count. Conditions
+    of others are written again as they were read: of a list of theirs, only the beginning is.
     """
-    types = {condition.type for condition in conditions}
-    others = tuple(c for c in record.status.conditions if c.type not in {*types, READY, RETAINED})
-    kept = (*others, *conditions)
+    others = tuple(c for c in record.status.conditions if c.type not in OUR_CONDITIONS)
+    kept = (*conditions, *others)
     told = not seen.policy.keeps_conditions or _is_told(record, kept)
     if record.status.entries == entries and told:
         return None

@@ -356,6 +356,32 @@ def test_no_more_ports_are_read_than_we_would_ever_write() -> None:
     assert (len(whole.spec.ports), whole.problem) == (100, "")
 
 
+@pytest.mark.parametrize("others", [0, 15, 16, 17, 100, 5000])
+def test_our_conditions_are_read_wherever_they_stand(others: int) -> None:
+    def conditions(*names: str) -> list[Json]:
+        return [{"type": name, "status": "True", "reason": name} for name in names]
+
+    theirs = conditions(*(f"Audited{n}" for n in range(others)))
+    listed = [*theirs, "nonsense", *conditions("Ready", "Retained", "Ready")]
+    found = read(poddnat(status={"conditions": listed})).status
+    assert [c.type for c in found.conditions[:2]] == ["Ready", "Retained"]
+    assert found.condition("Audited0") is not None or not others
+    assert len(found.conditions) <= 2 + 16
+
+
+def test_what_others_say_in_a_condition_is_read_as_long_as_the_definition_lets_it_be() -> None:
+    """Theirs are written back with ours: two types cut short would be one, and be refused."""
+    first, second = "a" * 253 + "/" + "b" * 62, "a" * 253 + "/" + "c" * 62
+    listed = [
+        {"type": name, "status": "True", "reason": "r" * 1024, "message": "m" * 32768}
+        for name in (first, second)
+    ]
+    found = read(poddnat(status={"conditions": listed})).status.conditions
+    assert [c.type for c in found] == [first, second]
+    assert {len(c.reason) for c in found} == {1024}
+    assert {len(c.message) for c in found} == {32768}
+
+
 def test_nor_anything_else_without_end() -> None:
     status = {
         "entries": [{"externalIP": "x" * 9999}] * 1000,
@@ -365,4 +391,4 @@ def test_nor_anything_else_without_end() -> None:
     assert len(found.spec.external_ip) < 300
     assert len(found.status.entries) == 101, "that there are more than any of ours has can be told"
     assert len(found.status.conditions) < 20
-    assert all(len(c.message) < 40_000 and len(c.type) < 300 for c in found.status.conditions)
+    assert all(len(c.message) < 40_000 and len(c.type) < 400 for c in found.status.conditions)

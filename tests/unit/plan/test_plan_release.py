@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec
+from dnatctl.objects import FINALIZER, RETAINED, PodDNAT, PodDNATSpec
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.policy import DELETION_HELD
 from dnatctl.plan.release import ASK_AGAIN_S
-from dnatctl.plan.status import CLOCKS_DIFFER_S, RETAINED
+from dnatctl.plan.status import CLOCKS_DIFFER_S
 from dnatctl.plan.values import (
     DeleteRecord,
     DropFinalizer,

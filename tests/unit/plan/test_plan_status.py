@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import orjson
 import pytest
 from msgspec.structs import replace
 
-from dnatctl.objects import Condition
-from dnatctl.plan.status import RETAINED, publish, ready, retained
+from dnatctl.kube.poddnat_json import READER, status_json
+from dnatctl.objects import RETAINED, Condition, PodDNAT
+from dnatctl.plan.status import publish, ready, retained
 from dnatctl.plan.values import Policy, Seen
+from tests.support.kubejson import poddnat
 from tests.unit.plan.made import Scene, listed, mine, pod, record, stamp
 from tests.unit.plan.made import ready as condition
 
@@ -17,6 +22,13 @@ OTHERS = Condition("Audited", "True", "Fine", "somebody else's", stamp(500), 2)
 
 def seen(**policy: bool) -> Seen:
     return Scene(record=RECORD, pod=pod(), policy=Policy(**policy)).seen
+
+
+def stored(conditions: Iterable[Condition]) -> PodDNAT:
+    """The record as it is read from an API server that holds these conditions, and no entry."""
+    status = replace(RECORD.status, entries=(), conditions=tuple(conditions), observed_generation=3)
+    written = poddnat(metadata={"generation": 3}, status=status_json(status))
+    return READER.answer(orjson.dumps(written))
 
 
 class TestTime:
@@ -92,6 +104,20 @@ class TestWriting:
         made = publish(seen(), mixed, (), self.again(mixed))
         assert made is not None
         assert OTHERS in made.status.conditions
+
+    @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 100])
+    def test_what_was_written_among_any_number_of_others_is_not_written_again(self, count):
+        others = [replace(OTHERS, type=f"Audited{n}") for n in range(count)]
+        found = stored(others)
+        made = publish(seen(), found, (), self.again(found), retained(seen(), found))
+        assert made is not None
+        known = stored(made.status.conditions)
+        assert known.status == made.status
+        assert publish(seen(), known, (), self.again(known), retained(seen(), known)) is None
+        assert set(others[:16]) <= set(known.status.conditions), "as many are kept as are read"
+        # They are put back, and before ours.
+        again = stored([*others, *known.status.conditions[:2]])
+        assert publish(seen(), again, (), self.again(again), retained(seen(), again)) is None
 
     def test_a_retain_time_that_is_not_told_again_is_over(self):
         kept = retained(seen(), RECORD)
