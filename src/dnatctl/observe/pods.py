@@ -13,7 +13,8 @@ from prometheus_client.registry import Collector
 class PodCounts:
     """Pods that ask to be exposed, and PodDNATs whose release goes on.
 
-    Both by state (`waiting`, `releasing`) and reason. `waiting`: how many. `oldest`: for how long,
+    Both by state (`waiting`, `releasing`) and reason, each of which is a series: `Other` stands for
+    all that others have written. `waiting`: how many. `oldest`: for how long,
     in seconds, the one that waits longest has waited.
     """
 

@@ -7,8 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from dnatctl.control.people.board import Board
+from dnatctl.control.people.board import RELEASING, Board
+from dnatctl.objects import Condition, Key, PodDNATSpec, PodDNATStatus
+from dnatctl.plan.reasons import REASONS
 from dnatctl.status import ports
 from dnatctl.status.document import (
     EipStatus,
@@ -19,7 +22,8 @@ from dnatctl.status.document import (
     State,
     TableStatus,
 )
-from tests.unit.control.made import OTHER, World
+from tests.unit.control.made import OTHER, World, record
+from tests.unit.plan.made import pod
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, uid
 
 FOREIGN_ALL = {"internal": "10.0.9.5:Any", "entry": "fwd-5", "problem": "Pending"}
@@ -107,6 +111,39 @@ def test_who_had_an_endpoint_is_shown(board: Board) -> None:
         PastHolder(f"{EIP}:606/tcp", "games/gone", uid(3), "at-3", "2026-01-01T00:00:00Z"),
         PastHolder(f"{EIP}:607/udp", "games/went", uid(4), "at-4", "2026-01-01T00:00:00Z"),
     )
+
+
+def test_those_who_wait_are_counted_by_reasons_of_ours_alone(world: World, board: Board) -> None:
+    def waits(number: int, reason: str) -> None:
+        key = Key("games", f"waits-{number}")
+        untold = record(number, key, PodDNATSpec(), {})
+        ready = Condition("Ready", "False", reason, "", "2025-12-31T23:59:00Z")
+        world.records.apply(replace(untold, status=PodDNATStatus(conditions=(ready,))))
+
+    forged = [f"Forged{number}" for number in range(50)] + ["", "PoolExhausted\n", "x" * 1024]
+    for number, reason in enumerate(["PoolExhausted", "Releasing", *forged], 100):
+        waits(number, reason)
+    counts = board.pods()
+    pending = {("waiting", "EntriesPending"): 2}  # of `World`
+    assert counts.waiting == pending | {
+        ("waiting", "PoolExhausted"): 1,
+        ("releasing", "Releasing"): 1,
+        ("waiting", "Other"): len(forged),
+    }
+    assert counts.oldest.keys() == counts.waiting.keys() - pending
+
+
+def test_each_reason_of_ours_is_counted_by_its_name(world: World, board: Board) -> None:
+    untold = record(100, Key("games", "waits"), PodDNATSpec(), {})
+    for version, reason in enumerate(REASONS.keys() | RELEASING, 200):
+        status = PodDNATStatus(conditions=(Condition("Ready", "False", reason, ""),))
+        world.records.apply(replace(untold, status=status, resource_version=str(version)))
+        assert reason in {each for _, each in board.pods().waiting}
+
+
+def test_a_pod_that_nobody_has_looked_at_is_counted(world: World, board: Board) -> None:
+    world.pods.apply(replace(pod(), key=Key("games", "waits")))
+    assert board.pods().waiting[("waiting", "Queued")] == 1
 
 
 def test_nobody_is_kept_waiting_while_it_is_made(

@@ -16,6 +16,7 @@ from dnatctl.model import GatewayEip
 from dnatctl.objects import READY, Key, Pod, PodDNAT
 from dnatctl.observe.pods import PodCounts
 from dnatctl.plan.exposure import Ask, Problem, Rules, read_exposure
+from dnatctl.plan.reasons import REASONS
 from dnatctl.pool import GatewayPool
 from dnatctl.status import document, ports
 from dnatctl.status.document import (
@@ -32,6 +33,16 @@ RELEASING = frozenset(
     {"Releasing", "ReleaseHeld", "Released", "DeletionHeld", "DeletionHeldByPolicy"}
 )
 """Reasons of PodDNATs whose entries are going."""
+
+_QUEUED = "Queued"
+"""Reason of a pod of which nothing is known yet: nobody is told of it."""
+
+_COUNTED = frozenset({*REASONS, _QUEUED})
+"""Reasons that are counted one by one; all others as `OTHER`."""
+
+OTHER = "Other"
+"""Of conditions whose reason is none of ours: who may write PodDNATs is not to fill Prometheus with
+a series for each."""
 
 Told = Callable[[], Mapping[Key, tuple[Problem, str]]]
 """What each name was last told is wrong, and since when."""
@@ -98,7 +109,7 @@ class Board:
         waiting = Counter[tuple[str, str]]()
         for waiter in self._waiting():
             state = "releasing" if waiter.reason in RELEASING else "waiting"
-            waits = state, waiter.reason
+            waits = state, waiter.reason if waiter.reason in _COUNTED else OTHER
             waiting[waits] += 1
             if since := parse_time(waiter.since):
                 oldest[waits] = max(oldest.get(waits, 0.0), (now - since).total_seconds())
@@ -220,5 +231,5 @@ def _of_pod(pod: Pod, rules: Rules, told: Mapping[Key, tuple[Problem, str]]) -> 
     if ask is Ask.NO_ADDRESS:
         return Waiter(str(pod.key), "NoAddress", "the pod has no IP yet", "", pod.uid)
     if ask is Ask.ON:
-        return Waiter(str(pod.key), "Queued", "it has not been looked at yet", "", pod.uid)
+        return Waiter(str(pod.key), _QUEUED, "it has not been looked at yet", "", pod.uid)
     return None
