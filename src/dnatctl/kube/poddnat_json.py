@@ -15,6 +15,7 @@ from dnatctl.decoding import text_of
 from dnatctl.kube.source import Known, Metadata, Model, Reader
 from dnatctl.model import MOST_PORTS, Endpoint, Protocol
 from dnatctl.objects import (
+    FINALIZER,
     OUR_CONDITIONS,
     Condition,
     Owner,
@@ -43,6 +44,13 @@ _MOST_OTHERS = 16
 """Conditions of others that are read; ours are besides, wherever they stand. A status is written
 whole, so that what is not read here is lost when ours is written next."""
 
+MOST_FINALIZERS = 16
+"""More may be on an object than are held, where as many are. The API server bounds the length of
+each, not their number: ValidateFinalizerName of k8s.io/apimachinery."""
+
+_MOST_OWNERS = 16
+"""Ours is one. What is written of owners replaces all of them, those too that are not read."""
+
 PROTOCOLS = "dnatctl/protocols"
 """The annotation with what an older CRD drops from the spec: ports and their protocols in order, as
 `512:53/tcp,512:53/udp`. It counts for ports that are still listed so and name no protocol."""
@@ -68,7 +76,7 @@ def _convert(read: _PodDNATJson, _known: Known) -> PodDNAT:
         generation=meta.generation or 1,
         created=meta.creation_timestamp or "",
         deleting=meta.deletion_timestamp is not None,
-        finalizers=tuple(map(shared, meta.finalizers or ())),
+        finalizers=_finalizers(meta.finalizers or []),
         owners=_owners(meta),
         spec=spec,
         status=_status(_mapping(read.status, "status", [])),
@@ -282,7 +290,14 @@ def _generation(of: dict[str, Any]) -> int:
     return value if isinstance(value, int) and 0 <= value < _MOST_INT else 0
 
 
+def _finalizers(listed: list[str]) -> tuple[str, ...]:
+    """The first ones, and ours wherever it stands."""
+    kept = tuple(map(shared, listed[:MOST_FINALIZERS]))
+    return kept if FINALIZER in kept or FINALIZER not in listed else (*kept, FINALIZER)
+
+
 def _owners(meta: Metadata) -> tuple[Owner, ...]:
+    plausible = (ref for ref in meta.owner_references or () if ref.plausible)
     return tuple(
         Owner(
             shared(ref.api_version),
@@ -291,7 +306,7 @@ def _owners(meta: Metadata) -> tuple[Owner, ...]:
             ref.uid,
             controller=bool(ref.controller),
         )
-        for ref in meta.owner_references or ()
+        for ref in islice(plausible, _MOST_OWNERS)
     )
 
 

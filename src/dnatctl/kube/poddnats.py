@@ -9,11 +9,12 @@ import msgspec
 import structlog
 
 from dnatctl.decoding import decode
-from dnatctl.kube import discovery, paths
+from dnatctl.kube import answers, discovery, paths
 from dnatctl.kube.client import JSON, MERGE_PATCH, USUAL_S, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.listing import read_all
 from dnatctl.kube.poddnat_json import (
+    MOST_FINALIZERS,
     PROTOCOLS,
     READER,
     owners_json,
@@ -22,7 +23,7 @@ from dnatctl.kube.poddnat_json import (
     spec_patch,
     status_json,
 )
-from dnatctl.kube.source import Event, Known, Page
+from dnatctl.kube.source import Event, Known, Model, Page
 from dnatctl.objects import Key, Owner, PodDNAT, PodDNATSpec, PodDNATStatus
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,8 @@ class _OpenAPI(msgspec.Struct):
 
 
 _DOCUMENT = msgspec.json.Decoder(_OpenAPI)
+
+_OBJECT = msgspec.json.Decoder(Model)
 
 
 def served_version(client: KubeClient) -> str:
@@ -253,10 +256,14 @@ class PodDNATApi:
         finalizers: tuple[str, ...] | None = None,
         owners: tuple[Owner, ...] | None = None,
     ) -> PodDNAT:
-        """Write the list of finalizers, of owners, or both. No request if they are the same."""
+        """Write the list of finalizers, of owners, or both. No request if they are the same.
+
+        Of a long list of finalizers the rest, which `obj` does not hold, stays on the object; of
+        owners no others stay than are given.
+        """
         changes: dict[str, object] = {}
         if finalizers is not None and finalizers != obj.finalizers:
-            changes["finalizers"] = list(finalizers)
+            changes["finalizers"] = self._with_the_rest(obj, finalizers)
         if owners is not None and owners != obj.owners:
             changes["ownerReferences"] = owners_json(owners)
         with _naming_leave(owners or ()):
@@ -283,6 +290,17 @@ class PodDNATApi:
             # CONFLICT: the name belongs to another UID now.
             if error.failure not in (Failure.NOT_FOUND, Failure.CONFLICT):
                 raise
+
+    def _with_the_rest(self, obj: PodDNAT, finalizers: tuple[str, ...]) -> list[str]:
+        """Those finalizers, and what else is on the object. Raises KubeError.
+
+        It is asked for as it is now: if that is no longer `obj`, the write fails with CONFLICT.
+        """
+        if len(obj.finalizers) < MOST_FINALIZERS:
+            return list(finalizers)
+        held = answers.read(_OBJECT, self._request("GET", obj.key)).metadata.finalizers or ()
+        rest = (name for name in held if name not in obj.finalizers)
+        return [*finalizers, *dict.fromkeys(rest)]
 
     def _same(self, held: PodDNATStatus, wanted: PodDNATStatus) -> bool:
         if self.prunes_conditions:

@@ -92,6 +92,11 @@ class Source(Protocol[T]):
         ...
 
 
+_LONGEST_NAME = 318
+"""Of what an owner is called: 253 characters of a name, or a group, and 63 of a version. What
+is longer names nothing there could be; the API server takes words of any length."""
+
+
 class OwnerReference(Struct, rename="camel"):
     """An entry of metadata.ownerReferences."""
 
@@ -100,6 +105,12 @@ class OwnerReference(Struct, rename="camel"):
     name: str = ""
     uid: str = ""
     controller: bool | None = None
+
+    @property
+    def plausible(self) -> bool:
+        """Whether there could be such an owner."""
+        words = (self.api_version, self.kind, self.name, self.uid)
+        return all(len(word) <= _LONGEST_NAME for word in words)
 
 
 METADATA_ONLY: Final = (
@@ -110,11 +121,6 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetch
 
 METADATA_LIST: Final = METADATA_ONLY.replace("Metadata;", "MetadataList;")
 """Accept header for a list of which only the metadata of its items is used."""
-
-
-_LONGEST_NAME = 318
-"""Of what an owner is called: 253 characters of a name, or a group, and 63 of a version. What
-is longer names nothing there could be."""
 
 
 class Metadata(Struct, rename="camel"):
@@ -141,8 +147,8 @@ class Metadata(Struct, rename="camel"):
     def controller(self) -> Owner | None:
         """The owner that manages the object, if one does."""
         for ref in self.owner_references or ():
-            words = (ref.api_version, ref.kind, ref.name, ref.uid)
-            if ref.controller and all(len(word) <= _LONGEST_NAME for word in words):
+            if ref.controller and ref.plausible:
+                words = (ref.api_version, ref.kind, ref.name, ref.uid)
                 version, kind, name, uid = map(shared, words)
                 return Owner(version, kind, name, uid, controller=True)
         return None

@@ -295,6 +295,40 @@ def test_owners_and_finalizers_in_one_write(kube: KubeServer, records: PodDNATAp
     assert len(kube.requests.writes()) == 1
 
 
+def finalizers_of(kube: KubeServer) -> list[str]:
+    """As the server has them."""
+    found = kube.store.get(RECORDS, KEY.namespace, KEY.name)
+    assert found is not None
+    return found["metadata"]["finalizers"]
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 100])
+def test_of_any_number_of_finalizers_those_of_others_stay(
+    kube: KubeServer, records: PodDNATApi, count: int
+) -> None:
+    theirs = [f"example.com/{n}" for n in range(count)]
+    made = records.create(replace(new_record(), finalizers=(*theirs, FINALIZER)))
+    assert FINALIZER in made.finalizers
+    without = tuple(name for name in made.finalizers if name != FINALIZER)
+    dropped = records.patch_finalizers(made, without)
+    assert finalizers_of(kube) == theirs
+    assert dropped.finalizers == without
+    records.patch_metadata(dropped, finalizers=(*dropped.finalizers, FINALIZER), owners=(OWNER,))
+    assert sorted(finalizers_of(kube)) == sorted([*theirs, FINALIZER])
+
+
+def test_what_has_changed_in_a_long_list_of_finalizers_is_not_written_over(
+    kube: KubeServer, records: PodDNATApi
+) -> None:
+    theirs = [f"example.com/{n}" for n in range(40)]
+    made = records.create(replace(new_record(), finalizers=(FINALIZER, *theirs)))
+    fewer = records.patch_finalizers(made, made.finalizers[:-1])
+    assert finalizers_of(kube) == [name for name in (FINALIZER, *theirs) if name != theirs[14]]
+    assert failure_of(records.patch_finalizers, made, ()) is Failure.CONFLICT
+    assert len(finalizers_of(kube)) == 40
+    assert fewer.finalizers[-1] == theirs[15]
+
+
 def test_a_deleted_claim_stays_until_its_finalizer_is_gone(records: PodDNATApi) -> None:
     made = records.create(new_record())
     records.delete(made)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import given
@@ -380,6 +381,39 @@ def test_what_others_say_in_a_condition_is_read_as_long_as_the_definition_lets_i
     assert [c.type for c in found] == [first, second]
     assert {len(c.reason) for c in found} == {1024}
     assert {len(c.message) for c in found} == {32768}
+
+
+@pytest.mark.parametrize("place", [0, 15, 16, 5000])
+def test_our_finalizer_is_read_wherever_it_stands_among_those_that_are_held(place: int) -> None:
+    listed = [f"example.com/{n}" for n in range(5000)]
+    listed.insert(place, "natgw-controller")
+    found = read(poddnat(metadata={"finalizers": listed})).finalizers
+    assert found[:15] == tuple(listed[:15])
+    assert "natgw-controller" in found
+    assert len(found) <= 17
+    listed.remove("natgw-controller")
+    without = read(poddnat(metadata={"finalizers": listed})).finalizers
+    assert without == tuple(listed[:16])
+
+
+@pytest.mark.parametrize("field", ["apiVersion", "kind", "name", "uid"])
+def test_an_owner_that_there_cannot_be_is_not_held(field: str) -> None:
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": "a", "uid": "1"}
+    far = owner | {field: "x" * 9999}
+    found = read(poddnat(metadata={"ownerReferences": [far, owner]}))
+    assert found.owners == (Owner("v1", "Pod", "a", "1"),)
+
+
+def test_no_number_of_finalizers_and_owners_fills_the_memory() -> None:
+    """As many as etcd takes on one object."""
+    owners = [
+        {"apiVersion": "v1", "kind": f"K{n}", "name": "n" * 253, "uid": f"u{n}"}
+        for n in range(5000)
+    ]
+    names = [f"{'x' * 253}/{n:05}" for n in range(5000)]
+    hoard = poddnat(metadata={"finalizers": names, "ownerReferences": owners})
+    assert len(orjson.dumps(hoard)) > 2_500_000
+    assert len(msgspec.json.encode(read(hoard))) < 20_000
 
 
 def test_nor_anything_else_without_end() -> None:
