@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     # Loaded by what needs them: a controller's parts cost half a second.
     from dnatctl.control.tools.collector import Collector
     from dnatctl.model import ForwardEntry
+    from dnatctl.objects import Key
     from dnatctl.table.orphans import Orphan
 
 DELETE_S = 15.0
@@ -56,6 +58,12 @@ def _tag(_context: click.Context, _parameter: click.Parameter, value: str) -> st
     help="Show and delete all entries of another cluster that had the same clusterID and is gone; "
     "its tag is in the message that tells of them.",
 )
+@click.option(
+    "--living",
+    is_flag=True,
+    help="Delete also entries that lead to the living pod that they were made for. Whoever is "
+    "connected to it by these is cut off.",
+)
 @click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for answers.")
 def gc(
     config_file: Path,
@@ -63,6 +71,7 @@ def gc(
     namespace: str | None,
     yes: bool,
     of: str,
+    living: bool,
     timeout: float,
 ) -> None:
     """Show the entries that carry this cluster's mark and that no PodDNAT claims; delete them.
@@ -70,6 +79,8 @@ def gc(
     An entry is shown if two readings of its table list it and the API server, asked afresh, knows
     no PodDNAT that it belongs to. Entries without this cluster's mark are never shown or touched;
     those that an earlier version made may be another cluster's with the same clusterID: look well.
+    Where a pod that lost its PodDNAT lives on, entries that were made for it still lead to it: they
+    are shown with the pod's name, and kept unless --living is given.
     The controller deletes orphans by itself, unless its policy is upsert-only or there are too
     many of them; a table has one writer, so deleting by hand needs the controller stopped.
     """
@@ -84,37 +95,42 @@ def gc(
     try:
         cloud = connect_cloud(config, provider_for(config))
         with Collector(settings, client, cloud, served_version(client), of=of) as collector:
-            sys.exit(_collect(collector, yes=yes, timeout=timeout))
+            sys.exit(_collect(collector, yes=yes, living=living, timeout=timeout))
     except (CloudError, KubeError, TimeoutError, ValueError) as error:
         raise failure(error) from error
 
 
-def _collect(collector: Collector, *, yes: bool, timeout: float) -> int:
+def _collect(collector: Collector, *, yes: bool, living: bool, timeout: float) -> int:
     found = collector.find(timeout)
-    _show(found)
-    if not found:
+    had = collector.had(found) if found else {}
+    _show(found, had)
+    doomed = [orphan for orphan, _ in found if living or orphan.entry_id not in had]
+    if had and not living:
+        say(f"{len(had)} lead to the living pod that they were made for: kept without --living")
+    if not doomed:
         return 0
-    if not yes and not click.confirm(f"Delete these {len(found)} entries?"):
+    if not yes and not click.confirm(f"Delete {len(doomed)} of these {len(found)} entries?"):
         return 0
     if holder := collector.lead(timeout):
         aside(f"{holder} holds the lease: stop the controller first")
         return 1
-    left = collector.delete([orphan for orphan, _ in found], timeout + DELETE_S)
+    left = collector.delete(doomed, timeout + DELETE_S)
     for orphan, why in left[:TOLD]:
         aside(f"{orphan.entry_id} of {orphan.gateway_id}: {why}")
-    say(f"{len(found) - len(left)} deleted, {len(left)} left")
+    say(f"{len(doomed) - len(left)} deleted, {len(left)} left")
     if unsaid := collector.hand_over(timeout):
         aside(unsaid)
     return 1 if left or unsaid else 0
 
 
-def _show(found: list[tuple[Orphan, ForwardEntry]]) -> None:
+def _show(found: list[tuple[Orphan, ForwardEntry]], had: Mapping[str, Key]) -> None:
     if not found:
         say("no orphans")
         return
-    line = "{:<24} {:<24} {:<28} {:<24} {}"
-    say(line.format("GATEWAY", "ENTRY", "EXTERNAL", "INTERNAL", "PODDNAT UID"))
+    line = "{:<24} {:<24} {:<28} {:<24} {:<36} {}"
+    say(line.format("GATEWAY", "ENTRY", "EXTERNAL", "INTERNAL", "PODDNAT UID", "LIVING POD"))
     for orphan, entry in found:
         external = f"{entry.external_ip}:{entry.external_ports}/{entry.protocol}"
         internal = f"{entry.internal_ip}:{entry.internal_ports}"
-        say(line.format(orphan.gateway_id, entry.entry_id, external, internal, orphan.uid))
+        pod = str(had.get(entry.entry_id, "-"))
+        say(line.format(orphan.gateway_id, entry.entry_id, external, internal, orphan.uid, pod))

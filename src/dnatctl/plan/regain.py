@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from dnatctl.model import Endpoint, EntryStatus, ForwardEntry
-from dnatctl.objects import PodDNAT, PodDNATSpec, PortMapping
-from dnatctl.plan.exposure import Ask
+from dnatctl.objects import Adopted, Key, PodDNAT, PodDNATSpec, PortMapping
+from dnatctl.plan.exposure import Ask, Exposure
 from dnatctl.plan.rows import OwnRow, own_rows
 from dnatctl.plan.values import Plan, Reclaim, Retire, Seen
 from dnatctl.pool import Allocation, Pool
+from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
 
 
@@ -71,12 +72,29 @@ def regained(seen: Seen, record: PodDNAT) -> tuple[str, ...]:
 def left_by_lost(seen: Seen) -> frozenset[str]:
     """The rows, by ID, that a pod is left with which has lost its PodDNAT: it has them until it
     ends, whether or not it can claim them again just now."""
-    asked = frozenset(seen.exposure.ports)  # none where what is asked for makes no sense
     return frozenset(
         left.entry_id
         for left in _left(seen, seen.tables)
-        if not asked or {(p.internal, p.protocol) for p in _carried(left.row.entry)} <= asked
+        if _is_asked_for(seen.exposure, left.row.entry)
     )
+
+
+def is_left_to(
+    key: Key, exposure: Exposure, row: ForwardEntry, marks: Marks, adopted: Mapping[str, Adopted]
+) -> bool:
+    """Whether that row, of no PodDNAT, is one that the pod of that name is left with: it leads to
+    the pod, was made for it, and is nothing that the pod does not ask for any more."""
+    return (
+        exposure.ask in (Ask.ON, Ask.KEEP)
+        and row.internal_ip == exposure.ip
+        and _made_for(key, row, marks, adopted)
+        and _is_asked_for(exposure, row)
+    )
+
+
+def _is_asked_for(exposure: Exposure, row: ForwardEntry) -> bool:
+    asked = frozenset(exposure.ports)  # none where what is asked for makes no sense
+    return not asked or {(port.internal, port.protocol) for port in _carried(row)} <= asked
 
 
 def _left(seen: Seen, tables: Mapping[str, Table]) -> list[OwnRow]:
@@ -91,16 +109,16 @@ def _left(seen: Seen, tables: Mapping[str, Table]) -> list[OwnRow]:
         if row.owner not in seen.going
         and row.owner not in seen.names
         and row.entry.status is not EntryStatus.DELETING
-        and _made_for(seen, row.entry)
+        and _made_for(seen.key, row.entry, seen.marks, seen.adopted)
     ]
 
 
-def _made_for(seen: Seen, row: ForwardEntry) -> bool:
+def _made_for(key: Key, row: ForwardEntry, marks: Marks, adopted: Mapping[str, Adopted]) -> bool:
     """Whether the row's name says so, or the ledger of a row that was adopted."""
-    noted = seen.adopted.get(row.entry_id)
+    noted = adopted.get(row.entry_id)
     if noted is not None and noted.pod:
-        return noted.pod == seen.key.digest
-    return seen.marks.made_for(row.name, str(seen.key))
+        return noted.pod == key.digest
+    return marks.made_for(row.name, str(key))
 
 
 def _carried(row: ForwardEntry) -> list[PortMapping]:

@@ -165,6 +165,49 @@ def test_what_it_frees_rests_whoever_leads_next(tmp_path: Path) -> None:
         assert resting == {(entry["externalIP"], entry["externalPort"]) for entry in freed}
 
 
+def lost_but_living(it: Stage, *names: str) -> dict[str, str]:
+    """Pods that live on and have lost their PodDNATs; the rows that lead to them."""
+    it.start_controller()
+    for name in names:
+        it.pod(name)
+    rows = {name: it.ready(name)[0]["forwardEntryId"] for name in names}
+    it.stop_controllers()
+    for name in names:
+        it.kube.store.patch(RECORDS, it.ns, name, {"metadata": {"finalizers": None}})
+        it.kube.store.delete(RECORDS, it.ns, name)
+    it.referee.violations.clear()  # as in `lose_record`
+    return rows
+
+
+def test_what_leads_to_living_pods_is_kept_unless_it_is_asked_for(
+    it: Stage, tmp_path: Path
+) -> None:
+    """People follow the runbook where many PodDNATs were lost: nobody is to be cut off by that."""
+    rows = lost_but_living(it, "web", "going", "gone", "other")
+    it.kube.kubelet.hold(it.ns, "going")
+    it.delete_pod("going")
+    it.delete_pod("gone", grace=0)
+    it.annotate("other", expose_port="81")
+    done = run_gc(it, tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert "2 lead to the living pod" in done.output
+    assert "2 deleted, 0 left" in done.output
+    shown = {line.split()[1]: line.split()[-1] for line in done.output.splitlines()[1:5]}
+    assert {name: shown[rows[name]] for name in rows} == {
+        "web": f"{it.ns}/web",
+        "going": f"{it.ns}/going",
+        "gone": "-",
+        "other": "-",
+    }
+    assert {row["entry_id"] for row in it.rows()} == {rows["web"], rows["going"]}
+    kept = run_gc(it, tmp_path, "--yes")
+    assert kept.exit_code == 0, kept.output
+    assert {row["entry_id"] for row in it.rows()} == {rows["web"], rows["going"]}
+    done = run_gc(it, tmp_path, "--yes", "--living")
+    assert "2 deleted, 0 left" in done.output
+    assert it.rows() == []
+
+
 def test_where_the_lease_cannot_say_what_rests_it_is_told_when_to_go_on(tmp_path: Path) -> None:
     with stage(quarantine="600s") as it:
         orphan(it, 700)

@@ -59,6 +59,7 @@ def test_commands_that_change_things_show_what_others_have_written(
     )
     collector: Any = SimpleNamespace(
         find=lambda _timeout: [(orphan, entry)],
+        had=lambda _found: {orphan.entry_id: Key("games", EVIL)},
         lead=lambda _timeout: "",
         delete=lambda orphans, _timeout: [(orphan, EVIL) for orphan in orphans],
         hand_over=lambda _timeout: EVIL,
@@ -75,7 +76,7 @@ def test_commands_that_change_things_show_what_others_have_written(
     monkeypatch.setattr(draining, "_status", lambda _it: None)
     monkeypatch.setattr(draining, "_there", lambda *_: [EVIL])
 
-    gc._collect(collector, yes=True, timeout=1)
+    gc._collect(collector, yes=True, living=True, timeout=1)
     uninstall._show(survey)
     uninstall._conclude([EVIL], survey, "kube-system", crd=True)
     draining.watch(SimpleNamespace(), SimpleNamespace(target="eip/47.1.2.3"), wait=False)  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ import pytest
 from dnatctl.objects import Adopted, Key
 from dnatctl.plan.adoption import left_with
 from dnatctl.plan.exposure import SWITCH, Ask, Problem
+from dnatctl.plan.regain import is_left_to
 from dnatctl.plan.values import Adopt, Allowance, CreateRecord, Reclaim, Retire
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Table
@@ -223,3 +224,28 @@ class TestLeftWith:
     def test_is_not_what_another_has_or_what_is_being_released(self):
         other = left(f"{EIP}:602", label="games/lobby-1")
         assert self.left(other) == self.left(left(), going=frozenset({LOST})) == set()
+
+
+@pytest.mark.parametrize(
+    ("row", "changes", "has"),
+    [
+        (left(), {}, True),
+        (left(label="games/lobby-1"), {}, False),
+        (left(f"{EIP}:602", "10.0.0.99:80"), {}, False),
+        (left(f"{EIP}:603", f"{POD_IP}:81"), {}, False),
+        (left(f"{EIP}:603", f"{POD_IP}:81"), {"ask": Ask.KEEP, "ports": ()}, True),
+        (left(), {"ask": Ask.OFF}, False),
+        (left(), {"ask": Ask.ENDED}, False),
+    ],
+)
+def test_one_row_is_left_to_its_pod_on_the_same_terms(row, changes, has):
+    """Where nothing is known but pods and rows, as by hand."""
+    exposure = replace(scene(pod=pod()).seen.exposure, **changes)
+    assert is_left_to(KEY, exposure, row, TAGGED, {}) is has
+
+
+@pytest.mark.parametrize(("key", "has"), [(KEY, True), (Key("games", "lobby-1"), False)])
+def test_so_is_one_that_was_adopted_for_it(key, has):
+    row, exposure = replace(left(), name="older"), scene(pod=pod()).seen.exposure
+    noted = {row.entry_id: Adopted(LOST, key.digest)}
+    assert is_left_to(KEY, exposure, row, TAGGED, noted) is has

@@ -176,7 +176,8 @@ class Sweeper:
         for gateway_id in self._sightings.unproven():
             if poller := self._gateways.fleet.poller(gateway_id):
                 poller.read_soon()
-        self._shout(self._sightings.held(now), self._views.rows_of_others())
+        held = [orphan for orphan in self._sightings.held(now) if not self._is_had(orphan)]
+        self._shout(held, self._views.rows_of_others())
         if self._sightings.braked != self._memory.braked:
             self._note(braked=self._sightings.braked)
         if not due:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from math import ceil
@@ -28,10 +29,14 @@ from dnatctl.kube.cache import Cache
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector
 from dnatctl.kube.ledger import Ledger
+from dnatctl.kube.listing import read_all
 from dnatctl.kube.poddnats import Served, known_uids
+from dnatctl.kube.pods import PodSource
 from dnatctl.model import ForwardEntry
-from dnatctl.objects import Key, PodRef
+from dnatctl.objects import Key, Pod, PodRef
 from dnatctl.observe.metrics import CONTROLLER, Metrics
+from dnatctl.plan.exposure import read_exposure
+from dnatctl.plan.regain import is_left_to
 from dnatctl.pool.handover import decode
 from dnatctl.table.marks import Marks
 from dnatctl.table.orphans import Orphan
@@ -61,6 +66,7 @@ class Collector:
     ) -> None:
         self._clock = clock or SystemClock()
         config = settings.config
+        self._client, self._rules = client, settings.rules()
         self._known_uids = partial(known_uids, client, Served(client, version))
         self._views = Views(
             Marks(config.cluster_id), settings.offers(), config.quarantine, self._clock
@@ -131,6 +137,30 @@ class Collector:
             if orphan.entry_id in first
             and (row := self._views.table(orphan.gateway_id).row(orphan.entry_id)) is not None
         ]
+
+    def had(self, found: Collection[tuple[Orphan, ForwardEntry]]) -> dict[str, Key]:
+        """Of these rows, by ID, the ones that lead to the living pod that they were made for, and
+        that pod: it has lost its PodDNAT, and whoever is connected to it comes by that row.
+
+        Asks the API server for all pods. Raises KubeError, and ValueError where one cannot be read.
+        """
+        pods, unreadable = read_all(self._client, PodSource())
+        if unreadable:
+            names = ", ".join(unreadable)
+            raise ValueError(f"any row may lead to pods that cannot be read: {names}")
+        at: dict[str, list[Pod]] = defaultdict(list)
+        for pod in pods:
+            at[pod.ipv4].append(pod)
+        return {
+            row.entry_id: pod.key
+            for _, row in found
+            for pod in at.get(row.internal_ip, ())
+            if self._is_left_to(pod, row)
+        }
+
+    def _is_left_to(self, pod: Pod, row: ForwardEntry) -> bool:
+        exposure = read_exposure(pod, self._rules)
+        return is_left_to(pod.key, exposure, row, self._views.marks, self._views.adopted)
 
     def table(self, gateway_id: str) -> Table | None:
         """What is known of a gateway's table; None where the configuration has no such gateway."""

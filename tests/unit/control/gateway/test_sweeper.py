@@ -14,7 +14,7 @@ from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import Adopted, PodDNAT
 from dnatctl.orders import Order, OrderKind, Orders
-from dnatctl.table.orphans import BUDGET, MIN_AGE_S, Patience
+from dnatctl.table.orphans import BUDGET, MANY, MIN_AGE_S, Patience
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
 from tests.unit.plan.made import pod
 from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
@@ -340,6 +340,36 @@ class TestPausedPods:
         it.views.order(self.PAUSE)
         self.sweep(it, sweeper)
         assert self.waiting(it, "fwd-1", "fwd-2") == [True, True]
+
+
+def test_what_living_pods_have_waits_for_no_person(it, ledger, api):
+    """They claim it again, or their players leave: people would delete what they are shown."""
+    had = [row(f"fwd-{n}", f"{EIP}:6{n:02}", owner=uid(n)) for n in range(1, MANY + 2)]
+    left = row("fwd-left", f"{EIP}:700", "10.0.0.99:80", owner=uid(99))
+    it.views.ips.pod_changed(None, replace_struct(pod(), key=LOBBY))
+    sweeper = Sweeper(
+        it.views,
+        it.gateways,
+        it.metrics,
+        ledger=ledger,
+        known_uids=api.known_uids,
+        may_delete=lambda: True,
+        left_with=lambda key: {each.entry_id for each in had} if key == LOBBY else set(),
+    )
+
+    def sweep(*rows: ForwardEntry) -> None:
+        for _ in range(3):
+            it.clock.advance(MIN_AGE_S)
+            now = it.clock.monotonic()
+            it.views.table(GATEWAY).merge(reading(now, *rows), now)
+            sweeper.sweep()
+
+    sweep(*had)
+    assert sweeper.notes() == []
+    sweep(*had, left)
+    (note,) = sweeper.notes()
+    assert "1 entries" in note
+    assert it.writer.backlog() == 0
 
 
 def test_no_lock_is_held_for_longer_than_one_table_takes(it, sweeper):
