@@ -166,7 +166,7 @@ class Parts:
             longest_idle_s=settings.longest_idle_s,
             hearts=hearts,
         )
-        self.records.on_change(self.gateways.record_changed)
+        self.records.on_change(self._record_changed)
         orders_api = OrdersApi(self.client, settings.namespace)
         resync = self.signals.resync
         self.orders = OrderKeeper(self.views, orders_api, hearts, resync)
@@ -310,6 +310,9 @@ class Parts:
         registry.register(PoolCollector(inventory.ips, inventory.tables, inventory.quotas))
         registry.register(WatchCollector(lambda: watch_counts(self.watching(), self.clock)))
         registry.register(PodCollector(self.board.pods))
+
+    def _record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
+        self.gateways.record_changed(old, new, lost=self.records.went_back)
 
     def _interface_found(self, ip: str) -> None:
         self.signals.interface_found(ip)  # which is made later than the cache

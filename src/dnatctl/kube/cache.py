@@ -69,6 +69,9 @@ class Cache(Generic[T]):
         self._handlers: list[Handler[T]] = []
         self._seen = 0
         """The version up to which the server's news have been taken in."""
+        self.went_back = False
+        """For handlers, while they are called: whether the server has gone back in time, so that
+        what is gone was lost, and nobody has deleted it."""
         self._ended: dict[str, int] = {}
         """UIDs ended by this program ahead of the news, and the version last held of each."""
 
@@ -147,6 +150,7 @@ class Cache(Generic[T]):
             self._seen = until if reset else max(self._seen, until)
             if reset:
                 self._ended.clear()
+            self.went_back = reset
             for key, held in list(self._objects.items()):
                 if key in listed or key in keep:
                     continue
@@ -154,6 +158,7 @@ class Cache(Generic[T]):
                     self._set(key, None)
             for obj in listed.values():
                 self._take(obj, as_of=None if reset else until)
+            self.went_back = False
             self._forget_ended(until, {obj.uid for obj in listed.values()})
 
     def apply(self, obj: T) -> None:

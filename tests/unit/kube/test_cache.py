@@ -146,6 +146,28 @@ def test_after_a_restore_only_the_list_counts(cache: Cache[Thing]) -> None:
     assert cache.get(KEY) == Thing("a", 61)
 
 
+def test_what_is_missing_after_a_restore_was_lost_and_not_deleted(cache: Cache[Thing]) -> None:
+    told: list[tuple[Thing, bool]] = []
+
+    def gone(old: Thing | None, new: Thing | None) -> None:
+        if old is not None and new is None:
+            told.append((old, cache.went_back))
+
+    before = Thing("a", 70), Thing("b", 71, "b-1"), Thing("c", 72), Thing("d", 73)
+    cache.replace(before, "80")
+    cache.on_change(gone)
+    cache.replace([Thing("b", 50, "b-0"), Thing("c", 51), Thing("d", 52)], "60", reset=True)
+    cache.replace([Thing("c", 51)], "61")
+    cache.remove(Thing("c").key, "u", "62")
+    assert told == [
+        (Thing("a", 70), True),
+        (Thing("b", 71, "b-1"), True),
+        (Thing("d", 52), False),
+        (Thing("b", 50, "b-0"), False),
+        (Thing("c", 51), False),
+    ]
+
+
 def test_what_a_list_could_not_read_stays(cache: Cache[Thing], changes: Changes) -> None:
     cache.replace([Thing("a"), Thing("b")], "5")
     changes.clear()

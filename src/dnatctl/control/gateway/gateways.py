@@ -188,11 +188,17 @@ class Gateways:
                 writer.forget(uid)
             self._asked.pop(uid, None)
 
-    def record_changed(self, old: PodDNAT | None, new: PodDNAT | None) -> None:
-        """To be told of PodDNATs after the views were: what is wanted for one ends with it."""
+    def record_changed(
+        self, old: PodDNAT | None, new: PodDNAT | None, *, lost: bool = False
+    ) -> None:
+        """To be told of PodDNATs after the views were: what is wanted for one ends with it.
+
+        `lost`: it was not seen to go, the API server has gone back to before it. Its rows are left
+        to its pod.
+        """
         if old is None or new is not None:
             return
-        if self._may_have_rows(old.uid):
+        if not lost and self._may_have_rows(old.uid):
             self._views.saw_go(old.uid, old.created)
             self.remains.vanished(old.uid, old.key, old.created)
         self.forget(old.uid)

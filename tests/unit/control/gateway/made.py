@@ -128,10 +128,10 @@ class AtWork:
         self.gateways.record_changed(None, record)
         return record
 
-    def gone(self, record: PodDNAT) -> None:
+    def gone(self, record: PodDNAT, *, lost: bool = False) -> None:
         """It is there no more."""
         self.views.record_changed(record, None)
-        self.gateways.record_changed(record, None)
+        self.gateways.record_changed(record, None, lost=lost)
 
 
 def entry(port: int = 600, owner: int = 1, ip: str = EIP) -> NewEntry:

@@ -414,6 +414,20 @@ def test_nor_is_it_where_that_is_known_only_after_it_was_seen_to_go(it, sweeper)
     assert (it.views.going, it.writer.backlog()) == (set(), 0)
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_is_lost_as_the_api_server_goes_back_is_not_to_be_released(it, sweeper, lost):
+    record = it.stored(it.record())
+    it.views.ips.pod_changed(None, replace_struct(pod(), key=record.key))
+    now = it.clock.monotonic()
+    it.views.table(GATEWAY).merge(reading(now, row("fwd-1", owner=record.uid)), now)
+    it.gone(record, lost=lost)
+    for _ in range(3):
+        sweeper.sweep()
+        it.clock.advance(FOLLOW_S)
+    seen_to_go = (set(), 0) if lost else ({record.uid}, 1)
+    assert (it.views.going, it.writer.backlog()) == seen_to_go
+
+
 def test_what_the_cloud_refuses_to_delete_keeps_no_other_orphan_from_going(
     it: AtWork, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
