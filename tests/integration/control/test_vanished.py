@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from dnatctl.control.gateway.sweeper import FOLLOW_S
+from dnatctl.objects import Key
+from dnatctl.observe.metrics import CONTROLLER
 from dnatctl.table.orphans import Patience
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.stage import RECORDS, Stage, eventually, stage
+from tests.support.stage import NAMESPACE, RECORDS, Running, Stage, eventually, stage
 
+LEASES = "leases.coordination.k8s.io"
 NEVER = Patience(age_s=1e9, urgent_s=1e9)
 IMPATIENT = Patience(age_s=0.0, urgent_s=0.0)
 
@@ -64,6 +67,49 @@ def test_the_next_pod_with_its_ip_is_not_led_to(it: Stage) -> None:
         it.pod("next", switch="false")
     eventually(lambda: it.kube.store.get("pods", it.ns, "next")["status"].get("podIP"))
     eventually(lambda: entry["forwardEntryId"] not in {row["entry_id"] for row in it.rows()})
+
+
+def stand_by(it: Stage) -> Running:
+    """In place of the controller another, which somebody else's Lease keeps from leading."""
+    it.stop_controllers()
+    held = {"holderIdentity": "somebody", "leaseDurationSeconds": 600}
+    it.kube.store.patch(LEASES, NAMESPACE, CONTROLLER, {"spec": held})
+    running = it.start_controller(wait=False, orphans=NEVER, sweep_s=60.0)
+    eventually(lambda: running.controller.parts.records.get(Key(it.ns, "web")))
+    return running
+
+
+def take_over(it: Stage, standby: Running) -> None:
+    """Once it has seen the PodDNAT of web go."""
+    parts = standby.controller.parts
+    eventually(lambda: parts.records.get(Key(it.ns, "web")) is None)
+    assert not parts.standing.working
+    it.kube.store.patch(LEASES, NAMESPACE, CONTROLLER, {"spec": {"holderIdentity": ""}})
+    eventually(lambda: parts.standing.working)
+
+
+def test_so_they_do_where_only_a_standby_saw_it(it: Stage) -> None:
+    """The leader is away: that is when finalizers hang, and people take them off."""
+    it.pod("web")
+    it.ready("web")
+    standby = stand_by(it)
+    with it.kube.store.raw.lock:
+        it.delete_pod("web", grace=0)
+        strip(it, "web")
+    take_over(it, standby)
+    eventually(lambda: it.rows() == [])
+    it.assert_at_rest()
+
+
+def test_a_pod_that_lives_keeps_what_a_standby_saw_it_lose(it: Stage) -> None:
+    it.pod("web")
+    before = it.ready("web")
+    standby = stand_by(it)
+    strip(it, "web")
+    take_over(it, standby)
+    eventually(lambda: it.record("web"))
+    assert it.ready("web") == before
+    assert not it.calls("DeleteForwardEntry")
 
 
 def test_a_pod_that_lives_is_given_another(it: Stage) -> None:

@@ -201,6 +201,9 @@ class Gateways:
         if not lost and self._may_have_rows(old.uid):
             self._views.saw_go(old.uid, old.created)
             self.remains.vanished(old.uid, old.key, old.created)
+        elif not lost and self._views.unread(old.spec.gateway_id):
+            # Not as one that was seen to go: what leads to its pod, if that lives, stays the pod's.
+            self.remains.vanished_unread(old.uid, old.key, old.created)
         self.forget(old.uid)
 
     def _may_have_rows(self, uid: str) -> bool:

@@ -10,6 +10,13 @@ from typing import NamedTuple
 from dnatctl.clock import Clock
 from dnatctl.objects import Key
 
+REMEMBERED_S = 600.0
+"""How long a PodDNAT that vanished without rows is remembered: a create may be under way for it, or
+its table be read only then."""
+MOST_UNREAD = 10_000
+"""PodDNATs remembered that vanished while their tables were unread, the latest of them. Whoever
+stands by sees every PodDNAT go, for weeks."""
+
 
 class Vanished(NamedTuple):
     """A PodDNAT that was seen to go: its name, when (monotonic), and its creationTimestamp."""
@@ -23,8 +30,8 @@ class Told(NamedTuple):
     """What was told since it was last asked for.
 
     `in_the_way`: UIDs of PodDNATs whose rows stand in a living pod's way. `vanished`: PodDNATs that
-    are gone and had rows, or were to get some, by UID. `unlisted`: adopted rows that are gone, by
-    gateway: they are to leave the ledger.
+    are gone and had rows, were to get some, or may have had some, by UID. `unlisted`: adopted rows
+    that are gone, by gateway: they are to leave the ledger.
     """
 
     in_the_way: frozenset[str]
@@ -41,6 +48,8 @@ class Remains:
         self.soon = threading.Event()
         self._clock = clock
         self._lock = threading.Lock()
+        self._unread: dict[str, Vanished] = {}
+        """Those of tables that nobody has read yet, oldest first."""
         self._reset()
 
     def in_the_way(self, uid: str) -> None:
@@ -53,6 +62,15 @@ class Remains:
         with self._lock:
             self._vanished[uid] = Vanished(key, self._clock.monotonic(), created)
         self.soon.set()
+
+    def vanished_unread(self, uid: str, key: Key, created: str = "") -> None:
+        """A PodDNAT is gone whose table nobody has read yet: there is no saying whether it had
+        rows. Kept for REMEMBERED_S, as there may be no sweeper for weeks."""
+        now = self._clock.monotonic()
+        with self._lock:
+            self._unread.pop(uid, None)
+            self._unread[uid] = Vanished(key, now, created)
+            self._forget_unread(now)
 
     def unlisted(self, gateway_id: str, entry_ids: Iterable[str]) -> None:
         """These adopted rows of that gateway are gone."""
@@ -69,9 +87,19 @@ class Remains:
     def take(self) -> Told:
         """All that was told since the last time."""
         with self._lock:
-            told = Told(frozenset(self._in_the_way), self._vanished, self._unlisted)
+            self._forget_unread(self._clock.monotonic())
+            vanished = {**self._unread, **self._vanished}
+            told = Told(frozenset(self._in_the_way), vanished, self._unlisted)
+            self._unread = {}
             self._reset()
             return told
+
+    def _forget_unread(self, now: float) -> None:
+        while self._unread:
+            uid, oldest = next(iter(self._unread.items()))
+            if now - oldest.at <= REMEMBERED_S and len(self._unread) <= MOST_UNREAD:
+                return
+            del self._unread[uid]
 
     def _reset(self) -> None:
         self._in_the_way: set[str] = set()

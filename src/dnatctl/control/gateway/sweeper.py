@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from dnatctl.control.gateway.gateways import Gateways
-from dnatctl.control.gateway.remains import Vanished
+from dnatctl.control.gateway.remains import REMEMBERED_S, Vanished
 from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.errors import KubeError
@@ -30,9 +30,6 @@ from dnatctl.table.writes import DeleteRow
 log = structlog.get_logger(__name__)
 
 CYCLE_S = 5.0
-
-REMEMBERED_S = 600.0
-"""How long a PodDNAT that vanished without rows is remembered: a create may be under way for it."""
 SWEEP_S = 300.0
 """Longest cycle, in which all PodDNATs may have to be listed."""
 

@@ -330,6 +330,12 @@ class Views:
         with self.lock:
             return any(table.owned_by(uid) for table in self.tables.values())
 
+    def unread(self, gateway_id: str) -> bool:
+        """Whether that is a gateway whose table nobody has read here yet."""
+        with self.lock:
+            table = self.tables.get(gateway_id)  # anybody may name any: none is made for it
+            return bool(gateway_id) and (table is None or not table.read_once)
+
     def keys_for(self, changes: Iterable[Change]) -> set[Key]:
         """Whom changes of rows concern: their owners, and pods whose way a foreign row was in."""
         keys: set[Key] = set()

@@ -12,7 +12,7 @@ from msgspec.structs import replace as replace_struct
 from dnatctl.control.gateway.sweeper import FOLLOW_S, Sweeper
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry
-from dnatctl.objects import Adopted, PodDNAT
+from dnatctl.objects import Adopted, PodDNAT, PodDNATSpec
 from dnatctl.orders import Order, OrderKind, Orders
 from dnatctl.table.orphans import BUDGET, MANY, MIN_AGE_S, Patience
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
@@ -173,6 +173,56 @@ class TestVanished:
         it.clock.advance(1.0)
         it.gateways.remains.unlisted(GATEWAY, ["fwd-1"])
         assert sweeper.step() == pytest.approx(4.0)
+
+
+class TestUnread:
+    """It went while the table of its claim was not read yet: there was no saying what it had."""
+
+    def sweeper(self, it: AtWork, ledger: Any, api: Api, had: frozenset[str]) -> Sweeper:
+        return Sweeper(
+            it.views,
+            it.gateways,
+            it.metrics,
+            ledger=ledger,
+            known_uids=api.known_uids,
+            may_delete=lambda: True,
+            left_with=lambda _key: had,
+        )
+
+    def gone(self, it: AtWork, *, lost: bool = False) -> PodDNAT:
+        del it.views.tables[GATEWAY]
+        record = it.stored(it.record())
+        it.views.ips.pod_changed(None, replace_struct(pod(), key=record.key))
+        it.gone(record, lost=lost)
+        return record
+
+    def read(self, it: AtWork, record: PodDNAT) -> None:
+        it.clock.advance(FOLLOW_S)
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, row("fwd-1", owner=record.uid)), now)
+
+    @pytest.mark.parametrize("had", [True, False])
+    def test_what_it_left_goes_at_the_first_reading_unless_its_pod_has_it(
+        self, it, ledger, api, had
+    ):
+        sweeper = self.sweeper(it, ledger, api, frozenset({"fwd-1"} if had else ()))
+        record = self.gone(it)
+        sweeper.step()
+        self.read(it, record)
+        sweeper.sweep()
+        assert it.writer.is_wanted(record.uid, delete("fwd-1")) is not had
+        assert not it.views.going, "its pod may claim it again"
+
+    def test_it_is_not_kept_where_it_was_lost_or_claimed_nothing(self, it):
+        self.gone(it, lost=True)
+        nothing = replace_struct(it.record(2), spec=PodDNATSpec())
+        it.gone(it.stored(nothing))
+        assert not it.gateways.remains.take().vanished
+
+    def test_no_table_is_made_for_what_anybody_names(self, it):
+        named = replace_struct(it.record().spec, gateway_id="ngw-invented")
+        it.gone(it.stored(replace_struct(it.record(), spec=named)))
+        assert it.views.tables.keys() == {GATEWAY}
 
 
 class TestAsking:
