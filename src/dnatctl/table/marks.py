@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9-]")
@@ -93,12 +93,13 @@ class Marks:
         return mark is not None and bool(mark.tag) and mark.tag == self.tag
 
     def made_for(self, name: str, label: str) -> bool:
-        """Whether a row of that name was certainly made by this cluster, and for whom that label
-        stands: not where it was cut to fit."""
+        """Whether a row of that name was certainly made by this cluster, under whichever of its
+        IDs, and for whom that label stands: not where it was cut to fit."""
         mark = self.read(name)
         if mark is None or not self.proves(name) or len(name) >= NAME_LIMIT:
             return False
-        return name == self.name(mark.uid, label)
+        ids = (self.cluster_id, *self.former)
+        return any(name == replace(self, cluster_id=each).name(mark.uid, label) for each in ids)
 
     def stranger(self, name: str) -> str:
         """The tag of the other cluster that made a row of that name with the same cluster ID."""

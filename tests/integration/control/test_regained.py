@@ -61,6 +61,18 @@ def test_pods_keep_the_addresses_that_lead_to_them() -> None:
         eventually(lambda: it.rows() == [])
 
 
+def test_so_they_do_where_the_cluster_has_another_id_by_now() -> None:
+    with stage() as it:
+        it.start_controller()
+        before = exposed(it, ["web"], "80")
+        it.stop_controllers()
+        lose(it, "web")
+        it.config["clusterID"] = "another"
+        it.start_controller(sweep_s=0.1)
+        assert listed(it, ["web"], 1) == before
+        it.assert_at_rest()
+
+
 def test_those_that_are_lost_while_somebody_watches_keep_theirs_too() -> None:
     with stage() as it:
         it.start_controller(sweep_s=0.1)

@@ -157,3 +157,13 @@ def test_for_whom_a_row_was_made_is_told_where_the_whole_name_is_there():
     assert not TAGGED.made_for("made-by-hand", label)
     cut = "x" * NAME_LIMIT
     assert not TAGGED.made_for(TAGGED.name(UID, cut), cut)
+
+
+def test_for_whom_a_row_was_made_is_told_under_a_former_id_as_well():
+    label = "games/lobby-0"
+    renamed = Marks("another", TAGGED.tag, ("one-more", TAGGED.cluster_id))
+    for made_under in (renamed, Marks("one-more", TAGGED.tag), TAGGED):
+        assert renamed.made_for(made_under.name(UID, label), label)
+        assert not renamed.made_for(made_under.name(UID, label), "games-lobby/0"), "another's"
+    for other in (TWIN, Marks(TAGGED.cluster_id), Marks("never-here", TAGGED.tag)):
+        assert not renamed.made_for(other.name(UID, label), label)
