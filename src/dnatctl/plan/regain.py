@@ -26,7 +26,8 @@ from dnatctl.table.view import Table
 def regain(seen: Seen, pool: Pool) -> Allocation | None:
     """What still leads to the pod, of those ports that it asks for; None if nothing does.
 
-    All ports of a pod share one external IP: that which most of them are had on.
+    All ports of a pod share one external IP: that which most of them are had on, of a gateway that
+    takes rows for the others if there is one.
     """
     places: dict[tuple[str, str], list[PortMapping]] = defaultdict(list)
     for left in _left(seen, seen.tables):
@@ -35,7 +36,12 @@ def regain(seen: Seen, pool: Pool) -> Allocation | None:
             places[left.gateway_id, left.row.entry.external_ip] += ports
     if not places:
         return None
-    (gateway_id, ip), ports = max(places.items(), key=lambda place: len(place[1]))
+
+    def rank(place: tuple[str, str]) -> tuple[bool, int]:
+        return not pool.problem(place[0]), len(places[place])
+
+    gateway_id, ip = best = max(places, key=rank)
+    ports = places[best]
     order = {port: n for n, port in enumerate(seen.exposure.ports)}
     ports.sort(key=lambda port: order[port.internal, port.protocol])
     return Allocation(gateway_id, ip, tuple(ports))
@@ -129,12 +135,12 @@ def _carried(row: ForwardEntry) -> list[PortMapping]:
 
 
 def _is_to_be_had(seen: Seen, pool: Pool, left: OwnRow, port: PortMapping) -> bool:
-    """Whether it is asked for, offered, and nobody else's by now."""
+    """Whether it is asked for, can lead to the pod still, and is nobody else's by now."""
     if (port.internal, port.protocol) not in seen.exposure.ports:
         return False
     endpoint = Endpoint(left.row.entry.external_ip, port.external, port.protocol)
     own = endpoint in (seen.asked or PodDNATSpec()).endpoints()
-    return pool.may_regain(left.gateway_id, endpoint, seen.key.namespace, claimed=own)
+    return pool.may_regain(left.gateway_id, endpoint, claimed=own)
 
 
 def _was_never_of_use(seen: Seen, record: PodDNAT) -> bool:

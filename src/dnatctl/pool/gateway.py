@@ -99,9 +99,12 @@ class OfferedGateway:
     def may_claim(self, endpoint: Endpoint) -> bool:
         """Whether rows may be made for a claim to the endpoint: it is offered, or was when it was
         claimed."""
-        if endpoint in self.leaving:
-            return endpoint.ip in self.bound or bool(self.problem)
-        return self.offers(endpoint)
+        return self.may_lead(endpoint.ip) if endpoint in self.leaving else self.offers(endpoint)
+
+    def may_lead(self, ip: str) -> bool:
+        """Whether rows on that external IP may be of use, offered or not: it is bound, or will be
+        again, perhaps, when what is wrong with the gateway is over."""
+        return ip in self.bound or bool(self.problem)
 
     def serves(self, endpoint: Endpoint, namespace: str) -> bool:
         """Whether that namespace may have the endpoint, as far as reservations go: it has it since

@@ -215,19 +215,17 @@ class Pool(Holdings):
         flaw = self._bar(gateway, now, spec.external_ip)
         return not flaw and not any(map(table.covering, spec.endpoints()))
 
-    def may_regain(
-        self, gateway_id: str, endpoint: Endpoint, namespace: str, *, claimed: bool
-    ) -> bool:
-        """Whether one that a row leads to already may be claimed by whom it leads to. `claimed`: he
-        has asked for it before."""
+    def may_regain(self, gateway_id: str, endpoint: Endpoint, *, claimed: bool) -> bool:
+        """Whether one that a row leads to already may be claimed by whom that was made for.
+        `claimed`: he has asked for it before.
+
+        It was offered to him once, so neither what is offered now nor a problem of the gateway, of
+        which nothing is asked, speaks against it; only that its external IP is bound no more.
+        """
         gateway = self._gateways.get(gateway_id)
-        return (
-            gateway is not None
-            and not gateway.problem
-            and gateway.offer.serves(namespace)
-            and gateway.offers(endpoint)
-            and (claimed or not self._claims.is_claimed(endpoint))
-        )
+        if gateway is not None and not gateway.may_lead(endpoint.ip):
+            return False
+        return claimed or not self._claims.is_claimed(endpoint)
 
     def heir(self, spec: PodDNATSpec, now: float, namespace: str) -> str:
         """Another gateway that has the external IP of a claim and would take all of its ports as

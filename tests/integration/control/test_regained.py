@@ -5,9 +5,15 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import pytest
+
+from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.core.errors import ApiError
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.stage import RECORDS, Stage, eventually, stage
+from tests.support.stage import RECORDS, Stage, eventually, fast, stage
+
+FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
+RANGE = {"portRangeStart": 512, "portRangeEnd": 520}
 
 PODS = [f"web-{n}" for n in range(12)]
 """More than are ever taken for leftovers of a crash."""
@@ -149,3 +155,44 @@ def test_another_pod_that_has_the_address_by_now_gets_none_of_it() -> None:
         assert own["forwardEntryId"] != entry["forwardEntryId"]
         assert own["externalPort"] != entry["externalPort"]
         eventually(lambda: entry["forwardEntryId"] not in {row["entry_id"] for row in it.rows()})
+
+
+CUT = {
+    "the range is cut": {"portRangeStart": 600, "portRangeEnd": 700},
+    "the EIP is cut": {"eips": ["203.0.113.2"]},
+    "the gateway is reserved": {"namespaces": ["else"]},
+}
+
+
+@pytest.mark.parametrize("change", CUT)
+def test_what_is_offered_no_more_is_the_pods_to_the_end(change: str) -> None:
+    offered = {"natGwPool": [{"natgwId": FIRST, **RANGE}]}
+    cut = {"natgwId": FIRST, **RANGE, **CUT[change]}
+    with stage(Scenario.many(2, eips=2, knobs=fast()), networkController=offered) as it:
+        it.start_controller()
+        before = exposed(it, ["web"], "80")
+        it.stop_controllers()
+        lose(it, "web")
+        it.config["networkController"] = {"natGwPool": [cut, {"natgwId": SECOND, **RANGE}]}
+        running = it.start_controller(sweep_s=0.1)
+        assert listed(it, ["web"], 1) == before
+        eventually(lambda: running.controller.parts.views.pool.leaving(FIRST) == 1)
+        it.assert_at_rest()
+        it.delete_pod("web")
+        it.gone("web")
+        assert it.rows() == []
+
+
+def test_a_problem_of_its_gateway_moves_no_pod() -> None:
+    both = {"natGwPool": [{"natgwId": each, **RANGE} for each in (FIRST, SECOND)]}
+    with stage(Scenario.many(2, eips=1, knobs=fast()), networkController=both) as it:
+        it.start_controller()
+        before = exposed(it, ["a", "b"], "80")
+        assert {row["gateway"] for row in it.rows()} == {FIRST, SECOND}
+        it.stop_controllers()
+        lose(it, "a", "b")
+        it.acts.set_gateway(FIRST, status="Modifying")
+        it.start_controller(sweep_s=0.1)
+        assert listed(it, ["a", "b"], 1) == before
+        it.acts.set_gateway(FIRST, status="Available")
+        it.assert_at_rest()

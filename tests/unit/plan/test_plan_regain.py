@@ -74,11 +74,53 @@ def test_of_two_external_ips_the_one_that_most_ports_were_had_on():
     assert step.spec == spec((601, 81), (602, 82))
 
 
-@pytest.mark.parametrize("namespaces", [(), ("games",), ("else",)])
-def test_on_a_gateway_that_serves_the_namespace_by_now(namespaces):
-    kept = offer(GATEWAY, namespaces=namespaces), offer("ngw-2")
-    step = scene(left(), pod=pod(), offers=kept).plan(marks=TAGGED).step
-    assert (step.spec == spec((602, 80))) == (namespaces != ("else",))
+CUT = {
+    "its port": offer(ports="605/609"),
+    "its EIP": offer(eips=("3.3.3.3",)),
+    "its namespace": offer(namespaces=("else",)),
+}
+
+
+@pytest.mark.parametrize("now", CUT.values(), ids=CUT)
+def test_though_it_is_offered_no_more(now):
+    """It was once, and stays its pod's to the end."""
+    bound = {GATEWAY: [eip(EIP), eip("3.3.3.3")]}
+    it = scene(left(), pod=pod(), offers=(now, offer("ngw-2")), eips=bound)
+    assert it.plan(marks=TAGGED).step.spec == spec((602, 80))
+
+
+def test_though_its_gateway_has_left_the_configuration():
+    tables = {GATEWAY: table_of(left()), "ngw-2": view(gateway_id="ngw-2")}
+    it = Scene(pod=pod(), offers=(offer("ngw-2"),), tables=tables)
+    assert it.plan(marks=TAGGED).step.spec == spec((602, 80))
+
+
+@pytest.mark.parametrize("bound", [[], [eip()]])
+def test_though_something_is_wrong_with_its_gateway(bound):
+    """Nothing is asked of the gateway for that, and the row would be in the way of any other."""
+    it = scene(left(), pod=pod(), offers=(offer(), offer("ngw-2")))
+    it.pool.describe(GATEWAY, bound, "is being upgraded")
+    assert it.plan(marks=TAGGED).step.spec == spec((602, 80))
+    again = scene(left(), pod=pod(), record=record((602, 80)))
+    again.pool.describe(GATEWAY, bound, "is being upgraded")
+    assert again.plan(marks=TAGGED).step == Adopt(GATEWAY, (left().entry_id,), lost=True)
+
+
+def test_not_on_a_gateway_that_is_gone():
+    it = scene(left(), pod=pod(), offers=(offer(), offer("ngw-2")))
+    it.pool.describe(GATEWAY, [], "does not exist")
+    it.tables[GATEWAY].vanished()
+    assert it.plan(marks=TAGGED, absent=frozenset({GATEWAY})).step.spec.gateway_id == "ngw-2"
+
+
+def test_of_two_gateways_the_one_that_nothing_is_wrong_with():
+    most = left(), left(f"{EIP}:601", f"{POD_IP}:81")
+    few = left("2.2.2.2:602")
+    tables = {GATEWAY: table_of(*most), "ngw-2": table_of(few, gateway_id="ngw-2")}
+    it = Scene(pod=pod("80,81"), offers=(offer(), offer("ngw-2")), tables=tables)
+    assert it.plan(marks=TAGGED).step.spec.gateway_id == GATEWAY
+    it.pool.describe(GATEWAY, [eip()], "is being upgraded")
+    assert it.plan(marks=TAGGED).step.spec.gateway_id == "ngw-2"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +136,6 @@ def test_on_a_gateway_that_serves_the_namespace_by_now(namespaces):
         left(status=DELETING),
         left(protocol=None),
         left("9.9.9.9:602"),
-        left(f"{EIP}:60000"),
     ],
     ids=[
         "another pod's",
@@ -106,8 +147,7 @@ def test_on_a_gateway_that_serves_the_namespace_by_now(namespaces):
         "to another port",
         "on its way out",
         "a whole address",
-        "on an EIP that is not offered",
-        "on a port that is not offered",
+        "on an EIP that is not bound",
     ],
 )
 def test_nothing_else_is(other):
