@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -141,6 +142,37 @@ def test_nor_does_anybody_get_it_across_a_restart(it: Stage) -> None:
     eventually(lambda: uid not in parked(it), what="it is struck from the ledger")
 
 
+def test_nor_does_anybody_where_the_pod_lives_and_waits_for_its_eip() -> None:
+    """Somebody deleted its entry and took the EIP off, and it was never away: no row shows whose
+    the endpoint is."""
+    with stage() as it:
+        it.start_controller()
+        for name in ("thief", "db"):  # in this order: who is older is who was first
+            it.kube.store.create("statefulsets.apps", stateful(it.ns, name, fixed=""))
+            it.ready(f"{name}-0")
+            born = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            eventually(partial(is_past, born), what="the next one is younger")
+        (mine,) = it.entries("db-0")
+        it.acts.unbind_eip(mine["externalIP"], force=True)
+        eventually(lambda: mine["externalIP"] not in it.controller_eips(GATEWAY))
+        it.delete_row(mine["forwardEntryId"])
+        eventually(lambda: not it.entries("db-0") and not it.own_rows("db-0"))
+        it.quiet()
+        it.stop_controllers()
+        it.referee.forged.add((it.ns, "thief-0"))
+        ports = [{"externalPort": mine["externalPort"], "internalPort": "80"}]
+        spec = {"externalIP": mine["externalIP"], "portMapping": ports}
+        it.kube.store.patch(RECORDS, it.ns, "thief-0", {"spec": spec})
+
+        it.start_controller()
+        it.quiet()
+        it.acts.bind_eip(mine["externalIP"], GATEWAY)
+
+        (entry,) = it.ready("db-0")
+        where = ("externalIP", "externalPort")
+        assert [entry[each] for each in where] == [mine[each] for each in where]
+
+
 def test_nor_does_whoever_had_it_before_and_let_go_of_it() -> None:
     """A parked claim is noted, edited to another endpoint by its author, and, while no leader is
     there, back to what is somebody else's by then."""
@@ -190,6 +222,10 @@ def test_nothing_is_at_rest_while_a_note_is_behind(it: Stage) -> None:
         assert parts.busy() == "parked claims are being noted"
     eventually(lambda: not parts.busy())
     assert not parts.views.pool.proofs.lapsed
+
+
+def is_past(time: str) -> bool:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" > time
 
 
 def park(it: Stage, name: str) -> None:

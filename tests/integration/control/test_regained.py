@@ -13,7 +13,7 @@ from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import RECORDS, Stage, eventually, fast, stage
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
-RANGE = {"portRangeStart": 512, "portRangeEnd": 520}
+RANGE: dict[str, Any] = {"portRangeStart": 512, "portRangeEnd": 520}
 
 PODS = [f"web-{n}" for n in range(12)]
 """More than are ever taken for leftovers of a crash."""
@@ -157,7 +157,7 @@ def test_another_pod_that_has_the_address_by_now_gets_none_of_it() -> None:
         eventually(lambda: entry["forwardEntryId"] not in {row["entry_id"] for row in it.rows()})
 
 
-CUT = {
+CUT: dict[str, dict[str, Any]] = {
     "the range is cut": {"portRangeStart": 600, "portRangeEnd": 700},
     "the EIP is cut": {"eips": ["203.0.113.2"]},
     "the gateway is reserved": {"namespaces": ["else"]},

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from dnatctl.control.cluster.parked import TRY_AGAIN_S, Parked
 from dnatctl.control.state.views import Views
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.objects import Condition, Key, Owner, PodDNAT, PodDNATStatus
+from dnatctl.objects import Condition, Key, Owner, PodDNAT, PodDNATStatus, StatusEntry
 from dnatctl.pool import GatewayPool
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import endpoint, offer, spec
-from tests.unit.table.made import EIP, GATEWAY, MARKS, row, uid
+from tests.unit.table.made import EIP, GATEWAY, MARKS, POD_IP, row, uid
 
 AWAY = PodDNATStatus(conditions=(Condition("Ready", "False", "PodAway", ""),))
 LOST = PodDNATStatus(conditions=(Condition("Ready", "False", "EntriesChanged", ""),))
@@ -301,3 +301,55 @@ def test_a_fixed_claim_whose_pods_ip_is_anothers_is_noted(ledger, reason, kind, 
     _views, parked = start(ledger, fixed)
     parked.keep(fixed, PodDNATStatus(conditions=(Condition("Ready", "False", reason, ""),)))
     assert bool(ledger.held) is noted
+
+
+SERVED = replace(
+    VICTIM,
+    owners=(Owner("v1", "StatefulSet", "g", "uid-of-owner"),),
+    status=PodDNATStatus(
+        tuple(
+            StatusEntry(endpoint(port), POD_IP, internal, f"fwd-{port}")
+            for port, internal in ((600, 80), (601, 81))
+        )
+    ),
+)
+
+
+def no_more(reason: str, *left: StatusEntry) -> PodDNATStatus:
+    return PodDNATStatus(left, (Condition("Ready", "False", reason, ""),))
+
+
+@pytest.mark.parametrize("reason", ["EntriesChanged", "GatewayUnusable", "CloudRejected"])
+@pytest.mark.parametrize("left", [SERVED.status.entries[:1], ()])
+def test_a_fixed_claim_that_is_reached_no_more_is_noted_though_its_pod_lives(ledger, reason, left):
+    """Its rows are gone, perhaps, and cannot be made again: the EIP is not bound."""
+    _, parked = start(ledger, SERVED, THIEF)
+    parked.keep(SERVED, no_more(reason, *left))
+    parked.keep(SERVED, no_more(reason, *left))
+    assert (ledger.held, ledger.writes) == ({SERVED.uid: NOTED}, 1)
+    views, _ = start(ledger, SERVED, replace(THIEF, spec=spec(601)))
+    assert views.pool.owner(endpoint(601)) == SERVED.uid
+
+
+@pytest.mark.parametrize("reason", ["Releasing", "PortsChanged"])
+def test_not_where_it_is_given_up(ledger, reason):
+    _, parked = start(ledger, SERVED)
+    parked.keep(SERVED, no_more(reason))
+    assert ledger.writes == 0
+
+
+@pytest.mark.parametrize("reason", ["EntriesAwaited", "EntriesAvailable", "CloudRejected"])
+def test_nor_where_nothing_that_was_told_is_lost(ledger, reason):
+    """A claim that is about to get its first row, for one."""
+    fresh = replace(SERVED, status=PodDNATStatus())
+    _, parked = start(ledger, SERVED)
+    parked.keep(fresh, no_more(reason))
+    parked.keep(fresh, no_more(reason, *SERVED.status.entries))
+    parked.keep(SERVED, no_more(reason, *SERVED.status.entries))
+    assert ledger.writes == 0
+
+
+def test_nor_that_of_a_pod_which_is_not_fixed(ledger):
+    _, parked = start(ledger, SERVED)
+    parked.keep(replace(SERVED, owners=()), no_more("GatewayUnusable"))
+    assert ledger.writes == 0

@@ -1,8 +1,10 @@
 """Parked claims, noted where only the controller writes.
 
-A fixed claim whose pod is away has no row that would show whose it is. While this process runs, the
-order in which claims were made decides; after a restart nothing would, and whoever may write an
-older PodDNAT could write the endpoint of another's into it. So parked claims are in the ledger.
+A fixed claim whose pod is away has no row that would show whose it is, and that of a living pod may
+have none for long: rows were deleted, and the EIP or the gateway takes no others. While this
+process runs, the order in which claims were made decides; after a restart nothing would, and
+whoever may write an older PodDNAT could write the endpoint of another's into it. So they are in the
+ledger.
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import READY, PodDNAT, PodDNATSpec, PodDNATStatus
 from dnatctl.plan.owners import is_fixed
-from dnatctl.plan.release import AWAY
+from dnatctl.plan.release import AWAY, RELEASING
 from dnatctl.plan.tenancy import DISPLACED
 
 log = structlog.get_logger(__name__)
 
 TRY_AGAIN_S = 60.0
 """How often it is tried again to note what was refused."""
+
+_CLAIMED_NO_MORE = frozenset({RELEASING.reason, "PortsChanged"})
+"""Reasons of entries that are listed no longer as their endpoints are being given up."""
 
 _ENDPOINT = re.compile(r"([0-9.]{7,15}):([0-9]{1,5})/(tcp|udp)")
 
@@ -59,11 +64,12 @@ class Parked:
         return self._views.records.key_of(uid) is not None and pool.proofs.held(uid) == noted
 
     def keep(self, record: PodDNAT, status: PodDNATStatus) -> None:
-        """That status is about to be written: if it says that the pod is away, or its IP another's,
-        note whose the endpoints are, before the rows that show it go. Raises KubeError.
+        """That status is about to be written: if it says that the pod is away, its IP another's, or
+        that a fixed one is not reached any more, note whose the endpoints are, before the rows that
+        show it go, or a restart finds none. Raises KubeError.
         """
         ready = status.condition(READY)
-        if ready is None or not _is_parked(record, ready.reason):
+        if ready is None or not _is_to_be_noted(record, status, ready.reason):
             return
         with self._views.lock:
             pool = self._views.pool
@@ -144,8 +150,14 @@ class Parked:
         return ",".join(map(str, sorted(self._views.pool.proofs.held(uid)))) or None
 
 
-def _is_parked(record: PodDNAT, reason: str) -> bool:
-    return reason == AWAY.reason or (reason in DISPLACED and is_fixed(record))
+def _is_to_be_noted(record: PodDNAT, status: PodDNATStatus, reason: str) -> bool:
+    """Whether the claim is kept while its rows go, or have gone, for how long nobody knows. What
+    nobody was told yet is not worth a note: to get something else costs its pod nothing."""
+    if reason == AWAY.reason:
+        return True
+    lost = any(entry not in status.entries for entry in record.status.entries)
+    kept = reason in DISPLACED or (lost and reason not in _CLAIMED_NO_MORE)
+    return kept and is_fixed(record)
 
 
 def _read(text: str) -> Iterable[Endpoint]:
