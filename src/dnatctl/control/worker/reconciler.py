@@ -59,7 +59,7 @@ WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota", "CloudRejected")
 
 
 @dataclass(frozen=True, slots=True)
-class _Doubt:
+class _Undecided:
     """`until`: what was not stored by then never will be."""
 
     seen: Seen
@@ -102,7 +102,7 @@ class Reconciler:
         self._keeper = keeper or Keepless()
         self._refusals = Refusals()
         self._damper = Damper(changes_a_minute)
-        self._doubted: dict[Key, _Doubt] = {}
+        self._doubted: dict[Key, _Undecided] = {}
         """Names whose last write may have been carried out although it failed."""
         self._in_vain: dict[Key, int] = {}
         """How often in a row the API server has not said what has to be known of a name."""
@@ -391,9 +391,9 @@ class Reconciler:
         self._reporter.stepped(seen, step, record)
 
     def _doubt(self, seen: Seen) -> None:
-        self._doubted[seen.key] = _Doubt(seen, self._views.clock.monotonic() + SETTLED_S)
+        self._doubted[seen.key] = _Undecided(seen, self._views.clock.monotonic() + SETTLED_S)
 
-    def _recheck(self, doubt: _Doubt) -> None:
+    def _recheck(self, doubt: _Undecided) -> None:
         """Nothing may rest on a view that lacks a write of our own."""
         seen, now = doubt.seen, self._views.clock.monotonic()
         self._refresh(seen)
