@@ -378,6 +378,8 @@ def load_pool(pool: Pool, image: Image) -> None:
         pool.claim(uid, created, spec, NEVER, leaving=leaving)
     pool._dismissed = set(image.dismissed)
     pool._claims._since = dict(image.contests)
+    for endpoint in pool._claims._claimants:
+        pool._claims._compare(endpoint)
     pool._claims._unused = set(image.unused)
     pool._claims._sequence = len(image.contests) if image.read else None
     gateway = pool._gateways[GATEWAY]

@@ -72,6 +72,7 @@ KEPT = {
     },
     Proofs: {
         "_held": UNUSED,
+        "_holders": DERIVED,
         "lapsed": UNUSED,
         "_in_use": UNCHANGED,
     },
@@ -83,6 +84,7 @@ KEPT = {
         "_counted_for": DERIVED,
         "_counts": DERIVED,
         "_claimants": DERIVED,
+        "_contests": DERIVED,
         "_rows": DERIVED,
         "_ips": DERIVED,
     },

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from dnatctl.compact import Multimap
 from dnatctl.model import Endpoint
@@ -48,6 +49,20 @@ class Freed(NamedTuple):
     namespace: str = ""
 
 
+class Seniority(NamedTuple):
+    """Where a claim stands among those to one endpoint, by age: the lowest comes first.
+
+    Who has claimed it longest (which is not the oldest PodDNAT: a claim can be written into any of
+    them at any time). Of those of before the start that is not known: there, one that is being
+    deleted may have been dismissed, and what it names be another's since.
+    """
+
+    since: int
+    leaving: bool
+    created: str
+    uid: str
+
+
 class Claims:
     """An index over the specs of all PodDNATs."""
 
@@ -61,6 +76,9 @@ class Claims:
         self._counts: Counter[str] = Counter()
         """Claimed endpoints by namespace: one that several claim counts once."""
         self._since: dict[tuple[str, Endpoint], int] = {}
+        self._contests: dict[Endpoint, list[Seniority]] = {}
+        """Where several claim an endpoint: all of them, by age. Thousands may name one, and
+        who is first is asked for each of these, again and again."""
         self._unused: set[Endpoint] = set()
         """Claimed endpoints that there is and was no row for, for certain."""
         self._sequence: int | None = None
@@ -129,7 +147,9 @@ class Claims:
                 self._since[claim.uid, endpoint] = self._sequence
                 if not uids:
                     self._unused.add(endpoint)
+            former = old if claim.uid in uids else None
             self._claimants.add(endpoint, claim.uid)
+            self._enter(endpoint, claim, former)
         return self._withdraw(old, kept=claimed) if old else []
 
     def drop(self, uid: str) -> list[Freed]:
@@ -161,10 +181,45 @@ class Claims:
         """Whether anybody claims the endpoint."""
         return endpoint in self._claimants
 
-    def owner(self, endpoint: Endpoint, rank: Callable[[Claim], Any]) -> str:
-        """The UID of the claimant that ranks lowest; empty if there is none."""
+    def claimants(self, endpoint: Endpoint) -> Collection[str]:
+        """The UIDs of all that claim the endpoint."""
+        return self._claimants.at(endpoint)
+
+    def first(self, endpoint: Endpoint) -> str:
+        """The UID of the claimant that comes first by age; empty if nobody claims it."""
+        if contest := self._contests.get(endpoint):
+            return contest[0].uid
+        return next(iter(self._claimants.at(endpoint)), "")
+
+    def rank(self, claim: Claim, endpoint: Endpoint) -> Seniority:
+        """Where that claim stands among those to the endpoint."""
+        since = self.since(claim.uid, endpoint)
+        return Seniority(since, claim.leaving, claim.created, claim.uid)
+
+    def _enter(self, endpoint: Endpoint, claim: Claim, former: Claim | None) -> None:
+        """The claim to that endpoint is recorded: it takes its place, its former one leaves it."""
+        contest = self._contests.get(endpoint)
+        if contest is None:
+            self._compare(endpoint)
+            return
+        if former is not None:
+            del contest[bisect_left(contest, self.rank(former, endpoint))]
+        insort(contest, self.rank(claim, endpoint))
+
+    def _compare(self, endpoint: Endpoint) -> None:
+        """Put in order who claims the endpoint, where several do."""
         uids = self._claimants.at(endpoint)
-        return min(uids, key=lambda uid: rank(self._by_uid[uid]), default="")
+        if len(uids) > 1:
+            self._contests[endpoint] = sorted(self.rank(self._by_uid[u], endpoint) for u in uids)
+
+    def _quit(self, endpoint: Endpoint, claim: Claim) -> None:
+        """The claim to that endpoint ends."""
+        contest = self._contests.get(endpoint)
+        if contest is None:
+            return
+        del contest[bisect_left(contest, self.rank(claim, endpoint))]
+        if len(contest) == 1:
+            del self._contests[endpoint]
 
     def _withdraw(self, claim: Claim, kept: Collection[Endpoint]) -> list[Freed]:
         self._rows[claim.spec.gateway_id] -= claim.rows
@@ -173,6 +228,7 @@ class Claims:
         for endpoint in claim.endpoints():
             if endpoint in kept:
                 continue
+            self._quit(endpoint, claim)
             self._claimants.discard(endpoint, claim.uid)
             others = self._claimants.at(endpoint)
             self._since.pop((claim.uid, endpoint), None)

@@ -14,7 +14,7 @@ from functools import partial
 from dnatctl.model import USUAL_PORTS, Endpoint, ForwardEntry, PortRange
 from dnatctl.objects import Key, PodDNATSpec
 from dnatctl.orders import Orders
-from dnatctl.pool.claims import NO_ENDPOINTS, Claim, Claims, Freed
+from dnatctl.pool.claims import NO_ENDPOINTS, Claim, Claims, Freed, Seniority
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.handover import Resting
 from dnatctl.pool.packing import rows_of
@@ -277,23 +277,22 @@ class Holdings:
         """The UID whose claim to the endpoint stands; empty if there is none.
 
         Of several, the one that has a row for it, else the one that it is held for, else the one
-        that has claimed it longest (which is not the oldest PodDNAT: a claim can be written into
-        any of them at any time). Of those of before the start that is not known: there, one that is
-        being deleted may have been dismissed, and what it names be another's since.
+        that is first by age: see `Seniority`.
         """
+        uids, first = self._claims.claimants(endpoint), self._claims.first(endpoint)
+        if len(uids) < 2:
+            return first
+        # Thousands may claim it: only those are compared for whom anything speaks.
+        with_row = {i: self._with_row(i, endpoint) for i in self._tables}
+        proven = set(self.proofs.holders(endpoint)).union(*with_row.values())
 
-        with_row: dict[str, frozenset[str]] = {}  # a thousand may claim it, of a few gateways
-
-        def rank(claim: Claim) -> tuple[bool, bool, int, bool, str, str]:
-            gateway_id = claim.spec.gateway_id
-            if gateway_id not in with_row:
-                with_row[gateway_id] = self._with_row(gateway_id, endpoint)
-            has_row = claim.uid in with_row[gateway_id]
-            since = self._claims.since(claim.uid, endpoint)
+        def rank(claim: Claim) -> tuple[bool, bool, Seniority]:
+            has_row = claim.uid in with_row.get(claim.spec.gateway_id, ())
             held = self.proofs.holds(claim.uid, (endpoint,))
-            return (not has_row, not held, since, claim.leaving, claim.created, claim.uid)
+            return (not has_row, not held, self._claims.rank(claim, endpoint))
 
-        return self._claims.owner(endpoint, rank)
+        may_stand = map(self._claims.get, {first, *proven.intersection(uids)})
+        return min(filter(None, may_stand), key=rank).uid
 
     def may_rest(self, endpoint: Endpoint) -> bool:
         """Whether the endpoint could ever be handed out: what could not need not rest.

@@ -6,8 +6,9 @@ no row to show. What was *in use* had a row, or is held.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from dnatctl.compact import Multimap
 from dnatctl.model import Endpoint
 from dnatctl.pool.claims import NO_ENDPOINTS
 
@@ -19,13 +20,19 @@ class Proofs:
     def __init__(self) -> None:
         self.lapsed: set[str] = set()
         self._held: dict[str, frozenset[Endpoint]] = {}
+        self._holders: Multimap[Endpoint] = Multimap()
+        """The same by endpoint."""
         self._in_use: set[Endpoint] = set()
 
     def hold(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
         """These endpoints were that PodDNAT's before, and no others; whether any were known."""
         known = self._held.pop(uid, None)
+        for endpoint in known or ():
+            self._holders.discard(endpoint, uid)
         if held := frozenset(endpoints):
             self._held[uid] = held
+            for endpoint in held:
+                self._holders.add(endpoint, uid)
             self._in_use |= held
         return known is not None
 
@@ -44,6 +51,10 @@ class Proofs:
     def holds(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
         """Whether all of these endpoints are held for that PodDNAT."""
         return self.held(uid).issuperset(endpoints)
+
+    def holders(self, endpoint: Endpoint) -> Collection[str]:
+        """The UIDs of those that the endpoint is held for."""
+        return self._holders.at(endpoint)
 
     def had_row(self, endpoint: Endpoint) -> None:
         """A row has gone that took traffic to the endpoint."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from dnatctl.model import USUAL_PORTS, EntryStatus, ForwardEntry, PortRange
@@ -28,6 +30,7 @@ from tests.unit.pool.made import (
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, row, uid, view
 
 AVAILABLE = EntryStatus.AVAILABLE
+PORTS = st.integers(600, 602)
 
 
 class TestClaims:
@@ -192,6 +195,49 @@ class TestCompetingClaims:
         asked.clear()
         assert pool.owner(endpoint(600)) == uid(7)
         assert sorted(table.gateway_id for table in asked) == [GATEWAY, "ngw-2"]
+
+    def test_however_many_claim_it_few_are_compared(self, monkeypatch):
+        """It is asked for each of the thousands, of each port, each time that they are looked at,
+        while everybody else waits for the views."""
+        compared = []
+        since = Claims.since
+        monkeypatch.setattr(
+            Claims, "since", lambda all_, *of: compared.append(of) or since(all_, *of)
+        )
+        pool = pool_of(rows={GATEWAY: [row("fwd-1", owner=uid(7))]})
+        for number in range(500):
+            pool.claim(uid(number), f"{number:03}", spec(600, 601, 602), 0.0)
+        pool.proofs.hold(uid(400), [endpoint(602)])
+        pool.claim(uid(400), "400", spec(600, 601, 602), 0.0, leaving=True)
+        compared.clear()
+        owners = [pool.owner(endpoint(port)) for port in (600, 601, 602)]
+        pool.unclaim(uid(0), 0.0)
+        assert [*owners, pool.owner(endpoint(601))] == [uid(7), uid(0), uid(400), uid(1)]
+        assert len(compared) < 100
+
+    @given(
+        st.integers(0, 20),
+        st.lists(st.tuples(st.sampled_from("abcd"), st.sets(PORTS, max_size=3), st.booleans())),
+    )
+    def test_whatever_came_before_the_one_that_comes_first_has_it(self, opened, history):
+        """Who it is does not rest on what was claimed, changed and let go of meanwhile."""
+        pool, claimed = pool_of(), dict[str, dict[int, int]]()
+        leaving = set[str]()
+        for now, (name, ports, leaves) in enumerate(history, 1):
+            if now == opened:
+                pool.open()
+            if not ports:
+                pool.unclaim(name, 0.0)
+                claimed.pop(name, None)
+                leaving.discard(name)
+                continue
+            pool.claim(name, f"{name}'s", spec(*sorted(ports)), 0.0, leaving=leaves)
+            leaving = leaving | {name} if leaves else leaving - {name}
+            had, since = claimed.get(name, {}), now if 0 < opened <= now else 0
+            claimed[name] = {port: had.get(port, since) for port in ports}
+        for port in (600, 601, 602):
+            by_age = sorted((c[port], n in leaving, n) for n, c in claimed.items() if port in c)
+            assert pool.owner(endpoint(port)) == (by_age[0][2] if by_age else "")
 
     def test_once_open_who_claims_it_longest_has_it(self):
         """A claim can be written into an old PodDNAT at any time: its age says nothing then."""
