@@ -354,7 +354,7 @@ def freeze_lines(pool: Pool) -> tuple[LineImage, ...]:
         (
             name,
             line._fresh,
-            tuple(line._returned),
+            tuple(line._after_fresh()),
             frozenset(line._unused),
             frozenset(line._first_use),
         )

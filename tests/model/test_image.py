@@ -102,6 +102,7 @@ KEPT = {
     },
     Line: {
         **dict.fromkeys(("_fresh", "_returned", "_unused", "_first_use"), "lines"),
+        "_left": DERIVED,
         "ports": CONSTANT,
     },
     OfferedGateway: {

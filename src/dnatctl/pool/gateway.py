@@ -56,8 +56,6 @@ class OfferedGateway:
         eips = tuple(eips)
         offered = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
         self._known |= offered.keys()
-        if self._known:  # until now a PodDNAT could name any IP
-            self._lines = {key: line for key, line in self._lines.items() if key[0] in self._known}
         changed = (self.eips, self.problem) != (offered, problem)
         self.bound = {eip.ip: eip for eip in eips}
         self.eips, self.problem = offered, problem
@@ -132,16 +130,26 @@ class OfferedGateway:
         """Those of the ports that it offers or has offered."""
         return {port for offered in self._ranges for port in ports.common(offered)}
 
+    @property
+    def known(self) -> frozenset[str]:
+        """External IPs of which anything is or was handed out, as far as has been heard."""
+        return frozenset(self._known)
+
     def take(self, endpoint: Endpoint) -> None:
-        """The endpoint is claimed: out of the line, if it could ever be in one."""
-        if self.may_offer(endpoint):
+        """The endpoint is claimed: out of the line, if it is in one."""
+        if self._is_in_a_line(endpoint):
             self.line(endpoint.ip, endpoint.protocol).take(endpoint.port)
 
     def give_back(self, endpoint: Endpoint, *, used: bool) -> None:
         """It is claimed no more: to the end of the line, or to where it was if it was not used."""
-        if self.may_offer(endpoint):
+        if self._is_in_a_line(endpoint):
             line = self.line(endpoint.ip, endpoint.protocol)
             (line.give_back if used else line.put_back)(endpoint.port)
+
+    def _is_in_a_line(self, endpoint: Endpoint) -> bool:
+        """There is none for an IP that nobody but a PodDNAT names: its author may invent any, and
+        while nothing is described nobody says which there are."""
+        return endpoint.ip in self._known and self.may_offer(endpoint)
 
     def line(self, ip: str, protocol: Protocol) -> Line:
         """The ports of one external IP and protocol, in the order of their use."""

@@ -64,16 +64,29 @@ class Holdings:
         for claim in self._claims.all():
             has = (e for e in claim.endpoints() if self.owner(e) == claim.uid)
             claimed[claim.spec.gateway_id] += ((e, claim.namespace) for e in has)
-        known = self._gateways
+        known, lined = self._gateways, {i: g.known for i, g in self._gateways.items()}
         # Those of the configuration first, in its order: of equal ones the first is drawn from.
         # A new mapping: others may be going through the old one, without the lock.
         offered = {i: known.get(i) or OfferedGateway(offer) for i, offer in fresh.items()}
         self._gateways = offered | {i: g for i, g in known.items() if i not in fresh}
         for gateway_id, gateway in self._gateways.items():
             gateway.offer_again(fresh.get(gateway_id), claimed[gateway_id])
+            self._line_up(gateway, lined.get(gateway_id, frozenset()))
         for claim in self._claims.all():  # how many rows one takes may be otherwise now
             rows = self._rows_of(claim.spec, claim.beyond)
             self._claims.put(replace(claim, rows=rows))
+
+    def _line_up(self, gateway: OfferedGateway, before: frozenset[str]) -> None:
+        """More external IPs of the gateway are known than before: out of their lines with what is
+        claimed of them already."""
+        new = gateway.known - before
+        if not new:
+            return
+        for claim in self._claims.all():
+            spec = claim.spec
+            if spec.gateway_id == gateway.offer.gateway_id and spec.external_ip in new:
+                for endpoint in claim.endpoints():
+                    gateway.take(endpoint)
 
     def emptied(self) -> list[str]:
         """Gateways that have left the configuration and that nothing of ours is left on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import filterfalse
 
 from dnatctl.model import PortRange
 
@@ -11,7 +12,8 @@ from dnatctl.model import PortRange
 class Line:
     """Least recently used first: ports never used, ascending, then released ones in that order.
 
-    Memory grows with the ports ever used, not with the range.
+    Memory grows with the ports ever used, not with the range: whoever claims the last port passes
+    over all others.
     """
 
     def __init__(self, ports: PortRange) -> None:
@@ -21,7 +23,10 @@ class Line:
         """Never used ports below `_fresh`: they were taken and put back."""
         self._first_use: set[int] = set()
         """Taken ports that had never been used before."""
-        self._returned: OrderedDict[int, None] = OrderedDict()
+        self._returned: OrderedDict[int | range, None] = OrderedDict()
+        """Released ports and ranges passed over, in the order in which they are next in line."""
+        self._left: set[int] = set()
+        """Ports that are in none of those ranges any more."""
 
     def take(self, port: int) -> None:
         """The port is claimed; it stays out of the line until it is given or put back."""
@@ -50,16 +55,16 @@ class Line:
         """This line over other ports: those in both keep their place in it."""
         line = Line(ports)
         taken = [port for port in self._taken() if port in ports]
-        returned = [port for port in self._returned if port in ports]
+        returned = [port for port in self._after_fresh() if port in ports]
         for port in sorted((*taken, *returned)):  # what lies between was never used: it comes first
             line.take(port)
-        for port in returned:
-            line.give_back(port)
+        line._returned.update(dict.fromkeys(_clipped(self._returned, ports)))
+        line._left = {port for port in self._left - self._unused if port in ports}
         line._first_use = {port for port in taken if port in self._first_use}
         return line
 
     def _taken(self) -> list[int]:
-        free = self._unused | self._returned.keys()
+        free = self._unused.union(self._after_fresh())
         return [port for port in range(self.ports.first, self._fresh) if port not in free]
 
     def pick(self, count: int, free: Callable[[int], bool]) -> list[int] | None:
@@ -85,9 +90,18 @@ class Line:
     def _in_line(self) -> Iterator[int]:
         yield from sorted(self._unused)
         yield from range(self._fresh, self.ports.last + 1)
-        yield from self._returned
+        yield from self._after_fresh()
+
+    def _after_fresh(self) -> Iterator[int]:
+        for each in self._returned:
+            if isinstance(each, range):
+                yield from filterfalse(self._left.__contains__, each)
+            else:
+                yield each
 
     def _leave(self, port: int) -> None:
+        if self.ports.first <= port < self._fresh:
+            self._left.add(port)
         self._advance_to(port)
         self._unused.discard(port)
         self._returned.pop(port, None)
@@ -96,9 +110,19 @@ class Line:
         """Ports passed over join the line of returned ones: they are the next in it."""
         if port < self._fresh or port not in self.ports:
             return
-        for skipped in range(self._fresh, port):
-            self._returned[skipped] = None
+        if port > self._fresh:
+            self._returned[range(self._fresh, port)] = None
         self._fresh = port + 1
+
+
+def _clipped(returned: Iterable[int | range], ports: PortRange) -> Iterator[int | range]:
+    """Of these, what lies in the ports."""
+    for each in returned:
+        if isinstance(each, range):
+            if within := range(max(each.start, ports.first), min(each.stop, ports.last + 1)):
+                yield within
+        elif each in ports:
+            yield each
 
 
 def _run(ports: Iterable[int], count: int, free: Callable[[int], bool]) -> list[int] | None:

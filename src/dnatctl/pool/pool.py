@@ -36,7 +36,12 @@ class Pool(Holdings):
         `zone_id` counts where the configuration names none.
         """
         gateway = self._gateways.get(gateway_id)
-        return gateway is not None and gateway.describe(eips, problem, zone_id)
+        if gateway is None:
+            return False
+        before = gateway.known
+        changed = gateway.describe(eips, problem, zone_id)
+        self._line_up(gateway, before)
+        return changed
 
     def offer(self, gateway_id: str) -> GatewayPool | None:
         """What the configuration offers of that gateway, if it names it."""

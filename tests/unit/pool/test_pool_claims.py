@@ -123,6 +123,27 @@ class TestClaims:
             tracemalloc.stop()
         assert taken < 2_000_000, "a port of each is some 80 bytes"
 
+    def test_nor_is_it_on_a_gateway_that_nobody_ever_describes(self):
+        """A standby asks the cloud nothing, for months; others have no EIP."""
+        pool = Pool([offer()], {GATEWAY: view(gateway_id=GATEWAY)}, QUARANTINE)
+        tracemalloc.start()
+        try:
+            for n in range(1000):
+                there = spec(609, ip=f"9.9.{n // 250}.{n % 250}")
+                pool.claim("a", "", there, 2 * QUARANTINE * n)
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert taken < 100_000
+
+    def test_what_was_claimed_before_its_ip_was_known_is_out_of_line_afterwards(self):
+        pool = Pool([offer(ports="600/604")], {GATEWAY: view(gateway_id=GATEWAY)}, QUARANTINE)
+        pool.claim("a", "", spec(602), 0.0)
+        pool.describe(GATEWAY, [], "")
+        pool.describe(GATEWAY, [eip()], "")
+        given = [take(pool, name, 80)[0] for name in "bcde"]
+        assert given == [f"{EIP}:{port}/tcp" for port in (603, 604, 600, 601)]
+
     def test_what_one_claims_can_be_looked_up(self):
         pool = pool_of()
         pool.claim("a", "", spec(600), 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +68,36 @@ def test_ports_passed_over_by_a_restored_claim_are_next_after_the_fresh_ones():
     ports.take(602)
     assert ports.pick(4, everything) == [603, 604, 600, 601]
     assert ports.never_used == 2
+
+
+def test_what_was_passed_over_and_used_since_is_in_line_once():
+    ports = line(600, 606)
+    ports.take(605)
+    for port in (600, 603):
+        ports.take(port)
+    ports.give_back(603)
+    assert ports.pick(5, everything) == [606, 601, 602, 604, 603]
+    assert ports.pick(6, everything) is None
+    ports.take(603)
+    ports.put_back(603)
+    assert ports.pick(5, everything) == [606, 603, 601, 602, 604]
+
+
+def test_what_was_passed_over_takes_no_memory():
+    """Whoever writes a PodDNAT may claim the last of all ports, on each of the external IPs."""
+    ports = line(1, 65535)
+    tracemalloc.start()
+    try:
+        ports.take(65535)
+        ports.take(30000)
+        again = ports.over(PortRange(2, 65534))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 20_000
+    assert again.pick(3, everything) == [2, 3, 4]
+    assert again.never_used == 0
+    assert len(again.pick(65532, everything) or []) == 65532, "all but the one that is taken"
 
 
 def test_a_port_returned_without_having_been_taken_was_used():

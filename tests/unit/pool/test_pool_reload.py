@@ -296,6 +296,12 @@ class TestEip:
         assert pool.may_rest(endpoint(600, OTHER))
         assert not pool.may_rest(endpoint(600, "9.9.9.9"))
 
+    def test_what_was_claimed_of_one_that_is_named_at_last_is_out_of_line(self) -> None:
+        pool = pool_of(offer(ports="600/602", eips=(EIP,)), eips={GATEWAY: [eip(), eip(OTHER)]})
+        pool.claim("a", "a", spec(601, ip=OTHER), 0)
+        again(pool, offer(ports="600/602", eips=(OTHER,)))
+        assert [take(pool, name, 80)[0][-7:-4] for name in "bc"] == ["602", "600"]
+
     def test_one_is_asked_for_again_that_is_gone(self) -> None:
         pool = pool_of(offer())
         assert not pool.can_keep(spec(600, ip="9.9.9.9"), 0, "games")
