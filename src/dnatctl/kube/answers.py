@@ -12,7 +12,7 @@ from dnatctl.kube.errors import Failure, KubeError
 T = TypeVar("T")
 
 
-def read(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
+def read(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
     """As `decode`, for the answer of a request. Raises KubeError (UNKNOWN)."""
     try:
         return decode(decoder, data)

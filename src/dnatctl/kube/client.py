@@ -61,7 +61,8 @@ LARGEST_ANSWER = 16 << 20
 """Bytes of an answer about one object: etcd takes 1.5 MiB by default, and JSON is longer."""
 
 LARGEST_PAGE = 64 << 20
-"""Bytes of a page of a list; see `Informer` for what becomes of a larger one."""
+"""Bytes of a page of a list that a command asks for once; of what is listed again and again see
+`Informer`."""
 
 _OVERHEAD = 1 << 20
 """Bytes that an answer may have besides its body: headers, lengths of chunks."""

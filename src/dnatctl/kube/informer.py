@@ -30,7 +30,7 @@ from dnatctl.clock import Clock
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
-from dnatctl.kube.client import LARGEST_PAGE, KubeClient, Query
+from dnatctl.kube.client import KubeClient, Query
 from dnatctl.kube.errors import Failure, KubeError, error_in_event
 from dnatctl.kube.source import Event, Page, Source, next_page
 from dnatctl.loop import Loop
@@ -44,8 +44,11 @@ _WHOLE_LASTS = 5
 """How many times as long as a page a list that comes in one piece may take."""
 _LARGEST_LIST = 1 << 30
 """Bytes of such a list."""
+_LARGEST_PAGE = 16 << 20
+"""Bytes of a page: it is in memory twice while it is read, and several resources may be listed at
+once. One object takes a fifth of that at most."""
 _SHRINK = 4
-"""By how much pages get smaller, for good, after one of more than LARGEST_PAGE bytes."""
+"""By how much pages get smaller, for good, after one of more than that."""
 
 _MOST_NONSENSE = 100
 """Lines of one watch that may be nonsense: each costs time, so one of nothing else is given up."""
@@ -262,7 +265,7 @@ class Informer(Cache[T]):
             query=query,
             accept=self._source.accept[0],
             timeout=self._settings.list_timeout * (_WHOLE_LASTS if self._whole else 1),
-            most=_LARGEST_LIST if self._whole else LARGEST_PAGE,
+            most=_LARGEST_LIST if self._whole else _LARGEST_PAGE,
             cancel=self._cancel,
         )
         page = self._source.page(body, self.holds)

@@ -1,8 +1,10 @@
 """How a resource is read: pages of a list and lines of a watch, decoded into values.
 
 Objects are decoded into structs that name only the fields in use (a third of the CPU of parsing
-everything), each by itself where one of a page cannot be understood: that costs only itself, and it
-is told apart from one that is not there, since the latter means that it was deleted.
+everything), each by itself. One that cannot be understood costs only itself, and it is told apart
+from one that is not there, since the latter means that it was deleted. And whoever writes objects
+cannot fill our memory with a page of them: decoded, one of nothing but tiny annotations takes eight
+times its JSON. All at once would save 3 to 8 % of the CPU.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ Known = Callable[[Key, str], bool]
 
 _USUAL_PAGE = 8 << 20
 """Bytes that a page of a list is to have at most, as far as the one before it tells."""
+_GROW = 2
+"""By how much a page may have more objects than the one before: after small ones there may be big
+ones again."""
 
 
 class Page(Struct, Generic[T]):
@@ -47,8 +52,9 @@ def next_page(
 
     Big objects must not cost a page full of them in memory.
     """
-    limit = int(query.get("limit", most)) * _USUAL_PAGE // max(size, 1)
-    return {"limit": max(1, min(limit, most)), "continue": token}
+    before = int(query.get("limit", most))
+    limit = min(before * _USUAL_PAGE // max(size, 1), before * _GROW, most)
+    return {"limit": max(1, limit), "continue": token}
 
 
 class Event(Struct, Generic[T]):
@@ -170,11 +176,6 @@ class _List(Struct):
     items: list[Raw] | None = None
 
 
-class _ListOf(Struct, Generic[M]):
-    metadata: _ListMetadata
-    items: list[M] | None = None
-
-
 class _Envelope(Struct):
     type: str
     object: Raw
@@ -217,22 +218,14 @@ class Reader(Generic[M, T]):
         self._event: msgspec.json.Decoder[_WatchLine[M]] = msgspec.json.Decoder(
             _WatchLine[model]  # type: ignore[valid-type]
         )
-        self._page: msgspec.json.Decoder[_ListOf[M]] = msgspec.json.Decoder(
-            _ListOf[model]  # type: ignore[valid-type]
-        )
         self._item = msgspec.json.Decoder(model)
         self._convert = convert
         self._deleted = deleted
 
     def page(self, body: bytes, known: Known) -> Page[T]:
         """See `Source.page`."""
-        try:
-            whole = decode(self._page, body)
-        except msgspec.DecodeError:
-            # Something in it cannot be understood: each by itself, at twice the cost.
-            apart = decode(_LIST, body)
-            return self._made(apart.metadata, map(self._apart, apart.items or ()), known)
-        return self._made(whole.metadata, whole.items or (), known)
+        page = decode(_LIST, body)
+        return self._made(page.metadata, map(self._apart, page.items or ()), known)
 
     def _apart(self, raw: Raw) -> M | Key:
         """The object, or the name of one that is not understood."""

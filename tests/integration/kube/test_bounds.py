@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 from collections.abc import Callable
 from random import Random
 
@@ -13,6 +14,7 @@ from dnatctl.kube import client as client_module
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.informer import Informer, InformerSettings
+from dnatctl.kube.leftovers import Leftovers
 from dnatctl.kube.lines import LONGEST_LINE
 from dnatctl.kube.poddnats import PodDNATSource, Served
 from dnatctl.kube.pods import PodSource
@@ -189,7 +191,7 @@ def informer_of(client: KubeClient, source: PodSource | PodDNATSource) -> Inform
 def test_pages_that_are_too_large_are_asked_for_smaller(
     server: ScriptedServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dnatctl.kube.informer.LARGEST_PAGE", 100_000)
+    monkeypatch.setattr("dnatctl.kube.informer._LARGEST_PAGE", 100_000)
     monkeypatch.setattr(client_module, "_OVERHEAD", 0)
     everyone = [pod(f"p{n}", 1, annotations={}) for n in range(1000)]
 
@@ -206,6 +208,40 @@ def test_pages_that_are_too_large_are_asked_for_smaller(
         if not informer.synced.is_set():
             informer.step()
     assert informer.synced.is_set()
+
+
+def test_no_page_is_held_that_takes_a_good_part_of_memory(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    """Whoever may write pods has them as long as they like."""
+    padding = b" " * (17 << 20)
+
+    def script(exchange: Exchange) -> None:
+        many = int(exchange.asked.query["limit"]) > 300
+        exchange.answer(200, listing(pod("a"), version=5) + (padding if many else b""))
+
+    server.script(script)
+    informer = informer_of(client, PodSource())
+    informer.step()
+    assert not informer.synced.is_set()
+    informer.step()
+    assert informer.synced.is_set()
+
+
+def test_who_takes_dnatctl_away_decodes_no_page_at_once(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    tiny = {format(number, "x"): "" for number in range(14_500)}
+    body = listing(*(pod(f"p{number}", annotations=tiny) for number in range(60)))
+    server.script(lambda exchange: exchange.answer(200, body))
+    leftovers = Leftovers(client, "dnatctl", None)
+    tracemalloc.start()
+    try:
+        assert leftovers.pods() == []
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(body)
 
 
 def test_after_a_big_page_a_smaller_one_is_asked_for_and_no_more_calls_than_need_be(
