@@ -172,7 +172,7 @@ class Parts:
         self.orders = OrderKeeper(self.views, orders_api, hearts, resync)
         self.resolver = EniResolver(self.enis, self.cloud, hearts)
         pod_api = PodApi(self.writing)
-        self.lookups = KubeLookups(self.client, pod_api, self.definition.doubt, self.records)
+        self.lookups = KubeLookups(self.client, pod_api, self.definition.doubt, self.records, clock)
         self.lookout = Lookout(
             self.views,
             self.pods,

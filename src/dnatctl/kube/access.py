@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from dnatctl.kube import answers, definition, discovery, ledger, orders, paths
 from dnatctl.kube.client import KubeClient
-from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.errors import NO_SUCH, Failure, KubeError
 from dnatctl.kube.poddnats import GROUP
 
 BASIC_KIND: Final = "StatefulSet"
@@ -180,7 +180,7 @@ def _resources(client: KubeClient) -> Iterator[tuple[str, str, str]]:
         try:
             found = discovery.resources(client, version)
         except KubeError as error:
-            if error.failure in (Failure.NOT_FOUND, Failure.SERVER):
+            if error.failure in NO_SUCH or error.failure is Failure.SERVER:
                 continue  # an aggregated API that is down says nothing of workloads
             raise
         for resource in found:

@@ -10,7 +10,7 @@ import msgspec
 
 from dnatctl.kube import answers, discovery, paths
 from dnatctl.kube.client import KubeClient
-from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.errors import NO_SUCH, Failure, KubeError
 from dnatctl.kube.pods import PodApi
 from dnatctl.kube.source import Metadata
 from dnatctl.objects import Key, Owner, Pod
@@ -95,6 +95,6 @@ def _read(client: KubeClient, namespace: str, owner: Owner) -> _OwnerJson | None
         path = paths.in_namespace(owner.api_version, namespace, plural, owner.name)
         return answers.read(_OBJECT, client.request("GET", path))
     except KubeError as error:
-        if error.failure in (Failure.NOT_FOUND, Failure.FORBIDDEN):
+        if error.failure in NO_SUCH or error.failure is Failure.FORBIDDEN:
             return None
         raise

@@ -51,12 +51,12 @@ def groups(client: KubeClient) -> list[Group]:
 
 
 def group(client: KubeClient, name: str) -> Group:
-    """One group. Raises KubeError; NOT_FOUND where it is not served."""
+    """One group. Raises KubeError; one of NO_SUCH where it is not served."""
     return answers.read(_GROUP, client.request("GET", paths.path("apis", name)))
 
 
 def resources(client: KubeClient, api_version: str) -> list[Resource]:
-    """Those of one apiVersion, without subresources. Raises KubeError; NOT_FOUND as `group`."""
+    """Those of one apiVersion, without subresources. Raises KubeError as `group` does."""
     body = client.request("GET", paths.of_version(api_version))
     listed = answers.read(_RESOURCES, body).resources or ()
     return [resource for resource in listed if "/" not in resource.name]

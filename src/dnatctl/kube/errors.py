@@ -21,8 +21,10 @@ class Failure(StrEnum):
     """The kinds of failure that callers treat differently."""
 
     NOT_FOUND = "NotFound"
+    """The API server says so of what was asked for."""
     UNSERVED = "Unserved"
-    """The resource is not served as it was asked for: that says nothing of the object."""
+    """The resource is not served as it was asked for: that says nothing of the object. So is a 404
+    without a reason: an API server's for a path it does not know (yet), or a proxy's before it."""
     CONFLICT = "Conflict"
     ALREADY_EXISTS = "AlreadyExists"
     EXPIRED = "Expired"
@@ -93,6 +95,11 @@ class KubeError(Exception):
         """Whether an object is not taken as it is, by the server or by whom it asks first."""
         return self.failure in _REFUSED
 
+    def says_gone(self, name: str) -> bool:
+        """Whether the API server says that the object of that name, which was asked for, is not
+        there: of another's absence (a cluster's, behind a proxy of many) it tells that one's."""
+        return self.failure is Failure.NOT_FOUND and self.details.get("name") in (None, name)
+
     def about(self, what: str) -> KubeError:
         """The same, with what was asked for, for people."""
         return KubeError(
@@ -108,6 +115,9 @@ class KubeError(Exception):
         where = f" (HTTP {self.status})" if self.status else ""
         return f"{self.failure}{where}: {self.message}"
 
+
+NO_SUCH = frozenset({Failure.NOT_FOUND, Failure.UNSERVED})
+"""What is answered to a question for what is served, or for all of a kind, where it is not."""
 
 _UNSURE = frozenset({Failure.SERVER, Failure.UNKNOWN, Failure.TOO_LARGE, Failure.CANCELLED})
 
@@ -138,7 +148,7 @@ _BY_REASON = {
 _BY_CODE = {
     401: Failure.UNAUTHORIZED,
     403: Failure.FORBIDDEN,
-    404: Failure.NOT_FOUND,
+    404: Failure.UNSERVED,
     409: Failure.CONFLICT,
     410: Failure.EXPIRED,
     429: Failure.TOO_MANY_REQUESTS,

@@ -45,7 +45,13 @@ _LONGEST = 60.0
 """Longest write of an event, however slowly the answer comes."""
 
 _PASSING = frozenset(
-    {Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER, Failure.TOO_MANY_REQUESTS}
+    {
+        Failure.UNREACHABLE,
+        Failure.UNKNOWN,
+        Failure.SERVER,
+        Failure.TOO_MANY_REQUESTS,
+        Failure.UNSERVED,
+    }
 )
 
 

@@ -31,7 +31,7 @@ from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.cache import Cache, Stored, number
 from dnatctl.kube.cancel import Canceller
 from dnatctl.kube.client import KubeClient, Query
-from dnatctl.kube.errors import Failure, KubeError, error_in_event
+from dnatctl.kube.errors import NO_SUCH, Failure, KubeError, error_in_event
 from dnatctl.kube.source import Event, Page, Source, next_page
 from dnatctl.loop import Loop
 from dnatctl.objects import Key
@@ -53,7 +53,7 @@ _SHRINK = 4
 _MOST_NONSENSE = 100
 """Lines of one watch that may be nonsense: each costs time, so one of nothing else is given up."""
 
-_RELIST = frozenset({Failure.EXPIRED, Failure.AHEAD, Failure.TOO_LARGE, Failure.NOT_FOUND})
+_RELIST = NO_SUCH | {Failure.EXPIRED, Failure.AHEAD, Failure.TOO_LARGE}
 _AWAY = frozenset({Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER})
 """After these the server may be another than before."""
 
@@ -223,7 +223,7 @@ class Informer(Cache[T]):
             return delay
         self.trouble = str(error)
         _log.warning("list failed", resource=self.resource, error=str(error))
-        if error.failure is Failure.NOT_FOUND:
+        if error.failure in NO_SUCH:
             self._unserved()
         if error.failure is Failure.EXPIRED:
             self._whole = True
@@ -305,7 +305,7 @@ class Informer(Cache[T]):
             )
             version = self._source.page(body, self.holds).version
         except KubeError as error:
-            if error.failure is Failure.NOT_FOUND:
+            if error.failure in NO_SUCH:
                 self._version = None  # the list tells
             return self._after(error.retry_after or 0.0)
         except msgspec.DecodeError:

@@ -351,7 +351,7 @@ class LeaseElector:
         try:
             return LeaseRecord.read(self._request("GET", self._path(self._lease.name)))
         except KubeError as error:
-            if error.failure is not Failure.NOT_FOUND:
+            if not error.says_gone(self._lease.name):
                 raise
         return LeaseRecord.new(self._lease.namespace, self._lease.name, self._record.spec)
 

@@ -99,7 +99,7 @@ class Ledger:
         try:
             body = self._client.request("GET", self._path(name))
         except KubeError as error:
-            if error.failure is Failure.NOT_FOUND:
+            if error.says_gone(name):
                 return {}
             raise
         return answers.read(_DECODER, body).data or {}

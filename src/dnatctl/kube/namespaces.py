@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from dnatctl.kube import paths
 from dnatctl.kube.client import JSON, KubeClient
-from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.errors import KubeError
 from dnatctl.kube.source import METADATA_ONLY, Event, Known, Model, Page, Reader
 from dnatctl.objects import Key
 
@@ -45,7 +45,7 @@ def labels_now(client: KubeClient, name: str) -> Mapping[str, str] | None:
     try:
         return _READER.answer(client.request("GET", path, accept=METADATA_ONLY)).labels
     except KubeError as error:
-        if error.failure is Failure.NOT_FOUND:
+        if error.says_gone(name):
             return None
         raise
 

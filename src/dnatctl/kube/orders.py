@@ -33,7 +33,7 @@ class OrdersApi:
         try:
             body = self._client.request("GET", self._path(NAME))
         except KubeError as error:
-            if error.failure is Failure.NOT_FOUND:
+            if error.says_gone(NAME):
                 return Orders(), 0
             raise
         return decode((answers.read(_CONFIG_MAP, body).data or {}).values(), now)

@@ -11,7 +11,7 @@ import structlog
 from dnatctl.decoding import decode
 from dnatctl.kube import answers, discovery, paths
 from dnatctl.kube.client import JSON, MERGE_PATCH, USUAL_S, KubeClient
-from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.errors import NO_SUCH, Failure, KubeError
 from dnatctl.kube.listing import read_all
 from dnatctl.kube.poddnat_json import (
     MOST_FINALIZERS,
@@ -89,7 +89,7 @@ def _serves(client: KubeClient, version: str) -> bool:
     try:
         served = discovery.resources(client, f"{GROUP}/{version}")
     except KubeError as error:
-        if error.failure is Failure.NOT_FOUND:
+        if error.failure in NO_SUCH:
             return False
         raise
     return any(resource.name == "poddnats" for resource in served)
@@ -128,19 +128,19 @@ class Served:
         try:
             yield
         except KubeError as error:
-            if error.failure is Failure.NOT_FOUND and not error.details.get("name"):
+            if error.failure in NO_SUCH and not error.details.get("name"):
                 self._judge(asked, error)
             raise
 
     def _judge(self, asked: str, error: KubeError) -> None:
-        """Whether that was said of the version. An answer without a reason is no API's."""
+        """Whether that was said of the version."""
         try:
             self.look()
         except KubeError as unserved:
             if unserved.failure is not Failure.NOT_FOUND:
                 raise
             raise KubeError(Failure.UNSERVED, unserved.message) from error
-        if self.version != asked or not error.reason:
+        if self.version != asked or error.failure is Failure.UNSERVED:
             message = f"PodDNATs were asked for as {asked}, and are served as {self.version}"
             raise KubeError(Failure.UNSERVED, message) from error
 
@@ -206,7 +206,7 @@ class PodDNATApi:
         try:
             return READER.answer(self._request("GET", key))
         except KubeError as error:
-            if error.failure is Failure.NOT_FOUND:
+            if error.says_gone(key.name):
                 return None
             raise
 

@@ -13,7 +13,7 @@ from dnatctl.compact import shared
 from dnatctl.kube import paths
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.client import JSON, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
-from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.errors import KubeError
 from dnatctl.kube.source import Event, Known, Metadata, Model, Page, Reader
 from dnatctl.objects import ENDPOINTS, NOT_EXPOSED, POD_READY, Condition, Key, Pod
 from dnatctl.plan.exposure import FIXED, MAX_TEXT, PORTS, PROTOCOL, SWITCH
@@ -105,7 +105,7 @@ class PodApi:
         try:
             return _READER.answer(self._client.request("GET", _path(key.namespace, key.name)))
         except KubeError as error:
-            if error.failure is Failure.NOT_FOUND:
+            if error.says_gone(key.name):
                 return None
             raise
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from dnatctl.clock import Clock
 from dnatctl.decoding import text_of
 from dnatctl.kube import discovery, paths
 from dnatctl.kube.client import JSON, KubeClient
-from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.kube.errors import NO_SUCH, Failure, KubeError
 from dnatctl.kube.source import METADATA, METADATA_ONLY, Held, Known, Model, Reader
 from dnatctl.objects import Key, Owner
 
-T = TypeVar("T")
+SAID_FOR_S = 60.0
+"""For how long the API server has to say that it serves a kind in no version: while it starts, or a
+definition is put in place of another, it lacks kinds that it has."""
+_LAPSES_S = 600.0
+"""What was said last so many seconds ago is no part of what is said now."""
+_MOST_MISSED = 1000
+"""Kinds noted, the latest: whoever may write a PodDNAT names owners of any kind."""
 
 
 class Workload(Struct, frozen=True):
@@ -53,18 +60,27 @@ class Workload(Struct, frozen=True):
 
 
 class WorkloadApi:
-    """Reads of workloads of any kind; the plural of a kind is asked for once."""
+    """Reads of workloads of any kind; the plural of a kind is asked for once.
 
-    def __init__(self, client: KubeClient) -> None:
+    That something is gone counts where the API server says it of that very object, or says for a
+    minute that its kind is not served. A 404 of another sort raises KubeError (UNSERVED).
+    """
+
+    def __init__(self, client: KubeClient, clock: Clock) -> None:
         self._client = client
+        self._clock = clock
         self._collections: dict[tuple[str, str], _Collection] = {}
         """By apiVersion and kind."""
+        self._missed: dict[tuple[str, str], tuple[float, float]] = {}
+        """By apiVersion and kind: when the API server first and last (monotonic) said that it
+        serves none such."""
 
     def get(self, namespace: str, owner: Owner) -> Workload | None:
         """The workload as the API server's majority has it now.
 
         None if it is gone or never was (an owner is whatever text somebody wrote), its name belongs
-        to another UID now, or its kind is not served any more in any version. Raises KubeError.
+        to another UID now, or its kind is not served any more in any version. Raises KubeError:
+        UNSERVED where that is not certain yet.
         """
         body = self._body(namespace, owner, JSON)
         workload = _READER.answer(body) if body is not None else None
@@ -85,52 +101,62 @@ class WorkloadApi:
         return f"{found.plural}.{group}" if slash else found.plural
 
     def _body(self, namespace: str, owner: Owner, accept: str) -> bytes | None:
-        found = self._collection(owner.api_version, owner.kind)
+        kind = (owner.api_version, owner.kind)
+        found = self._collection(*kind)
         if found is None:
+            self._wait_out(*kind)
             return None
-        body = _if_there(
-            lambda: self._client.request("GET", found.path(namespace, owner.name), accept=accept)
-        )
-        if body is None:
-            # Gone, or the kind moved on to another version: ask anew next time.
-            self._collections.pop((owner.api_version, owner.kind), None)
-        return body
+        try:
+            return self._client.request("GET", found.path(namespace, owner.name), accept=accept)
+        except KubeError as error:
+            if error.failure in NO_SUCH:
+                # The kind may have moved on to another version: ask anew next time.
+                self._collections.pop(kind, None)
+            if error.says_gone(owner.name):
+                return None
+            raise
+
+    def _wait_out(self, api_version: str, kind: str) -> None:
+        """Raises KubeError until the API server has said for long enough that it serves none."""
+        now = self._clock.monotonic()
+        since, last = self._missed.get((api_version, kind), (now, now))
+        since = since if now - last < _LAPSES_S else now
+        self._missed.pop((api_version, kind), None)  # the latest stand last
+        self._missed[api_version, kind] = (since, now)
+        for oldest in list(self._missed)[:-_MOST_MISSED]:
+            self._missed.pop(oldest, None)
+        if now - since < SAID_FOR_S:
+            text = f"no API of the cluster has {kind} ({api_version}): believed if it stays so"
+            raise KubeError(Failure.UNSERVED, text)
 
     def _collection(self, api_version: str, kind: str) -> _Collection | None:
+        """None where the API server lists all that it serves, and the kind is not among it."""
         known = self._collections.get((api_version, kind))
         if known is not None:
             return known
         for served in self._versions(api_version):
-            for resource in self._resources(served):
+            for resource in discovery.resources(self._client, served):
                 if resource.kind == kind:
                     found = _Collection(served, resource.name, resource.namespaced)
                     self._collections[api_version, kind] = found
+                    self._missed.pop((api_version, kind), None)
                     return found
         return None
 
     def _versions(self, api_version: str) -> Iterator[str]:
-        """That version, and the others of its group."""
-        yield api_version
+        """Those that are served of its group, that one first."""
         group, slash, _ = api_version.rpartition("/")
         if not slash:
+            yield from [_CORE] if api_version == _CORE else []
             return
-        found = _if_there(lambda: discovery.group(self._client, group))
-        for other in found.versions if found else ():
-            if f"{group}/{other.version}" != api_version:
-                yield f"{group}/{other.version}"
-
-    def _resources(self, api_version: str) -> list[discovery.Resource]:
-        return _if_there(lambda: discovery.resources(self._client, api_version)) or []
+        listed = discovery.groups(self._client)
+        found = next((each.versions for each in listed if each.name == group), ())
+        names = [f"{group}/{each.version}" for each in found]
+        yield from sorted(names, key=lambda name: name != api_version)
 
 
-def _if_there(ask: Callable[[], T]) -> T | None:
-    """The answer; None where the API server finds nothing at that path."""
-    try:
-        return ask()
-    except KubeError as error:
-        if error.failure is Failure.NOT_FOUND:
-            return None
-        raise
+_CORE = "v1"
+"""The core group has this version alone, and is in no list of groups."""
 
 
 class _Collection(NamedTuple):

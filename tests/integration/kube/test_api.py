@@ -19,7 +19,7 @@ from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served, served_version
 from dnatctl.kube.pods import PodApi
-from dnatctl.kube.workloads import WorkloadApi
+from dnatctl.kube.workloads import SAID_FOR_S, WorkloadApi
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import (
     FINALIZER,
@@ -36,6 +36,7 @@ from dnatctl.objects import (
 )
 from dnatctl_sim.kube import KubeServer
 from dnatctl_sim.kube.wire.faults import Fault, Match
+from tests.support.clock import FakeClock
 
 CRD = yaml.safe_load(
     (Path(__file__).parents[3] / "manifests" / "crd" / "poddnats.yaml").read_text()
@@ -444,7 +445,7 @@ def stateful_set(name: str, **spec: Any) -> dict[str, Any]:
 def test_a_stateful_set(kube: KubeServer, wire: KubeClient) -> None:
     made = kube.store.create("statefulsets.apps", stateful_set("web", replicas=2))
     owner = Owner("apps/v1", "StatefulSet", "web", made["metadata"]["uid"], True)
-    workloads = WorkloadApi(wire)
+    workloads = WorkloadApi(wire, FakeClock())
     found = workloads.get("default", owner)
     assert found is not None
     assert (found.replicas, found.deleting) == (2, False)
@@ -494,7 +495,7 @@ def test_a_custom_kind_with_reserved_ordinals(kube: KubeServer, wire: KubeClient
         },
     )
     owner = Owner("apps.kruise.io/v1beta1", "StatefulSet", "gs", "", True)
-    found = WorkloadApi(wire).get("default", owner)
+    found = WorkloadApi(wire, FakeClock()).get("default", owner)
     assert found is not None
     assert {n for n in range(9) if found.keeps(f"gs-{n}")} == {0, 2, 5}
 
@@ -512,17 +513,47 @@ def test_a_version_that_is_no_longer_served_and_a_kind_that_never_was(
             "spec": {"replicas": 3},
         },
     )
-    workloads = WorkloadApi(wire)
+    clock = FakeClock()
+    workloads = WorkloadApi(wire, clock)
     old = Owner("apps.kruise.io/v1alpha1", "StatefulSet", "gs", "", True)
     assert workloads.get("default", old) is not None
-    assert workloads.get("default", Owner("example.com/v1", "Thing", "gs", "", True)) is None
     assert workloads.get("default", Owner("v1", "Pod", "gs", "", True)) is None
+    never = Owner("example.com/v1", "Thing", "gs", "", True)
+    assert failure_of(workloads.get, "default", never) is Failure.UNSERVED
+    clock.advance(SAID_FOR_S)
+    assert workloads.get("default", never) is None
+
+
+def test_a_kind_that_moves_on_to_another_version_is_not_gone(
+    kube: KubeServer, wire: KubeClient
+) -> None:
+    definitions = "customresourcedefinitions.apiextensions.k8s.io"
+    made = kube.store.create(definitions, kruise_crd("v1alpha1", "v1beta1"))
+    kube.store.create(
+        "statefulsets.apps.kruise.io",
+        {
+            "apiVersion": "apps.kruise.io/v1beta1",
+            "kind": "StatefulSet",
+            "metadata": {"name": "gs", "namespace": "default"},
+            "spec": {"replicas": 3},
+        },
+    )
+    workloads = WorkloadApi(wire, FakeClock())
+    owner = Owner("apps.kruise.io/v1alpha1", "StatefulSet", "gs", "", True)
+    assert workloads.get("default", owner) is not None
+    versions = made["spec"]["versions"]
+    versions[0]["served"] = False
+    kube.store.patch(
+        definitions, "", "statefulsets.apps.kruise.io", {"spec": {"versions": versions}}
+    )
+    assert failure_of(workloads.get, "default", owner) is Failure.UNSERVED
+    assert workloads.get("default", owner) is not None
 
 
 def test_a_server_in_trouble_is_not_a_missing_workload(kube: KubeServer, wire: KubeClient) -> None:
     kube.go_offline()
     owner = Owner("apps/v1", "StatefulSet", "web", "", True)
-    assert failure_of(WorkloadApi(wire).get, "default", owner) is Failure.UNREACHABLE
+    assert failure_of(WorkloadApi(wire, FakeClock()).get, "default", owner) is Failure.UNREACHABLE
     kube.go_online()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from random import Random
 
 import pytest
@@ -18,8 +19,9 @@ from dnatctl.kube.leftovers import Leftovers
 from dnatctl.kube.lines import LONGEST_LINE
 from dnatctl.kube.poddnats import PodDNATSource, Served
 from dnatctl.kube.pods import PodSource
-from dnatctl.kube.workloads import WorkloadApi
+from dnatctl.kube.workloads import SAID_FOR_S, WorkloadApi
 from dnatctl.objects import Owner
+from tests.support.clock import FakeClock
 from tests.support.hostile import ENDLESS, ENORMOUS, drip
 from tests.support.kubejson import bookmark, event, listing, pod
 from tests.support.scripted import RUNS_OUT_S, Exchange, ScriptedServer
@@ -155,13 +157,18 @@ def test_an_owner_is_asked_for_by_its_name_or_not_at_all(
             drip(exchange, b"{}\n")
         elif exchange.asked.route == "/apis/apps/v1":
             exchange.answer(200, {"resources": [{"name": "statefulsets", "kind": "StatefulSet"}]})
-        elif exchange.asked.route == "/apis/apps":
-            exchange.answer(200, {"versions": [{"version": "v1"}]})
+        elif exchange.asked.route == "/apis":
+            apps = {"name": "apps", "versions": [{"version": "v1"}]}
+            exchange.answer(200, {"groups": [apps]})
         else:
-            exchange.answer(404, {})
+            exchange.answer(404, {"reason": "NotFound"})
 
     server.script(script)
-    workloads = WorkloadApi(client)
+    clock = FakeClock()
+    workloads = WorkloadApi(client, clock)
+    with suppress(KubeError):  # a kind that is nowhere is gone when that has been said for a while
+        workloads.get("tenant", owner)
+    clock.advance(SAID_FOR_S)
     assert workloads.get("tenant", owner) is None
     assert all(seen.query == {} for seen in server.requests)
     assert {seen.route.split("/")[1] for seen in server.requests} <= {"apis", "api"}

@@ -26,12 +26,14 @@ T = TypeVar("T")
 
 
 class Reply:
-    """Status, headers and parsed body."""
+    """Status, headers and parsed body; that of plain text as it is."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
         self.code = response.status
         self.headers = response.headers
-        self.body = json.loads(response.data) if response.data else None
+        plain = response.headers.get("Content-Type", "").startswith("text/plain")
+        parse = bytes.decode if plain else json.loads
+        self.body = parse(response.data) if response.data else None
 
     def __getitem__(self, path: str) -> Any:
         value = self.body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from dnatctl.kube.errors import Failure, error_from_answer
+from dnatctl.kube.errors import Failure, KubeError, error_from_answer
 from tests.support.kubejson import Json, status
 
 CASES = [
@@ -33,6 +33,27 @@ def test_the_reason_decides(code: int, reason: str, failure: Failure) -> None:
     assert (error.failure, error.status, error.reason) == (failure, code, reason)
     assert error.message == "why"
     assert str(code) in str(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"404 page not found\n", b"", b"{}", orjson.dumps(status(404, "", "no such path"))],
+)
+def test_a_404_without_a_reason_says_nothing_of_the_object(body: bytes) -> None:
+    """A proxy's, or that of an API server which does not know the path, or not yet."""
+    error = error_from_answer(404, body, None)
+    assert error.failure is Failure.UNSERVED
+    assert not error.says_gone("web-0")
+
+
+def test_gone_is_what_the_server_says_is_gone() -> None:
+    def said_of(**details: str) -> KubeError:
+        body = status(404, "NotFound", "no") | {"details": details}
+        return error_from_answer(404, orjson.dumps(body), None)
+
+    assert said_of().says_gone("web-0")
+    assert said_of(name="web-0", kind="pods").says_gone("web-0")
+    assert not said_of(name="cluster-1", kind="clusters").says_gone("web-0")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import structlog
 
+from dnatctl.clock import Clock
 from dnatctl.control.state.refusals import PASSING
 from dnatctl.kube.around import THE_DEFINITION, Surroundings
 from dnatctl.kube.cache import Cache
@@ -49,9 +50,10 @@ class KubeLookups:
         pods: PodApi,
         going: Callable[[], None],
         records: Cache[PodDNAT],
+        clock: Clock,
     ) -> None:
         self._pods = pods
-        self._workloads = WorkloadApi(client)
+        self._workloads = WorkloadApi(client, clock)
         self._surroundings = Surroundings(client, self._workloads)
         self._going = going
         self._records = records

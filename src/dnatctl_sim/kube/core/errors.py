@@ -64,10 +64,14 @@ def not_found(type_: ResourceType, name: str) -> ApiError:
     return ApiError(404, "NotFound", f'{type_.key} "{name}" not found', _details(type_, name))
 
 
+class NoSuchPathError(ApiError):
+    """404 for a path that no resource is served at: plain text, and no `Status`."""
+
+
 def no_such_path() -> ApiError:
-    """404 for a path that no resource is served at."""
-    text = "the server could not find the requested resource"
-    return ApiError(404, "NotFound", text)
+    """As an API server answers below `/api` and `/apis` what nobody there knows: it comes to the
+    end of its chain of handlers (k8s.io/apiserver/pkg/util/notfoundhandler)."""
+    return NoSuchPathError(404, "", "404 page not found")
 
 
 def already_exists(type_: ResourceType, name: str) -> ApiError:

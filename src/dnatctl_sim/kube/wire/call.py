@@ -12,6 +12,7 @@ import yaml
 from dnatctl_sim.kube.api.options import DeleteOptions, FieldValidation, Target, WriteOptions
 from dnatctl_sim.kube.core.errors import (
     ApiError,
+    NoSuchPathError,
     bad_request,
     internal,
     method_not_allowed,
@@ -132,6 +133,8 @@ def json_answer(value: Any, code: int = 200, **headers: str) -> Answer:
 
 def error_answer(error: ApiError) -> Answer:
     """An answer that tells of `error`."""
+    if isinstance(error, NoSuchPathError):
+        return Answer(error.code, f"{error.message}\n".encode(), content_type="text/plain")
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     return Answer(error.code, orjson.dumps(error.status()), headers)
 
