@@ -45,6 +45,21 @@ def test_an_address_goes_with_its_node_unless_a_successor_has_it() -> None:
     assert nodes.at("192.168.0.1") == ""
 
 
+def test_an_address_is_a_nodes_while_that_lives() -> None:
+    """Its machine was released, and the node stays behind."""
+    cache: Cache[Node] = Cache()
+    nodes = Nodes(cache)
+    alive = node("old", "192.168.0.1", version="1")
+    cache.apply(alive)
+    cache.apply(replace(alive, resource_version="2", ready=False))
+    assert nodes.at("192.168.0.1") == ""
+    cache.apply(node("new", "192.168.0.1", version="3"))
+    assert nodes.at("192.168.0.1") == "new"
+    cache.apply(replace(alive, resource_version="4"))
+    cache.apply(replace(alive, resource_version="5", ready=False))
+    assert nodes.at("192.168.0.1") == "new", "though the other came back for a moment"
+
+
 class Stated:
     """Two living pods on two machines that state one IP; the cloud knows it to be `holder`'s."""
 
@@ -156,7 +171,7 @@ class Interfaces:
         self.clock = FakeClock()
         self.enis = EniCache(self.clock, lambda ip: None)
         views = Views(Marks("c1"), [], 60.0, self.clock)
-        nodes: Cache[Node] = Cache()
+        nodes = self.nodes = Cache[Node]()
         index = Nodes(nodes, listed=lambda: listed)
         nodes.apply(node("node", *filter(None, [address]), instance=instance))
         self.pods: Cache[Pod] = Cache()
@@ -287,3 +302,43 @@ def test_who_states_a_foreign_address_again_is_found_out_again() -> None:
     it.again("10.0.0.9")
     it.clock.advance(FOREIGN_BELIEVED_S)
     assert it.again("10.0.0.9").exposure.ask is Ask.NO_ADDRESS
+
+
+class AtNode(Interfaces):
+    """A pod that states the address of a node: of `other`, which lives unless it is made not to."""
+
+    def __init__(self) -> None:
+        super().__init__(address="192.168.0.9")
+        self.other = node("other", NODE_IP, instance="i-other", version="2")
+        self.nodes.apply(self.other)
+
+    def refused(self, ip: str = NODE_IP) -> str:
+        """Why nothing leads to the pod; empty if it is exposed."""
+        problem = self.again(ip).exposure.problem
+        return problem.reason if problem else ""
+
+
+def test_a_living_nodes_address_is_no_pods() -> None:
+    it = AtNode()
+    it.says(NODE_IP, "i-other")
+    assert it.refused() == "NodeAddress"
+    it.says("192.168.0.9", "i-node")
+    assert it.refused("192.168.0.9") == "NodeAddress", "its own machine's, its own node's"
+
+
+def test_a_dead_nodes_address_is_the_living_pods() -> None:
+    """The machine was released, the VPC has given its address away, and the node stays behind."""
+    it = AtNode()
+    it.says(NODE_IP, "")
+    assert it.refused() == "NodeAddress"
+    it.nodes.apply(replace(it.other, resource_version="3", ready=False))
+    assert it.refused() == ""
+
+
+def test_a_node_that_is_not_seen_to_be_dead_yet_loses_to_the_clouds_word() -> None:
+    it = AtNode()
+    it.says(NODE_IP, "i-other")
+    assert it.refused() == "NodeAddress"
+    it.answers[NODE_IP] = "i-node"
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    assert it.refused() == ""

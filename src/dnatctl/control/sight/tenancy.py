@@ -35,25 +35,34 @@ class Nodes:
     def __init__(self, store: Cache[Node], listed: Callable[[], bool] = lambda: False) -> None:
         self._store = store
         self._listed = listed
-        self._by_address: dict[str, str] = {}
+        self._by_address: dict[str, tuple[str, ...]] = {}
+        """Those that live; several where a successor has come and the former one is not gone."""
         self._machines: dict[str, str] = {}
         store.on_change(self._changed)
 
     def _changed(self, old: Node | None, new: Node | None) -> None:
         if old is not None:
-            for address in old.addresses:
-                if self._by_address.get(address) == old.key.name:  # else it is its successor's
-                    del self._by_address[address]
+            self._forget(old.key.name, old.addresses)
             if self._machines.get(old.instance) == old.key.name:
                 del self._machines[old.instance]
         if new is not None:
-            self._by_address.update(dict.fromkeys(new.addresses, new.key.name))
+            for address in new.addresses if new.ready else ():
+                self._by_address[address] = (*self._by_address.get(address, ()), new.key.name)
             if new.instance:
                 self._machines[new.instance] = new.key.name
 
+    def _forget(self, name: str, addresses: tuple[str, ...]) -> None:
+        for address in addresses:
+            rest = tuple(each for each in self._by_address.get(address, ()) if each != name)
+            if rest:
+                self._by_address[address] = rest
+            else:
+                self._by_address.pop(address, None)
+
     def at(self, ip: str) -> str:
-        """The name of the node whose own address that is; empty if it is none's."""
-        return self._by_address.get(ip, "")
+        """The name of the living node whose own address that is, the latest; empty if it is none's:
+        a machine that was released leaves its node behind, and its address is others' to have."""
+        return self._by_address.get(ip, ("",))[-1]
 
     def address_of(self, name: str) -> str:
         """The node's own IPv4 address; empty if it is not known."""
@@ -129,12 +138,25 @@ class Tenancy:
         """What the pod may ask for, as far as is known: see `unknown`."""
         if pod is None or not exposure.ip or pod.host_network:
             return Verdict(exposure)
-        if node := self._nodes.at(exposure.ip):
+        node = self._nodes.at(exposure.ip)
+        if node and not self._has_passed_on(node, pod, exposure.ip):
             return Verdict(at_node(exposure, node))
         others = self._others(pod, exposure.ip)
         if others:
             return self._between(pod, others, exposure)
         return self._of_cluster(pod, exposure)
+
+    def _has_passed_on(self, node: str, pod: Pod, ip: str) -> bool:
+        """Whether the cloud says that the pod's machine has the address which that node states: it
+        states it until it is seen to be dead. Asked again, as other doubts are."""
+        instance = self._nodes.machine_of(pod.node)
+        if node == pod.node or not instance:
+            return False
+        since = self._views.ips.stated_by(pod.key, ip)
+        eni = self._enis.latest(ip, since)
+        if (held := self._enis.held(ip, since)) is not None:
+            self._doubt(ip, held[1])
+        return eni is not None and eni.instance_id == instance
 
     def _of_cluster(self, pod: Pod, exposure: Exposure) -> Verdict:
         """Whether the interface that has the IP is a machine's of this cluster, as far as it is
