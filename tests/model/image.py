@@ -213,8 +213,9 @@ def freeze_deleted(table: Table, now: float, listed: Iterable[ForwardEntry]) -> 
 
 
 def freeze_first_read(table: Table, now: float) -> float:
-    """When the table was first read, as long as listings may lag behind what was before."""
-    return table.first_read if now - table.first_read <= READ_LAG_S else NEVER
+    """When the table was first read, until a later reading lists what was before."""
+    due = now - table.first_read > READ_LAG_S
+    return now - LONG_AGO_S if due and table.first_read > NEVER else table.first_read
 
 
 def freeze_made(views: Views, first_read: float) -> frozenset[str]:

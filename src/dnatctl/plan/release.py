@@ -21,8 +21,7 @@ from dnatctl.plan.values import (
     Seen,
     WorkloadAnswer,
 )
-from dnatctl.plan.waits import was_told
-from dnatctl.table.view import READ_LAG_S
+from dnatctl.table.view import NEVER, READ_LAG_S
 from dnatctl.table.writes import DeleteRow
 from dnatctl.times import parse_time
 
@@ -37,6 +36,9 @@ another's."""
 
 ASK_AGAIN_S = 60.0
 """How often to look whether a workload may be read by now."""
+
+READING_S = 2.0
+"""How often to look whether a table has been read, once it is time to."""
 
 HELD = (DELETION_HELD.reason, "DeletionHeld", "GatewayUnusable")
 """Reasons for which rows cannot be taken away, or not be seen gone; withdrawn when that is over."""
@@ -129,16 +131,17 @@ def _deletions(rows: list[OwnRow]) -> tuple[DeleteRow, ...]:
 
 
 def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
-    """Wait out, after a start, what listings may not show yet of a claim that was never told ready.
+    """Wait out, after a start, what listings may not show yet.
 
-    Its row may have been created just before the start, by a process that did not live to note it.
+    The row may have been created just before the start, by a process that did not live to note it,
+    or that did: the backend that told it of the row need not be the one that was asked since.
     """
-    table = seen.tables.get(record.spec.gateway_id)
-    told = was_told(record)
-    if table is None or told or seen.made_here:
+    gateway_id = record.spec.gateway_id
+    table = seen.tables.get(gateway_id)
+    if table is None or not table.read_once or table.first_read == NEVER or seen.made_here:
         return None
     wait = table.first_read + READ_LAG_S - seen.now
-    return Plan(retry_in=wait) if wait > 0 else None
+    return Plan(retry_in=wait) if wait > 0 else Plan(read=gateway_id, retry_in=READING_S)
 
 
 def _unread(seen: Seen, record: PodDNAT) -> Problem | None:

@@ -272,7 +272,8 @@ class Plan:
     stands: all that the tables should be written for this record, in place of what was asked for it
     before. So a plan without writes takes back those that have not been sent.
     `blockers`: UIDs whose rows stand in this pod's way. `retry_in`: seconds after which to look
-    again even if nothing is heard.
+    again even if nothing is heard. `read`: the gateway whose table is to be read for that; empty if
+    none is.
     """
 
     step: Step | None = None
@@ -280,6 +281,7 @@ class Plan:
     problem: Problem | None = None
     blockers: tuple[str, ...] = ()
     retry_in: float | None = None
+    read: str = ""
 
 
 def soonest(*waits: float | None) -> float | None:

@@ -16,9 +16,9 @@ from functools import lru_cache
 
 from dnatctl.model import EntryStatus, ForwardEntry, NewEntry
 from dnatctl.table.index import Row, Rows
-from dnatctl.table.past import AGREE, READ_LAG_S, Doubt, Lag, Past
+from dnatctl.table.past import AGREE, NEVER, READ_LAG_S, Doubt, Lag, Past
 
-__all__ = ["READ_LAG_S", "RECALLS", "Change", "GivenUp", "Pass", "Row", "Table"]
+__all__ = ["NEVER", "READ_LAG_S", "RECALLS", "Change", "GivenUp", "Pass", "Row", "Table"]
 
 ASK_S = 3.0
 """A row that was made so long ago and that no reading lists is asked for by its ID."""
@@ -77,7 +77,9 @@ class Table(Rows):
         self.gateway_id = gateway_id
         self.table_id = ""
         self.generation = 0
-        self.first_read = float("-inf")
+        self.first_read = NEVER
+        """When it was read for the first time since the start, until a reading that began so much
+        later that it lists whatever was made before the start: from then on NEVER."""
         self.unreadable = ""
         """Why the last try to read it failed; empty if it did not."""
         self._owner_of = owner_of
@@ -172,6 +174,8 @@ class Table(Rows):
         """Take in a whole pass; returns what changed by it."""
         if not self.read_once:
             self.first_read = now
+        elif reading.started - self.first_read >= READ_LAG_S:
+            self.first_read = NEVER
         changes = self._merge_listed(reading.rows.values(), reading.started)
         self._forget_given_up(reading.started)
         for row in list(self._rows.values()):

@@ -136,3 +136,23 @@ def test_a_pod_that_is_edited_while_it_is_worked_on_goes_back_to_the_queue() -> 
     again = reconciler.reconcile(PodRef("pod-1", LOBBY))
     assert again == 0.0, "it is on the queue, for its turn"
     assert int(flapping.record.resource_version) <= 3
+
+
+def test_a_table_that_a_plan_waits_for_is_read() -> None:
+    read: list[str] = []
+    nobody: Any = SimpleNamespace(read=read.append)
+    reconciler = Reconciler(
+        nobody,
+        Views(MARKS, [offer()], 60.0, FakeClock()),
+        Cache(),
+        nobody,
+        ledger=nobody,
+        hands=nobody,
+        signals=nobody,
+        reporter=nobody,
+        note_soon=lambda: None,
+    )
+    seen: Any = SimpleNamespace(key=LOBBY, record=None)
+    reconciler._hand_over(seen, Plan(retry_in=2.0))
+    reconciler._hand_over(seen, Plan(retry_in=2.0, read="ngw-1"))
+    assert read == ["ngw-1"]

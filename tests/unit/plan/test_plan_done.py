@@ -25,7 +25,7 @@ from tests.unit.plan.made import (
     ready,
     record,
 )
-from tests.unit.table.made import DELETING, EIP, GATEWAY, POD_IP, row, view
+from tests.unit.table.made import DELETING, EIP, GATEWAY, POD_IP, reading, row, view
 
 BARE = record((600, 80), conditions=(ready("False", "Releasing"),))
 DELETED = replace(BARE, deleting=True)
@@ -60,8 +60,8 @@ class TestNoRowLeft:
     def test_a_listing_may_not_show_yet_what_an_earlier_process_made(self, ago, is_left):
         table = view()
         table.first_read = NOW - ago
-        untold = record((600, 80))
-        assert self.left(tables={GATEWAY: table}, a_record=untold) is is_left
+        table.merge(reading(NOW), NOW)
+        assert self.left(tables={GATEWAY: table}, a_record=record((600, 80))) is is_left
 
 
 class TestDoneWith:

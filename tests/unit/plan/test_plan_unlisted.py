@@ -1,14 +1,16 @@
-"""A claim that was never told ready, soon after a start: listings may not show its row yet."""
+"""A claim of an earlier process, soon after a start: listings may not show its row yet."""
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from dnatctl.objects import PodDNAT, PodDNATStatus
+from dnatctl.plan.release import READING_S
 from dnatctl.plan.values import Plan, Retire
 from dnatctl.table.view import READ_LAG_S
 from tests.unit.plan.made import NOW, Scene, ready, record
-from tests.unit.table.made import GATEWAY, view
+from tests.unit.table.made import GATEWAY, reading, view
 
 UNTOLD = record((600, 80))
 ENDPOINTS = UNTOLD.spec.endpoints()
@@ -26,20 +28,34 @@ def test_an_earlier_process_may_have_made_its_row():
     assert begun(ago=READ_LAG_S - 1.0).plan() == Plan(retry_in=1.0)
 
 
+def test_when_it_is_over_the_table_is_read_once_more():
+    """At rest nobody else reads it: what is known of it is still the one reading."""
+    for ago in (READ_LAG_S, 10 * READ_LAG_S):
+        assert begun(ago=ago).plan() == Plan(retry_in=READING_S, read=GATEWAY)
+
+
 def test_listings_catch_up():
-    assert begun(ago=READ_LAG_S).plan() == Plan(Retire(ENDPOINTS))
+    scene = begun(ago=READ_LAG_S)
+    table = scene.tables[GATEWAY]
+    table.merge(reading(NOW - 1.0), NOW)
+    assert scene.plan().read == GATEWAY, "it began before"
+    table.merge(reading(NOW), NOW)
+    assert scene.plan() == Plan(Retire(ENDPOINTS))
+
+
+def test_of_a_table_that_is_gone_nothing_is_waited_for():
+    scene = begun(ago=READ_LAG_S)
+    scene.tables[GATEWAY].vanished()
+    assert scene.plan(absent=frozenset({GATEWAY})) == Plan(Retire(ENDPOINTS))
 
 
 def test_no_other_process_made_rows_for_what_this_one_created():
     assert begun(ago=5.0).plan(made_here=True) == Plan(Retire(ENDPOINTS))
 
 
-def test_what_was_told_ready_once_would_be_listed():
-    told = replace(UNTOLD, status=PodDNATStatus((), (ready("False"),), 1))
-    assert begun(ago=5.0, record=told).plan() == Plan(Retire(ENDPOINTS))
-
-
-def test_that_it_waits_says_nothing_of_its_row():
-    """Said by an earlier process, perhaps, that made the row afterwards."""
-    waits = replace(UNTOLD, status=PodDNATStatus((), (ready("False", "EntriesAwaited"),), 1))
-    assert begun(ago=5.0, record=waits).plan() == Plan(retry_in=READ_LAG_S - 5.0)
+@pytest.mark.parametrize("reason", ["Releasing", "EntriesAwaited", "QuotaExceeded"])
+def test_what_was_told_says_nothing_of_its_row(reason):
+    """An earlier process made it just before it told so, or afterwards, and heard of it from a
+    backend that is further than the one which was read here."""
+    told = replace(UNTOLD, status=PodDNATStatus((), (ready("False", reason),), 1))
+    assert begun(ago=5.0, record=told).plan() == Plan(retry_in=READ_LAG_S - 5.0)

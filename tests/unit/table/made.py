@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnatctl.model import EntryStatus, ForwardEntry, PortRange, Protocol
 from dnatctl.table.marks import Marks
-from dnatctl.table.view import Pass, Table
+from dnatctl.table.view import NEVER, Pass, Table
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 PENDING, AVAILABLE, DELETING = EntryStatus.PENDING, EntryStatus.AVAILABLE, EntryStatus.DELETING
@@ -50,10 +50,11 @@ def reading(started: float, *rows: ForwardEntry, atomic: bool = True) -> Pass:
 
 
 def view(*rows: ForwardEntry, gateway_id: str = GATEWAY, read: bool = True) -> Table:
-    """A table whose first reading, at 0 s, listed those rows; or one never read."""
+    """A table whose first reading, at 0 s, listed those rows, a while ago; or one never read."""
     table = Table(gateway_id, lambda entry: MARKS.owner(entry.name))
     if read:
         table.merge(reading(0.0, *rows), 0.0)
+        table.first_read = NEVER
     return table
 
 

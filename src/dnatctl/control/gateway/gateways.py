@@ -176,6 +176,11 @@ class Gateways:
                     writer.expedite(uid)
         self._listener.changed(key)
 
+    def read(self, gateway_id: str) -> None:
+        """What the table of that gateway lists now is waited for."""
+        if poller := self.fleet.poller(gateway_id):
+            poller.read_soon()
+
     def look_again(self, key: Key) -> None:
         """Something about that name is different now."""
         self._listener.changed(key)

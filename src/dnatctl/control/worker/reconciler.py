@@ -218,6 +218,8 @@ class Reconciler:
             self._hands.want(seen.record.uid, seen.key, made.writes)
         for uid in made.blockers:
             self._hands.expedite(uid)
+        if made.read:
+            self._hands.read(made.read)
 
     def _refused(self, seen: Seen, error: KubeError) -> float:
         """A claim was not stored: whoever it is for is told, and tries again later."""

@@ -20,6 +20,10 @@ class Hands(Protocol):
         """Rows of that PodDNAT stand in another pod's way."""
         ...
 
+    def read(self, gateway_id: str) -> None:
+        """What the table of that gateway lists now is waited for."""
+        ...
+
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
         ...

@@ -14,6 +14,7 @@ from dnatctl.control.gateway.gateways import ALONE_BELIEVED_S
 from dnatctl.model import Gateway
 from dnatctl.objects import Adopted
 from dnatctl.orders import Order, OrderKind, Orders
+from dnatctl.table.read_pace import KICK_SPACING_S
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
 from tests.unit.pool.made import eip, offer
 from tests.unit.table.made import GATEWAY, reading, row, uid
@@ -71,6 +72,19 @@ class TestPaused:
         it.views.order(Orders((Order(OrderKind.PAUSE, "gateway/ngw-other"),)))
         threads.writer.step()
         assert threads.writer.backlog() == 0
+
+
+def test_a_table_is_read_for_who_waits_for_what_it_lists(it):
+    poller = it.gateways.fleet.poller(GATEWAY)
+    while not poller.step():
+        pass
+    before = poller.last_pass
+    it.clock.advance(KICK_SPACING_S)
+    assert poller.step(), "nobody waits"
+    it.gateways.read(GATEWAY)
+    it.gateways.read("ngw-of-others")
+    poller.step()
+    assert poller.last_pass > before
 
 
 class TestWhatStandsInTheWay:
