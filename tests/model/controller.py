@@ -210,6 +210,7 @@ class Process:
             table=img.freeze_pasts(self.table, self.now, (*self._cloud.rows, *(reading or ()))),
             read=self.table.read_once,
             first_read=first_read,
+            shown=img.freeze_shown(self.table, first_read),
             made=img.freeze_made(views, first_read),
             claims=img.freeze_claims(views.pool),
             contests=img.freeze_contests(views.pool),
@@ -233,7 +234,7 @@ class Process:
             )
         if "reconciler" in self.__dict__:
             frozen = frozen._replace(
-                doubted=img.freeze_doubted(self.reconciler),
+                doubted=img.freeze_doubted(self.reconciler, self.now),
                 mute=img.freeze_mute(self.reconciler, self.records.held),
             )
         if "sweeper" in self.__dict__ or self.image.sightings or self.image.vanished:

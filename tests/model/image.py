@@ -16,7 +16,7 @@ from dnatctl.control.gateway.remains import Vanished
 from dnatctl.control.gateway.sweeper import Sweeper
 from dnatctl.control.sight.look import Basis, Lookout
 from dnatctl.control.state.views import Views
-from dnatctl.control.worker.reconciler import Reconciler
+from dnatctl.control.worker.reconciler import Reconciler, Undecided
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, Protocol
 from dnatctl.objects import Adopted, Key, PodDNAT, PodDNATSpec
 from dnatctl.plan.case import CONFLICTS_BELIEVED
@@ -119,6 +119,7 @@ class Image(NamedTuple):
     records: tuple[PodDNAT, ...] = ()
     read: bool = False
     first_read: float = NEVER
+    shown: frozenset[tuple[str, Endpoint]] = frozenset()
     rows: tuple[Row, ...] = ()
     deleted: frozenset[str] = frozenset()
     table: TableImage = TableImage()
@@ -141,7 +142,7 @@ class Image(NamedTuple):
     workloads: tuple[tuple[str, tuple[float, str, WorkloadAnswer]], ...] = ()
     deletions: tuple[tuple[str, tuple[float, str, Deletion]], ...] = ()
     served: tuple[tuple[str, tuple[str, str]], ...] = ()
-    doubted: tuple[tuple[str, PodDNAT | None], ...] = ()
+    doubted: tuple[tuple[str, PodDNAT | None, float], ...] = ()
     mute: frozenset[str] = frozenset()
     sightings: tuple[tuple[Orphan, float, int], ...] = ()
     urgent: tuple[str, ...] = ()
@@ -218,6 +219,11 @@ def freeze_first_read(table: Table, now: float) -> float:
     return now - LONG_AGO_S if due and table.first_read > NEVER else table.first_read
 
 
+def freeze_shown(table: Table, first_read: float) -> frozenset[tuple[str, Endpoint]]:
+    """What rows have shown themselves, as long as that makes a difference."""
+    return frozenset(table._shown if first_read > NEVER else ())
+
+
 def freeze_made(views: Views, first_read: float) -> frozenset[str]:
     """PodDNATs that this process created, as long as that makes a difference."""
     return frozenset(views.records._made if first_read > NEVER else ())
@@ -228,6 +234,7 @@ def load_table(table: Table, image: Image, now: float) -> None:
     table.table_id = "ftb-1"
     table.generation = LATEST if image.read else 0
     table.first_read = image.first_read
+    table._shown = set(image.shown)
     table._deleted = dict.fromkeys(image.deleted, now - WRITTEN_AGO_S)
     for row in image.rows:
         table._put(row)
@@ -439,10 +446,15 @@ def load_looks(lookout: Lookout, image: Image) -> None:
     lookout._served = {key(name): known for name, known in image.served}
 
 
-def freeze_doubted(reconciler: Reconciler) -> tuple[tuple[str, PodDNAT | None], ...]:
-    """Names whose last write may have been carried out, with the PodDNAT it was for."""
+def freeze_doubted(
+    reconciler: Reconciler, now: float
+) -> tuple[tuple[str, PodDNAT | None, float], ...]:
+    """Names whose last write may have been carried out, with the PodDNAT it was for, and the time
+    of its end if that is to come."""
     doubted = reconciler._doubted.items()
-    return tuple(sorted((k.name, seen.record) for k, seen in doubted))
+    return tuple(
+        sorted((k.name, d.seen.record, d.until if d.until > now else NEVER) for k, d in doubted)
+    )
 
 
 def freeze_mute(reconciler: Reconciler, records: Mapping[Key, PodDNAT]) -> frozenset[str]:
@@ -453,9 +465,9 @@ def freeze_mute(reconciler: Reconciler, records: Mapping[Key, PodDNAT]) -> froze
 def load_doubted(reconciler: Reconciler, image: Image) -> None:
     """The reverse of the two above; nothing else of what was seen then is asked for."""
     reconciler._mute = set(image.mute)
-    for name, record in image.doubted:
+    for name, record, until in image.doubted:
         seen: Any = SimpleNamespace(key=key(name), record=record)
-        reconciler._doubted[key(name)] = seen
+        reconciler._doubted[key(name)] = Undecided(seen, until)
 
 
 def freeze_sightings(sweeper: Sweeper, table: Table) -> dict[str, Any]:

@@ -44,6 +44,7 @@ KEPT = {
         "_deleted": "deleted",
         "generation": "read",
         "first_read": "first_read",
+        "_shown": "shown",
         "_pasts": "table",
         "_doubts": "table",
         "_gone": "table",

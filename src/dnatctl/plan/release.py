@@ -21,7 +21,7 @@ from dnatctl.plan.values import (
     Seen,
     WorkloadAnswer,
 )
-from dnatctl.table.view import NEVER, READ_LAG_S
+from dnatctl.table.view import READ_LAG_S
 from dnatctl.table.writes import DeleteRow
 from dnatctl.times import parse_time
 
@@ -138,7 +138,9 @@ def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
     """
     gateway_id = record.spec.gateway_id
     table = seen.tables.get(gateway_id)
-    if table is None or not table.read_once or table.first_read == NEVER or seen.made_here:
+    if table is None or seen.made_here:
+        return None
+    if not table.may_hide(record.uid, record.spec.endpoints()):
         return None
     wait = table.first_read + READ_LAG_S - seen.now
     return Plan(retry_in=wait) if wait > 0 else Plan(read=gateway_id, retry_in=READING_S)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from dnatctl.model import EntryStatus, ForwardEntry, NewEntry
+from dnatctl.model import USUAL_PORTS, Endpoint, EntryStatus, ForwardEntry, NewEntry
 from dnatctl.table.index import Row, Rows
 from dnatctl.table.past import AGREE, NEVER, READ_LAG_S, Doubt, Lag, Past
 
@@ -80,6 +80,8 @@ class Table(Rows):
         self.first_read = NEVER
         """When it was read for the first time since the start, until a reading that began so much
         later that it lists whatever was made before the start: from then on NEVER."""
+        self._shown: set[tuple[str, Endpoint]] = set()
+        """Until then: endpoints that rows were listed for, by owner."""
         self.unreadable = ""
         """Why the last try to read it failed; empty if it did not."""
         self._owner_of = owner_of
@@ -176,6 +178,7 @@ class Table(Rows):
             self.first_read = now
         elif reading.started - self.first_read >= READ_LAG_S:
             self.first_read = NEVER
+            self._shown.clear()
         changes = self._merge_listed(reading.rows.values(), reading.started)
         self._forget_given_up(reading.started)
         for row in list(self._rows.values()):
@@ -183,6 +186,14 @@ class Table(Rows):
                 changes += self._missed(row, reading.started, proves=reading.atomic)
         self.generation += 1
         return changes
+
+    def may_hide(self, uid: str, endpoints: Iterable[Endpoint]) -> bool:
+        """Whether rows for these of that owner may be there that no reading has listed so far, as
+        they were made just before the start: not those that were listed once, and are gone since.
+        """
+        if not self.read_once or self.first_read == NEVER:
+            return False
+        return not all((uid, endpoint) in self._shown for endpoint in endpoints)
 
     def merge_part(self, rows: Iterable[ForwardEntry], started: float) -> list[Change]:
         """Take in some rows: they show what is there, and nothing about what is not."""
@@ -236,6 +247,7 @@ class Table(Rows):
         for entry in rows:
             entry_id = entry.entry_id
             known = self._rows.get(entry_id)
+            self._show(entry)
             if entry_id in self._gone or (known is None and entry_id in self._deleted):
                 continue  # as it was: an ID is never given twice
             if known is None:
@@ -245,6 +257,13 @@ class Table(Rows):
                 continue
             changes += self._listed(known, entry, started, listed=listed)
         return changes
+
+    def _show(self, entry: ForwardEntry) -> None:
+        if self.first_read == NEVER or entry.protocol is None:
+            return
+        if (uid := self._owner_of(entry)) and len(entry.external_ports) <= USUAL_PORTS:
+            ip, protocol = entry.external_ip, entry.protocol
+            self._shown |= {(uid, Endpoint(ip, port, protocol)) for port in entry.external_ports}
 
     def _listed(
         self, known: Row, entry: ForwardEntry, started: float, *, listed: bool

@@ -10,7 +10,7 @@ from dnatctl.plan.release import READING_S
 from dnatctl.plan.values import Plan, Retire
 from dnatctl.table.view import READ_LAG_S
 from tests.unit.plan.made import NOW, Scene, ready, record
-from tests.unit.table.made import GATEWAY, reading, view
+from tests.unit.table.made import GATEWAY, reading, row, uid, view
 
 UNTOLD = record((600, 80))
 ENDPOINTS = UNTOLD.spec.endpoints()
@@ -41,6 +41,22 @@ def test_listings_catch_up():
     assert scene.plan().read == GATEWAY, "it began before"
     table.merge(reading(NOW), NOW)
     assert scene.plan() == Plan(Retire(ENDPOINTS))
+
+
+def test_a_row_that_was_listed_and_is_gone_since_has_shown_itself():
+    table = view(read=False)
+    table.merge(reading(NOW - 5.0, row("fwd-1", owner=UNTOLD.uid)), NOW - 5.0)
+    scene = Scene(record=UNTOLD, tables={GATEWAY: table})
+    assert scene.plan().step is None, "its row is to be deleted"
+    table.gone("fwd-1", NOW)
+    assert scene.plan() == Plan(Retire(ENDPOINTS))
+
+
+def test_what_was_listed_of_others_shows_nothing():
+    table = view(read=False)
+    table.merge(reading(NOW - 5.0, row("fwd-1", owner=uid(9))), NOW - 5.0)
+    scene = Scene(record=UNTOLD, tables={GATEWAY: table})
+    assert scene.plan() == Plan(retry_in=READ_LAG_S - 5.0)
 
 
 def test_of_a_table_that_is_gone_nothing_is_waited_for():

@@ -59,8 +59,10 @@ WAIT_FOR_ROOM = ("PoolExhausted", "NamespaceQuota", "CloudRejected")
 
 
 @dataclass(frozen=True, slots=True)
-class _Undecided:
-    """`until`: what was not stored by then never will be."""
+class Undecided:
+    """A write that nobody answered, and what it rested on. `until`: what was not stored by then
+    never will be.
+    """
 
     seen: Seen
     until: float
@@ -102,7 +104,7 @@ class Reconciler:
         self._keeper = keeper or Keepless()
         self._refusals = Refusals()
         self._damper = Damper(changes_a_minute)
-        self._doubted: dict[Key, _Undecided] = {}
+        self._doubted: dict[Key, Undecided] = {}
         """Names whose last write may have been carried out although it failed."""
         self._in_vain: dict[Key, int] = {}
         """How often in a row the API server has not said what has to be known of a name."""
@@ -393,9 +395,9 @@ class Reconciler:
         self._reporter.stepped(seen, step, record)
 
     def _doubt(self, seen: Seen) -> None:
-        self._doubted[seen.key] = _Undecided(seen, self._views.clock.monotonic() + SETTLED_S)
+        self._doubted[seen.key] = Undecided(seen, self._views.clock.monotonic() + SETTLED_S)
 
-    def _recheck(self, doubt: _Undecided) -> None:
+    def _recheck(self, doubt: Undecided) -> None:
         """Nothing may rest on a view that lacks a write of our own."""
         seen, now = doubt.seen, self._views.clock.monotonic()
         self._refresh(seen)
