@@ -139,7 +139,7 @@ def test_neighbours_of_a_refused_namespace_are_served(it: Stage) -> None:
 def test_neighbours_of_a_namespace_whose_claims_are_not_answered_are_served(it: Stage) -> None:
     """What is asked for may be stored yet, and stays taken: of all pods it would be the pool."""
     names = [f"web-{n}" for n in range(8)]
-    silent = it.ns
+    silent, (_, before) = it.ns, taken(it)
     it.kube.faults.add(Fault(drop=True), Match("create", RECORDS, namespace=silent), times=None)
     for name in names:
         it.pod(name, "1-12")
@@ -152,9 +152,10 @@ def test_neighbours_of_a_namespace_whose_claims_are_not_answered_are_served(it: 
     it.move_to("others")
     it.pod("other", "1-12")
     it.ready("other", 12)
-    it.kube.faults.clear()
     for name in names:
         it.delete_pod(name, silent, grace=0)
+    eventually(lambda: claimed(it) == before + 12, what="nothing is kept for pods that are gone")
+    it.kube.faults.clear()
 
 
 def test_one_refused_pod_does_not_hold_up_its_neighbours(it: Stage) -> None:

@@ -244,6 +244,7 @@ class Reconciler:
         if seen.record is None and seen.pod is None:
             self._lookout.forget(seen.key)
             self._doubted.pop(seen.key, None)
+            self._views.end_claim(seen.key)  # also where it is held back, which is told nobody now
             with self._views.lock:
                 self._refusals.forget(seen.key)
         waits = made.problem is not None and made.problem.reason in CALLED
