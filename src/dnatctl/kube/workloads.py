@@ -19,8 +19,9 @@ from dnatctl.objects import Key, Owner
 SAID_FOR_S = 60.0
 """For how long the API server has to say that it serves a kind in no version: while it starts, or a
 definition is put in place of another, it lacks kinds that it has."""
-_LAPSES_S = 600.0
-"""What was said last so many seconds ago is no part of what is said now."""
+_LAPSES_S = 90.0
+"""What was said last so many seconds ago is no part of what is said now: whoever still has to know
+asks again after a minute at most, and each server that starts may lack a kind once."""
 _MOST_MISSED = 1000
 """Kinds noted, the latest: whoever may write a PodDNAT names owners of any kind."""
 

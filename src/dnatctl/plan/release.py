@@ -21,7 +21,7 @@ from dnatctl.plan.values import (
     Seen,
     WorkloadAnswer,
 )
-from dnatctl.table.view import READ_LAG_S
+from dnatctl.table.view import READ_LAG_S, Table
 from dnatctl.table.writes import DeleteRow
 from dnatctl.times import parse_time
 
@@ -149,11 +149,16 @@ def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
 def _unread(seen: Seen, record: PodDNAT) -> Problem | None:
     gateway_id = record.spec.gateway_id
     table = seen.tables.get(gateway_id)
-    if not gateway_id or gateway_id in seen.absent or (table is not None and table.read_once):
+    if not gateway_id or gateway_id in seen.absent or (table is not None and _tells(table)):
         return None
     why = f" ({table.unreadable})" if table is not None and table.unreadable else ""
     text = f"the forward table of {gateway_id} cannot be read{why}: "
     return Problem("GatewayUnusable", f"{text}whether entries are left is unknown")
+
+
+def _tells(table: Table) -> bool:
+    """Whether it is known what it lists, or that is to be known soon."""
+    return table.read_once and (table.caught_up or not table.unreadable)
 
 
 def _let_go(seen: Seen, record: PodDNAT) -> Plan:

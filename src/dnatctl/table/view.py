@@ -98,6 +98,11 @@ class Table(Rows):
         """Whether the table has been read whole since the start."""
         return self.generation > 0
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether what was made before the start would have been listed."""
+        return self.read_once and self.first_read == NEVER
+
     # --- what our own writes were answered
 
     def created(self, entry: ForwardEntry, now: float) -> None:

@@ -16,7 +16,7 @@ from dnatctl.objects import Condition, Key, Owner, PodDNAT, PodDNATSpec, PodDNAT
 from dnatctl.plan.values import CreateRecord, Plan, Publish
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import offer, spec
-from tests.unit.table.made import MARKS, uid
+from tests.unit.table.made import EIP, MARKS, row, uid
 
 LOBBY = Key("games", "lobby-0")
 
@@ -117,6 +117,21 @@ def test_what_the_server_has_not_stored_by_its_own_deadline_is_free_at_once() ->
     reconciler.reconcile(POD)
     assert world.views.asked(LOBBY) is None
     assert not world.views.quarantined(), "nobody ever had it"
+
+
+def test_what_has_led_to_the_pod_before_rests_all_the_same() -> None:
+    """It was to be the pod's again, and its row has gone meanwhile."""
+    clock = FakeClock()
+    world = Unanswering(opened(clock))
+    reconciler = unanswered(world, Board())
+    reconciler.reconcile(POD)
+    world.wanted = None
+    gone = row("fwd-1", f"{EIP}:600", owner=uid(1))
+    world.views.pool.vacate(gone, clock.monotonic())
+    clock.advance(SETTLED_S)
+    reconciler.reconcile(POD)
+    assert world.views.asked(LOBBY) is None
+    assert set(world.views.quarantined()) == set(spec(600).endpoints())
 
 
 def test_a_pod_that_is_edited_while_it_is_worked_on_goes_back_to_the_queue() -> None:

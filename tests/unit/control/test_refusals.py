@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from dnatctl.control.state.refusals import (
@@ -177,6 +179,24 @@ def test_nobody_else_tries_while_a_try_gets_no_answer(refusals, bad):
     assert may_try(refusals, others, 100.0 + CLAIM_S - 0.1) == []
     refusals.refused(bad[0], KubeError(Failure.UNKNOWN, "timed out"), 100.0 + CLAIM_S)
     assert may_try(refusals, others, 100.0 + CLAIM_S) == [], "the pause begins when it ends"
+
+
+def test_tries_that_get_no_answer_become_ever_more_seldom_too(refusals, bad):
+    """That nobody answered is known some seconds after the deadline: one looks first."""
+    now, tries = 100.0, []
+    while now < 1000.0:
+        free = may_try(refusals, [*bad, A, B, C], now)
+        if not free:
+            now += 1.0
+            continue
+        tries.append(now)
+        refusals.tries(free[0], now)
+        assert not may_try(refusals, [*bad, A, B, C], now + CLAIM_S + 9.0)
+        now += CLAIM_S + 9.0
+        refusals.refused(free[0], KubeError(Failure.UNKNOWN, "timed out"), now)
+    pauses = [later - earlier for earlier, later in pairwise(tries)]
+    assert pauses[-1] >= LONGEST_S
+    assert len(tries) <= 20
 
 
 def test_those_who_wait_for_an_answer_are_told_so(refusals):

@@ -40,9 +40,9 @@ def test_an_address_goes_with_its_node_unless_a_successor_has_it() -> None:
     cache.apply(node("old", "192.168.0.1", version="1"))
     cache.apply(node("new", "192.168.0.1", version="2"))
     cache.remove(Key("", "old"), "old", "3")
-    assert nodes.at("192.168.0.1") == "new"
+    assert nodes.at("192.168.0.1") == ("new",)
     cache.remove(Key("", "new"), "new", "4")
-    assert nodes.at("192.168.0.1") == ""
+    assert nodes.at("192.168.0.1") == ()
 
 
 def test_an_address_is_a_nodes_while_that_lives() -> None:
@@ -52,12 +52,12 @@ def test_an_address_is_a_nodes_while_that_lives() -> None:
     alive = node("old", "192.168.0.1", version="1")
     cache.apply(alive)
     cache.apply(replace(alive, resource_version="2", ready=False))
-    assert nodes.at("192.168.0.1") == ""
+    assert nodes.at("192.168.0.1") == ()
     cache.apply(node("new", "192.168.0.1", version="3"))
-    assert nodes.at("192.168.0.1") == "new"
+    assert nodes.at("192.168.0.1") == ("new",)
     cache.apply(replace(alive, resource_version="4"))
     cache.apply(replace(alive, resource_version="5", ready=False))
-    assert nodes.at("192.168.0.1") == "new", "though the other came back for a moment"
+    assert nodes.at("192.168.0.1") == ("new",), "though the other came back for a moment"
 
 
 class Stated:

@@ -59,6 +59,14 @@ def test_what_was_listed_of_others_shows_nothing():
     assert scene.plan() == Plan(retry_in=READ_LAG_S - 5.0)
 
 
+def test_where_it_cannot_be_read_any_more_that_is_told():
+    scene = begun(ago=READ_LAG_S)
+    scene.tables[GATEWAY].unreadable = "Forbidden.RAM"
+    made = scene.plan()
+    assert made.problem.reason == "GatewayUnusable"
+    assert "Forbidden.RAM" in made.problem.message
+
+
 def test_of_a_table_that_is_gone_nothing_is_waited_for():
     scene = begun(ago=READ_LAG_S)
     scene.tables[GATEWAY].vanished()

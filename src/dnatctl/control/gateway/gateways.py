@@ -203,10 +203,11 @@ class Gateways:
         """
         if old is None or new is not None:
             return
-        if not lost and self._may_have_rows(old.uid):
+        rows = self._may_have_rows(old.uid)
+        if rows and not lost:
             self._views.saw_go(old.uid, old.created)
             self.remains.vanished(old.uid, old.key, old.created)
-        elif not lost and self._views.unread(old.spec.gateway_id):
+        elif rows or self._views.unread(old.spec.gateway_id):
             # Not as one that was seen to go: what leads to its pod, if that lives, stays the pod's.
             self.remains.vanished_unread(old.uid, old.key, old.created)
         self.forget(old.uid)
@@ -381,14 +382,13 @@ class Gateways:
             self._listener.gateway_changed(gateway.gateway_id)
 
     def _is_ours(self, gateway: Gateway) -> bool:
-        """Whether the configuration names the gateway, or its table has rows of ours.
-
-        Anybody may write the ID of any gateway into a PodDNAT: the table is read once to see.
+        """Whether the configuration names the gateway, or its table has rows of ours. Anybody may
+        write any ID into a PodDNAT: the table is read until what was before the start would show.
         """
         table = self._views.table(gateway.gateway_id)
         if self._views.pool.offer(gateway.gateway_id) is not None or table.owners():
             return True
-        if not table.read_once:
+        if not table.caught_up:
             self._look_into(gateway, table)
         return bool(table.owners())
 

@@ -85,6 +85,9 @@ class DefinitionKeeper:
     def lost(self) -> None:
         """PodDNATs are not served as they were asked for: find out how they are, at once."""
         self._due.set()
+        self._look_up_version()
+
+    def _look_up_version(self) -> None:
         try:
             self._records.served.look()
         except KubeError as error:
@@ -103,8 +106,6 @@ class DefinitionKeeper:
         """Look now: at the version, the fields, and whether it is going. Never raises KubeError."""
         try:
             found = definition.look(self._client)
-            self._records.served.look()
-            self._judge(found)
         except KubeError as error:
             if error.failure is Failure.NOT_FOUND:
                 self._found(GONE)
@@ -112,6 +113,9 @@ class DefinitionKeeper:
                 # It may be forbidden, or the server away: then go by what every account may read.
                 log.info("definition not looked at", error=str(error))
                 self._records.read_schema()
+            return
+        self._look_up_version()  # that none is served just now is no word about the definition
+        self._judge(found)
 
     def undefined(self) -> bool:
         """Whether there was no definition when it was last looked at, or it was going."""

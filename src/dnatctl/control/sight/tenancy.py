@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from dnatctl.clock import Clock
@@ -59,10 +59,10 @@ class Nodes:
             else:
                 self._by_address.pop(address, None)
 
-    def at(self, ip: str) -> str:
-        """The name of the living node whose own address that is, the latest; empty if it is none's:
-        a machine that was released leaves its node behind, and its address is others' to have."""
-        return self._by_address.get(ip, ("",))[-1]
+    def at(self, ip: str) -> tuple[str, ...]:
+        """The names of the living nodes whose own address that is, the latest last: a machine that
+        was released leaves its node behind, and its address is others' to have."""
+        return self._by_address.get(ip, ())
 
     def address_of(self, name: str) -> str:
         """The node's own IPv4 address; empty if it is not known."""
@@ -138,19 +138,19 @@ class Tenancy:
         """What the pod may ask for, as far as is known: see `unknown`."""
         if pod is None or not exposure.ip or pod.host_network:
             return Verdict(exposure)
-        node = self._nodes.at(exposure.ip)
-        if node and not self._has_passed_on(node, pod, exposure.ip):
-            return Verdict(at_node(exposure, node))
+        nodes = self._nodes.at(exposure.ip)
+        if nodes and not self._has_passed_on(nodes, pod, exposure.ip):
+            return Verdict(at_node(exposure, nodes[-1]))
         others = self._others(pod, exposure.ip)
         if others:
             return self._between(pod, others, exposure)
         return self._of_cluster(pod, exposure)
 
-    def _has_passed_on(self, node: str, pod: Pod, ip: str) -> bool:
-        """Whether the cloud says that the pod's machine has the address which that node states: it
-        states it until it is seen to be dead. Asked again, as other doubts are."""
+    def _has_passed_on(self, nodes: Collection[str], pod: Pod, ip: str) -> bool:
+        """Whether the cloud says that the pod's machine has the address which those nodes state: it
+        is stated until its node is seen to be dead. Asked again, as other doubts are."""
         instance = self._nodes.machine_of(pod.node)
-        if node == pod.node or not instance:
+        if pod.node in nodes or not instance:
             return False
         since = self._views.ips.stated_by(pod.key, ip)
         eni = self._enis.latest(ip, since)

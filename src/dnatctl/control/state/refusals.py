@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from dnatctl.backoff import doubled
+from dnatctl.kube.client import USUAL_S
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import CLAIM_S
 from dnatctl.objects import Key
@@ -24,6 +25,9 @@ FIRST_S, LONGEST_S = 0.25, 60.0
 TURN_S = 1.0
 """So many seconds after the end of their namespace's pause those try whose turn it is not: whoever
 is first in line may have gone away without a word."""
+
+TRY_S = CLAIM_S + USUAL_S + 3.0
+"""A try is over after so many seconds: it was answered, or not, and what is stored looked at."""
 
 MESSAGE_LIMIT = 300
 """Of what the API server says, in an event and a condition."""
@@ -130,7 +134,7 @@ class Refusals:
         if space is not None and len(space.refused) > 1:
             space.line.pop(key, None)
             space.trying = key
-            space.pause.until = now + CLAIM_S
+            space.pause.until = now + TRY_S
 
     def refused(self, key: Key, error: KubeError, now: float) -> tuple[Problem | None, float]:
         """A claim was not stored; returns what to tell, if anything, and the seconds to wait."""

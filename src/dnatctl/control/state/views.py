@@ -277,10 +277,11 @@ class Views:
             self.pool.unclaim(_provisional(key), self.clock.monotonic())
 
     def never_stored(self, key: Key) -> None:
-        """What was in doubt is not stored and will not be: it is free at once."""
+        """What was in doubt is not stored and will not be: it is free at once, but for what has led
+        to the pod before, by a row that is gone since."""
         with self.lock:
             if asked := self.asked(key):
-                self.pool.unuse(asked.endpoints())
+                self.pool.unuse(e for e in asked.endpoints() if not self.pool.proofs.was_in_use(e))
                 self.end_claim(key)
 
     def asked(self, key: Key) -> PodDNATSpec | None:

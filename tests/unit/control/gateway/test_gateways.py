@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from dnatctl.clock import Deadline
 from dnatctl.cloud.errors import CloudError, ErrorKind
@@ -156,6 +157,18 @@ class TestVanished:
 
 
 class TestDescribed:
+    def test_one_that_a_poddnat_names_is_read_until_it_lists_what_was_made_before(self, it):
+        """A release waits for that: it would go on for ever where the table is read but once."""
+        named = it.record()
+        it.stored(replace_struct(named, spec=replace_struct(named.spec, gateway_id="ngw-2")))
+        it.cloud.described = [Gateway("ngw-2", "ftb-2", "zone", "vpc", ())]
+        it.gateways._describe()
+        assert it.views.table("ngw-2").read_once
+        assert not it.views.table("ngw-2").caught_up
+        it.clock.advance(60.0)
+        it.gateways._describe()
+        assert it.views.table("ngw-2").caught_up
+
     def test_who_is_told_that_a_gateway_is_there_again_sees_it(self, it):
         """In the moment of being told: what it looks at may not be from before."""
         there = Gateway(GATEWAY, "ftb-1", "zone", "vpc", (eip(),))

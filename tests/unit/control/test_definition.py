@@ -1,0 +1,67 @@
+"""The definition of PodDNATs, looked at: what an answer says of it, and what it does not."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+
+from dnatctl.cli.uninstall import _served
+from dnatctl.control.sight.definition import DefinitionKeeper
+from dnatctl.kube import definition
+from dnatctl.kube.errors import Failure, KubeError, error_from_answer
+from dnatctl.kube.poddnats import Served
+from dnatctl.observe.metrics import Metrics
+from tests.support.clock import FakeClock
+
+NO_PATH = error_from_answer(404, b"404 page not found", None)
+NO_OBJECT = KubeError(Failure.NOT_FOUND, "not found", status=404, reason="NotFound")
+THERE = orjson.dumps(
+    {
+        "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"versions": [{"name": "v1", "served": True}]},
+    }
+)
+
+
+class Server:
+    """An API server that serves no PodDNATs, and has the definition, or not."""
+
+    def __init__(self, definition_is: bytes | KubeError) -> None:
+        self.definition_is = definition_is
+
+    def request(self, _method: str, path: str, **_: Any) -> bytes:
+        answer = self.definition_is if path == definition.PATH else NO_PATH
+        if isinstance(answer, KubeError):
+            raise answer
+        return answer
+
+
+def looked(server: Any) -> DefinitionKeeper:
+    records: Any = SimpleNamespace(served=Served(server, "v1"), read_schema=lambda: None)
+    keeper = DefinitionKeeper(server, records, Metrics(), lambda *_: None, FakeClock())
+    keeper.look()
+    return keeper
+
+
+def test_it_is_gone_where_the_server_says_so() -> None:
+    assert looked(Server(NO_OBJECT)).undefined()
+
+
+@pytest.mark.parametrize("answer", [THERE, NO_PATH])
+def test_that_no_poddnats_are_served_just_now_says_nothing_of_it(answer: bytes | KubeError) -> None:
+    assert not looked(Server(answer)).undefined()
+
+
+def test_nobody_takes_dnatctl_away_and_leaves_poddnats_that_are_not_served_just_now() -> None:
+    server: Any = Server(THERE)
+    with pytest.raises(KubeError):
+        _served(server)
+
+
+@pytest.mark.parametrize("failure", [Failure.NOT_FOUND, Failure.FORBIDDEN])
+def test_where_there_are_none_it_may_go(failure: Failure) -> None:
+    server: Any = Server(KubeError(failure, "no"))
+    assert _served(server) is None
