@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from dnatctl.cli.plan import plan
-from tests.support.stage import CLUSTER_ID, NAMESPACE, Stage, eventually, stage
+from tests.support.stage import CLUSTER_ID, NAMESPACE, RECORDS, Stage, eventually, stage
 
 GATEWAY = "ngw-bp1emulated0001"
 NOBODY = "11111111-2222-3333-4444-555555555555"
@@ -65,6 +65,23 @@ def test_each_pod_is_told_its_own_endpoint_or_why_it_gets_none_and_nothing_is_wr
     assert (refused["action"], refused["what"]) == ("none", "InvalidAnnotation")
     assert (it.kube.requests.writes(), it.writes()[1]) == before
     assert it.records() == []
+
+
+def test_what_leads_to_a_pod_that_lost_its_poddnat_is_to_be_its_own_again(
+    it: Stage, tmp_path: Path
+) -> None:
+    it.start_controller()
+    it.pod("a")
+    (entry,) = it.ready("a")
+    it.stop_controllers()
+    with it.kube.store.raw.lock:
+        it.kube.store.patch(RECORDS, it.ns, "a", {"metadata": {"finalizers": None}})
+        it.kube.store.delete(RECORDS, it.ns, "a")
+    it.referee.violations.clear()
+    _, found = planned(it, tmp_path)
+    (endpoint,) = [each["detail"] for each in found if each["what"] == "endpoint"]
+    assert f"{entry['externalIP']}:{entry['externalPort']}" in endpoint
+    assert not [each for each in found if each["action"] == "delete"]
 
 
 def test_at_rest_and_beside_a_leader_there_is_nothing_to_do(it: Stage, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ class Sweeper:
         for gateway_id in self._sightings.unproven():
             if poller := self._gateways.fleet.poller(gateway_id):
                 poller.read_soon()
-        held = [orphan for orphan in self._sightings.held(now) if not self._is_had(orphan)]
+        held = [orphan for orphan in self._sightings.held(now) if not self.is_had(orphan)]
         self._shout(held, self._views.rows_of_others())
         if self._sightings.braked != self._memory.braked:
             self._note(braked=self._sightings.braked)
@@ -195,9 +195,9 @@ class Sweeper:
 
     def _may_go(self, orphan: Orphan) -> bool:
         there = orphan.gateway_id in self._gateways.fleet
-        return there and not self._is_paused(orphan) and not self._is_had(orphan)
+        return there and not self._is_paused(orphan) and not self.is_had(orphan)
 
-    def _is_had(self, orphan: Orphan) -> bool:
+    def is_had(self, orphan: Orphan) -> bool:
         """Whether a living pod has it that has lost its PodDNAT: it claims it again, or will."""
         return any(orphan.entry_id in self._left_with(key) for key in orphan.leads_to)
 

@@ -119,7 +119,10 @@ class Forecast:
 
     def _of_orphans(self) -> Iterator[Foreseen]:
         deletes = self._parts.policy().upsert_only is False
-        for orphan in self._parts.sweeper.find():
+        sweeper = self._parts.sweeper
+        for orphan in sweeper.find():
+            if sweeper.is_had(orphan):
+                continue  # the plan of its pod tells
             row = self._parts.views.table(orphan.gateway_id).row(orphan.entry_id)
             where = f"{row.entry.external_ip}:{row.entry.external_ports}" if row else "gone"
             text = f"{orphan.entry_id} on {orphan.gateway_id} ({where}): nothing claims it"
