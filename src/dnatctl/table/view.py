@@ -182,8 +182,7 @@ class Table(Rows):
         if not self.read_once:
             self.first_read = now
         elif reading.started - self.first_read >= READ_LAG_S:
-            self.first_read = NEVER
-            self._shown.clear()
+            self.hides_nothing()
         changes = self._merge_listed(reading.rows.values(), reading.started)
         self._forget_given_up(reading.started)
         for row in list(self._rows.values()):
@@ -199,6 +198,11 @@ class Table(Rows):
         if not self.read_once or self.first_read == NEVER:
             return False
         return not all((uid, endpoint) in self._shown for endpoint in endpoints)
+
+    def hides_nothing(self) -> None:
+        """There is no more than was listed, whenever that was."""
+        self.first_read = NEVER
+        self._shown.clear()
 
     def merge_part(self, rows: Iterable[ForwardEntry], started: float) -> list[Change]:
         """Take in some rows: they show what is there, and nothing about what is not."""

@@ -177,9 +177,12 @@ class Gateways:
         self._listener.changed(key)
 
     def read(self, gateway_id: str) -> None:
-        """What the table of that gateway lists now is waited for."""
+        """What that table lists now is waited for. One without threads is read but once: nobody
+        makes rows there, and it had none of ours."""
         if poller := self.fleet.poller(gateway_id):
             poller.read_soon()
+        elif (table := self._views.tables.get(gateway_id)) is not None:
+            table.hides_nothing()
 
     def look_again(self, key: Key) -> None:
         """Something about that name is different now."""
@@ -373,22 +376,18 @@ class Gateways:
             begun = self._begin(gateway.gateway_id)
         outages = self._views.take_outages(gateway)
         if before != gateway or outages or offered or begun:
-            log.info(
-                "gateway",
-                gateway=gateway.gateway_id,
-                problem=gateway.problem,
-                eips=[eip.ip for eip in gateway.eips if eip.usable],
-            )
+            usable = [eip.ip for eip in gateway.eips if eip.usable]
+            log.info("gateway", gateway=gateway.gateway_id, problem=gateway.problem, eips=usable)
             self._listener.gateway_changed(gateway.gateway_id)
 
     def _is_ours(self, gateway: Gateway) -> bool:
         """Whether the configuration names the gateway, or its table has rows of ours. Anybody may
-        write any ID into a PodDNAT: the table is read until what was before the start would show.
+        write the ID of any gateway into a PodDNAT: the table is read once to see.
         """
         table = self._views.table(gateway.gateway_id)
         if self._views.pool.offer(gateway.gateway_id) is not None or table.owners():
             return True
-        if not table.caught_up:
+        if not table.read_once:
             self._look_into(gateway, table)
         return bool(table.owners())
 
@@ -425,8 +424,8 @@ class Gateways:
         return [*bad, *(f"[ ]gateway {i}: {why}" for i, why in leaving.items())]
 
     def _begin(self, gateway_id: str) -> bool:
-        """Adopted rows are known before the table is read, so that none looks foreign. Returns
-        whether its table is looked after from now on."""
+        """Adopted rows are known before any is read, and so not foreign. Returns whether it is
+        looked after from now on."""
         if self.fleet.closed:
             return False
         self._views.adopt(self._adopted(gateway_id))

@@ -157,17 +157,18 @@ class TestVanished:
 
 
 class TestDescribed:
-    def test_one_that_a_poddnat_names_is_read_until_it_lists_what_was_made_before(self, it):
-        """A release waits for that: it would go on for ever where the table is read but once."""
+    def test_of_one_that_a_poddnat_names_no_other_reading_is_waited_for(self, it):
+        """A release would wait for ever, as the table is read but once."""
         named = it.record()
         it.stored(replace_struct(named, spec=replace_struct(named.spec, gateway_id="ngw-2")))
         it.cloud.described = [Gateway("ngw-2", "ftb-2", "zone", "vpc", ())]
         it.gateways._describe()
         assert it.views.table("ngw-2").read_once
         assert not it.views.table("ngw-2").caught_up
-        it.clock.advance(60.0)
-        it.gateways._describe()
+        it.gateways.read("ngw-2")
         assert it.views.table("ngw-2").caught_up
+        it.gateways.read("ngw-invented")
+        assert "ngw-invented" not in it.views.tables
 
     def test_who_is_told_that_a_gateway_is_there_again_sees_it(self, it):
         """In the moment of being told: what it looks at may not be from before."""
