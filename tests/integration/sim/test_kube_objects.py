@@ -89,7 +89,9 @@ def test_absent_object_and_absent_namespace(http: Http) -> None:
 
 
 def test_unserved_paths(http: Http) -> None:
-    for path in ("/api/v1/widgets", "/apis/none.io/v1/things", "/apis/apps/v2/deployments"):
+    for path in ("/api/v1/widgets", "/api/v2", "/apis/apps/v2/deployments", "/apis/apps/v2"):
+        refused(http("GET", path), 404, "NotFound")
+    for path in ("/apis/none.io/v1/things", "/apis/none.io", "/nothing"):
         reply = http("GET", path)
         assert (reply.code, reply.body) == (404, "404 page not found\n")
 

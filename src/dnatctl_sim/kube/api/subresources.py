@@ -22,7 +22,7 @@ class Subresources:
         """Answer a get. Raises ApiError 404."""
         if target.subresource == "scale" and target.type.scale:
             return self._scale(target)
-        raise errors.no_such_path()
+        raise errors.no_such_resource()
 
     def log(self, target: Target) -> str:
         """What `kubectl logs` prints. Raises ApiError 404."""
@@ -40,7 +40,7 @@ class Subresources:
         }
         writer = writers.get((target.type.key, target.subresource, verb))
         if writer is None:
-            raise errors.no_such_path()
+            raise errors.no_such_resource()
         return writer(target, body, options)
 
     def _scale(self, target: Target) -> Object:

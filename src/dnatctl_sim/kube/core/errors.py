@@ -68,9 +68,14 @@ class NoSuchPathError(ApiError):
     """404 for a path that no resource is served at: plain text, and no `Status`."""
 
 
+def no_such_resource() -> ApiError:
+    """404 for what is not served in a group that the server itself has."""
+    return ApiError(404, "NotFound", "the server could not find the requested resource")
+
+
 def no_such_path() -> ApiError:
-    """As an API server answers below `/api` and `/apis` what nobody there knows: it comes to the
-    end of its chain of handlers (k8s.io/apiserver/pkg/util/notfoundhandler)."""
+    """As an API server answers what no handler of its chain knows: below the groups of custom
+    resources, and those that there are none of (k8s.io/apiserver/pkg/util/notfoundhandler)."""
     return NoSuchPathError(404, "", "404 page not found")
 
 

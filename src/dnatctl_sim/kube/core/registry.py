@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 
 from dnatctl_sim.kube.core.builtin import BUILTIN
-from dnatctl_sim.kube.core.errors import no_such_path
+from dnatctl_sim.kube.core.errors import ApiError, no_such_path, no_such_resource
 from dnatctl_sim.kube.core.resources import ResourceType
 
 
@@ -17,6 +17,7 @@ class Registry:
         self._lock = threading.Lock()
         self._types: dict[str, ResourceType] = {type_.key: type_ for type_ in types}
         self._served = _by_path(self._types.values())
+        self._built_in = {type_.group for type_ in self._types.values() if not type_.custom}
 
     def add(self, type_: ResourceType) -> None:
         """Serve `type_`, in place of what was served under its key."""
@@ -42,8 +43,12 @@ class Registry:
         """The type served at that path. Raises ApiError 404."""
         found = self._served.get((group, version, plural))
         if found is None:
-            raise no_such_path()
+            raise self.not_served(group)
         return found
+
+    def not_served(self, group: str) -> ApiError:
+        """What is answered to a question for what that group does not have."""
+        return no_such_resource() if group in self._built_in else no_such_path()
 
     def of_kind(self, api_version: str, kind: str) -> ResourceType | None:
         """The type whose objects say they are of `api_version` and `kind`."""

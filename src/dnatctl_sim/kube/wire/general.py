@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from dnatctl_sim.kube.core.errors import no_such_path
+from dnatctl_sim.kube.core.errors import ApiError, no_such_path
 from dnatctl_sim.kube.core.objects import Object
 from dnatctl_sim.kube.core.registry import Registry
 from dnatctl_sim.kube.wire import discovery, openapi
@@ -38,8 +38,16 @@ class General:
             return json_answer(_review(parts[1], parts[2], parts[3]), 201)
         found = self._document(parts, host)
         if found is None:
-            raise no_such_path()
+            raise self._not_served(parts)
         return json_answer(found)
+
+    def _not_served(self, parts: list[str]) -> ApiError:
+        match parts:
+            case ["api", *_]:
+                return self._registry.not_served("")
+            case ["apis", group, *_]:
+                return self._registry.not_served(group)
+        return no_such_path()
 
     def _document(self, parts: list[str], host: str) -> Object | None:
         match parts:

@@ -39,7 +39,7 @@ class Writes:
         if call.target.subresource not in ("", "status"):
             return self._subresource(call)
         if call.target.subresource == "status" and not call.target.type.status:
-            raise errors.not_found(call.target.type, call.target.name)
+            raise errors.no_such_resource()
         if call.target.subresource == "status" and call.verb not in ("update", "patch"):
             raise errors.method_not_allowed()
         return self._verbs[call.verb](call)
