@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from dnatctl.control.people.board import RELEASING, Board
 from dnatctl.objects import Condition, Key, PodDNATSpec, PodDNATStatus
+from dnatctl.plan.exposure import Problem
 from dnatctl.plan.reasons import REASONS
 from dnatctl.status import ports
 from dnatctl.status.document import (
@@ -70,9 +72,13 @@ EXPECTED = GatewayStatus(
 )
 
 
+TOLD: dict[Key, tuple[Problem, str]] = {}
+
+
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Iterator[World]:
+    yield World()
+    TOLD.clear()
 
 
 @pytest.fixture
@@ -92,7 +98,7 @@ def board(world: World) -> Board:
         *caches,
         world.settings,
         standing=standing,
-        told=dict,
+        told=lambda: TOLD,
         labels=lambda _name: {},
     )
 
@@ -131,6 +137,31 @@ def test_those_who_wait_are_counted_by_reasons_of_ours_alone(world: World, board
         ("waiting", "Other"): len(forged),
     }
     assert counts.oldest.keys() == counts.waiting.keys() - pending
+
+
+def test_who_is_reachable_waits_for_nothing_whatever_it_is_told(world: World, board: Board) -> None:
+    for number, status in enumerate(["True", "False"], 100):
+        key = Key("games", f"told-{status}")
+        ready = Condition("Ready", status, "EntriesAvailable", "", "2025-12-31T23:59:00Z")
+        made = replace(
+            record(number, key, PodDNATSpec(), {}), status=PodDNATStatus(conditions=(ready,))
+        )
+        world.records.apply(made)
+        TOLD[key] = (Problem("NoInterface", "the cloud knows none"), "2025-12-31T23:00:00Z")
+    counts = board.pods()
+    assert counts.reachable == 1
+    assert counts.waiting[("waiting", "NoInterface")] == 1
+
+
+def test_who_has_no_poddnat_makes_nobody_else_unreachable(world: World, board: Board) -> None:
+    before = board.pods().reachable
+    for number in range(5):
+        refused = replace(pod(), key=Key("games", f"refused-{number}"), uid=f"refused-{number}")
+        world.pods.apply(refused)
+        TOLD[refused.key] = (Problem("PortDenied", "22 is denied"), "2025-12-31T23:00:00Z")
+    counts = board.pods()
+    assert counts.waiting[("waiting", "PortDenied")] == 5
+    assert counts.reachable == before
 
 
 def test_each_reason_of_ours_is_counted_by_its_name(world: World, board: Board) -> None:

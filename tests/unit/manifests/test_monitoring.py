@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from dnatctl.cloud.errors import ErrorKind
+from dnatctl.control.people.board import RELEASING
+from dnatctl.plan.reasons import REASONS, ToldOn
 from tests.unit.manifests.built import MANIFESTS, Object, the, with_component
 
 DOCS = MANIFESTS.parent / "docs"
@@ -47,6 +49,37 @@ def anchors(page: Path) -> list[str]:
         re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
         for title in re.findall(r"^### (.+)$", page.read_text("utf-8"), re.MULTILINE)
     ]
+
+
+PAGED = {
+    "CloudRejected": "the account, the EIP or the gateway",
+    "EntriesAwaited": "the table is slow, or its backlog long",
+    "EntriesPending": "the same",
+    "EntriesChanged": "somebody else writes to the table",
+    "GatewayUnusable": "the gateway",
+    "LookupFailed": "the API server",
+    "NoInterface": "the cloud knows no such address",
+    "NotAmongReplicas": "told of claims that are kept, beside `PodAway`",
+    "PodDNATRefused": "a quota, a webhook, a right",
+    "PoolExhausted": "the pool",
+    "QuotaExceeded": "the quota of the cloud",
+    "TupleConflict": "a row that is somebody else's",
+    "WorkloadUnreadable": "a right that is missing",
+}
+"""Reasons for which somebody waits whom the operator can help: what he looks at."""
+
+
+def test_it_is_said_of_each_reason_whether_it_wakes_an_operator() -> None:
+    waits = {
+        name
+        for name, reason in REASONS.items()
+        if {ToldOn.POD, ToldOn.RECORD} & set(reason.where) and name not in RELEASING
+    }
+    (left_out,) = re.findall(r'reason!~"([\w|]+)"', ALERTS["DnatctlPodsWaitTooLong"]["expr"])
+    owners = set(left_out.split("|"))
+    assert owners <= REASONS.keys()
+    assert PAGED.keys() <= waits - owners
+    assert waits - owners - PAGED.keys() == {"EntriesAvailable"}
 
 
 @pytest.mark.parametrize("name", ALERTS)

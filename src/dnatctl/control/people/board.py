@@ -107,13 +107,16 @@ class Board:
             return PodCounts()
         now, oldest = self._views.clock.now(), dict[tuple[str, str], float]()
         waiting = Counter[tuple[str, str]]()
+        reachable = {str(record.key) for record in self._records.values() if _is_reachable(record)}
         for waiter in self._waiting():
+            if waiter.pod in reachable:
+                continue  # it is told something, and waits for nothing
             state = "releasing" if waiter.reason in RELEASING else "waiting"
             waits = state, waiter.reason if waiter.reason in _COUNTED else OTHER
             waiting[waits] += 1
             if since := parse_time(waiter.since):
                 oldest[waits] = max(oldest.get(waits, 0.0), (now - since).total_seconds())
-        return PodCounts(len(self._records) - sum(waiting.values()), waiting, oldest)
+        return PodCounts(len(reachable), waiting, oldest)
 
     def _rules(self) -> document.RulesInForce:
         config, rules = self._settings.config, self._settings.rules()
@@ -207,6 +210,11 @@ class Board:
                 yield waiter
 
 
+def _is_reachable(record: PodDNAT) -> bool:
+    ready = record.status.condition(READY)
+    return ready is not None and ready.status == "True" and not record.deleting
+
+
 def _of_record(
     record: PodDNAT, pod: Pod | None, told: Mapping[Key, tuple[Problem, str]]
 ) -> Waiter | None:
@@ -214,9 +222,9 @@ def _of_record(
     if record.key in told:
         problem, since = told[record.key]
         return Waiter(str(record.key), problem.reason, problem.text, since, uid)
-    ready = record.status.condition(READY)
-    if ready is not None and ready.status == "True" and not record.deleting:
+    if _is_reachable(record):
         return None
+    ready = record.status.condition(READY)
     if ready is None:
         text = "claimed; its entries are being made"
         return Waiter(str(record.key), "EntriesPending", text, record.created, uid)
