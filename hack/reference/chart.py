@@ -6,6 +6,8 @@
 | `templates/rbac.yaml` | `manifests/base/rbac.yaml`, `everywhere.yaml` of `listed-namespaces` |
 | `templates/listed-namespaces.yaml` | `manifests/components/listed-namespaces/rbac.yaml` |
 | `templates/pod-condition.yaml` | `manifests/pod-condition/rbac.yaml` |
+| `templates/publish-annotation.yaml` | `manifests/components/publish-annotation/rbac.yaml` |
+| `templates/openkruise.yaml` | `manifests/components/openkruise/rbac.yaml` |
 | `templates/write-guard.yaml` | `manifests/components/write-guard/policy.yaml` |
 | `templates/namespace-selector.yaml` | `manifests/components/namespace-selector/rbac.yaml` |
 | `templates/secure-metrics.yaml` | `manifests/components/secure-metrics/rbac.yaml` |
@@ -48,6 +50,12 @@ SERVED = f'(.Capabilities.APIVersions.Has "{POLICIES}")'
 GUARDED = f"and .Values.writeGuard.enabled {SERVED}"
 SELECTED = "(.Values.namespaces).selector"
 ADMITTED = f"and .Values.admission.enabled {SERVED}"
+ASKED = {
+    "pod-condition": ("pod-condition/rbac.yaml", TOLD),
+    "publish-annotation": ("components/publish-annotation/rbac.yaml", PUBLISHES),
+    "openkruise": ("components/openkruise/rbac.yaml", KRUISE),
+}
+"""Roles beside the one that is always given: each with its file, and what asks for it."""
 
 DEPLOYMENT: dict[str, tuple[str, str]] = {
     "image": ("object", "Where the image is kept; an empty `tag` is the chart's appVersion."),
@@ -108,13 +116,7 @@ def files() -> dict[Path, str]:
     return {
         CHART / "crds" / "poddnats.yaml": _definition(),
         CHART / "templates" / "rbac.yaml": _rbac(),
-        CHART / "templates" / "pod-condition.yaml": _told(),
-        CHART / "templates" / "openkruise.yaml": _wrapped(
-            "components/openkruise/rbac.yaml", KRUISE
-        ),
-        CHART / "templates" / "publish-annotation.yaml": _wrapped(
-            "components/publish-annotation/rbac.yaml", PUBLISHES
-        ),
+        **{CHART / "templates" / f"{name}.yaml": _asked(name) for name in ASKED},
         CHART / "templates" / "write-guard.yaml": _wrapped(
             "components/write-guard/policy.yaml", GUARDED
         ),
@@ -176,11 +178,22 @@ def _bound() -> str:
     return f"# {NOTE}\n{{{{- if {LISTED} }}}}\n{rbac}{BOUND}{{{{- end }}}}\n"
 
 
-def _told() -> str:
+def _asked(name: str) -> str:
     """Where namespaces are listed, the role is bound in each of them instead."""
-    role, binding = _here((MANIFESTS / "pod-condition/rbac.yaml").read_text("utf-8")).split("---\n")
+    path, condition = ASKED[name]
+    role, binding = _here((MANIFESTS / path).read_text("utf-8")).split("---\n")
     everywhere = f"{{{{- if not {LISTED} }}}}\n---\n{binding}{{{{- end }}}}\n"
-    return f"# {NOTE}\n{{{{- if {TOLD} }}}}\n{role}{everywhere}{{{{- end }}}}\n"
+    return f"# {NOTE}\n{{{{- if {condition} }}}}\n{role}{everywhere}{{{{- end }}}}\n"
+
+
+def _roles_asked() -> str:
+    """Adds to `$roles` what the values ask for besides, each bound under the role's own name."""
+    return "".join(
+        f"{{{{- if {condition} }}}}\n"
+        f'{{{{- $_ := set $roles "dnatctl-{name}" "dnatctl-{name}" }}}}\n'
+        "{{- end }}\n"
+        for name, (_, condition) in ASKED.items()
+    )
 
 
 BOUND = """\
@@ -189,9 +202,7 @@ BOUND = """\
 {{- fail "listedNamespaces.enabled: namespaces.allow must name them, without * and selector" }}
 {{- end }}
 {{- $roles := dict "dnatctl" "dnatctl-in-namespace" }}
-{{- if TOLD }}
-{{- $_ := set $roles "dnatctl-pod-condition" "dnatctl-pod-condition" }}
-{{- end }}
+ASKED
 {{- range $namespace := $allowed }}
 {{- range $name, $role := $roles }}
 ---
@@ -212,7 +223,7 @@ subjects:
     namespace: {{ $.Release.Namespace }}
 {{- end }}
 {{- end }}
-""".replace("TOLD", TOLD)
+""".replace("ASKED\n", _roles_asked())
 
 
 def _wrapped(path: str, condition: str) -> str:

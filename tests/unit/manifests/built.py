@@ -30,15 +30,16 @@ def with_component(name: str) -> tuple[Object, ...]:
 
 
 @cache
-def with_components(*names: str) -> tuple[Object, ...]:
-    """All objects of the default overlay with these components more, in this order."""
-    return _built_anew({"resources": ["../default"], "components": list(map(_component, names))})
+def with_components(*names: str, resources: tuple[str, ...] = ()) -> tuple[Object, ...]:
+    """All objects of the default overlay with these components more, in this order, behind these
+    folders of manifests."""
+    folders = ["../default", *(f"../../{name}" for name in resources)]
+    return _built_anew({"resources": folders, "components": list(map(_component, names))})
 
 
-@cache
 def with_resources(*names: str) -> tuple[Object, ...]:
     """All objects of the default overlay with these folders of manifests more."""
-    return _built_anew({"resources": ["../default", *(f"../../{name}" for name in names)]})
+    return with_components(resources=names)
 
 
 @cache

@@ -162,16 +162,36 @@ def test_who_tells_pods_may_and_does(tmp_path: Path, values: Object, may: bool) 
     assert ("dnatctl-pod-condition" in bound) is may
 
 
-def test_pods_of_listed_namespaces_are_told_and_no_others(tmp_path: Path) -> None:
+TELLS, PUBLISHES, KRUISE = (
+    f"dnatctl-{role}" for role in ("pod-condition", "publish-annotation", "openkruise")
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "roles"),
+    [
+        ({"podCondition": {"enabled": True}}, {TELLS}),
+        ({"publish": {"condition": True}}, {TELLS}),
+        ({"publish": {"annotation": True}}, {PUBLISHES}),
+        ({"openkruise": {"enabled": True}}, {TELLS, PUBLISHES, KRUISE}),
+    ],
+)
+def test_what_is_asked_for_besides_is_given_in_listed_namespaces_and_nowhere_else(
+    tmp_path: Path, values: Object, roles: set[str]
+) -> None:
     listed = {"namespaces": {"allow": ["games", "shop"]}, "listedNamespaces": {"enabled": True}}
-    objects = render(tmp_path, FILLED | listed | {"podCondition": {"enabled": True}})
+    objects = render(tmp_path, FILLED | listed | values)
     bound = {
-        (item["kind"], item["metadata"].get("namespace"))
+        (item["kind"], item["metadata"].get("namespace"), item["roleRef"]["name"])
         for item in objects
-        if item.get("roleRef", {}).get("name") == "dnatctl-pod-condition"
+        if item.get("roleRef", {}).get("name") in {TELLS, PUBLISHES, KRUISE}
     }
-    assert bound == {("RoleBinding", "games"), ("RoleBinding", "shop")}
-    of(objects, "ClusterRole", "dnatctl-pod-condition")
+    assert bound == {("RoleBinding", place, role) for place in ("games", "shop") for role in roles}
+    for role in roles:
+        of(objects, "ClusterRole", role)
+    (everywhere,) = (item for item in objects if item["kind"] == "ClusterRoleBinding")
+    rules = of(objects, "ClusterRole", everywhere["roleRef"]["name"])["rules"]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
 
 
 def test_policies_are_for_the_account_of_the_release(tmp_path: Path) -> None:

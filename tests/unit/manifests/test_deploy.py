@@ -14,6 +14,7 @@ from tests.unit.manifests.built import (
     overlaid,
     the,
     with_component,
+    with_components,
     with_resources,
 )
 
@@ -271,6 +272,26 @@ def test_with_listed_namespaces_it_may_do_the_same_but_write_in_those_alone() ->
     }
     assert bound == {"dnatctl"}
     assert granted("Role", "dnatctl") == rules("Role")
+
+
+def test_with_listed_namespaces_nothing_asked_for_besides_is_given_everywhere() -> None:
+    """The bindings stay, with nobody in them: applying leaves what is no longer there as it was."""
+    components = ("openkruise", "publish-annotation", "secure-metrics", "listed-namespaces")
+    objects = with_components(*components, resources=("pod-condition",))
+    bound = {
+        item["roleRef"]["name"]: bool(item.get("subjects"))
+        for item in objects
+        if item["kind"] == "ClusterRoleBinding"
+    }
+    assert bound == {
+        "dnatctl": True,
+        "dnatctl-secure-metrics": True,  # asks the API server who scrapes; it stores nothing
+        "dnatctl-pod-condition": False,
+        "dnatctl-openkruise": False,
+        "dnatctl-publish-annotation": False,
+    }
+    names = {item["metadata"]["name"] for item in objects if item["kind"] == "ClusterRole"}
+    assert names >= bound.keys()
 
 
 def test_publishing_into_annotations_is_a_permission_of_its_own() -> None:
