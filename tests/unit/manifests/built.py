@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -43,13 +44,22 @@ def with_resources(*names: str) -> tuple[Object, ...]:
 
 
 @cache
-def overlaid(overlay: str, *names: str, namespace: str = "") -> tuple[Object, ...]:
-    """All objects of an overlay with these components more, in that namespace if one is named."""
+def overlaid(
+    overlay: str, *names: str, namespace: str = "", offered: str = ""
+) -> tuple[Object, ...]:
+    """All objects of an overlay with these components more, in that namespace if one is named.
+    `offered`: a part of it that is commented out, and is let in."""
     folder = MANIFESTS / "overlays" / overlay
-    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text("utf-8"))
+    text = (folder / "kustomization.yaml").read_text("utf-8")
+    kustomization = yaml.safe_load(_let_in(text, offered) if offered else text)
     kustomization["components"] = [*kustomization.get("components", ()), *map(_component, names)]
     kustomization |= {"namespace": namespace} if namespace else {}
     return _built_anew(kustomization, *folder.glob("config.yaml"))
+
+
+def _let_in(text: str, offered: str) -> str:
+    (part,) = re.findall(rf"^# {offered}:\n(?:#   - .+\n)+", text, re.MULTILINE)
+    return text.replace(part, re.sub("^# ", "", part, flags=re.MULTILINE))
 
 
 def _component(name: str) -> str:

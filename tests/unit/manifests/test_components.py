@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
 from dnatctl.cloud.credentials import ADDON_TOKEN_FILE, KEY_FOLDER, KeyFiles
-from tests.unit.manifests.built import MANIFESTS, Object, build, with_component
+from tests.unit.manifests.built import MANIFESTS, Object, build, overlaid, with_component
 
 COMPONENTS = sorted(folder.name for folder in (MANIFESTS / "components").iterdir())
 IN_DEFAULT = {"claim-rules", "pdb"}
@@ -19,6 +20,13 @@ SINCE = dict.fromkeys(("write-guard", "admission", "admission-deny", "creation-r
 OTHERS = {"alibabacloud.com", "monitoring.coreos.com"}
 """Groups that Kubernetes itself does not have."""
 POLICIES = sorted((MANIFESTS / "ram").glob("policy*.json"))
+
+
+def not_for_older() -> set[str]:
+    """Components that the overlay for older clusters says it cannot have."""
+    text = (MANIFESTS / "overlays/older/kustomization.yaml").read_text(encoding="utf-8")
+    (told,) = re.findall(r"all but (.+?)\)", text, re.DOTALL)
+    return set(re.findall(r"[a-z-]+", told)) & set(COMPONENTS)
 
 
 def deployment(component: str) -> Any:
@@ -51,6 +59,18 @@ def test_every_component_is_valid_on_the_oldest_and_the_newest(component: str) -
     assert objects != build("overlays/default")
     for version in (SINCE.get(component, VERSIONS[0]), VERSIONS[-1]):
         valid(objects, version)
+
+
+def test_older_clusters_are_not_offered_what_they_do_not_know() -> None:
+    """They begin at 1.20: what the default overlay has by itself came later too."""
+    assert not_for_older() == IN_DEFAULT | SINCE.keys()
+
+
+@pytest.mark.parametrize("component", sorted(set(COMPONENTS) - not_for_older()))
+def test_what_older_clusters_are_offered_builds(component: str) -> None:
+    objects = list(overlaid("older", component))
+    assert objects != build("overlays/older")
+    valid(objects, VERSIONS[0])
 
 
 def test_an_access_key_is_mounted_where_it_is_looked_for() -> None:

@@ -99,6 +99,16 @@ def test_in_another_namespace_nothing_names_the_usual_one(
         assert endpoint["tlsConfig"]["serverName"] == "dnatctl-metrics.edge.svc"
 
 
+def test_older_clusters_too_have_the_certificate_asked_for_by_its_name_elsewhere() -> None:
+    """What does it is offered only: kubectl that is as old as they may be does not know it."""
+    components = ("monitoring", "secure-metrics")
+    objects = overlaid("older", *components, namespace="edge", offered="transformers")
+    assert NAMESPACE not in str(objects)
+    (monitor,) = (item for item in objects if item["kind"] == "ServiceMonitor")
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["tlsConfig"]["serverName"] == "dnatctl-metrics.edge.svc"
+
+
 def test_what_puts_the_namespace_into_strings_is_understood_by_every_kubectl() -> None:
     """Before 1.35 it takes a pattern for a name that nothing has, and leaves all as it is."""
     file = MANIFESTS / "namespace-in-strings" / "replacements.yaml"
