@@ -11,10 +11,11 @@ import click
 import pytest
 import yaml
 
+from dnatctl.cli.asking import LEASE, LIKELY
 from dnatctl.cli.main import COMMANDS, cli
 from dnatctl.config import parse
 from dnatctl.config.settings import SETTINGS
-from dnatctl.kube import definition
+from dnatctl.kube import definition, orders
 from tests.unit.manifests.built import MANIFESTS
 from tests.unit.manifests.commands import PAGES, ROOT, blocks, commands, spans
 from tests.unit.manifests.test_chart import configuration, render
@@ -133,6 +134,42 @@ def test_the_values_that_a_newcomer_copies_are_values(tmp_path: Path) -> None:
     )
     objects = render(tmp_path, values)
     assert parse(yaml.safe_dump(configuration(objects))).gateways
+
+
+def test_the_roles_for_people_give_what_the_commands_ask_for() -> None:
+    """The Lease, the port-forward to the leader (`create` from Kubernetes 1.35 on), the orders."""
+    (shown,) = (b for b in blocks(ROOT / "docs" / "install.md", "yaml") if "kind: Role" in b)
+    roles = {(r["kind"], r["metadata"]["name"]): r for r in yaml.safe_load_all(shown)}
+    everywhere = roles["ClusterRole", "dnatctl-reader"]["rules"]
+    reader, operator = roles["Role", "dnatctl-reader"], roles["Role", "dnatctl-operator"]
+    assert {role["metadata"]["namespace"] for role in (reader, operator)} == {LIKELY[0]}
+    assert {"get", "list"} <= given(everywhere, "poddnats")
+    assert "get" in given(everywhere, "pods")
+    assert "get" in given(reader["rules"], "leases", LEASE)
+    assert {"get", "create"} <= given(reader["rules"], "pods/portforward")
+    assert {"get", "patch"} == given(operator["rules"], "configmaps", orders.NAME)
+    assert {"create"} == given(operator["rules"], "configmaps")
+
+
+def given(rules: list[dict[str, list[str]]], resource: str, *names: str) -> set[str]:
+    """The verbs for that resource: of these names alone, or whatever it is called."""
+    return {
+        verb
+        for rule in rules
+        if resource in rule["resources"] and rule.get("resourceNames", []) == [*names]
+        for verb in rule["verbs"]
+    }
+
+
+def test_each_command_that_asks_the_cluster_is_told_what_it_needs() -> None:
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
+    table = page[page.index("| command | in all namespaces |") :]
+    told = {
+        word
+        for row in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+        for word in re.findall(r"`([a-z-]+)", row)
+    }
+    assert told == COMMANDS.keys() - {"run", "version", "completion"}
 
 
 def test_every_command_is_documented() -> None:
