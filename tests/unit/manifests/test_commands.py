@@ -161,6 +161,19 @@ def given(rules: list[dict[str, list[str]]], resource: str, *names: str) -> set[
     }
 
 
+def test_who_is_told_to_apply_an_example_is_told_whose_image_it_names() -> None:
+    page = ROOT / "docs" / "install.md"
+    named = [
+        container["image"]
+        for words in commands(page, "kubectl")
+        if words[-1].startswith("manifests/examples/")
+        for item in yaml.safe_load_all((ROOT / words[-1]).read_text("utf-8"))
+        for container in item["spec"]["template"]["spec"]["containers"]
+    ]
+    assert named
+    assert [image for image in named if image not in spans(page)] == []
+
+
 def test_each_command_that_asks_the_cluster_is_told_what_it_needs() -> None:
     page = (ROOT / "docs" / "install.md").read_text("utf-8")
     table = page[page.index("| command | in all namespaces |") :]
