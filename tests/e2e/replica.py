@@ -147,6 +147,11 @@ class Replica:
         """Where its metrics are served, `host:port`."""
         return f"{LOOPBACK}:{self._metrics_port}"
 
+    @property
+    def status_address(self) -> str:
+        """Host and port of /status."""
+        return f"{LOOPBACK}:{self._status_port}"
+
     def metrics(self) -> str:
         """Its metrics as it exposes them."""
         return self._get(f"http://{self.address}/metrics").data.decode()
