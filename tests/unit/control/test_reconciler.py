@@ -70,22 +70,7 @@ class Board:
         self.told.append(made.problem.message if made.problem else "")
 
 
-def unanswered(world: Unanswering, board: Board) -> Reconciler:
-    silent: Any = SimpleNamespace(looking=lambda _ref: True)
-    parts: Any = world
-    told: Any = board
-    return Reconciler(
-        parts,
-        world.views,
-        Cache(),
-        parts,
-        ledger=silent,
-        hands=silent,
-        signals=silent,
-        reporter=told,
-        note_soon=lambda: None,
-    )
-
+SILENT: Any = SimpleNamespace(looking=lambda _ref: True, stepped=lambda *_: None)
 
 POD = PodRef("pod-1", LOBBY)
 
@@ -94,6 +79,27 @@ def opened(clock: FakeClock) -> Views:
     views = Views(MARKS, [offer()], 60.0, clock)
     views.pool.open()
     return views
+
+
+def reconciler_of(
+    world: Any, views: Views, *, hands: Any = SILENT, reporter: Any = SILENT
+) -> Reconciler:
+    """`world` is what is looked at, and the API server."""
+    return Reconciler(
+        world,
+        views,
+        Cache(),
+        world,
+        ledger=SILENT,
+        hands=hands,
+        signals=SILENT,
+        reporter=reporter,
+        note_soon=lambda: None,
+    )
+
+
+def unanswered(world: Unanswering, board: Board) -> Reconciler:
+    return reconciler_of(world, world.views, reporter=board)
 
 
 def test_a_claim_that_is_not_answered_again_and_again_is_told() -> None:
@@ -135,38 +141,16 @@ def test_what_has_led_to_the_pod_before_rests_all_the_same() -> None:
 
 
 def test_a_pod_that_is_edited_while_it_is_worked_on_goes_back_to_the_queue() -> None:
-    flapping: Any = Flapping()
-    silent: Any = SimpleNamespace(looking=lambda _ref: True, stepped=lambda *_: None)
-    reconciler = Reconciler(
-        flapping,
-        Views(MARKS, [offer()], 60.0, FakeClock()),
-        Cache(),
-        flapping,
-        ledger=silent,
-        hands=silent,
-        signals=silent,
-        reporter=silent,
-        note_soon=lambda: None,
-    )
-    again = reconciler.reconcile(PodRef("pod-1", LOBBY))
+    flapping = Flapping()
+    again = reconciler_of(flapping, opened(FakeClock())).reconcile(POD)
     assert again == 0.0, "it is on the queue, for its turn"
     assert int(flapping.record.resource_version) <= 3
 
 
 def test_a_table_that_a_plan_waits_for_is_read() -> None:
     read: list[str] = []
-    nobody: Any = SimpleNamespace(read=read.append)
-    reconciler = Reconciler(
-        nobody,
-        Views(MARKS, [offer()], 60.0, FakeClock()),
-        Cache(),
-        nobody,
-        ledger=nobody,
-        hands=nobody,
-        signals=nobody,
-        reporter=nobody,
-        note_soon=lambda: None,
-    )
+    hands = SimpleNamespace(read=read.append)
+    reconciler = reconciler_of(SILENT, opened(FakeClock()), hands=hands)
     seen: Any = SimpleNamespace(key=LOBBY, record=None)
     reconciler._hand_over(seen, Plan(retry_in=2.0))
     reconciler._hand_over(seen, Plan(retry_in=2.0, read="ngw-1"))

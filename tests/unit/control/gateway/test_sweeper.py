@@ -76,8 +76,8 @@ def ledger() -> Ledger:
     return Ledger()
 
 
-@pytest.fixture
-def sweeper(it: AtWork, ledger: Any, api: Api) -> Sweeper:
+def sweeper_of(it: AtWork, ledger: Any, api: Api, had: frozenset[str] = frozenset()) -> Sweeper:
+    """`had`: the rows that living pods are left with."""
     return Sweeper(
         it.views,
         it.gateways,
@@ -86,7 +86,13 @@ def sweeper(it: AtWork, ledger: Any, api: Api) -> Sweeper:
         known_uids=api.known_uids,
         may_delete=lambda: True,
         cycle_s=5.0,
+        left_with=lambda _key: had,
     )
+
+
+@pytest.fixture
+def sweeper(it: AtWork, ledger: Any, api: Api) -> Sweeper:
+    return sweeper_of(it, ledger, api)
 
 
 def test_rows_of_another_cluster_with_the_same_id_are_told_also_where_one_was_adopted(it, sweeper):
@@ -178,17 +184,6 @@ class TestVanished:
 class TestUnread:
     """It went while the table of its claim was not read yet: there was no saying what it had."""
 
-    def sweeper(self, it: AtWork, ledger: Any, api: Api, had: frozenset[str]) -> Sweeper:
-        return Sweeper(
-            it.views,
-            it.gateways,
-            it.metrics,
-            ledger=ledger,
-            known_uids=api.known_uids,
-            may_delete=lambda: True,
-            left_with=lambda _key: had,
-        )
-
     def gone(self, it: AtWork, *, lost: bool = False) -> PodDNAT:
         del it.views.tables[GATEWAY]
         record = it.stored(it.record())
@@ -205,7 +200,7 @@ class TestUnread:
     def test_what_it_left_goes_at_the_first_reading_unless_its_pod_has_it(
         self, it, ledger, api, had
     ):
-        sweeper = self.sweeper(it, ledger, api, frozenset({"fwd-1"} if had else ()))
+        sweeper = sweeper_of(it, ledger, api, frozenset({"fwd-1"} if had else ()))
         record = self.gone(it)
         sweeper.step()
         self.read(it, record)
@@ -468,7 +463,7 @@ def test_nor_is_it_where_that_is_known_only_after_it_was_seen_to_go(it, sweeper)
 def test_what_is_lost_as_the_api_server_goes_back_is_left_to_its_pod(it, ledger, api, lost, had):
     """If that lives: a backup may lack the pod as well."""
     left = frozenset({"fwd-1"} if had and lost else ())
-    sweeper = TestUnread().sweeper(it, ledger, api, left)
+    sweeper = sweeper_of(it, ledger, api, left)
     record = it.stored(it.record())
     it.views.ips.pod_changed(None, replace_struct(pod(), key=record.key))
     now = it.clock.monotonic()
