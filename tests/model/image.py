@@ -102,7 +102,7 @@ class TableImage(NamedTuple):
 
     young: frozenset[tuple[str, bool, float]] = frozenset()
     former: tuple[tuple[str, tuple[ForwardEntry, ...]], ...] = ()
-    doubts: tuple[tuple[str, ForwardEntry | None, int], ...] = ()
+    doubts: tuple[tuple[str, ForwardEntry | None, int, float], ...] = ()
     gone: frozenset[str] = frozenset()
     given_up: tuple[tuple[Row, int], ...] = ()
     behind: bool = False
@@ -180,7 +180,10 @@ def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> Ta
     return TableImage(
         young=frozenset(made | changed),
         former=tuple(sorted((i, past.former) for i, past in pasts if past.former)),
-        doubts=tuple((i, d.version, min(d.count, AGREE)) for i, d in sorted(table._doubts.items())),
+        doubts=tuple(
+            (i, d.version, min(d.count, AGREE), d.until if d.until > now else NEVER)
+            for i, d in sorted(table._doubts.items())
+        ),
         gone=frozenset(table._gone.keys() & known),
         given_up=tuple(
             (replace(given.row, written=NEVER), min(given.times, RECALLS + 1))
@@ -198,7 +201,9 @@ def _load_pasts(table: Table, image: TableImage, now: float) -> None:
         for i in table._rows
     }
     last = now - READ_AGO_S
-    table._doubts = {i: Doubt(version, last, count) for i, version, count in image.doubts}
+    table._doubts = {
+        i: Doubt(version, last, count, until) for i, version, count, until in image.doubts
+    }
     table._gone = dict.fromkeys(image.gone, now)
     if image.behind:
         table.lag.was_behind(0.0, now)  # by less than is thought of every reading anyway

@@ -28,6 +28,10 @@ FORGOTTEN_S = 3600.0
 AGREE = 2
 """Readings in a row that say the same of a row."""
 
+MOST = 0.5
+"""A reading that lacks a larger share of the rows than this is doubted for READ_LAG_S at least:
+somebody may have deleted them, and likelier it is of a backend that has lost its list."""
+
 VERSIONS = 3
 """Earlier versions of a row that are recognised."""
 
@@ -74,16 +78,20 @@ class Lag:
 class Doubt:
     """What readings say of a row that may be over: `version` None where they lack it.
 
-    `last`: when the last of the `count` readings in a row that say so began.
+    `last`: when the last of the `count` readings in a row that say so began. `until`: when one has
+    to begin at the earliest that may settle it.
     """
 
     version: ForwardEntry | None
     last: float
     count: int = 1
+    until: float = NEVER
 
     def again(self, started: float) -> Doubt:
         """Another reading says the same."""
-        return self if started <= self.last else Doubt(self.version, started, self.count + 1)
+        if started <= self.last:
+            return self
+        return Doubt(self.version, started, self.count + 1, self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +121,4 @@ class Past:
     def settles_at(self, doubt: Doubt, lag: Lag) -> float:
         """When a reading has to begin to show how it is, whichever backend answers it."""
         behind_s = lag.behind_s()
-        return self.over_since(doubt) + behind_s if behind_s else NEVER
+        return max(doubt.until, self.over_since(doubt) + behind_s if behind_s else NEVER)

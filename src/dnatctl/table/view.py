@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from dnatctl.model import USUAL_PORTS, Endpoint, EntryStatus, ForwardEntry, NewEntry
 from dnatctl.table.index import Row, Rows
-from dnatctl.table.past import AGREE, NEVER, READ_LAG_S, Doubt, Lag, Past
+from dnatctl.table.past import AGREE, MOST, NEVER, READ_LAG_S, Doubt, Lag, Past
 
 __all__ = ["NEVER", "READ_LAG_S", "RECALLS", "Change", "GivenUp", "Pass", "Row", "Table"]
 
@@ -185,9 +185,11 @@ class Table(Rows):
             self.hides_nothing()
         changes = self._merge_listed(reading.rows.values(), reading.started)
         self._forget_given_up(reading.started)
-        for row in list(self._rows.values()):
-            if row.entry.entry_id not in reading.rows:
-                changes += self._missed(row, reading.started, proves=reading.atomic)
+        missing = [row for i, row in self._rows.items() if i not in reading.rows]
+        most = self._are_most(missing)
+        until = reading.started + READ_LAG_S if most else NEVER
+        for row in missing:
+            changes += self._missed(row, reading.started, proves=reading.atomic, until=until)
         self.generation += 1
         return changes
 
@@ -304,13 +306,23 @@ class Table(Rows):
             return True
         return entry not in past.former or self._is_proven(entry_id, entry, started, AGREE)
 
+    def _are_most(self, missing: Iterable[Row]) -> bool:
+        """Whether more is missing at once than anybody but us takes away. One row is no measure."""
+        lost = sum(map(_stays, missing))
+        return lost > max(1, MOST * sum(map(_stays, self._rows.values())))
+
     def _is_proven(
-        self, entry_id: str, version: ForwardEntry | None, started: float, agree: int
+        self,
+        entry_id: str,
+        version: ForwardEntry | None,
+        started: float,
+        agree: int,
+        until: float = NEVER,
     ) -> bool:
         """Doubt what a reading says of the row, or believe it if it was doubted often enough."""
         doubt = self._doubts.get(entry_id)
         same = doubt is not None and doubt.version == version
-        doubt = doubt.again(started) if doubt and same else Doubt(version, started)
+        doubt = doubt.again(started) if doubt and same else Doubt(version, started, until=until)
         self._doubts[entry_id] = doubt
         settled = doubt.last > self._pasts[entry_id].settles_at(doubt, self.lag)
         return doubt.count >= agree and settled
@@ -322,9 +334,16 @@ class Table(Rows):
             self.lag.was_late(past.missed - row.written, past.missed)
 
     def _missed(
-        self, row: Row, started: float, *, proves: bool, asked: bool = False
+        self,
+        row: Row,
+        started: float,
+        *,
+        proves: bool,
+        asked: bool = False,
+        until: float = NEVER,
     ) -> list[Change]:
-        """Take in that a row was not listed. `proves`: the answer would have it, were it there."""
+        """Take in that a row was not listed. `proves`: the answer would have it, were it there.
+        `until`: see `Doubt`, of one that is on its way out apart."""
         entry_id = row.entry.entry_id
         if not row.seen and started > row.written:
             self._pasts[entry_id] = replace(self._pasts[entry_id], missed=started)
@@ -335,7 +354,8 @@ class Table(Rows):
             return []
         expected = deleting and started - self._pasts[entry_id].since > READ_LAG_S
         alone = expected or (asked and not row.seen)
-        if not self._is_proven(entry_id, None, started, 1 if alone else AGREE):
+        until = NEVER if deleting else until
+        if not self._is_proven(entry_id, None, started, 1 if alone else AGREE, until):
             return []
         if not deleting:
             self._give_up(row, started)
@@ -377,6 +397,11 @@ class Table(Rows):
         self._doubts.pop(row.entry.entry_id, None)
         self._remove(row)
         self._vacated(row)
+
+
+def _stays(row: Row) -> bool:
+    """Whether it has been listed, and is on its way out by nobody's doing that is known."""
+    return row.seen and row.entry.status is not EntryStatus.DELETING
 
 
 @lru_cache(maxsize=64)

@@ -101,6 +101,40 @@ class TestAnOlderReading:
         assert read(table, 3.0) == 0
 
 
+class TestMostIsMissing:
+    """A moment in which a backend lists nothing, or one page again and again."""
+
+    ROWS = tuple(row(f"fwd-{n}", f"{EIP}:{600 + n}", owner=uid(1)) for n in range(6))
+
+    def table(self) -> Table:
+        return view(*self.ROWS)
+
+    def test_nothing_is_taken_away_by_what_lasts_but_a_moment(self):
+        table = self.table()
+        for tenths in range(5, 150):
+            assert read(table, tenths / 10, *self.ROWS[:2]) == 0
+        read(table, 15.0, *self.ROWS)
+        assert len(states(table)) == 6
+
+    def test_it_is_believed_if_it_lasts_and_a_reading_is_due_then(self):
+        table = self.table()
+        assert read(table, 5.0) == 0
+        assert table.doubts_due() == 5.0 + READ_LAG_S
+        assert read(table, 5.1 + READ_LAG_S) == 6
+
+    def test_half_of_them_or_a_single_one_may_go_at_once(self):
+        table = self.table()
+        assert read(table, 5.0, *self.ROWS[:3]) + read(table, 5.2, *self.ROWS[:3]) == 3
+        alone = view(MINE)
+        assert read(alone, 5.0) + read(alone, 5.2) == 1
+
+    def test_what_we_take_away_ourselves_is_no_surprise(self):
+        table = self.table()
+        for each in self.ROWS[:5]:
+            table.deleting(each.entry_id, 4.0)
+        assert read(table, 5.0, self.ROWS[5]) + read(table, 5.2, self.ROWS[5]) == 5
+
+
 class TestWhereReadingsDisagreed:
     """Then two that agree may both be old: they count when they cannot be that old."""
 
@@ -216,7 +250,8 @@ class TestListedLate:
     def test_thousands_that_are_gone_at_once_cost_no_more_than_one_by_one(self):
         """While they are taken in, everybody else waits."""
         few, many = lost(100), lost(400)
-        assert steps(lambda: read(many, 2.0)) < 5 * steps(lambda: read(few, 2.0))
+        later = 2.0 + READ_LAG_S
+        assert steps(lambda: read(many, later)) < 5 * steps(lambda: read(few, later))
         assert states(many) == {}
 
     def test_what_the_cloud_said_is_gone_stays_gone(self):

@@ -15,6 +15,7 @@ from dnatctl.model import ForwardEntry
 from dnatctl.objects import Adopted, PodDNAT, PodDNATSpec
 from dnatctl.orders import Order, OrderKind, Orders
 from dnatctl.table.orphans import BUDGET, MANY, MIN_AGE_S, Patience
+from dnatctl.table.view import READ_LAG_S
 from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete
 from tests.unit.plan.made import pod
 from tests.unit.table.made import EIP, GATEWAY, MARKS, reading, row, uid
@@ -121,8 +122,9 @@ class TestLedger:
         it.cloud.rows = {i: row(i) for i in (*adopted, "fwd-foreign")}
         self.read(it)
         it.cloud.rows = {}
-        for _ in range(3):  # what one takes back is believed when another agrees
-            self.read(it)
+        self.read(it)
+        it.clock.advance(READ_LAG_S)  # all at once: it has to last
+        self.read(it)
 
     def read(self, it: AtWork) -> None:
         it.clock.advance(1.0)
