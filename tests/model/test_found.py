@@ -40,9 +40,10 @@ def test_the_endpoint_of_an_orphan_rests_when_its_row_is_gone():
     world = Views(MARKS, [offer()], QUARANTINE, clock)
     table = world.table(GATEWAY)
     ours, foreign = row("fwd-1", f"{EIP}:600", owner=uid(1)), row("fwd-2", f"{EIP}:601")
-    table.merge(reading(1.0, ours, foreign), 1.0)
-    table.merge(reading(2.0), 2.0)
-    table.merge(reading(2.2), 2.2)
+    others = [row(f"fwd-{n}", f"{EIP}:{n}") for n in (603, 604)]
+    table.merge(reading(1.0, ours, foreign, *others), 1.0)
+    table.merge(reading(2.0, *others), 2.0)
+    table.merge(reading(2.2, *others), 2.2)
     assert set(world.quarantined()) == {endpoint(600)}, "the next leader is told"
     assert not world.pool.is_free(GATEWAY, endpoint(600), clock.monotonic())
     assert world.pool.is_free(GATEWAY, endpoint(601), clock.monotonic()), "a foreign row's"
