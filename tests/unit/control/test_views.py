@@ -89,9 +89,11 @@ class TestRows:
         assert views.owner_of(row("fwd-1")) == ""
 
     def test_what_an_orphan_held_rests_when_its_row_is_gone(self, views):
-        seen(views, row("fwd-1", owner=uid(9)), row("fwd-2", "1.1.1.1:601", "10.0.0.2:80"))
-        seen(views, at=1.0)
-        seen(views, at=1.2)
+        left = [row(f"fwd-{n}", f"1.1.1.1:{n}", f"10.0.0.{n - 600}:80") for n in (603, 604)]
+        gone = row("fwd-1", owner=uid(9)), row("fwd-2", "1.1.1.1:601", "10.0.0.2:80")
+        seen(views, *gone, *left)
+        seen(views, *left, at=1.0)
+        seen(views, *left, at=1.2)
         assert set(views.quarantined()) == {endpoint(600)}, "what was foreign is no concern"
 
     def test_counting_by_owner(self, views):
