@@ -40,7 +40,6 @@ class _Resources(Struct):
     resources: list[Resource] | None = None
 
 
-_GROUP = msgspec.json.Decoder(Group)
 _GROUPS = msgspec.json.Decoder(_Groups)
 _RESOURCES = msgspec.json.Decoder(_Resources)
 
@@ -50,13 +49,11 @@ def groups(client: KubeClient) -> list[Group]:
     return answers.read(_GROUPS, client.request("GET", paths.path("apis"))).groups or []
 
 
-def group(client: KubeClient, name: str) -> Group:
-    """One group. Raises KubeError; one of NO_SUCH where it is not served."""
-    return answers.read(_GROUP, client.request("GET", paths.path("apis", name)))
-
-
 def resources(client: KubeClient, api_version: str) -> list[Resource]:
-    """Those of one apiVersion, without subresources. Raises KubeError as `group` does."""
+    """Those of one apiVersion, without subresources.
+
+    Raises KubeError; one of NO_SUCH where it is not served.
+    """
     body = client.request("GET", paths.of_version(api_version))
     listed = answers.read(_RESOURCES, body).resources or ()
     return [resource for resource in listed if "/" not in resource.name]

@@ -149,14 +149,14 @@ def _unlisted(seen: Seen, record: PodDNAT) -> Plan | None:
 def _unread(seen: Seen, record: PodDNAT) -> Problem | None:
     gateway_id = record.spec.gateway_id
     table = seen.tables.get(gateway_id)
-    if not gateway_id or gateway_id in seen.absent or (table is not None and _tells(table)):
+    if not gateway_id or gateway_id in seen.absent or (table is not None and _is_known(table)):
         return None
     why = f" ({table.unreadable})" if table is not None and table.unreadable else ""
     text = f"the forward table of {gateway_id} cannot be read{why}: "
     return Problem("GatewayUnusable", f"{text}whether entries are left is unknown")
 
 
-def _tells(table: Table) -> bool:
+def _is_known(table: Table) -> bool:
     """Whether it is known what it lists, or that is to be known soon."""
     return table.read_once and (table.caught_up or not table.unreadable)
 

@@ -191,7 +191,7 @@ class Claims:
             return contest[0].uid
         return next(iter(self._claimants.at(endpoint)), "")
 
-    def rank(self, claim: Claim, endpoint: Endpoint) -> Seniority:
+    def seniority(self, claim: Claim, endpoint: Endpoint) -> Seniority:
         """Where that claim stands among those to the endpoint."""
         since = self.since(claim.uid, endpoint)
         return Seniority(since, claim.leaving, claim.created, claim.uid)
@@ -203,21 +203,23 @@ class Claims:
             self._compare(endpoint)
             return
         if former is not None:
-            del contest[bisect_left(contest, self.rank(former, endpoint))]
-        insort(contest, self.rank(claim, endpoint))
+            del contest[bisect_left(contest, self.seniority(former, endpoint))]
+        insort(contest, self.seniority(claim, endpoint))
 
     def _compare(self, endpoint: Endpoint) -> None:
         """Put in order who claims the endpoint, where several do."""
         uids = self._claimants.at(endpoint)
         if len(uids) > 1:
-            self._contests[endpoint] = sorted(self.rank(self._by_uid[u], endpoint) for u in uids)
+            self._contests[endpoint] = sorted(
+                self.seniority(self._by_uid[u], endpoint) for u in uids
+            )
 
     def _quit(self, endpoint: Endpoint, claim: Claim) -> None:
         """The claim to that endpoint ends."""
         contest = self._contests.get(endpoint)
         if contest is None:
             return
-        del contest[bisect_left(contest, self.rank(claim, endpoint))]
+        del contest[bisect_left(contest, self.seniority(claim, endpoint))]
         if len(contest) == 1:
             del self._contests[endpoint]
 

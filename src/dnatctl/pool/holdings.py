@@ -302,7 +302,7 @@ class Holdings:
         def rank(claim: Claim) -> tuple[bool, bool, Seniority]:
             has_row = claim.uid in with_row.get(claim.spec.gateway_id, ())
             held = self.proofs.holds(claim.uid, (endpoint,))
-            return (not has_row, not held, self._claims.rank(claim, endpoint))
+            return (not has_row, not held, self._claims.seniority(claim, endpoint))
 
         may_stand = map(self._claims.get, {first, *proven.intersection(uids)})
         return min(filter(None, may_stand), key=rank).uid

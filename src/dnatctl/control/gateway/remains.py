@@ -64,8 +64,9 @@ class Remains:
         self.soon.set()
 
     def vanished_unread(self, uid: str, key: Key, created: str = "") -> None:
-        """A PodDNAT is gone whose table nobody has read yet: there is no saying whether it had
-        rows. Kept for REMEMBERED_S, as there may be no sweeper for weeks."""
+        """A PodDNAT is gone whose table nobody has read yet, so that there is no saying whether it
+        had rows; or it was lost with them. Kept for REMEMBERED_S, as there may be no sweeper for
+        weeks."""
         now = self._clock.monotonic()
         with self._lock:
             self._unread.pop(uid, None)
