@@ -53,6 +53,11 @@ class Collect:
         at_rest = all(entry.status is EntryStatus.AVAILABLE for entry in rows)
         return at_rest and number == len(rows) and set(self.totals) == {number}
 
+    @property
+    def surplus(self) -> int:
+        """How many rows more are counted than listed: by the lowest count, as rows come and go."""
+        return min(self.totals) - len(self.rows())
+
     def same_rows(self, other: Collect) -> bool:
         """Whether both list the same rows in the same places."""
         return self.totals == other.totals and self._ids() == other._ids()

@@ -15,6 +15,7 @@ import structlog
 from dnatctl.clock import Deadline
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.hollow import MISCOUNTED
 from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.control.gateway.fleet import Fleet
 from dnatctl.control.gateway.listener import Listener
@@ -407,7 +408,7 @@ class Gateways:
         except (CloudError, KubeError) as error:
             log.warning("table not read", gateway=gateway.gateway_id, error=str(error))
             return
-        if whole:
+        if whole and collected.surplus <= MISCOUNTED:
             with self._views.lock:
                 table.merge(as_pass(started, collected, atomic=True), started)
             self._listener.gateway_changed(gateway.gateway_id)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.hollow import MISCOUNTED, HollowAnswers
 from dnatctl.control.state.views import Views
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.reading import Collect, collect, pages
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 
 class RestlessTableError(Exception):
-    """A table of several pages changes so fast that no reading of it is whole."""
+    """No reading of a table is whole: it changes too fast, or counts rows that it does not list."""
 
 
 class TableReader:
@@ -58,6 +59,9 @@ class TableReader:
         """Where in the list new rows may be found: nobody says how it is sorted."""
         self._listed: dict[str, ForwardEntry] = {}
         """Rows as they were listed last since the whole reading began that is under way."""
+        self._hollow = HollowAnswers(self._clock)
+        self._miscounted = MISCOUNTED
+        """How many rows more are counted than listed though none is hidden, as far as is known."""
 
     @property
     def glances(self) -> bool:
@@ -156,9 +160,12 @@ class TableReader:
         One in which nothing moves is taken for whole: twice as many calls at the start would keep
         everybody waiting twice as long, and what it may have missed the next reading shows.
 
-        Raises RestlessTableError if the table never stands still: it counts as not read.
+        Raises RestlessTableError if the table never stands still, or seems to hide rows: it counts
+        as not read.
         """
         for _ in range(FIRST_TRIES):
+            if self._hides(collected):
+                raise RestlessTableError(f"{collected.surplus} of its rows are not listed")
             if collected.whole or collected.quiet:
                 return started, collected
             begun = self._clock.monotonic()
@@ -174,12 +181,28 @@ class TableReader:
 
         A few rows are asked for one by one instead (`_look_up`): fewer calls than there are pages.
         """
+        if self._hides(collected):
+            return False
         if collected.whole:
             return True
         with self._views.lock:
             missing = self._table.unproven(Pass(started, self._listed, atomic=False))
         few = len(missing) <= min(SINGLE_LOOKS, len(collected.pages) - 1)
         return (asked or not few) and self._collect().same_rows(collected)
+
+    def _hides(self, collected: Collect) -> bool:
+        """Whether rows are counted that are not listed: more than usual, and not for long.
+
+        One page may be cut short, or come again in place of the next. Then what is listed is there,
+        and what is not may be. A count that stays too high is a count that is wrong.
+        """
+        question = (self._table.table_id, "all")
+        if collected.surplus > self._miscounted and not self._hollow.heard(question):
+            return True
+        if collected.surplus <= self._miscounted:
+            self._hollow.refuted(question)
+        self._miscounted = max(collected.surplus, 0)
+        return False
 
     def _look_up(self, reading: Pass) -> None:
         """Settle the case of a few missing rows one by one: one answer each is atomic."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.hollow import BELIEVED_S, MISCOUNTED
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.reader import (
     ASK_TRIES,
@@ -38,14 +39,19 @@ class Cloud:
         self.busy: list[Exception] = []
         """Of questions about single rows."""
         self.asked: list[Any] = []
+        self.listed = self.page
+        self.miscount = 0
 
     def read_page(self, _table: str, number: int) -> Any:
         self.befall(number)
         if self.refusals:
             raise self.refusals.pop()
         self.asked.append(number)
-        page = self.rows[(number - 1) * 50 : number * 50]
-        return SimpleNamespace(total=len(self.rows), entries=tuple(page))
+        page = self.listed(number)
+        return SimpleNamespace(total=len(self.rows) + self.miscount, entries=tuple(page))
+
+    def page(self, number: int) -> list[ForwardEntry]:
+        return self.rows[(number - 1) * 50 : number * 50]
 
     def read_entry(self, _table: str, entry_id: str) -> ForwardEntry | None:
         if self.busy:
@@ -245,6 +251,69 @@ class TestAbsence:
         for _ in range(2):
             assert "fwd-7" in it.whole()
         assert set(states(it.table)) == {f"fwd-{n}" for n in range(120) if n != 7}
+
+
+class TestWhatIsCountedAndNotListed:
+    """A page comes again in place of the next, or is cut short."""
+
+    @pytest.fixture(
+        params=[
+            pytest.param((120, lambda cloud, _: cloud.page(1)), id="again"),
+            pytest.param((120, lambda cloud, number: cloud.page(number)[:30]), id="short"),
+            pytest.param((9, lambda cloud, number: cloud.page(number)[:6]), id="few"),
+        ]
+    )
+    def count(self, it, request) -> int:
+        count, listed = request.param
+        it.cloud.rows = rows(count)
+        it.hidden = lambda number: listed(it.cloud, number)
+        return count
+
+    def test_is_not_gone(self, it, count):
+        it.whole()
+        it.cloud.listed = it.hidden
+        for _ in range(int(BELIEVED_S) - 1):
+            it.whole(asked=True)
+        assert len(it.table) == count
+        it.cloud.listed = it.cloud.page
+        it.whole()
+        assert set(states(it.table)) == {f"fwd-{n}" for n in range(count)}
+
+    def test_goes_where_it_is_said_to_be_gone_by_itself(self, it, count):
+        it.whole()
+        it.cloud.listed = it.hidden
+        gone = next(row for row in it.cloud.rows if row not in it.hidden(1))
+        it.cloud.rows.remove(gone)
+        for _ in range(2):
+            assert gone.entry_id in it.whole()
+        assert set(states(it.table)) == {f"fwd-{n}" for n in range(count)} - {gone.entry_id}
+
+    def test_is_not_taken_for_free_at_the_first_reading(self, it, count):
+        it.cloud.listed = it.hidden
+        if count > MISCOUNTED:
+            with pytest.raises(RestlessTableError, match="are not listed"):
+                it.whole()
+            assert not it.table.read_once
+        it.cloud.listed = it.cloud.page
+        it.whole()
+        assert len(it.table) == count
+
+    def test_is_believed_in_the_end(self, it, count):
+        it.cloud.miscount = MISCOUNTED + 1
+        for _ in range(int(BELIEVED_S)):
+            with pytest.raises(RestlessTableError):
+                it.whole()
+        it.whole()
+        assert len(it.table) == count
+
+    def test_a_count_that_was_always_too_high_hides_nothing(self, it, count):
+        it.cloud.miscount = MISCOUNTED
+        it.whole()
+        del it.cloud.rows[-3:]
+        for _ in range(5):
+            asked = it.whole()
+        assert len(it.table) == count - 3
+        assert not [one for one in asked if isinstance(one, str)]
 
 
 class TestAGlance:
