@@ -94,10 +94,11 @@ def _range(text: str) -> PortRange:
 
 def gateway(row: Any, vpc_id: str, eips: Iterable[GatewayEip]) -> Gateway:
     """A NAT gateway, judged for use in `vpc_id`."""
-    tables = rows(row.forward_table_ids, "forward_table_id")
+    # A list of one, as far as anybody knows; of more it has to be the same one each time.
+    tables = sorted(map(str, rows(row.forward_table_ids, "forward_table_id")))
     return Gateway(
         gateway_id=str(row.nat_gateway_id),
-        table_id=str(tables[0]) if tables else "",
+        table_id=tables[0] if tables else "",
         zone_id=str(getattr(row.nat_gateway_private_info, "iz_no", None) or ""),
         vpc_id=str(row.vpc_id or ""),
         eips=tuple(eips),

@@ -191,6 +191,11 @@ def test_a_gateway_without_eips_is_no_problem() -> None:
     assert judge([], IpLists=None) == Gateway("ngw-1", "ftb-1", "cn-hangzhou-j", "vpc-1", ())
 
 
+@pytest.mark.parametrize("listed", [["ftb-1", "ftb-2"], ["ftb-2", "ftb-1"]])
+def test_of_several_tables_it_is_the_same_one_each_time(listed: list[str]) -> None:
+    assert judge([], ForwardTableIds={"ForwardTableId": listed}).table_id == "ftb-1"
+
+
 def test_a_gateway_that_is_absent_says_so() -> None:
     gateway = wire.absent_gateway("ngw-9")
     assert gateway.absent
