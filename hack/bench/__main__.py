@@ -23,6 +23,7 @@ import orjson
 from hack.bench.benches import BUSY, PATIENT, Bench
 from hack.bench.processes import ROOT
 from hack.bench.result import Result
+from hack.bench.yardsticks.machine import slowness
 
 OUT = ROOT / "build" / "bench"
 
@@ -62,13 +63,14 @@ def _options() -> Any:
 def _runner(folder: Path, options: Any) -> Callable[[str], Result | None]:
     def run(name: str) -> Result | None:
         bench: Bench = {**PATIENT, **BUSY}[name]
-        begun = time.monotonic()
+        before, begun = slowness(), time.monotonic()
         try:
             result = bench(folder / name, quick=options.quick)
         except Exception:  # noqa: BLE001 - the others are to run all the same
             print(f"\n{name} failed\n{traceback.format_exc()}", flush=True)
             return None
         result.seconds = time.monotonic() - begun
+        result.ran_on((before + slowness()) / 2)
         (options.out / f"{name}.json").write_bytes(
             orjson.dumps(
                 {**result.as_json(), "quick": options.quick, "cores": os.cpu_count()},
@@ -77,8 +79,9 @@ def _runner(folder: Path, options: Any) -> Callable[[str], Result | None]:
         )
         lines = [figure.line() for figure in result.figures]
         header = f"{'':<65} {'measured':>10} {'':<9} {'bound':>10} {'ratio':>7}  goal"
-        print("\n".join(["", f"{name}: {result.setting} ({result.seconds:.0f} s)", header, *lines]),
-              flush=True)  # fmt: skip
+        slower = f", {result.slowness:.1f} times slower than usual" if result.slowness > 1 else ""
+        title = f"{name}: {result.setting} ({result.seconds:.0f} s{slower})"
+        print("\n".join(["", title, header, *lines]), flush=True)
         return result
 
     return run

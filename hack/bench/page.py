@@ -41,7 +41,10 @@ def main() -> None:
 
 
 def _table(result: dict[str, Any]) -> str:
-    return f"{result['setting']}:\n\n" + HEAD + "".join(map(_row, result["figures"])) + "\n"
+    slower = result.get("slowness", 1)
+    machine = f", on a machine {slower:.1f} times slower than usual" if slower > 1 else ""
+    rows = "".join(map(_row, result["figures"]))
+    return f"{result['setting']}{machine}:\n\n{HEAD}{rows}\n"
 
 
 def _row(figure: dict[str, Any]) -> str:

@@ -27,6 +27,21 @@ class Figure:
     goal: Goal = Goal.NONE
     limit: float | None = None
     of_ratio: bool = False
+    slowed: bool = False
+    """Whether a slower machine makes it worse, in proportion: time on top of the cloud's own."""
+    slowness: float = 1.0
+    """How many times slower than usual the machine was."""
+
+    @property
+    def allowed(self) -> float | None:
+        """The limit on this machine. Of a bound, what may come on top of it takes longer."""
+        if self.limit is None or not self.slowed:
+            return self.limit
+        if not self.of_ratio:
+            return self.limit * self.slowness
+        if self.goal is Goal.AT_MOST:
+            return 1 + self.slowness * (self.limit - 1)
+        return 1 / (1 + self.slowness * (1 / self.limit - 1))
 
     @property
     def ratio(self) -> float | None:
@@ -35,17 +50,24 @@ class Figure:
     @property
     def met(self) -> bool | None:
         """Whether the goal is met; None without one."""
-        value = self.ratio if self.of_ratio else self.measured
-        if self.limit is None or value is None:
+        value, allowed = self.ratio if self.of_ratio else self.measured, self.allowed
+        if allowed is None or value is None:
             return None
-        return value >= self.limit if self.goal is Goal.AT_LEAST else value <= self.limit
+        return value >= allowed if self.goal is Goal.AT_LEAST else value <= allowed
+
+    @property
+    def wanted(self) -> str:
+        """The goal in words; empty without one."""
+        if self.limit is None or self.allowed is None:
+            return ""
+        usual = "" if self.allowed == self.limit else f" ({self.limit:g} at the usual speed)"
+        return f"{'ratio ' if self.of_ratio else ''}{self.goal} {self.allowed:.3g}{usual}"
 
     def as_json(self) -> dict[str, Any]:
         return {
             "what": self.what, "measured": self.measured, "unit": self.unit,
             "bound": self.bound, "bound_is": self.bound_is, "ratio": self.ratio,
-            "goal": f"{'ratio ' if self.of_ratio else ''}{self.goal} {self.limit}"
-            if self.limit is not None else "", "met": self.met,
+            "goal": self.wanted, "met": self.met,
         }  # fmt: skip
 
     def line(self) -> str:
@@ -56,9 +78,7 @@ class Figure:
             text += f" {self.bound:>10.4g} {self.ratio:>7.3f}"
         else:
             text += " " * 19
-        if self.limit is not None:
-            text += f"  {'ratio ' if self.of_ratio else ''}{self.goal} {self.limit:g}"
-        return text
+        return f"{text}  {self.wanted}" if self.wanted else text
 
 
 @dataclass
@@ -70,6 +90,7 @@ class Result:
     figures: list[Figure] = field(default_factory=list)
     series: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    slowness: float = 1.0
 
     def add(self, what: str, measured: float, unit: str = "", **rest: Any) -> None:
         """Add a figure without a goal."""
@@ -93,8 +114,15 @@ class Result:
             Figure(what, measured, unit, goal=Goal.AT_MOST, limit=limit, of_ratio=ratio, **rest)
         )
 
+    def ran_on(self, slowness: float) -> None:
+        """The machine was so many times slower than usual."""
+        self.slowness = slowness
+        for figure in self.figures:
+            figure.slowness = slowness
+
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name, "setting": self.setting, "seconds": round(self.seconds, 1),
+            "slowness": round(self.slowness, 2),
             "figures": [figure.as_json() for figure in self.figures], "series": self.series,
         }  # fmt: skip

@@ -114,7 +114,7 @@ def relaxed(folder: Path, *, quick: bool) -> Result:
     pace = judge(before, relaxed=True)
     result.at_least(
         "entries a second, relaxed", pace.rate, 0.9, "1/s", bound=pace.bound,
-        bound_is="1/round trip, from the cloud's log",
+        bound_is="1/round trip, from the cloud's log", slowed=True,
     )  # fmt: skip
     with Lab(folder / "oracle", scenario(mode="relaxed")) as lab:
         rate = oracle_rate(lab, count // 3, 0.0)

@@ -78,7 +78,7 @@ def by_the_second(folder: Path, *, quick: bool) -> Result:
     begun, ended = min(times["addressed"].values()), max(times["ready"].values())
     result.at_most(
         "all are reachable after", ended - begun, 1.15, "s", bound=pace.least + settle,
-        bound_is=f"the table's own; {BOUND}",
+        bound_is=f"the table's own; {BOUND}", slowed=True,
     )  # fmt: skip
     result.add("calls refused for their rate", sum("Throttl" in call.code for call in calls))
     enis = sum(call.api == "DescribeNetworkInterfaces" for call in calls)
@@ -114,10 +114,11 @@ def start_limited(folder: Path, *, quick: bool) -> Result:
         time.sleep(seconds)
         rest = sum(call.api == READ for call in lab.calls(at_rest))
     first, last = min(times["ready"].values()), max(_read(calls, whole).values())
-    result.at_most("start of the process to the first pod served", first - began, 10, "s")
+    result.at_most("start of the process to the first pod served", first - began, 10, "s",
+                   slowed=True)  # fmt: skip
     result.at_most(
         "to all tables read", last - began, 1.2, "s", bound=pages / RATE,
-        bound_is="pages by calls a second",
+        bound_is="pages by calls a second", slowed=True,
     )  # fmt: skip
     result.add("reads until then", sum(call.api == READ for call in calls))
     result.at_most("reads a minute at rest", rest * 60 / seconds, 60)
