@@ -63,7 +63,10 @@ class Cloud:
         self._region_id = region_id
         self._vpc_id = vpc_id
         self._hollow = HollowAnswers(clock or SystemClock())
-        self._filter_finds_primary = False
+        self._filter_finds_primary: bool | None = None
+        """Whether the filter for many addresses finds primary ones too; None until it is known."""
+        self._a_primary = ""
+        """The primary address of some interface, by the latest answer that named one."""
 
     @classmethod
     def connect(
@@ -231,15 +234,34 @@ class Cloud:
 
     def _find_batch(self, batch: list[str]) -> dict[str, Eni]:
         found = dict(self._enis(private_ip_address=batch))
-        # The vendor calls this filter one for secondary addresses and does not say whether it
-        # finds primary ones too; the first primary address that it finds settles it.
-        self._filter_finds_primary |= any(found[ip].ips[0] == ip for ip in batch if ip in found)
-        if not self._filter_finds_primary:
-            for ip in [one for one in batch if one not in found]:
+        self._a_primary = next((eni.ips[0] for eni in found.values()), self._a_primary)
+        missed = [ip for ip in batch if ip not in found]
+        if missed and not self._finds_primary():
+            for ip in missed:
                 found.update(self._enis(primary_ip_address=ip))
         return found
 
-    def _enis(self, **filters: Any) -> Iterator[tuple[str, Eni]]:
+    def _finds_primary(self) -> bool:
+        """Whether the filter for many addresses finds primary ones too; False if it is not known.
+
+        The SDK calls it one for secondary addresses (DescribeNetworkInterfacesRequest), and no page
+        of the vendor says more. So it is asked once for one that is primary, alone: beside another
+        of its interface's addresses it would be found by that one.
+        """
+        if self._filter_finds_primary is None and (primary := self._some_primary()):
+            if primary in dict(self._enis(private_ip_address=[primary])):
+                self._filter_finds_primary = True
+            elif primary in dict(self._enis(primary_ip_address=primary)):
+                self._filter_finds_primary = False
+            else:
+                self._a_primary = ""  # its interface has gone
+        return bool(self._filter_finds_primary)
+
+    def _some_primary(self) -> str:
+        """Where no answer has named one yet, that of any interface of the VPC; "" for none."""
+        return self._a_primary or next((ip for ip, _ in self._enis(page_size=10)), "")
+
+    def _enis(self, page_size: int = _ENI_PAGE_SIZE, **filters: Any) -> Iterator[tuple[str, Eni]]:
         from alibabacloud_ecs20140526 import models as ecs
 
         next_token = None
@@ -248,7 +270,7 @@ class Cloud:
                 region_id=self._region_id,
                 # Private addresses repeat across VPCs.
                 vpc_id=self._vpc_id,
-                max_results=_ENI_PAGE_SIZE,
+                max_results=page_size,
                 next_token=next_token,
                 **filters,
             )

@@ -21,6 +21,12 @@ _FIRST_RETRY: Final = 1.0
 _LAST_RETRY: Final = 64.0
 MISSES_BELIEVED: Final = 5
 """After so many answers, in 15 s, an address that no interface has is not just a new one."""
+_MISSING_RETRY: Final = 300.0
+"""Longest pause for one that is `missing`, and of which nothing was ever learned: an address in a
+block of addresses is never listed, and in some clusters all of them are such."""
+_TOGETHER: Final = 60.0
+"""Those that have come to the longest pause are asked for at multiples of this: many in one call,
+however their pods came, and not all of them in front of a new one."""
 
 
 @dataclass(slots=True)
@@ -28,6 +34,7 @@ class _Want:
     """An address that is looked for: when it was last asked for, and when to look again.
 
     `missed`: how often the cloud has answered that no interface has it. `node`: where the pod is.
+    `since`: since when the latest pod that asked for it has stated it.
     `expected`: the machine that it is thought to be on. Where there is one nobody waits for the
     answer: it is asked for behind the others, and only another machine is news.
     """
@@ -38,6 +45,7 @@ class _Want:
     missed: int = 0
     node: str = ""
     expected: str = ""
+    since: float = float("-inf")
 
     def is_news(self, eni: Eni) -> bool:
         """Whether that answer is to be told."""
@@ -94,18 +102,18 @@ class EniCache:
         and counts only if that was on the same `node`: an address stays with the interface that it
         is an address of, and the interface with its machine, while pods come and go
         (Terway, https://github.com/AliyunContainerService/terway, docs/design.md).
+        So do answers that no interface has it: for a later pod it is looked for afresh.
         """
         now = self._clock.monotonic()
         with self._changed:
             known = self._known.get(ip)
             if known is not None and known.counts(now, since, node):
                 return known.eni
-            if ip in self._wanted:
-                self._wanted[ip].asked_at = now
-                self._wanted[ip].node = node or self._wanted[ip].node
-                self._wanted[ip].expected = ""
+            want = self._wanted.get(ip)
+            if want is not None and since <= want.since:
+                want.asked_at, want.node, want.expected = now, node or want.node, ""
             else:
-                _put(self._wanted, ip, _Want(now, now, node=node), self._capacity)
+                _put(self._wanted, ip, _Want(now, now, node=node, since=since), self._capacity)
                 self._changed.notify()
             return None
 
@@ -128,7 +136,7 @@ class EniCache:
                 return True
             if 2 * len(self._wanted) >= self._capacity:
                 return False
-            self._wanted[ip] = _Want(now, now, node=node, expected=machine)
+            self._wanted[ip] = _Want(now, now, node=node, expected=machine, since=since)
             self._changed.notify()
             return True
 
@@ -148,8 +156,10 @@ class EniCache:
             known = self._known.get(ip)
             if known is None or ip in self._wanted:
                 return
-            now = self._clock.monotonic()
-            _put(self._wanted, ip, _Want(now, known.at + after, node=known.node), self._capacity)
+            again = _Want(
+                self._clock.monotonic(), known.at + after, node=known.node, since=known.at
+            )
+            _put(self._wanted, ip, again, self._capacity)
             self._changed.notify()
 
     def missing(self, ip: str) -> bool:
@@ -189,8 +199,9 @@ class EniCache:
         """Ask once, for all addresses that are due (100 at most); returns how many were found,
         those that are as expected apart.
 
-        Those not found are asked for again after 1, 2, 4 ... 64 s. Raises `errors.CloudError`;
-        the addresses then stay queued in the same way.
+        Those not found are asked for again after 1, 2, 4 ... 64 s, and after up to 5 minutes while
+        they are `missing`. Raises `errors.CloudError`; the addresses then stay queued in the same
+        way.
         """
         with self._changed:
             asked_at, batch = self._clock.monotonic(), self._due()
@@ -209,7 +220,7 @@ class EniCache:
     ) -> int:
         answer = cloud.find_enis(batch)
         with self._changed:
-            missing = self._miss(ip for ip in batch if ip not in answer)
+            missing = self._miss((ip for ip in batch if ip not in answer), asked_at)
             found = self._learn(answer, asked_at, nodes)
         for ip in (*found, *missing):
             self._on_news(ip)
@@ -231,13 +242,25 @@ class EniCache:
         now = self._clock.monotonic()
         for ip in batch:
             want = self._wanted[ip]
-            want.due_at, want.retry = now + want.retry, min(2 * want.retry, _LAST_RETRY)
+            want.due_at = now + want.retry
+            if want.retry >= _MISSING_RETRY:
+                want.due_at -= want.due_at % _TOGETHER
+            want.retry = min(2 * want.retry, self._longest_retry(ip, want))
             if now - want.asked_at > TTL and not want.expected:
                 del self._wanted[ip]
 
-    def _miss(self, ips: Iterable[str]) -> list[str]:
-        """Note that no interface has these; returns those of which that is believed from now on."""
-        wants = {ip: self._wanted[ip] for ip in ips if ip in self._wanted}
+    def _longest_retry(self, ip: str, want: _Want) -> float:
+        # What was learned of it decides meanwhile, and is to be put right soon.
+        is_missing = want.missed >= MISSES_BELIEVED and ip not in self._known
+        return _MISSING_RETRY if is_missing else _LAST_RETRY
+
+    def _miss(self, ips: Iterable[str], asked_at: float) -> list[str]:
+        """Note that no interface has these; returns those of which that is believed from now on.
+
+        It says nothing of a pod that came after it was asked.
+        """
+        wanted = ((ip, self._wanted.get(ip)) for ip in ips)
+        wants = {ip: want for ip, want in wanted if want is not None and want.since <= asked_at}
         for ip, want in wants.items():
             want.missed += 1
             if want.expected:  # it names no other machine, and that was the question

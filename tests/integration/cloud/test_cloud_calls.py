@@ -11,12 +11,14 @@ import pytest
 
 from dnatctl.cloud.api import PAGE_SIZE, CloudApi
 from dnatctl.cloud.client import Cloud
+from dnatctl.cloud.eni import EniCache
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.model import EntryStatus, ForwardEntry, PortRange, Protocol
 from dnatctl_sim.cloud import Cloud as Emulated
 from dnatctl_sim.cloud import CloudServer, Scenario, Settle, rows
 from dnatctl_sim.cloud.spec import GATEWAY_ID, VPC_ID, GatewaySpec, VpcSpec
 from tests.integration.cloud.bench import TABLE_ID, Bench, new_entry, token
+from tests.support.clock import FakeClock
 
 
 def eventually(check: Callable[[], object], seconds: float = 60.0) -> None:
@@ -194,10 +196,62 @@ def test_primary_addresses_are_asked_for_one_by_one_only_where_needed(
     bench.acts.add_eni(
         id="eni-1", vswitch="vsw-bp1pods0", zone="cn-hangzhou-j", ips=["172.16.0.1", "172.16.0.2"]
     )
-    assert "172.16.0.1" in cloud.find_enis(["172.16.0.1"])
+    assert "172.16.0.1" in cloud.find_enis(["172.16.0.1", "172.16.9.1"])
     before = bench.calls("DescribeNetworkInterfaces")
     cloud.find_enis([f"172.16.9.{i}" for i in range(10)])
     assert bench.calls("DescribeNetworkInterfaces") - before == calls_for_strangers
+
+
+def test_a_primary_address_found_by_its_neighbour_is_not_taken_for_found_by_itself(
+    bench: Bench, cloud: Cloud
+) -> None:
+    bench.emulated.set_knobs(filter_matches_primary=False, synthesize_enis=False)
+    vswitch, zone = "vsw-bp1pods0", "cn-hangzhou-j"
+    bench.acts.add_eni(id="eni-1", vswitch=vswitch, zone=zone, ips=["172.16.0.1", "172.16.0.2"])
+    bench.acts.add_eni(id="eni-2", vswitch=vswitch, zone=zone, ips=["172.16.0.3"])
+    assert "172.16.0.1" in cloud.find_enis(["172.16.0.1", "172.16.0.2"])
+    assert cloud.find_enis(["172.16.0.3"])["172.16.0.3"].eni_id == "eni-2"
+
+
+@pytest.mark.parametrize("matches_primary", [True, False])
+def test_an_interface_that_goes_before_it_is_asked_for_settles_nothing(
+    bench: Bench, cloud: Cloud, matches_primary: bool
+) -> None:
+    bench.emulated.set_knobs(filter_matches_primary=matches_primary, synthesize_enis=False)
+    vswitch, zone = "vsw-bp1pods0", "cn-hangzhou-j"
+    bench.acts.add_eni(id="eni-1", vswitch=vswitch, zone=zone, ips=["172.16.0.1", "172.16.0.2"])
+    assert cloud.find_enis(["172.16.0.2"])
+    with bench.emulated.lock:
+        bench.emulated.world.enis.clear()
+    bench.acts.add_eni(id="eni-2", vswitch=vswitch, zone=zone, ips=["172.16.0.3"])
+    for _ in range(2):
+        assert "172.16.0.3" in cloud.find_enis(["172.16.0.3", "172.16.9.1"])
+
+
+@pytest.mark.parametrize(("matches_primary", "a_minute"), [(True, 1), (False, 50)])
+def test_addresses_that_no_interface_lists_cost_few_calls_at_rest(
+    bench: Bench, cloud: Cloud, matches_primary: bool, a_minute: float
+) -> None:
+    """Pods in blocks of addresses, of which the interfaces list none by itself."""
+    knobs = {"filter_matches_primary": matches_primary, "limits": {}, "default_limit": 0}
+    bench.emulated.set_knobs(synthesize_enis=False, **knobs)
+    bench.acts.add_eni(
+        id="eni-node", vswitch="vsw-bp1pods0", zone="cn-hangzhou-j", ips=["172.16.250.1"]
+    )
+    clock = FakeClock()
+    enis = EniCache(clock, lambda _ip: None)
+    before = 0
+    for second in range(3000):
+        if second == 1800:
+            before = bench.calls("DescribeNetworkInterfaces")
+        if second % 300 == 0:  # every pod is looked at
+            for i in range(200):
+                enis.want(f"172.16.9.{i}")
+        while enis.wait_for_work(0):
+            enis.resolve_pending(cloud)
+        clock.advance(1)
+    assert (bench.calls("DescribeNetworkInterfaces") - before) / 20 <= a_minute
+    assert all(enis.missing(f"172.16.9.{i}") for i in range(200))
 
 
 def test_threads_share_a_client(bench: Bench, cloud: Cloud) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 
 import pytest
 
@@ -47,6 +48,19 @@ class World:
     def resolve_all(self) -> None:
         while self.cache.wait_for_work(0):
             self.resolve()
+
+    def asked_at(self, seconds: int, since: float = float("-inf")) -> list[float]:
+        """When the cloud is asked in that time, of an address that is wanted again and again."""
+        start, asked_at = self.clock.seconds, []
+        for _ in range(seconds):
+            if (self.clock.seconds - start) % 300 == 0:
+                self.cache.want("10.0.0.1", since)
+            if self.cache.wait_for_work(0):
+                with suppress(CloudError):
+                    self.resolve()
+                asked_at.append(self.clock.seconds - start)
+            self.clock.advance(1)
+        return asked_at
 
 
 @pytest.fixture
@@ -150,16 +164,120 @@ def test_an_answer_on_its_way_says_nothing_of_a_pod_that_comes_meanwhile(
 
 
 def test_an_unknown_address_is_asked_for_less_and_less_often(world: World) -> None:
-    world.cache.want("10.0.0.1")
-    asked_at = []
-    while world.clock.seconds < 1000 + TTL - 1:
-        if world.cache.wait_for_work(0):
-            world.resolve()
-            asked_at.append(world.clock.seconds - 1000)
-        world.clock.advance(1)
-    assert asked_at[:8] == [0, 1, 3, 7, 15, 31, 63, 127]
-    assert asked_at[8:] == [127 + 64 * i for i in range(1, 8)]
+    assert world.asked_at(3000) == [
+        *(0, 1, 3, 7, 15, 31, 63, 127, 255, 511),
+        *range(800, 3000, 300),
+    ]
     assert world.found == ["10.0.0.1"], "told once that it is missing"
+
+
+def test_while_the_cloud_does_not_answer_it_is_asked_every_minute(world: World) -> None:
+    world.vpc.down = True
+    assert world.asked_at(400)[-5:] == [63 + 64 * i for i in range(1, 6)]
+
+
+def test_an_address_of_which_something_was_learned_is_asked_for_every_minute(world: World) -> None:
+    """What was learned decides until something newer is."""
+    world.vpc.add("eni-1", "10.0.0.1")
+    world.cache.want("10.0.0.1")
+    world.resolve()
+    world.vpc.enis.clear()
+    world.clock.advance(TTL)
+    assert world.asked_at(1000)[-5:] == [127 + 64 * i for i in range(9, 14)]
+
+
+def test_an_address_that_turned_up_is_looked_for_at_the_first_pace_when_it_is_lost(
+    world: World,
+) -> None:
+    world.asked_at(2000)
+    world.vpc.add("eni-1", "10.0.0.1")
+    world.asked_at(300)
+    assert world.cache.want("10.0.0.1") is not None
+    world.vpc.enis.clear()
+    world.clock.advance(TTL)
+    assert world.asked_at(16) == [0, 1, 3, 7, 15]
+
+
+class TestLaterPods:
+    """An address is missing for long when another pod gets it."""
+
+    @pytest.fixture
+    def later(self, world: World) -> float:
+        world.asked_at(2100)
+        assert world.cache.missing("10.0.0.1")
+        return world.clock.monotonic()
+
+    def test_it_is_looked_for_afresh(self, world: World, later: float) -> None:
+        assert world.asked_at(64, since=later) == [0, 1, 3, 7, 15, 31, 63]
+        assert world.found == ["10.0.0.1", "10.0.0.1"], "told of each that it is missing"
+
+    def test_answers_of_before_say_nothing_of_it(self, world: World, later: float) -> None:
+        world.cache.want("10.0.0.1", later)
+        assert not world.cache.missing("10.0.0.1")
+        assert not world.cache.missed_once("10.0.0.1")
+
+    def test_nor_does_one_that_was_on_its_way(self, world: World) -> None:
+        world.cache.want("10.0.0.1")
+        asks = world.vpc.find_enis
+
+        def find_enis(ips: Collection[str]) -> dict[str, Eni]:
+            world.clock.advance(0.1)
+            world.cache.want("10.0.0.1", world.clock.monotonic())
+            return asks(ips)
+
+        world.vpc.find_enis = find_enis  # type: ignore[method-assign]
+        world.resolve()
+        assert not world.cache.missed_once("10.0.0.1")
+        assert world.cache.wait_for_work(0), "asked again at once"
+
+    def test_a_look_at_the_same_one_changes_nothing(self, world: World, later: float) -> None:
+        world.asked_at(1000, since=later)
+        world.cache.want("10.0.0.1", later)
+        world.cache.want("10.0.0.1", later - 1000)
+        assert not world.cache.wait_for_work(0)
+        assert world.cache.missing("10.0.0.1")
+
+    def test_one_that_is_asked_again_for_an_earlier_pod_is_asked_at_once(
+        self, world: World
+    ) -> None:
+        world.vpc.add("eni-1", "10.0.0.1")
+        world.cache.want("10.0.0.1")
+        world.resolve()
+        world.cache.ask_again("10.0.0.1", 60)
+        world.clock.advance(1)
+        world.cache.want("10.0.0.1", world.clock.monotonic())
+        assert world.cache.wait_for_work(0)
+
+    def test_one_that_had_it_when_it_was_asked_for_waits(self, world: World) -> None:
+        world.vpc.add("eni-1", "10.0.0.1")
+        since = world.clock.monotonic()
+        world.cache.want("10.0.0.1", since)
+        world.resolve()
+        world.clock.advance(TTL)
+        world.cache.ask_again("10.0.0.1", TTL + 60)
+        world.cache.want("10.0.0.1", since)
+        assert not world.cache.wait_for_work(0)
+
+
+def test_addresses_that_are_missing_for_long_are_asked_for_together(world: World) -> None:
+    """Their pods came one by one."""
+    ips = [f"10.0.0.{i}" for i in range(200)]
+    for ip in ips:
+        world.cache.want(ip)
+        world.resolve_all()
+        world.clock.advance(1.7)
+    world.vpc.asked.clear()
+    for second in range(3600):
+        if second % 300 == 0:
+            for ip in ips:
+                world.cache.want(ip)
+        if second == 1800:
+            world.vpc.asked.clear()
+        world.resolve_all()
+        world.clock.advance(1)
+    assert len(world.vpc.asked) <= 30, "once a minute"
+    asked = [ip for batch in world.vpc.asked for ip in batch]
+    assert sorted(asked) == sorted(6 * ips)
 
 
 def test_that_no_interface_has_it_is_believed_after_a_while(world: World) -> None:
