@@ -44,7 +44,7 @@ _WHOLE_LASTS = 5
 """How many times as long as a page a list that comes in one piece may take."""
 _LARGEST_LIST = 1 << 30
 """Bytes of such a list."""
-_LARGEST_PAGE = 16 << 20
+_LARGEST_INFORMER_PAGE = 16 << 20
 """Bytes of a page: it is in memory twice while it is read, and several resources may be listed at
 once. One object takes a fifth of that at most."""
 _SHRINK = 4
@@ -265,7 +265,7 @@ class Informer(Cache[T]):
             query=query,
             accept=self._source.accept[0],
             timeout=self._settings.list_timeout * (_WHOLE_LASTS if self._whole else 1),
-            most=_LARGEST_LIST if self._whole else _LARGEST_PAGE,
+            most=_LARGEST_LIST if self._whole else _LARGEST_INFORMER_PAGE,
             cancel=self._cancel,
         )
         page = self._source.page(body, self.holds)

@@ -198,7 +198,7 @@ def informer_of(client: KubeClient, source: PodSource | PodDNATSource) -> Inform
 def test_pages_that_are_too_large_are_asked_for_smaller(
     server: ScriptedServer, client: KubeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dnatctl.kube.informer._LARGEST_PAGE", 100_000)
+    monkeypatch.setattr("dnatctl.kube.informer._LARGEST_INFORMER_PAGE", 100_000)
     monkeypatch.setattr(client_module, "_OVERHEAD", 0)
     everyone = [pod(f"p{n}", 1, annotations={}) for n in range(1000)]
 
