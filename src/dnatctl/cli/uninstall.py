@@ -116,28 +116,17 @@ def uninstall(
 
 
 def _served(client: KubeClient) -> Served | None:
-    """None where there is no definition of PodDNATs. Raises KubeError where there is, and they are
-    not served (just now): nobody would take their finalizers off afterwards."""
+    """None where there is no definition of PodDNATs. Raises KubeError where there is or may be, and
+    they are not served (just now): nobody would take their finalizers off afterwards."""
+    from dnatctl.kube import definition
     from dnatctl.kube.poddnats import Served, served_version
 
     try:
         return Served(client, served_version(client))
     except KubeError as error:
-        if error.failure is not Failure.NOT_FOUND or _is_defined(client):
+        if error.failure is not Failure.NOT_FOUND or definition.is_there(client):
             raise
     return None
-
-
-def _is_defined(client: KubeClient) -> bool:
-    from dnatctl.kube import definition
-
-    try:
-        definition.look(client)
-    except KubeError as error:
-        if error.failure in (Failure.NOT_FOUND, Failure.FORBIDDEN):
-            return False
-        raise
-    return True
 
 
 def _occupied(leftovers: Leftovers, collector: Collector, place: str, timeout: float) -> str:

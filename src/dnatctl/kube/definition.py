@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from dnatctl.kube import answers, paths
 from dnatctl.kube.client import KubeClient
+from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import GROUP
 
 NAME: Final = f"poddnats.{GROUP}"
@@ -113,6 +114,18 @@ def look(client: KubeClient) -> Definition:
         release="/".join(release) if all(release) else "",
         created=read.metadata.creation_timestamp or "",
     )
+
+
+def is_there(client: KubeClient) -> bool:
+    """Whether there is a definition, going or not. Raises KubeError where the API server does not
+    say: who may not read it knows nothing of it."""
+    try:
+        look(client)
+    except KubeError as error:
+        if error.failure is Failure.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 def _lacks(version: _Version) -> list[str]:

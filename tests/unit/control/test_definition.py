@@ -55,13 +55,29 @@ def test_that_no_poddnats_are_served_just_now_says_nothing_of_it(answer: bytes |
     assert not looked(Server(answer)).undefined()
 
 
-def test_nobody_takes_dnatctl_away_and_leaves_poddnats_that_are_not_served_just_now() -> None:
-    server: Any = Server(THERE)
+UNKNOWN = [NO_PATH, KubeError(Failure.FORBIDDEN, "no"), KubeError(Failure.UNREACHABLE, "no")]
+"""Answers that do not say whether there is a definition."""
+
+
+@pytest.mark.parametrize("answer", [THERE, *UNKNOWN])
+def test_nobody_takes_dnatctl_away_and_leaves_poddnats_that_are_not_served_just_now(
+    answer: bytes | KubeError,
+) -> None:
+    server: Any = Server(answer)
     with pytest.raises(KubeError):
         _served(server)
 
 
-@pytest.mark.parametrize("failure", [Failure.NOT_FOUND, Failure.FORBIDDEN])
-def test_where_there_are_none_it_may_go(failure: Failure) -> None:
-    server: Any = Server(KubeError(failure, "no"))
+def test_where_there_are_none_it_may_go() -> None:
+    server: Any = Server(NO_OBJECT)
     assert _served(server) is None
+
+
+@pytest.mark.parametrize("answer", [THERE, *UNKNOWN])
+def test_poddnats_that_are_not_served_just_now_may_own_any_row(answer: bytes | KubeError) -> None:
+    with pytest.raises(KubeError):
+        looked(Server(answer)).known_uids()
+
+
+def test_where_there_is_no_definition_no_poddnat_owns_a_row() -> None:
+    assert looked(Server(NO_OBJECT)).known_uids() == set()

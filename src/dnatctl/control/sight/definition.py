@@ -134,16 +134,9 @@ class DefinitionKeeper:
         try:
             return known_uids(self._client, self._records.served)
         except KubeError as error:
-            if error.failure is not Failure.UNSERVED or not self._is_gone():
+            if error.failure is not Failure.UNSERVED or definition.is_there(self._client):
                 raise
             return set()
-
-    def _is_gone(self) -> bool:
-        try:
-            definition.look(self._client)
-        except KubeError as error:
-            return error.failure is Failure.NOT_FOUND
-        return False
 
     def notes(self) -> list[str]:
         """A line where a person has to see to it, for `/readyz?verbose`."""
