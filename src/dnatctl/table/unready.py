@@ -3,8 +3,9 @@
 That a table is busy says nothing of the write as a rule: it is tried again just then. But one EIP
 may be bound to something else, or one row never settle, with the same answer. So refusals are
 counted by what they may be about: of a create its external IP, of another write its row. Where they
-go on while the table accepts something else, it is not the table. Pure: times are handed in
-(monotonic clock, seconds).
+go on while the table accepts something else, it is not the table. Creates that get no answer on one
+external IP, while others are accepted, are counted alike. Pure: times are handed in (monotonic
+clock, seconds).
 """
 
 from __future__ import annotations
@@ -54,9 +55,13 @@ class _Streak:
 
 
 class Unready:
-    """The targets of one table that are refused as busy, and what else it has accepted."""
+    """The targets of one table that are refused as busy, and what else it has accepted.
 
-    def __init__(self) -> None:
+    `patience`: after so many refusals in a row it may be the target.
+    """
+
+    def __init__(self, patience: int = PATIENCE) -> None:
+        self._patience = patience
         self._series: dict[str, _Streak] = {}
         """The one that was refused last is the last."""
         self.held: dict[str, float] = {}
@@ -71,7 +76,7 @@ class Unready:
         series.count, series.last, series.why = series.count + 1, now, why
         series.believed |= series.lasted >= BELIEVED_S
         self._forget_old(now)
-        if (over := series.count - PATIENCE) < 0:
+        if (over := series.count - self._patience) < 0:
             return False
         # Whoever is there is to learn soon that it is given up.
         pause = IMPATIENT_S[0] if series.believed else doubled(IMPATIENT_S, over)
@@ -83,10 +88,10 @@ class Unready:
 
         Or was not until now: where the whole table had stood still it is tried anew at once.
         """
-        self._forget(target)
+        self.forget(target)
         for other, series in self._series.items():
-            if series.apart is None and series.count >= PATIENCE:
-                series.apart, series.count = now, PATIENCE - 1
+            if series.apart is None and series.count >= self._patience:
+                series.apart, series.count = now, self._patience - 1
                 self.held.pop(other, None)
 
     def apart(self, target: str) -> bool:
@@ -104,10 +109,11 @@ class Unready:
         series = self._series.get(target)
         return series.why if series is not None and series.lasted >= lasted else ""
 
-    def _forget_old(self, now: float) -> None:
-        while self._series[oldest := next(iter(self._series))].last < now - REMEMBERED_S:
-            self._forget(oldest)
-
-    def _forget(self, target: str) -> None:
+    def forget(self, target: str) -> None:
+        """What was asked of it is done: nothing is wrong with it."""
         self._series.pop(target, None)
         self.held.pop(target, None)
+
+    def _forget_old(self, now: float) -> None:
+        while self._series[oldest := next(iter(self._series))].last < now - REMEMBERED_S:
+            self.forget(oldest)

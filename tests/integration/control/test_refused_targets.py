@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -91,6 +92,67 @@ def test_an_eip_that_is_always_said_to_be_busy_is_left_for_another(
         moved = [name for name in names if "ClaimMoved" in it.events(name)]
         assert moved
         assert code in it.events(moved[0])["ClaimMoved"]
+
+
+def moved_to_the_good_one(it: Stage) -> list[str]:
+    """Pods ask for entries, and others all the time, until all are served; whose claims moved."""
+    names = [f"web-{n}" for n in range(4)]
+    for name in names:
+        it.pod(name)
+    begun, others = time.monotonic(), list[str]()
+
+    def served() -> bool:
+        if time.monotonic() > begun + len(others) / 2:
+            others.append(f"other-{len(others)}")
+            it.pod(others[-1])
+        return all(it.entries(name) for name in names)
+
+    eventually(served, seconds=60)
+    assert ips(it, *names) == {GOOD}
+    moved = [name for name in names if "ClaimMoved" in it.events(name)]
+    assert moved
+    return moved
+
+
+@pytest.fixture
+def soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a minute takes seconds."""
+    monkeypatch.setattr("dnatctl.table.unready.BELIEVED_S", 3.0)
+    monkeypatch.setattr("dnatctl.table.backlog.LOST_S", 1.0)
+
+
+@pytest.mark.usefixtures("soon_sure")
+def test_an_eip_on_which_no_create_is_ever_answered_is_left_for_another() -> None:
+    """While others are: pods waited there for ever, and new ones joined them."""
+    with stage() as it:
+        refuse(it, "InternalError", 500, ExternalIp=BAD)
+        it.start_controller()
+        moved = moved_to_the_good_one(it)
+        text = it.events(moved[0])["ClaimMoved"]
+        assert BAD in text
+        assert "InternalError" in text
+        it.pod("later")
+        assert ips(it, "later") == {GOOD}
+        unanswered = it.calls("CreateForwardEntry", code="InternalError")
+        assert not [call for call in unanswered if call.name.endswith("later")], "it was known"
+
+
+@pytest.mark.usefixtures("soon_sure")
+def test_a_row_that_turns_up_on_the_eip_that_was_left_is_taken_away() -> None:
+    """A create that was given up may be carried out at last."""
+    with stage(resync="1s") as it:
+        refuse(it, "InternalError", 500, ExternalIp=BAD)
+        it.start_controller()
+        name = moved_to_the_good_one(it)[0]
+        (before,), (row,) = it.ready(name), it.own_rows(name)
+        asked = next(c for c in it.calls("CreateForwardEntry") if c.name == row["name"])
+        port = asked.external.rpartition(":")[2]
+        late = it.acts.create_entry(
+            table_of(it, FIRST), BAD, port, before["internalIP"], "81", name=row["name"]
+        )
+        eventually(lambda: late not in {row["entry_id"] for row in it.own_rows()})
+        assert it.entries(name) == [before]
+        it.settled()
 
 
 def test_an_eip_refused_with_a_code_nobody_knows_is_left_for_another() -> None:

@@ -53,6 +53,16 @@ def test_that_it_is_not_the_table_shows_what_that_takes(it):
     assert not it.apart(GOOD)
 
 
+def test_with_less_patience_fewer_are_enough():
+    it = Unready(patience=3)
+    refused(it, 2)
+    it.accepted(GOOD, 1.0)
+    assert not it.apart(BAD)
+    refused(it, 1, 2.0)
+    it.accepted(GOOD, 3.0)
+    assert it.apart(BAD)
+
+
 def test_after_a_standstill_of_the_whole_table_it_is_tried_again_at_once(it):
     refused(it, PATIENCE + 20, 300.0)
     it.accepted(GOOD, 301.0)

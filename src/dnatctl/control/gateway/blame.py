@@ -50,6 +50,14 @@ class Blame:
             self._forget_if_gone(uid)
         self._tell(news=news)
 
+    def unanswered(self, ip: str, error: CloudError) -> None:
+        """Creates on that IP get no answer for long, or none that makes sense, while others do."""
+        why = f"no create there ends well, while others are accepted: {error.text}"
+        with self._views.lock:
+            now = self._views.clock.monotonic()
+            news = self._views.pool.trust.mark(Target(self._gateway_id, ip), why, now)
+        self._tell(news=news)
+
     def is_own(self, pending: PendingWrite) -> bool:
         """Whether what has the address is a row of the same PodDNAT that readings lack still."""
         if not isinstance(pending.write, CreateRow):

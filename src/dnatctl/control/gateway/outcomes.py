@@ -16,8 +16,9 @@ from dnatctl.control.gateway.mends import hindrance, is_passing, said, told
 from dnatctl.control.state.views import Views
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.table.backlog import Backlog
-from dnatctl.table.silence import Silence
+from dnatctl.table.silence import UNANSWERED, Silence
 from dnatctl.table.standstill import Standstill
+from dnatctl.table.unready import Unready
 from dnatctl.table.write_pace import TablePace
 from dnatctl.table.writes import (
     CreateRow,
@@ -79,6 +80,9 @@ class Outcomes:
         self._blame = Blame(gateway_id, views, listener)
         self._silence = Silence()
         self._standstill = Standstill()
+        self._unanswered = Unready(UNANSWERED)
+        """External IPs on which creates get no answer. How long they are left alone says nothing
+        here: each lost write has pauses of its own."""
         self._table = views.table(gateway_id)
         self.trouble = ""
         """What the cloud answered last, where that says nothing of the write and is no passing
@@ -101,6 +105,8 @@ class Outcomes:
         with self._views.lock:
             done = is_done(self._table, pending.uid, pending.write)
         if done:
+            if isinstance(pending.write, CreateRow):
+                self._turned_up(pending.uid, pending.write.entry.external_ip)
             self._settled(pending)
             return True
         if pending.wanted:
@@ -112,6 +118,11 @@ class Outcomes:
             case Recourse.OVER:
                 self._tell(pending)
         return True
+
+    def _turned_up(self, uid: str, ip: str) -> None:
+        """A create was carried out, although no answer said so."""
+        self._unanswered.forget(ip)
+        self._blame.accepted(uid, ip)
 
     def unsent(self, pending: PendingWrite) -> None:
         """The process is to stop: nothing was sent."""
@@ -195,6 +206,7 @@ class Outcomes:
         if self._end(self._backlog.accepted, pending, now) or had_trouble:
             self._tell(pending)
         if isinstance(pending.write, CreateRow):
+            self._unanswered.accepted(pending.write.entry.external_ip, now)
             self._blame.accepted(pending.uid, pending.write.entry.external_ip)
         if before is not None and isinstance(pending.write, ModifyRow):
             # Whoever has the address that the row led to may have waited for that.
@@ -232,6 +244,7 @@ class Outcomes:
                 self._end(self._backlog.busy, pending)
             case ErrorKind.UNKNOWN:
                 self.lost(pending)
+                self._hold_against_ip(pending, error)
             case ErrorKind.GONE:
                 self._gone(pending)
             case ErrorKind.GONE_OR_BUSY:
@@ -240,6 +253,21 @@ class Outcomes:
                 self._barred(pending, error)
             case _:
                 self._refused(pending, error)
+
+    def _hold_against_ip(self, pending: PendingWrite, error: CloudError) -> None:
+        """A create got no answer. It is its external IP, if that goes on while others are accepted.
+
+        Whoever waits there may go elsewhere then; the write itself is waited out first.
+        """
+        with self._views.lock:
+            away = bool(self._table.unreadable)  # nobody is answered
+        if away or not isinstance(pending.write, CreateRow):
+            return
+        ip = pending.write.entry.external_ip
+        self._unanswered.refused(ip, error.text, self._clock.monotonic())
+        if self._unanswered.given_up(ip):
+            self._blame.unanswered(ip, error)
+            self._tell(pending)
 
     def _busy(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
         now = self._clock.monotonic()

@@ -7,11 +7,13 @@ import pytest
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S, DOUBTED
+from dnatctl.model import NewEntry
 from dnatctl.objects import Key, Pod, PodDNAT
 from dnatctl.table.backlog import DENIED_PAUSE_S, REFUSED_RETRY_S, RETRY_S
+from dnatctl.table.unready import BELIEVED_S
 from dnatctl.table.writes import Refused
-from tests.unit.control.gateway.made import LOBBY, AtWork, create, delete, entry, modify
-from tests.unit.table.made import GATEWAY, POD_IP, reading, row
+from tests.unit.control.gateway.made import LOBBY, AtWork, Cloud, create, delete, entry, modify
+from tests.unit.table.made import EIP, GATEWAY, POD_IP, reading, row
 
 
 def error(kind: ErrorKind, code: str = "Some.Code") -> CloudError:
@@ -97,6 +99,93 @@ class TestCreate:
         answered(it, record, create(), ErrorKind.UNKNOWN)
         (endpoint,) = record.spec.endpoints()
         assert not it.views.pool.is_unused(endpoint)
+
+
+class OneMute(Cloud):
+    """No create on the EIP is answered."""
+
+    mute = EIP
+
+    def create_entry(self, table: str, new: NewEntry, token: str, guard: object = None) -> str:
+        if new.external_ip == self.mute:
+            self.answers = [error(ErrorKind.UNKNOWN)]
+        return super().create_entry(table, new, token, guard)
+
+
+class TestNoAnswer:
+    """An external IP on which creates get no answer while others of the table are accepted."""
+
+    LONG_S = 3 * BELIEVED_S + 15.0
+    """Tries of one create are a minute apart by then, and there were several."""
+
+    @pytest.fixture
+    def it(self) -> AtWork:
+        it = AtWork()
+        it.cloud.__class__ = OneMute
+        return it
+
+    def pass_by(self, it: AtWork, record: PodDNAT, seconds: float, beside: str = "made") -> None:
+        """Its row is wanted; beside it somebody else's rows are `made`, or `deleted`, or none."""
+        other = it.stored(it.record(9, Key("games", "other"), 609, "9.9.9.9"))
+        end, number = it.clock.monotonic() + seconds, 0
+        while it.clock.monotonic() < end:
+            row = create(record.spec.ports[0].external, int(record.uid[-4:]))
+            it.gateways.want(record.uid, record.key, (row,))
+            number += 1
+            if beside == "made":
+                it.gateways.want(other.uid, other.key, (create(609, 9, "9.9.9.9"),))
+            elif beside == "deleted":
+                it.gateways.want(other.uid, other.key, (delete(f"fwd-{number}"),))
+            for _ in range(4):
+                it.clock.advance(max(min(it.writer.step(), 0.2), 0.05))
+
+    def flaw(self, it: AtWork) -> str:
+        return it.views.pool.trust.flaw(GATEWAY, EIP, it.clock.monotonic())
+
+    def test_it_is_held_against_the_ip_after_a_while(self, it, record):
+        self.pass_by(it, record, BELIEVED_S / 2)
+        assert self.flaw(it) == ""
+        it.heard.changes.clear()
+        self.pass_by(it, record, self.LONG_S)
+        assert "Some.Code: words" in self.flaw(it)
+        assert GATEWAY in it.heard.gateways
+        assert record.key in it.heard.changes
+        assert it.writer.unanswered(record.uid), "what became of it is not known all the same"
+
+    @pytest.mark.parametrize("beside", ["deleted", "nothing"])
+    def test_it_may_be_all_creates_where_no_other_is_accepted(self, it, record, beside):
+        self.pass_by(it, record, 5 * BELIEVED_S, beside)
+        assert self.flaw(it) == ""
+
+    def test_it_is_the_cloud_where_the_table_cannot_be_read_either(self, it, record):
+        it.views.table(GATEWAY).unreadable = "no answer"
+        self.pass_by(it, record, 5 * BELIEVED_S)
+        assert self.flaw(it) == ""
+
+    def test_a_create_that_is_accepted_there_makes_it_as_good_as_ever(self, it, record):
+        self.pass_by(it, record, self.LONG_S)
+        assert self.flaw(it)
+        it.cloud.mute = ""
+        self.pass_by(it, record, BELIEVED_S)
+        assert self.flaw(it) == ""
+        assert not it.writer.unanswered(record.uid)
+        it.cloud.mute = EIP
+        self.pass_by(it, it.stored(it.record(2, Key("games", "lobby-1"), 601)), 10.0)
+        assert self.flaw(it) == "", "it is counted anew"
+
+    def test_so_does_a_row_that_turns_up(self, it, record):
+        self.pass_by(it, record, self.LONG_S)
+        assert self.flaw(it)
+        it.cloud.rows = {"fwd-77": entry().as_row("fwd-77")}
+        now = it.clock.monotonic()
+        it.views.table(GATEWAY).merge(reading(now, it.cloud.rows["fwd-77"]), now)
+        it.gateways.want(record.uid, record.key, ())
+        for _ in range(5):
+            it.clock.advance(max(min(it.writer.step(), 0.2), 0.05))
+        assert not it.writer.unanswered(record.uid)
+        assert self.flaw(it) == ""
+        self.pass_by(it, it.stored(it.record(2, Key("games", "lobby-1"), 601)), 10.0)
+        assert self.flaw(it) == "", "it is counted anew"
 
 
 class TestModify:
