@@ -43,12 +43,16 @@ class Target(NamedTuple):
 
 @dataclass(slots=True)
 class _BadTarget:
-    """A bad target. `firm`: the cloud says so itself, so that not even the last resort is there."""
+    """A bad target. `firm`: the cloud says so itself, so that not even the last resort is there.
+
+    `probed`: its hold was over, and one has gone ahead, whose fate is not known yet.
+    """
 
     until: float
     failures: int
     why: str
     firm: bool
+    probed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Trust:
         """The cloud refuses everything there; returns whether that is news."""
         self._scouts.pop(target, None)
         old = self._marks.get(target)
-        if old is not None and now < old.until:
+        if old is not None and now < old.until and not old.probed:
             old.why, old.firm = why, firm
             return False
         failures = old.failures + 1 if old else 0
@@ -152,6 +156,7 @@ class Trust:
         for target in (Target(gateway_id, ip), Target(gateway_id)):
             mark = self._marks.get(target)
             if mark is not None:
+                mark.probed |= now >= mark.until
                 mark.until = max(mark.until, now + SCOUT_S)
             elif moved and not self._is_proven(target, now):
                 _renew(self._scouts, target, now + SCOUT_S, over=now)

@@ -90,8 +90,14 @@ class BacklogView:
     def is_given_up(self, pending: PendingWrite) -> bool:
         """Whether a create was refused as busy that is not: the table has long taken others."""
         certain = pending.turned_away >= FEW and pending.lost_at is None
+        return certain and bool(self.given_up_ip(pending))
+
+    def given_up_ip(self, pending: PendingWrite) -> str:
+        """The external IP of a create, if creates there have long been refused as busy; else empty.
+        Where there are many, none of them may be tried often enough to be certain of itself."""
+        target = target_of(pending.write)
         create = isinstance(pending.write, CreateRow)
-        return certain and create and self._unready.given_up(target_of(pending.write))
+        return target if create and self._unready.given_up(target) else ""
 
     def held_up(self, pending: PendingWrite) -> bool:
         """Whether its row has long been refused alone."""

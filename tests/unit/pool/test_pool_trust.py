@@ -182,6 +182,17 @@ class TestMarks:
         assert holds == sorted(holds)
         assert holds[-1] == HOLD_S[1]
 
+    def test_one_who_goes_ahead_is_such_a_probe(self):
+        trust = Trust()
+        trust.mark(Target(ONE, A), WHY, 0.0)
+        over = HOLD_S[0] + 1.0
+        trust.engaged(ONE, A, over, moved=False)
+        assert trust.mark(Target(ONE, A), WHY, over + 1.0), "before the others would follow"
+        assert trust.next_change(over + 1.0) == 2 * HOLD_S[0]
+        assert not trust.mark(Target(ONE, A), WHY, over + 2.0)
+        trust.engaged(ONE, A, over + 3.0, moved=True)
+        assert not trust.mark(Target(ONE, A), WHY, over + 4.0), "there is nowhere else"
+
     def test_refusals_of_the_same_crowd_count_once(self):
         trust = Trust()
         trust.mark(Target(ONE), WHY, 0.0)

@@ -50,8 +50,8 @@ class Blame:
             self._forget_if_gone(uid)
         self._tell(news=news)
 
-    def unanswered(self, ip: str, error: CloudError) -> None:
-        """Creates on that IP get no answer for long, or none that makes sense, while others do."""
+    def given_up(self, ip: str, error: CloudError) -> None:
+        """Creates there have long got no answer, or are said to come too early; others go well."""
         why = f"no create there ends well, while others are accepted: {error.text}"
         with self._views.lock:
             now = self._views.clock.monotonic()

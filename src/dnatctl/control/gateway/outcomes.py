@@ -266,7 +266,7 @@ class Outcomes:
         ip = pending.write.entry.external_ip
         self._unanswered.refused(ip, error.text, self._clock.monotonic())
         if self._unanswered.given_up(ip):
-            self._blame.unanswered(ip, error)
+            self._blame.given_up(ip, error)
             self._tell(pending)
 
     def _busy(self, pending: PendingWrite, error: CloudError, sent: float) -> None:
@@ -275,6 +275,7 @@ class Outcomes:
             apart = self._backlog.waiting.is_apart(pending)
             self._backlog.busy(pending, now, said(error))
             given_up = self._backlog.waiting.is_given_up(pending)
+            bad_ip = self._backlog.waiting.given_up_ip(pending)
             long = self._backlog.waiting.held_up(pending)
             news = long and self._backlog.hinder(pending, hindrance(error))
         if not apart:
@@ -283,6 +284,8 @@ class Outcomes:
                 self._stands_still(error)
         if news:
             self._tell(pending)
+        if bad_ip:
+            self._blame.given_up(bad_ip, error)
         if given_up:
             self._end(self._backlog.answered, pending)  # to the same token it may say so for ever
             self._unforeseen(pending, error)

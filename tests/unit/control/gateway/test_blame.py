@@ -46,7 +46,7 @@ def test_it_is_trusted_again_as_soon_as_a_row_was_made_on_it(it, blame):
 
 
 def test_an_ip_on_which_creates_alone_get_no_answer_is_passed_over_too(it, blame):
-    blame.unanswered(EIP, CloudError(Operation.CREATE, ErrorKind.UNKNOWN, message="timed out"))
+    blame.given_up(EIP, CloudError(Operation.CREATE, ErrorKind.UNKNOWN, message="timed out"))
     assert flaw(it).endswith("while others are accepted: CreateForwardEntry: timed out")
     assert it.heard.gateways == [GATEWAY]
     blame.accepted(uid(1), EIP)
