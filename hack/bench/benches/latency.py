@@ -10,20 +10,16 @@ from hack.bench.benches.throughput import spread
 from hack.bench.lab import QUICK_CLOUD, Lab, scenario
 from hack.bench.pace import CREATE
 from hack.bench.result import Result
-from hack.bench.yardsticks.bare import A_LIFE, bare_life
+from hack.bench.yardsticks.bare import A_LIFE, BARE_MS, bare_life, fair
 
 GATEWAYS = 16
 RATE = 50.0
-
-BARE_MS = 9.0
-"""So much CPU a pod's life takes a bare script on a machine that is to take RATE. A slower one gets
-fewer: what is asked is how long one waits, not how much a machine can do."""
 
 
 def latency(folder: Path, *, quick: bool) -> Result:
     """From the pod's IP in the API server to the create at the cloud."""
     bare = bare_life(folder / "floor", 60 if quick else 200, A_LIFE)
-    rate = RATE * min(BARE_MS / bare, 1.0)
+    rate = fair(RATE, bare)
     result = Result("latency", f"{GATEWAYS} idle gateways; one pod at a time, then many")
     result.add("bare script: CPU for a pod's life", bare, "ms")
     result.add(f"pods a second: {RATE:.0f} where that is {BARE_MS:.0f} ms or less", rate, "1/s")

@@ -21,6 +21,9 @@ A_LIFE: Mapping[str, float] = {
 }
 """What dnatctl asks for a pod besides a create and a delete of its PodDNAT and row; see `life`."""
 
+BARE_MS = 9.0
+"""CPU that a pod's life takes on the machine that the rates of the benchmarks are made for."""
+
 WARM = 20
 """Pods that live before any that count."""
 
@@ -71,3 +74,9 @@ def bare_life(folder: Path, count: int, often: Mapping[str, float], threads: int
     """CPU milliseconds that each of so many pods costs it; see `bare_script`."""
     with bare_script(folder, count, often, threads) as script:
         return script.live(count)
+
+
+def fair(rate: float, bare_ms: float) -> float:
+    """So many pods a second, or fewer where the script takes longer than BARE_MS for one: what is
+    asked of such a machine is how long one waits, or what one costs, not how many it can take."""
+    return rate * min(BARE_MS / bare_ms, 1.0)
