@@ -23,7 +23,7 @@ import orjson
 from hack.bench.benches import BUSY, PATIENT, Bench
 from hack.bench.processes import ROOT
 from hack.bench.result import Result
-from hack.bench.yardsticks.machine import slowness
+from hack.bench.yardsticks.machine import Machine
 
 OUT = ROOT / "build" / "bench"
 
@@ -37,7 +37,8 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dnatctl-bench-") as folder:
-        run = _runner(Path(folder) if not options.keep else options.keep, options)
+        work = options.keep or Path(folder)
+        run = _runner(work, options, Machine(work / "machine"))
         patient = [name for name in PATIENT if name in wanted]
         with ThreadPoolExecutor(max(len(patient), 1)) as together:
             waiting = [together.submit(run, name) for name in patient]
@@ -60,17 +61,17 @@ def _options() -> Any:
     return parser.parse_args()
 
 
-def _runner(folder: Path, options: Any) -> Callable[[str], Result | None]:
+def _runner(folder: Path, options: Any, machine: Machine) -> Callable[[str], Result | None]:
     def run(name: str) -> Result | None:
         bench: Bench = {**PATIENT, **BUSY}[name]
-        before, begun = slowness(), time.monotonic()
+        before, begun = machine.slowness(), time.monotonic()
         try:
             result = bench(folder / name, quick=options.quick)
         except Exception:  # noqa: BLE001 - the others are to run all the same
             print(f"\n{name} failed\n{traceback.format_exc()}", flush=True)
             return None
         result.seconds = time.monotonic() - begun
-        result.ran_on((before + slowness()) / 2)
+        result.ran_on((before + machine.slowness()) / 2)
         (options.out / f"{name}.json").write_bytes(
             orjson.dumps(
                 {**result.as_json(), "quick": options.quick, "cores": os.cpu_count()},

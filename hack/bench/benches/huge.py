@@ -80,7 +80,7 @@ def _rest(lab: Lab, result: Result, seconds: float) -> None:
     begun, before = time.monotonic(), lab.usage()
     time.sleep(seconds)
     used, calls = (lab.usage().cpu - before.cpu) / seconds, lab.calls(since)
-    result.at_most("CPU at rest, a whole resync", 100 * used, 5, "% of one")
+    result.at_most("CPU at rest, a whole resync", 100 * used, 5, "% of one", slowed=True)
     others = [call for call in calls if call.table != table]
     for api, most in sorted(_busiest_minute(others).items()):
         result.at_most(f"{api}: most calls in a minute", most, CALLS_A_MINUTE / 2)
