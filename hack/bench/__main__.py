@@ -23,7 +23,7 @@ import orjson
 from hack.bench.benches import BUSY, PATIENT, Bench
 from hack.bench.processes import ROOT
 from hack.bench.result import Result
-from hack.bench.yardsticks.machine import Machine
+from hack.bench.yardsticks.machine import slowness
 
 OUT = ROOT / "build" / "bench"
 
@@ -38,7 +38,9 @@ def main() -> int:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="dnatctl-bench-") as folder:
         work = options.keep or Path(folder)
-        run = _runner(work, options, Machine(work / "machine"))
+        slower = slowness(work / "machine")
+        print(f"this machine is {slower:.2g} times slower than the one of the goals", flush=True)
+        run = _runner(work, options, slower)
         patient = [name for name in PATIENT if name in wanted]
         with ThreadPoolExecutor(max(len(patient), 1)) as together:
             waiting = [together.submit(run, name) for name in patient]
@@ -61,17 +63,17 @@ def _options() -> Any:
     return parser.parse_args()
 
 
-def _runner(folder: Path, options: Any, machine: Machine) -> Callable[[str], Result | None]:
+def _runner(folder: Path, options: Any, slower: float) -> Callable[[str], Result | None]:
     def run(name: str) -> Result | None:
         bench: Bench = {**PATIENT, **BUSY}[name]
-        before, begun = machine.slowness(), time.monotonic()
+        begun = time.monotonic()
         try:
             result = bench(folder / name, quick=options.quick)
         except Exception:  # noqa: BLE001 - the others are to run all the same
             print(f"\n{name} failed\n{traceback.format_exc()}", flush=True)
             return None
         result.seconds = time.monotonic() - begun
-        result.ran_on((before + machine.slowness()) / 2)
+        result.ran_on(slower)
         (options.out / f"{name}.json").write_bytes(
             orjson.dumps(
                 {**result.as_json(), "quick": options.quick, "cores": os.cpu_count()},
@@ -80,8 +82,7 @@ def _runner(folder: Path, options: Any, machine: Machine) -> Callable[[str], Res
         )
         lines = [figure.line() for figure in result.figures]
         header = f"{'':<65} {'measured':>10} {'':<9} {'bound':>10} {'ratio':>7}  goal"
-        slower = f", {result.slowness:.1f} times slower than usual" if result.slowness > 1 else ""
-        title = f"{name}: {result.setting} ({result.seconds:.0f} s{slower})"
+        title = f"{name}: {result.setting} ({result.seconds:.0f} s)"
         print("\n".join(["", title, header, *lines]), flush=True)
         return result
 
