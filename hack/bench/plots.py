@@ -57,7 +57,7 @@ def _bounds(axes: Any, found: Results) -> None:
     bars = axes.barh(list(names.values()), [f["ratio"] for f in figures], color=OURS)
     axes.bar_label(bars, [f"{f['ratio']:.2f}" for f in figures], padding=4)
     for place, figure in enumerate(figures):
-        goal = float(figure["goal"].rsplit(" ", 1)[1])
+        goal = figure["allowed"]
         axes.plot([goal, goal], [place - 0.4, place + 0.4], color=THEIRS)
     axes.set(xlim=(0, 1.1), xlabel="entries a second, of what the table allows (line: goal)")
     axes.invert_yaxis()

@@ -67,7 +67,7 @@ class Figure:
         return {
             "what": self.what, "measured": self.measured, "unit": self.unit,
             "bound": self.bound, "bound_is": self.bound_is, "ratio": self.ratio,
-            "goal": self.wanted, "met": self.met,
+            "goal": self.wanted, "allowed": self.allowed, "met": self.met,
         }  # fmt: skip
 
     def line(self) -> str:
