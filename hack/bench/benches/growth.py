@@ -9,7 +9,7 @@ from hack.bench.benches.latency import GATEWAYS
 from hack.bench.lab import QUICK_CLOUD, READ, Lab, count_calls, scenario
 from hack.bench.pace import CREATE
 from hack.bench.result import Result
-from hack.bench.yardsticks.bare import A_LIFE, bare_life, fair
+from hack.bench.yardsticks.bare import fair, usual_life
 
 
 def packing(folder: Path, *, quick: bool) -> Result:
@@ -42,7 +42,7 @@ def packing(folder: Path, *, quick: bool) -> Result:
 def growth(folder: Path, *, quick: bool) -> Result:
     """What one more pod costs when there are few already, and when there are many."""
     steps = (100, 300, 600) if quick else (100, 500, 1000, 2000, 3000, 4000, 5000)
-    rate = fair(80.0, bare_life(folder / "speed", 60 if quick else 200, A_LIFE))
+    rate = fair(80.0, usual_life(folder / "speed", quick=quick))
     result = Result(
         "growth", f"{GATEWAYS} gateways, {rate:.0f} pods a second, up to {steps[-1]} pods"
     )

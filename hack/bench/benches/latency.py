@@ -10,7 +10,7 @@ from hack.bench.benches.throughput import spread
 from hack.bench.lab import QUICK_CLOUD, Lab, scenario
 from hack.bench.pace import CREATE
 from hack.bench.result import Result
-from hack.bench.yardsticks.bare import A_LIFE, BARE_MS, bare_life, fair
+from hack.bench.yardsticks.bare import BARE_MS, fair, usual_life
 
 GATEWAYS = 16
 RATE = 50.0
@@ -18,7 +18,7 @@ RATE = 50.0
 
 def latency(folder: Path, *, quick: bool) -> Result:
     """From the pod's IP in the API server to the create at the cloud."""
-    bare = bare_life(folder / "floor", 60 if quick else 200, A_LIFE)
+    bare = usual_life(folder / "floor", quick=quick)
     rate = fair(RATE, bare)
     result = Result("latency", f"{GATEWAYS} idle gateways; one pod at a time, then many")
     result.add("bare script: CPU for a pod's life", bare, "ms")
@@ -86,7 +86,7 @@ def deletes(folder: Path, *, quick: bool) -> Result:
 def churn(folder: Path, *, quick: bool) -> Result:
     """50 pods a second come, 50 a second go; on a slow machine fewer."""
     count, life = (250, 100) if quick else (1500, 250)
-    rate = fair(RATE, bare_life(folder / "floor", 60 if quick else 200, A_LIFE))
+    rate = fair(RATE, usual_life(folder / "floor", quick=quick))
     result = Result("churn", f"{count} pods, {rate:.0f} a second, each lives {life / rate:.0f} s")
     with Lab(folder, scenario(GATEWAYS, **QUICK_CLOUD), quarantine="5s") as lab:
         lab.start_controller()

@@ -76,6 +76,11 @@ def bare_life(folder: Path, count: int, often: Mapping[str, float], threads: int
         return script.live(count)
 
 
+def usual_life(folder: Path, *, quick: bool) -> float:
+    """What a pod's life costs it that asks for what dnatctl asks for (A_LIFE)."""
+    return bare_life(folder, 60 if quick else 200, A_LIFE)
+
+
 def fair(rate: float, bare_ms: float) -> float:
     """So many pods a second, or fewer where the script takes longer than BARE_MS for one: what is
     asked of such a machine is how long one waits, or what one costs, not how many it can take."""

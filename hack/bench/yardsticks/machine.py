@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hack.bench.yardsticks.bare import A_LIFE, BARE_MS, bare_life
-
-LIVES = 200
+from hack.bench.yardsticks.bare import BARE_MS, usual_life
 
 
 def slowness(folder: Path) -> float:
@@ -15,4 +13,4 @@ def slowness(folder: Path) -> float:
     By the CPU clock, in a quarter of a minute. A loop of additions fits into the caches, and hardly
     notices neighbours from which a program suffers.
     """
-    return max(1.0, bare_life(folder, LIVES, A_LIFE) / BARE_MS)
+    return max(1.0, usual_life(folder, quick=False) / BARE_MS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,42 +68,15 @@ def test_a_gateway_that_ram_denies_is_left_for_one_that_takes_rows() -> None:
         it.assert_at_rest()
 
 
-def test_an_eip_that_is_always_said_to_be_busy_is_left_for_another(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """While the table takes rows on others: pods waited there for ever, and slowed all others."""
-    monkeypatch.setattr("dnatctl.table.unready.BELIEVED_S", 3.0)
-    code = "OperationUnsupported.EipInBinding"
-    with stage() as it:
-        refuse(it, code, ExternalIp=BAD)
-        it.start_controller()
-        names = [f"web-{n}" for n in range(4)]
-        for name in names:
-            it.pod(name)
-        others: list[str] = []
-
-        def served() -> bool:
-            if sum(not it.entries(name) for name in others) < 2:
-                others.append(f"other-{len(others)}")
-                it.pod(others[-1])
-            return all(it.entries(name) for name in names)
-
-        eventually(served, seconds=60)
-        assert ips(it, *names) == {GOOD}
-        moved = [name for name in names if "ClaimMoved" in it.events(name)]
-        assert moved
-        assert code in it.events(moved[0])["ClaimMoved"]
-
-
-def moved_to_the_good_one(it: Stage) -> list[str]:
-    """Pods ask for entries, and others all the time, until all are served; whose claims moved."""
+def moved_to_the_good_one(it: Stage, comes: Callable[[list[str]], bool]) -> list[str]:
+    """Pods ask for entries, and others as they come, until all are served; whose claims moved."""
     names = [f"web-{n}" for n in range(4)]
     for name in names:
         it.pod(name)
-    begun, others = time.monotonic(), list[str]()
+    others: list[str] = []
 
     def served() -> bool:
-        if time.monotonic() > begun + len(others) / 2:
+        if comes(others):
             others.append(f"other-{len(others)}")
             it.pod(others[-1])
         return all(it.entries(name) for name in names)
@@ -114,11 +88,29 @@ def moved_to_the_good_one(it: Stage) -> list[str]:
     return moved
 
 
+def two_a_second() -> Callable[[list[str]], bool]:
+    begun = time.monotonic()
+    return lambda others: time.monotonic() > begun + len(others) / 2
+
+
 @pytest.fixture
 def soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a minute takes seconds."""
     monkeypatch.setattr("dnatctl.table.unready.BELIEVED_S", 3.0)
     monkeypatch.setattr("dnatctl.table.backlog.LOST_S", 1.0)
+
+
+@pytest.mark.usefixtures("soon_sure")
+def test_an_eip_that_is_always_said_to_be_busy_is_left_for_another() -> None:
+    """While the table takes rows on others: pods waited there for ever, and slowed all others."""
+    code = "OperationUnsupported.EipInBinding"
+    with stage() as it:
+        refuse(it, code, ExternalIp=BAD)
+        it.start_controller()
+        moved = moved_to_the_good_one(
+            it, lambda others: sum(not it.entries(name) for name in others) < 2
+        )
+        assert code in it.events(moved[0])["ClaimMoved"]
 
 
 @pytest.mark.usefixtures("soon_sure")
@@ -134,7 +126,7 @@ def test_an_eip_on_which_no_create_ends_well_is_left_for_another(code: str, stat
     with stage() as it:
         refuse(it, code, status, ExternalIp=BAD)
         it.start_controller()
-        moved = moved_to_the_good_one(it)
+        moved = moved_to_the_good_one(it, two_a_second())
         text = it.events(moved[0])["ClaimMoved"]
         assert BAD in text
         assert code in text
@@ -151,7 +143,7 @@ def test_a_row_that_turns_up_on_the_eip_that_was_left_is_taken_away() -> None:
     with stage(resync="1s") as it:
         refuse(it, "InternalError", 500, ExternalIp=BAD)
         it.start_controller()
-        name = moved_to_the_good_one(it)[0]
+        name = moved_to_the_good_one(it, two_a_second())[0]
         (before,), (row,) = it.ready(name), it.own_rows(name)
         asked = next(c for c in it.calls("CreateForwardEntry") if c.name == row["name"])
         port = asked.external.rpartition(":")[2]
