@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace as replace_struct
 
 from dnatctl.clock import Deadline
 from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.hollow import MISCOUNTED
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.gateways import ALONE_BELIEVED_S
 from dnatctl.model import Gateway
@@ -157,11 +159,15 @@ class TestVanished:
 
 
 class TestDescribed:
-    def test_of_one_that_a_poddnat_names_no_other_reading_is_waited_for(self, it):
-        """A release would wait for ever, as the table is read but once."""
+    def name_another(self, it: AtWork) -> None:
+        """A PodDNAT names a gateway that is not configured, and that is there."""
         named = it.record()
         it.stored(replace_struct(named, spec=replace_struct(named.spec, gateway_id="ngw-2")))
         it.cloud.described = [Gateway("ngw-2", "ftb-2", "zone", "vpc", ())]
+
+    def test_of_one_that_a_poddnat_names_no_other_reading_is_waited_for(self, it):
+        """A release would wait for ever, as the table is read but once."""
+        self.name_another(it)
         it.gateways._describe()
         assert it.views.table("ngw-2").read_once
         assert not it.views.table("ngw-2").caught_up
@@ -169,6 +175,13 @@ class TestDescribed:
         assert it.views.table("ngw-2").caught_up
         it.gateways.read("ngw-invented")
         assert "ngw-invented" not in it.views.tables
+
+    @pytest.mark.parametrize(("more", "believed"), [(MISCOUNTED, True), (MISCOUNTED + 1, False)])
+    def test_nor_is_one_believed_to_list_nothing_where_more_is_counted(self, it, more, believed):
+        self.name_another(it)
+        it.cloud.read_page = lambda *_: SimpleNamespace(total=more, entries=())
+        it.gateways._describe()
+        assert it.views.table("ngw-2").read_once is believed
 
     def test_who_is_told_that_a_gateway_is_there_again_sees_it(self, it):
         """In the moment of being told: what it looks at may not be from before."""
