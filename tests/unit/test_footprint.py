@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import json
-import tracemalloc
 import uuid
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +19,7 @@ from dnatctl.pool import GatewayPool
 from dnatctl.table.marks import Marks
 from dnatctl.table.view import Pass
 from tests.support.clock import FakeClock
+from tests.support.memory import weighed
 
 PODS = 500
 GATEWAY, EIP, CLUSTER = "ngw-bp1000000000001", "203.0.113.1", "c11ba338192aaaaaaa"
@@ -103,15 +102,9 @@ def test_an_exposed_pod_takes_less_than_four_kilobytes() -> None:
     records = page([record(n, own, of) for n, (of, own) in enumerate(uids)])
     rows = [row(n, own) for n, (_, own) in enumerate(uids)]
     process = Process()
-    gc.collect()
-    tracemalloc.start()
-    try:
+    with weighed() as weight:
         process.take_in(pods, records, rows)
         del pods, records, rows
-        gc.collect()
-        held, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
     assert len(process.views.table(GATEWAY)) == len(process.pods) == len(process.records) == PODS
     assert all(process.views.pool.claim_of(own) for _, own in uids)
-    assert held / PODS < 4096
+    assert weight.kept / PODS < 4096

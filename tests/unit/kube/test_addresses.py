@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from typing import Any
 
 from dnatctl.kube.addresses import MOST_NAMES, Neighbours
 from dnatctl.kube.pods import PodSource
 from dnatctl.objects import Key, Pod
 from tests.support.kubejson import event, listing, pod
+from tests.support.memory import weighed
 
 
 class Watched:
@@ -56,14 +56,10 @@ def test_of_each_pod_little_is_kept() -> None:
     pods = 20_000
     keys = [(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}", key(f"web-{n}")) for n in range(pods)]
     neighbours = Neighbours()
-    tracemalloc.start()
-    try:
+    with weighed() as weight:
         for ip, each in keys:
             neighbours.note(ip, each)
-        held, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert held / pods < 150
+    assert weight.kept / pods < 150
 
 
 def test_a_list_tells_as_well() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +14,7 @@ from dnatctl.pool.claims import Claim, Claims
 from dnatctl.pool.handover import Resting
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.table.view import Table
+from tests.support.memory import weighed
 from tests.unit.pool.made import (
     QUARANTINE,
     demand,
@@ -112,29 +111,21 @@ class TestClaims:
         pool = pool_of(offer(ports="1024/65535"))
         if not described:
             pool = Pool([offer(ports="1024/65535")], {GATEWAY: view(gateway_id=GATEWAY)}, 60.0)
-        tracemalloc.start()
-        try:
+        with weighed() as weight:
             for number in range(20):
                 pool.claim("a", "", spec(65535, ip=f"9.9.9.{number}"), 0.0)
                 pool.unclaim("a", 0.0)
             pool.describe(GATEWAY, [eip(EIP)], "")
-            taken, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert taken < 2_000_000, "a port of each is some 80 bytes"
+        assert weight.kept < 2_000_000, "a port of each is some 80 bytes"
 
     def test_nor_is_it_on_a_gateway_that_nobody_ever_describes(self):
         """A standby asks the cloud nothing, for months; others have no EIP."""
         pool = Pool([offer()], {GATEWAY: view(gateway_id=GATEWAY)}, QUARANTINE)
-        tracemalloc.start()
-        try:
+        with weighed() as weight:
             for n in range(1000):
                 there = spec(609, ip=f"9.9.{n // 250}.{n % 250}")
                 pool.claim("a", "", there, 2 * QUARANTINE * n)
-            taken, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert taken < 100_000
+        assert weight.kept < 100_000
 
     def test_what_was_claimed_before_its_ip_was_known_is_out_of_line_afterwards(self):
         pool = Pool([offer(ports="600/604")], {GATEWAY: view(gateway_id=GATEWAY)}, QUARANTINE)
@@ -143,6 +134,14 @@ class TestClaims:
         pool.describe(GATEWAY, [eip()], "")
         given = [take(pool, name, 80)[0] for name in "bcde"]
         assert given == [f"{EIP}:{port}/tcp" for port in (603, 604, 600, 601)]
+
+    def test_who_names_another_gateways_ip_keeps_no_port_of_it(self):
+        offers, table = [offer(ports="600/600"), offer("ngw-2")], view(gateway_id=GATEWAY)
+        pool = Pool(offers, {GATEWAY: table}, QUARANTINE)
+        pool.claim("a", "", spec(600, gateway_id="ngw-2"), 0.0)
+        pool.describe(GATEWAY, [eip()], "")
+        pool.unclaim("a", 0.0)
+        assert take(pool, "b", 80, now=QUARANTINE) == [f"{EIP}:600/tcp"]
 
     def test_what_one_claims_can_be_looked_up(self):
         pool = pool_of()
@@ -279,6 +278,37 @@ class TestCompetingClaims:
         pool.claim("a", "1", spec(600, 601), 0.0)
         assert pool.owner(endpoint(600)) == "b"
 
+    def test_of_several_who_claims_more_keeps_its_place(self):
+        pool = pool_of()
+        pool.open()
+        for name, created in (("c", "3"), ("b", "2"), ("a", "1")):
+            pool.claim(name, created, spec(600), 0.0)
+        pool.claim("b", "2", spec(600, 601), 0.0)
+        assert pool.owner(endpoint(600)) == "c", "it has claimed it longest"
+
+    def test_and_who_lets_go_leaves_the_others_theirs(self):
+        pool = pool_of()
+        pool.open()
+        for name, created in (("c", "3"), ("b", "2"), ("a", "1")):
+            pool.claim(name, created, spec(600), 0.0)
+        pool.unclaim("b", 0.0)
+        assert pool.owner(endpoint(600)) == "c"
+        pool.unclaim("c", 0.0)
+        assert pool.owner(endpoint(600)) == "a"
+
+    def test_who_joins_several_with_an_older_claim_to_something_else_comes_last(self):
+        pool = pool_of()
+        pool.open()
+        pool.claim("late", "1", spec(601), 0.0)
+        for name in ("a", "b"):
+            pool.claim(name, "2", spec(600), 0.0)
+        pool.claim("late", "1", spec(600, 601), 0.0)
+        owners = []
+        while owner := pool.owner(endpoint(600)):
+            owners.append(owner)
+            pool.unclaim(owner, 0.0)
+        assert owners == ["a", "b", "late"]
+
     def test_nothing_is_kept_of_a_claim_that_is_gone(self):
         """Else memory would grow with every pod there ever was."""
         claims = Claims()
@@ -327,6 +357,7 @@ class TestHeld:
         pool.proofs.hold("a", [endpoint(601)])
         assert not pool.proofs.holds("a", [endpoint(600)])
         assert pool.proofs.holds("a", [endpoint(601)])
+        assert (*pool.proofs.holders(endpoint(600)), *pool.proofs.holders(endpoint(601))) == ("a",)
         pool.proofs.hold("a", [])
         assert not pool.proofs.holds("a", [endpoint(601)])
 
@@ -356,6 +387,14 @@ class TestHeld:
         pool.proofs.hold("young", [endpoint(600)])
         pool.claim("old", "2026-01-01T00:00:00Z", spec(600), 0.0)
         pool.claim("young", "2026-01-02T00:00:00Z", spec(600), 0.0)
+        assert pool.owner(endpoint(600)) == "young"
+
+    def test_of_two_that_it_is_held_for_who_claims_it_longest_has_it(self):
+        pool = pool_of()
+        pool.open()
+        for name, created in (("young", "2"), ("old", "1")):
+            pool.proofs.hold(name, [endpoint(600)])
+            pool.claim(name, created, spec(600), 0.0)
         assert pool.owner(endpoint(600)) == "young"
 
 
@@ -488,14 +527,10 @@ class TestQuarantine:
     def test_what_is_over_is_forgotten_where_nobody_asks(self):
         """A replica that stands by for months is asked by nobody."""
         quarantine = Quarantine(QUARANTINE)
-        tracemalloc.start()
-        try:
+        with weighed() as weight:
             for second in range(20_000):
                 quarantine.begin(endpoint(600 + second % 10), float(second))
-            taken, _ = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert taken < 100_000
+        assert weight.kept < 100_000
 
     def test_when_the_next_is_over_is_known(self):
         pool = pool_of()

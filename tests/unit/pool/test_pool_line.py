@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dnatctl.model import PortRange
 from dnatctl.pool import Line
+from tests.support.memory import weighed
 
 
 def everything(_: int) -> bool:
@@ -86,15 +85,11 @@ def test_what_was_passed_over_and_used_since_is_in_line_once():
 def test_what_was_passed_over_takes_no_memory():
     """Whoever writes a PodDNAT may claim the last of all ports, on each of the external IPs."""
     ports = line(1, 65535)
-    tracemalloc.start()
-    try:
+    with weighed() as weight:
         ports.take(65535)
         ports.take(30000)
         again = ports.over(PortRange(2, 65534))
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert taken < 20_000
+    assert weight.kept < 20_000
     assert again.pick(3, everything) == [2, 3, 4]
     assert again.never_used == 0
     assert len(again.pick(65532, everything) or []) == 65532, "all but the one that is taken"
@@ -226,6 +221,15 @@ def test_over_other_ports_it_is_known_what_was_never_used():
     again.put_back(601)
     assert again.never_used == 4
     assert again.pick(5, everything) == [601, 602, 603, 604, 600]
+
+
+def test_over_other_ports_what_was_passed_over_and_taken_since_is_out_of_line():
+    ports = line(600, 609)
+    ports.take(604)
+    ports.take(601)
+    again = ports.over(PortRange(600, 611))
+    assert again.pick(10, everything) == [605, 606, 607, 608, 609, 610, 611, 600, 602, 603]
+    assert again.pick(11, everything) is None
 
 
 def test_what_is_outside_the_range_has_no_place_in_line():

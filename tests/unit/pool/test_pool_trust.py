@@ -193,6 +193,19 @@ class TestMarks:
         trust.engaged(ONE, A, over + 3.0, moved=True)
         assert not trust.mark(Target(ONE, A), WHY, over + 4.0), "there is nowhere else"
 
+    def test_and_others_who_follow_it_too_soon_make_it_no_less_of_one(self):
+        trust, over = Trust(), HOLD_S[0] + 1.0
+        trust.mark(Target(ONE, A), WHY, 0.0)
+        for later in (0.0, 1.0):
+            trust.engaged(ONE, A, over + later, moved=False)
+        assert trust.mark(Target(ONE, A), WHY, over + 2.0)
+
+    def test_at_the_very_end_of_the_hold_it_is_one(self):
+        trust = Trust()
+        trust.mark(Target(ONE, A), WHY, 0.0)
+        trust.engaged(ONE, A, HOLD_S[0], moved=False)
+        assert trust.mark(Target(ONE, A), WHY, HOLD_S[0] + 1.0)
+
     def test_refusals_of_the_same_crowd_count_once(self):
         trust = Trust()
         trust.mark(Target(ONE), WHY, 0.0)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import pytest
 
 from dnatctl.table.turns import LOWER_CLASS_EVERY, Rank, WriteTurns, rank_of
 from dnatctl.table.writes import DeleteRow, PendingWrite, Write
+from tests.support.memory import weighed
 from tests.unit.table.pending import create, delete, modify
 
 
@@ -50,14 +49,10 @@ def test_a_namespace_that_has_had_no_turn_comes_first():
 
 def test_namespaces_that_have_gone_are_not_remembered_for_ever():
     turns = WriteTurns()
-    tracemalloc.start()
-    try:
+    with weighed() as weight:
         for number in range(20_000):
             turns.take([(Rank.EXPOSE, pending(create(600), f"preview-{number}"))])
-        taken, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert taken < 500_000
+    assert weight.kept < 500_000
 
 
 def test_those_that_wait_keep_their_places_whoever_is_forgotten():
