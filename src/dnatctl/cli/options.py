@@ -66,7 +66,7 @@ def _warn(warning: str) -> None:
 def load_config(path: Path, warn: Callable[[str], None] = _warn) -> Config:
     """The configuration; on mistakes prints all of them and exits with 2."""
     from dnatctl.config import ConfigErrors, load
-    from dnatctl.config.doubts import misspelt
+    from dnatctl.config.doubts import doubts, misspelt
     from dnatctl.config.readers import read_by_all
 
     try:
@@ -74,8 +74,8 @@ def load_config(path: Path, warn: Callable[[str], None] = _warn) -> Config:
     except ConfigErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(2)
-    doubts = misspelt(os.environ, _variables()), read_by_all(_files_of_keys(path, config))
-    for warning in (*config.warnings, *chain.from_iterable(doubts)):
+    around = misspelt(os.environ, _variables()), read_by_all(_files_of_keys(path, config))
+    for warning in chain(doubts(config), *around):
         warn(warning)
     return config
 

@@ -6,10 +6,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from dnatctl.config.schema import Config
+from dnatctl.config.schema import NATGW, Config
 
 PREFIX = "DNATCTL_"
 _CLOSE = 0.85
@@ -25,10 +23,10 @@ _PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/1
 _ZONE = re.compile(r"[a-z]{2,}(-[a-z0-9]+)*-[a-z]")
 
 
-def doubts(config: Config, natgw: str) -> Iterator[str]:
-    """A sentence for each thing in the configuration. `natgw`: the one controller that there is."""
+def doubts(config: Config) -> Iterator[str]:
+    """A sentence for each thing in the configuration."""
     for name in config.enable_controllers:
-        if name != natgw:
+        if name != NATGW:
             yield f"enableControllers: {name!r} is ignored: dnatctl has no such controller"
     for name in sorted(config.rate_limits.keys() & set(UNCALLED)):
         yield f"rateLimits: {name} is ignored: dnatctl does not call it"

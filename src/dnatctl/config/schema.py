@@ -19,7 +19,6 @@ from pydantic import (
     model_validator,
 )
 
-from dnatctl.config.doubts import doubts
 from dnatctl.config.section import Section
 from dnatctl.config.tenants import NAMESPACES, Namespaces
 from dnatctl.config.types import (
@@ -350,8 +349,3 @@ class Config(Section):
     def gateways(self) -> tuple[GatewayConfig, ...]:
         """The gateways to use, in the order of the file."""
         return self.network_controller.nat_gw_pool
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What works but may not be what was meant: a sentence each."""
-        return tuple(doubts(self, NATGW))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from dnatctl.config import Config, changed, needs_restart
+from dnatctl.config.doubts import doubts
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.settings import Settings
 from dnatctl.control.sight.spaces import Spaces
@@ -58,7 +59,7 @@ class Reloader:
             self._settings.config = config
             self._views.offer_again(self._settings.offers(), config.quarantine)
         log.info("configuration changed", keys=keys)
-        for warning in config.warnings:
+        for warning in doubts(config):
             log.warning("configuration", warning=warning)
         self._spaces.begin()
         self._gateways.describe_soon()
