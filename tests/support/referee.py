@@ -135,12 +135,15 @@ class Referee:
 
     def _listed(self, record: Object, before: Object) -> None:
         known = before.get("status", {}).get("entries", [])
-        for entry in record.get("status", {}).get("entries", []):
-            if entry in known or _key(record) in self.forged:
-                continue
+        new = [e for e in record.get("status", {}).get("entries", []) if e not in known]
+        if not new or _key(record) in self.forged:
+            return
+        # Read once: this is under the lock of the emulated API server, which answers nobody else.
+        by_id = {row["entry_id"]: row for row in rows(self._cloud)}
+        for entry in new:
             if entry["forwardEntryId"] in self.meddled:
                 continue
-            row = self._row(entry["forwardEntryId"])
+            row = by_id.get(entry["forwardEntryId"])
             if row is None or row["status"] != "Available" or not _says(entry, row):
                 self._note(f"{_name(record)} lists {entry}, but the row is {row}")
 

@@ -24,7 +24,7 @@ print(*sorted(name for name in dir(models) if inspect.isclass(getattr(models, na
 def said(program: str) -> set[str]:
     """The words that a program says, in a process of its own."""
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done
     return set(done.stdout.split())
 

@@ -64,7 +64,7 @@ def kubectl(it: Stage, plugins: Path) -> Kubectl:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         command = [KUBECTL, *words]
         return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
 
     return run

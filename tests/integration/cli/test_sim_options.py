@@ -72,7 +72,7 @@ def test_what_it_prints_can_be_pasted_into_a_shell_that_knows_no_dnatctl(tmp_pat
         text = sim.wait_for("_sim/truth")
         (line,) = [line for line in text.splitlines() if " run --config " in line]
         pasted = ["bash", "-c", f"{line.replace(' run ', ' check ').split(' --kubeconfig')[0]}"]
-        done = subprocess.run(pasted, env=bare, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(pasted, env=bare, capture_output=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
 
 

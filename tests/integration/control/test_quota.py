@@ -107,7 +107,7 @@ def test_what_is_written_for_pods_that_there_are_not_reserves_nothing(it: Stage)
     it.move_to("neighbours")
     it.pod("web", "100-199")
     it.ready("web", 100)
-    eventually(lambda: not it.records("forgers"), seconds=60, what="they are released")
+    eventually(lambda: not it.records("forgers"), what="they are released")
 
 
 def test_a_name_that_changes_its_mind_too_often_is_told_to_wait() -> None:

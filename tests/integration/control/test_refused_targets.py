@@ -81,7 +81,7 @@ def moved_to_the_good_one(it: Stage, comes: Callable[[list[str]], bool]) -> list
             it.pod(others[-1])
         return all(it.entries(name) for name in names)
 
-    eventually(served, seconds=60)
+    eventually(served)
     assert ips(it, *names) == {GOOD}
     moved = [name for name in names if "ClaimMoved" in it.events(name)]
     assert moved

@@ -67,6 +67,25 @@ def test_pods_keep_the_addresses_that_lead_to_them() -> None:
         eventually(lambda: it.rows() == [])
 
 
+def test_so_they_do_where_what_they_lost_is_swept_for_first() -> None:
+    """Of so many rows that nobody has none is touched; what is noted of it ends with it."""
+    with stage() as it:
+        it.start_controller()
+        before = exposed(it, PODS, "80,81/udp")
+        it.stop_controllers()
+        lose(it, *PODS)
+        refused = it.kube.faults.add(Fault(code=503), Match("create", RECORDS), None)
+        it.start_controller()
+        eventually(lambda: refused.hits)
+        parts = it.running[0].controller.parts
+        parts.sweeper.sweep()
+        assert parts.identity.braked
+        it.kube.faults.clear()
+        assert listed(it, PODS, 2) == before
+        it.assert_at_rest()
+        assert not parts.identity.braked
+
+
 def test_so_they_do_where_the_cluster_has_another_id_by_now() -> None:
     with stage() as it:
         it.start_controller()

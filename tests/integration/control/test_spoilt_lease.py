@@ -51,7 +51,7 @@ def test_what_poddnats_claim_does_not_swell_it() -> None:
                     "spec": {"protocol": "tcp", **place, "portMapping": ports},
                 },
             )
-        eventually(lambda: not it.records(), seconds=60.0, what="nobody wants them")
+        eventually(lambda: not it.records(), what="nobody wants them")
         it.pod("web")
         it.ready("web")
         it.delete_pod("web")

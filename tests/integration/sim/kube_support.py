@@ -216,7 +216,7 @@ class Kubectl:
             env=env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         printed = done.stdout + done.stderr

@@ -91,7 +91,7 @@ def kubectl(server: KubeServer, tmp_path: Path) -> Kubectl:
 
 def running(kubectl: Kubectl, name: str) -> None:
     kubectl("apply", "-f", "-", stdin=yaml.safe_dump(pod(name)))
-    kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
+    kubectl("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=300s")
 
 
 def test_a_folder_of_manifests(kubectl: Kubectl, tmp_path: Path) -> None:
@@ -109,14 +109,16 @@ def test_a_folder_of_manifests(kubectl: Kubectl, tmp_path: Path) -> None:
         "secret/key",
         "poddisruptionbudget.policy/dnatctl",
     ]
-    kubectl("-n", "dnatctl-system", "rollout", "status", "deploy/dnatctl", "--timeout=60s")
+    kubectl("-n", "dnatctl-system", "rollout", "status", "deploy/dnatctl", "--timeout=300s")
     shown = kubectl("-n", "dnatctl-system", "get", "all")
     for row in ("pod/dnatctl-", "service/metrics", "deployment.apps/dnatctl   2/2"):
         assert row in shown
-    kubectl("wait", "crd/poddnats.alibabacloud.com", "--for=condition=Established", "--timeout=60s")
+    kubectl(
+        "wait", "crd/poddnats.alibabacloud.com", "--for=condition=Established", "--timeout=300s"
+    )
     data = kubectl("-n", "dnatctl-system", "get", "secret", "key", "-o", "jsonpath={.data}")
     assert json.loads(data) == {"accessKey": "c2VjcmV0"}
-    kubectl("delete", "-f", str(folder), "--ignore-not-found", "--timeout=60s")
+    kubectl("delete", "-f", str(folder), "--ignore-not-found", "--timeout=300s")
     assert "No resources found" in kubectl("get", "deploy,pods", "-A")
 
 
@@ -174,7 +176,7 @@ def test_custom_resources_with_columns_and_short_name(kubectl: Kubectl) -> None:
     )
     status = '{"status": {"entries": ["a"]}}'
     kubectl("patch", "pd", "web", "--subresource=status", "--type=merge", "-p", status)
-    kubectl("wait", "pd/web", "--for=jsonpath={.status.entries[0]}=a", "--timeout=60s")
+    kubectl("wait", "pd/web", "--for=jsonpath={.status.entries[0]}=a", "--timeout=300s")
 
 
 def test_changing(kubectl: Kubectl) -> None:
@@ -226,11 +228,11 @@ def test_describe_events_and_diff(kubectl: Kubectl, server: KubeServer) -> None:
 def test_deleting(kubectl: Kubectl, server: KubeServer) -> None:
     running(kubectl, "web")
     running(kubectl, "other")
-    kubectl("delete", "pod", "web", "--timeout=60s")
+    kubectl("delete", "pod", "web", "--timeout=300s")
     server.kubelet.hold()
     kubectl("delete", "pod", "other", "--wait=false")
     assert "Terminating" in kubectl("get", "pod", "other")
-    kubectl("delete", "pod", "other", "--grace-period=0", "--force", "--timeout=60s")
+    kubectl("delete", "pod", "other", "--grace-period=0", "--force", "--timeout=300s")
     assert "No resources" in kubectl("get", "pods")
 
 
@@ -250,19 +252,19 @@ def test_workloads(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=MANIFESTS)
     space = ("-n", "dnatctl-system")
     kubectl(*space, "scale", "deploy/dnatctl", "--replicas=3")
-    kubectl(*space, "rollout", "status", "deploy/dnatctl", "--timeout=60s")
+    kubectl(*space, "rollout", "status", "deploy/dnatctl", "--timeout=300s")
     kubectl(*space, "set", "image", "deploy/dnatctl", "controller=dnatctl:2")
-    kubectl(*space, "rollout", "status", "deploy/dnatctl", "--timeout=60s")
+    kubectl(*space, "rollout", "status", "deploy/dnatctl", "--timeout=300s")
     kubectl(*space, "rollout", "undo", "deploy/dnatctl")
-    kubectl(*space, "rollout", "status", "deploy/dnatctl", "--timeout=60s")
+    kubectl(*space, "rollout", "status", "deploy/dnatctl", "--timeout=300s")
     path = "jsonpath={.spec.template.spec.containers[0].image}"
     assert kubectl(*space, "get", "deploy", "dnatctl", "-o", path) == "dnatctl:1"
     sets = kubectl(*space, "get", "rs", "-o", "name").split()
     assert len(sets) == 2, "the first ReplicaSet was taken up again"
     kubectl(*space, "rollout", "restart", "deploy/dnatctl")
-    kubectl(*space, "rollout", "status", "deploy/dnatctl", "--timeout=60s")
+    kubectl(*space, "rollout", "status", "deploy/dnatctl", "--timeout=300s")
     assert "3/3" in kubectl(*space, "get", "deploy", "dnatctl")
-    kubectl("delete", "ns", "dnatctl-system", "--timeout=60s")
+    kubectl("delete", "ns", "dnatctl-system", "--timeout=300s")
 
 
 def test_running_and_exposing(kubectl: Kubectl) -> None:
@@ -274,7 +276,7 @@ def test_running_and_exposing(kubectl: Kubectl) -> None:
 def test_nodes(kubectl: Kubectl) -> None:
     kubectl("cordon", "node-1")
     kubectl("run", "web", "--image=game:1")
-    kubectl("wait", "pod/web", "--for=condition=Ready", "--timeout=60s")
+    kubectl("wait", "pod/web", "--for=condition=Ready", "--timeout=300s")
     assert kubectl("get", "pod", "web", "-o", "jsonpath={.spec.nodeName}") == "node-2"
     kubectl("uncordon", "node-1")
 

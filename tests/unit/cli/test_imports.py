@@ -27,7 +27,7 @@ IMPORT_ALL = (
 def loaded(program: str, *arguments: str) -> set[str]:
     """The packages that a program has loaded when it ends."""
     command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done
     return {name.partition(".")[0] for name in done.stderr.split()}
 

@@ -22,7 +22,7 @@ Object = dict[str, Any]
 @cache
 def _built(folder: str) -> str:
     command = [KUBECTL, "kustomize", str(MANIFESTS / folder)]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
 
 
 def with_component(name: str) -> tuple[Object, ...]:

@@ -44,7 +44,7 @@ def run(folder: Path, command: str, values: object, *more: str) -> subprocess.Co
     name = () if command == "lint" else ("dnatctl",)
     chosen = ("--namespace", "dnatctl-system", "--values", str(file), *more)
     words = (helm(), command, *name, str(CHART), *chosen)
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
 
 
 def render(folder: Path, values: object, *more: str) -> list[Object]:

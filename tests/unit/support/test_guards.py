@@ -104,7 +104,7 @@ def test_what_a_test_swallows_or_leaves_behind_fails_it(
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert "tried to leave this machine: 192.0.2.1" in run.stdout
