@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from dnatctl.decoding import decode
-from dnatctl.kube import answers, discovery, paths
+from dnatctl.kube import answers, discovery, paths, stored
 from dnatctl.kube.client import JSON, MERGE_PATCH, USUAL_S, KubeClient
 from dnatctl.kube.errors import NO_SUCH, Failure, KubeError
 from dnatctl.kube.listing import read_all
@@ -33,9 +33,9 @@ VERSIONS = ("v1", "v1beta1")
 """In order of preference."""
 KIND = "PodDNAT"
 
-CLAIM_S = 12.0
-"""Seconds for a write that claims endpoints: one more than a webhook has by default (10), so that
-the API server says itself which one did not answer, or that it stored the object without it.
+WRITE_S = 12.0
+"""Seconds for a write: more than a webhook has by default (10), so that the API server says itself
+which one did not answer, or that it stored the object without it.
 https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#timeouts
 """
 
@@ -230,20 +230,19 @@ class PodDNATApi:
         }
         path = paths.in_namespace(self.served.api_version, obj.key.namespace, "poddnats")
         with _naming_leave(obj.owners), self.served.asking():
-            answer = self._client.request("POST", path, body=body, timeout=CLAIM_S)
-        return _kept(READER.answer(answer), obj.spec)
+            answer = self._client.request("POST", path, body=body, timeout=WRITE_S)
+        return stored.claim(READER.answer(answer), obj.spec)
 
     def replace_spec(self, obj: PodDNAT, spec: PodDNATSpec) -> PodDNAT:
         """Write the whole spec in place of what is there. No request if it is the same.
 
-        Raises KubeError: INVALID where a CRD or a webhook drops ports; what is stored then is not
-        the claim that was meant.
+        Raises KubeError: INVALID where what is stored then is not the claim that was meant.
         """
         if obj.spec == spec and not obj.problem:
             return obj
         noted: dict[str, object] = {"annotations": {PROTOCOLS: protocols_json(spec)}}
         change = {"spec": spec_patch(spec), "metadata": noted}
-        return _kept(self._patch(obj, change, timeout=CLAIM_S), spec)
+        return stored.claim(self._patch(obj, change), spec)
 
     def patch_finalizers(self, obj: PodDNAT, finalizers: tuple[str, ...]) -> PodDNAT:
         """Write the list of finalizers. An object being deleted is gone once the last one is."""
@@ -259,23 +258,28 @@ class PodDNATApi:
         """Write the list of finalizers, of owners, or both. No request if they are the same.
 
         Of a long list of finalizers the rest, which `obj` does not hold, stays on the object; of
-        owners no others stay than are given.
+        owners no others stay than are given. Raises KubeError: INVALID where that is not stored.
         """
         changes: dict[str, object] = {}
         if finalizers is not None and finalizers != obj.finalizers:
             changes["finalizers"] = self._with_the_rest(obj, finalizers)
         if owners is not None and owners != obj.owners:
             changes["ownerReferences"] = owners_json(owners)
+        if not changes:
+            return obj
         with _naming_leave(owners or ()):
-            return self._patch(obj, {"metadata": changes}) if changes else obj
+            return stored.metadata(self._patch(obj, {"metadata": changes}), finalizers, owners)
 
     def patch_status(self, obj: PodDNAT, status: PodDNATStatus) -> PodDNAT:
-        """Write the status. No request if it is the same."""
+        """Write the status. No request if it is the same.
+
+        Raises KubeError: INVALID where other entries are stored than were meant.
+        """
         if self._same(obj.status, status):
             return obj
         written = self._patch(obj, {"status": status_json(status)}, subresource=("status",))
         self.prunes_conditions = bool(status.conditions) and not written.status.conditions
-        return written
+        return stored.status(written, status)
 
     def delete(self, obj: PodDNAT) -> None:
         """Delete that very object (by UID). One that is gone already is no error."""
@@ -285,7 +289,7 @@ class PodDNATApi:
             "preconditions": {"uid": obj.uid},
         }
         try:
-            self._request("DELETE", obj.key, body=options)
+            self._request("DELETE", obj.key, body=options, timeout=WRITE_S)
         except KubeError as error:
             # CONFLICT: the name belongs to another UID now.
             if error.failure not in (Failure.NOT_FOUND, Failure.CONFLICT):
@@ -312,11 +316,10 @@ class PodDNATApi:
         obj: PodDNAT,
         body: dict[str, dict[str, object]],
         subresource: tuple[str, ...] = (),
-        timeout: float = USUAL_S,
     ) -> PodDNAT:
         identity = {"uid": obj.uid, "resourceVersion": obj.resource_version}
         body["metadata"] = body.get("metadata", {}) | identity
-        answer = self._request("PATCH", obj.key, *subresource, body=body, timeout=timeout)
+        answer = self._request("PATCH", obj.key, *subresource, body=body, timeout=WRITE_S)
         return READER.answer(answer)
 
     def _request(
@@ -363,16 +366,6 @@ def _lacks_conditions(body: bytes) -> bool:
             known = status.properties if status else None
             return known is not None and "conditions" not in known
     return False
-
-
-def _kept(written: PodDNAT, meant: PodDNATSpec) -> PodDNAT:
-    if written.spec.ports != meant.ports:
-        raise KubeError(
-            Failure.INVALID,
-            f"the ports of the {KIND} are not stored as they were written:"
-            " its CRD is not dnatctl's, or a webhook changes them",
-        )
-    return written
 
 
 def known_uids(client: KubeClient, served: Served) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dnatctl_sim.kube.wire.faults import Fault, Write
 from tests.integration.control.test_regained import lose
 from tests.integration.control.test_who_deletes import DEFINITIONS
 from tests.support.stage import CRD, RECORDS, Object, Stage, eventually, stage
@@ -118,6 +119,34 @@ def test_adopted_rows_go_with_their_pod_also_after_a_restart(it: Stage) -> None:
     assert it.rows() == []
     eventually(lambda: row not in ledger(it))
     it.assert_at_rest()
+
+
+@pytest.mark.parametrize("taken_later", [False, True])
+def test_rows_that_cannot_be_noted_are_told_of_and_go_with_their_pod(
+    it: Stage, taken_later: bool
+) -> None:
+    """A quota for ConfigMaps may be used up; and an IP has a next holder."""
+    pod = running_pod(it, "web")
+    row = row_of(it, pod["status"]["podIP"])
+    record_of(it, pod, {row: (700, 80)})
+    it.referee.adopted.add(row)
+    quota = Fault(403, "configmaps is forbidden: exceeded quota: small")
+
+    def refuse(write: Write) -> Fault | None:
+        ledgers = write.resource == "configmaps" and b"dnatctl-adopted" in write.body
+        return quota if ledgers else it.gate.on_kube_write(write)
+
+    it.kube.faults.on_write = refuse
+    it.start_controller()
+    assert quota.message in it.told("web", "PodDNATRefused")
+    it.ready("web")
+    if taken_later:
+        it.heal()
+        eventually(lambda: row in ledger(it))
+        it.assert_at_rest()
+    it.delete_pod("web", grace=0)
+    it.gone("web")
+    assert not it.rows()
 
 
 def test_what_goes_while_nobody_looks_leaves_the_ledger(it: Stage) -> None:

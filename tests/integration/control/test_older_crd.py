@@ -57,3 +57,19 @@ def test_a_fixed_claim_goes_with_its_workload(it: Stage) -> None:
     assert it.record("db-0") is not None
     it.kube.store.delete("statefulsets.apps", "default", "db")
     it.gone("db-0")
+
+
+@pytest.mark.parametrize("field", ["spec.eni", "spec.internalIP", "status.entries"])
+def test_a_field_that_the_definition_drops_is_named(field: str) -> None:
+    """It was written again at each look, eight times a second, and nobody was told."""
+    part, name = field.split(".")
+    with stage() as it:
+        crd = it.kube.store.get(CRDS, "", RECORDS)
+        assert crd is not None
+        for version in crd["spec"]["versions"]:
+            whole = version["schema"]["openAPIV3Schema"]["properties"]
+            del whole[part]["properties"][name]
+        it.kube.store.patch(CRDS, "", RECORDS, {"spec": {"versions": crd["spec"]["versions"]}})
+        it.start_controller()
+        it.pod("web")
+        assert field in it.told("web", "PodDNATRefused")

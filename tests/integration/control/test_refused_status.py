@@ -17,6 +17,10 @@ REFUSALS = {
     "a webhook that says no": Fault(
         403, 'admission webhook "policy.example.com" denied the request: not here'
     ),
+    "a webhook that answers nonsense": Fault(
+        500, "Internal error occurred: add operation does not apply: doc is missing path"
+    ),
+    "a request that is given up": Fault(504, "the server was unable to return a response in time"),
     "a leave that is missing": Fault(403, "cannot patch resource poddnats/status"),
     "a definition without status": Fault(404, "the server could not find the requested resource"),
 }
@@ -59,6 +63,38 @@ def test_neither_is_that_of_a_fixed_pod_that_is_away(it: Stage) -> None:
     assert [e["externalPort"] for e in after] == [e["externalPort"] for e in before]
 
 
+def test_nor_is_it_where_the_api_server_never_answers(
+    it: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A webhook may hang for longer than a write is waited for."""
+    monkeypatch.setattr("dnatctl.kube.poddnats.WRITE_S", 0.5)
+    it.pod("web")
+    it.ready("web")
+    refuse(it, "web", Fault(500, "failed calling webhook: deadline exceeded", delay=1.0))
+    it.delete_pod("web", grace=0)
+    eventually(lambda: not it.own_rows("web"), what="the row goes")
+    eventually(lambda: "does not say whether" in it.events("web").get("PodDNATRefused", ""))
+    it.kube.faults.clear()
+    it.gone("web")
+
+
+def test_nor_where_it_cannot_be_noted_whose_endpoint_it_is(it: Stage) -> None:
+    it.kube.store.create("statefulsets.apps", stateful(it.ns))
+    it.ready("db-0")
+
+    def notes_refused(write: Write) -> Fault | None:
+        if write.resource == "configmaps" and b"dnatctl-parked" in write.body + write.name.encode():
+            return REFUSALS["a webhook that answers nonsense"]
+        return it.gate.on_kube_write(write)
+
+    it.kube.faults.on_write = notes_refused
+    it.referee.mute.add((it.ns, "db-0"))
+    it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 0}})
+    eventually(lambda: not it.own_rows("db-0"), what="the row goes")
+    it.heal()
+    eventually(lambda: not it.entries("db-0"))
+
+
 def test_a_pod_that_has_its_ip_keeps_what_is_listed_until_that_can_be_withdrawn(it: Stage) -> None:
     it.pod("web")
     it.ready("web")
@@ -81,18 +117,19 @@ def test_it_is_told_on_the_pod_until_it_is_over(it: Stage, why: str) -> None:
     eventually(lambda: it.condition("web")["status"] == "True")
 
 
-def test_that_a_poddnat_may_not_be_let_go_is_told_on_it(it: Stage) -> None:
+@pytest.mark.parametrize("why", ["a webhook that says no", "a webhook that answers nonsense"])
+def test_that_a_poddnat_may_not_be_let_go_is_told_on_it(it: Stage, why: str) -> None:
     it.pod("web")
     it.ready("web")
 
     def metadata_refused(write: Write) -> Fault | None:
         if (write.resource, write.subresource, write.verb) == (RECORDS, "", "patch"):
-            return REFUSALS["a webhook that says no"]
+            return REFUSALS[why]
         return it.gate.on_kube_write(write)
 
     it.kube.faults.on_write = metadata_refused
     it.delete_pod("web", grace=0)
-    eventually(lambda: "policy.example.com" in it.events("web").get("PodDNATRefused", ""))
+    eventually(lambda: REFUSALS[why].message in it.events("web").get("PodDNATRefused", ""))
     it.heal()
     it.gone("web")
 

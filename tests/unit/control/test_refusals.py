@@ -7,16 +7,18 @@ from itertools import pairwise
 import pytest
 
 from dnatctl.control.state.refusals import (
+    DOUBTS_UNTOLD_S,
     FIRST_S,
     LONGEST_S,
     MESSAGE_LIMIT,
     TURN_S,
+    InVain,
     Refusals,
     holds_up,
     is_refusal,
 )
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.poddnats import CLAIM_S
+from dnatctl.kube.poddnats import WRITE_S
 from dnatctl.objects import Key
 
 A, B, C = (Key("games", name) for name in "abc")
@@ -176,9 +178,9 @@ def test_nobody_else_tries_while_a_try_gets_no_answer(refusals, bad):
     """A webhook that hangs keeps each try, and what it claims, as long as a request may last."""
     refusals.tries(bad[0], 100.0)
     others = [*bad[1:], B]
-    assert may_try(refusals, others, 100.0 + CLAIM_S - 0.1) == []
-    refusals.refused(bad[0], KubeError(Failure.UNKNOWN, "timed out"), 100.0 + CLAIM_S)
-    assert may_try(refusals, others, 100.0 + CLAIM_S) == [], "the pause begins when it ends"
+    assert may_try(refusals, others, 100.0 + WRITE_S - 0.1) == []
+    refusals.refused(bad[0], KubeError(Failure.UNKNOWN, "timed out"), 100.0 + WRITE_S)
+    assert may_try(refusals, others, 100.0 + WRITE_S) == [], "the pause begins when it ends"
 
 
 def test_tries_that_get_no_answer_become_ever_more_seldom_too(refusals, bad):
@@ -191,8 +193,8 @@ def test_tries_that_get_no_answer_become_ever_more_seldom_too(refusals, bad):
             continue
         tries.append(now)
         refusals.tries(free[0], now)
-        assert not may_try(refusals, [*bad, A, B, C], now + CLAIM_S + 9.0)
-        now += CLAIM_S + 9.0
+        assert not may_try(refusals, [*bad, A, B, C], now + WRITE_S + 9.0)
+        now += WRITE_S + 9.0
         refusals.refused(free[0], KubeError(Failure.UNKNOWN, "timed out"), now)
     pauses = [later - earlier for earlier, later in pairwise(tries)]
     assert pauses[-1] >= LONGEST_S
@@ -222,3 +224,25 @@ def test_what_is_about_the_way_to_the_server_is_no_refusal(failure):
         Failure.TOO_MANY_REQUESTS,
     }
     assert is_refusal(KubeError(failure, "")) == (failure not in way)
+
+
+class TestInVain:
+    def test_three_times_in_a_row_is_too_often(self):
+        in_vain = InVain()
+        assert [in_vain.again(A, "status", 0.0) for _ in range(4)] == [False, False, True, True]
+
+    def test_twice_is_where_each_took_its_time(self):
+        in_vain = InVain()
+        assert not in_vain.again(A, "status", 10.0)
+        assert in_vain.again(A, "status", 10.0 + DOUBTS_UNTOLD_S)
+
+    def test_what_came_to_something_or_is_another_thing_begins_anew(self):
+        in_vain = InVain()
+        for what in ("status", "metadata", "status"):
+            assert [in_vain.again(A, what, 0.0) for _ in range(2)] == [False, False]
+        in_vain.over(A)
+        assert not in_vain.again(A, "status", 0.0)
+
+    def test_each_name_has_its_own(self):
+        in_vain = InVain()
+        assert not any(in_vain.again(name, "status", 0.0) for name in (A, B, C) for _ in range(2))

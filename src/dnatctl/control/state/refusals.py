@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from dnatctl.backoff import doubled
 from dnatctl.kube.client import USUAL_S
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.kube.poddnats import CLAIM_S
+from dnatctl.kube.poddnats import WRITE_S
 from dnatctl.objects import Key
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.values import Allowance
@@ -26,7 +26,7 @@ TURN_S = 1.0
 """So many seconds after the end of their namespace's pause those try whose turn it is not: whoever
 is first in line may have gone away without a word."""
 
-TRY_S = CLAIM_S + USUAL_S + 3.0
+TRY_S = WRITE_S + USUAL_S + 3.0
 """A try is over after so many seconds: it was answered, or not, and what is stored looked at."""
 
 MESSAGE_LIMIT = 300
@@ -34,6 +34,9 @@ MESSAGE_LIMIT = 300
 
 DOUBTS_UNTOLD = 2
 """Failures in a row that say nothing for sure and are not told: such pass by themselves."""
+
+DOUBTS_UNTOLD_S = 5.0
+"""So long they pass by themselves: where each takes its time, two are enough."""
 
 PASSING = (Failure.UNREACHABLE, Failure.CANCELLED, Failure.TOO_MANY_REQUESTS)
 """Failures that are about no object: not told of any."""
@@ -101,6 +104,37 @@ class _NamespaceRefusals:
         first = next(iter(self.line), key)
         turns = 0 if first == key else 1 if key not in self.names else 2
         return self.pause.until + turns * TURN_S
+
+
+@dataclass(slots=True)
+class _Attempts:
+    what: object
+    since: float
+    failed: int = 1
+
+
+class InVain:
+    """What was tried again and again for a name, and never came to anything.
+
+    A failure that says nothing for sure passes by itself, mostly. One that comes each time, or
+    after each long wait, does not: then nothing is waited for that hangs on its success.
+    """
+
+    def __init__(self) -> None:
+        self._attempts: dict[Key, _Attempts] = {}
+
+    def again(self, key: Key, what: object, now: float) -> bool:
+        """It failed; whether that has been so for too often in a row, or for too long."""
+        held = self._attempts.get(key)
+        if held is None or held.what != what:
+            self._attempts[key] = _Attempts(what, now)
+            return False
+        held.failed += 1
+        return held.failed > DOUBTS_UNTOLD or now - held.since >= DOUBTS_UNTOLD_S
+
+    def over(self, key: Key) -> None:
+        """Something came of it, or it is wanted no more."""
+        self._attempts.pop(key, None)
 
 
 class Refusals:
@@ -198,6 +232,16 @@ def not_answered(key: Key, error: KubeError) -> Problem:
 def not_stored(key: Key, error: KubeError) -> Problem:
     """What to tell of a PodDNAT that the API server refuses to store."""
     return Problem("PodDNATRefused", f"{_refusal(key, error)}; {_mend(error)}")
+
+
+def not_noted(key: Key, error: KubeError) -> Problem:
+    """What to tell where it cannot be noted which rows of another controller are the PodDNAT's."""
+    said = error.message[:MESSAGE_LIMIT]
+    text = (
+        f"the API server does not store the note of the entries that {key} takes over, so they "
+        f"cannot be changed: {said}; {_mend(error)}"
+    )
+    return Problem("PodDNATRefused", text)
 
 
 def _others_not_stored(key: Key, error: KubeError) -> Problem:

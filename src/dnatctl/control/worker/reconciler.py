@@ -9,23 +9,25 @@ import structlog
 
 from dnatctl.control.sight.look import Lookout
 from dnatctl.control.state.refusals import (
-    DOUBTS_UNTOLD,
     PASSING,
+    InVain,
     Refusals,
     holds_up,
     is_refusal,
     not_answered,
+    not_noted,
     not_stored,
 )
 from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
+from dnatctl.control.worker.adopter import Adopter
 from dnatctl.control.worker.damping import Damper
 from dnatctl.control.worker.roles import Hands, Keeper, Keepless, Reporter
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import SETTLED_S, PodDNATApi
-from dnatctl.objects import FINALIZER, Adopted, Key, PodDNAT, PodDNATSpec, PodRef
+from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec, PodRef
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.plan import is_done_with, is_held, plan
 from dnatctl.plan.values import (
@@ -95,7 +97,7 @@ class Reconciler:
         self._views = views
         self._records = records
         self._api = api
-        self._ledger = ledger
+        self._adopter = Adopter(ledger, views)
         self._hands = hands
         self._signals = signals
         self._reporter = reporter
@@ -106,8 +108,10 @@ class Reconciler:
         self._damper = Damper(changes_a_minute)
         self._doubted: dict[Key, Undecided] = {}
         """Names whose last write may have been carried out although it failed."""
-        self._in_vain: dict[Key, int] = {}
-        """How often in a row the API server has not said what has to be known of a name."""
+        self._looks = InVain()
+        """Where the API server does not say what has to be known of a name."""
+        self._steps = InVain()
+        """Where it does not store what is due."""
         self._mute: set[str] = set()
         """UIDs of records whose status the API server refused to store, the last time."""
 
@@ -156,14 +160,14 @@ class Reconciler:
             decided = self._lookout.look(key, self._in_one_breath)
         except KubeError as error:
             if error.failure not in PASSING:
-                self._in_vain[key] = self._in_vain.get(key, 0) + 1
                 self._unanswered(key, error)
             raise
-        self._in_vain.pop(key, None)
+        self._looks.over(key)
         return decided
 
     def _unanswered(self, key: Key, error: KubeError) -> None:
-        if self._in_vain[key] > DOUBTS_UNTOLD and not self._dry_run:
+        lasts = self._looks.again(key, Lookout, self._views.clock.monotonic())
+        if lasts and not self._dry_run:
             silence = Plan(problem=not_answered(key, error))
             self._reporter.judged(self._lookout.glance(key), silence)
 
@@ -234,6 +238,9 @@ class Reconciler:
         return wait
 
     def _judge(self, seen: Seen, made: Plan) -> float | None:
+        self._steps.over(seen.key)
+        if (unnoted := self._adopter.note_late(seen)) is not None:
+            made = replace(made, problem=made.problem or unnoted)
         if made.problem is ITS_TURN:
             self._signals.room_made()
         if made.problem is not None and made.problem.passing:
@@ -256,7 +263,7 @@ class Reconciler:
     def _take(self, seen: Seen, step: Step) -> bool:
         """Take a step; returns whether to go on at once."""
         try:
-            return self._carry_out(seen, step)
+            go_on = self._carry_out(seen, step)
         except KubeError as error:
             if error.unsure:
                 self._doubt(seen)
@@ -264,6 +271,8 @@ class Reconciler:
             if not (stale and self._was_behind(seen)):
                 raise
             return True
+        self._steps.over(seen.key)
+        return go_on
 
     def _was_behind(self, seen: Seen) -> bool:
         """Whether the cache was behind, so that what the server holds decides anew.
@@ -293,11 +302,8 @@ class Reconciler:
                 finalizers = tuple(dict.fromkeys((*record.finalizers, FINALIZER)))
                 fixed = self._api.patch_metadata(record, finalizers=finalizers, owners=(owner,))
                 self._written(seen, step, fixed)
-            case Adopt(gateway_id, entry_ids):
-                noted = Adopted(record.uid, seen.key.digest, gateway_id)
-                adopted = dict.fromkeys(entry_ids, noted)
-                self._ledger.note(gateway_id, adopted)
-                self._views.adopt(adopted)
+            case Adopt():
+                self._adopter.adopt(record, step)
                 self._reporter.stepped(seen, step, record)
             case Retire():
                 return self._retire(seen.key, step)
@@ -356,16 +362,32 @@ class Reconciler:
 
     def _not_taken(self, seen: Seen, step: Step, error: KubeError) -> None:
         """What becomes of a PodDNAT of which something was not stored, and what is told of it."""
+        lasts = self._lasts(seen, step, error)
         if is_done_with(seen, step):
             self._stays(seen)
         # The PodDNAT is there, or `_take` had seen that it is not: it has no status.
-        missing = error.failure is Failure.NOT_FOUND
-        untold = isinstance(step, Publish) and (error.refused or missing)
-        if untold and seen.record is not None:
+        missing = error.failure is Failure.NOT_FOUND and isinstance(step, Publish)
+        at_once = isinstance(step, FixMetadata) and is_refusal(error)
+        if not (error.refused or lasts or missing or at_once):
+            return
+        if isinstance(step, Publish) and seen.record is not None:
             self._mute.add(seen.record.uid)
-        kept = isinstance(step, DeleteRecord | DropFinalizer) and error.refused
-        if untold or kept or (isinstance(step, FixMetadata) and is_refusal(error)):
+        if isinstance(step, Adopt):
+            self._not_noted(seen, step, error)
+        elif isinstance(step, Publish | FixMetadata | DeleteRecord | DropFinalizer):
             self._reporter.judged(seen, Plan(problem=not_stored(seen.key, error)))
+
+    def _lasts(self, seen: Seen, step: Step, error: KubeError) -> bool:
+        """Whether it has failed so for too long to be waited for: of hanging webhooks, and of some
+        that answer nonsense, the API server never says that they refuse."""
+        if error.failure in PASSING:
+            return False
+        return self._steps.again(seen.key, type(step), self._views.clock.monotonic())
+
+    def _not_noted(self, seen: Seen, step: Adopt, error: KubeError) -> None:
+        if seen.record is not None:
+            self._adopter.adopt_unnoted(seen.record, step)
+        self._reporter.judged(seen, Plan(problem=not_noted(seen.key, error)))
 
     def _stays(self, seen: Seen) -> None:
         """A PodDNAT that is done with cannot be let go: when its endpoints have begun to rest for
@@ -405,7 +427,7 @@ class Reconciler:
         if now >= doubt.until:
             self._views.never_stored(seen.key)
         if seen.record is not None and (gateway_id := seen.record.spec.gateway_id):
-            self._views.adopt(self._ledger.load(gateway_id))
+            self._adopter.load(gateway_id)
         if self._views.asked(seen.key) is None:
             del self._doubted[seen.key]
 
