@@ -19,7 +19,7 @@ Pure: times are handed in (monotonic clock, seconds), nothing is locked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from dnatctl.backoff import doubled
 from dnatctl.model import NewEntry
@@ -136,6 +136,17 @@ class Backlog:
         if record := self._records.get(uid):
             record.forgotten = True
             self._tidy(uid)
+
+    def call_off(self, uid: str, writes: Collection[DeleteRow]) -> None:
+        """These deletes of orphans are wanted no more, if nobody else has come to want things."""
+        record = self._records.get(uid)
+        if record is None or not record.forgotten:
+            return
+        kept = tuple(p.write for p in record.pending if p.wanted and p.write not in writes)
+        if kept:
+            self.want(uid, "", kept, orphan=True)
+        else:
+            self.forget(uid)
 
     def unanswered(self, uid: str) -> bool:
         """Whether a write of that PodDNAT is on its way, or its outcome is unknown."""

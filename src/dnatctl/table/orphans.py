@@ -110,11 +110,14 @@ class Sightings:
 
         Last those that are stuck: what cannot go just now takes nothing of the budget of others.
         """
-        ready = [s for s in self._of_age(now) if not self.braked or self._is_in_the_way(s)]
+        ready = self._ready(now)
         ready.sort(key=lambda s: (is_stuck(s.orphan), s.first))
         oldest = [s.orphan for s in ready]
-        bereft = [s.orphan for s in self._seen.values() if s.orphan.bereft]
-        return [*bereft, *oldest[: self.patience.budget]]
+        return [*self._bereft(), *oldest[: self.patience.budget]]
+
+    def deletable(self, now: float) -> list[Orphan]:
+        """Orphans that may be deleted, in whatever cycle: a delete of any other one is void."""
+        return [*self._bereft(), *(sighting.orphan for sighting in self._ready(now))]
 
     def unproven(self) -> set[str]:
         """Gateways whose table is to be read once more, as a living pod waits for what of it was
@@ -139,6 +142,12 @@ class Sightings:
         """Whether it goes however many there are: it leads to the address of a living pod of this
         cluster, so that no other cluster is served by it. Not so if that is said of many."""
         return sighting.orphan.uid in self._urgent and len(self._urgent) <= self.patience.many
+
+    def _bereft(self) -> list[Orphan]:
+        return [s.orphan for s in self._seen.values() if s.orphan.bereft]
+
+    def _ready(self, now: float) -> list[_Sighting]:
+        return [s for s in self._of_age(now) if not self.braked or self._is_in_the_way(s)]
 
     def _of_age(self, now: float) -> list[_Sighting]:
         doubtful = (sighting for sighting in self._seen.values() if not sighting.orphan.bereft)

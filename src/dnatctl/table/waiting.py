@@ -57,6 +57,15 @@ class BacklogView:
         pending = record.pending if record else ()
         return [p.write.entry_id for p in pending if isinstance(p.write, DeleteRow)]
 
+    def orphans(self) -> dict[str, list[DeleteRow]]:
+        """The deletes that no PodDNAT wants: those of orphans, by the UID that the rows bear."""
+        found: dict[str, list[DeleteRow]] = {}
+        for uid, record in self._records.items():
+            for pending in record.pending if record.forgotten else ():
+                if pending.wanted and isinstance(pending.write, DeleteRow):
+                    found.setdefault(uid, []).append(pending.write)
+        return found
+
     def kinds(self) -> set[type[Write]]:
         """The kinds of writes that wait."""
         return {type(p.write) for record in self._records.values() for p in record.pending}

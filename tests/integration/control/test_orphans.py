@@ -9,9 +9,19 @@ from typing import Any
 import pytest
 
 from dnatctl.table.orphans import Patience
+from dnatctl_sim.cloud import Fault as CloudFault
 from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.stage import CLUSTER_ID, NAMESPACE, RECORDS, Stage, eventually, fast, stage
+from tests.support.stage import (
+    CLUSTER_ID,
+    NAMESPACE,
+    RECORDS,
+    Running,
+    Stage,
+    eventually,
+    fast,
+    stage,
+)
 
 QUICK: dict[str, Any] = {"orphans": Patience(age_s=0.4, urgent_s=0.1), "sweep_s": 0.1}
 NEVER: dict[str, Any] = {"orphans": Patience(age_s=1e9, urgent_s=0.1), "sweep_s": 0.1}
@@ -119,6 +129,61 @@ def test_upsert_only_deletes_nothing_whatever_happens() -> None:
         it.quiet()
         assert len(it.rows()) == 4
         assert it.calls("DeleteForwardEntry") == []
+
+
+DENIED = CloudFault(
+    action="error",
+    stage="before",
+    apis=["DeleteForwardEntry"],
+    times=None,
+    code="Forbidden.RAM",
+    status=403,
+)
+
+
+def denied(it: Stage, run: Running) -> None:
+    """Wait until an orphan is to be deleted, and the cloud does not grant it."""
+    eventually(lambda: it.calls("DeleteForwardEntry"))
+    eventually(lambda: run.controller.parts.gateways.fleet.writer(TABLE).orphans())
+
+
+def nothing_waits(it: Stage, run: Running) -> None:
+    """What waited is called off: granted or not, nothing is sent any more."""
+    writer = run.controller.parts.gateways.fleet.writer(TABLE)
+    eventually(lambda: not writer.backlog())
+    it.cloud.clear_faults()
+    sent = len(it.calls("DeleteForwardEntry"))
+    for _ in range(3):
+        read_again(run.controller.parts.views, run.controller.parts.gateways.fleet.poller(TABLE))
+        run.controller.parts.sweeper.sweep()
+    it.quiet()
+    assert len(it.calls("DeleteForwardEntry")) == sent
+
+
+def test_what_waits_is_called_off_by_upsert_only(it: Stage) -> None:
+    """An emergency brake: it is put on while something is wrong, and deletes wait."""
+    run = it.start_controller(**QUICK)
+    it.cloud.add_fault(DENIED)
+    row = orphan(it)
+    denied(it, run)
+    it.reload(policy="upsert-only")
+    nothing_waits(it, run)
+    assert [r["entry_id"] for r in it.rows()] == [row]
+    it.reload(policy="sync")
+    eventually(lambda: it.rows() == [])
+
+
+def test_what_waits_is_called_off_where_more_are_found_than_a_crash_leaves(it: Stage) -> None:
+    """People are told that none is deleted until they have looked."""
+    run = it.start_controller(**QUICK)
+    it.cloud.add_fault(DENIED)
+    orphan(it)
+    denied(it, run)
+    for n in range(1, 12):
+        orphan(it, n)
+    eventually(run.controller.parts.sweeper.notes)
+    nothing_waits(it, run)
+    assert len(it.rows()) == 12
 
 
 def test_an_orphan_on_a_living_pods_address_goes_first(it: Stage) -> None:

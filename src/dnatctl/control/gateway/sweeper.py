@@ -163,13 +163,13 @@ class Sweeper:
         self.take_in()
         now = self._views.clock.monotonic()
         orphans, claimed = self._mark_bereft(self.find(), now), self._views.claimed_rows()
-        self._call_off(filter(self._is_paused, orphans))
         self._sightings.braked |= self._memory.braked
         self._sightings.update(orphans, claimed, now)
         if self._undefined():
             self._sightings.begin_anew(now)
-        due = self._sightings.due(now, self._is_stuck) if self._may_delete() else []
-        due = self._deletable(due)
+        may_delete = self._may_delete()
+        self._call_off(self._sightings.deletable(now) if may_delete else [])
+        due = self._deletable(self._sightings.due(now, self._is_stuck) if may_delete else [])
         for gateway_id in self._sightings.unproven():
             if poller := self._gateways.fleet.poller(gateway_id):
                 poller.read_soon()
@@ -207,13 +207,17 @@ class Sweeper:
         orders = self._views.orders
         return any(orders.paused(orphan.gateway_id, key) for key in (None, *pods))
 
-    def _call_off(self, paused: Iterable[Orphan]) -> None:
-        """What was to be deleted and is paused by now stays, if it was not sent yet."""
-        for orphan in paused:
-            writer = self._gateways.fleet.writer(orphan.gateway_id)
-            write = DeleteRow(orphan.gateway_id, orphan.entry_id)
-            if writer is not None and writer.is_wanted(orphan.uid, write):
-                writer.forget(orphan.uid)
+    def _call_off(self, deletable: Iterable[Orphan]) -> None:
+        """What was to be deleted, and is none of these or may not go by now, stays if it was not
+        sent yet: a delete may wait for hours, and what it rested on be over."""
+        known = {(o.uid, DeleteRow(o.gateway_id, o.entry_id)): o for o in deletable}
+        for writer in self._gateways.fleet.writers():
+            for uid, writes in writer.orphans().items():
+                found = {write: known.get((uid, write)) for write in writes}
+                over = [write for write, o in found.items() if o is None or not self._may_go(o)]
+                if over:
+                    log.info("orphans stay", gateway=writer.gateway_id, uid=uid, writes=len(over))
+                    writer.call_off(uid, over)
 
     def _is_stuck(self, orphan: Orphan) -> bool:
         """Whether it cannot go now: paused, had, its gateway gone, or the cloud refuses."""

@@ -9,7 +9,7 @@ the table at once.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -26,6 +26,7 @@ from dnatctl.table.backlog import Backlog
 from dnatctl.table.view import Change
 from dnatctl.table.write_pace import TablePace
 from dnatctl.table.writes import (
+    DeleteRow,
     PendingWrite,
     Refusal,
     Write,
@@ -109,6 +110,16 @@ class TableWriter:
         """The PodDNAT is gone."""
         with self._lock:
             self._backlog.forget(uid)
+
+    def orphans(self) -> dict[str, list[DeleteRow]]:
+        """The deletes of orphans that are wanted, by the UID that their rows bear."""
+        with self._lock:
+            return self._backlog.waiting.orphans()
+
+    def call_off(self, uid: str, writes: Collection[DeleteRow]) -> None:
+        """These deletes of orphans are wanted no more; what is under way goes on."""
+        with self._lock:
+            self._backlog.call_off(uid, writes)
 
     def unanswered(self, uid: str) -> bool:
         """Whether a write for that PodDNAT is under way or its outcome unknown."""

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as replace_struct
 
+from dnatctl.cloud.errors import CloudError, ErrorKind
+from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.sweeper import FOLLOW_S, Sweeper
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.model import ForwardEntry
@@ -386,6 +388,104 @@ class TestPausedPods:
         it.views.order(self.PAUSE)
         self.sweep(it, sweeper)
         assert self.waiting(it, "fwd-1", "fwd-2") == [True, True]
+
+
+class TestCalledOff:
+    """A delete may wait for hours, for a permission say: by then it may not be wanted any more."""
+
+    @pytest.fixture
+    def left(self) -> set[str]:
+        """The rows that a living pod is left with."""
+        return set()
+
+    @pytest.fixture
+    def policy(self) -> dict[str, bool]:
+        return {"deletes": True}
+
+    @pytest.fixture
+    def sweeper(self, it: AtWork, ledger: Any, api: Api, left: set[str], policy: Any) -> Sweeper:
+        it.views.ips.pod_changed(None, replace_struct(pod(), key=LOBBY))
+        sweeper = Sweeper(
+            it.views,
+            it.gateways,
+            it.metrics,
+            ledger=ledger,
+            known_uids=api.known_uids,
+            may_delete=lambda: policy["deletes"],
+            left_with=lambda _key: left,
+        )
+        self.sweep(it, sweeper, self.orphan(1), self.orphan(2))
+        assert self.waiting(it) == ["fwd-1", "fwd-2"]
+        return sweeper
+
+    def orphan(self, number: int, owner: int = 7) -> ForwardEntry:
+        return row(f"fwd-{number}", f"{EIP}:6{number:02}", owner=uid(owner))
+
+    def sweep(self, it: AtWork, sweeper: Sweeper, *orphans: ForwardEntry, cycles: int = 3) -> None:
+        """Look for orphans where there are these, few beside what is claimed."""
+        served = it.stored(it.record()).uid
+        claimed = [row(f"fwd-c{n}", f"{EIP}:{700 + n}", owner=served) for n in range(20)]
+        for _ in range(cycles):
+            it.clock.advance(MIN_AGE_S)
+            now = it.clock.monotonic()
+            it.views.table(GATEWAY).merge(reading(now, *orphans, *claimed), now)
+            sweeper.sweep()
+
+    def waiting(self, it: AtWork, owner: int = 7) -> list[str]:
+        """What is to be deleted of that owner."""
+        numbers = range(1, MANY + 3)
+        return [f"fwd-{n}" for n in numbers if it.writer.is_wanted(uid(owner), delete(f"fwd-{n}"))]
+
+    def test_what_is_as_it_was_goes_on(self, it, sweeper, api):
+        self.sweep(it, sweeper, self.orphan(1), self.orphan(2))
+        assert (self.waiting(it), api.lists) == (["fwd-1", "fwd-2"], 1)
+
+    def test_where_nothing_may_be_deleted_any_more(self, it, sweeper, policy):
+        policy["deletes"] = False
+        self.sweep(it, sweeper, self.orphan(1), self.orphan(2), cycles=1)
+        assert it.writer.backlog() == 0
+        policy["deletes"] = True
+        self.sweep(it, sweeper, self.orphan(1), self.orphan(2), cycles=1)
+        assert self.waiting(it) == ["fwd-1", "fwd-2"]
+
+    def test_where_there_are_too_many_by_now_but_what_a_vanished_poddnat_left(self, it, sweeper):
+        record = it.stored(it.record(8))
+        bereft = row("fwd-12", f"{EIP}:650", "10.0.0.99:80", owner=record.uid)
+        few = [self.orphan(1), self.orphan(2)]
+        self.sweep(it, sweeper, *few, bereft, cycles=1)
+        it.gone(record)
+        self.sweep(it, sweeper, *few, bereft, cycles=1)
+        assert (self.waiting(it), self.waiting(it, 8)) == (["fwd-1", "fwd-2"], ["fwd-12"])
+        many = [self.orphan(n) for n in range(1, MANY + 2)]
+        self.sweep(it, sweeper, *many, bereft, cycles=1)
+        assert sweeper.notes()
+        assert (self.waiting(it), self.waiting(it, 8)) == ([], ["fwd-12"])
+
+    def test_what_a_living_pod_has_by_now_and_nothing_else(self, it, sweeper, left):
+        left.add("fwd-1")
+        self.sweep(it, sweeper, self.orphan(1), self.orphan(2), cycles=1)
+        assert self.waiting(it) == ["fwd-2"]
+
+    def test_what_a_poddnat_claims_again(self, it, sweeper):
+        """As it was before, of a backup: it wants nothing, so that it replaces nothing."""
+        it.gateways.want(it.stored(it.record(7)).uid, LOBBY, ())
+        self.sweep(it, sweeper, self.orphan(1), self.orphan(2), cycles=1)
+        assert it.writer.backlog() == 0
+
+    def test_but_not_what_its_poddnat_wants_deleted_itself(self, it, sweeper):
+        it.gateways.want(it.stored(it.record(7)).uid, LOBBY, (delete("fwd-2"),))
+        self.sweep(it, sweeper, self.orphan(1), self.orphan(2), cycles=1)
+        assert self.waiting(it) == ["fwd-2"]
+
+    def test_what_got_no_answer_is_not_asked_for_again(self, it, sweeper, policy):
+        it.cloud.answers = [CloudError(Operation.DELETE, ErrorKind.UNKNOWN)]
+        it.writer.step()
+        policy["deletes"] = False
+        sweeper.sweep()
+        for _ in range(5):
+            it.clock.advance(60.0)
+            it.writer.step()
+        assert len(it.cloud.tokens) == 1
 
 
 def test_what_living_pods_have_waits_for_no_person(it, ledger, api):
