@@ -12,17 +12,13 @@ from dnatctl.kube import answers, definition, ledger, orders, paths
 from dnatctl.kube.client import LARGEST_PAGE, MERGE_PATCH, STRATEGIC_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.poddnats import PodDNATApi, PodDNATSource, Served
-from dnatctl.kube.source import Metadata, Model
+from dnatctl.kube.source import ListMetadata, Metadata, Model
 from dnatctl.objects import ENDPOINTS, FINALIZER, POD_READY, Key, PodDNAT, PodDNATStatus
 
 SELECTOR: Final = "app.kubernetes.io/name=dnatctl"
 """What the manifests label."""
 
 _PAGE: Final = 500
-
-
-class _ListMeta(Struct):
-    next: str = msgspec.field(default="", name="continue")
 
 
 class _LeftoverCondition(Struct):
@@ -44,7 +40,7 @@ class _Object(Model):
 
 
 class _LeftoverList(Struct):
-    metadata: _ListMeta
+    metadata: ListMetadata
     items: list[msgspec.Raw] | None = None
 
 
@@ -187,9 +183,9 @@ class Leftovers:
             page = answers.read(_LIST, body)
             # Each by itself: all at once may take eight times the page.
             yield from (answers.read(_OBJECT, item) for item in page.items or ())
-            if not page.metadata.next:
+            if not page.metadata.continue_:
                 return
-            query["continue"] = page.metadata.next
+            query["continue"] = page.metadata.continue_
 
 
 def _marked(pod: _Object) -> MarkedPod | None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import msgspec
+
 from dnatctl.kube.cache import Stored
 from dnatctl.kube.client import LARGEST_PAGE, KubeClient
+from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.source import Source
 
 T = TypeVar("T", bound=Stored)
@@ -21,7 +24,10 @@ def read_all(client: KubeClient, source: Source[T]) -> tuple[list[T], list[str]]
     query: dict[str, str | int] = {"limit": PAGE}
     while True:
         body = client.request("GET", source.path, query=query, timeout=60.0, most=LARGEST_PAGE)
-        page = source.page(body, lambda _key, _uid: True)
+        try:
+            page = source.page(body, lambda _key, _uid: True)
+        except msgspec.DecodeError as error:
+            raise KubeError(Failure.UNKNOWN, f"the answer cannot be read: {error}") from error
         items += page.items
         unreadable += map(str, page.unreadable)
         if not page.next:

@@ -10,7 +10,7 @@ times its JSON. All at once would save 3 to 8 % of the CPU.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Annotated, Final, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -166,13 +166,16 @@ class Model(Struct):
     metadata: Metadata
 
 
-class _ListMetadata(Struct, rename="camel"):
-    resource_version: str = ""
+class ListMetadata(Struct, rename="camel"):
+    """Of a page of a list. Each says as of when it is; what does not is no list, but the word of a
+    proxy, say: believed, an empty one would end all claims."""
+
+    resource_version: Annotated[str, msgspec.Meta(min_length=1)]
     continue_: str = msgspec.field(name="continue", default="")
 
 
 class _List(Struct):
-    metadata: _ListMetadata
+    metadata: ListMetadata
     items: list[Raw] | None = None
 
 
@@ -234,7 +237,7 @@ class Reader(Generic[M, T]):
         except msgspec.DecodeError:
             return _identity(raw).key
 
-    def _made(self, meta: _ListMetadata, all_read: Iterable[M | Key], known: Known) -> Page[T]:
+    def _made(self, meta: ListMetadata, all_read: Iterable[M | Key], known: Known) -> Page[T]:
         items: list[T] = []
         unreadable: list[Key] = []
         for read in all_read:

@@ -323,6 +323,17 @@ def test_one_object_that_cannot_be_read_stops_nothing_and_counts_as_no_deletion(
     assert rig.informer.stats.unreadable == 2
 
 
+def test_an_empty_answer_that_is_no_list_takes_nothing_away(rig: Rig) -> None:
+    """A proxy's, which says yes: all claims were forgotten until the next list."""
+    empty = b'{"kind":"PodList","metadata":{},"items":[]}'
+    rig.api.lists = [listing(pod("a"), version=10), empty, listing(pod("a"), version=20)]
+    rig.api.watches = [streams(event("ERROR", status(410, "Expired"))), streams()]
+    delays = [rig.step() for _ in range(5)]
+    assert delays[2] > 0, "it is asked for again, after a pause"
+    assert rig.changes == [("added", "a")]
+    assert rig.asked[-1] == {"watch": "20"}
+
+
 def test_a_watch_that_goes_back_in_time_is_not_believed(rig: Rig) -> None:
     rig.api.lists = [listing(pod("a", 9), version=10), listing(pod("a", 9), version=15)]
     rig.api.watches = [streams(event("MODIFIED", pod("a", 3)))]

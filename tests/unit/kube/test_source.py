@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import tracemalloc
 from typing import Any
+from unittest.mock import Mock
 
+import msgspec
 import pytest
 
+from dnatctl.kube.errors import KubeError
+from dnatctl.kube.listing import read_all
 from dnatctl.kube.poddnat_json import READER
 from dnatctl.kube.pods import PodSource
 from dnatctl.kube.source import METADATA, Reader, next_page
@@ -37,6 +41,30 @@ def test_a_page_of_tiny_annotations_takes_little_beside_its_bytes(
         tracemalloc.stop()
     assert (Key("default", "odd") in page.unreadable) is not whole
     assert peak < len(body)
+
+
+NO_LISTS = [
+    b'{"kind":"List","metadata":{},"items":[]}',
+    b'{"kind":"List","metadata":{"resourceVersion":""},"items":null}',
+    b'{"kind":"Status","metadata":{},"status":"Success"}',
+]
+
+
+@pytest.mark.parametrize("body", NO_LISTS)
+@pytest.mark.parametrize("source", READERS.values(), ids=READERS)
+def test_what_does_not_say_as_of_when_it_is_is_no_list(
+    source: PodSource | Reader[Any, Any], body: bytes
+) -> None:
+    """Else there is nothing any more, as far as it tells."""
+    with pytest.raises(msgspec.DecodeError):
+        source.page(body, lambda _key, _uid: False)
+
+
+def test_nor_for_who_asks_once() -> None:
+    """An orphan is one by what such a list says."""
+    client = Mock(request=Mock(return_value=NO_LISTS[0]))
+    with pytest.raises(KubeError):
+        read_all(client, PodSource())
 
 
 def limit_after(limit: int, size: int) -> object:
