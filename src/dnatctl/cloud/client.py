@@ -20,6 +20,7 @@ from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
 from dnatctl.cloud.sdk import UNREADABLE, ApiHost, OnCall, Sdk, SdkSettings
+from dnatctl.cloud.text import shown
 from dnatctl.cloud.translate import unreadable
 from dnatctl.model import Eni, ForwardEntry, Gateway, NewEntry
 
@@ -140,10 +141,10 @@ class Cloud:
         listed = getattr(body.forward_table_entries, "forward_table_entry", None)
         if listed is None and total > (page_number - 1) * PAGE_SIZE:
             raise unreadable(Operation.READ_TABLE, "rows are missing", body.request_id or "")
-        rows = _table_rows(body)
-        hollow = is_hollow(page_number, total, len(rows))
+        entries = _entries(body)
+        hollow = is_hollow(page_number, total, len(entries))
         self._weigh((table_id, page_number), body, hollow=hollow)
-        return EntryPage(total, tuple(map(wire.entry, rows)))
+        return EntryPage(total, entries)
 
     @_understood(Operation.READ_TABLE)
     def read_entry(self, table_id: str, entry_id: str) -> ForwardEntry | None:
@@ -155,7 +156,7 @@ class Cloud:
                 self._hollow.refuted((table_id, entry_id))
                 return None
             raise
-        entries = [wire.entry(row) for row in _table_rows(body)]
+        entries = _entries(body)
         hollow = is_hollow(1, _total(Operation.READ_TABLE, body), len(entries))
         self._weigh((table_id, entry_id), body, hollow=hollow)
         found = next((entry for entry in entries if entry.entry_id == entry_id), None)
@@ -389,8 +390,18 @@ _REHEARSALS: Final[Mapping[Operation, Callable[[str, str, NewEntry], Any]]] = {
 }
 
 
-def _table_rows(body: Any) -> list[Any]:
-    return wire.rows(body.forward_table_entries, "forward_table_entry")
+def _entries(body: Any) -> tuple[ForwardEntry, ...]:
+    """The rows of an answer; raises CloudError if one lacks a part.
+
+    Made up for, a row of our own would seem to lead elsewhere: it would be changed, or deleted.
+    """
+    rows = wire.rows(body.forward_table_entries, "forward_table_entry")
+    for row in rows:
+        if lacking := wire.lacking(row):
+            which = shown(row.forward_entry_id or "", longest=64).strip() or "of no ID"
+            why = f"row {which} has no {', '.join(lacking)}"
+            raise unreadable(Operation.READ_TABLE, why, body.request_id or "")
+    return tuple(map(wire.entry, rows))
 
 
 def _total(operation: Operation, body: Any) -> int:

@@ -30,6 +30,14 @@ _STATUSES: Final = {status.value.lower(): status for status in EntryStatus}
 _STATUS_LIMIT: Final = 32
 """Characters of a status that was never documented: as many as any word of the cloud has."""
 
+_FIELDS: Final = {
+    "ForwardEntryId": "forward_entry_id",
+    "ExternalIp": "external_ip",
+    "InternalIp": "internal_ip",
+    "IpProtocol": "ip_protocol",
+}
+_PORTS: Final = {"ExternalPort": "external_port", "InternalPort": "internal_port"}
+
 _PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
 
 
@@ -52,8 +60,22 @@ def new_entry_fields(table_id: str, new: NewEntry) -> dict[str, Any]:
     }
 
 
+def lacking(row: Any) -> list[str]:
+    """What a row of a forward table lacks that each has, in the vendor's words; a name may lack.
+
+    An IP mapping says `Any` for its ports; its protocol says so already.
+    """
+    mapping = str(row.ip_protocol).lower() == "any"
+    needed = _FIELDS if mapping else _FIELDS | _PORTS
+    return [name for name, field in needed.items() if _is_blank(getattr(row, field))]
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or not str(value).strip()
+
+
 def entry(row: Any) -> ForwardEntry:
-    """A row of a forward table."""
+    """A row of a forward table that lacks nothing."""
     status = _STATUSES.get(str(row.status).lower())
     return ForwardEntry(
         entry_id=str(row.forward_entry_id or ""),

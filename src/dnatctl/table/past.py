@@ -114,6 +114,10 @@ class Past:
         former = (old, *(entry for entry in self.former if entry != old))[:VERSIONS]
         return replace(self, changed=at, former=former)
 
+    def knows(self, version: ForwardEntry | None) -> bool:
+        """Whether the row was so once: a reading that says so may be of then."""
+        return version is None or version in self.former
+
     def over_since(self, doubt: Doubt) -> float:
         """Since when it was known that what is doubted is over."""
         return self.since if doubt.version is None else self.changed

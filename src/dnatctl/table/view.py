@@ -109,8 +109,8 @@ class Table(Rows):
         """A create was accepted: the row exists, whether or not a listing shows it yet."""
         known = self._rows.get(entry.entry_id)
         seen = known is not None and known.seen
-        if known is not None and seen:
-            entry = known.entry
+        if known is not None and seen:  # under the name that it was made with, whatever is listed
+            entry = replace(known.entry, name=known.entry.name or entry.name)
         self._change(Row(entry, self._owner_of(entry), written=now, seen=seen), now)
 
     def modified(self, entry: ForwardEntry, now: float) -> None:
@@ -301,10 +301,19 @@ class Table(Rows):
         entry_id = entry.entry_id
         past = self._pasts[entry_id]
         if entry == known.entry:
-            if (doubt := self._doubts.pop(entry_id, None)) is not None:
+            doubt = self._doubts.pop(entry_id, None)
+            if doubt is not None and past.knows(doubt.version):
                 self.lag.was_behind(doubt.last - past.over_since(doubt), started)
             return True
-        return entry not in past.former or self._is_proven(entry_id, entry, started, AGREE)
+        until = started + READ_LAG_S if self._is_unmarked(known, entry) else NEVER
+        if until == NEVER and entry not in past.former:
+            return True
+        return self._is_proven(entry_id, entry, started, AGREE, until)
+
+    def _is_unmarked(self, known: Row, entry: ForwardEntry) -> bool:
+        """Whether a row of our own is listed without the name that makes it ours. Somebody may have
+        taken it off, and likelier it is an answer that lacks it: see docs/decisions/0031."""
+        return bool(known.owner) and not entry.name and self._owner_of(entry) != known.owner
 
     def _are_most(self, missing: Iterable[Row]) -> bool:
         """Whether more is missing at once than anybody but us takes away. One row is no measure."""

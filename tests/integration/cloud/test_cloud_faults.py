@@ -336,7 +336,18 @@ def test_of_a_row_that_was_asked_for_it_is_known_whether_it_is_there(
     handler.body = orjson.dumps(
         {
             "TotalCount": 1,
-            "ForwardTableEntries": {"ForwardTableEntry": [{"ForwardEntryId": "fwd-2"}]},
+            "ForwardTableEntries": {
+                "ForwardTableEntry": [
+                    {
+                        "ForwardEntryId": "fwd-2",
+                        "ExternalIp": "203.0.113.1",
+                        "ExternalPort": "512",
+                        "InternalIp": "10.0.0.1",
+                        "InternalPort": "80",
+                        "IpProtocol": "tcp",
+                    }
+                ]
+            },
         }
     )
     assert failure(lambda: cloud.read_entry(TABLE_ID, "fwd-1")).kind is Kind.UNKNOWN, (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dnatctl.table import view
 from dnatctl_sim.cloud import Fault, Scenario, Settle
 from dnatctl_sim.cloud.spec import EntrySpec, GatewaySpec
 from tests.support.gate import CLOUD_WRITES
@@ -224,12 +225,16 @@ def test_an_entry_deleted_by_hand_is_made_again(it: Stage) -> None:
     it.assert_at_rest()
 
 
-def test_a_mark_taken_off_by_hand_is_made_up_for_by_adoption(it: Stage) -> None:
+@pytest.mark.parametrize("name", ["mine now", ""])
+def test_a_mark_taken_off_by_hand_is_made_up_for_by_adoption(
+    it: Stage, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The PodDNAT names the row, and the row leads to its own pod: it stays in use."""
+    monkeypatch.setattr(view, "READ_LAG_S", 1.0)  # so long a name has to be missing
     it.pod("web", "80")
     (before,) = it.ready("web")
     it.referee.adopted.add(before["forwardEntryId"])
-    it.edit_row(before["forwardEntryId"], name="mine now")
+    it.edit_row(before["forwardEntryId"], name=name)
     eventually(lambda: "EntriesAdopted" in it.events("web"))
     assert it.ready("web") == [before]
     it.assert_at_rest()

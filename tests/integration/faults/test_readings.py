@@ -9,8 +9,9 @@ import pytest
 
 from dnatctl.cloud import hollow
 from dnatctl.table import past, vain, view
-from dnatctl_sim.cloud import Fault, Scenario, Settle
-from tests.support.stage import Stage, eventually, fast, stage
+from dnatctl_sim.cloud import Fault, Scenario, Settle, reads
+from tests.support.gate import CLOUD_WRITES
+from tests.support.stage import Running, Stage, eventually, fast, stage
 
 NAMES = [f"web-{n}" for n in range(6)]
 
@@ -122,6 +123,102 @@ def test_rows_that_are_counted_and_not_listed_are_there() -> None:
         it.cloud.clear_faults()
         it.gone(going)
         assert_made_once(it)
+        it.assert_at_rest()
+
+
+class Forgetful:
+    """Leaves one field out of every row that is listed, from when it is told until it stops."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.field = ""
+        self.left_out = 0
+        self._real = reads._row
+        monkeypatch.setattr(reads, "_row", self._row)
+
+    def _row(self, *args: Any) -> dict[str, object]:
+        row = self._real(*args)
+        self.left_out += row.pop(self.field, None) is not None
+        return row
+
+    def answer_once(self, it: Stage, run: Running, field: str) -> None:
+        """Have the table read while it lacks that; until the next reading that is one."""
+        (gateway,) = it.cloud.scenario.gateways
+        poller = run.controller.parts.gateways.fleet.poller(gateway.id)
+        table = run.controller.parts.views.table(gateway.id)
+        before, self.left_out, self.field = table.generation, 0, field
+        poller.nudge()
+        poller.read_soon()
+        eventually(lambda: self.left_out)
+        self.field = ""
+        eventually(lambda: table.generation > before)
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> Forgetful:
+    return Forgetful(monkeypatch)
+
+
+@pytest.mark.parametrize("field", ["ForwardEntryId", "ExternalPort", "InternalIp"])
+def test_what_one_answer_lacks_costs_nobody_his_entry(forgetful: Forgetful, field: str) -> None:
+    """Each was taken for a row that leads elsewhere, and put right or deleted."""
+    with stage() as it:
+        run = it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        before = {name: it.ready(name) for name in NAMES}
+        it.quiet()
+        written = len(it.calls(*CLOUD_WRITES))
+        forgetful.answer_once(it, run, field)
+        it.quiet()
+        assert len(it.calls(*CLOUD_WRITES)) == written
+        assert {name: it.entries(name) for name in NAMES} == before
+        it.assert_at_rest()
+
+
+def test_a_row_that_goes_on_lacking_something_is_told(forgetful: Forgetful) -> None:
+    with stage(resync="1s") as it:
+        run = it.start_controller()
+        it.pod("web")
+        (entry,) = it.ready("web")
+        it.quiet()
+        forgetful.field = "InternalPort"
+        why = f"row {entry['forwardEntryId']} has no InternalPort"
+        eventually(lambda: why in str(list(run.controller.parts.gateways.fleet.complaints())))
+        assert it.entries("web") == [entry]
+        forgetful.field = ""
+        eventually(lambda: not list(run.controller.parts.gateways.fleet.complaints()))
+        it.assert_at_rest()
+
+
+def test_a_poddnat_stays_while_its_row_goes_though_an_answer_lacks_the_names(
+    forgetful: Forgetful,
+) -> None:
+    settle = Settle(create=0.02, delete=5.0)
+    with stage(world(settle=settle)) as it:
+        run = it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        it.delete_pod("web", grace=0)
+        eventually(lambda: any(row["status"] == "Deleting" for row in it.rows()))
+        forgetful.answer_once(it, run, "ForwardEntryName")
+        it.gone("web")
+        assert it.rows() == []
+        it.assert_at_rest()
+
+
+def test_a_claim_stays_while_its_row_is_made_though_an_answer_lacks_the_names(
+    forgetful: Forgetful,
+) -> None:
+    with stage(world(settle=Settle(create=3.0, delete=0.02))) as it:
+        run = it.start_controller()
+        it.pod("web")
+        eventually(it.rows)
+        (row,) = it.rows()
+        forgetful.answer_once(it, run, "ForwardEntryName")
+        (entry,) = it.ready("web")
+        assert entry["forwardEntryId"] == row["entry_id"]
+        assert len(it.calls("CreateForwardEntry")) == 1
+        assert "EntriesAdopted" not in it.events("web")
         it.assert_at_rest()
 
 

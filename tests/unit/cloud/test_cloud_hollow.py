@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 from unittest import mock
 
 import orjson
@@ -16,9 +17,18 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.hollow import BELIEVED, BELIEVED_S, MISCOUNTED
 from dnatctl.cloud.providers import open_provider
 from dnatctl.cloud.web import Answer, Web
+from dnatctl.model import ALL_PORTS
 from tests.support.clock import FakeClock
 
-LISTED = {"ForwardEntryId": "fwd-1", "Status": "Available"}
+LISTED = {
+    "ForwardEntryId": "fwd-1",
+    "ExternalIp": "203.0.113.1",
+    "ExternalPort": "512",
+    "InternalIp": "10.0.0.1",
+    "InternalPort": "80",
+    "IpProtocol": "tcp",
+    "Status": "Available",
+}
 APART_S = BELIEVED_S / (BELIEVED - 1)
 
 
@@ -41,7 +51,7 @@ class Asked:
     def answer(self, *_: object, **__: object) -> Answer:
         return Answer(self.status, {}, self.body)
 
-    def page(self, number: int = 1, table: str = "ftb-1") -> object:
+    def page(self, number: int = 1, table: str = "ftb-1") -> Any:
         return self.cloud.read_page(table, number).entries
 
     def row(self, entry_id: str = "fwd-1") -> object:
@@ -153,3 +163,26 @@ def test_only_the_latest_questions_are_remembered(
     assert is_refused(lambda: it.row("fwd-2"))
     assert it.row() is None
     assert is_refused(it.page), "two others were asked since"
+
+
+@pytest.mark.parametrize("ask", ["page", "row"])
+@pytest.mark.parametrize("value", [None, "", " "])
+@pytest.mark.parametrize("field", sorted(LISTED.keys() - {"Status"}))
+def test_a_row_that_lacks_a_part_is_told_and_not_made_up_for(
+    it: Asked, ask: str, value: str | None, field: str
+) -> None:
+    """Else one odd answer has live rows deleted, or changed to what they are already."""
+    it.says(2, LISTED, LISTED | {"ForwardEntryId": "fwd-2", field: value})
+    with pytest.raises(CloudError) as caught:
+        getattr(it, ask)()
+    which = "of no ID" if field == "ForwardEntryId" else "fwd-2"
+    assert caught.value.message == f"unreadable answer: row {which} has no {field}"
+    assert caught.value.kind is ErrorKind.UNKNOWN
+
+
+def test_what_a_row_may_lack(it: Asked) -> None:
+    """A name, a status in passing, and ports where its protocol says that it covers all."""
+    mapping = {"IpProtocol": "Any", "ExternalPort": None, "InternalPort": ""}
+    it.says(1, LISTED | mapping | {"Status": None})
+    (entry,) = it.page()
+    assert (entry.external_ports, entry.internal_ports) == (ALL_PORTS, ALL_PORTS)

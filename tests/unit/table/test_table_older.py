@@ -135,6 +135,60 @@ class TestMostIsMissing:
         assert read(table, 5.0, self.ROWS[5]) + read(table, 5.2, self.ROWS[5]) == 5
 
 
+class TestUnmarked:
+    """A row of our own is listed without its name, and so as nobody's."""
+
+    BARE = replace(MINE, name="")
+
+    def test_it_is_ours_where_one_answer_lacks_that(self):
+        table = view(MINE)
+        assert read(table, 3.0, self.BARE) == 0
+        assert table.doubts_due() is not None
+        assert read(table, 3.0 + READ_LAG_S / 2, self.BARE) == 0, "or some, for a moment"
+        assert read(table, 4.0 + READ_LAG_S / 2, MINE) == 0
+        assert read(table, 4.0 + READ_LAG_S, self.BARE) == 0, "what was doubted then is over"
+        assert [r.entry for r in table.owned_by(uid(1))] == [MINE]
+
+    def test_readings_are_as_fresh_as_they_were(self):
+        """An answer that lacks something is not an old one."""
+        table = view(MINE)
+        read(table, 3.0, self.BARE)
+        read(table, 4.0, MINE)
+        assert table.lag == Lag()
+
+    def test_while_it_is_made(self):
+        table = view()
+        table.created(NEW, 1.0)
+        assert read(table, 2.0, replace(NEW, name="")) == 0
+        assert table.owned_by(uid(1))
+
+    def test_also_before_its_create_is_answered(self):
+        table = view()
+        read(table, 1.0, replace(NEW, name=""))
+        table.created(NEW, 2.0)
+        assert [r.entry for r in table.owned_by(uid(1))] == [NEW]
+
+    def test_while_it_goes(self):
+        """Its PodDNAT's finalizer goes only after it is seen absent."""
+        table = view(MINE)
+        table.deleting("fwd-1", 30.0)
+        assert read(table, 31.0, replace(MINE, name="", status=DELETING)) == 0
+        assert table.owned_by(uid(1))
+
+    def test_it_is_let_go_of_where_somebody_has_taken_it_off(self):
+        table = view(MINE)
+        read(table, 3.0, self.BARE)
+        due = table.doubts_due()
+        assert due == 3.0 + READ_LAG_S, "a reading is due then"
+        assert read(table, due + 0.1, self.BARE) == 1
+        assert table.owned_by(uid(1)) == []
+
+    def test_another_name_is_somebodys_doing(self):
+        table = view(MINE)
+        assert read(table, 3.0, replace(MINE, name="mine now")) == 1
+        assert table.owned_by(uid(1)) == []
+
+
 class TestWhereReadingsDisagreed:
     """Then two that agree may both be old: they count when they cannot be that old."""
 
