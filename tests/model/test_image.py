@@ -53,6 +53,7 @@ KEPT = {
         "gateway_id": CONSTANT,
         "table_id": FIXED,
         "unreadable": FIXED,
+        "read_wait": FIXED,
         "_owner_of": CONSTANT,
         "_vacated": CONSTANT,
         "_by_owner": DERIVED,

@@ -26,6 +26,7 @@ from dataclasses import replace
 from enum import Enum, auto
 
 from dnatctl.objects import PodDNAT
+from dnatctl.plan import namesake
 from dnatctl.plan.claim import claim
 from dnatctl.plan.deletion import serves, told
 from dnatctl.plan.exposure import Ask, Problem
@@ -82,7 +83,7 @@ def _next(seen: Seen, pool: Pool) -> Plan:
         return _hold(seen, seen.record, pool)
     if standing is _Course.PARK:
         return park(seen, seen.record)
-    return release(seen, seen.record)
+    return namesake.told(seen, seen.record, release(seen, seen.record))
 
 
 class _Course(Enum):

@@ -118,6 +118,12 @@ REASONS: Final[dict[str, Reason]] = {
         "Two pods state one IP, and it is the other's by now.",
         "Remove the pod that is dead: the text has the command.",
     ),
+    "NameTaken": Reason(
+        _POD,
+        "The PodDNAT of the pod that had the name before is still there; the text says what keeps"
+        " it. Told after 10 s.",
+        "Do what the text says: see to the finalizer, or to the entry, that it names.",
+    ),
     "ChangesTooOften": Reason(
         _BOTH,
         "The pod asks for other endpoints more often than is allowed.",

@@ -5,8 +5,10 @@ Most entries are there within a few seconds, and are spared a write to say that 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import inf
 
+from dnatctl.model import EntryStatus
 from dnatctl.objects import READY, PodDNAT
 from dnatctl.plan.case import Case
 from dnatctl.plan.exposure import Problem
@@ -54,6 +56,8 @@ def _cause(case: Case) -> str:
     gateway_id, table = case.spec.gateway_id, case.table
     if table.unreadable:
         return f"the forward table of {gateway_id} cannot be read: {table.unreadable}"
+    if held_back := _held_back(case):
+        return f"the forward table of {gateway_id} {held_back}"
     if case.seen.trouble:
         return f"no write to the forward table of {gateway_id} gets through: {case.seen.trouble}"
     if case.seen.unready:
@@ -64,4 +68,22 @@ def _cause(case: Case) -> str:
             return (
                 f"entry {own.entry_id} is {own.row.entry.status_text} in the cloud, not Available"
             )
+    if in_the_way := next(_on_their_way_out(case), None):
+        return f"{in_the_way} in the cloud, and has to be gone first"
     return f"it waits for the forward table of {gateway_id}, which takes one write at a time"
+
+
+def _held_back(case: Case) -> str:
+    """Why it is not known whether a row that is waited for has settled, if it is not."""
+    awaits = any(own.row.in_flux for own in case.rows) or any(_on_their_way_out(case))
+    return case.table.read_wait.held_back(case.seen.now) if awaits else ""
+
+
+def _on_their_way_out(case: Case) -> Iterator[str]:
+    """Rows that hold the pod's address and are being deleted, in words. Where they lead to the pod
+    of another PodDNAT, nothing is written to them any more, and nothing can be made beside them."""
+    for port in case.rowless:
+        for entry in (row.entry for row in case.squatters(port)):
+            if entry.status is EntryStatus.DELETING:
+                held = f"{case.ip}:{port.internal}/{port.protocol}"
+                yield f"entry {entry.entry_id}, which leads to {held}, is {entry.status_text}"

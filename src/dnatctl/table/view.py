@@ -17,6 +17,7 @@ from functools import lru_cache
 from dnatctl.model import USUAL_PORTS, Endpoint, EntryStatus, ForwardEntry, NewEntry
 from dnatctl.table.index import Row, Rows
 from dnatctl.table.past import AGREE, MOST, NEVER, READ_LAG_S, Doubt, Lag, Past
+from dnatctl.table.read_wait import ReadWait
 
 __all__ = ["NEVER", "READ_LAG_S", "RECALLS", "Change", "GivenUp", "Pass", "Row", "Table"]
 
@@ -84,6 +85,7 @@ class Table(Rows):
         """Until then: endpoints that rows were listed for, by owner."""
         self.unreadable = ""
         """Why the last try to read it failed; empty if it did not."""
+        self.read_wait = ReadWait()
         self._owner_of = owner_of
         self._vacated = vacated
         self.lag = Lag()
@@ -240,6 +242,10 @@ class Table(Rows):
             and reading.started - row.written > (ASK_S if row.in_flux else self.lag.unlisted_s())
         ]
         return sorted(asked, key=lambda i: self._pasts[i].asked)
+
+    def unsettled(self, since: float) -> list[Row]:
+        """Own rows that the cloud has been at work on since then, or for longer."""
+        return [row for row in self.in_flux() if self._pasts[row.entry.entry_id].changed <= since]
 
     def doubts_due(self) -> float | None:
         """When a reading has to begin that may settle what is in doubt; None if nothing is."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from dnatctl_sim.cloud import Fault, Scenario, Settle
-from tests.support.stage import Stage, eventually, fast, stage
+from tests.integration.control.test_one_ip import state_ip
+from tests.support.stage import RECORDS, Stage, eventually, fast, stage
 
 GATEWAY = "ngw-bp1emulated0001"
 EIP = "203.0.113.1"
@@ -28,6 +29,11 @@ def drift(it: Stage) -> float:
 
 def reason(it: Stage, name: str) -> str:
     return str(it.condition(name).get("reason", ""))
+
+
+def notes(it: Stage) -> list[str]:
+    """What health says is wrong."""
+    return it.running[0].controller.parts.standing.notes()
 
 
 def test_nobody_else_is_blamed_for_the_users_own_edit(one: Stage) -> None:
@@ -213,6 +219,79 @@ def test_a_row_that_stays_in_the_works_is_named(one: Stage) -> None:
     one.pod("web")
     eventually(lambda: "is Pending in the cloud" in str(one.condition("web").get("message")))
     assert one.own_rows("web")[0]["entry_id"] in one.condition("web")["message"]
+
+
+@pytest.mark.usefixtures("_soon_told")
+def test_a_table_that_may_not_be_read_for_now_is_named(
+    one: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnatctl.table.read_wait.UNREAD_S", 0.5)
+    monkeypatch.setattr("dnatctl.control.gateway.poller.HELD_BACK_S", 0.5)
+    one.pod("before")
+    one.ready("before")
+    one.quiet()
+    one.cloud.add_fault(
+        Fault(
+            action="error",
+            stage="before",
+            apis=["DescribeForwardTableEntries"],
+            times=None,
+            status=400,
+            code="Throttling.User",
+            retry_after_ms=60_000,
+        )
+    )
+    one.pod("web")
+    text = "UTC; the cloud refuses to list it for now: Throttling.User"
+    eventually(lambda: text in str(one.condition("web").get("message")))
+    assert f"the forward table of {GATEWAY} was last read at " in one.condition("web")["message"]
+    eventually(lambda: any(text in each for each in notes(one)), what=lambda: str(notes(one)))
+    assert one.condition("before")["status"] == "True"
+
+
+# --- a name that is taken
+
+
+def recreated(it: Stage, name: str) -> None:
+    it.delete_pod(name, grace=0)
+    it.pod(name)
+
+
+@pytest.mark.usefixtures("_soon_told")
+def test_who_waits_for_a_poddnat_that_another_program_keeps_is_told_so(one: Stage) -> None:
+    one.pod("web")
+    one.ready("web")
+    kept = {"finalizers": [*one.record("web")["metadata"]["finalizers"], "example.com/backup"]}
+    one.kube.store.patch(RECORDS, one.ns, "web", {"metadata": kept})
+    recreated(one, "web")
+    assert "the finalizer example.com/backup keeps it" in one.told("web", "NameTaken")
+    eventually(lambda: reason(one, "web") == "NameTaken")
+    one.kube.store.patch(RECORDS, one.ns, "web", {"metadata": {"finalizers": None}})
+    one.ready("web")
+    eventually(lambda: reason(one, "web") == "EntriesAvailable")
+
+
+@pytest.mark.usefixtures("_soon_told")
+def test_an_entry_that_stays_deleting_is_named_to_all_who_wait_for_that(
+    one: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnatctl.control.gateway.poller.LASTS_S", 0.5)
+    one.pod("web")
+    one.ready("web")
+    assert not any("settle" in note for note in notes(one))
+    one.cloud.set_knobs(settle=Settle(create=0.02, delete=3600.0))
+    ip = one.kube.store.get("pods", one.ns, "web")["status"]["podIP"]
+    one.delete_pod("web", grace=0)
+    state_ip(one, "heir", ip)
+    state_ip(one, "web", "10.0.0.250")
+    (row,) = eventually(lambda: [r["entry_id"] for r in one.rows() if r["status"] == "Deleting"])
+    text = f"entry {row} is Deleting in the cloud"
+    assert text in one.told("web", "NameTaken")
+    held = f"entry {row}, which leads to {ip}:80/tcp, is Deleting in the cloud"
+    eventually(lambda: held in str(one.condition("heir").get("message")))
+    one.running[0].controller.parts.gateways.fleet.read_soon()
+    note = f"1 entries do not settle in the cloud: {row} is Deleting"
+    eventually(lambda: any(note in each for each in notes(one)), what=lambda: str(notes(one)))
 
 
 # --- what was meant

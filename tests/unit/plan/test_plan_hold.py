@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +18,9 @@ from tests.unit.plan.made import (
     ME,
     NOW,
     ONE,
+    OTHER,
     TLS,
+    WALL,
     WEB,
     Scene,
     condition,
@@ -555,6 +558,33 @@ class TestWaiting:
         awaiting = record((600, 80), (601, 443), created=stamp(20.0))
         made = Scene(WEB, record=awaiting, pod=BOTH).plan()
         assert "fwd-1" not in condition(made)[2]
+
+    def test_names_a_row_on_its_way_out_that_has_its_address(self):
+        others = row("fwd-9", f"{EIP}:700", owner=OTHER, status=DELETING)
+        made = self.waits(others).plan()
+        assert made.writes == (), "the cloud would refuse it"
+        assert condition(made)[2].endswith(
+            "entry fwd-9, which leads to 10.0.0.1:80/tcp, is Deleting in the cloud, and has to be "
+            "gone first"
+        )
+
+    @pytest.mark.parametrize("waited_for", ["its own row", "another's that goes"])
+    def test_names_a_table_that_is_not_read_for_now(self, waited_for):
+        going = row("fwd-9", f"{EIP}:700", owner=OTHER, status=DELETING)
+        waiting = self.waits(replace_status(WEB) if waited_for == "its own row" else going)
+        wait = waiting.tables[GATEWAY].read_wait
+        wait.was_answered(NOW - 9.0, WALL - timedelta(seconds=9))
+        wait.begins(NOW - 8.0)
+        wait.refused("Throttling.User")
+        assert condition(waiting.plan())[2].endswith(
+            f"the forward table of {GATEWAY} was last read at 11:59:51 UTC; the cloud refuses to "
+            "list it for now: Throttling.User"
+        )
+
+    def test_but_not_one_whose_rows_it_does_not_wait_for(self):
+        waiting = self.waits()
+        waiting.tables[GATEWAY].read_wait.begins(NOW - 60.0)
+        assert "one write at a time" in condition(waiting.plan())[2]
 
     def test_ends_for_good_once_all_is_there(self):
         made = self.waits(WEB, ago=4.0).plan()

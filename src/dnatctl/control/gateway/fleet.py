@@ -118,7 +118,7 @@ class Fleet:
         return f"no forward table can be read: {pollers[0].unreadable}"
 
     def complaints(self) -> Iterator[tuple[str, str]]:
-        """Gateways whose table cannot be read or written to, each with why, for people."""
+        """Gateways with whose table something is wrong, each with what, for people."""
         for gateway_id in self.ids():
             threads = self._at_work.get(gateway_id)
             for why in threads.complaints() if threads else ():

@@ -37,6 +37,7 @@ from dnatctl.table.read_pace import (
 )
 from dnatctl.table.reading import PAGE_SIZE, EndlessTableError
 from dnatctl.table.settling import FluxWatch
+from dnatctl.table.standstill import LASTS_S
 from dnatctl.table.view import Change, Row
 from dnatctl.table.write_pace import TablePace
 
@@ -47,6 +48,9 @@ ERROR_PAUSE_S = (1.0, 30.0)
 LOOK_S, REST_S = 1.0, 10.0
 """How often is thought about when to read, at least: while the table changes, and at rest, when who
 writes to it or doubts it wakes the poller."""
+
+HELD_BACK_S = 15.0
+"""A reading that has waited for so long is told in health: every account has a limit of calls."""
 
 TURN_S = 0.05
 """How often a table that waits for its first reading looks whether it has its turn."""
@@ -256,6 +260,20 @@ class TablePoller:
         more = (writes - times.writes) * worth
         times.credit = min(times.credit + more, 2.0 * cost)
         times.writes = writes
+
+    def complaints(self) -> list[str]:
+        """What is wrong with the table as it was read, or that it is not, for people."""
+        if self.unreadable:
+            return [f"its table cannot be read: {self.unreadable}"]
+        now = self._clock.monotonic()
+        with self._views.lock:
+            wait = self._table.read_wait
+            held_back = wait.held_back(now) if wait.waits_s(now) >= HELD_BACK_S else ""
+            stuck = self._table.unsettled(self._times.last_pass - LASTS_S)
+        if held_back:
+            return [f"its table {held_back}"]
+        first = next((f"{row.entry.entry_id} is {row.entry.status_text}" for row in stuck), "")
+        return [f"{len(stuck)} entries do not settle in the cloud: {first}"] if stuck else []
 
     @property
     def unreadable(self) -> str:

@@ -144,15 +144,22 @@ class TableReader:
 
     def _patiently(self, doing: str, ask: Callable[[], T]) -> T:
         """The limit for calls says when to go on: what was heard so far is not asked anew."""
+        wait = self._table.read_wait
+        wait.begins(self._clock.monotonic())
         tries = 0
         while True:
             self._calls(doing)
             try:
-                return ask()
+                answer = ask()
             except CloudError as error:
                 tries += 1
                 if error.kind is not ErrorKind.THROTTLED or tries == ASK_TRIES:
+                    wait.failed()
                     raise
+                wait.refused(error.code)
+            else:
+                wait.was_answered(self._clock.monotonic(), self._clock.now())
+                return answer
 
     def _first(self, started: float, collected: Collect) -> tuple[float, Collect]:
         """The first reading decides what is free and what is there: repeat it until it is whole.

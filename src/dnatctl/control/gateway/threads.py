@@ -79,11 +79,8 @@ class TableThreads:
         self.writer.start()
 
     def complaints(self) -> list[str]:
-        """Why the table cannot be read or written to, for people; none where it can."""
-        found = self.writer.complaints()
-        if self.poller.unreadable:
-            found.append(f"its table cannot be read: {self.poller.unreadable}")
-        return found
+        """What is wrong with reading the table, writing to it or its rows, for people."""
+        return [*self.writer.complaints(), *self.poller.complaints()]
 
     # --- what the writer tells
 
