@@ -81,6 +81,43 @@ def test_one_release_does_not_wake_all_who_wait(it: Stage) -> None:
     assert reconciled(it) - before < 110, "all 116 would be more"
 
 
+@pytest.fixture
+def crowd(it: Stage, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """One endpoint is left, and sixty wait that need two each. Time alone calls nobody."""
+    for n in range(3):
+        it.pod(f"web-{n}")
+        it.ready(f"web-{n}")
+    waiting = it.running[0].controller.parts.views.waiting
+    eventually(lambda: waiting._pool.next_rested(waiting._clock.monotonic()) is None)
+    monkeypatch.setattr(waiting, "pulse", list)
+    for n in range(60):
+        it.pod(f"big-{n}", "80,81")
+    eventually(lambda: len(waiting._for_room) == 60)
+    it.quiet()
+    return it
+
+
+def test_those_who_ask_for_more_hold_up_none_for_whom_there_is_enough(crowd: Stage) -> None:
+    before = reconciled(crowd)
+    crowd.pod("small")
+    crowd.ready("small")
+    crowd.quiet()
+    assert reconciled(crowd) - before < 60 + 60, "each once, and no more"
+
+
+def test_who_has_to_wait_for_his_turn_is_told_so(
+    crowd: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnatctl.control.worker.reconciler.TOLD_AFTER_S", 0.5)
+    waiting = crowd.running[0].controller.parts.views.waiting
+    monkeypatch.setattr(waiting, "_calls_on", 0)
+    crowd.pod("small")
+    said = crowd.told("small", "PoolExhausted")
+    assert "there is room for this pod, but others have waited" in said
+    monkeypatch.undo()
+    crowd.ready("small")
+
+
 def test_one_that_asks_for_more_than_there_is_holds_up_nobody(it: Stage) -> None:
     it.pod("greedy", "1-20")
     said = it.told("greedy", "PoolExhausted")

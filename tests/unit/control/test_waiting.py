@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 
 import pytest
 
-from dnatctl.control.state.waiting import CALLED_AT_ONCE, Turns, Waiting
+from dnatctl.control.state.waiting import CALLED_AT_ONCE, ON_IN_A_PULSE, Turns, Waiting
 from dnatctl.objects import Key
 from dnatctl.pool import GatewayPool
 from tests.support.clock import FakeClock
@@ -169,6 +169,79 @@ class TestWaiting:
         clock.advance(QUARANTINE)
         assert len(waiting.pulse()) == CALLED_AT_ONCE
         assert len(list(islice(waiting.pulse(), 2))) == 1
+
+
+class TestEarly:
+    """One has found room, and others have waited for longer, who may ask for more than there is."""
+
+    CROWD = names("a", 300)
+    SMALL = Key("a", "small")
+
+    @pytest.fixture
+    def clock(self):
+        return FakeClock()
+
+    @pytest.fixture
+    def waiting(self, clock):
+        waiting = Waiting(pool_of(), threading.RLock(), clock)
+        for key in self.CROWD:
+            waiting.begin(key, for_pool=True)
+        return waiting
+
+    @staticmethod
+    def look(waiting, key):
+        """One that was called finds nothing."""
+        waiting.begin(key, for_pool=True)
+
+    def test_while_nobody_has_found_room_no_call_in_vain_is_followed_by_another(self, waiting):
+        (key,) = waiting.call(1)
+        self.look(waiting, key)
+        assert waiting.call_on() == []
+
+    def test_each_call_in_vain_is_followed_by_one_until_it_has_had_its_turn(self, waiting):
+        waiting.begin(self.SMALL, for_pool=True, early=True)
+        called = []
+        for _ in range(4):
+            coming = waiting.pulse()
+            while coming:
+                key = coming.pop(0)
+                called.append(key)
+                if key == self.SMALL:
+                    waiting.end(key)
+                else:
+                    self.look(waiting, key)
+                coming += waiting.call_on()
+        assert set(called[: len(self.CROWD)]) == set(self.CROWD), "each once before any twice"
+        assert self.SMALL in called
+        assert len(called) < len(self.CROWD) + 2 * CALLED_AT_ONCE + 4, "and then it ends"
+
+    def test_no_more_than_so_many_are_from_one_pulse_to_the_next(self, waiting):
+        waiting.begin(self.SMALL, for_pool=True, early=True)
+        calls = [waiting.call_on() for _ in range(2 * ON_IN_A_PULSE)]
+        assert sum(map(len, calls)) == ON_IN_A_PULSE
+        waiting.pulse()
+        assert waiting.call_on()
+
+    @pytest.mark.parametrize("end", ["served", "finds nothing"])
+    def test_it_ends_with_its_turn(self, waiting, end):
+        waiting.begin(self.SMALL, for_pool=True, early=True)
+        assert len(waiting.pulse()) == CALLED_AT_ONCE, "there is room"
+        if end == "served":
+            waiting.end(self.SMALL)
+        else:
+            self.look(waiting, self.SMALL)
+        assert waiting.call_on() == []
+        assert len(waiting.pulse()) == 1
+
+    def test_it_is_known_for_how_long_it_has_waited(self, waiting, clock):
+        assert waiting.early_s(self.SMALL) == 0.0
+        waiting.begin(self.SMALL, for_pool=True, early=True)
+        clock.advance(4.0)
+        waiting.begin(self.SMALL, for_pool=True, early=True)
+        clock.advance(3.0)
+        assert waiting.early_s(self.SMALL) == 7.0
+        waiting.end(self.SMALL)
+        assert waiting.early_s(self.SMALL) == 0.0
 
 
 class TestReservedGateways:

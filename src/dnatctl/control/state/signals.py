@@ -213,6 +213,11 @@ class Signals:
         for key in self._views.waiting.call(1):
             self._add(key)
 
+    def called_in_vain(self) -> None:
+        """One that waits got nothing: there may be something for the next one."""
+        for key in self._views.waiting.call_on():
+            self._add(key)
+
     def pulse(self, resync: float) -> None:
         """Time goes by: to be called every PULSE_S. `resync`: after so long all is looked at."""
         for key in self._views.waiting.pulse():

@@ -1,7 +1,9 @@
 """Who waits for endpoints, and whose turn it is: namespaces in turn, within one the longest first.
 
 Not everybody is woken when something is freed: as many as it may be enough for, and the next one as
-soon as one of those was served. Who is not called does not overtake those who wait.
+soon as one of those was served. Who is not called does not overtake those who wait. But who is
+called may ask for more than there is, and who is behind for less: as long as somebody in line has
+found room himself, each that was called in vain is followed by the next one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,10 @@ from dnatctl.pool.values import any_of
 
 CALLED_AT_ONCE = 16
 """Of those who wait, so many try when something is freed; one more for each that is served."""
+
+ON_IN_A_PULSE = 100
+"""So many are called on after others were called in vain, from one pulse to the next: a look that
+finds nothing takes about a millisecond, and the other pods are to have most of the time."""
 
 
 class Turns:
@@ -95,19 +101,27 @@ class Waiting:
         self._for_else = Turns()
         self._rested_at = float("-inf")
         """When the next endpoint has rested."""
+        self._early: dict[Key, float] = {}
+        """Who found room when others had waited for longer, and since when (monotonic)."""
+        self._calls_on = ON_IN_A_PULSE
 
-    def begin(self, key: Key, *, for_pool: bool) -> None:
+    def begin(self, key: Key, *, for_pool: bool, early: bool = False) -> None:
         """The key got no endpoint; it is called when it may get one.
 
-        `for_pool`: the pool has none for it.
+        `for_pool`: the pool has none for it, or has one, but it came too `early`.
         """
         with self._lock:
+            if early:
+                self._early.setdefault(key, self._clock.monotonic())
+            else:
+                self._early.pop(key, None)
             (self._for_else if for_pool else self._for_room).leave(key)
             (self._for_room if for_pool else self._for_else).join(key)
 
     def end(self, key: Key) -> None:
         """The key got what it wanted, or wants nothing."""
         with self._lock:
+            self._early.pop(key, None)
             self._for_room.leave(key)
             self._for_else.leave(key)
 
@@ -117,6 +131,20 @@ class Waiting:
         with self._lock:
             offer = self._pool.offer(gateway_id)
             return offer is not None and self._for_room.must_wait(key, offer.serves)
+
+    def early_s(self, key: Key) -> float:
+        """For how many seconds there has been room for the key, and others before it."""
+        with self._lock:
+            now = self._clock.monotonic()
+            return now - self._early.get(key, now)
+
+    def call_on(self) -> list[Key]:
+        """One was called in vain: who is next, as long as somebody who waits has found room."""
+        with self._lock:
+            if not self._early or self._calls_on <= 0:
+                return []
+            self._calls_on -= 1
+            return self._for_room.call(1)
 
     def call(self, most: int = CALLED_AT_ONCE) -> list[Key]:
         """Something was freed: whose turn it is to try."""
@@ -139,10 +167,12 @@ class Waiting:
             return [*own, *self._for_room.call(most), *self._for_else.call(most, has_room)]
 
     def pulse(self) -> list[Key]:
-        """Whose turn it is as time goes by: endpoints have rested; or one, in case of doubt."""
+        """Whose turn it is as time goes by: endpoints have rested, or somebody has found room; or
+        one, in case of doubt."""
         now = self._clock.monotonic()
         with self._lock:
+            self._calls_on = ON_IN_A_PULSE
             rested = now >= self._rested_at
             rest = self._pool.next_rested(now)
             self._rested_at = float("inf") if rest is None else now + rest
-            return self.call(CALLED_AT_ONCE if rested else 1)
+            return self.call(CALLED_AT_ONCE if rested or self._early else 1)

@@ -44,13 +44,19 @@ from dnatctl.plan.values import (
     Seen,
     Step,
 )
+from dnatctl.plan.waits import TOLD_AFTER_S
 
 log = structlog.get_logger(__name__)
 
 MOST_STEPS = 16
 """Steps taken for a pod before others get their turn."""
 
-ITS_TURN = Problem("PoolExhausted", "others have waited for an endpoint for longer", passing=True)
+ITS_TURN = Problem(
+    "PoolExhausted",
+    "there is room for this pod, but others have waited for an endpoint for longer: they are tried "
+    "before it, one after the other",
+    passing=True,
+)
 """What is wrong where somebody else comes first."""
 
 CALLED = ("PoolExhausted", "NamespaceQuota")
@@ -193,7 +199,7 @@ class Reconciler:
         made = plan(seen, self._views.pool)
         match made.step:
             case CreateRecord(spec) if self._views.waiting.comes_later(seen.key, spec.gateway_id):
-                made = Plan(problem=ITS_TURN)
+                made = _after_others(self._views.waiting.early_s(seen.key))
         # Room that is made from now on is heard of.
         self._queue_up(seen.key, made)
         if self._dry_run:
@@ -211,7 +217,8 @@ class Reconciler:
     def _queue_up(self, key: Key, made: Plan) -> None:
         reason = made.problem.reason if made.problem else ""
         if reason in WAIT_FOR_ROOM and not isinstance(made.step, CreateRecord):
-            self._views.waiting.begin(key, for_pool=reason == "PoolExhausted")
+            early = made.problem == ITS_TURN
+            self._views.waiting.begin(key, for_pool=reason == "PoolExhausted", early=early)
         else:
             self._views.waiting.end(key)
 
@@ -255,6 +262,8 @@ class Reconciler:
             with self._views.lock:
                 self._refusals.forget(seen.key)
         waits = made.problem is not None and made.problem.reason in CALLED
+        if waits:
+            self._signals.called_in_vain()
         again = None if waits else made.retry_in
         return min((at for at in (again, untold) if at is not None), default=None)
 
@@ -437,3 +446,11 @@ class Reconciler:
             self._records.note_written(held)
         elif seen.record is not None:
             self._records.note_deleted(seen.key, seen.record.uid)
+
+
+def _after_others(early_s: float) -> Plan:
+    """What to do for one that others come before: most have their turn in a moment."""
+    left = TOLD_AFTER_S - early_s
+    if left > 0:
+        return Plan(problem=ITS_TURN, retry_in=left)
+    return Plan(problem=replace(ITS_TURN, passing=False))
