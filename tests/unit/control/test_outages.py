@@ -29,9 +29,9 @@ DARK = [
 @pytest.mark.parametrize("dark", DARK)
 def test_one_odd_answer_is_not_believed(dark: Gateway) -> None:
     outages = Outages()
-    assert not outages.take_in(dark, [IP])
+    assert not outages.take_in(dark, [IP], lambda: [IP])
     assert outages.suspected("ngw-1"), "it is to be asked again soon"
-    assert not outages.take_in(WELL, [IP])
+    assert not outages.take_in(WELL, [IP], lambda: [IP])
     assert outages.why("ngw-1", IP) == ""
     assert not outages.suspected("ngw-1")
 
@@ -39,10 +39,10 @@ def test_one_odd_answer_is_not_believed(dark: Gateway) -> None:
 @pytest.mark.parametrize("dark", DARK)
 def test_two_are_until_it_is_well_again(dark: Gateway) -> None:
     outages = Outages()
-    assert [outages.take_in(dark, [IP]) for _ in range(3)] == [False, True, False]
+    assert [outages.take_in(dark, [IP], lambda: [IP]) for _ in range(3)] == [False, True, False]
     assert outages.why("ngw-1", IP)
     assert outages.why("ngw-2", IP) == ""
-    assert outages.take_in(WELL, [IP])
+    assert outages.take_in(WELL, [IP], lambda: [IP])
     assert outages.why("ngw-1", IP) == ""
 
 
@@ -58,10 +58,39 @@ def test_two_are_until_it_is_well_again(dark: Gateway) -> None:
 )
 def test_what_may_well_forward_is_left_alone(other: Gateway) -> None:
     outages = Outages()
-    assert not any(outages.take_in(other, [IP]) for _ in range(3))
+    assert not any(outages.take_in(other, [IP], lambda: [IP]) for _ in range(3))
 
 
 def test_nobody_asks_about_what_nobody_claims() -> None:
     outages = Outages()
-    outages.take_in(gateway(), [])
+    outages.take_in(gateway(), [], lambda: [IP])
     assert not outages.suspected("ngw-1")
+
+
+class TestInvented:
+    """Anybody may write a PodDNAT that names any IP."""
+
+    @staticmethod
+    def take_in(outages: Outages, described: Gateway, *in_use: str) -> None:
+        outages.take_in(described, [IP, "9.9.9.9"], lambda: in_use)
+
+    def test_an_ip_that_was_never_there_is_no_reason_to_ask_again(self) -> None:
+        outages = Outages()
+        for _ in range(3):
+            self.take_in(outages, WELL, IP)
+            assert not outages.suspected("ngw-1")
+        assert "is not bound" in outages.why("ngw-1", "9.9.9.9"), "its claim is told so"
+
+    def test_one_with_entries_of_ours_is(self) -> None:
+        outages = Outages()
+        self.take_in(outages, gateway(), IP)
+        assert outages.suspected("ngw-1")
+
+    def test_one_that_was_bound_is_though_it_has_no_entry(self) -> None:
+        outages = Outages()
+        self.take_in(outages, WELL)
+        self.take_in(outages, gateway())
+        assert outages.suspected("ngw-1"), "a fixed pod that is away may claim it"
+        outages.take_in(gateway(), ["9.9.9.9"], list)
+        self.take_in(outages, gateway())
+        assert not outages.suspected("ngw-1"), "nobody has claimed it since"

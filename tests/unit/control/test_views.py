@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.control.state.views import Counts, Views
-from dnatctl.model import Endpoint, GatewayEip
+from dnatctl.model import Endpoint, Gateway, GatewayEip
 from dnatctl.objects import FINALIZER, Adopted, Key, Pod, PodDNAT, PodDNATSpec
 from dnatctl.pool.handover import encode
 from dnatctl.table.view import Change
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import demand, eip, endpoint, offer, spec
-from tests.unit.table.made import GATEWAY, MARKS, TCP, reading, row, uid
+from tests.unit.table.made import EIP, GATEWAY, MARKS, TCP, reading, row, uid
 
 LOBBY = Key("games", "lobby-0")
 ARENA = Key("games", "arena-0")
@@ -442,3 +442,28 @@ def test_what_was_adopted_stays_its_own_though_it_was_never_offered(views, clock
     assert not views.pool.contains(GATEWAY, there)
     views.adopt({"fwd-1": Adopted(adopting.uid)})
     assert views.pool.contains(GATEWAY, there)
+
+
+class TestOutages:
+    """What a claim says of a gateway counts where there is something to it."""
+
+    DARK = Gateway(GATEWAY, "ftb-1", "zone", "vpc-1", (GatewayEip("2.2.2.2", usable=True),))
+
+    @pytest.mark.parametrize(
+        ("rows", "asked_again"),
+        [
+            (None, True),
+            ((), False),
+            ((row("fwd-1", f"{EIP}:600"),), False),
+            ((row("fwd-1", f"{EIP}:600", owner=uid(7)),), True),
+        ],
+        ids=["not read", "none", "somebody else's", "ours"],
+    )
+    def test_only_an_ip_with_rows_of_ours_is_looked_at_again_soon(self, views, rows, asked_again):
+        views.record_changed(None, record(1))
+        if rows is not None:
+            views.table(GATEWAY).merge(reading(0.0, *rows), 0.0)
+        views.take_outages(self.DARK)
+        assert views.outages.suspected(GATEWAY) == asked_again
+        assert views.take_outages(self.DARK), "told to who claims it in any case"
+        assert "is not bound" in views.outage(spec(600))

@@ -2,12 +2,14 @@
 
 An EIP can be taken from its gateway by force, and it or the gateway be locked for an unpaid bill:
 the rows stay as they are, and reach nothing. Two descriptions in a row must say so before it is
-believed: an odd answer must not cost a thousand pods their addresses. Pure; nothing is locked.
+believed: an odd answer must not cost a thousand pods their addresses. Anybody may write a PodDNAT
+that names any IP: one that was never seen bound there, and has no entry of ours, is no reason to
+describe the gateway again and again. Pure; nothing is locked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from dnatctl.model import Gateway
 
@@ -18,6 +20,9 @@ class Outages:
     def __init__(self) -> None:
         self._suspected: dict[str, Mapping[str, str]] = {}
         self._believed: dict[str, Mapping[str, str]] = {}
+        self._bound: dict[str, frozenset[str]] = {}
+        """Of each gateway the claimed IPs that were once seen bound to it."""
+        self._urgent: dict[str, bool] = {}
 
     def why(self, gateway_id: str, ip: str) -> str:
         """Why that IP forwards nothing; empty if it does as far as is known."""
@@ -25,10 +30,13 @@ class Outages:
 
     def suspected(self, gateway_id: str) -> bool:
         """Whether the gateway is to be described again soon: to be sure, or to see it heal."""
-        return bool(self._suspected.get(gateway_id))
+        return self._urgent.get(gateway_id, False)
 
-    def take_in(self, gateway: Gateway, claimed: Iterable[str]) -> bool:
-        """A gateway was described; `claimed` are its external IPs that somebody claims.
+    def take_in(
+        self, gateway: Gateway, claimed: Collection[str], in_use: Callable[[], Collection[str]]
+    ) -> bool:
+        """A gateway was described; `claimed` are its external IPs that somebody claims, `in_use`
+        tells those that its table has entries of ours on.
 
         Returns whether what is believed has changed.
         """
@@ -36,6 +44,11 @@ class Outages:
         found = {ip: why for ip in claimed if (why := _outage(gateway, ip))}
         before = self._suspected.get(gateway_id, {})
         believed = {ip: why for ip, why in found.items() if ip in before}
+        bound = self._bound.get(gateway_id, frozenset()).union(eip.ip for eip in gateway.eips)
+        self._bound[gateway_id] = bound.intersection(claimed)
+        self._urgent[gateway_id] = bool(found) and not found.keys().isdisjoint(
+            self._bound[gateway_id].union(in_use())
+        )
         changed = believed != self._believed.get(gateway_id, {})
         self._suspected[gateway_id], self._believed[gateway_id] = found, believed
         return changed

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from msgspec.structs import replace as replaced
 
@@ -172,7 +173,14 @@ class Views:
         """Take in which claimed IPs of a gateway forward nothing; whether that has changed."""
         with self.lock:
             claimed = self.pool.claimed_ips(gateway.gateway_id)
-            return self.outages.take_in(gateway, claimed)
+            return self.outages.take_in(gateway, claimed, partial(self._in_use, gateway.gateway_id))
+
+    def _in_use(self, gateway_id: str) -> Collection[str]:
+        """The external IPs that the gateway's table has rows of ours on, or may have."""
+        if self.unread(gateway_id):
+            return self.pool.claimed_ips(gateway_id)
+        rows = self.tables[gateway_id].rows()
+        return {row.entry.external_ip for row in rows if row.owner}
 
     # --- records, kept by the store's handler
 
