@@ -8,15 +8,22 @@ from reference.markdown import code, page, table
 INTRODUCTION = """\
 The condition of a PodDNAT is `Ready`; that of a pod, where there is leave to set it, is
 `k8s.aliyun.com/pod-dnat-ready`. Both carry one of these reasons and a text that names values, cause
-and what to do. What is wrong is a Warning event of the pod in any case, said again every half hour
-while it lasts. To read them:
+and what to do. What is wrong is a Warning event of the pod in any case, or of the PodDNAT where the
+pod is gone, said again every half hour while it lasts. To read them:
 
 ```console
 kubectl get poddnat POD -o wide
 kubectl get pod POD -o jsonpath='{.status.conditions[?(@.type=="k8s.aliyun.com/pod-dnat-ready")]}'
 kubectl describe pod POD
+kubectl describe poddnat POD
 kubectl dnat explain POD
 ```"""
+
+LEGEND = """\
+`pod`: the condition on the pod, and an event; `pod condition`: that alone; `PodDNAT`: its condition
+`Ready`; `event`: of the pod. Where the pod is gone, both kinds of events are the PodDNAT's, as those
+of `DeletionHeld`, `DeletionHeldByPolicy` and `EntryReleased` mostly are. Events of the Lease have no
+UID, so that `kubectl describe lease` does not show them: `kubectl -n dnatctl-system get events` does."""
 
 
 def render() -> str:
@@ -29,6 +36,6 @@ def render() -> str:
         "Reasons",
         "`src/dnatctl/plan/reasons.py`",
         INTRODUCTION,
-        "`pod`: the condition on the pod, and an event of it; `PodDNAT`: its condition.",
+        LEGEND,
         table(("reason", "told on", "means", "to do"), rows),
     )

@@ -93,7 +93,8 @@ class GatewayConfig(Section):
     """The Internet NAT gateway."""
 
     zone_id: ZoneID | None = None
-    """Zone of the gateway. Pods in it get endpoints of this gateway first. Absent: as the cloud
+    """Zone of the gateway, as the labels of nodes name it. Pods in it get endpoints of this gateway
+    first; those of other zones only where no gateway of theirs has room. Absent: as the cloud
     describes the gateway."""
 
     port_range_start: Port

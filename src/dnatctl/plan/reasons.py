@@ -10,7 +10,7 @@ class ToldOn(StrEnum):
     """Where a reason is told."""
 
     POD = "pod"
-    """The condition on the pod, and a Warning event of it."""
+    """The condition on the pod, and a Warning event of it; of its PodDNAT where the pod is gone."""
     POD_CONDITION = "pod condition"
     RECORD = "PodDNAT"
     """The condition Ready of the PodDNAT."""
@@ -243,8 +243,10 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "ClaimMoved": Reason(
         _EVENT,
-        "The cloud refused the endpoints before anybody could use them: others are claimed, or none"
-        " until there is room.",
+        "The cloud refuses the endpoints, or their gateway is gone: others are claimed, or none"
+        " until there is room. A pod that was reachable loses its address where its gateway was"
+        " deleted.",
+        "Whoever was told the former endpoints needs the new ones; the text names both.",
     ),
     "EntryRepaired": Reason(
         _EVENT,
