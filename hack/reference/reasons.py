@@ -21,9 +21,9 @@ kubectl dnat explain POD
 
 LEGEND = """\
 `pod`: the condition on the pod, and an event; `pod condition`: that alone; `PodDNAT`: its condition
-`Ready`; `event`: of the pod. Where the pod is gone, both kinds of events are the PodDNAT's, as those
-of `DeletionHeld`, `DeletionHeldByPolicy` and `EntryReleased` mostly are. Events of the Lease have no
-UID, so that `kubectl describe lease` does not show them: `kubectl -n dnatctl-system get events` does."""
+`Ready`; `event`: of the pod. Where the pod is gone the events are the PodDNAT's, as those of
+`DeletionHeld`, `DeletionHeldByPolicy` and `EntryReleased` mostly are. `event of the Lease`: see them
+by `kubectl -n dnatctl-system get events`; they name no UID, so `kubectl describe` shows none."""
 
 
 def render() -> str:

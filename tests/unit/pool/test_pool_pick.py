@@ -271,6 +271,14 @@ class TestGateways:
         assert picked == ["1.1.1.1:600/tcp", "1.1.1.1:601/tcp"]
         assert take(pool, "c", 80, zone="z-1") == ["2.2.2.2:600/tcp"]
 
+    def test_where_all_are_said_to_be_in_one_zone_it_decides_nothing(self):
+        """As the docs tell those who want pods of all zones spread over all gateways."""
+        pool = pool_of(offer("ngw-1", zone_id="z-1"), offer("ngw-2", zone_id="z-1"))
+        pool.describe("ngw-2", [eip("2.2.2.2")], "", "z-2")
+        zones = ("z-1", "z-1", "z-2", "z-2")
+        picked = [take(pool, f"{n}", 80, zone=zone)[0] for n, zone in enumerate(zones)]
+        assert [name.partition(":")[0] for name in picked] == ["1.1.1.1", "2.2.2.2"] * 2
+
     def test_but_it_is_a_preference(self):
         pool = self.two()
         pool.describe("ngw-2", [eip("2.2.2.2")], "is being upgraded")
