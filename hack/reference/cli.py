@@ -32,20 +32,34 @@ def _command(name: str, command: click.Command) -> str:
     usage = " ".join(command.collect_usage_pieces(context))
     parts = [f"## {code(f'dnatctl {name}')}", inspect.cleandoc(command.help or "")]
     parts.append(f"Usage: {code(f'dnatctl {name} {usage}')}")
-    options = [item for item in command.params if isinstance(item, click.Option) and item.help]
+    found = (item for item in command.params if isinstance(item, click.Option))
+    options = [option for option in found if not option.hidden]
     if options:
-        head = ["Flag", "Environment", "Default", "Meaning"]
-        parts.append(table(head, map(_option, options)))
+        head = ["Flag", "Value", "Environment", "Default", "Meaning"]
+        parts.append(table(head, (_option(option, context) for option in options)))
     return "\n\n".join(part for part in parts if part)
 
 
-def _option(option: click.Option) -> list[str]:
+def _option(option: click.Option, context: click.Context) -> list[str]:
     flags = " ".join(code(flag) for flag in (*option.opts, *option.secondary_opts))
     default = option.to_info_dict()["default"]
     if isinstance(default, bool):
         default = str(default).lower()
     shown = code(str(default)) if isinstance(default, str | int | float) else ""
-    return [flags, " ".join(_variables(option)), shown, option.help or ""]
+    value = _value(option, context)
+    return [flags, value, " ".join(_variables(option)), shown, option.help or ""]
+
+
+def _value(option: click.Option, context: click.Context) -> str:
+    """What may be given: one of some words, a number of a range, or what `--help` calls it."""
+    if option.is_flag:
+        return ""
+    kind = option.type
+    if isinstance(kind, click.Choice):
+        return ", ".join(code(choice) for choice in kind.choices)
+    if isinstance(kind, click.IntRange):
+        return f"{kind.min} or more" if kind.max is None else f"{kind.min} to {kind.max}"
+    return code(option.make_metavar(context))
 
 
 def _variables(option: click.Option) -> Iterator[str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 import yaml
 
+from dnatctl.cli.options import kubeconfig_option
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.status.table import columns, on_a_line, printable
@@ -178,7 +179,7 @@ def asking(*, all_namespaces: bool = True, answers: bool = True) -> Callable[[F]
     `answers`: it prints what it is told, of a namespace and in a form that can be chosen.
     """
     options: list[Callable[[Any], Any]] = [
-        click.option("--kubeconfig", type=click.Path(exists=True, dir_okay=False, path_type=Path)),
+        kubeconfig_option,
         click.option("--context", help="Context of the kubeconfig file."),
         click.option(
             "--server",

@@ -45,7 +45,7 @@ config_option = click.option(
 kubeconfig_option = click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Kubeconfig file. Default: in-cluster, then KUBECONFIG.",
+    help="Kubeconfig file. Default: in-cluster, then KUBECONFIG or ~/.kube/config.",
 )
 
 namespace_option = click.option(

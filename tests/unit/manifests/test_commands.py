@@ -185,6 +185,27 @@ def test_each_command_that_asks_the_cluster_is_told_what_it_needs() -> None:
     assert told == COMMANDS.keys() - {"run", "version", "completion"}
 
 
+OPTIONS = [
+    pytest.param(name, option, id=f"{name} {option.opts[-1]}")
+    for name in cli.list_commands(click.Context(cli))
+    for option in cli.get_command(click.Context(cli), name).params
+    if isinstance(option, click.Option) and not option.hidden
+]
+
+
+@pytest.mark.parametrize(("name", "option"), OPTIONS)
+def test_each_option_is_told_with_what_may_be_given(name: str, option: click.Option) -> None:
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
+    section = page.partition(f"\n## `dnatctl {name}`\n")[2].partition("\n## ")[0]
+    flags = " ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
+    (row,) = (line for line in section.splitlines() if line.startswith(f"| {flags} |"))
+    assert option.help
+    if isinstance(option.type, click.Choice):
+        assert [word for word in option.type.choices if f"`{word}`" not in row] == []
+    if isinstance(option.type, click.IntRange):
+        assert f"| {option.type.min} " in row
+
+
 def test_every_command_is_documented() -> None:
     told = {words[0] for page in PAGES for words in commands(page, "dnatctl") if words}
     assert told >= COMMANDS.keys()
