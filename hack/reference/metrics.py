@@ -13,7 +13,21 @@ from reference.markdown import code, page, table
 
 INTRODUCTION = """\
 Served at `/metrics` on `--metrics-bind-address` (`:8080`), by a standby as well. Every series that
-can be known beforehand is there from the start, at 0. No pod name or UID is ever a label."""
+can be known beforehand is there from the start, at 0. No pod name or UID is ever a label. Beside
+each counter and histogram the client library serves `NAME_created`, the Unix time at which a series
+began, which is not listed here."""
+
+STATES = (
+    ("free", ("free", "orphan"), "may be handed out, once an orphan there is deleted"),
+    ("used", ("used", "pending"), "claimed, whether or not an entry leads to the pod (yet)"),
+    ("quarantined", ("resting",), "rests after use for `quarantine`"),
+    ("foreign", ("foreign",), "covered by a row of somebody else's"),
+)
+"""What metrics and the status document call the states of a port, and what they are."""
+
+STATES_TOLD = """\
+The label `state` of `dnatctl_pool_ports` is coarser than what
+[`/status`](status.md#state) and `dnatctl status` tell of each port:"""
 
 
 # The labels of a metric that is counted when asked for are seen only on its samples.
@@ -52,11 +66,18 @@ def render() -> str:
         "`src/dnatctl/observe/metrics.py`",
         INTRODUCTION,
         table(["Name", "Type", "Labels", "Meaning"], rows),
+        STATES_TOLD,
+        table(["`state`", "in `/status`", "Meaning"], map(_state, STATES)),
     )
 
 
+def _state(state: tuple[str, tuple[str, ...], str]) -> list[str]:
+    name, told, meaning = state
+    return [code(name), ", ".join(map(code, told)), meaning]
+
+
 def _sampled(family: Metric) -> tuple[str, ...]:
-    shown = family.type in ("counter", "gauge") and family.samples
+    shown = family.type in ("counter", "gauge", "info") and family.samples
     return tuple(family.samples[0].labels) if shown else ()
 
 

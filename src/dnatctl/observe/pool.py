@@ -72,7 +72,7 @@ class PoolCollector(Collector):
     def _ports(self) -> GaugeMetricFamily:
         family = GaugeMetricFamily(
             "dnatctl_pool_ports",
-            "External ports of the pool by state.",
+            "External ports of the pool by state: free, used (claimed), quarantined, foreign.",
             labels=("gateway", "external_ip", "protocol", "state"),
         )
         for count in self._ips():

@@ -24,19 +24,20 @@ USUAL_QUOTA: Final = 100
 
 
 class State(StrEnum):
-    """How an external port of the pool stands."""
+    """How an external port of the pool stands. Those that are `free` are counted, not listed.
+
+    `used`: claimed, and its entry is usable. `pending`: claimed, and its entry is not usable, yet
+    or any more, or there is none, as for a fixed pod that is away, for as long as its claim is
+    kept. `resting`: in quarantine after use. `foreign`: covered by an entry that is not ours.
+    `orphan`: covered by an entry of ours that nothing claims; it is going.
+    """
 
     FREE = "free"
     USED = "used"
-    """Claimed, and its entry is usable."""
     PENDING = "pending"
-    """Claimed, and its entry is not usable yet, or not any more."""
     RESTING = "resting"
-    """In quarantine after use."""
     FOREIGN = "foreign"
-    """Covered by an entry that is not ours."""
     ORPHAN = "orphan"
-    """Covered by an entry of ours that nothing claims; it is going."""
 
 
 class PortStatus(Struct, frozen=True, rename="camel", omit_defaults=True):

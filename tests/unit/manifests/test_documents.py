@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dnatctl.observe.pool import IpCount, PoolCollector
+from dnatctl.status.document import State
 from tests.unit.manifests.commands import PAGES, ROOT
 
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
@@ -38,6 +40,27 @@ def test_files_and_constants_that_are_named_are_there(page: Path) -> None:
     for constant, name in CONSTANT.findall(text):
         source = (ROOT / name).read_text("utf-8")
         assert re.search(rf"^{constant}\b", source, re.MULTILINE), constant
+
+
+def test_the_states_of_ports_are_told_in_both_words() -> None:
+    """Those of the metric are not those of the status document."""
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([`\w, ]+) \|", page.partition("| `state` |")[2], re.MULTILINE
+    )
+    count = IpCount("ngw-1", "192.0.2.1", "tcp", free=0, used=0, quarantined=0, foreign=0)
+    ports = next(PoolCollector(lambda: [count], list).collect())
+    assert [name for name, _ in rows] == [sample.labels["state"] for sample in ports.samples]
+    assert {told for _, names in rows for told in re.findall(r"\w+", names)} == set(State)
+    told = (ROOT / "docs" / "reference" / "status.md").read_text("utf-8")
+    assert all(
+        f"`{state}`" in told.partition("## State")[2].partition("One of")[0] for state in State
+    )
+
+
+def test_the_version_is_told_to_be_a_label() -> None:
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text("utf-8")
+    assert "| `dnatctl_build_info` | gauge | `version` |" in page
 
 
 def test_each_decision_has_a_number_of_its_own() -> None:
