@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import yaml
+from msgspec import to_builtins
 
 from dnatctl.cli.options import kubeconfig_option
 from dnatctl.kube import paths
@@ -147,6 +148,8 @@ def _here(address: str) -> bytes:
     from dnatctl.kube import forward
 
     host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
+    if not host or not (port.isascii() and port.isdigit()):
+        raise KubeError(Failure.UNREACHABLE, f"write HOST:PORT, not {address!r} (--server)")
     try:
         with closing(http.client.HTTPConnection(host, int(port), timeout=10.0)) as connection:
             connection.request("GET", "/status")
@@ -167,16 +170,13 @@ def output_option(*forms: str) -> Callable[[F], F]:
     )
 
 
-_ANSWERS: list[Callable[[Any], Any]] = [
-    click.option("-n", "--namespace", default="", help="Namespace of the pods."),
-    output_option("table", "wide", "json", "yaml"),
-]
-
-
-def asking(*, all_namespaces: bool = True, answers: bool = True) -> Callable[[F], F]:
+def asking(
+    *, all_namespaces: bool = True, namespaced: bool = True, answers: bool = True
+) -> Callable[[F], F]:
     """Options of a command that asks; it is called with an `Asking` first.
 
-    `answers`: it prints what it is told, of a namespace and in a form that can be chosen.
+    `namespaced`: it is about pods of a namespace. `answers`: it prints what it is told, in a form
+    that can be chosen.
     """
     options: list[Callable[[Any], Any]] = [
         kubeconfig_option,
@@ -197,7 +197,10 @@ def asking(*, all_namespaces: bool = True, answers: bool = True) -> Callable[[F]
         ),
     ]
     if answers:
-        options[2:2] = _ANSWERS
+        options.insert(2, output_option("table", "wide", "json", "yaml"))
+    if namespaced:
+        named = click.option("-n", "--namespace", default="", help="Namespace of the pods.")
+        options.insert(2, named)
     if all_namespaces:
         options.append(click.option("-A", "--all-namespaces", is_flag=True, help="All namespaces."))
 
@@ -257,7 +260,8 @@ _HIGH_CONTROLS = re.compile("[\x7f-\x9f]")
 
 
 def give_document(output: str, document: object) -> None:
-    """Print as JSON or YAML."""
+    """Print as JSON or YAML, whatever values of ours it holds."""
+    document = to_builtins(document)  # yaml takes no enum, be it a str
     if output == "json":
         text = json.dumps(document, indent=2, ensure_ascii=False)
         click.echo(_HIGH_CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text))

@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import to_builtins
 
 from dnatctl.cli.asking import colours, give_document, now, output_option
 from dnatctl.cli.options import (
+    chosen_source,
     config_option,
     connect,
     connect_cloud,
-    credential_source,
     kubeconfig_option,
-    load_config,
     namespace_option,
     own_namespace,
+    read_config,
 )
-from dnatctl.cloud.credentials import CredentialSource, in_words, remedy
+from dnatctl.cloud.credentials import CredentialError, CredentialSource, in_words, remedy
 from dnatctl.status.findings import Finding, Grade, fail, good, line, ok, summary
 
 if TYPE_CHECKING:
     from dnatctl.config import Config
+    from dnatctl.config.errors import Mistake
 
 COLOURS = {Grade.OK: "green", Grade.FAIL: "red", Grade.NOTE: "yellow"}
 
@@ -58,8 +58,7 @@ def check(
     to know. Changes nothing: whether entries may be made and changed is asked by dry runs. Exits
     with 2 for a bad configuration, 1 if a line has a ✗, else 0.
     """
-    config = load_config(config_file)
-    source = credential_source(config)
+    config, source = _read(config_file, output)
     gateways = len(config.gateways)
     first = f"configuration {config_file}: {gateways} gateway(s)"
     found: list[Finding] = []
@@ -71,11 +70,37 @@ def check(
             if output == "table":
                 click.echo(line(each, _painted))
     if output != "table":
-        whole = [ok("configuration", f"{config_file}: {gateways} gateway(s)"), *found]
-        give_document(output, {"good": good(whole), "findings": to_builtins(whole)})
+        _give(output, [ok("configuration", f"{config_file}: {gateways} gateway(s)"), *found])
     elif online:
         click.echo(summary(found))
     sys.exit(0 if good(found) else 1)
+
+
+def _read(config_file: Path, output: str) -> tuple[Config, CredentialSource]:
+    """What is to be checked. Exits with 2 if it cannot be used, and says so in the form asked
+    for."""
+    from dnatctl.config import ConfigErrors
+
+    try:
+        config = read_config(config_file)
+        return config, chosen_source(config)
+    except ConfigErrors as errors:
+        wrong, text = [_wrong(each) for each in errors.problems], str(errors)
+    except CredentialError as error:
+        wrong, text = [fail("configuration", f"credential: {error}", "")], f"credential: {error}"
+    click.echo(text, err=True)
+    if output != "table":
+        _give(output, wrong)
+    sys.exit(2)
+
+
+def _wrong(mistake: Mistake) -> Finding:
+    text = f"{mistake.where}: {mistake.key or 'the file'}: found {mistake.found}"
+    return fail("configuration", text, f"allowed: {mistake.allowed}")
+
+
+def _give(output: str, found: list[Finding]) -> None:
+    give_document(output, {"good": good(found), "findings": found})
 
 
 def _painted(sign: str, grade: Grade) -> str:

@@ -65,15 +65,22 @@ def _warn(warning: str) -> None:
 
 def load_config(path: Path, warn: Callable[[str], None] = _warn) -> Config:
     """The configuration; on mistakes prints all of them and exits with 2."""
-    from dnatctl.config import ConfigErrors, load
-    from dnatctl.config.doubts import doubts, misspelt
-    from dnatctl.config.readers import read_by_all
+    from dnatctl.config import ConfigErrors
 
     try:
-        config = load(path, os.environ)
+        return read_config(path, warn)
     except ConfigErrors as errors:
         click.echo(str(errors), err=True)
         sys.exit(2)
+
+
+def read_config(path: Path, warn: Callable[[str], None] = _warn) -> Config:
+    """The configuration. Raises ConfigErrors."""
+    from dnatctl.config import load
+    from dnatctl.config.doubts import doubts, misspelt
+    from dnatctl.config.readers import read_by_all
+
+    config = load(path, os.environ)
     around = misspelt(os.environ, _variables()), read_by_all(_files_of_keys(path, config))
     for warning in chain(doubts(config), *around):
         warn(warning)
@@ -99,6 +106,15 @@ def _files_of_keys(path: Path, config: Config) -> Iterator[Path]:
 
 def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> CredentialSource:
     """Where the keys come from; exits with 2 if the configuration contradicts itself."""
+    try:
+        return chosen_source(config, env)
+    except CredentialError as error:
+        click.echo(f"credential: {error}", err=True)
+        sys.exit(2)
+
+
+def chosen_source(config: Config, env: Mapping[str, str] = os.environ) -> CredentialSource:
+    """Where the keys come from. Raises CredentialError if the configuration contradicts itself."""
     from dnatctl.config import CredentialSetting
 
     credential = config.credential
@@ -114,16 +130,12 @@ def credential_source(config: Config, env: Mapping[str, str] = os.environ) -> Cr
         environment["DNATCTL_STS_ENDPOINT"] = config.endpoints.sts
     if config.endpoints.metadata:
         environment["DNATCTL_METADATA_ENDPOINT"] = config.endpoints.metadata
-    try:
-        return choose(
-            credential.access_key.get_secret_value(),
-            credential.access_secret.get_secret_value(),
-            None if wanted is CredentialSetting.AUTO else CredentialType(wanted.value),
-            environment,
-        )
-    except CredentialError as error:
-        click.echo(f"credential: {error}", err=True)
-        sys.exit(2)
+    return choose(
+        credential.access_key.get_secret_value(),
+        credential.access_secret.get_secret_value(),
+        None if wanted is CredentialSetting.AUTO else CredentialType(wanted.value),
+        environment,
+    )
 
 
 def connect_cloud(config: Config, provider: Provider, **more: Any) -> Cloud:

@@ -66,9 +66,12 @@ class _Period(click.ParamType[float]):
     ) -> float:
         """See click."""
         try:
-            return parse_duration(value) if isinstance(value, str) else value
+            seconds = parse_duration(value) if isinstance(value, str) else value
         except ValueError:
             self.fail(f"{value!r}: write a duration such as 30s, 5m or 1h30m", param, ctx)
+        if seconds > LONGEST_S:
+            self.fail(f"{value!r}: at most 24h; give the order again when it is over", param, ctx)
+        return seconds
 
 
 def _for(usual: str) -> Callable[[F], F]:
@@ -85,7 +88,7 @@ def _for(usual: str) -> Callable[[F], F]:
 @click.command()
 @click.argument("target", type=_TargetType(EIP, GATEWAY))
 @click.option("--wait/--no-wait", default=True, help="Wait until nobody is there any more.")
-@asking(all_namespaces=False)
+@asking(all_namespaces=False, answers=False)
 def drain(it: Asking, target: str, wait: bool) -> None:
     """Put no new endpoint on an EIP or a gateway (TARGET: its IP, or ngw-...).
 
@@ -97,7 +100,7 @@ def drain(it: Asking, target: str, wait: bool) -> None:
     _give(it, order)
     say(f"{target}: nothing new is put there")
     aside(HEEDED)
-    _doubt(it, target)
+    _say_doubt(it, target)
     try:
         watch(it, order, wait=wait)
     except KeyboardInterrupt:
@@ -107,7 +110,7 @@ def drain(it: Asking, target: str, wait: bool) -> None:
 
 @click.command()
 @click.argument("target", type=_TargetType(EIP, GATEWAY))
-@asking(all_namespaces=False)
+@asking(all_namespaces=False, answers=False)
 def undrain(it: Asking, target: str) -> None:
     """Take back a drain: new endpoints may be put there again.
 
@@ -121,7 +124,7 @@ def undrain(it: Asking, target: str) -> None:
 @click.argument("target", type=_TargetType(GATEWAY, POD, ALL), required=False)
 @click.option("--all", "everything", is_flag=True, help="All that the controller does.")
 @_for("1h")
-@asking(all_namespaces=False)
+@asking(all_namespaces=False, answers=False)
 def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> None:
     """Change nothing of a pod's (TARGET: its name), on a gateway (ngw-...), or at all (all).
 
@@ -133,7 +136,7 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
     _give(it, order)
     say(str(order))
     aside(HEEDED)
-    _doubt(it, order.target)
+    _say_doubt(it, order.target)
     _, _, name = order.target.partition(f"{POD}/")
     if name and name not in {str(record.key) for record in it.all_records()}:
         aside(f"(there is no PodDNAT {name} at present)")
@@ -142,7 +145,7 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
 @click.command()
 @click.argument("target", type=_TargetType(GATEWAY, POD, ALL), required=False)
 @click.option("--all", "everything", is_flag=True, help="End the pause of everything.")
-@asking(all_namespaces=False)
+@asking(all_namespaces=False, answers=False)
 def resume(it: Asking, target: str | None, everything: bool) -> None:
     """End a pause.
 
@@ -156,7 +159,7 @@ def resume(it: Asking, target: str | None, everything: bool) -> None:
 @click.argument("target", type=_TargetType(GATEWAY, POD, ALL))
 @click.argument("level", type=click.Choice([*get_args(Level), USUAL]))
 @_for("10m")
-@asking(all_namespaces=False)
+@asking(all_namespaces=False, answers=False)
 def log_level(it: Asking, target: str, level: str, seconds: float) -> None:
     """Have the leader log what it does for a pod (TARGET: its name), on a gateway (ngw-...), or at
     all (TARGET: all) from another LEVEL on, without a restart.
@@ -186,7 +189,10 @@ def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
     given, more = order.name in names, names - {order.name}
     others = before.besides(order, _around(it, order.target, before)) if more else ()
     if not others:
-        say(f"{order.target}: {now_so if given else never_so}")
+        doubt = _doubt(it, order.target) if given else ""
+        say(f"{order.target}: {'not drained any more' if doubt else now_so if given else never_so}")
+        if doubt:
+            aside(doubt)
         if given:
             aside(HEEDED)
         return
@@ -218,9 +224,9 @@ def _around(it: Asking, target: str, orders: Orders) -> set[str]:
 
 
 def _ending(kind: OrderKind, target: str, seconds: float, level: Level | None = None) -> Order:
-    """An order from now on, for a day at most."""
+    """An order from now on."""
     begin = now()
-    end = begin + timedelta(seconds=min(seconds, LONGEST_S))
+    end = begin + timedelta(seconds=seconds)
     return Order(kind, target, format_time(begin), format_time(end), _me(), level)
 
 
@@ -237,20 +243,26 @@ def _in_namespace(it: Asking, target: str) -> str:
     return f"{POD}/{it.namespace}{rest}" if kind == POD and rest.startswith("/") else target
 
 
-def _doubt(it: Asking, target: str) -> None:
-    """Say so where the leader answers and knows no such EIP or gateway."""
+def _say_doubt(it: Asking, target: str) -> None:
+    if doubt := _doubt(it, target):
+        aside(doubt)
+
+
+def _doubt(it: Asking, target: str) -> str:
+    """What to say where the leader answers and knows no such EIP or gateway; empty if it does."""
     kind, _, name = target.partition("/")
     if kind not in (EIP, GATEWAY):
-        return
+        return ""
     try:
         gateways = it.status().gateways
     except KubeError:
-        return
+        return ""
     ids = {gateway.id for gateway in gateways}
     known = ids if kind == GATEWAY else {eip.ip for each in gateways for eip in each.eips}
-    if name not in known:
-        others = ", ".join(sorted(known)) or "none"
-        aside(f"(dnatctl uses no {kind} {name} at present; there are {others})")
+    if name in known:
+        return ""
+    others = ", ".join(sorted(known)) or "none"
+    return f"(dnatctl uses no {kind} {name} at present; there are {others})"
 
 
 def _give(it: Asking, order: Order) -> None:

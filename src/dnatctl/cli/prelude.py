@@ -11,6 +11,7 @@ from dnatctl.kube.client import KubeClient
 from dnatctl.kube.errors import KubeError
 from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.health import HealthServer
+from dnatctl.observe.http import told_with
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +39,8 @@ class Prelude:
         live = {"threads": self._hearts.complaint}
         ready = {**live, "definition": lambda: self._wrong}
         checks = {"healthz": live, "livez": live, "readyz": ready}
-        server = HealthServer(health_address, checks, hearts=self._hearts)
+        with told_with("--health-probe-bind-address"):
+            server = HealthServer(health_address, checks, hearts=self._hearts)
         server.start()
         self.port = server.port
         try:

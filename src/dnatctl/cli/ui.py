@@ -22,7 +22,7 @@ PORT = 8090
     help="Port of 127.0.0.1 to serve the page on; 0 for one that is free.",
 )
 @click.option("--no-browser", is_flag=True, help="Open no browser; only say where the page is.")
-@asking(all_namespaces=False, answers=False)
+@asking(all_namespaces=False, namespaced=False, answers=False)
 def ui(it: Asking, port: int, no_browser: bool) -> None:
     """Serve a page that shows gateways, each port, backlogs, who waits, and who had an endpoint.
 

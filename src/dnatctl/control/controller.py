@@ -216,7 +216,10 @@ class Controller:
     # --- leading
 
     def _started(self, inherited: str, age: float) -> None:
-        log.info("leading", identity=self._settings.identity)
+        if self._settings.dry_run:
+            log.info("dry run: only logs what it would do", identity=self._settings.identity)
+        else:
+            log.info("leading", identity=self._settings.identity)
         self.parts.views.inherit(inherited, age)
         self._metrics.leading.labels(CONTROLLER).set(1)
         self._standing.led()

@@ -334,5 +334,11 @@ def _load(kubeconfig: Path | None, context: str | None) -> Any:
         TypeError,
         AttributeError,
     ) as error:
-        raise KubeConfigError(f"no way to reach a cluster; tried {tried}{name}: {error}") from error
+        why = error if _exists(name) else "there is no such file"
+        raise KubeConfigError(f"no way to reach a cluster; tried {tried}{name}: {why}") from error
     return settings
+
+
+def _exists(name: str) -> bool:
+    """Whether any of the files is there: KUBECONFIG may name several."""
+    return any(Path(each).expanduser().exists() for each in name.split(os.pathsep) if each)

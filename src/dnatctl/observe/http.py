@@ -13,7 +13,7 @@ import contextlib
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 
@@ -57,6 +57,15 @@ def parse_address(text: str) -> tuple[str, int] | None:
     if (":" in bare) != (bare != host) or set(bare) & set("[]/ "):
         raise ValueError(f"{text!r} is no address")
     return bare, int(port)
+
+
+@contextlib.contextmanager
+def told_with(flag: str) -> Iterator[None]:
+    """Who cannot listen is told which flag takes another address."""
+    try:
+        yield
+    except ListenError as error:
+        raise ListenError(f"{error}; {flag} takes another") from error
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -252,10 +252,12 @@ class TestOrders:
         self, it: Stage, target: str, known: str
     ) -> None:
         result = asked(it, "drain", "--no-wait", target)
-        assert asked(it, "undrain", target).exit_code == 0
+        undone = asked(it, "undrain", target)
 
-        assert result.exit_code == 0
-        assert f"{target} at present; there are {known}" in result.stderr
+        assert (result.exit_code, undone.exit_code) == (0, 0)
+        assert undone.stdout.endswith(f"/{target}: not drained any more\n")
+        for said in (result, undone):
+            assert f"{target} at present; there are {known}" in said.stderr
         assert "heeds it within 5 s" in result.stderr
 
     def test_one_of_those_in_use_is_not_doubted(self, it: Stage) -> None:

@@ -213,7 +213,8 @@ class TestPorts:
                 leader.start()
                 assert leader.wait() == 1
                 last = leader.lines()[-1]
-        assert last["error"] == f"cannot listen on {address}: Address already in use"
+        why = f"cannot listen on {address}: Address already in use"
+        assert last["error"] == f"{why}; --metrics-bind-address takes another"
         assert "exception" not in last
 
     def test_nonsense_is_bad_usage(self, it: Stage) -> None:

@@ -1,4 +1,4 @@
-"""A process at work logs one pod in detail, for as long as somebody asks for that."""
+"""What a process logs of itself, and of one pod for as long as somebody asks for that."""
 
 from __future__ import annotations
 
@@ -33,6 +33,18 @@ def detailed(program: Program) -> list[Any]:
     """The lines of level debug."""
     found: list[Any] = [json.loads(line) for line in program.log.read_text("utf-8").splitlines()]
     return [line for line in found if line["level"] == "debug"]
+
+
+def test_who_only_says_what_it_would_do_is_not_said_to_lead(it: Stage) -> None:
+    program = Program(it, "--dry-run")
+    program.start()
+    try:
+        told = ("dry run: only logs what it would do", '"leading"')
+        said = eventually(lambda: [t for t in told if t in program.log.read_text("utf-8")])
+        assert said == [told[0]]
+        program.end()
+    finally:
+        program.kill()
 
 
 def test_one_pod_is_logged_in_detail_until_it_is_not(it: Stage) -> None:

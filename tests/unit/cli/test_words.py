@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from dnatctl.cli.main import cli
+from tests.support.leader import kubeconfig
 
 
 @pytest.mark.parametrize(
@@ -20,3 +23,32 @@ def test_a_command_that_is_none(typed: str, hint: str) -> None:
     done = CliRunner().invoke(cli, [typed])
     assert done.exit_code == 2
     assert done.output.rstrip().endswith(f"No such command '{typed}'.{hint}")
+
+
+@pytest.mark.parametrize(
+    "order", [("pause", "all", "--for", "48h"), ("log-level", "all", "debug", "--for", "24h1s")]
+)
+def test_an_order_for_longer_than_may_be(order: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(cli, order)
+    assert done.exit_code == 2
+    assert f"'{order[-1]}': at most 24h" in done.output
+
+
+@pytest.mark.parametrize("command", ["drain", "undrain", "pause", "resume", "log-level"])
+def test_orders_have_no_forms_of_an_answer(command: str) -> None:
+    assert "--output" not in CliRunner().invoke(cli, [command, "--help"]).output
+
+
+@pytest.mark.parametrize("text", ["foo", "foo:", ":8082", "foo:bar"])
+def test_an_address_without_a_port(text: str, tmp_path: Path) -> None:
+    words = ["status", "--server", text, "--kubeconfig", str(kubeconfig(tmp_path))]
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 1
+    assert f"write HOST:PORT, not '{text}'" in done.output
+
+
+def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    done = CliRunner().invoke(cli, ["list"], env={"KUBECONFIG": missing})
+    assert done.exit_code == 1
+    assert done.output.rstrip().endswith(f"{missing}: there is no such file")

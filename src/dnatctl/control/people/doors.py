@@ -10,7 +10,7 @@ from dnatctl.control.settings import Settings
 from dnatctl.heartbeat import Heartbeats
 from dnatctl.kube.scrapers import Scrapers
 from dnatctl.observe.health import Check, HealthServer
-from dnatctl.observe.http import ListenError
+from dnatctl.observe.http import ListenError, told_with
 from dnatctl.observe.metrics import Metrics
 from dnatctl.observe.tls import Certificate
 
@@ -33,21 +33,25 @@ class Doors:
         status: Callable[[], bytes],
         scrapers: Scrapers,
     ) -> None:
-        self._health = HealthServer(settings.health_address, checks, notes=notes, hearts=hearts)
+        with told_with("--health-probe-bind-address"):
+            self._health = HealthServer(settings.health_address, checks, notes=notes, hearts=hearts)
         folder = settings.metrics_cert_folder
-        self._scraped = HealthServer(
-            settings.metrics_address,
-            {},
-            metrics.registry,
-            hearts=hearts,
-            admit=scrapers.admit if settings.metrics_token_review else None,
-            tls=Certificate(folder).context if folder else None,
-        )
+        certificate = Certificate(folder) if folder else None
+        with told_with("--metrics-bind-address"):
+            self._scraped = HealthServer(
+                settings.metrics_address,
+                {},
+                metrics.registry,
+                hearts=hearts,
+                admit=scrapers.admit if settings.metrics_token_review else None,
+                tls=certificate.context if certificate else None,
+            )
         self._status: HealthServer | None = None
         try:
-            self._status = HealthServer(
-                settings.status_address, {}, pages={"status": status}, hearts=hearts
-            )
+            with told_with("--status-bind-address"):
+                self._status = HealthServer(
+                    settings.status_address, {}, pages={"status": status}, hearts=hearts
+                )
         except ListenError as error:
             log.warning("status is not served", error=str(error))
         self._servers = [s for s in (self._health, self._scraped, self._status) if s is not None]
