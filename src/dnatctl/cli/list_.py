@@ -35,7 +35,6 @@ def list_(it: Asking) -> None:
 
 def _row(record: PodDNAT, it: Asking) -> tuple[str, ...]:
     spec, status = record.spec, record.status
-    ready = status.condition(READY)
     cells = (
         record.key.namespace,
         record.key.name,
@@ -43,11 +42,18 @@ def _row(record: PodDNAT, it: Asking) -> tuple[str, ...]:
         ",".join(_endpoints(record)) or "-",
         spec.internal_ip or "-",
         age(record.created, now()),
-        "Releasing" if record.deleting else (ready.reason if ready else "-"),
+        _reason(record) or "-",
     )
     if not it.wide:
         return cells
     return (*cells, spec.gateway_id or "-", ",".join(e.entry_id for e in status.entries) or "-")
+
+
+def _reason(record: PodDNAT) -> str:
+    """What its condition says, if that knows of its deletion where it is being deleted."""
+    ready = record.status.condition(READY)
+    reason = ready.reason if ready else ""
+    return "Releasing" if record.deleting and reason in ("", "EntriesAvailable") else reason
 
 
 def _endpoints(record: PodDNAT) -> Iterator[str]:
@@ -69,7 +75,7 @@ def _document(record: PodDNAT) -> dict[str, object]:
         "podIP": record.spec.internal_ip,
         "created": record.created,
         "deleting": record.deleting,
-        "reason": ready.reason if ready else "",
+        "reason": _reason(record),
         "message": ready.message if ready else "",
         "endpoints": [
             {

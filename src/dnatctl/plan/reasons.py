@@ -133,7 +133,8 @@ REASONS: Final[dict[str, Reason]] = {
     "PoolExhausted": Reason(
         _BOTH,
         "No gateway has an endpoint for the pod; the text says why for each.",
-        "Widen the range of ports, bind an EIP, add a gateway; or wait for what rests.",
+        "Where ports are used up: widen the range of ports, bind an EIP, add a gateway, or wait for"
+        " what rests. Else end what the text names.",
     ),
     "GatewayUnusable": Reason(
         _BOTH,
@@ -176,14 +177,14 @@ REASONS: Final[dict[str, Reason]] = {
     "EntriesAvailable": Reason(_STANDS, "All entries are there."),
     "EntriesAwaited": Reason(
         _STANDS,
-        "Claimed, and not reachable yet; the text says what it waits for. Told after 10 s.",
-        "Mostly none: a table takes one write at a time. `dnatctl status` shows the backlog.",
+        "Claimed, and not reachable yet; the text says what it waits for, and `dnatctl status` for"
+        " how long. Told after 10 s.",
     ),
     "EntriesPending": Reason(
         _STANDS,
         "Some entries are being made or changed, or the cloud does not call them Available: the"
         " text says which.",
-        "Mostly none. An entry that stays in another state may be deleted: it is made anew.",
+        "An entry that stays in a state other than Available may be deleted: it is made anew.",
     ),
     "EntriesChanged": Reason(
         _STANDS,
@@ -200,7 +201,7 @@ REASONS: Final[dict[str, Reason]] = {
     "PodAway": Reason(
         _STANDS,
         "A fixed pod is away, or a pod has no IP: its claim is kept, its entries are deleted.",
-        "None. To have its endpoints sooner, delete the PodDNAT.",
+        "To have its endpoints sooner, delete the PodDNAT.",
     ),
     "NotAmongReplicas": Reason(
         (ToldOn.RECORD,),
@@ -218,7 +219,7 @@ REASONS: Final[dict[str, Reason]] = {
     "ReleaseHeld": Reason(
         _BOTH,
         "The PodDNAT is being deleted while its pod runs, by the cluster or for an unknown cause.",
-        "Mostly none. To release it all the same, delete the pod or turn its exposure off.",
+        "To release it all the same, delete the pod or turn its exposure off.",
     ),
     "DeletionHeld": Reason(
         _BOTH,

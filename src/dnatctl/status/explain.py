@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 from dnatctl.plan.exposure import read_exposure
 from dnatctl.plan.reasons import REASONS
+from dnatctl.status.document import StatusDocument
 from dnatctl.status.facts import PodFacts
-from dnatctl.status.links import CHAIN, ORDERS, Link, LinkState, stop
+from dnatctl.status.links import CHAIN, CONTROLLER, ORDERS, REFUSALS, Link, LinkState, stop
 
 _BROKEN = (LinkState.WRONG, LinkState.WAITS)
 _BY_ITSELF = "It goes on by itself: dnatctl status shows what waits, and for what"
+_OPEN = "End what the text names, or add a gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +48,37 @@ def _end(facts: PodFacts, links: list[Link]) -> str:
     last = links[-1]
     behind = [link for link in links if link.keeps]
     if last.standing in _BROKEN:
-        moves = all(link.name != ORDERS for link in behind)
-        end = _sentence(last, moves=moves)
+        moves = all(link.name not in (ORDERS, CONTROLLER) for link in behind)
+        end = _sentence(facts, last, moves=moves)
     else:
         end = _happy_end(facts, links)
     untold = (link for link in behind if not link.reason or link.reason != last.reason)
-    return " ".join([end, *map(_besides, untold)])
+    return " ".join([end, *(_besides(facts, link) for link in untold)])
 
 
-def _besides(link: Link) -> str:
+def _besides(facts: PodFacts, link: Link) -> str:
     if link.name == ORDERS:
         return stop(link.text)
-    return f"What it asks for is refused: {_sentence(link, moves=False)}"
+    text = _sentence(facts, link, moves=False)
+    return f"What it asks for is refused: {text}" if link.name in REFUSALS else text
 
 
-def _sentence(link: Link, *, moves: bool) -> str:
+def _sentence(facts: PodFacts, link: Link, *, moves: bool) -> str:
     """`moves`: what waits goes on by itself, if nothing is to be done about it."""
     known = REASONS.get(link.reason)
     mend = link.mend or (known.mend if known else "")
+    if link.reason == "PoolExhausted" and facts.status is not None and _is_shut(facts.status):
+        mend = _OPEN
     if not mend and moves and link.standing is LinkState.WAITS and (known or not link.reason):
         mend = _BY_ITSELF
     return " ".join(stop(text) for text in (link.text, mend) if text)
+
+
+def _is_shut(status: StatusDocument) -> bool:
+    """Whether no gateway takes anything new, however many ports are free there."""
+    return all(
+        gateway.problem or all(eip.problem for eip in gateway.eips) for gateway in status.gateways
+    )
 
 
 def _happy_end(facts: PodFacts, links: list[Link]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -18,6 +18,13 @@ from dnatctl.times import parse_time
 
 ORDERS = "orders"
 """Name of the link that a pause breaks."""
+
+CONTROLLER = "controller"
+"""Name of the link that is broken where nobody leads."""
+
+ANNOTATIONS, RULES = "annotations", "rules"
+REFUSALS = (ANNOTATIONS, RULES)
+"""Names of the links that a refusal breaks."""
 
 _STAYS: Final = {
     "InvalidAnnotation": "what leads to the pod stays meanwhile",
@@ -67,40 +74,53 @@ def _exists(facts: PodFacts, exposure: Exposure) -> Link:
         what = "is gone" if pod is None else "has ended"
         if record is None:
             return Link("pod", LinkState.WRONG, f"The pod {what}, and nothing of its is left")
-        return _away(what, record)
+        return _away(facts, what, record)
     return Link("pod", LinkState.GOOD, f"{pod.phase or 'Pending'} on {pod.node or 'no node yet'}")
 
 
-def _away(what: str, record: PodDNAT) -> Link:
+def _away(facts: PodFacts, what: str, record: PodDNAT) -> Link:
+    text = f"The pod {what}; its PodDNAT is still there"
+    if dead := _leaderless(facts):
+        return Link("pod", LinkState.WRONG, f"{text}. {_unreleased(dead, record)}", dead.mend)
     ready = record.status.condition(READY)
-    why = f": {ready.message}" if ready and ready.message else ""
-    since, reason = (ready.since, ready.reason) if ready else ("", "")
-    text = f"The pod {what}; its PodDNAT is still there{why}"
-    return Link("pod", LinkState.WAITS, text, since=since, reason=reason)
+    if ready is None or ready.status == "True":  # of when the pod was there
+        return Link("pod", LinkState.WAITS, text)
+    why = f": {ready.message}" if ready.message else ""
+    return Link("pod", LinkState.WAITS, f"{text}{why}", since=ready.since, reason=ready.reason)
+
+
+def _unreleased(dead: Link, record: PodDNAT) -> str:
+    """What it means that nobody releases what is claimed."""
+    text = f"{stop(dead.text)} Nothing is released until one leads"
+    if not record.status.entries:
+        return text
+    open_ = ", ".join(str(entry.endpoint) for entry in record.status.entries)
+    to = record.status.entries[0].internal_ip
+    return f"{text}: {open_} is open and leads to {to}, which another pod may be given"
 
 
 def _asks(facts: PodFacts, exposure: Exposure) -> Link:
     if exposure.problem is not None and not exposure.ports:
-        return _refused(facts, "annotations", exposure.problem, reason="")
+        return _refused(facts, ANNOTATIONS, exposure.problem, reason="")
     if exposure.ask is not Ask.OFF:
-        return Link("annotations", LinkState.GOOD, _asked(exposure))
+        return Link(ANNOTATIONS, LinkState.GOOD, _asked(exposure))
     found = list(misses(facts.annotations, facts.labels, facts.owners))
     if found:
         text = "The pod does not ask to be exposed, though somebody seems to have meant it"
         mend = " ".join(stop(_upper(each)) for each in found)
-        return Link("annotations", LinkState.WRONG, text, mend)
+        return Link(ANNOTATIONS, LinkState.WRONG, text, mend)
     if facts.annotations.get(SWITCH) == "false":
         text, mend = f'{SWITCH} is "false": that turns the exposure off', 'Set it to "true"'
-        return Link("annotations", LinkState.WRONG, text, mend)
+        return Link(ANNOTATIONS, LinkState.WRONG, text, mend)
     if owner := _asking_template(facts):
         text = (
             f"The pod does not ask to be exposed. The template of {owner.kind} {owner.name} does:"
             " the pod is older than that"
         )
         mend = "Delete the pod, so that it is made anew; or annotate the pod itself too"
-        return Link("annotations", LinkState.WRONG, text, mend)
+        return Link(ANNOTATIONS, LinkState.WRONG, text, mend)
     return Link(
-        "annotations",
+        ANNOTATIONS,
         LinkState.WRONG,
         "The pod does not ask to be exposed",
         'Annotate it: k8s.aliyun.com/pod-dnat: "true" and k8s.aliyun.com/pod-dnat-expose-port: "80"'
@@ -122,12 +142,12 @@ def _asked(exposure: Exposure) -> str:
 
 def _allowed(facts: PodFacts, exposure: Exposure) -> Link:
     if exposure.problem is not None and exposure.ports:
-        return _refused(facts, "rules", exposure.problem, reason=exposure.problem.reason)
+        return _refused(facts, RULES, exposure.problem, reason=exposure.problem.reason)
     if exposure.problem is not None:
-        return Link("rules", LinkState.GOOD, "not applied to what is not understood")
+        return Link(RULES, LinkState.GOOD, "not applied to what is not understood")
     if facts.status is None:
-        return Link("rules", LinkState.UNKNOWN, "the leader was not asked which namespaces may")
-    return Link("rules", LinkState.GOOD, "the configuration allows it")
+        return Link(RULES, LinkState.UNKNOWN, "the leader was not asked which namespaces may")
+    return Link(RULES, LinkState.GOOD, "the configuration allows it")
 
 
 def _refused(facts: PodFacts, name: str, problem: Problem, *, reason: str) -> Link:
@@ -177,9 +197,24 @@ def _crd(facts: PodFacts, exposure: Exposure) -> Link:
 
 def _controller(facts: PodFacts, exposure: Exposure) -> Link:
     del exposure
-    lead = facts.lead
     if facts.lead_problem:
-        return Link("controller", LinkState.UNKNOWN, f"its Lease: {facts.lead_problem}")
+        return Link(CONTROLLER, LinkState.UNKNOWN, f"its Lease: {facts.lead_problem}")
+    if dead := _leaderless(facts):
+        stays = f"{dead.text}; what leads to the pod stays as it is until one does"
+        return replace(dead, text=stays) if dead.keeps else dead
+    if facts.status is not None and not facts.status.ready:
+        why = "; ".join(facts.status.waits_for) or "it is starting"
+        text = f"The controller is not ready: {why}"
+        mend = "dnatctl check --online says whether cloud or cluster refuses it something."
+        return Link(CONTROLLER, LinkState.WAITS, text, mend, keeps=_has_entries(facts))
+    return Link(CONTROLLER, LinkState.GOOD, f"{facts.lead.holder if facts.lead else ''} leads")
+
+
+def _leaderless(facts: PodFacts) -> Link | None:
+    """The link that is broken where no controller leads, as far as the Lease tells."""
+    lead, keeps = facts.lead, _has_entries(facts)
+    if facts.lead_problem:
+        return None
     mend = "See kubectl get pods -A -l app.kubernetes.io/name=dnatctl, and their logs."
     if lead is None:
         elsewhere = (
@@ -187,19 +222,22 @@ def _controller(facts: PodFacts, exposure: Exposure) -> Link:
             " --controller-namespace."
         )
         text = "No controller has ever run here"
-        return Link("controller", LinkState.WRONG, text, f"{mend} {elsewhere}")
+        return Link(CONTROLLER, LinkState.WRONG, text, f"{mend} {elsewhere}", keeps=keeps)
     renewed = parse_time(lead.renewed)
     if not lead.holder:
-        return Link("controller", LinkState.WRONG, "No controller leads", mend, lead.renewed)
+        text = "No controller leads"
+        return Link(CONTROLLER, LinkState.WRONG, text, mend, lead.renewed, keeps=keeps)
     if renewed is None or facts.now - renewed > timedelta(seconds=2 * lead.duration_s):
         text = f"The controller {lead.holder} has not renewed its Lease since {lead.renewed}"
-        return Link("controller", LinkState.WRONG, text, mend, lead.renewed)
-    if facts.status is not None and not facts.status.ready:
-        why = "; ".join(facts.status.waits_for) or "it is starting"
-        text = f"The controller is not ready: {why}"
-        mend = "dnatctl check --online says whether cloud or cluster refuses it something."
-        return Link("controller", LinkState.WAITS, text, mend)
-    return Link("controller", LinkState.GOOD, f"{lead.holder} leads")
+        return Link(CONTROLLER, LinkState.WRONG, text, mend, lead.renewed, keeps=keeps)
+    return None
+
+
+def _has_entries(facts: PodFacts) -> bool:
+    """Whether something leads to the pod, which nobody takes away but a controller."""
+    entries = facts.record.status.entries if facts.record else ()
+    ip = facts.pod.ipv4 if facts.pod else ""
+    return bool(entries) and all(entry.internal_ip == ip for entry in entries)
 
 
 def _claim(facts: PodFacts, exposure: Exposure) -> Link:
@@ -217,11 +255,22 @@ def _claim(facts: PodFacts, exposure: Exposure) -> Link:
     ports = ", ".join(f"{p.external}->{p.internal}/{p.protocol}" for p in spec.ports)
     text = f"{spec.external_ip} {ports} on {spec.gateway_id}"
     if record.deleting:
-        told = _told(facts)
-        reason = told.reason if told else ""
-        text = f"The claim to {text} is being released"
-        return Link("claim", LinkState.WAITS, text, reason=reason)
+        return _going(record, text)
     return Link("claim", LinkState.GOOD, text, since=record.created)
+
+
+def _going(record: PodDNAT, claim: str) -> Link:
+    """Of a PodDNAT that is being deleted: its condition says whether it serves its pod still."""
+    ready = record.status.condition(READY)
+    if ready is None or ready.status != "True":
+        text = f"The claim to {claim} is being released"
+        return Link("claim", LinkState.WAITS, text, reason=ready.reason if ready else "")
+    if ready.reason == "EntriesAvailable":  # it does not know of the deletion yet
+        text, reason = f"The PodDNAT that claims {claim} is being deleted", ""
+    else:
+        text, reason = f"{_upper(ready.message)}. It claims {claim}", ready.reason
+    keeps = bool(record.status.entries)
+    return Link("claim", LinkState.WAITS, text, reason=reason, keeps=keeps)
 
 
 def _no_claim(facts: PodFacts) -> Link:
@@ -243,16 +292,17 @@ def _entries(facts: PodFacts, exposure: Exposure) -> Link:
     if facts.status is None:
         return Link("entries", LinkState.UNKNOWN, "no leader was asked how its table stands")
     ports = [port for port in _ports(facts.status) if port.uid == record.uid]
+    if not ports and not facts.status.ready:
+        return Link("entries", LinkState.UNKNOWN, "the leader does not know its table yet")
     waits = [port for port in ports if port.state is not State.USED]
     if not waits and ports:
         rows = ", ".join(dict.fromkeys(port.entry for port in ports if port.entry))
         return Link("entries", LinkState.GOOD, f"Available: {rows}")
+    text = _awaited(_backlog(facts.status, record.spec.gateway_id), len(waits), len(ports))
     told = _told(facts)
-    backlog = _backlog(facts.status, record.spec.gateway_id)
-    text = f"{len(waits)} of {len(ports)} entries are not usable yet; {backlog}"
     if told is not None and told.status != "True" and told.message:
-        text, reason = f"{_upper(told.message)} ({text})", told.reason
-        return Link("entries", LinkState.WAITS, text, since=told.since, reason=reason)
+        text = f"{_upper(told.message)} ({text})" if ports else _upper(told.message)
+        return Link("entries", LinkState.WAITS, text, since=told.since, reason=told.reason)
     return Link("entries", LinkState.WAITS, text)
 
 
@@ -262,12 +312,22 @@ def _ports(status: StatusDocument) -> Iterator[PortStatus]:
             yield from eip.ports
 
 
+def _awaited(backlog: str, waits: int, ports: int) -> str:
+    """What is not usable yet, and what its table has to do before."""
+    if not ports:
+        return f"The leader knows of no entry yet; {backlog}"
+    are = "entry is" if ports == 1 else "entries are"
+    return f"{waits} of {ports} {are} not usable yet; {backlog}"
+
+
 def _backlog(status: StatusDocument, gateway_id: str) -> str:
     found = (gateway for gateway in status.gateways if gateway.id == gateway_id)
     gateway = next(found, None)
     if gateway is None:
         return f"{gateway_id} is not in the configuration any more"
-    return f"{gateway.table.backlog} writes wait for the table of {gateway_id}"
+    backlog = gateway.table.backlog
+    writes = "1 write waits" if backlog == 1 else f"{backlog} writes wait"
+    return f"{writes} for the table of {gateway_id}"
 
 
 def _told(facts: PodFacts) -> Condition | None:

@@ -7,7 +7,7 @@ noted first, as of one moment, and the document is made of the notes when others
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -87,8 +87,10 @@ def _ports(gateway: Outline, claimed: _Ports, resting: _Ports) -> dict[str, list
     found: dict[str, list[PortStatus]] = defaultdict(list)
     here = claimed.get(gateway.status.id, ())
     taken = {endpoint for endpoint, _ in here}
+    made = _made(gateway.rows, {e for e, port in here if port.state is State.PENDING})
     for endpoint, port in here:
-        found[endpoint.ip].append(port)
+        entry = port.entry or made.get((port.uid, endpoint), "")
+        found[endpoint.ip].append(replace(port, entry=entry) if entry != port.entry else port)
     for row in gateway.rows:
         found[row.entry.external_ip] += _unclaimed(row, taken, gateway.offered)
     bound = (resting.get(eip.ip, ()) for eip in gateway.status.eips)
@@ -96,6 +98,19 @@ def _ports(gateway: Outline, claimed: _Ports, resting: _Ports) -> dict[str, list
         if endpoint not in taken and endpoint.port in gateway.offered:
             found[endpoint.ip].append(port)
     return found
+
+
+def _made(rows: Sequence[Row], pending: Set[Endpoint]) -> dict[tuple[str, Endpoint], str]:
+    """The entries that are there of what is not usable, by owner and endpoint."""
+    if not pending:
+        return {}
+    return {
+        (row.owner, endpoint): row.entry.entry_id
+        for row in rows
+        if row.owner and row.entry.protocol
+        for number in row.entry.external_ports
+        if (endpoint := Endpoint(row.entry.external_ip, number, row.entry.protocol)) in pending
+    }
 
 
 def _claimed(snapshot: Snapshot) -> _Ports:

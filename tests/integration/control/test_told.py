@@ -12,6 +12,15 @@ from tests.support.stage import RECORDS, Stage, eventually, fast, stage
 
 GATEWAY = "ngw-bp1emulated0001"
 EIP = "203.0.113.1"
+DENIED = Fault(
+    action="error",
+    stage="before",
+    apis=["DeleteForwardEntry"],
+    times=None,
+    status=403,
+    code="Forbidden.RAM",
+    message="User not authorized to operate on the specified resource.",
+)
 
 
 @pytest.fixture
@@ -46,6 +55,24 @@ def test_nobody_else_is_blamed_for_the_users_own_edit(one: Stage) -> None:
     one.assert_at_rest()
     assert "EntryRepaired" not in one.events("web")
     assert drift(one) == 0
+
+
+def test_a_pod_is_told_reachable_at_what_it_asks_for_alone(one: Stage) -> None:
+    one.pod("web", "7777,7777/udp")
+    one.ready("web", 2)
+    eventually(lambda: "EntryReady" in one.events("web"))
+    before = {e["externalPort"] for e in one.entries("web")}
+    one.cloud.add_fault(DENIED)  # the new ones are there before the old ones are gone
+
+    one.annotate("web", **{"expose-port": "8000-8002"})
+    one.ready("web", 3)
+    said = eventually(lambda: (e := one.events("web")["EntryReady"]) and "8000" in e and e)
+
+    assert len(one.own_rows("web")) == 5
+    one.cloud.clear_faults()
+    assert "7777" not in said
+    assert not any(f"{port}->" in said for port in before)
+    one.assert_at_rest()
 
 
 def test_a_finished_pod_is_not_reachable(one: Stage) -> None:
@@ -137,17 +164,7 @@ def ready_condition(it: Stage, name: str) -> dict[str, str]:
 def test_a_release_that_is_not_allowed_says_so_and_goes_on_when_it_is(one: Stage) -> None:
     one.pod("web")
     one.ready("web")
-    one.cloud.add_fault(
-        Fault(
-            action="error",
-            stage="before",
-            apis=["DeleteForwardEntry"],
-            times=None,
-            status=403,
-            code="Forbidden.RAM",
-            message="User not authorized to operate on the specified resource.",
-        )
-    )
+    one.cloud.add_fault(DENIED)
     one.delete_pod("web", grace=0)
     eventually(lambda: ready_condition(one, "web").get("reason") == "DeletionHeld")
     assert "vpc:DeleteForwardEntry" in ready_condition(one, "web")["message"]

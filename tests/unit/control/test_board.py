@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,10 +25,14 @@ from dnatctl.status.document import (
     State,
     TableStatus,
 )
+from dnatctl.status.show import lines
+from tests.unit.control.made import ARENA as ARENA_0
 from tests.unit.control.made import OTHER, World, record
 from tests.unit.plan.made import pod
+from tests.unit.pool.made import spec
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, uid
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FOREIGN_ALL = {"internal": "10.0.9.5:Any", "entry": "fwd-5", "problem": "Pending"}
 LOBBY: dict[str, str] = {"pod": "games/lobby-0", "uid": uid(1), "since": "at-1"}
 ARENA: dict[str, str] = {"pod": "games/arena-0", "uid": uid(2), "since": "at-2"}
@@ -105,6 +110,22 @@ def board(world: World) -> Board:
 
 def test_a_gateway_is_shown_with_all_that_is_not_free(board: Board) -> None:
     assert board.status().gateways == (EXPECTED,)
+
+
+def test_what_is_not_usable_though_its_row_is_there_takes_no_more_room(
+    world: World, board: Board
+) -> None:
+    locked = replace(record(2, ARENA_0, spec(602), {}), resource_version="7")
+    world.records.apply(locked)
+
+    (gateway,) = board.status().gateways
+
+    found = [(p.first, p.state, p.entry) for e in gateway.eips for p in e.ports if p.first < 603]
+    used, coming, there = found[:3]
+    assert used == (600, State.USED, "fwd-1")
+    assert (coming, there) == ((601, State.PENDING, ""), (602, State.PENDING, "fwd-2"))
+    told = next(line for line in lines(board.status(), NOW) if line.startswith(GATEWAY))
+    assert "6 entries (2 ours, 3 foreign, 1 orphaned, 1 more claimed), room for 93 more" in told
 
 
 def test_a_gateway_with_no_eip_bound_is_shown_as_of_no_use(world: World, board: Board) -> None:

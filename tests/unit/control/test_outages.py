@@ -47,6 +47,18 @@ def test_two_are_until_it_is_well_again(dark: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lock", "cause"),
+    [("FinancialLocked", " (an unpaid bill)"), ("SecurityLocked", " (security)"), ("Other", "")],
+)
+def test_the_cause_that_is_told_is_that_of_the_lock(lock: str, cause: str) -> None:
+    outages, dark = Outages(), gateway(EIP, problem=f"is locked ({lock})", locked=True)
+    for _ in range(2):
+        outages.take_in(dark, [IP])
+    told = f"the gateway is locked ({lock}): see at the cloud why{cause}"
+    assert outages.why("ngw-1", IP) == told
+
+
+@pytest.mark.parametrize(
     "other",
     [
         gateway(absent=True),

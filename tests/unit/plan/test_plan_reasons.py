@@ -17,7 +17,7 @@ TELLING = ("plan", "control", "pool", "objects.py")
 CALLS = {"Problem": 0, "_Trouble": 1, "Condition": 2, "ready": 3, "_event": 3, "Shortage": 0}
 """What takes a reason, and at which place."""
 
-NO_REASONS = {"GatewayPool", "PodDNAT", "StatefulSet"}
+NO_REASONS = {"FinancialLocked", "GatewayPool", "PodDNAT", "SecurityLocked", "StatefulSet"}
 """Words that look like reasons and are none."""
 
 WORD = re.compile(r"(?:[A-Z][a-z]+){2,}|[A-Z][a-z]+[A-Z]+[A-Za-z0-9]*")
@@ -75,3 +75,10 @@ def test_there_are_many_and_each_says_something() -> None:
         assert reason.meaning.endswith("."), name
         if ToldOn.POD in reason.where:
             assert reason.mend.endswith((".", "`")), name
+
+
+def test_a_mend_is_a_sentence_that_says_what_to_do() -> None:
+    """It is put behind others in `explain`: that nothing is to be done is no mend."""
+    for name, reason in REASONS.items():
+        assert not re.match(r"(Mostly )?[Nn]one\b", reason.mend), name
+        assert not reason.mend or reason.mend.endswith("."), name

@@ -111,6 +111,13 @@ def unasked(annotations: dict[str, str] | None = None, **more: object) -> PodFac
     return facts(pod, None, annotations=annotations or {}, **more)
 
 
+EXHAUSTED = Waiter(str(KEY), "PoolExhausted", "ngw-1: no port is free")
+OPEN = GatewayStatus("ngw-1", 512, 1024, eips=(EipStatus("47.1.2.3"),))
+SHUT = (
+    changed(OPEN, problem="it is being drained"),
+    changed(OPEN, eips=(EipStatus("47.1.2.3", problem="is locked"),)),
+)
+
 DEPLOYMENT = OwnerNotes("Deployment", "lobby", ON, {})
 WAITS, WRONG = LinkState.WAITS, LinkState.WRONG
 
@@ -260,25 +267,31 @@ SITUATIONS = {
     "no IP yet": (facts(changed(POD, ips=()), None), "address", WAITS, "no IP yet"),
     "no CRD": (facts(record=None, served=False), "CRD", WRONG, MEND),
     "no controller ever ran": (
-        facts(lead=None, status=None),
+        facts(record=None, lead=None, status=None),
         "controller",
         WRONG,
         "Then name that: --controller-namespace.",
     ),
     "nobody leads": (
-        facts(lead=replace(LEAD, holder=""), status=None),
+        facts(record=None, lead=replace(LEAD, holder=""), status=None),
         "controller",
         WRONG,
         "No controller leads",
     ),
     "the leader is dead": (
-        facts(lead=replace(LEAD, renewed="2026-11-27T11:50:00Z"), status=None),
+        facts(record=None, lead=replace(LEAD, renewed="2026-11-27T11:50:00Z"), status=None),
         "controller",
         WRONG,
         "has not renewed its Lease since 2026-11-27T11:50:00Z",
     ),
+    "nobody leads, and what it has leads to another IP": (
+        facts(changed(POD, ips=("172.16.0.8",)), lead=replace(LEAD, holder=""), status=None),
+        "controller",
+        WRONG,
+        "No controller leads. See kubectl get pods -A",
+    ),
     "the leader is starting": (
-        facts(status=status(ready=False, waits_for=("tables not read yet: ngw-1",))),
+        facts(record=None, status=status(ready=False, waits_for=("tables not read yet: ngw-1",))),
         "controller",
         WAITS,
         "tables not read yet: ngw-1. dnatctl check --online says",
@@ -312,7 +325,7 @@ SITUATIONS = {
         "kubectl delete poddnat -n games lobby-0",
     ),
     "the claim is being released": (
-        facts(record=changed(RECORD, deleting=True)),
+        facts(record=changed(not_ready("Releasing", "being deleted"), deleting=True)),
         "claim",
         WAITS,
         "is being released",
@@ -331,6 +344,36 @@ SITUATIONS = {
         "entries",
         WAITS,
         "not usable yet; 7 writes wait for the table of ngw-1). Do what",
+    ),
+    "the leader knows of no entry, and says why": (
+        facts(
+            record=not_ready("GatewayUnusable", "the EIP is gone"),
+            status=status(gateways=(GatewayStatus("ngw-1", 512, 1024),)),
+        ),
+        "entries",
+        WAITS,
+        "The EIP is gone. Put right what the text names",
+    ),
+    "the leader knows of no entry": (
+        facts(
+            record=not_ready("EntriesPending", ""),
+            status=status(gateways=(GatewayStatus("ngw-1", 512, 1024),)),
+        ),
+        "entries",
+        WAITS,
+        "The leader knows of no entry yet; 0 writes wait for the table of ngw-1. It goes on",
+    ),
+    "all gateways are drained or locked": (
+        facts(record=None, status=status(gateways=SHUT, waiting=(EXHAUSTED,))),
+        "claim",
+        WAITS,
+        "ngw-1: no port is free. End what the text names, or add a gateway.",
+    ),
+    "one gateway is drained": (
+        facts(record=None, status=status(gateways=(SHUT[0], OPEN), waiting=(EXHAUSTED,))),
+        "claim",
+        WAITS,
+        "Where ports are used up: widen the range of ports",
     ),
     "not listed, and no leader to ask": (
         facts(record=not_ready("EntriesPending", "0 of 1 ports are reachable"), status=None),
@@ -408,7 +451,7 @@ def test_behind_a_refusal_what_is_wrong_with_what_it_has_is_named_first() -> Non
     found = explain(facts(status=changed(BANNED, gateways=status(State.PENDING).gateways)))
 
     assert (found.links[-1].name, found.links[-1].standing) == ("entries", WAITS)
-    assert found.sentence.startswith("1 of 1 entries are not usable yet; ")
+    assert found.sentence.startswith("1 of 1 entry is not usable yet; ")
     assert "What it asks for is refused: Namespace games may not expose pods" in found.sentence
     assert not found.reachable
 
@@ -486,6 +529,71 @@ def test_labels_let_a_namespace_in_and_what_may_not_be_read_is_not_held_against_
     for known in ({"dnat": "allowed"}, None):
         found = explain(facts(status=SELECTED, rules=rules_of(SELECTED, lambda _, k=known: k)))
         assert found.reachable
+
+
+NOBODY_LEADS = replace(LEAD, holder="")
+HELD = "the PodDNAT is being deleted along with its definition; its entries stay"
+
+
+def test_what_leads_to_a_pod_is_told_whether_or_not_a_controller_leads() -> None:
+    found = explain(facts(lead=NOBODY_LEADS, status=None))
+
+    assert found.links[-1].name == "k8s.aliyun.com/pod-dnat-ready"
+    assert "47.1.2.3 512->80/tcp on ngw-1" in next(
+        link.text for link in found.links if link.name == "claim"
+    )
+    assert found.sentence.startswith("Reachable, as far as the cluster's objects tell: 47.1.2.3")
+    assert "No controller leads; what leads to the pod stays as it is until one does. See" in (
+        found.sentence
+    )
+    assert not found.reachable, "it is not known for sure"
+
+
+def test_while_the_leader_starts_what_leads_to_a_pod_is_told() -> None:
+    starting = status(ready=False, waits_for=("tables not read yet: ngw-1",), gateways=())
+    found = explain(facts(status=starting))
+
+    assert found.sentence.startswith("Reachable, as far as the cluster's objects tell: 47.1.2.3")
+    assert "tables not read yet: ngw-1. dnatctl check --online says" in found.sentence
+
+
+@pytest.mark.parametrize("pod", [None, changed(POD, ended=True)])
+def test_what_a_pod_has_left_is_not_released_while_no_controller_leads(pod: Pod | None) -> None:
+    found = explain(facts(pod, lead=NOBODY_LEADS, status=None))
+
+    assert not found.reachable
+    told = (
+        "No controller leads. Nothing is released until one leads: 47.1.2.3:512/tcp is open and"
+        " leads to 172.16.0.7, which another pod may be given. See kubectl get pods -A -l"
+    )
+    assert told in found.sentence
+    assert "by itself" not in found.sentence
+    assert "reachable" not in found.sentence
+
+
+def test_a_pod_that_is_gone_is_not_said_to_be_reachable() -> None:
+    assert explain(facts(None)).sentence.startswith(
+        "The pod is gone; its PodDNAT is still there. It goes on by itself"
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "told"),
+    [
+        ("ReleaseHeld", HELD, f"T{HELD[1:]}. It claims 47.1.2.3 512->80/tcp on ngw-1. To release"),
+        ("EntriesAvailable", "1 of 1", "The PodDNAT that claims 47.1.2.3 512->80/tcp on ngw-1 is"),
+    ],
+)
+def test_a_poddnat_that_is_being_deleted_may_serve_its_pod(
+    reason: str, message: str, told: str
+) -> None:
+    ready = Condition(READY, "True", reason, message)
+    going = changed(RECORD, deleting=True, status=PodDNATStatus((ENTRY,), (ready,)))
+    found = explain(facts(record=going))
+
+    assert found.reachable
+    assert found.sentence.startswith("Reachable: 47.1.2.3:512/tcp leads to port 80.")
+    assert told in found.sentence
 
 
 def test_a_lease_that_may_not_be_read_is_no_dead_controller() -> None:

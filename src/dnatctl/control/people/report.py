@@ -140,7 +140,10 @@ class Report:
         self._event(seen, record, "Warning", "EntryRepaired", text)
 
     def _became_ready(self, seen: Seen, record: PodDNAT, *, first: bool) -> None:
-        spec = record.spec
+        # What is given up is claimed until its rows are gone, and is listed no more.
+        listed = {entry.endpoint for entry in record.status.entries}
+        ports = tuple(p for p in record.spec.ports if record.spec.endpoint(p) in listed)
+        spec = replace(record.spec, ports=ports)
         self._log("ready", record, spec)
         self._event(seen, record, "Normal", "EntryReady", f"{describe(spec)} reachable")
         if first and record.created:

@@ -60,10 +60,16 @@ def _outage(gateway: Gateway, ip: str) -> str:
     if gateway.absent or gateway.unread:
         return ""
     if gateway.locked:
-        return f"the gateway {gateway.problem}: see at the cloud why (an unpaid bill)"
+        return f"the gateway {gateway.problem}: see at the cloud why{_cause(gateway.problem)}"
     eip = next((eip for eip in gateway.eips if eip.ip == ip), None)
     if eip is None:
         return f"EIP {ip} is not bound to it any more: bind it again, or delete the PodDNAT to move"
     return (
         f"EIP {ip} is locked: see at the cloud why (an unpaid bill, security)" if eip.locked else ""
     )
+
+
+def _cause(problem: str) -> str:
+    """What the kind of a lock says of its cause; a kind that is not known says nothing."""
+    kinds = {"FinancialLocked": " (an unpaid bill)", "SecurityLocked": " (security)"}
+    return next((cause for kind, cause in kinds.items() if kind in problem), "")
