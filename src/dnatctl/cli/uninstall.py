@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dnatctl.amounts import amount
 from dnatctl.cli.asking import aside, failure, say
 from dnatctl.cli.gc import DELETE_S
 from dnatctl.cli.options import (
@@ -161,9 +162,9 @@ def _show(found: Survey) -> None:
 
 def _conclude(left: list[str], found: Survey, place: str, *, crd: bool) -> int:
     """Tell what is gone and what is left; the exit status."""
-    counts = (len(found.rows), len(found.records), len(found.pods))
     if not left:
-        say("{} entries, {} PodDNATs gone, {} pods cleaned".format(*counts))
+        rows, pods = amount(len(found.rows), "entry", "entries"), amount(len(found.pods), "pod")
+        say(f"{rows}, {amount(len(found.records), 'PodDNAT')} gone, {pods} cleaned")
     for each in left:
         aside(f"left     {each}")
     if left:

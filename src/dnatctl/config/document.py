@@ -65,9 +65,13 @@ class Document:
 
     def place(self, path: Path) -> Place:
         """The place of a value, or of the nearest thing around it that has one."""
+        return self.places[self.written(path)]
+
+    def written(self, path: Path) -> Path:
+        """That path, or the nearest one around it that somebody has written."""
         while path not in self.places:
             path = path[:-1]
-        return self.places[path]
+        return path
 
 
 def read(text: str, *, name: str) -> Document:

@@ -55,7 +55,7 @@ def _bad_value(detail: ErrorDetails, path: Path, document: Document) -> Mistake:
         allowed = f"{allowed} (as a number: without quotes)"
     hide = path[:1] == ("credential",) and not _is_a_word(path, place.text)
     found = "a value (not shown)" if hide else place.text
-    return Mistake(place.value, dotted(path), found, allowed)
+    return Mistake(place.value, dotted(document.written(path)), found, allowed)
 
 
 def _is_a_word(path: Path, text: str) -> bool:

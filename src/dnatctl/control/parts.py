@@ -109,6 +109,9 @@ class Parts:
             return "events are being written"
         return self.gateways.busy()
 
+    def _lease_uid(self) -> str:
+        return self.elector.lease_uid()
+
     def _make_voice(self, version: str) -> None:
         """What tells people, and the definition of PodDNATs, that all of them depend on."""
         client, settings = self.client, self.settings
@@ -120,7 +123,8 @@ class Parts:
             dnat_version=version,
             hearts=self.hearts,
         )
-        self.permission = Permission(self.stop, teller(self.events, settings.namespace))
+        tell = teller(self.events, settings.namespace, self._lease_uid)
+        self.permission = Permission(self.stop, tell)
         self.writing = client.fenced(self.may_write)
         self.record_api = PodDNATApi(self.writing, Served(client, version))
         self.definition = DefinitionKeeper(

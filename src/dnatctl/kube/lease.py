@@ -151,6 +151,10 @@ class LeaseElector:
         """The identity last seen in the Lease, "" if none; one that is gone has its last."""
         return self._record.holder
 
+    def lease_uid(self) -> str:
+        """The UID of the Lease as last seen; "" while it has not been."""
+        return str(self._record.metadata.get("uid") or "")
+
     def renew_soon(self) -> None:
         """Hasten the next renewal, to store a new handover state; at most every 0.5 s."""
         self._hasten = True

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from dnatctl.amounts import amount
 from dnatctl.model import Endpoint
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.plan.case import Case
@@ -86,7 +87,8 @@ def _lacking(seen: Seen, shortage: Shortage) -> Lack:
     detail = ""
     if shortage.resting and shortage.retry_in is not None:
         end = seen.wall + timedelta(seconds=shortage.retry_in)
-        detail = f"{shortage.resting} endpoints rest after use, the next until {end:%H:%M:%S} UTC"
+        rest = amount(shortage.resting, "endpoint rests", "endpoints rest")
+        detail = f"{rest} after use, the next until {end:%H:%M:%S} UTC"
     return Lack(Problem(shortage.reason, shortage.message, detail), shortage.retry_in)
 
 

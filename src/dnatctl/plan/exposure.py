@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+from dnatctl.amounts import amount
 from dnatctl.model import USUAL_PORTS, PortRange, Protocol
 from dnatctl.objects import Owner, Pod
 from dnatctl.pool import Wanted
@@ -204,7 +205,7 @@ def _remarks(pod: Pod, exposure: Exposure, rules: Rules) -> Iterator[Problem]:
     parts = pod.annotations[PORTS].split(",")
     if pod.counted and len(parts) < len(exposure.ports):
         text = (
-            f"{PORTS} has {len(parts)} parts and stands for {len(exposure.ports)} ports: "
+            f"{PORTS} has {amount(len(parts), 'part')} and stands for {len(exposure.ports)} ports: "
             "OpenKruiseGame takes the game server for ready at as many entries as there are parts. "
             "Name each port, as in 7777,7778"
         )
@@ -241,21 +242,23 @@ def _ports(pod: Pod, most: int) -> tuple[tuple[int, Protocol], ...]:
         raise InvalidAnnotationError(
             f"{PORTS} is missing: name the ports to expose, such as 80,443"
         )
+    parts = [_part(part.strip(), default) for part in text.split(",")]
+    asked = sum(len(numbers) for numbers, _ in parts)
     ports: list[tuple[int, Protocol]] = []
-    for part in text.split(","):
-        for port in _part(part.strip(), default):
-            if port in ports:
-                raise InvalidAnnotationError(f"{PORTS}: {port[0]}/{port[1]} is named twice")
-            ports.append(port)
-            if len(ports) > most:
-                raise InvalidAnnotationError(
-                    f"{PORTS}: more than {most} ports, the most that maxPortsPerPod in the"
-                    " controller's configuration allows"
-                )
+    for port in ((number, protocol) for numbers, protocol in parts for number in numbers):
+        if port in ports:
+            raise InvalidAnnotationError(f"{PORTS}: {port[0]}/{port[1]} is named twice")
+        ports.append(port)
+        if len(ports) > most:
+            raise InvalidAnnotationError(
+                f"{PORTS}: {asked} ports are more than {most}, the most that maxPortsPerPod in the"
+                " controller's configuration allows"
+            )
     return tuple(ports)
 
 
-def _part(text: str, default: Protocol) -> Iterator[tuple[int, Protocol]]:
+def _part(text: str, default: Protocol) -> tuple[range, Protocol]:
+    """The numbers that a part stands for, not listed: there may be many."""
     _check_written(text)
     span, slash, name = text.partition("/")
     protocol = _protocol(name, PORTS) if slash else default
@@ -264,7 +267,7 @@ def _part(text: str, default: Protocol) -> Iterator[tuple[int, Protocol]]:
     end = _number(last, text) if dash else start
     if end < start:
         raise InvalidAnnotationError(f'{PORTS}: "{_cut(text)}" ends before it begins')
-    yield from ((port, protocol) for port in range(start, end + 1))
+    return range(start, end + 1), protocol
 
 
 def _check_written(text: str) -> None:

@@ -6,6 +6,7 @@ seen absent, then the endpoints go into quarantine, and the finalizer goes last.
 
 from __future__ import annotations
 
+from dnatctl.amounts import amount
 from dnatctl.objects import FINALIZER, READY, RETAINED, PodDNAT
 from dnatctl.plan.adoption import adopt
 from dnatctl.plan.exposure import Ask, Problem
@@ -120,7 +121,8 @@ def _held(seen: Seen, record: PodDNAT, rows: list[OwnRow]) -> Problem | None:
     """What keeps rows from being taken away, or it from being known whether any are left."""
     for own in rows:
         if not own.deleting and (answer := seen.hindrances.get(own.entry_id)):
-            text = f"{len(rows)} entries on {own.gateway_id} cannot be deleted: {answer}"
+            entries = amount(len(rows), "entry", "entries")
+            text = f"{entries} on {own.gateway_id} cannot be deleted: {answer}"
             return Problem("DeletionHeld", text)
     return None if rows else _unread(seen, record)
 

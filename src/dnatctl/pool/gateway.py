@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from dnatctl.model import Endpoint, GatewayEip, PortRange, Protocol, is_ipv4
 from dnatctl.pool.line import Line
-from dnatctl.pool.values import GatewayPool
+from dnatctl.pool.values import GatewayPool, Wanted, number_of
 
 PRIVILEGED_LIMIT = 1024
 """Above it, an EIP that also serves SNAT needs PortBreak (CreateForwardEntry, PortBreak)."""
@@ -198,10 +198,12 @@ class OfferedGateway:
             return "is not in the pool any more"
         return "" if eip.usable else eip.problem or "is not usable"
 
-    def why_no_ip(self, flaw: Callable[[str], str], need: int) -> str:
+    def why_no_ip(
+        self, flaw: Callable[[str], str], wanted: Wanted, short: Collection[Protocol]
+    ) -> str:
         """What is wrong if none of the external IPs has room; `flaw` says it of each.
 
-        `need`: how many ports of one protocol are asked for.
+        `short`: of which protocols one or the other has too few.
         """
         if not self.eips:
             return self.why_none_bound()
@@ -209,15 +211,20 @@ class OfferedGateway:
         bad += [f"{ip} is not bound to it" for ip in self.offer.eips if ip not in self.eips]
         if len(bad) >= len(self.offer.eips or self.eips):
             return "none of its EIPs is usable: " + "; ".join(bad)
-        ports = self.offer.ports
-        if need > len(ports):
+        ports, protocols = self.offer.ports, sorted({protocol for _, protocol in wanted})
+        if (need := max(number_of(wanted, protocol) for protocol in protocols)) > len(ports):
             handed_out = (
                 f"only {len(ports)} of each EIP are handed out ({ports.first}-{ports.last})"
             )
             return f"{need} ports are asked for, and {handed_out}"
+        lacking = sorted(short) or protocols
+        need = max(number_of(wanted, protocol) for protocol in lacking)
+        what, where = " and ".join(lacking), f"in {ports.first}-{ports.last}"
+        if len(lacking) > 1:
+            return f"none of its EIPs has enough free ports of {what} {where}"
         if need > 1:
-            return f"none of its EIPs has {need} free ports in {ports.first}-{ports.last}"
-        return f"no free port is left in {ports.first}-{ports.last} on its EIPs"
+            return f"none of its EIPs has {need} free {what} ports {where}"
+        return f"no free {what} port is left {where} on its EIPs"
 
     def why_none_bound(self) -> str:
         """What is wrong where no external IP that may be handed out is bound to the gateway."""

@@ -7,19 +7,19 @@ quarantine is over. Pure: times are handed in, nothing is locked, nothing is wri
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from msgspec.structs import replace
 
+from dnatctl.amounts import amount
 from dnatctl.model import Endpoint, GatewayEip, Protocol
 from dnatctl.objects import PodDNATSpec, PortMapping
 from dnatctl.pool.gateway import OfferedGateway
 from dnatctl.pool.holdings import Holdings
 from dnatctl.pool.line import Line
 from dnatctl.pool.packing import runs_of
-from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted
+from dnatctl.pool.values import Allocation, Demand, GatewayPool, Shortage, Wanted, number_of
 from dnatctl.table.view import why_unread
 
 
@@ -92,7 +92,8 @@ class Pool(Holdings):
         if gateway is None or not (gateway.left or gateway.leaving):
             return ""
         what = "leaves the pool" if gateway.left else "a part of it leaves the pool"
-        return f"{what}: {len(gateway.leaving)} endpoints are in use that are offered no more"
+        used = amount(len(gateway.leaving), "endpoint is", "endpoints are")
+        return f"{what}: {used} in use and offered no more"
 
     def contains(self, gateway_id: str, endpoint: Endpoint) -> bool:
         """Whether the configuration lets this endpoint be handed out at all, or did when the claim
@@ -267,12 +268,12 @@ class Pool(Holdings):
         reason = self._why_closed(gateway, demand, now)
         if not reason and (why := self._bar(gateway, now, ip)):
             reason = f"{ip} {why}"
-        found = None if reason else self._ports_on(gateway, ip, demand, now)
-        if found is not None:
-            return found
         if not reason:
-            need = _most_of_one_protocol(demand.ports)
-            what = f"no {need} free ports are" if need > 1 else "no free port is"
+            found = self._ports_on(gateway, ip, demand, now)
+            if isinstance(found, tuple):
+                return found
+            need = number_of(demand.ports, found)
+            what = f"no {need} free {found} ports are" if need > 1 else f"no free {found} port is"
             reason = f"{what} left on {ip}"
         return self._shortage({spec.gateway_id: reason}, now)
 
@@ -321,11 +322,14 @@ class Pool(Holdings):
         def never_used(ip: str) -> int:
             return gateway.line(ip, protocol).never_used
 
+        short: set[Protocol] = set()
         # The next port of the IP with the most ports never used is the least recently used of all.
         for ip in sorted(self._usable_ips(gateway, flaw), key=never_used, reverse=True):
-            if (found := self._ports_on(gateway, ip, demand, now)) is not None:
+            found = self._ports_on(gateway, ip, demand, now)
+            if isinstance(found, tuple):
                 return Allocation(gateway_id, ip, found)
-        return gateway.why_no_ip(flaw, _most_of_one_protocol(demand.ports))
+            short.add(found)
+        return gateway.why_no_ip(flaw, demand.ports, short)
 
     def _why_closed(self, gateway: OfferedGateway, demand: Demand, now: float) -> str:
         """Why nothing can be had on that gateway, whatever the IP; empty if something may."""
@@ -353,10 +357,11 @@ class Pool(Holdings):
 
     def _ports_on(
         self, gateway: OfferedGateway, ip: str, demand: Demand, now: float
-    ) -> tuple[PortMapping, ...] | None:
-        """Free external ports on one IP for all of the ports, or None if there are not so many."""
+    ) -> tuple[PortMapping, ...] | Protocol:
+        """Free external ports on one IP for all of the ports; where there are not so many, the
+        first protocol that is short."""
         if self.all_rest(now):
-            return None
+            return demand.ports[0][1]
         gateway_id = gateway.offer.gateway_id
         taken: set[Endpoint] = set()
         found: list[PortMapping] = []
@@ -375,7 +380,7 @@ class Pool(Holdings):
             resting = self._quarantine.ports(ip, protocol)
             picked = _pick_run(line, len(run), partial(free, protocol, resting))
             if picked is None:
-                return None
+                return protocol
             taken.update(Endpoint(ip, port, protocol) for port in picked)
             found += [
                 PortMapping(external, internal, protocol)
@@ -412,7 +417,3 @@ class Pool(Holdings):
 def _pick_run(line: Line, count: int, free: Callable[[int], bool]) -> list[int] | None:
     run = line.pick_run(count, free) if count > 1 else None
     return run or line.pick(count, free)
-
-
-def _most_of_one_protocol(ports: Wanted) -> int:
-    return max(Counter(protocol for _, protocol in ports).values())

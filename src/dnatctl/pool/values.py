@@ -14,6 +14,11 @@ Wanted = tuple[tuple[int, Protocol], ...]
 """Internal ports with their protocols, in the order in which they were asked for."""
 
 
+def number_of(wanted: Wanted, protocol: Protocol) -> int:
+    """How many of them are of that protocol."""
+    return sum(each == protocol for _, each in wanted)
+
+
 _REMEMBERED = 256
 """Lists of patterns whose form for matching is kept: one a gateway, and those of all together."""
 

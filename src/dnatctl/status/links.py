@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from dnatctl.amounts import amount
 from dnatctl.objects import POD_READY, READY, Condition, PodDNAT
 from dnatctl.orders import Orders
 from dnatctl.plan.exposure import SWITCH, Ask, Exposure, Problem
@@ -316,8 +317,7 @@ def _awaited(backlog: str, waits: int, ports: int) -> str:
     """What is not usable yet, and what its table has to do before."""
     if not ports:
         return f"The leader knows of no entry yet; {backlog}"
-    are = "entry is" if ports == 1 else "entries are"
-    return f"{waits} of {ports} {are} not usable yet; {backlog}"
+    return f"{waits} of {amount(ports, 'entry is', 'entries are')} not usable yet; {backlog}"
 
 
 def _backlog(status: StatusDocument, gateway_id: str) -> str:
@@ -325,8 +325,7 @@ def _backlog(status: StatusDocument, gateway_id: str) -> str:
     gateway = next(found, None)
     if gateway is None:
         return f"{gateway_id} is not in the configuration any more"
-    backlog = gateway.table.backlog
-    writes = "1 write waits" if backlog == 1 else f"{backlog} writes wait"
+    writes = amount(gateway.table.backlog, "write waits", "writes wait")
     return f"{writes} for the table of {gateway_id}"
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
+from dnatctl.amounts import amount
 from dnatctl.status.document import (
     USUAL_QUOTA,
     EipStatus,
@@ -100,7 +101,7 @@ def _gateway(gateway: GatewayStatus, now: datetime, paint: Paint, *, maps: bool)
     coming = _coming(gateway)
     kinds += f", {coming} more claimed" if coming else ""
     room = _room(rows + coming, table.limit)
-    entries = "1 entry" if rows == 1 else f"{rows} entries"
+    entries = amount(rows, "entry", "entries")
     yield f"{gateway.id}{zone}{whose}: {entries} ({kinds}), {room}"
     pace = f", busy {table.busy_s:.1f} s a write" if table.busy_s else ""
     doubt = f", {table.in_doubt} unanswered" if table.in_doubt else ""
@@ -124,8 +125,8 @@ def _room_in_all(gateways: Iterable[GatewayStatus]) -> str:
         free = sum((Counter(eip.free) for eip in gateway.eips if not eip.problem), Counter[str]())
         more += Counter({name: min(count, _left(gateway)) for name, count in free.items()})
     if len(counts := set(more.values())) == 1 and len(more) > 1:
-        return f"room for {counts.pop()} more ports, {' or '.join(sorted(more))}"
-    text = ", ".join(f"{count} more {name} ports" for name, count in sorted(more.items()))
+        return f"room for {amount(counts.pop(), 'more port')}, {' or '.join(sorted(more))}"
+    text = ", ".join(amount(count, f"more {name} port") for name, count in sorted(more.items()))
     return f"room for {text or 'nothing more'}"
 
 

@@ -106,6 +106,9 @@ def test_a_copy_does_not_begin_beside_the_original(ours: Stage, theirs: Stage) -
     copy = theirs.start_controller(wait=False, **EAGER)
     theirs.pod("web")
     assert "clusterID of its own" in told(theirs, "NotWorking")
+    lease = theirs.kube.store.get("leases.coordination.k8s.io", NAMESPACE, "dnatctl") or {}
+    (event,) = theirs.kube.store.list("events", NAMESPACE)
+    assert event["involvedObject"]["uid"] == lease["metadata"]["uid"], "kubectl describe asks so"
     assert "clusterID of its own" in copy.controller.parts.standing.check_pool()
     assert ids(ours) == before
     assert not theirs.records()

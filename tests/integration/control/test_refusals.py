@@ -37,7 +37,7 @@ INVALID = {
     "empty part": ({"expose-port": "80,,443"}, "a comma has no port beside it"),
     "range backwards": ({"expose-port": "90-80"}, "ends before it begins"),
     "twice": ({"expose-port": "80,80/tcp"}, "named twice"),
-    "too many": ({"expose-port": "1000-2000"}, "more than 32 ports"),
+    "too many": ({"expose-port": "1000-2000"}, "1001 ports are more than 32"),
     "protocol": ({"expose-port": "80/sctp"}, '"sctp" is neither tcp nor udp'),
     "default protocol": ({"expose-protocol": "icmp"}, '"icmp" is neither tcp nor udp'),
     "switch": ({"switch": "yes"}, '"yes" is neither'),

@@ -325,6 +325,14 @@ def test_a_number_that_yaml_reads_otherwise_than_people_is_refused(written: str)
     assert problem.found.startswith(f"{written}, which YAML reads as another number")
 
 
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [("-1", "namespaces.quota"), ("{games: -1}", "namespaces.quota.games")],
+)
+def test_the_key_that_is_told_is_one_that_was_written(written: str, key: str) -> None:
+    assert only_problem(MINIMAL + f"namespaces: {{quota: {written}}}").key == key
+
+
 def test_but_not_where_it_is_refused_anyhow() -> None:
     assert only_problem(MINIMAL + "quarantine: 0512").found == "0512"
 

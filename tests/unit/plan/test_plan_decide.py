@@ -251,7 +251,7 @@ class TestClaiming:
         scene.pool.retire(spec().endpoints(), scene.seen.now - 20.0)
         assert scene.plan() == Plan(
             problem=Problem(
-                "PoolExhausted", f"{GATEWAY}: no free port is left in 600-600 on its EIPs"
+                "PoolExhausted", f"{GATEWAY}: no free tcp port is left in 600-600 on its EIPs"
             ),
             retry_in=40.0,
         )

@@ -141,12 +141,15 @@ class TestPorts:
     def test_twice(self, text, twice):
         assert complaint({SWITCH: "", PORTS: text}) == f"{PORTS}: {twice} is named twice"
 
-    @pytest.mark.parametrize("text", ["1-33", "1-65535", "1-32,200", "1-20/tcp,1-20/udp"])
-    def test_too_many(self, text):
-        """Who sets the number, and where, is said."""
+    @pytest.mark.parametrize(
+        ("text", "asked"),
+        [("1-33", 33), ("1-65535", 65535), ("1-32,200", 33), ("1-20/tcp,1-20/udp,30-39", 50)],
+    )
+    def test_too_many(self, text, asked):
+        """Who sets the number, and where, is said, and how many were asked for."""
         assert complaint({SWITCH: "", PORTS: text}) == (
-            f"{PORTS}: more than 32 ports, the most that maxPortsPerPod in the controller's"
-            " configuration allows"
+            f"{PORTS}: {asked} ports are more than 32, the most that maxPortsPerPod in the"
+            " controller's configuration allows"
         )
 
     def test_how_many_are_too_many_is_configured(self):
@@ -154,7 +157,7 @@ class TestPorts:
         assert len(read_exposure(many, Rules(max_ports=100)).ports) == 100
         exposure = read_exposure(many, Rules(max_ports=99))
         assert (exposure.ask, exposure.ports) == (Ask.KEEP, ())
-        assert "more than 99 ports" in exposure.problem.message
+        assert "100 ports are more than 99" in exposure.problem.message
 
     @pytest.mark.parametrize("name", [PORTS, PROTOCOL, FIXED])
     def test_too_long(self, name):

@@ -151,7 +151,7 @@ class TestPortsAdded:
         scene = Scene(WEB, record=ONE, pod=BOTH, offers=(offer(ports="600/601"),))
         scene.pool.retire([endpoint(601)], NOW - 45.0)
         made = scene.plan()
-        text = f"{GATEWAY}: no free port is left on {EIP}"
+        text = f"{GATEWAY}: no free tcp port is left on {EIP}"
         assert made.problem == Problem("PoolExhausted", text)
         assert made.retry_in == QUARANTINE - 45.0
         assert condition(made) == ("False", "PoolExhausted", text)

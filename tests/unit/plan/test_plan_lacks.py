@@ -53,7 +53,7 @@ class TestWhatRests:
 
     def test_it_is_told_when_the_next_is_free(self):
         assert self.short().problem.text.endswith(
-            "(1 endpoints rest after use, the next until 12:00:40 UTC)"
+            "(1 endpoint rests after use, the next until 12:00:40 UTC)"
         )
 
     def test_where_nothing_rests_nothing_is_told_of_it(self):

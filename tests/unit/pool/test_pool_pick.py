@@ -96,7 +96,7 @@ class TestOneAddress:
         take(pool, "a", 80)
         take(pool, "b", 80)
         assert take(pool, "c", 80, 443) == [
-            f"{GATEWAY}: none of its EIPs has 2 free ports in 600-601"
+            f"{GATEWAY}: none of its EIPs has 2 free tcp ports in 600-601"
         ]
         pool.unclaim("b", 0.0)
         assert take(pool, "c", 80, 443, now=QUARANTINE) == ["2.2.2.2:601/tcp", "2.2.2.2:600/tcp"]
@@ -453,8 +453,8 @@ class TestExhausted:
             "2": "its table is full (1 of 1 entries)",
             "3": "no EIP is bound to it",
             "4": "none of its EIPs is usable: 4.4.4.4 is locked; 4.4.4.5 is not usable",
-            "5": "no free port is left in 600-609 on its EIPs",
-            "6": "no free port is left in 600-609 on its EIPs",
+            "5": "no free tcp port is left in 600-609 on its EIPs",
+            "6": "no free tcp port is left in 600-609 on its EIPs",
             "7": "its forward table has not been read yet",
         }
         assert found.retry_in is None
@@ -582,7 +582,7 @@ class TestExtending:
     def test_not_without_a_free_port(self):
         pool = pool_of(offer(ports="600/601"))
         pool.claim("a", "", spec(600), 0.0)
-        assert self.extend(pool, 443, 8080) == f"{GATEWAY}: no 2 free ports are left on {EIP}"
+        assert self.extend(pool, 443, 8080) == f"{GATEWAY}: no 2 free tcp ports are left on {EIP}"
 
     @pytest.mark.parametrize(
         ("eips", "why"),
@@ -737,9 +737,32 @@ class TestWhatIsSaidOfAShortage:
         pool = pool_of(offer(ports="600/609"))
         take(pool, "a", *range(1, 9))
         assert got(pool.pick(demand(1, 2, 3), 0.0)) == [
-            f"{GATEWAY}: none of its EIPs has 3 free ports in 600-609"
+            f"{GATEWAY}: none of its EIPs has 3 free tcp ports in 600-609"
         ]
         assert got(pool.pick(demand((1, TCP), (2, TCP), (3, UDP)), 0.0)) != []
+
+    def test_of_one_protocol_alone(self):
+        pool = pool_of(offer(ports="600/601"))
+        take(pool, "a", 1, 2)
+        for more in ([(3, TCP), (4, UDP)], [(4, UDP), (5, UDP), (3, TCP)]):
+            assert got(pool.pick(demand(*more), 0.0)) == [
+                f"{GATEWAY}: no free tcp port is left in 600-601 on its EIPs"
+            ]
+        assert got(pool.extend(spec(600), demand((3, TCP), (4, UDP)), 0.0)) == [
+            f"{GATEWAY}: no free tcp port is left on {EIP}"
+        ]
+        assert got(pool.extend(spec(600), demand((3, TCP), (4, TCP)), 0.0)) == [
+            f"{GATEWAY}: no 2 free tcp ports are left on {EIP}"
+        ]
+        assert isinstance(pool.extend(spec(600), demand((4, UDP), (5, UDP)), 0.0), tuple)
+
+    def test_of_another_protocol_on_each_ip(self):
+        pool = pool_of(offer(ports="600/600"), eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
+        pool.claim("a", "", spec(600, ip="1.1.1.1"), 0.0)
+        pool.claim("b", "", spec(600, ip="2.2.2.2", protocol=UDP), 0.0)
+        assert got(pool.pick(demand((1, TCP), (2, UDP)), 0.0)) == [
+            f"{GATEWAY}: none of its EIPs has enough free ports of tcp and udp in 600-600"
+        ]
 
     def test_what_rests_is_counted(self):
         pool = pool_of(offer(ports="600/601"))

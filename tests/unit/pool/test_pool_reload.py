@@ -29,7 +29,7 @@ class TestRange:
         assert not pool.contains(GATEWAY, endpoint(602))
         assert take(pool, "b", 80) == ["1.1.1.1:600/tcp"]
         assert take(pool, "c", 80) == ["1.1.1.1:601/tcp"]
-        assert "no free port is left in 600-601" in take(pool, "d", 80)[0]
+        assert "no free tcp port is left in 600-601" in take(pool, "d", 80)[0]
         assert pool.leaving(GATEWAY) == 1
 
     def test_nobody_else_may_claim_it_afterwards(self) -> None:
@@ -143,7 +143,7 @@ class TestRange:
 
         assert pool.leaving(GATEWAY) == 2
         assert pool.why_leaving(GATEWAY) == (
-            "a part of it leaves the pool: 2 endpoints are in use that are offered no more"
+            "a part of it leaves the pool: 2 endpoints are in use and offered no more"
         )
 
     def test_what_of_a_new_range_was_used_rests(self) -> None:
@@ -316,7 +316,7 @@ class TestGateway:
 
         assert pool.contains(GATEWAY, endpoint(600))
         assert pool.why_leaving(GATEWAY) == (
-            "leaves the pool: 1 endpoints are in use that are offered no more"
+            "leaves the pool: 1 endpoint is in use and offered no more"
         )
         assert pool.emptied() == []
         assert take(pool, "b", 80) == ["2.2.2.2:600/tcp"]

@@ -89,6 +89,10 @@ class TestRoomInAll:
         told = "ngw-1: 90 entries (90 ours, 0 foreign, 3 more claimed), room for 7 more of 100"
         assert told in list(lines(status, NOW))
 
+    def test_of_one_it_is_told_as_of_one(self) -> None:
+        assert in_all(with_room(500, 500, 99)) == "room for 1 more port, tcp or udp"
+        assert in_all(with_room(1, 2, 0)) == "room for 1 more tcp port, 2 more udp ports"
+
     def test_where_nothing_new_goes_there_is_none(self) -> None:
         drained = with_room(500, 500, 0, problem="is being drained")
         reserved = with_room(500, 500, 0, namespaces=("games",))

@@ -67,12 +67,17 @@ def cluster_uid(client: KubeClient) -> str:
     return answers.read(_NAMESPACE, body).metadata.uid
 
 
-def teller(events: EventRecorder, namespace: str) -> Callable[[str, str], None]:
-    """Tells those who look after the controller: reason and text, as an event on its Lease."""
+def teller(
+    events: EventRecorder, namespace: str, lease_uid: Callable[[], str]
+) -> Callable[[str, str], None]:
+    """Tells those who look after the controller: reason and text, as an event on its Lease.
+
+    `lease_uid`: kubectl shows events of an object by its UID.
+    """
 
     def tell(reason: str, text: str) -> None:
         lease = Key(namespace, CONTROLLER)
-        events.record("Lease", lease, "", "Warning", reason, "Control", text)
+        events.record("Lease", lease, lease_uid(), "Warning", reason, "Control", text)
 
     return tell
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 
 import structlog
 
+from dnatctl.amounts import amount
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError
 from dnatctl.control.gateway.listener import Listener, NextDoor
@@ -160,7 +161,9 @@ class TableWriter:
             kinds = self._backlog.waiting.kinds()
             unready = self._backlog.waiting.unready_ips()
         told = (
-            f"the cloud accepts {len(vain)} writes and does not do them: {vain[0]}" if vain else ""
+            f"the cloud accepts {amount(len(vain), 'write')} and does nothing: {vain[0]}"
+            if vain
+            else ""
         )
         barred = (why for kind, why in denied.items() if kind in kinds)
         shut = (f"no entry is made on {ip}, while others are: {why}" for ip, why in unready.items())
