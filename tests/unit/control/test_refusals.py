@@ -12,7 +12,7 @@ from dnatctl.control.state.refusals import (
     LONGEST_S,
     MESSAGE_LIMIT,
     TURN_S,
-    InVain,
+    Failing,
     Refusals,
     holds_up,
     is_refusal,
@@ -228,21 +228,21 @@ def test_what_is_about_the_way_to_the_server_is_no_refusal(failure):
 
 class TestInVain:
     def test_three_times_in_a_row_is_too_often(self):
-        in_vain = InVain()
+        in_vain = Failing()
         assert [in_vain.again(A, "status", 0.0) for _ in range(4)] == [False, False, True, True]
 
     def test_twice_is_where_each_took_its_time(self):
-        in_vain = InVain()
+        in_vain = Failing()
         assert not in_vain.again(A, "status", 10.0)
         assert in_vain.again(A, "status", 10.0 + DOUBTS_UNTOLD_S)
 
     def test_what_came_to_something_or_is_another_thing_begins_anew(self):
-        in_vain = InVain()
+        in_vain = Failing()
         for what in ("status", "metadata", "status"):
             assert [in_vain.again(A, what, 0.0) for _ in range(2)] == [False, False]
         in_vain.over(A)
         assert not in_vain.again(A, "status", 0.0)
 
     def test_each_name_has_its_own(self):
-        in_vain = InVain()
+        in_vain = Failing()
         assert not any(in_vain.again(name, "status", 0.0) for name in (A, B, C) for _ in range(2))

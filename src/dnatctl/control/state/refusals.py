@@ -113,7 +113,7 @@ class _Attempts:
     failed: int = 1
 
 
-class InVain:
+class Failing:
     """What was tried again and again for a name, and never came to anything.
 
     A failure that says nothing for sure passes by itself, mostly. One that comes each time, or

@@ -10,7 +10,7 @@ import structlog
 from dnatctl.control.sight.look import Lookout
 from dnatctl.control.state.refusals import (
     PASSING,
-    InVain,
+    Failing,
     Refusals,
     holds_up,
     is_refusal,
@@ -22,13 +22,13 @@ from dnatctl.control.state.signals import Signals
 from dnatctl.control.state.views import Views
 from dnatctl.control.worker.adopter import Adopter
 from dnatctl.control.worker.damping import Damper
+from dnatctl.control.worker.its_turn import ITS_TURN, after_others
 from dnatctl.control.worker.roles import Hands, Keeper, Keepless, Reporter
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
 from dnatctl.kube.poddnats import SETTLED_S, PodDNATApi
 from dnatctl.objects import FINALIZER, Key, PodDNAT, PodDNATSpec, PodRef
-from dnatctl.plan.exposure import Problem
 from dnatctl.plan.plan import is_done_with, is_held, plan
 from dnatctl.plan.values import (
     CHANGES_A_MINUTE,
@@ -44,20 +44,11 @@ from dnatctl.plan.values import (
     Seen,
     Step,
 )
-from dnatctl.plan.waits import TOLD_AFTER_S
 
 log = structlog.get_logger(__name__)
 
 MOST_STEPS = 16
 """Steps taken for a pod before others get their turn."""
-
-ITS_TURN = Problem(
-    "PoolExhausted",
-    "there is room for this pod, but others have waited for an endpoint for longer: they are tried "
-    "before it, one after the other",
-    passing=True,
-)
-"""What is wrong where somebody else comes first."""
 
 CALLED = ("PoolExhausted", "NamespaceQuota")
 """Problems of which those are called whose turn it is, so that nobody has to look by himself."""
@@ -114,9 +105,9 @@ class Reconciler:
         self._damper = Damper(changes_a_minute)
         self._doubted: dict[Key, Undecided] = {}
         """Names whose last write may have been carried out although it failed."""
-        self._looks = InVain()
+        self._looks = Failing()
         """Where the API server does not say what has to be known of a name."""
-        self._steps = InVain()
+        self._steps = Failing()
         """Where it does not store what is due."""
         self._mute: set[str] = set()
         """UIDs of records whose status the API server refused to store, the last time."""
@@ -199,7 +190,7 @@ class Reconciler:
         made = plan(seen, self._views.pool)
         match made.step:
             case CreateRecord(spec) if self._views.waiting.comes_later(seen.key, spec.gateway_id):
-                made = _after_others(self._views.waiting.early_s(seen.key))
+                made = after_others(self._views.waiting.early_s(seen.key))
         # Room that is made from now on is heard of.
         self._queue_up(seen.key, made)
         if self._dry_run:
@@ -446,11 +437,3 @@ class Reconciler:
             self._records.note_written(held)
         elif seen.record is not None:
             self._records.note_deleted(seen.key, seen.record.uid)
-
-
-def _after_others(early_s: float) -> Plan:
-    """What to do for one that others come before: most have their turn in a moment."""
-    left = TOLD_AFTER_S - early_s
-    if left > 0:
-        return Plan(problem=ITS_TURN, retry_in=left)
-    return Plan(problem=replace(ITS_TURN, passing=False))
