@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from dnatctl.amounts import amount
 from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.gateway.remains import REMEMBERED_S, Vanished
 from dnatctl.control.state.views import Views
@@ -366,9 +367,9 @@ def shared(marks: Marks, others: Collection[ForwardEntry]) -> str:
     """What is wrong where another cluster works with the same cluster ID, and what to do."""
     one = min(others, key=lambda entry: entry.entry_id)
     return (
-        f"{len(others)} entries (such as {one.entry_id}, {one.external_ip}:{one.external_ports} to "
-        f"{one.internal_ip}) were made by another cluster with the same clusterID "
-        f"({marks.cluster_id}); they are left alone. Give each cluster a clusterID of its own; if "
-        "that cluster is gone, delete its entries with `dnatctl gc --of "
-        f"{marks.stranger(one.name)}`"
+        f"another cluster with the same clusterID ({marks.cluster_id}) has made "
+        f"{amount(len(others), 'entry', 'entries')} (such as {one.entry_id}, {one.external_ip}:"
+        f"{one.external_ports} to {one.internal_ip}), which nobody here touches. "
+        "Give each cluster a clusterID of its own; if that cluster is gone, delete its entries "
+        f"with `dnatctl gc --of {marks.stranger(one.name)}`"
     )
