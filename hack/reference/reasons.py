@@ -23,7 +23,7 @@ LEGEND = """\
 `pod`: the condition on the pod, and an event; `pod condition`: that alone; `PodDNAT`: its condition
 `Ready`; `event`: of the pod. Where the pod is gone the events are the PodDNAT's, as those of
 `DeletionHeld`, `DeletionHeldByPolicy` and `EntryReleased` mostly are. `event of the Lease`: seen
-by `kubectl -n dnatctl-system get events`; they name no UID, so `kubectl describe` shows none."""
+by `kubectl -n dnatctl-system describe lease dnatctl`."""
 
 
 def render() -> str:
