@@ -108,7 +108,7 @@ def test_those_who_ask_for_more_hold_up_none_for_whom_there_is_enough(crowd: Sta
 def test_who_has_to_wait_for_his_turn_is_told_so(
     crowd: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dnatctl.control.worker.reconciler.TOLD_AFTER_S", 0.5)
+    monkeypatch.setattr("dnatctl.control.worker.its_turn.TOLD_AFTER_S", 0.5)
     waiting = crowd.running[0].controller.parts.views.waiting
     monkeypatch.setattr(waiting, "_calls_on", 0)
     crowd.pod("small")

@@ -53,7 +53,7 @@ def test_two_are_until_it_is_well_again(dark: Gateway) -> None:
 def test_the_cause_that_is_told_is_that_of_the_lock(lock: str, cause: str) -> None:
     outages, dark = Outages(), gateway(EIP, problem=f"is locked ({lock})", locked=True)
     for _ in range(2):
-        outages.take_in(dark, [IP])
+        outages.take_in(dark, [IP], set)
     told = f"the gateway is locked ({lock}): see at the cloud why{cause}"
     assert outages.why("ngw-1", IP) == told
 

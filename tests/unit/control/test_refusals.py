@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from dnatctl.control.state.refusals import (
-    DOUBTS_UNTOLD_S,
     FIRST_S,
+    LASTS_S,
     LONGEST_S,
     MESSAGE_LIMIT,
     TURN_S,
@@ -226,23 +226,20 @@ def test_what_is_about_the_way_to_the_server_is_no_refusal(failure):
     assert is_refusal(KubeError(failure, "")) == (failure not in way)
 
 
-class TestInVain:
-    def test_three_times_in_a_row_is_too_often(self):
-        in_vain = Failing()
-        assert [in_vain.again(A, "status", 0.0) for _ in range(4)] == [False, False, True, True]
-
-    def test_twice_is_where_each_took_its_time(self):
-        in_vain = Failing()
-        assert not in_vain.again(A, "status", 10.0)
-        assert in_vain.again(A, "status", 10.0 + DOUBTS_UNTOLD_S)
+class TestFailing:
+    def test_it_lasts_where_it_has_failed_again_after_a_while(self):
+        failing = Failing()
+        assert not failing.again(A, "status", 10.0).lasts(10.0 + LASTS_S), "once may be chance"
+        assert not failing.again(A, "status", 11.0).lasts(11.0), "it may pass"
+        assert failing.again(A, "status", 10.0 + LASTS_S).lasts(10.0 + LASTS_S)
 
     def test_what_came_to_something_or_is_another_thing_begins_anew(self):
-        in_vain = Failing()
+        failing = Failing()
         for what in ("status", "metadata", "status"):
-            assert [in_vain.again(A, what, 0.0) for _ in range(2)] == [False, False]
-        in_vain.over(A)
-        assert not in_vain.again(A, "status", 0.0)
+            assert [failing.again(A, what, 0.0).times for _ in range(2)] == [1, 2]
+        failing.over(A)
+        assert failing.again(A, "status", 1.0).times == 1
 
     def test_each_name_has_its_own(self):
-        in_vain = Failing()
-        assert not any(in_vain.again(name, "status", 0.0) for name in (A, B, C) for _ in range(2))
+        failing = Failing()
+        assert {failing.again(name, "status", 0.0).times for name in (A, B, C)} == {1}

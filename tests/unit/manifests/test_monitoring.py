@@ -58,6 +58,7 @@ PAGED = {
     "EntriesChanged": "somebody else writes to the table",
     "GatewayUnusable": "the gateway",
     "LookupFailed": "the API server",
+    "NameTaken": "an entry that stays Deleting, or the finalizer of another program",
     "NoInterface": "the cloud knows no such address",
     "NotAmongReplicas": "told of claims that are kept, beside `PodAway`",
     "PodDNATRefused": "a quota, a webhook, a right",

@@ -35,8 +35,9 @@ MESSAGE_LIMIT = 300
 DOUBTS_UNTOLD = 2
 """Failures in a row that say nothing for sure and are not told: such pass by themselves."""
 
-DOUBTS_UNTOLD_S = 5.0
-"""So long they pass by themselves: where each takes its time, two are enough."""
+LASTS_S = 10.0
+"""For so long at most nothing is done without what fails in that way: an API server that is started
+anew, or whose etcd has another leader, takes less."""
 
 PASSING = (Failure.UNREACHABLE, Failure.CANCELLED, Failure.TOO_MANY_REQUESTS)
 """Failures that are about no object: not told of any."""
@@ -107,34 +108,35 @@ class _NamespaceRefusals:
 
 
 @dataclass(slots=True)
-class _Attempts:
+class Failed:
+    """How often in a row something has failed, and since when."""
+
     what: object
     since: float
-    failed: int = 1
+    times: int = 0
+
+    def lasts(self, now: float) -> bool:
+        """Whether it has failed for too long to pass by itself."""
+        return self.times > 1 and now - self.since >= LASTS_S
 
 
 class Failing:
-    """What was tried again and again for a name, and never came to anything.
-
-    A failure that says nothing for sure passes by itself, mostly. One that comes each time, or
-    after each long wait, does not: then nothing is waited for that hangs on its success.
-    """
+    """What is tried again and again for a name, and comes to nothing."""
 
     def __init__(self) -> None:
-        self._attempts: dict[Key, _Attempts] = {}
+        self._failed: dict[Key, Failed] = {}
 
-    def again(self, key: Key, what: object, now: float) -> bool:
-        """It failed; whether that has been so for too often in a row, or for too long."""
-        held = self._attempts.get(key)
+    def again(self, key: Key, what: object, now: float) -> Failed:
+        """It failed, once more or for the first time."""
+        held = self._failed.get(key)
         if held is None or held.what != what:
-            self._attempts[key] = _Attempts(what, now)
-            return False
-        held.failed += 1
-        return held.failed > DOUBTS_UNTOLD or now - held.since >= DOUBTS_UNTOLD_S
+            held = self._failed[key] = Failed(what, now)
+        held.times += 1
+        return held
 
     def over(self, key: Key) -> None:
         """Something came of it, or it is wanted no more."""
-        self._attempts.pop(key, None)
+        self._failed.pop(key, None)
 
 
 class Refusals:

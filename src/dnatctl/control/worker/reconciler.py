@@ -9,6 +9,7 @@ import structlog
 
 from dnatctl.control.sight.look import Lookout
 from dnatctl.control.state.refusals import (
+    DOUBTS_UNTOLD,
     PASSING,
     Failing,
     Refusals,
@@ -163,8 +164,8 @@ class Reconciler:
         return decided
 
     def _unanswered(self, key: Key, error: KubeError) -> None:
-        lasts = self._looks.again(key, Lookout, self._views.clock.monotonic())
-        if lasts and not self._dry_run:
+        failed = self._looks.again(key, Lookout, self._views.clock.monotonic())
+        if failed.times > DOUBTS_UNTOLD and not self._dry_run:
             silence = Plan(problem=not_answered(key, error))
             self._reporter.judged(self._lookout.glance(key), silence)
 
@@ -382,7 +383,8 @@ class Reconciler:
         that answer nonsense, the API server never says that they refuse."""
         if error.failure in PASSING:
             return False
-        return self._steps.again(seen.key, type(step), self._views.clock.monotonic())
+        now = self._views.clock.monotonic()
+        return self._steps.again(seen.key, type(step), now).lasts(now)
 
     def _not_noted(self, seen: Seen, step: Adopt, error: KubeError) -> None:
         if seen.record is not None:
