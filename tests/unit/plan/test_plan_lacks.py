@@ -56,6 +56,11 @@ class TestWhatRests:
             "(1 endpoint rests after use, the next until 12:00:40 UTC)"
         )
 
+    def test_of_several_as_well(self):
+        scene = Scene(pod=pod(), offers=(offer(ports="600/601"),))
+        scene.pool.retire([endpoint(600), endpoint(601)], NOW - 20.0)
+        assert "(2 endpoints rest after use, the next" in scene.plan().problem.text
+
     def test_where_nothing_rests_nothing_is_told_of_it(self):
         made = Scene(pod=pod(), offers=(offer(ports="600/600"),), others={OTHER: spec()}).plan()
         assert made.problem.reason == "PoolExhausted"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from dnatctl.objects import FINALIZER, Owner
+from dnatctl.plan import namesake
+from dnatctl.plan.exposure import Problem
+from dnatctl.plan.values import DeleteRecord, Plan
 from dnatctl.plan.waits import LOOK_AGAIN_S, TOLD_AFTER_S
 from dnatctl.table.writes import DeleteRow
 from tests.unit.plan.made import NOW, WALL, Scene, delete, mine, pod, ready, record, spec
-from tests.unit.table.made import DELETING, GATEWAY
+from tests.unit.table.made import DELETING, EIP, GATEWAY
 
 BEFORE = Owner("v1", "Pod", "lobby-0", "uid-before")
 LONG = TOLD_AFTER_S + 5.0
@@ -39,8 +43,9 @@ def said(scene: Scene) -> str:
 
 def test_another_programs_finalizer_is_named():
     kept = going(finalizers=(OTHERS, "other.io/x"), durable=frozenset(spec().endpoints()))
-    assert said(kept).startswith(
-        f"its entries are deleted, and the finalizer {OTHERS}, other.io/x keeps it"
+    assert said(kept) == (
+        f"its entries are deleted, and the finalizer {OTHERS}, other.io/x keeps it, which is not"
+        " dnatctl's; ask whoever set it"
     )
     assert kept.plan().retry_in == LOOK_AGAIN_S
 
@@ -49,6 +54,34 @@ def test_a_row_that_is_deleted_and_not_gone_is_named():
     assert said(going(mine(status=DELETING))) == (
         "entry fwd-1 is Deleting in the cloud, and has to be gone first"
     )
+
+
+def test_so_is_each_of_several():
+    rows = (mine(status=DELETING), mine("fwd-2", f"{EIP}:601", status=DELETING))
+    assert said(going(*rows)).startswith("entry fwd-1 is Deleting, entry fwd-2 is Deleting in")
+
+
+def test_what_has_no_finalizer_left_and_is_there_is_not_understood():
+    """It goes any moment, as far as is known."""
+    unknown = "it is not known yet whether it has entries left"
+    assert said(going(finalizers=(), durable=frozenset(spec().endpoints()))) == unknown
+
+
+def test_gateways_are_named_once():
+    own = [SimpleNamespace(gateway_id=name) for name in ("ngw-a", "ngw-b", "ngw-a")]
+    assert namesake._gateways(own) == "ngw-a, ngw-b"
+
+
+def test_what_is_to_be_done_or_told_already_goes_on():
+    scene = going(mine())
+    for made in (Plan(DeleteRecord()), Plan(problem=Problem("DeletionHeld", "no"))):
+        assert namesake.told(scene.seen, scene.seen.record, made) is made
+
+
+@pytest.mark.parametrize("waited", [LONG, TOLD_AFTER_S - 4.0])
+def test_who_looks_again_sooner_does(waited):
+    scene = going(mine(), stated_for=waited)
+    assert namesake.told(scene.seen, scene.seen.record, Plan(retry_in=1.0)).retry_in == 1.0
 
 
 def test_nothing_is_told_while_that_may_be_over_in_a_moment():

@@ -254,7 +254,9 @@ class TestHeld:
 
     def test_a_claim_that_was_never_told_ready_says_so_too(self):
         scene = Scene(WEB, record=record((600, 80)), hindrances={"fwd-1": self.NO})
-        assert published(scene.plan()) == ("False", "DeletionHeld")
+        made = scene.plan()
+        assert published(made) == ("False", "DeletionHeld")
+        assert made.problem.message == f"1 entry on {GATEWAY} cannot be deleted: {self.NO}"
 
     def test_a_parked_one_as_well(self):
         away = record((600, 80), conditions=(ready("False", "PodAway"),), fixed=True)

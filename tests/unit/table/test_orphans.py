@@ -56,6 +56,27 @@ def test_one_reading_is_not_enough_however_old():
     assert due(sightings, 10 * MIN_AGE_S) == []
 
 
+class TestDeletable:
+    """Whatever may be deleted, in this cycle or another; a delete of any other one is void."""
+
+    def test_all_of_age_are_however_many_a_cycle_deletes(self):
+        found = [orphan(n, uid="uid") for n in range(BUDGET + 2)]
+        sightings = aged(found, 100 * len(found))
+        assert len(due(sightings, MIN_AGE_S)) == BUDGET
+        names = {each.entry_id for each in sightings.deletable(MIN_AGE_S)}
+        assert names == {each.entry_id for each in found}
+
+    def test_a_younger_one_is_not_unless_its_poddnat_was_seen_to_go(self):
+        sightings = Sightings()
+        sightings.update([orphan(1), replace(orphan(2), bereft=True)], CLAIMED, 0.0)
+        assert [each.entry_id for each in sightings.deletable(1.0)] == ["fwd-2"]
+
+    def test_under_the_brake_none_is(self):
+        sightings = aged([orphan(n) for n in range(MANY + 1)], CLAIMED)
+        assert sightings.braked
+        assert sightings.deletable(MIN_AGE_S) == []
+
+
 def test_one_that_was_claimed_meanwhile_begins_anew():
     sightings = Sightings()
     sightings.update([orphan(generation=1)], CLAIMED, 0.0)
