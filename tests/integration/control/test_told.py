@@ -307,7 +307,7 @@ def test_an_entry_that_stays_deleting_is_named_to_all_who_wait_for_that(
     held = f"entry {row}, which leads to {ip}:80/tcp, is Deleting in the cloud"
     eventually(lambda: held in str(one.condition("heir").get("message")))
     one.running[0].controller.parts.gateways.fleet.read_soon()
-    note = f"1 entries do not settle in the cloud: {row} is Deleting"
+    note = f"1 entry does not settle in the cloud: {row} is Deleting"
     eventually(lambda: any(note in each for each in notes(one)), what=lambda: str(notes(one)))
 
 

@@ -86,6 +86,14 @@ def test_of_a_poddnat_that_is_gone_nothing_is_noted(world):
     assert world.noted == {}
 
 
+def test_nor_is_it_for_the_next_poddnat_of_that_name(world):
+    adopter = made(world)
+    adopter.adopt_unnoted(RECORD, STEP)
+    assert adopter.note_late(seen(PodDNAT(WEB, "uid-2", "1"))) is None
+    assert adopter.note_late(seen()) is None
+    assert world.noted == {}
+
+
 def test_a_note_that_was_stored_without_an_answer_is_held(world):
     world.noted["fwd-3"] = NOTED
     made(world).load("ngw-a")

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from dnatctl.amounts import amount
 from dnatctl.backoff import doubled
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
@@ -272,8 +273,10 @@ class TablePoller:
             stuck = self._table.unsettled(self._times.last_pass - LASTS_S)
         if held_back:
             return [f"its table {held_back}"]
-        first = next((f"{row.entry.entry_id} is {row.entry.status_text}" for row in stuck), "")
-        return [f"{len(stuck)} entries do not settle in the cloud: {first}"] if stuck else []
+        if not stuck:
+            return []
+        first, count = stuck[0].entry, amount(len(stuck), "entry does", "entries do")
+        return [f"{count} not settle in the cloud: {first.entry_id} is {first.status_text}"]
 
     @property
     def unreadable(self) -> str:

@@ -237,11 +237,11 @@ def not_stored(key: Key, error: KubeError) -> Problem:
 
 
 def not_noted(key: Key, error: KubeError) -> Problem:
-    """What to tell where it cannot be noted which rows of another controller are the PodDNAT's."""
+    """What to tell where it cannot be noted which rows have become the PodDNAT's."""
     said = error.message[:MESSAGE_LIMIT]
     text = (
-        f"the API server does not store the note of the entries that {key} takes over, so they "
-        f"cannot be changed: {said}; {_mend(error)}"
+        f"the API server does not store the note of the entries that {key} takes over, so that "
+        f"none but this leader knows them for its own: {said}; {_mend(error)}"
     )
     return Problem("PodDNATRefused", text)
 

@@ -17,8 +17,8 @@ class Adopter:
     def __init__(self, ledger: Ledger, views: Views) -> None:
         self._ledger = ledger
         self._views = views
-        self._unnoted: dict[Key, Adopt] = {}
-        """What is held here alone, as the ledger did not take it."""
+        self._unnoted: dict[Key, tuple[str, Adopt]] = {}
+        """What is held here alone, as the ledger did not take it, with the PodDNAT's UID."""
 
     def adopt(self, record: PodDNAT, step: Adopt) -> None:
         """Note the rows, then hold them. Raises KubeError."""
@@ -28,21 +28,20 @@ class Adopter:
     def adopt_unnoted(self, record: PodDNAT, step: Adopt) -> None:
         """Hold the rows, which cannot be noted, so that they go with their pod, before they lead to
         whoever has its IP next. A restart finds out anew, while there is the PodDNAT."""
-        self._unnoted[record.key] = step
+        self._unnoted[record.key] = record.uid, step
         self._views.adopt(_adopted(record, step))
 
     def note_late(self, seen: Seen) -> Problem | None:
         """Note what could not be noted; what to tell where it still cannot."""
-        if seen.record is None:
-            self._unnoted.pop(seen.key, None)
-        step = self._unnoted.get(seen.key)
-        if step is None or seen.record is None:
+        uid, step = self._unnoted.get(seen.key, ("", None))
+        if step is None:
             return None
-        try:
-            self._note(seen.record, step)
-        except KubeError as error:
-            return not_noted(seen.key, error)
-        del self._unnoted[seen.key]
+        if seen.record is not None and seen.record.uid == uid:
+            try:
+                self._note(seen.record, step)
+            except KubeError as error:
+                return not_noted(seen.key, error)
+        del self._unnoted[seen.key]  # noted, or of a PodDNAT that is gone
         return None
 
     def load(self, gateway_id: str) -> None:
