@@ -52,7 +52,7 @@ class Web:
         self._seconds = connect + silence
         self._proxies = {} if direct else getproxies()
         self._lock = threading.Lock()
-        self._pools: dict[str, Hosts] = {}
+        self._pools: dict[tuple[str, bool], Hosts] = {}
 
     def send(
         self,
@@ -68,12 +68,14 @@ class Web:
         `leave` is called right before it is sent; what it raises is raised here, and nothing is
         sent then. Raises urllib3's HTTPError.
         """
-        exchange = Exchange(self._seconds, LARGEST_ANSWER + _OVERHEAD, leave=leave)
         parts = urlsplit(url)
         host = f"{parts.scheme}://{parts.netloc}"
         target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        # Not in the exchange's time: what is trusted takes long to load on a busy machine.
+        hosts = self._hosts(parts)
+        exchange = Exchange(self._seconds, LARGEST_ANSWER + _OVERHEAD, leave=leave)
         with exchange.active():
-            response = self._hosts(parts).urlopen(
+            response = hosts.urlopen(
                 method,
                 host,
                 target,
@@ -100,10 +102,11 @@ class Web:
 
     def _hosts(self, url: SplitResult) -> Hosts:
         proxy = proxy_for(url, self._proxies)
+        tls = url.scheme == "https" or proxy.lower().startswith("https:")
         with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = Hosts(_pools(proxy))
-            return self._pools[proxy]
+            if (proxy, tls) not in self._pools:
+                self._pools[proxy, tls] = Hosts(_pools(proxy, _trusting() if tls else None))
+            return self._pools[proxy, tls]
 
 
 def proxy_for(url: SplitResult, proxies: Mapping[str, str]) -> str:
@@ -141,8 +144,7 @@ def _names(entry: str, host: str, port: int) -> bool:
         return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
 
-def _pools(proxy: str) -> urllib3.PoolManager:
-    context = _trusting()
+def _pools(proxy: str, context: ssl.SSLContext | None) -> urllib3.PoolManager:
     if not proxy:
         return urllib3.PoolManager(maxsize=_KEPT, ssl_context=context)
     try:

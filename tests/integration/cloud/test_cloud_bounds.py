@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from dnatctl import transport
 from dnatctl.cloud import fetch
 from dnatctl.cloud.api import Stopped
 from dnatctl.cloud.client import Cloud
@@ -113,6 +116,40 @@ def test_a_message_of_megabytes_is_cut_at_once(server: ScriptedServer, piece: st
     error = failure(lambda: create(connect(server.url)))
     assert error.kind is Kind.UNCLASSIFIED
     assert len(str(error)) < 600
+
+
+def test_what_is_trusted_may_take_longer_to_load_than_an_exchange_may_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, authority = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    loads: list[ssl.SSLContext] = []
+    load = ssl.create_default_context
+
+    def slow() -> ssl.SSLContext:
+        loads.append(load())
+        return loads[-1]
+
+    # A minute later for each time that it is loaded.
+    late = SimpleNamespace(monotonic=lambda: time.monotonic() + 60 * len(loads))
+    monkeypatch.setattr(transport, "time", late)
+    monkeypatch.setattr(ssl, "create_default_context", slow)
+    with (
+        ScriptedServer(lambda exchange: exchange.answer(200), tls) as server,
+        Web(10, 20, direct=True) as web,
+    ):
+        assert web.send("GET", server.url, {}).status == 200
+    assert len(loads) == 1
+
+
+def test_nothing_is_loaded_that_plain_http_has_no_use_for(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda: loaded.append("again"))
+    with Web(10, 20, direct=True) as web:
+        assert web.send("GET", server.url, {}).status == 500
+    assert loaded == []
 
 
 def test_leave_is_asked_for_when_nothing_is_left_to_wait_for(bench: Bench, cloud: Cloud) -> None:

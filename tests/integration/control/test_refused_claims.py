@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dnatctl_sim.cloud import Scenario
-from dnatctl_sim.kube.wire.faults import Fault, Match
+from dnatctl_sim.kube.wire.faults import Fault, Match, Write
 from tests.support.stage import RECORDS, Stage, eventually, fast, stage
 
 QUARANTINE = "1800s"
@@ -159,11 +159,19 @@ def test_neighbours_of_a_namespace_whose_claims_are_not_answered_are_served(it: 
 
 
 def test_one_refused_pod_does_not_hold_up_its_neighbours(it: Stage) -> None:
-    match = Match("create", RECORDS, namespace=it.ns)
-    it.kube.faults.add(Fault(422, "not this one"), match, times=1)
+    not_this_one = Fault(422, "not this one")
+
+    def refuse(write: Write) -> Fault | None:
+        bad = (write.verb, write.resource) == ("create", RECORDS) and b'"bad"' in write.body
+        return not_this_one if bad else it.gate.on_kube_write(write)
+
+    it.kube.faults.on_write = refuse
     it.pod("bad", "80")
     it.told("bad", "PodDNATRefused")
     for n in range(4):
         it.pod(f"good-{n}", "80")
     for n in range(4):
         it.ready(f"good-{n}")
+    assert not it.record("bad")
+    it.heal()
+    it.ready("bad")

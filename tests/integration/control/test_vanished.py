@@ -188,7 +188,7 @@ def test_a_living_pod_that_cannot_claim_keeps_what_leads_to_it(it: Stage, fault:
     if fault == "nonsense":
         it.annotate("web", expose_port="80,nonsense")
     else:
-        it.kube.faults.add(Fault(code=403), Match("create", RECORDS))
+        it.kube.faults.add(Fault(code=403), Match("create", RECORDS), times=None)
     it.start_controller(orphans=IMPATIENT, sweep_s=0.1)
     it.told("web", "InvalidAnnotation" if fault == "nonsense" else "PodDNATRefused")
     swept(it)
