@@ -193,14 +193,15 @@ def test_a_row_that_goes_on_lacking_something_is_told(forgetful: Forgetful) -> N
 def test_a_poddnat_stays_while_its_row_goes_though_an_answer_lacks_the_names(
     forgetful: Forgetful,
 ) -> None:
-    settle = Settle(create=0.02, delete=5.0)
+    settle = Settle(create=0.02, delete=600.0)
     with stage(world(settle=settle)) as it:
         run = it.start_controller()
         it.pod("web")
-        it.ready("web")
+        (entry,) = it.ready("web")
         it.delete_pod("web", grace=0)
         eventually(lambda: any(row["status"] == "Deleting" for row in it.rows()))
         forgetful.answer_once(it, run, "ForwardEntryName")
+        it.acts.release_entry(entry["forwardEntryId"])
         it.gone("web")
         assert it.rows() == []
         it.assert_at_rest()
@@ -209,12 +210,13 @@ def test_a_poddnat_stays_while_its_row_goes_though_an_answer_lacks_the_names(
 def test_a_claim_stays_while_its_row_is_made_though_an_answer_lacks_the_names(
     forgetful: Forgetful,
 ) -> None:
-    with stage(world(settle=Settle(create=3.0, delete=0.02))) as it:
+    with stage(world(settle=Settle(create=600.0, delete=0.02))) as it:
         run = it.start_controller()
         it.pod("web")
         eventually(it.rows)
         (row,) = it.rows()
         forgetful.answer_once(it, run, "ForwardEntryName")
+        it.acts.release_entry(row["entry_id"])
         (entry,) = it.ready("web")
         assert entry["forwardEntryId"] == row["entry_id"]
         assert len(it.calls("CreateForwardEntry")) == 1

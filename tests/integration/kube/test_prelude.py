@@ -50,7 +50,7 @@ def waiting(wire: KubeClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Waiti
     made = Waiting(wire)
     yield made
     made.stop.set()
-    made.thread.join(20)
+    made.thread.join(60)
 
 
 def test_it_is_alive_and_says_what_is_missing(waiting: Waiting) -> None:
@@ -62,7 +62,7 @@ def test_it_is_alive_and_says_what_is_missing(waiting: Waiting) -> None:
 def test_it_goes_on_when_the_definition_comes(waiting: Waiting, kube: KubeServer) -> None:
     waiting.asked("/livez")
     kube.store.create(CRDS, yaml.safe_load(Path(CRD).read_text("utf-8")))
-    waiting.thread.join(20)
+    waiting.thread.join(60)
     assert waiting.answers == ["v1"]
     assert waiting.prelude.port == 0
 
@@ -70,5 +70,5 @@ def test_it_goes_on_when_the_definition_comes(waiting: Waiting, kube: KubeServer
 def test_it_can_be_told_to_stop(waiting: Waiting) -> None:
     waiting.asked("/livez")
     waiting.stop.set()
-    waiting.thread.join(20)
+    waiting.thread.join(60)
     assert waiting.answers == [None]
