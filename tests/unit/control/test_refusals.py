@@ -8,9 +8,9 @@ import pytest
 
 from dnatctl.control.state.refusals import (
     FIRST_S,
-    LASTS_S,
     LONGEST_S,
     MESSAGE_LIMIT,
+    REFUSED_AFTER_S,
     TURN_S,
     Failing,
     Refusals,
@@ -228,10 +228,10 @@ def test_what_is_about_the_way_to_the_server_is_no_refusal(failure):
 
 class TestFailing:
     def test_it_lasts_where_it_has_failed_again_after_a_while(self):
-        failing = Failing()
-        assert not failing.again(A, "status", 10.0).lasts(10.0 + LASTS_S), "once may be chance"
+        failing, late = Failing(), 10.0 + REFUSED_AFTER_S
+        assert not failing.again(A, "status", 10.0).lasts(late), "once may be chance"
         assert not failing.again(A, "status", 11.0).lasts(11.0), "it may pass"
-        assert failing.again(A, "status", 10.0 + LASTS_S).lasts(10.0 + LASTS_S)
+        assert failing.again(A, "status", late).lasts(late)
 
     def test_what_came_to_something_or_is_another_thing_begins_anew(self):
         failing = Failing()

@@ -35,9 +35,9 @@ MESSAGE_LIMIT = 300
 DOUBTS_UNTOLD = 2
 """Failures in a row that say nothing for sure and are not told: such pass by themselves."""
 
-LASTS_S = 10.0
-"""For so long at most nothing is done without what fails in that way: an API server that is started
-anew, or whose etcd has another leader, takes less."""
+REFUSED_AFTER_S = 10.0
+"""What fails for so long counts as refused: an API server that is started anew, or whose etcd has
+another leader, is there again sooner."""
 
 PASSING = (Failure.UNREACHABLE, Failure.CANCELLED, Failure.TOO_MANY_REQUESTS)
 """Failures that are about no object: not told of any."""
@@ -117,7 +117,7 @@ class Failed:
 
     def lasts(self, now: float) -> bool:
         """Whether it has failed for too long to pass by itself."""
-        return self.times > 1 and now - self.since >= LASTS_S
+        return self.times > 1 and now - self.since >= REFUSED_AFTER_S
 
 
 class Failing:
