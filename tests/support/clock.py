@@ -1,4 +1,4 @@
-"""A clock that stands still until it is moved, and one that is wrong."""
+"""Clocks that stand still until they are moved, and one that is wrong."""
 
 from __future__ import annotations
 
@@ -42,3 +42,20 @@ class FakeClock:
     def set_back(self, seconds: float) -> None:
         """Correct the wall clock, as an administrator or NTP does."""
         self._now -= timedelta(seconds=seconds)
+
+
+class ManualClock:
+    """Moves only when told to; the wall clock is the machine's, which the SDK signs with."""
+
+    def __init__(self) -> None:
+        self._seconds = 1_000_000.0
+        self.ahead = timedelta()
+
+    def monotonic(self) -> float:
+        return self._seconds
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def advance(self, seconds: float) -> None:
+        self._seconds += seconds

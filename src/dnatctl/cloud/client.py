@@ -101,7 +101,7 @@ class Cloud:
             connect_timeout,
             read_timeout,
         )
-        sdk = Sdk(settings, credentials, Limits(limits, wait), observe or _ignore)
+        sdk = Sdk(settings, credentials, Limits(limits, wait, clock), observe or _ignore)
         return cls(sdk, region_id, vpc_id, clock)
 
     @property

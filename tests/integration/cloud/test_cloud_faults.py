@@ -20,9 +20,11 @@ from dnatctl.cloud.limits import AdaptiveLimit
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import open_provider
 from dnatctl.model import PortRange
-from dnatctl_sim.cloud import DOCUMENTED_POLICY, rows
+from dnatctl_sim.cloud import DOCUMENTED_POLICY, CloudServer, rows
+from dnatctl_sim.cloud import Cloud as Emulated
 from dnatctl_sim.cloud.spec import GATEWAY_ID, REGION, VPC_ID
 from tests.integration.cloud.bench import STATIC, TABLE_ID, Bench, new_entry, token
+from tests.support.clock import ManualClock
 
 CREATE = "CreateForwardEntry"
 
@@ -158,25 +160,26 @@ def test_a_nonce_that_was_seen_before_is_replaced_at_once(bench: Bench, cloud: C
 
 
 @pytest.mark.parametrize("retry_after", [True, False])
-def test_throttling_slows_the_calls_and_ends(bench: Bench, retry_after: bool) -> None:
+def test_throttling_slows_the_calls_and_ends(retry_after: bool) -> None:
+    clock = ManualClock()
     waits: list[float] = []
 
     def wait(seconds: float) -> bool:
         waits.append(seconds)
-        # Until the vendor's window is over, in the emulator's time.
-        time.sleep(min(seconds, 0.2))
+        clock.advance(seconds)
         return False
 
-    bench.emulated.set_knobs(
-        limits={"DescribeForwardTableEntries": 5}, window=0.2, retry_after=retry_after
-    )
-    cloud = bench.connect(wait=wait)
-    errors: list[CloudError] = []
-    for _ in range(20):
-        try:
-            cloud.read_page(TABLE_ID, 1)
-        except CloudError as error:
-            errors.append(error)
+    with CloudServer(Emulated(clock=clock)) as server:
+        bench = Bench(server)
+        limits = {"DescribeForwardTableEntries": 5}
+        bench.emulated.set_knobs(limits=limits, window=1.0, retry_after=retry_after)
+        cloud = bench.connect(wait=wait, clock=clock)
+        errors: list[CloudError] = []
+        for _ in range(20):
+            try:
+                cloud.read_page(TABLE_ID, 1)
+            except CloudError as error:
+                errors.append(error)
     assert {error.kind for error in errors} == {Kind.THROTTLED}
     assert {error.retry_after is not None for error in errors} == {retry_after}
     assert len(errors) < 10
@@ -206,14 +209,19 @@ def test_a_call_that_waits_for_its_turn_is_not_made_when_the_program_stops(bench
 
 
 def test_a_configured_ceiling_holds(bench: Bench) -> None:
+    clock = ManualClock()
     waits: list[float] = []
     cloud = bench.connect(
         limits={Operation.READ_TABLE: 0.01},
         wait=lambda seconds: seconds > 0 and not waits.append(seconds),
+        clock=clock,
     )
     cloud.read_page(TABLE_ID, 1)
     with pytest.raises(Stopped):
         cloud.read_page(TABLE_ID, 1)
+    assert waits == [pytest.approx(100)]
+    clock.advance(100.1)
+    cloud.read_page(TABLE_ID, 1)
     assert len(waits) == 1
     assert cloud.rates[Operation.READ_TABLE] == 0.01
     assert AdaptiveLimit().rate is cloud.rates[Operation.CREATE] is None
@@ -357,14 +365,16 @@ def test_of_a_row_that_was_asked_for_it_is_known_whether_it_is_there(
 
 def test_a_write_asks_its_guard_after_the_wait_and_is_not_sent_if_it_says_no(bench: Bench) -> None:
     """Guards rule 9: what was allowed before a wait for the rate limit may not be any more."""
+    clock = ManualClock()
     leading = True
 
     def wait(seconds: float) -> bool:
         nonlocal leading
         leading = leading and not seconds
-        return threading.Event().wait(seconds)
+        clock.advance(seconds)
+        return False
 
-    cloud = bench.connect(limits={Operation.CREATE: 4.0}, wait=wait)
+    cloud = bench.connect(limits={Operation.CREATE: 4.0}, wait=wait, clock=clock)
     sent: list[int] = []
 
     def keep_sending() -> None:

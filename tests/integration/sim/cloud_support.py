@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
@@ -24,28 +24,12 @@ from dnatctl_sim.cloud import Acts, Cloud, CloudServer, Knobs, Scenario, Settle,
 from dnatctl_sim.cloud.auth import sign
 from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, GATEWAY_ID, REGION
 from dnatctl_sim.cloud.wire import Request
+from tests.support.clock import ManualClock
 
 GATEWAY, OTHER_GATEWAY = GATEWAY_ID, "ngw-bp1emulated0002"
 TABLE, OTHER_TABLE = "ftb-bp1emulated0001", "ftb-bp1emulated0002"
 EIP, SECOND_EIP, OTHER_EIP = "203.0.113.1", "203.0.113.2", "203.0.113.3"
 SETTLE = 1.0
-
-
-class ManualClock:
-    """Moves only when told to; the wall clock is the machine's, which the SDK signs with."""
-
-    def __init__(self) -> None:
-        self._seconds = 1_000_000.0
-        self.ahead = timedelta()
-
-    def monotonic(self) -> float:
-        return self._seconds
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-    def advance(self, seconds: float) -> None:
-        self._seconds += seconds
 
 
 @dataclass(frozen=True)
