@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,19 +17,14 @@ from dnatctl_sim.cloud import Cloud as Emulated
 from dnatctl_sim.cloud import CloudServer, Scenario, Settle, rows
 from dnatctl_sim.cloud.spec import GATEWAY_ID, VPC_ID, GatewaySpec, VpcSpec
 from tests.integration.cloud.bench import TABLE_ID, Bench, new_entry, token
-from tests.support.clock import FakeClock
-
-
-def eventually(check: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.01)
+from tests.support.clock import FakeClock, ManualClock
 
 
 def settled(cloud: Cloud, entry_id: str) -> ForwardEntry | None:
+    deadline = time.monotonic() + 60
     entry = cloud.read_entry(TABLE_ID, entry_id)
     while entry is not None and entry.status is not EntryStatus.AVAILABLE:
+        assert time.monotonic() < deadline, "did not settle in time"
         time.sleep(0.01)
         entry = cloud.read_entry(TABLE_ID, entry_id)
     return entry
@@ -41,26 +35,33 @@ def test_the_client_is_what_control_asks_for(cloud: Cloud) -> None:
     assert api.read_page(TABLE_ID, 1).total == 0
 
 
-def test_the_life_of_an_entry(bench: Bench, cloud: Cloud) -> None:
-    new = new_entry(port_break=True)
-    entry_id = cloud.create_entry(TABLE_ID, new, token("create"))
-    first = cloud.read_entry(TABLE_ID, entry_id)
-    assert first is not None
-    assert first.status is EntryStatus.PENDING
-    entry = settled(cloud, entry_id)
-    assert entry == ForwardEntry(
-        entry_id, new.external_ip, new.external_ports, new.internal_ip, new.internal_ports,
-        new.protocol, new.name, EntryStatus.AVAILABLE,
-    )  # fmt: skip
+def test_the_life_of_an_entry() -> None:
+    clock = ManualClock()
+    with CloudServer(Emulated(clock=clock)) as server:
+        bench = Bench(server)
+        cloud = bench.connect()
+        new = new_entry(port_break=True)
+        entry_id = cloud.create_entry(TABLE_ID, new, token("create"))
+        first = cloud.read_entry(TABLE_ID, entry_id)
+        assert first is not None
+        assert first.status is EntryStatus.PENDING
+        clock.advance(1)
+        assert cloud.read_entry(TABLE_ID, entry_id) == ForwardEntry(
+            entry_id, new.external_ip, new.external_ports, new.internal_ip, new.internal_ports,
+            new.protocol, new.name, EntryStatus.AVAILABLE,
+        )  # fmt: skip
 
-    cloud.modify_entry(TABLE_ID, entry_id, new_entry(ip="172.16.0.10"), token("modify"))
-    moved = settled(cloud, entry_id)
-    assert moved is not None
-    assert (moved.internal_ip, moved.external_ports) == ("172.16.0.10", new.external_ports)
+        cloud.modify_entry(TABLE_ID, entry_id, new_entry(ip="172.16.0.10"), token("modify"))
+        clock.advance(1)
+        moved = cloud.read_entry(TABLE_ID, entry_id)
+        assert moved is not None
+        assert moved.status is EntryStatus.AVAILABLE
+        assert (moved.internal_ip, moved.external_ports) == ("172.16.0.10", new.external_ports)
 
-    cloud.delete_entry(TABLE_ID, entry_id, token("delete"))
-    eventually(lambda: cloud.read_entry(TABLE_ID, entry_id) is None)
-    assert rows(bench.emulated) == []
+        cloud.delete_entry(TABLE_ID, entry_id, token("delete"))
+        clock.advance(1)
+        assert cloud.read_entry(TABLE_ID, entry_id) is None
+        assert rows(bench.emulated) == []
 
 
 def test_port_ranges_and_udp(cloud: Cloud) -> None:
@@ -134,7 +135,7 @@ def test_an_eip_that_comes_and_goes_is_followed(bench: Bench, cloud: Cloud) -> N
         [gateway] = cloud.describe_gateways()
         return {eip.ip: eip.usable for eip in gateway.eips}
 
-    bench.acts.bind_eip("203.0.113.9", GATEWAY_ID, seconds=60)
+    bench.acts.bind_eip("203.0.113.9", GATEWAY_ID, seconds=3600)
     assert eips() == {"203.0.113.1": True, "203.0.113.2": True, "203.0.113.9": False}
     bench.acts.unbind_eip("203.0.113.2")
     assert not eips().get("203.0.113.2", False)

@@ -23,7 +23,7 @@ from Tea.exceptions import TeaException
 from dnatctl_sim.cloud import Acts, Cloud, CloudServer, Knobs, Scenario, Settle, rows
 from dnatctl_sim.cloud.auth import sign
 from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET, GATEWAY_ID, REGION
-from dnatctl_sim.cloud.wire import Request
+from dnatctl_sim.cloud.wire import Life, Request
 from tests.support.clock import ManualClock
 
 GATEWAY, OTHER_GATEWAY = GATEWAY_ID, "ngw-bp1emulated0002"
@@ -42,13 +42,43 @@ class Refused:
     error: Any
 
 
+class HeldCall:
+    """A call that takes until `ended`."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.ended = threading.Event()
+
+
+class HoldingCloud(Cloud):
+    """Holds the next call that waits for something, instead of that wait, if `hold` says so."""
+
+    hold: HeldCall | None = None
+
+    def serve(self, request: Request) -> Life:
+        """See `Cloud.serve`."""
+        life = super().serve(request)
+        while True:
+            try:
+                pause = next(life)
+            except StopIteration as stop:
+                return stop.value
+            hold, self.hold = self.hold, None
+            if hold is None:
+                yield pause
+                continue
+            hold.reached.set()
+            while not hold.ended.is_set():
+                yield 0.001
+
+
 class Site:
     """Two gateways with two EIPs each. Rows settle when the clock passes `SETTLE`."""
 
     def __init__(self, scenario: Scenario | None = None) -> None:
         self.clock = ManualClock()
         knobs = Knobs(settle=Settle.all(SETTLE))
-        self.cloud = Cloud(scenario or Scenario.many(2, knobs=knobs), self.clock)
+        self.cloud = HoldingCloud(scenario or Scenario.many(2, knobs=knobs), self.clock)
         self.acts = Acts(self.cloud)
         self.server = CloudServer(self.cloud)
 
@@ -72,6 +102,7 @@ class Site:
             "endpoint": self.server.address,
             "protocol": "http",
             "region_id": REGION,
+            "read_timeout": 120_000,
         }
         return Config(**(given | changes))
 
@@ -84,6 +115,18 @@ class Site:
         from alibabacloud_ecs20140526.client import Client
 
         return Client(self.config())
+
+    @contextmanager
+    def under_way(self, function: Callable[[], Any]) -> Iterator[Background]:
+        """Run `function`; its call stays where it first waits until the end of this."""
+        self.cloud.hold = hold = HeldCall()
+        call = Background(function)
+        try:
+            assert hold.reached.wait(60), "no call has waited"
+            yield call
+        finally:
+            self.cloud.hold = None
+            hold.ended.set()
 
     def settle(self) -> None:
         """Let everything in flux settle."""
@@ -199,7 +242,7 @@ class Background:
         except BaseException as error:  # noqa: BLE001 - handed to who asks for the result
             self._outcome = (None, error)
 
-    def result(self, timeout: float = 20.0) -> Any:
+    def result(self, timeout: float = 120.0) -> Any:
         self._thread.join(timeout)
         assert not self._thread.is_alive(), "still running"
         value, error = self._outcome

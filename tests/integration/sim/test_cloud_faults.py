@@ -20,7 +20,6 @@ from tests.integration.sim.cloud_support import (
     OTHER_EIP,
     OTHER_TABLE,
     TABLE,
-    Background,
     Site,
     refused,
 )
@@ -187,7 +186,7 @@ class TestDelays:
 
         site.vpc = Client(site.config(read_timeout=200))
         try:
-            site.cloud.add_fault(Fault(action="delay", seconds=0.6, apis=CREATE))
+            site.cloud.add_fault(Fault(action="delay", seconds=60.0, apis=CREATE))
             with pytest.raises(UnretryableException):
                 site.create(client_token="t1")
         finally:
@@ -203,28 +202,25 @@ class TestDelays:
         site.cloud.add_fault(
             Fault(action="delay", stage="during", seconds=2.0, match={"ForwardTableId": TABLE})
         )
-        slow = Background(lambda: site.create(512, "172.16.0.1"))
-        deadline = time.monotonic() + 60
-        while not site.cloud.calls():
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        with refused("OperationConflict"):
-            site.create(513, "172.16.0.2")
-        site.create(forward_table_id=OTHER_TABLE, external_ip=OTHER_EIP)
+        with site.under_way(lambda: site.create(512, "172.16.0.1")) as slow:
+            with refused("OperationConflict"):
+                site.create(513, "172.16.0.2")
+            site.create(forward_table_id=OTHER_TABLE, external_ip=OTHER_EIP)
         slow.result()
         assert len(site.rows()) == 1
 
     def test_the_cloud_goes_on_after_its_client_has_left(self, site: Site) -> None:
         from alibabacloud_vpc20160428.client import Client
 
-        site.cloud.set_knobs(write_latency=3.0)
+        site.cloud.set_knobs(write_latency=0.4)
         site.vpc = Client(site.config(read_timeout=50))
         try:
-            with pytest.raises(UnretryableException):
-                site.create()
+            with site.under_way(site.create) as call:
+                with pytest.raises(UnretryableException):
+                    call.result()
+                assert site.rows() == []
         finally:
             del site.vpc
-        assert site.rows() == []
         deadline = time.monotonic() + 60
         while not any(call.replied for call in site.cloud.calls()):
             assert time.monotonic() < deadline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from urllib.parse import urlencode
 
@@ -19,7 +18,6 @@ from tests.integration.sim.cloud_support import (
     SECOND_EIP,
     SETTLE,
     TABLE,
-    Background,
     Site,
     refused,
 )
@@ -157,9 +155,8 @@ class TestGate:
     @pytest.mark.parametrize("mode", ["strict", "relaxed"])
     def test_overlapping_writes_conflict_and_are_seen(self, site: Site, mode: str) -> None:
         site.cloud.set_knobs(mode=mode, write_latency=0.4)
-        slow = Background(lambda: site.create(600, "172.16.0.1"))
-        _wait_for_call(site)
-        with refused("OperationConflict", 409):
+        slow_create = site.under_way(lambda: site.create(600, "172.16.0.1"))
+        with slow_create as slow, refused("OperationConflict", 409):
             site.create(601, "172.16.0.2")
         slow.result()
         first, second = site.cloud.calls()
@@ -209,14 +206,6 @@ class TestLatency:
         totals = [sum(self.waits(site, "DescribeForwardTableEntries")) for _ in range(20)]
         assert all(1 <= total <= 3 for total in totals)
         assert len(set(totals)) > 10
-
-
-def _wait_for_call(site: Site) -> None:
-    deadline = time.monotonic() + 60
-    table = site.cloud.world.gateways[GATEWAY].table
-    while table.in_service is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 class TestEndpoints:
@@ -534,9 +523,8 @@ class TestGone:
     def test_a_row_that_goes_while_its_delete_waits(self, site: Site) -> None:
         entry_id = site.created()
         site.cloud.set_knobs(write_latency=0.4)
-        deletion = Background(lambda: site.delete(entry_id))
-        _wait_for_call(site)
-        site.acts.delete_entry(entry_id)
+        with site.under_way(lambda: site.delete(entry_id)) as deletion:
+            site.acts.delete_entry(entry_id)
         with refused("InvalidForwardEntryId.NotFound"):
             deletion.result()
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from dnatctl_sim.cloud import Fault
-from tests.integration.sim.cloud_support import Background, Site, refused
+from tests.integration.sim.cloud_support import Site, refused
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +86,8 @@ def test_the_longest(site: Site) -> None:
 
 def test_a_token_in_use_by_a_call_under_way(site: Site) -> None:
     site.cloud.set_knobs(write_latency=0.4)
-    slow = Background(lambda: site.create(client_token="t1"))
-    _wait_for_call(site)
-    with refused("LastTokenProcessing"):
+    slow_create = site.under_way(lambda: site.create(client_token="t1"))
+    with slow_create as slow, refused("LastTokenProcessing"):
         site.create(client_token="t1")
     entry_id = slow.result()
     assert site.create(client_token="t1") == entry_id
@@ -155,10 +153,3 @@ def test_after_a_server_error_the_token_tells_whether_it_happened(
     entry_id = site.create(client_token="t1")
     assert [row["entry_id"] for row in site.rows()] == [entry_id]
     assert [call.replayed for call in site.cloud.calls()] == [False, committed]
-
-
-def _wait_for_call(site: Site) -> None:
-    deadline = time.monotonic() + 60
-    while not site.cloud.calls():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)

@@ -212,11 +212,12 @@ def test_a_second_pod_of_the_name_starts_anew(http: Http) -> None:
 
 def test_one_that_finishes_before_it_was_started_never_runs() -> None:
     """Its IP would be another pod's as well, for its end has been seen to already."""
-    kubelet = KubeletSettings(start=0.2)
-    with KubeServer(settings=Settings(kubelet=kubelet)) as server:
+    with KubeServer() as server:
         http = Http(server.url)
-        assert http("POST", PODS, pod("p")).code == 201
-        eventually(lambda: http("GET", f"{PODS}/p").body["spec"].get("nodeName"))
-        server.kubelet.finish("default", "p")
+        placed = pod("p", namespace="default")
+        placed["spec"]["nodeName"] = server.store.list("nodes")[0]["metadata"]["name"]
+        with server.store.raw.lock:  # nothing starts the pod meanwhile
+            server.store.create("pods", placed)
+            server.kubelet.finish("default", "p")
         run(http, "later")
         assert "podIP" not in status_is(http, "p", "Succeeded")["status"]
