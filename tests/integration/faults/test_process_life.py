@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.process import Program
+from tests.support.process import PATIENT_LEASE, Program
 from tests.support.stage import NAMESPACE, Stage, eventually, stage
 
 LEASES = "leases.coordination.k8s.io"
 
 IMPATIENT = """
 import dnatctl.control.watchdog, dnatctl.control.worker.workers, dnatctl.heartbeat
-dnatctl.heartbeat.SLACK_S = dnatctl.control.worker.workers.WORK_S = 1.0
-dnatctl.control.watchdog.GRACE_S = 3.0
+dnatctl.heartbeat.SLACK_S = dnatctl.control.worker.workers.WORK_S = 3.0
+dnatctl.control.watchdog.GRACE_S = 12.0
 """
 DYING = """
 import dnatctl.control.worker.reconciler as reconciler
@@ -42,7 +42,10 @@ NEVER_DONE = """
 import time
 import dnatctl.cli.ending, dnatctl.control.controller
 dnatctl.cli.ending.STOP_S = 6.0
-dnatctl.control.controller.Controller._shut_down = lambda self: time.sleep(3600)
+def never_done(self):
+    print('{"msg": "stopping"}', flush=True)
+    time.sleep(3600)
+dnatctl.control.controller.Controller._shut_down = never_done
 """
 
 
@@ -111,7 +114,7 @@ class TestLog:
     def test_a_reader_that_goes_away_costs_lines_and_nothing_else(
         self, it: Stage, form: str
     ) -> None:
-        with program(it, "--log-format", form) as leader:
+        with program(it, "--log-format", form, before=PATIENT_LEASE) as leader:
             with pipe() as (_, writing):
                 leader.start(writing)
                 it.pod("first")
@@ -133,7 +136,10 @@ class TestLog:
             assert any("did you mean DNATCTL_QUARANTINE?" in warning for warning in warned)
 
     def test_a_reader_that_stops_reading_holds_up_nothing(self, it: Stage) -> None:
-        with pipe() as (_, writing), program(it, "--log-level", "debug") as leader:
+        with (
+            pipe() as (_, writing),
+            program(it, "--log-level", "debug", before=PATIENT_LEASE) as leader,
+        ):
             leader.start(writing)
             for n in range(20):
                 it.pod(f"web-{n}")
@@ -153,7 +159,7 @@ class TestLog:
 
 class TestThreads:
     def test_one_that_dies_gives_the_lease_back_and_ends_the_process(self, it: Stage) -> None:
-        with program(it, before=DYING) as leader:
+        with program(it, before=PATIENT_LEASE + DYING) as leader:
             leader.start()
             it.pod("web")
             it.ready("web")
@@ -170,23 +176,25 @@ class TestThreads:
             it.pod("web")
             it.ready("web")
             health = port_of(leader, "health")
-            assert (asked(health, "/healthz"), asked(health, "/readyz")) == (200, 200)
+            eventually(lambda: asked(health, "/healthz") == asked(health, "/readyz") == 200)
             it.pod("poison")
             eventually(lambda: asked(health, "/healthz") == 500)
-            assert leader.wait() == 1
+            assert leader.wait(120) == 1
             assert holder(it) != ""
-            (stack,) = (line["stack"] for line in leader.lines() if "stack" in line)
-            assert "time.sleep(3600)" in stack or "reconcile" in stack
+            stacks = [line["stack"] for line in leader.lines() if "stack" in line]
+            assert any("time.sleep(3600)" in stack or "reconcile" in stack for stack in stacks)
 
 
 class TestEnd:
     def test_one_that_was_asked_for_ends_well_though_the_lease_runs_out(self, it: Stage) -> None:
-        slow = NEVER_DONE.replace("STOP_S = 6.0", "STOP_S = 60.0")
-        with program(it, before=BRIEF_LEASE + slow) as leader:
+        slow = NEVER_DONE.replace("STOP_S = 6.0", "STOP_S = 120.0")
+        lease = BRIEF_LEASE.replace("3.0, 2.0, 0.5", "16.0, 12.0, 2.0")
+        with program(it, before=lease + slow) as leader:
             leader.start()
             eventually(lambda: holder(it))
-            it.kube.go_offline()
             leader.terminate()
+            eventually(lambda: any(line["msg"] == "stopping" for line in leader.lines()))
+            it.kube.go_offline()
             assert leader.wait() == 0
 
     def test_a_lost_lease_ends_it_at_once(self, it: Stage) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dnatctl_sim.cloud import Fault as CloudFault
 from dnatctl_sim.kube.wire.faults import Fault, Match
-from tests.support.process import Program
+from tests.support.process import PATIENT_LEASE, Program
 from tests.support.stage import NAMESPACE, PATIENCE_S, Stage, eventually, stage
 
 LEASES = "leases.coordination.k8s.io"
@@ -61,12 +61,13 @@ PHASES = (starting, in_the_middle, at_rest, without_kubernetes, without_cloud)
 @pytest.mark.parametrize("phase", PHASES)
 def test_sigterm_in_each_phase_ends_in_time_and_in_order(phase: Any) -> None:
     with stage() as it:
-        program = Program(it, elect=True)
+        gives_back = phase in (in_the_middle, at_rest)
+        program = Program(it, elect=True, before=PATIENT_LEASE if gives_back else "")
         program.start()
         try:
             phase(it, program)
             assert program.end(GRACE_S) < GRACE_S
-            if phase in (in_the_middle, at_rest):
+            if gives_back:
                 assert holder(it) == "", "the Lease is given back"
             program.start()  # the next one finishes the work, or finds it done
             if phase is without_kubernetes:

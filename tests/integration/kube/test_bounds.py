@@ -26,6 +26,8 @@ from tests.support.hostile import ENDLESS, ENORMOUS, drip
 from tests.support.kubejson import bookmark, event, listing, pod
 from tests.support.scripted import RUNS_OUT_S, Exchange, ScriptedServer
 
+AMPLE_S = 6.0
+"""A deadline that is not to run out, of a stream that takes longer."""
 PATIENCE = 20.0
 """Far more than the deadline, far less than the answers here would last."""
 
@@ -105,11 +107,11 @@ def test_a_watch_with_lines_goes_on_for_as_long_as_it_likes(
         exchange.begin()
         for _ in range(5):
             exchange.chunk(b"one\n")
-            exchange.server.stopping.wait(RUNS_OUT_S / 4)
+            exchange.server.stopping.wait(AMPLE_S / 4)
         exchange.end()
 
     server.script(script)
-    with client.stream("/x", read_timeout=RUNS_OUT_S) as lines:
+    with client.stream("/x", read_timeout=AMPLE_S) as lines:
         assert len(list(lines)) == 5
 
 

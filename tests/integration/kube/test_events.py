@@ -31,7 +31,11 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def recorder(kube: KubeServer, clock: FakeClock) -> Iterator[EventRecorder]:
+def recorder(
+    kube: KubeServer, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[EventRecorder]:
+    # What fails rests, by a clock that stands still here.
+    monkeypatch.setattr("dnatctl.kube.events._TIMEOUT", 60.0)
     client = client_of(kube.url)
     made = EventRecorder(
         client, controller="dnatctl", instance="dnatctl-0", clock=clock, dnat_version="v1beta1"
@@ -92,7 +96,7 @@ def test_repeats_become_a_series_and_cost_two_writes(
     (event,) = settled(recorder, kube)
     assert event["series"]["count"] >= 2
     assert len(kube.requests.writes()) == 2
-    recorder.stop()
+    recorder.stop(60)
     (event,) = stored(kube)
     assert event["series"]["count"] == 51
     assert event["series"]["lastObservedTime"] == "2026-01-01T00:00:50.000000Z"

@@ -6,6 +6,7 @@ be read off; those of threads run it as it is.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from random import Random
@@ -483,12 +484,20 @@ def test_events_arrive_while_the_watch_is_open(running: Rig, until: Until) -> No
 def test_a_list_asked_for_is_made_once_however_often_its_end_is_asked_for(
     running: Rig, until: Until
 ) -> None:
-    running.api.lists = [listing(pod("a"), version=10), listing(pod("b"), version=20)]
+    looked = threading.Event()
+
+    def once_looked(exchange: Exchange) -> None:
+        looked.wait(60)
+        exchange.answer(200, listing(pod("b"), version=20))
+
+    running.api.lists = [listing(pod("a"), version=10), once_looked]
     running.api.watches = [begin_and_hold()]
     running.informer.start()
     until(lambda: len(running.server.requests) == 2)
     is_done = running.informer.relist()
     assert not is_done()
+    until(lambda: len(running.server.requests) == 3)
+    looked.set()
     until(is_done)
     assert running.names == {"b"}
     until(lambda: len(running.server.requests) == 4)

@@ -78,16 +78,18 @@ def test_every_test_is_guarded(request: pytest.FixtureRequest) -> None:
 
 
 SWALLOWS = """
-import contextlib, socket, threading, time
+import contextlib, os, socket, threading, time
 
 def test_swallows():
     with contextlib.suppress(OSError):
         socket.create_connection(("192.0.2.1", 80))
 
 def test_leaves_a_thread(no_leaked_threads):
+    os.environ["LEAK_PATIENCE"] = "0.1"
     threading.Thread(target=time.sleep, args=(60,), name="dnatctl-left", daemon=True).start()
 
 def test_is_good(no_leaked_threads):
+    os.environ["LEAK_PATIENCE"] = "60"
     thread = threading.Thread(target=time.sleep, args=(0.01,), name="dnatctl-ends")
     thread.start()
 """
@@ -98,7 +100,7 @@ def test_what_a_test_swallows_or_leaves_behind_fails_it(
 ) -> None:
     (tmp_path / "test_inner.py").write_text(SWALLOWS, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "-p", "tests.conftest"]
-    env = {**os.environ, "PYTHONPATH": str(pytestconfig.rootpath), "LEAK_PATIENCE": "0.1"}
+    env = {**os.environ, "PYTHONPATH": str(pytestconfig.rootpath)}
     run = subprocess.run(
         [*command, "--rootdir", str(tmp_path), str(tmp_path)],
         env=env,
