@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,10 @@ def demo(tmp_path: Path) -> Iterator[Program]:
 
 def controller_of(demo: Program) -> int:
     """The process of the controller; kubectl may be another child."""
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in demo.children}
+    commands = {}
+    for pid in demo.children:
+        with suppress(FileNotFoundError, ProcessLookupError):  # kubectl may have ended since
+            commands[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
     (controller,) = [pid for pid, command in commands.items() if b"--kubeconfig" in command]
     return controller
 
@@ -58,7 +62,7 @@ def test_it_tells_the_whole_story_in_plain_lines_and_ends_with_0(demo: Program) 
 
 
 def check_exposure(text: str) -> None:
-    """The pod is seen without, then with a usable endpoint; a pending one is not always caught."""
+    """The pod is seen with a usable endpoint in the end; what came before is not always caught."""
     lines = re.findall(r"^ +[\d.]+ s  (example-.*)$", text, flags=re.MULTILINE)
     cells = [line.split() for line in lines]
     assert len({row[0] for row in cells}) == 1
@@ -66,7 +70,6 @@ def check_exposure(text: str) -> None:
     assert "Pending" not in entries[entries.index("Available") :]
     assert cells[-1][3] == "203.0.113.1:512"
     assert [row[5] for row in cells][-1] == "yes"
-    assert cells[0][5] == "no"
 
 
 def check_object(text: str) -> None:

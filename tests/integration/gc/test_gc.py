@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 import yaml
 from click.testing import CliRunner, Result
 
 from dnatctl.cli.gc import TOLD, gc
+from dnatctl.control.tools.collector import Collector
+from dnatctl.kube.lease_record import HANDOVER
 from dnatctl.table.marks import Marks
+from dnatctl.table.orphans import Orphan
 from dnatctl_sim.cloud import Settle
 from dnatctl_sim.kube.wire.faults import Fault as KubeFault
-from dnatctl_sim.kube.wire.faults import Match
+from dnatctl_sim.kube.wire.faults import Write
 from tests.integration.gc.denied import DENIED
+from tests.support.clock import FakeClock
 from tests.support.referee import RECORDS
 from tests.support.stage import Stage, stage
 
@@ -47,6 +52,47 @@ def orphan(it: Stage, port: int, name: str = f"dnatctl_{CLUSTER}_{NOBODY}") -> s
     return it.acts.create_entry(
         GATEWAY, "203.0.113.1", str(port), "10.0.0.99", str(port), name=name
     )
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """That step of the Collector gets 2 s, however long the others may take."""
+    real = getattr(Collector, step)
+    monkeypatch.setattr(Collector, step, lambda collector, _timeout: real(collector, 2.0))
+
+
+def time_passes(
+    monkeypatch: pytest.MonkeyPatch, seconds: Callable[[bool, list[str]], float]
+) -> None:
+    """While entries are waited for, time stands still, but for what each look adds to it.
+
+    `seconds`: how much, given whether one more has gone, and why each of the others has not.
+    """
+    clock, delete, fewer = FakeClock(), Collector.delete, Collector._fewer
+
+    def begin(
+        collector: Collector, orphans: list[Orphan], patience: float
+    ) -> list[tuple[Orphan, str]]:
+        monkeypatch.setattr(collector, "_clock", clock)
+        return delete(collector, orphans, patience)
+
+    def look(collector: Collector, orphans: list[Orphan], than: int) -> bool:
+        gone = fewer(collector, orphans, than)
+        why = [collector._why_left(orphan) for orphan in collector._left(orphans)]
+        clock.advance(seconds(gone, why))
+        return gone
+
+    monkeypatch.setattr(Collector, "delete", begin)
+    monkeypatch.setattr(Collector, "_fewer", look)
+
+
+def given_up_once_refused(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The patience is over as soon as so many entries are left and it is known of each why."""
+
+    def seconds(_gone: bool, why: list[str]) -> float:
+        refused = len(why) == number and all("Forbidden.RAM" in each for each in why)
+        return 3600.0 if refused else 0.0
+
+    time_passes(monkeypatch, seconds)
 
 
 def test_orphans_are_shown_and_kept_until_somebody_says_yes(it: Stage, tmp_path: Path) -> None:
@@ -82,10 +128,10 @@ def test_only_orphans_of_this_cluster_are_deleted(it: Stage, tmp_path: Path) -> 
 def test_what_cannot_be_deleted_is_told_with_the_reason_and_not_waited_for_long(
     it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dnatctl.cli.gc.DELETE_S", 1.0)
+    given_up_once_refused(monkeypatch, 12)
     left = {orphan(it, 700 + n) for n in range(12)}
     it.cloud.add_fault(DENIED)
-    refused = run_gc(it, tmp_path, "--yes", "--timeout", "5")
+    refused = run_gc(it, tmp_path, "--yes", "--timeout", "60")
     assert refused.exit_code == 1
     assert "0 deleted, 12 left" in refused.output
     told = [line for line in refused.output.splitlines() if "Forbidden.RAM" in line]
@@ -96,12 +142,12 @@ def test_what_cannot_be_deleted_is_told_with_the_reason_and_not_waited_for_long(
 def test_it_goes_on_as_long_as_entries_go(
     it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nine seconds in all, where none of them is waited for longer than five."""
-    monkeypatch.setattr("dnatctl.cli.gc.DELETE_S", 0.0)
+    """Each takes 50 of the 75 seconds that none of them is waited for longer than."""
+    time_passes(monkeypatch, lambda gone, _why: 50.0 if gone else 0.0)
     for n in range(6):
         orphan(it, 700 + n)
-    it.cloud.set_knobs(settle=Settle.all(1.5))
-    done = run_gc(it, tmp_path, "--yes", "--timeout", "5")
+    it.cloud.set_knobs(settle=Settle.all(0.3))  # so that each is seen to go by itself
+    done = run_gc(it, tmp_path, "--yes", "--timeout", "60")
     assert done.exit_code == 0, done.output
     assert "6 deleted, 0 left" in done.output
 
@@ -128,12 +174,15 @@ def test_the_tag_of_no_cluster_is_refused(it: Stage, tmp_path: Path) -> None:
     assert run_gc(it, tmp_path, "--of", "0123ABCD", "--yes").exit_code == 2
 
 
-def test_nothing_is_deleted_while_a_controller_leads(it: Stage, tmp_path: Path) -> None:
+def test_nothing_is_deleted_while_a_controller_leads(
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, "lead")
     it.start_controller()
     it.pod("web")
     it.ready("web")
     entry_id = orphan(it, 707)
-    done = run_gc(it, tmp_path, "--yes", "--timeout", "3")
+    done = run_gc(it, tmp_path, "--yes", "--timeout", "60")
     assert done.exit_code == 1
     assert "stop the controller first" in done.output
     assert entry_id in {row["entry_id"] for row in it.rows()}
@@ -208,11 +257,22 @@ def test_what_leads_to_living_pods_is_kept_unless_it_is_asked_for(
     assert it.rows() == []
 
 
-def test_where_the_lease_cannot_say_what_rests_it_is_told_when_to_go_on(tmp_path: Path) -> None:
+def test_where_the_lease_cannot_say_what_rests_it_is_told_when_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, "hand_over")
+
+    def refuse(write: Write) -> KubeFault | None:
+        """Not before something rests: until then it has to lead."""
+        if write.resource != LEASES or write.verb != "update":
+            return None
+        annotations = orjson.loads(write.body)["metadata"].get("annotations", {})
+        return KubeFault(code=503) if annotations.get(HANDOVER) else None
+
     with stage(quarantine="600s") as it:
         orphan(it, 700)
-        it.kube.faults.add(KubeFault(code=503), Match(verb="update", resource=LEASES), times=None)
-        done = run_gc(it, tmp_path, "--yes", "--timeout", "5")
+        it.kube.faults.on_write = refuse
+        done = run_gc(it, tmp_path, "--yes", "--timeout", "60")
         assert done.exit_code == 1
         assert "1 deleted, 0 left" in done.output
         (seconds,) = re.findall(r"(\d+) s from now at the earliest", done.output)

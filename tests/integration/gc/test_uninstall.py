@@ -17,6 +17,7 @@ from dnatctl.objects import ENDPOINTS
 from dnatctl.pool.handover import decode
 from dnatctl.table.marks import Marks
 from tests.integration.gc.denied import DENIED
+from tests.integration.gc.test_gc import given_up_once_refused, hurry
 from tests.support.stage import NAMESPACE, RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
@@ -110,12 +111,15 @@ def test_nothing_of_ours_is_left_and_nothing_else_is_touched(it: Stage, tmp_path
     assert run(it, tmp_path, "--yes").exit_code == 0
 
 
-def test_a_controller_that_works_is_not_worked_against(it: Stage, tmp_path: Path) -> None:
+def test_a_controller_that_works_is_not_worked_against(
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch, "lead")
     it.start_controller()
     it.pod("web")
     it.ready("web")
     rows = it.rows()
-    refused = run(it, tmp_path, "--yes", "--timeout", "2")
+    refused = run(it, tmp_path, "--yes", "--timeout", "60")
     assert refused.exit_code == 1
     assert f"kubectl -n {NAMESPACE} scale deployment dnatctl --replicas=0" in refused.output
     it.assert_at_rest()
@@ -153,11 +157,11 @@ def test_what_is_stuck_without_a_controller_is_freed(it: Stage, tmp_path: Path) 
 def test_what_cannot_be_deleted_is_left_with_all_that_says_what_it_is(
     it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dnatctl.cli.uninstall.DELETE_S", 0.1)  # nothing is deleted in any time
     exposed(it)
+    given_up_once_refused(monkeypatch, 5)
     before = (it.records(), ours(it))
     it.cloud.add_fault(DENIED)
-    refused = run(it, tmp_path, "--yes", "--timeout", "3")
+    refused = run(it, tmp_path, "--yes", "--timeout", "60")
     assert refused.exit_code == 1
     assert "its entries are there still" in refused.output
     assert "Forbidden.RAM" in refused.output, "what is wrong, in the cloud's words"
@@ -173,11 +177,11 @@ def test_what_cannot_be_deleted_is_left_with_all_that_says_what_it_is(
 def test_what_it_freed_rests_where_something_is_left_and_a_controller_may_follow(
     it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dnatctl.cli.uninstall.DELETE_S", 0.1)
     exposed(it)
+    given_up_once_refused(monkeypatch, 1)
     stays, *go = it.own_rows()
     it.cloud.add_fault(replace(DENIED, match={"ForwardEntryId": stays["entry_id"]}))
-    assert run(it, tmp_path, "--yes", "--timeout", "3", quarantine="600s").exit_code == 1
+    assert run(it, tmp_path, "--yes", "--timeout", "60", quarantine="600s").exit_code == 1
     assert it.own_rows() == [stays]
     (lease,) = it.kube.store.list(LEASES, NAMESPACE)
     resting = decode(lease["metadata"]["annotations"][HANDOVER])

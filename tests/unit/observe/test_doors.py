@@ -128,15 +128,17 @@ class TestStrangers:
         self, server: HealthServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(served_by, "PATIENCE_S", 2.0)
+        context = trusting()
         plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-        with trusting().wrap_socket(plain) as sock, suppress(OSError):
+        with suppress(OSError), context.wrap_socket(plain) as sock:
             sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
             assert sock.recv(1) == b""
         eventually(lambda: server.dropped == 1)
 
     def test_headers_without_end_are_cut_off(self, server: HealthServer) -> None:
+        context = trusting()
         plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-        with trusting().wrap_socket(plain) as sock, suppress(OSError):
+        with suppress(OSError), context.wrap_socket(plain) as sock:
             sock.sendall(b"GET /metrics HTTP/1.1\r\nX-Long: " + b"x" * (1 << 20))
             while sock.recv(1 << 16):
                 pass

@@ -166,7 +166,7 @@ class TestStrangers:
             else:
                 pytest.fail("still listened to")
 
-    def test_nor_is_an_answer_that_is_not_read(self, state, hasty, no_leaked_threads):
+    def test_nor_is_an_answer_that_is_not_read(self, state, hasty, no_leaked_threads, monkeypatch):
         registry = CollectorRegistry()
         many = Counter("things", "Things.", ["which"], registry=registry)
         for n in range(30_000):
@@ -176,6 +176,7 @@ class TestStrangers:
             sock.connect(("127.0.0.1", server.port))
             sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
             eventually(lambda: server.dropped == 1)
+            monkeypatch.setattr(served_by, "PATIENCE_S", 60.0)
             assert get(server, "/livez")[0] == 200
 
     def test_headers_without_end_are_cut_off(self, server):
