@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,9 +14,12 @@ from tests.support.workloads import stateful
 STATEFUL_SETS = "statefulsets.apps"
 
 
+KEEP = {"retain": "1h"}
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Stage]:
-    with stage(fixed={"retain": "2s"}, resync="1s") as running:
+    with stage(fixed=KEEP, resync="1s") as running:
         running.start_controller()
         yield running
         running.assert_at_rest()
@@ -31,6 +35,16 @@ def set_up(it: Stage, replicas: int = 1, ports: str = "80", fixed: str = "") -> 
 
 def scale(it: Stage, replicas: int) -> None:
     it.kube.store.patch(STATEFUL_SETS, it.ns, "db", {"spec": {"replicas": replicas}})
+
+
+@contextmanager
+def retain_time_ends(it: Stage) -> Iterator[None]:
+    """What was scaled away is kept for a second, where it was for an hour."""
+    it.reload(fixed={"retain": "1s"})
+    try:
+        yield
+    finally:
+        it.reload(fixed=KEEP)
 
 
 def recreate(it: Stage, name: str) -> str:
@@ -105,8 +119,9 @@ def test_a_name_scaled_away_is_kept_for_the_retain_time(it: Stage) -> None:
     scale(it, 2)
     it.ready("db-1")
     assert endpoints(it, "db-1") == before
-    scale(it, 1)
-    it.gone("db-1")
+    with retain_time_ends(it):
+        scale(it, 1)
+        it.gone("db-1")
     assert it.entries("db-0")
 
 
@@ -160,7 +175,9 @@ def test_a_kept_claim_whose_workload_may_not_be_read_is_told(it: Stage) -> None:
     it.assert_at_rest(but=[(it.ns, "db-1")])
     rule.cancel()
     it.kube.store.patch(RECORDS, it.ns, "db-1", {"metadata": {"labels": {"look": "again"}}})
-    it.gone("db-1")
+    eventually(lambda: "Retained" in {c["type"] for c in it.record("db-1")["status"]["conditions"]})
+    with retain_time_ends(it):
+        it.gone("db-1")
 
 
 def test_a_kept_endpoint_is_nobody_elses(it: Stage) -> None:

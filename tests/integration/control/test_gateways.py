@@ -8,12 +8,10 @@ import pytest
 
 from dnatctl_sim.cloud import DOCUMENTED_POLICY, Scenario
 from dnatctl_sim.cloud.spec import EntrySpec, GatewaySpec, VpcSpec, VSwitchSpec
+from tests.support.gate import Passing
 from tests.support.stage import RECORDS, Object, Stage, eventually, fast, stage
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
-SOON_S = 14.0
-"""Sooner than a refused row is tried again by itself (`REJECTED_RETRY_S`)."""
-
 OFTEN = {"resync": "1s"}
 """Gateways are described anew every second."""
 
@@ -290,7 +288,7 @@ def test_exhaustion_is_told_and_heals_as_soon_as_something_is_freed() -> None:
 def test_exhaustion_heals_when_a_quarantine_ends() -> None:
     only = {"portRangeStart": 600, "portRangeEnd": 600}
     scenario = Scenario.many(1, eips=1, knobs=fast())
-    with stage(scenario, pool=only, quarantine="1s") as it:
+    with stage(scenario, pool=only, quarantine="20s") as it:
         it.start_controller()
         it.pod("one")
         it.ready("one")
@@ -306,7 +304,7 @@ def test_a_quarantine_outlives_the_process(killed: bool) -> None:
     """The referee sees to it that nobody gets the endpoint before its time."""
     only = {"portRangeStart": 600, "portRangeEnd": 600}
     scenario = Scenario.many(1, eips=1, knobs=fast())
-    with stage(scenario, pool=only, quarantine="4s") as it:
+    with stage(scenario, pool=only, quarantine="20s") as it:
         it.start_controller(leader_elect=False)
         it.pod("one")
         it.ready("one")
@@ -336,8 +334,16 @@ def test_exhaustion_heals_when_a_foreign_row_goes() -> None:
         it.ready("two")
 
 
+@pytest.fixture
+def not_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was refused is not tried again because time has passed."""
+    monkeypatch.setattr("dnatctl.table.backlog.REFUSED_RETRY_S", (3600.0, 3600.0))
+    monkeypatch.setattr("dnatctl.control.gateway.outcomes.QUOTA_BELIEVED_S", 3600.0)
+
+
+@pytest.mark.usefixtures("not_by_itself")
 def test_a_quota_raised_in_the_cloud_is_found_out() -> None:
-    with stage(Scenario.many(1, eips=1, knobs=fast(quota=1))) as it:
+    with stage(Scenario.many(1, eips=1, knobs=fast(quota=1)), resync="1h") as it:
         it.start_controller()
         it.pod("one")
         it.ready("one")
@@ -345,7 +351,7 @@ def test_a_quota_raised_in_the_cloud_is_found_out() -> None:
         eventually(lambda: it.condition("two").get("status") == "False")
         it.cloud.set_knobs(quota=10)
         it.delete_pod("one")
-        it.ready("two", seconds=SOON_S)
+        it.ready("two")
 
 
 def test_what_a_refusal_showed_is_still_told_when_it_is_time_to_try_again() -> None:
@@ -361,15 +367,16 @@ def test_what_a_refusal_showed_is_still_told_when_it_is_time_to_try_again() -> N
         assert parts.board.status().gateways[0].table.limit == 1
 
 
+@pytest.mark.usefixtures("not_by_itself")
 def test_a_pod_refused_for_quota_is_served_as_soon_as_a_row_is_freed() -> None:
-    with stage(Scenario.many(1, eips=1, knobs=fast(quota=1))) as it:
+    with stage(Scenario.many(1, eips=1, knobs=fast(quota=1)), resync="1h") as it:
         it.start_controller()
         it.pod("one")
         it.ready("one")
         it.pod("two")
         eventually(lambda: it.calls("CreateForwardEntry", code="QuotaExceeded"))
         it.delete_pod("one")
-        it.ready("two", seconds=SOON_S)
+        it.ready("two")
         it.assert_at_rest()
 
 
@@ -479,8 +486,16 @@ def test_endpoints_that_others_use_are_not_handed_out() -> None:
 def test_an_endpoint_taken_by_another_a_moment_ago_costs_one_try(code: str) -> None:
     knobs = {"duplicate_external_code": code} if code else {}
     with stage(Scenario.many(1, eips=1, knobs=fast(**knobs))) as it:
+        foreign: list[str] = []
+
+        def is_taken(passing: Passing) -> bool:
+            if not foreign and passing.what.startswith("CreateForwardEntry"):
+                where = (FIRST, "203.0.113.1", "512", "10.0.60.1", "80")
+                foreign.append(it.acts.create_entry(*where, name="terraform"))
+            return False
+
+        it.gate.watcher = is_taken
         it.start_controller()
-        it.acts.create_entry(FIRST, "203.0.113.1", "512", "10.0.60.1", "80", name="terraform")
         it.pod("web")
         it.ready("web")
         assert len(it.calls("CreateForwardEntry")) == 2

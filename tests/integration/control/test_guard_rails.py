@@ -40,7 +40,7 @@ def test_a_namespace_that_is_denied_loses_what_it_has_after_the_grace(it: Stage)
     it.pod("neighbour", namespace="default")
     it.ready("neighbour", namespace="default")
     it.stop_controllers()
-    it.config["namespaces"] = {"deny": ["casino"], "grace": "2s"}
+    it.config["namespaces"] = {"deny": ["casino"], "grace": "15s"}
     it.start_controller()
     said = it.told("web", "NamespaceDenied")
     assert "namespaces.deny has casino" in said

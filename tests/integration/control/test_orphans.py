@@ -59,10 +59,10 @@ def test_a_young_orphan_is_left_alone_and_counted(it: Stage) -> None:
 
 
 def test_no_orphan_is_deleted_while_kubernetes_does_not_answer(it: Stage) -> None:
-    orphan(it)
     it.start_controller(**QUICK)
     match = Match(verb="list", resource=RECORDS)
     rule = it.kube.faults.add(Fault(code=503), match, times=None)
+    orphan(it)
     eventually(lambda: rule.hits >= 5)
     assert len(it.rows()) == 1
     rule.cancel()

@@ -90,7 +90,10 @@ def test_no_more_is_taken_by_asking_for_other_ports_again_and_again() -> None:
             it.annotate("web", **{"expose-port": f"{first}-{first + 9}"})
             it.quiet()
             assert taken(it, "restless") <= 20
-        assert taken(it, "restless") == 20, "ten of the first, and as many instead of them"
+        eventually(
+            lambda: taken(it, "restless") == 20,
+            what="ten of the first, and as many instead of them",
+        )
         assert "namespaces.quota" in it.told("web", "NamespaceQuota")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from dnatctl.table.writes import DeleteRow
 from dnatctl_sim.cloud import Scenario, Settle
 from tests.support.stage import Stage, eventually, fast, stage
 from tests.support.workloads import stateful
@@ -94,19 +95,36 @@ def test_the_dead_pods_endpoint_leads_to_its_successor_until_it_is_released(
 
 
 def test_what_stands_in_a_living_pods_way_goes_before_everything_else(it: Stage) -> None:
-    """The table has a backlog of others' creates; the dead pod's row does not wait behind them."""
-    it.pod("old")
-    it.ready("old")
+    """The table has a backlog of others' creates and deletes; the dead pod's row does not wait."""
+    offs = [f"off-{n}" for n in range(10)]
+    for name in ("old", *offs):
+        it.pod(name)
+    for name in offs:
+        it.ready(name)
+    (entry,) = it.ready("old")
+    uid, table = it.record("old")["metadata"]["uid"], it.own_rows("old")[0]["gateway"]
+    foreign = it.acts.create_entry(table, "203.0.113.1", "9", "10.0.50.1", "9", name="terraform")
+    it.acts.hold_entry(foreign)
+    writer = it.running[0].controller.parts.gateways.fleet.writer(table)
+    for name in offs:
+        it.annotate(name, switch="false")
     for n in range(30):
         it.pod(f"busy-{n}")
-    eventually(lambda: all(p["status"].get("podIP") for p in it.kube.store.list("pods")))
+    eventually(lambda: writer.backlog() >= 40)
     swap(it, "old", "new")
-    eventually(lambda: not exposed_by_another(it, "new"))
-    waiting = sum(not it.entries(f"busy-{n}") for n in range(30))
-    assert waiting >= 20, "the old row waited behind the others"
+    delete = DeleteRow(table, entry["forwardEntryId"])
+    eventually(lambda: writer.is_wanted(uid, delete, first=True), what="it goes first")
+    begun = it.cloud.calls()[-1].seq
+    it.acts.release_entry(foreign)
     it.ready("new")
     for n in range(30):
         it.ready(f"busy-{n}")
+    for name in offs:
+        it.gone(name)
+    sent = it.calls("CreateForwardEntry", "DeleteForwardEntry", since=begun)
+    before = [call.entry_id for call in sent].index(delete.entry_id)
+    assert before <= 2, "the old row waited behind the others"
+    assert len(sent) - before > 38, "they waited"
     it.assert_at_rest()
 
 

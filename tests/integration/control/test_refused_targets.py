@@ -83,8 +83,14 @@ def moved_to_the_good_one(it: Stage, comes: Callable[[list[str]], bool]) -> list
 
     eventually(served)
     assert ips(it, *names) == {GOOD}
-    moved = [name for name in names if "ClaimMoved" in it.events(name)]
-    assert moved
+    return told_of_it(it, names)
+
+
+def told_of_it(it: Stage, names: list[str]) -> list[str]:
+    """Those of whom an event says that their claim moved, once there is one."""
+    moved: list[str] = eventually(
+        lambda: [name for name in names if "ClaimMoved" in it.events(name)]
+    )
     return moved
 
 
@@ -163,8 +169,7 @@ def test_an_eip_refused_with_a_code_nobody_knows_is_left_for_another() -> None:
         for name in names:
             it.pod(name)
         assert ips(it, *names) == {GOOD}
-        moved = [name for name in names if "ClaimMoved" in it.events(name)]
-        assert moved
+        moved = told_of_it(it, names)
         assert UNFORESEEN in it.events(moved[0])["ClaimMoved"]
         it.pod("later")
         assert ips(it, "later") == {GOOD}

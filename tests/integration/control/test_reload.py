@@ -269,7 +269,7 @@ class TestRestart:
     @pytest.mark.parametrize("change", LEAVES)
     def test_they_rest_though_they_were_not_offered_since_the_start(self, change: str) -> None:
         """The referee sees to it that nobody gets one before its time."""
-        with self.midway(change, quarantine="4s") as before:
+        with self.midway(change, quarantine="120s") as before:
             it = before.it
             had = {endpoint_of(entries[0]) for entries in before.entries.values()}
             for name in "abcd":
@@ -282,7 +282,7 @@ class TestRestart:
             assert not had & {endpoint_of(entry) for entry in exposed(it, *"efgh")}
 
     def test_what_rests_when_it_starts_does_so_though_it_is_not_offered(self) -> None:
-        with stage(networkController=pool(FIRST), quarantine="10s") as it:
+        with stage(networkController=pool(FIRST), quarantine="120s") as it:
             it.start_controller()
             (had,) = exposed(it, "a")
             it.delete_pod("a", grace=0)
