@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,8 +30,7 @@ def order(it: Stage, *words: str) -> str:
 
 def detailed(program: Program) -> list[Any]:
     """The lines of level debug."""
-    found: list[Any] = [json.loads(line) for line in program.log.read_text("utf-8").splitlines()]
-    return [line for line in found if line["level"] == "debug"]
+    return [line for line in program.lines() if line["level"] == "debug"]
 
 
 def test_who_only_says_what_it_would_do_is_not_said_to_lead(it: Stage) -> None:

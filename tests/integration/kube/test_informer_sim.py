@@ -218,7 +218,7 @@ def test_own_writes_are_seen_at_once_and_once(
     add(kube, "a")
     copy.informer.start()
     until(copy.true)
-    kube.watches.freeze("pods")
+    kube.watches.freeze("pods", coming=True)
     api = PodApi(wire)
     pod = copy.informer.get(Key("default", "a"))
     assert pod is not None

@@ -243,7 +243,7 @@ def test_a_finalizer_keeps_kubectl_waiting(kubectl: Kubectl) -> None:
         "metadata": {"name": "a", "finalizers": ["x/y"]},
     }
     kubectl("create", "-f", "-", stdin=yaml.safe_dump(document))
-    assert "timed out" in kubectl("delete", "cm", "a", "--timeout=300ms", code=1)
+    assert "timed out" in kubectl("delete", "cm", "a", "--timeout=3s", code=1)
     kubectl("patch", "cm", "a", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     assert "NotFound" in kubectl("get", "cm", "a", code=1)
 

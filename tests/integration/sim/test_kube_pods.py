@@ -197,6 +197,7 @@ def test_times_can_be_set(http: Http, server: KubeServer) -> None:
     server.settings.kubelet.start = 60
     http("POST", PODS, pod("slow"))
     eventually(lambda: http("GET", f"{PODS}/slow")["spec"].get("nodeName"))
+    http("GET", f"{PODS}/slow")  # before this is answered, the kubelet has heard of it
     server.settings.kubelet.start = 0
     run(http, "quick")
     assert status_is(http, "slow", "Pending")

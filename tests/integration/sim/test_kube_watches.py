@@ -135,7 +135,7 @@ def test_initial_events_end_with_a_marked_bookmark(http: Http) -> None:
 def test_timeout_ends_the_stream_cleanly(http: Http) -> None:
     version = now(http)
     http("POST", MAPS, config_map("a"))
-    with http.watch(MAPS, resourceVersion=version, timeoutSeconds=1) as stream:
+    with http.watch(MAPS, resourceVersion=version, timeoutSeconds=4) as stream:
         assert [event["type"] for event in stream.rest()] == ["ADDED"]
 
 

@@ -101,10 +101,13 @@ def test_a_roll_out_never_goes_below_what_it_may(http: Http, server: KubeServer)
     set_image(http, "deployments", "game:2")
     eventually(lambda: images(http) == ["game:2"] * 3)
     ready(http, "deployments", 3)
-    end = http("GET", f"{APPS}/deployments")["metadata.resourceVersion"]
-    with http.watch(f"{APPS}/deployments", resourceVersion=version, timeoutSeconds=1) as stream:
-        seen = [e["object"]["status"] for e in stream.rest() if e["object"]["status"]]
-    assert int(end) > int(version)
+    last = http("GET", f"{APPS}/deployments/game")["metadata.resourceVersion"]
+    assert int(last) > int(version)
+    states: list[Any] = []
+    with http.watch(f"{APPS}/deployments", resourceVersion=version) as stream:
+        while not states or states[-1]["metadata"]["resourceVersion"] != last:
+            states.append(stream.next()[1])
+    seen = [state["status"] for state in states if state["status"]]
     assert min(status.get("availableReplicas", 0) for status in seen) >= 3
     assert max(status.get("replicas", 0) for status in seen) <= 4
 

@@ -33,4 +33,4 @@ def test_one_that_rests_after_a_failure_lists_at_once() -> None:
         eventually(informer.relist())
     finally:
         informer.stop()
-        assert informer.join(20)
+        assert informer.join(60)
