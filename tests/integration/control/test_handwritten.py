@@ -82,7 +82,7 @@ def test_a_port_outside_the_pool_is_given_up(it: Stage, port: int) -> None:
     it.referee.forged.add((it.ns, "web"))
     ports = [{"externalPort": str(port), "internalPort": "80"}]
     it.kube.store.patch(RECORDS, it.ns, "web", {"spec": {"portMapping": ports}})
-    eventually(lambda: claimed(it, "web")[0]["externalPort"] != str(port))
+    eventually(lambda: (now := claimed(it, "web")) and now[0]["externalPort"] != str(port))
     (entry,) = it.ready("web")
     assert 512 <= int(entry["externalPort"]) <= 1024
     assert all(row["external_port"] != str(port) for row in it.own_rows("web"))
@@ -110,7 +110,7 @@ def test_the_endpoint_of_a_fixed_pod_that_is_away_stays_its_own(it: Stage) -> No
     it.kube.store.patch("statefulsets.apps", it.ns, "db", {"spec": {"replicas": 1}})
     (entry,) = it.ready("db-0")
     assert (entry["externalIP"], entry["externalPort"]) == mine
-    (entry,) = it.entries("thief")
+    (entry,) = it.ready("thief")
     assert (entry["externalIP"], entry["externalPort"]) != mine
 
 

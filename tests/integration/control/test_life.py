@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.support.stage import RECORDS, Stage, eventually
+from tests.support.stage import RECORDS, Stage, eventually, stage
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Stage]:
+    """What was released rests for longer than the machine may be busy with something else."""
+    with stage(quarantine="120s") as running:
+        running.start_controller()
+        yield running
+        running.assert_at_rest()
 
 
 def test_an_annotated_pod_gets_its_endpoint_and_gives_it_back(it: Stage) -> None:

@@ -154,7 +154,7 @@ def test_a_row_that_cannot_follow_its_pod_does_not_stay_on_anothers_address(it: 
         return [e for e in it.entries("other") if e["internalIP"] == old]
 
     eventually(reached)
-    assert it.entries("moved") == []
+    eventually(lambda: it.entries("moved") == [])
     assert foreign in it.told("moved", "TupleConflict")
     leading = [row["entry_id"] for row in it.own_rows() if row["internal_ip"] == old]
     assert leading == [reached()[0]["forwardEntryId"]]

@@ -98,7 +98,11 @@ def test_so_they_do_where_the_cluster_has_another_id_by_now() -> None:
         it.assert_at_rest()
 
 
-def test_those_that_are_lost_while_somebody_watches_keep_theirs_too() -> None:
+def test_those_that_are_lost_while_somebody_watches_keep_theirs_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # However long it takes until all are seen to be gone, it is together.
+    monkeypatch.setattr("dnatctl.control.gateway.sweeper.FOLLOW_S", 600.0)
     with stage() as it:
         it.start_controller(sweep_s=0.1)
         before = exposed(it, PODS, "80")

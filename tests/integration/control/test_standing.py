@@ -28,7 +28,7 @@ def test_an_action_that_is_taken_away_is_named_until_it_is_granted(it: Stage, ac
     it.start_controller()
     it.pod("before")
     it.ready("before")
-    assert notes(it) == []
+    eventually(lambda: notes(it) == [], what=lambda: str(notes(it)))
 
     it.cloud.set_knobs(allowed=[each for each in ACTIONS if each != action])
     it.delete_pod("before", grace=0)

@@ -255,8 +255,12 @@ def test_nothing_goes_while_kubernetes_does_not_answer(it: Stage) -> None:
     eventually(lambda: it.rows() == [])
 
 
-def test_many_whose_pods_are_there_as_before_were_lost(it: Stage) -> None:
+def test_many_whose_pods_are_there_as_before_were_lost(
+    it: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A backup from before them was restored: that is no reason to cut anybody off."""
+    # However long it takes until all are seen to be gone, it is together.
+    monkeypatch.setattr("dnatctl.control.gateway.sweeper.FOLLOW_S", 600.0)
     names = [f"web-{n}" for n in range(12)]
     for name in names:
         it.pod(name)
@@ -269,6 +273,12 @@ def test_many_whose_pods_are_there_as_before_were_lost(it: Stage) -> None:
             strip(it, name)
     # Not once a pod: where a namespace is refused, one of its pods tries at a time.
     eventually(lambda: creates.hits > 2)
-    it.running[0].controller.parts.sweeper.sweep()
+    sweeper = it.running[0].controller.parts.sweeper
+
+    def all_are_lost() -> bool:
+        sweeper.sweep()
+        return len(sweeper._lost) == len(names)
+
+    eventually(all_are_lost)
     it.quiet(unless=lambda: True)
     assert {row["entry_id"] for row in it.rows()} == before

@@ -245,7 +245,7 @@ def test_what_may_not_be_looked_at_cuts_nobody_off(
     it: Stage, resource: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for place in ("dnatctl.control.sight.look", "dnatctl.plan.deletion"):
-        monkeypatch.setattr(f"{place}.ASK_AGAIN_S", 0.3)
+        monkeypatch.setattr(f"{place}.ASK_AGAIN_S", 3.0)
     it.pod("alone")
     it.ready("alone")
     forbidden = it.kube.faults.add(Fault(403), Match(resource=resource), None)
