@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -12,15 +12,13 @@ import yaml
 from click.testing import CliRunner, Result
 
 from dnatctl.cli.gc import TOLD, gc
-from dnatctl.control.tools.collector import Collector
 from dnatctl.kube.lease_record import HANDOVER
 from dnatctl.table.marks import Marks
-from dnatctl.table.orphans import Orphan
 from dnatctl_sim.cloud import Settle
 from dnatctl_sim.kube.wire.faults import Fault as KubeFault
 from dnatctl_sim.kube.wire.faults import Write
 from tests.integration.gc.denied import DENIED
-from tests.support.clock import FakeClock
+from tests.integration.gc.patience import given_up_once_refused, hurry, time_passes
 from tests.support.referee import RECORDS
 from tests.support.stage import Stage, stage
 
@@ -52,47 +50,6 @@ def orphan(it: Stage, port: int, name: str = f"dnatctl_{CLUSTER}_{NOBODY}") -> s
     return it.acts.create_entry(
         GATEWAY, "203.0.113.1", str(port), "10.0.0.99", str(port), name=name
     )
-
-
-def hurry(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """That step of the Collector gets 2 s, however long the others may take."""
-    real = getattr(Collector, step)
-    monkeypatch.setattr(Collector, step, lambda collector, _timeout: real(collector, 2.0))
-
-
-def time_passes(
-    monkeypatch: pytest.MonkeyPatch, seconds: Callable[[bool, list[str]], float]
-) -> None:
-    """While entries are waited for, time stands still, but for what each look adds to it.
-
-    `seconds`: how much, given whether one more has gone, and why each of the others has not.
-    """
-    clock, delete, fewer = FakeClock(), Collector.delete, Collector._fewer
-
-    def begin(
-        collector: Collector, orphans: list[Orphan], patience: float
-    ) -> list[tuple[Orphan, str]]:
-        monkeypatch.setattr(collector, "_clock", clock)
-        return delete(collector, orphans, patience)
-
-    def look(collector: Collector, orphans: list[Orphan], than: int) -> bool:
-        gone = fewer(collector, orphans, than)
-        why = [collector._why_left(orphan) for orphan in collector._left(orphans)]
-        clock.advance(seconds(gone, why))
-        return gone
-
-    monkeypatch.setattr(Collector, "delete", begin)
-    monkeypatch.setattr(Collector, "_fewer", look)
-
-
-def given_up_once_refused(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """The patience is over as soon as so many entries are left and it is known of each why."""
-
-    def seconds(_gone: bool, why: list[str]) -> float:
-        refused = len(why) == number and all("Forbidden.RAM" in each for each in why)
-        return 3600.0 if refused else 0.0
-
-    time_passes(monkeypatch, seconds)
 
 
 def test_orphans_are_shown_and_kept_until_somebody_says_yes(it: Stage, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dnatctl.objects import ENDPOINTS
 from dnatctl.pool.handover import decode
 from dnatctl.table.marks import Marks
 from tests.integration.gc.denied import DENIED
-from tests.integration.gc.test_gc import given_up_once_refused, hurry
+from tests.integration.gc.patience import given_up_once_refused, hurry
 from tests.support.stage import NAMESPACE, RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
