@@ -63,7 +63,15 @@ class Tab:
                 self.complaints.append(str(parameters["entry"]["text"]))
 
     def open(self, url: str) -> None:
-        """Go there, and wait until the page is loaded."""
+        """Go there, and wait until the page is loaded: the complaints are then this page's only.
+
+        The page of before is left first: until it is gone it runs, and may complain.
+        """
+        self._go("about:blank")
+        self.complaints.clear()
+        self._go(url)
+
+    def _go(self, url: str) -> None:
         self.call("Page.navigate", url=url)
         self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 

@@ -65,7 +65,6 @@ def tab(chromium: Tab, served: Served, leader: Leader) -> Tab:
 
 def opened(chromium: Tab, served: Served, leader: Leader) -> None:
     """Open the page, and wait until it shows what the leader says now."""
-    chromium.complaints.clear()
     chromium.open(served.url)
     assert leader.document is not None
     version = json.dumps(leader.document.version)
@@ -221,6 +220,16 @@ def test_a_leader_that_never_answered_and_a_command_that_ended(
         assert "refused" in told
 
     chromium.until("banner.textContent.includes('dnatctl ui has ended')")
+
+
+def test_what_the_page_of_before_says_is_no_complaint_of_this_one(
+    tab: Tab, served: Served, leader: Leader
+) -> None:
+    tab.eval("setInterval(() => console.log('of before'), 0)")
+    eventually(lambda: tab.eval("true") and tab.complaints)
+    opened(tab, served, leader)
+
+    assert tab.complaints == []
 
 
 def test_a_picture_of_it_has_all_the_colours(tab: Tab) -> None:
