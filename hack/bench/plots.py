@@ -80,7 +80,7 @@ def _growth(axes: Any, found: Results) -> None:
 
 def _events(axes: Any, found: Results) -> None:
     cost = found["events"]["series"]["cost"]
-    bars = axes.barh(list(cost), list(cost.values()), color=[OURS, THEIRS, MUTED])
+    bars = axes.barh(list(cost), list(cost.values()), color=[OURS, MUTED, THEIRS, MUTED])
     axes.bar_label(bars, [f"{value:.0f}" for value in cost.values()], padding=4)
     axes.set(xlabel="CPU for an event of a pod that is not ours, us")
     axes.margins(x=0.12)

@@ -65,14 +65,18 @@ class Cluster:
 
     def follow(self, path: str) -> None:
         """Parse every line of a watch, for ever."""
+        for line in self.lines(path):
+            orjson.loads(line)
+
+    def lines(self, path: str) -> Iterator[bytes]:
+        """The lines of a watch, for ever."""
         answer = self.pool.request(
             "GET", f"{self.host}{path}?watch=1", preload_content=False, timeout=None
         )
         rest = b""
         while chunk := answer.read1(1 << 16):
             *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                orjson.loads(line)
+            yield from lines
 
 
 def hands(threads: int) -> Iterator[Executor] | None:
