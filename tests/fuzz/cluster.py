@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import orjson
@@ -106,11 +106,14 @@ def read_others(data: bytes) -> None:
 class _Body:
     """A streamed answer that comes in pieces."""
 
+    headers: ClassVar[dict[str, str]] = {}
+    chunked = False
+
     def __init__(self, data: bytes) -> None:
         size = 1 + (data[0] if data else 0) * 16
         self._pieces = [data[at : at + size] for at in range(1, len(data), size)][::-1]
 
-    def read1(self, _size: int) -> bytes:
+    def read1(self, _size: int, **_options: bool) -> bytes:
         return self._pieces.pop() if self._pieces else b""
 
     def close(self) -> None: ...
@@ -120,6 +123,8 @@ class _Body:
 
 class _Exchange:
     def extend(self, _seconds: float) -> None: ...
+
+    def bound(self, _most: int) -> None: ...
 
 
 class _Server:

@@ -17,7 +17,7 @@ from dnatctl.cloud.fetch import fetch_ram_role, read_addon_token
 from dnatctl.cloud.providers import open_provider
 from dnatctl.cloud.web import Answer, Web
 from dnatctl.config import ConfigErrors, parse
-from dnatctl.kube.pods import _near
+from dnatctl.kube.pod_json import _near
 from dnatctl.kube.source import Metadata
 from dnatctl.model import NewEntry, PortRange, Protocol
 from dnatctl.objects import Key, Owner, Pod

@@ -136,7 +136,8 @@ class Informer(Cache[T]):
         self._version: str | None = None
         """Where the watch goes on; None where a list is due."""
         self._reached = 0
-        """The highest version that the server has ever been seen at."""
+        """The highest version that the server has been seen at, since it last went back; that of
+        `_version`, where there is one."""
         self._page_size = settings.page_size
         self._whole = False
         """Whether the next list has to come in one page: a continue token expired."""
@@ -284,7 +285,7 @@ class Informer(Cache[T]):
                 version=version,
             )
         self.replace(items, version, keep=frozenset(unreadable), reset=went_back)
-        self._reached = number(version) if went_back else max(self._reached, number(version))
+        self._reached = number(version)
         self._version = version
         self._whole = self._suspect = False
         self.synced.set()
@@ -382,11 +383,11 @@ class Informer(Cache[T]):
 
     def _advance(self, version: str) -> None:
         reached = number(version)
-        if reached < number(self._version or ""):
+        if reached < self._reached:
             # Versions only rise within a watch: this server tells of another history than the
             # one our list is from.
             raise KubeError(Failure.EXPIRED, f"the watch went back to version {version}")
-        self._reached = max(self._reached, reached)
+        self._reached = reached
         self._version = version or self._version
 
     def _heed(self, event: Event[T]) -> None:

@@ -71,6 +71,10 @@ class Event(Struct, Generic[T]):
     unreadable: bool = False
 
 
+CHANGES: Final = frozenset({"ADDED", "MODIFIED"})
+"""The types of events whose object is there."""
+
+
 class Source(Protocol[T]):
     """How one resource is asked for and read."""
 
@@ -261,7 +265,7 @@ class Reader(Generic[M, T]):
             return _unread(line)
         meta = read.object.metadata
         event: Event[T] = Event(read.type, meta.resource_version, meta.key, meta.uid)
-        if read.type in _CHANGES:
+        if read.type in CHANGES:
             try:
                 event.object = self._checked(read.object, known)
             except ValueError:
@@ -293,9 +297,6 @@ def _whatever(_key: Key, _uid: str) -> bool:
     return True
 
 
-_CHANGES = frozenset({"ADDED", "MODIFIED"})
-
-
 def _unread(line: bytes) -> Event[T]:
     envelope = decode(_ENVELOPE, line)
     named = _identity(envelope.object)
@@ -304,7 +305,7 @@ def _unread(line: bytes) -> Event[T]:
         named.version,
         named.key,
         named.uid,
-        unreadable=envelope.type in _CHANGES,
+        unreadable=envelope.type in CHANGES,
     )
 
 

@@ -127,6 +127,25 @@ def test_a_line_without_end_is_not_kept(server: ScriptedServer, client: KubeClie
         assert failure_of(lambda: list(lines)).failure is Failure.TOO_LARGE
 
 
+def test_a_chunk_of_a_negative_length_is_not_kept(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    """It may be read to the end of the stream, which is none."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        exchange.wfile.write(b"-1\r\n")
+        for _ in range(LONGEST_LINE // 1_000_000 + 2):
+            exchange.wfile.write(b"x" * 1_000_000)
+        exchange.hold()
+
+    server.script(script)
+    with client.stream("/x", read_timeout=20) as lines:
+        error = failure_of(lambda: list(lines))
+    assert error.failure in {Failure.UNKNOWN, Failure.TOO_LARGE}
+    assert "silent" not in error.message
+
+
 EVIL_NAME = (
     "../../../../../../api/v1/pods?watch=true&timeoutSeconds=3600"
     "&x=/../../../api/v1/namespaces/tenant/pods/anchor"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import threading
 import time
@@ -322,6 +323,44 @@ def test_lines_come_whole_however_they_are_cut(server: ScriptedServer, client: K
     server.script(lambda exchange: exchange.stream(*chunks))
     with client.stream("/x") as lines:
         assert list(lines) == [b"one", b"two", b"three", long]
+
+
+def test_lines_may_come_compressed(server: ScriptedServer, client: KubeClient) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Content-Encoding", "gzip")
+        exchange.send_header("Transfer-Encoding", "chunked")
+        exchange.end_headers()
+        content = gzip.compress(b"one\ntwo\n")
+        for piece in (content[:15], content[15:]):
+            exchange.chunk(piece)
+        exchange.end()
+
+    server.script(script)
+    with client.stream("/x") as lines:
+        assert list(lines) == [b"one", b"two"]
+
+
+def test_lines_may_come_without_chunks(server: ScriptedServer, client: KubeClient) -> None:
+    """As an old proxy forwards them: each at once, though more may follow."""
+    read = threading.Event()
+
+    def script(exchange: Exchange) -> None:
+        exchange.send_response(200)
+        exchange.send_header("Connection", "close")
+        exchange.end_headers()
+        exchange.wfile.write(b"one\n")
+        assert read.wait(30), "the first line was not read before the second came"
+        exchange.wfile.write(b"two\n")
+        exchange.cut()
+
+    server.script(script)
+    with client.stream("/x", read_timeout=60) as lines:
+        seen = []
+        for line in lines:
+            seen.append(line)
+            read.set()
+    assert seen == [b"one", b"two"]
 
 
 def test_a_stream_cut_off_is_told_from_one_that_ended(

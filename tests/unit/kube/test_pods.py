@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import orjson
 import pytest
 
+from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.pods import PodSource
+from dnatctl.kube.source import Event
 from dnatctl.objects import Condition, Key, Owner, Pod
 from tests.support.kubejson import Json, event, listing, pod
 
@@ -149,8 +152,9 @@ def test_an_event_of_a_stranger_still_says_who_and_when() -> None:
         pod(spec=[]),
         pod(metadata={"annotations": {"k8s.aliyun.com/pod-dnat": 1}}),
         pod(metadata={"uid": ""}),
+        pod(annotations={}, metadata={"uid": ""}),
     ],
-    ids=["ips", "spec", "annotation", "no-uid"],
+    ids=["ips", "spec", "annotation", "no-uid", "no-uid-of-a-stranger"],
 )
 def test_what_cannot_be_read_is_told_from_what_is_not_wanted(broken: Json) -> None:
     source = PodSource()
@@ -159,6 +163,70 @@ def test_what_cannot_be_read_is_told_from_what_is_not_wanted(broken: Json) -> No
     page = source.page(listing(broken, pod("b")), nobody)
     assert [item.key.name for item in page.items] == ["b"]
     assert page.unreadable == (Key("default", "web-0"),)
+
+
+def test_what_nobody_reads_of_a_stranger_may_be_anything() -> None:
+    broken = pod("x", 7, annotations={}, status={"podIPs": "none"}, spec={"containers": 1})
+    found = PodSource().event(event("MODIFIED", broken), nobody)
+    assert (found.object, found.unreadable) == (None, False)
+    assert (found.key, found.uid, found.version) == (Key("default", "x"), "uid-x", "7")
+
+
+WAYS: list[tuple[str, list[Json]]] = [
+    ("annotations", [{}, {"other": "x"}, {"k8s.aliyun.com/pod-dnat": ""}]),
+    ("host", [{}, {"hostNetwork": True}]),
+    ("phase", [{"phase": "Running"}, {"phase": "Pending"}, {"phase": "Failed"}]),
+    (
+        "ips",
+        [
+            {},
+            {"podIP": "10.0.0.1"},
+            {"podIP": "10.0.0.2"},
+            {"podIP": "fd00::1", "podIPs": [{"ip": "fd00::1"}, {"ip": "10.0.0.1"}]},
+        ],
+    ),
+    (
+        "conditions",
+        [
+            {},
+            {"conditions": [{"type": "Ready"}]},
+            {"conditions": [{"type": "k8s.aliyun.com/pod-dnat-ready", "reason": "NoRoom"}]},
+            {"conditions": [{"type": "k8s.aliyun.com/pod-dnat-ready", "reason": "NotExposed"}]},
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("known", [nobody, everybody])
+@pytest.mark.parametrize("kind", ["ADDED", "MODIFIED"])
+def test_an_event_tells_of_a_pod_what_a_list_does(kind: str, known: Any) -> None:
+    """An event is not read to its end where that changes nothing."""
+    kept = 0
+    for notes, host, phase, ips, conditions in product(*(ways for _, ways in WAYS)):
+        obj = pod(annotations=notes, spec=host, status=phase | ips | conditions)
+        told, listed = Neighbours(), Neighbours()
+        for each in (told, listed):
+            each.note("10.0.0.1", Key("default", "web-0"))  # as it had it before
+        found = PodSource("", told, "10.0.0.2".__eq__).event(event(kind, obj), known)
+        page = PodSource("", listed, "10.0.0.2".__eq__).page(listing(obj), known)
+        assert [found.object] == (page.items or [None]), obj
+        assert (found.key, found.uid, found.version) == (Key("default", "web-0"), "uid-web-0", "5")
+        for ip in ("10.0.0.1", "10.0.0.2"):
+            assert told.at(ip) == listed.at(ip), (ip, obj)
+        kept += found.object is not None
+    assert kept == (288 if known is everybody else 156), "of 288"
+
+
+def test_an_event_of_any_other_kind_is_read_whole() -> None:
+    neighbours = Neighbours()
+    source = PodSource("", neighbours)
+    source.event(event("ADDED", pod(annotations={})), nobody)
+    assert neighbours.at("10.0.0.1") == (Key("default", "web-0"),)
+    assert source.event(event("DELETED", pod(annotations={})), nobody).type == "DELETED"
+    assert neighbours.at("10.0.0.1") == ()
+    assert source.event(event("BOOKMARK", {"metadata": {"resourceVersion": "9"}}), nobody) == Event(
+        "BOOKMARK", "9", Key("", ""), ""
+    )
 
 
 @pytest.mark.parametrize("items", [None, []])
