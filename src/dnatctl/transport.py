@@ -42,6 +42,11 @@ _BUFFER = 1 << 16
 """Bytes asked of the socket at once: a burst of events comes in few reads."""
 
 
+BROKEN = (HTTPError, http.client.HTTPException, OSError, ValueError, OverflowError)
+"""What reading an answer raises where it breaks off or makes no sense: urllib3; what is under it,
+where that is read itself; and what http.client makes of chunks of odd lengths."""
+
+
 class TooLargeError(HTTPError):
     """An answer of more bytes than its reader takes."""
 
@@ -68,6 +73,8 @@ class Exchange:
         self._until = 0.0
         self.on_socket = on_socket
         self.leave = leave
+        self.answer: http.client.HTTPResponse | None = None
+        """What urllib3 reads the answer from, once its headers are there."""
         self.extend(seconds)
 
     def extend(self, seconds: float) -> None:
@@ -169,8 +176,7 @@ def read(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
         whole = True
     except HTTPError:
         raise
-    except ValueError as error:
-        # What http.client makes of a chunk of a negative length.
+    except BROKEN as error:
         raise ProtocolError(f"the answer makes no sense: {error}") from error
     finally:
         if not whole:
@@ -209,6 +215,7 @@ class _Response(http.client.HTTPResponse):
         exchange = _current.get()
         if exchange is not None:
             self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, exchange), _BUFFER)
+            exchange.answer = self
 
 
 def _announce(connection: HTTPConnection) -> None:

@@ -113,7 +113,7 @@ class _Body:
         size = 1 + (data[0] if data else 0) * 16
         self._pieces = [data[at : at + size] for at in range(1, len(data), size)][::-1]
 
-    def read1(self, _size: int, **_options: bool) -> bytes:
+    def read1(self, _size: int) -> bytes:
         return self._pieces.pop() if self._pieces else b""
 
     def close(self) -> None: ...
@@ -122,9 +122,9 @@ class _Body:
 
 
 class _Exchange:
-    def extend(self, _seconds: float) -> None: ...
+    answer = None
 
-    def bound(self, _most: int) -> None: ...
+    def extend(self, _seconds: float) -> None: ...
 
 
 class _Server:

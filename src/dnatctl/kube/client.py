@@ -33,7 +33,7 @@ from dnatctl.heartbeat import renew
 from dnatctl.kube import paths
 from dnatctl.kube.bearer import authorize
 from dnatctl.kube.cancel import Canceller
-from dnatctl.kube.errors import Failure, KubeConfigError, KubeError, error_from_answer
+from dnatctl.kube.errors import Failure, KubeConfigError, KubeError, error_from_answer, shown
 from dnatctl.kube.lines import LineStream
 from dnatctl.kube.official import ApiClient, Configuration, config
 from dnatctl.transport import Exchange, Hosts, TooLargeError, read
@@ -284,7 +284,7 @@ def _encode(body: object) -> bytes | None:
 def _no_answer(error: HTTPError, call: _Call) -> KubeError:
     return KubeError(
         Failure.CANCELLED if call.cancel.cancelled else _failure(error),
-        f"{call.method} {call.path}: {error}",
+        f"{call.method} {call.path}: {shown(str(error))}",
     )
 
 

@@ -197,7 +197,7 @@ def error_of(status: Status, retry_after: float | None = None) -> KubeError:
         retry_after = float(min(seconds, _LONGEST_PAUSE))
     return KubeError(
         classify(status),
-        _shown(status.message or status.reason) or f"HTTP {status.code}",
+        shown(status.message or status.reason) or f"HTTP {status.code}",
         status=status.code,
         reason=status.reason,
         retry_after=None if retry_after is None else min(retry_after, _LONGEST_PAUSE),
@@ -231,7 +231,7 @@ def error_in_event(line: bytes) -> KubeError:
         return KubeError(Failure.SERVER, "an ERROR event that is no Status")
 
 
-def _shown(message: str) -> str:
+def shown(message: str) -> str:
     """What of a message can be shown: one line, cut, without control characters."""
     line = "".join(c if c.isprintable() else " " for c in message[: 2 * _MESSAGE_LIMIT])
     return " ".join(line.split())[:_MESSAGE_LIMIT]

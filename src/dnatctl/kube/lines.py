@@ -7,19 +7,27 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import urllib3
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from dnatctl.kube.cancel import Canceller
-from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.transport import Exchange
+from dnatctl.kube.errors import Failure, KubeError, shown
+from dnatctl.transport import BROKEN, Exchange
 
 _CHUNK = 1 << 16
 
 LONGEST_LINE = 16 << 20
 """Bytes of a line, which holds one object; see `client.LARGEST_ANSWER`."""
+
+
+class Readable(Protocol):
+    """What the bytes come from."""
+
+    def read1(self, amt: int, /) -> bytes:
+        """What there is, so many bytes at most; none at the end."""
+        ...
 
 
 class LineStream:
@@ -60,8 +68,7 @@ class LineStream:
             self._reading = True
         try:
             yield from self._lines()
-        except (HTTPError, ValueError) as error:
-            # ValueError: what http.client raises for a chunk header that is no number.
+        except BROKEN as error:
             raise self._broken(error) from error
         finally:
             self._release()
@@ -100,7 +107,6 @@ class LineStream:
         begun: list[bytes] = []
         length = 0
         for chunk in self._chunks():
-            self._exchange.bound(LONGEST_LINE)
             lines = chunk.split(b"\n")
             rest = lines.pop()
             if lines and begun:
@@ -118,21 +124,21 @@ class LineStream:
                     self._exchange.extend(self._silence)
 
     def _chunks(self) -> Iterator[bytes]:
-        # Told to decode, urllib3 copies each once more, encoded or not.
-        encoded = "Content-Encoding" in self._response.headers
-        # For one of negative length all there is would be read.
-        self._exchange.bound(LONGEST_LINE)
-        if self._response.chunked:  # the usual way, at half the CPU of the other
-            return self._response.read_chunked(_CHUNK, decode_content=encoded)
-        return iter(partial(self._response.read1, _CHUNK, decode_content=encoded), b"")
+        answer: Readable = self._response
+        if self._response.chunked and "Content-Encoding" not in self._response.headers:
+            # urllib3 makes its guards anew for each read, and copies what it need not decode: that
+            # is as long again as the read takes. Its `read_chunked`, which does neither, holds
+            # whole lines back until the end of their chunk has come, which proxies send late.
+            answer = self._exchange.answer or answer
+        return iter(partial(answer.read1, _CHUNK), b"")
 
     def _broken(self, error: Exception) -> KubeError:
         if self._stopped:
             return KubeError(Failure.CANCELLED, "the stream was closed")
-        if isinstance(error, ReadTimeoutError):
+        if isinstance(error, ReadTimeoutError | TimeoutError):
             self._on_silence()
             return KubeError(Failure.UNKNOWN, "the connection fell silent")
-        return KubeError(Failure.UNKNOWN, f"the stream broke: {error}")
+        return KubeError(Failure.UNKNOWN, f"the stream broke: {shown(str(error))}")
 
     def _release(self) -> None:
         with self._lock:

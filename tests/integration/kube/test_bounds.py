@@ -73,7 +73,7 @@ def test_a_watch_that_is_refused_at_length_is_bounded_too(
     assert failure_of(lambda: client.stream("/x")).failure is Failure.TOO_LARGE
 
 
-@pytest.mark.parametrize("length", [b"-2", b"zz", b"", b"9" * 400], ids=repr)
+@pytest.mark.parametrize("length", [b"-2", b"zz", b"", b"9" * 400, b"-" + b"9" * 40], ids=repr)
 def test_chunks_of_no_sensible_length_are_no_answer(
     server: ScriptedServer, client: KubeClient, length: bytes
 ) -> None:
@@ -84,6 +84,8 @@ def test_chunks_of_no_sensible_length_are_no_answer(
 
     server.script(script)
     assert failure_of(lambda: client.request("GET", "/x")).failure is Failure.UNKNOWN
+    with client.stream("/x") as lines:
+        assert failure_of(lambda: list(lines)).failure is Failure.UNKNOWN
 
 
 @pytest.mark.parametrize("piece", [b" ", b"\n"], ids=["no line", "empty lines"])
@@ -125,6 +127,20 @@ def test_a_line_without_end_is_not_kept(server: ScriptedServer, client: KubeClie
     server.script(script)
     with client.stream("/x") as lines:
         assert failure_of(lambda: list(lines)).failure is Failure.TOO_LARGE
+
+
+def test_what_is_told_of_a_broken_answer_is_short(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        exchange.wfile.write(b"\xff" * 60_000 + b"\r\n")
+        exchange.cut()
+
+    server.script(script)
+    with client.stream("/x") as lines:
+        assert len(str(failure_of(lambda: list(lines)))) < 1000
+    assert len(str(failure_of(lambda: client.request("GET", "/x")))) < 1000
 
 
 def test_a_chunk_of_a_negative_length_is_not_kept(

@@ -325,6 +325,28 @@ def test_lines_come_whole_however_they_are_cut(server: ScriptedServer, client: K
         assert list(lines) == [b"one", b"two", b"three", long]
 
 
+def test_a_line_is_there_before_its_chunk_has_ended(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    """Proxies may send the end of a chunk with what comes next, or make one of many lines."""
+    read = {line: threading.Event() for line in (b"one", b"two")}
+
+    def script(exchange: Exchange) -> None:
+        exchange.begin()
+        exchange.wfile.write(b"8\r\none\n")
+        assert read[b"one"].wait(30), "not read before its chunk had all come"
+        exchange.wfile.write(b"two\n")
+        assert read[b"two"].wait(30), "not read before its chunk had ended"
+        exchange.wfile.write(b"\r\n")
+        exchange.end()
+
+    server.script(script)
+    with client.stream("/x", read_timeout=60) as lines:
+        for line in lines:
+            read[line].set()
+    assert all(each.is_set() for each in read.values())
+
+
 def test_lines_may_come_compressed(server: ScriptedServer, client: KubeClient) -> None:
     def script(exchange: Exchange) -> None:
         exchange.send_response(200)
