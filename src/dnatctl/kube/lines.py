@@ -68,6 +68,7 @@ class LineStream:
             self._reading = True
         try:
             yield from self._lines()
+            self._response.read1(_CHUNK)  # urllib3 sees the end, and keeps the connection
         except BROKEN as error:
             raise self._broken(error) from error
         finally:

@@ -347,6 +347,22 @@ def test_a_line_is_there_before_its_chunk_has_ended(
     assert all(each.is_set() for each in read.values())
 
 
+def test_a_stream_that_has_ended_leaves_its_connection_to_the_next(
+    server: ScriptedServer, client: KubeClient
+) -> None:
+    connections = set()
+
+    def script(exchange: Exchange) -> None:
+        connections.add(exchange.client_address)
+        exchange.stream(b"one\n")
+
+    server.script(script)
+    for _ in range(3):
+        with client.stream("/x") as lines:
+            assert list(lines) == [b"one"]
+    assert len(connections) == 1
+
+
 def test_lines_may_come_compressed(server: ScriptedServer, client: KubeClient) -> None:
     def script(exchange: Exchange) -> None:
         exchange.send_response(200)
