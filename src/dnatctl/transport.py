@@ -74,7 +74,7 @@ class Exchange:
         self.on_socket = on_socket
         self.leave = leave
         self.answer: http.client.HTTPResponse | None = None
-        """What urllib3 reads the answer from, once its headers are there."""
+        """What urllib3 reads the answer from: the latest, where a proxy answered before."""
         self.extend(seconds)
 
     def extend(self, seconds: float) -> None:

@@ -60,7 +60,7 @@ class LineStream:
 
         A last line without its end is dropped. Raises KubeError: UNKNOWN where the connection
         broke or no whole line came for longer than the read timeout, TOO_LARGE for a line longer
-        than LONGEST_LINE, CANCELLED after `close`.
+        than LONGEST_LINE (by a chunk, where its end has come), CANCELLED after `close`.
         """
         with self._lock:
             if self._ended:
