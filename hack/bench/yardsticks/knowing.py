@@ -2,14 +2,14 @@
 learns can reach at best.
 
 It tries after the gaps that are best for busy times spread evenly between two bounds, at that price
-of a refused write (`dnatctl.table.write_pace.plan_gaps`), and reads nothing.
+of a refused write (`dnatctl.table.gaps.plan_gaps`), and reads nothing.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from dnatctl.table.write_pace import Busy, plan_gaps
+from dnatctl.table.gaps import Busy, plan_gaps
 from dnatctl_sim.cloud.calls import Call
 from hack.bench.lab import ROUND_TRIP
 from hack.bench.pace import CREATE, Pace

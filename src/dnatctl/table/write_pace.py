@@ -4,13 +4,8 @@ A forward table takes one write at a time and refuses others until the last one 
 says how long that takes; each write teaches: it was refused after some gaps and accepted after a
 longer one, so the busy time lies between the last refused gap and the accepted one. Observations
 that agree, but for some jitter, are narrowed to one interval (a steady table); ones that do not are
-taken as a random busy time. Either way the gaps to try next minimise
-
-    expected idle time after the table is free  +  price of a refusal * expected refusals
-
-by dynamic programming over the observed intervals. The price, a fixed share of the mean busy time,
-fixes both how finely a steady busy time is pinned down and how many refusals a random one costs:
-for a busy time spread evenly over a width w, gaps end up sqrt(2 * price * w) apart.
+taken as a random busy time. Either way the gaps to try next are those that cost least
+(`dnatctl.table.gaps`).
 
 All times are seconds; a gap runs from the answer to one write to the sending of the next. Pure.
 """
@@ -20,8 +15,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
+from dnatctl.table.gaps import Busy, plan_gaps, price_of
 from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Write
 
 WINDOW = 48
@@ -41,7 +36,6 @@ JITTER = 0.08
 """Share of the busy time by which observations of a steady one may contradict each other: threads
 and networks are late now and then."""
 
-PRICE_FLOOR_S = 0.001
 FIRST_GAP_S = 0.1
 """The first pause of one that knows nothing, doubled with each refusal. Some accounts may make five
 creates a second, and a try that is refused for its rate costs more than a coarse first bracket."""
@@ -65,17 +59,8 @@ LATE_S = 0.01
 """A write sent this much later than it could have been, as a share of the gap and in seconds, still
 tells something; and one that was refused as long before."""
 
-_GRID = 40
 _EARLY = (0.0, 0.9, 0.5)
 _EARLY_IF_LATE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Busy:
-    """One observation: the table was busy after `low` seconds and free after `high`."""
-
-    low: float
-    high: float
 
 
 class Experience:
@@ -99,7 +84,7 @@ class Experience:
     @property
     def price(self) -> float:
         """What a try that comes too early may cost, in seconds; 0 while nothing is known."""
-        return _price(self._belief, self._price_share) if self._belief else 0.0
+        return price_of(self._belief, self._price_share) if self._belief else 0.0
 
     @property
     def _price_share(self) -> float:
@@ -227,66 +212,6 @@ class Pacer:
             # says nothing of how long the table is busy.
             step, doublings = FIRST_GAP_S, max(over - 1, 0)
         return last + min(step * 2.0 ** min(doublings, 20), MAX_STEP_S)
-
-
-def plan_gaps(belief: list[Busy], price: float = REFUSAL_PRICE) -> list[float]:
-    """The gaps to try, in order, for a busy time believed to lie evenly in those intervals.
-
-    `price`: of a refusal, as a share of the mean busy time.
-    """
-    if not belief:
-        return [0.0]
-    top = max(busy.high for busy in belief)
-    if top <= 2 * PRICE_FLOOR_S:
-        return [0.0]
-    grid = _grid(belief, top)
-    return _cheapest(grid, [_share_by(belief, t) for t in grid], _price(belief, price))
-
-
-def _price(belief: list[Busy], share: float) -> float:
-    mean = sum(busy.low + busy.high for busy in belief) / (2 * len(belief))
-    return max(share * mean, PRICE_FLOOR_S)
-
-
-def _grid(belief: list[Busy], top: float) -> list[float]:
-    bottom = min(busy.low for busy in belief)
-    step = (top - bottom) / _GRID
-    return sorted({*(bottom + step * i for i in range(1, _GRID)), *(b.high for b in belief)})
-
-
-def _share_by(belief: list[Busy], t: float) -> float:
-    """The believed probability that the table is free by `t`."""
-    total = 0.0
-    for busy in belief:
-        if t >= busy.high:
-            total += 1.0
-        elif t > busy.low:
-            total += (t - busy.low) / (busy.high - busy.low)
-    return total / len(belief)
-
-
-def _cheapest(grid: list[float], share: list[float], price: float) -> list[float]:
-    """The subset of `grid`, ending with its last point, of least expected idle time plus price.
-
-    Going from a refused gap i to the next gap k costs the idle time of those freed in between, and
-    one refusal for those still busy at k.
-    """
-    area = [0.0]
-    for (t0, s0), (t1, s1) in pairwise(zip(grid, share, strict=True)):
-        area.append(area[-1] + (t1 - t0) * (s0 + s1) / 2)
-    last = len(grid) - 1
-    after = [last] * len(grid)
-    # To begin with k; a hop from i to k costs this less area[i] + share[i] * (grid[k] - grid[i]).
-    begin = [a + price * (1 - s) for a, s in zip(area, share, strict=True)]
-    for i in range(last - 1, -1, -1):
-        hops = [b - share[i] * t for b, t in zip(begin[i + 1 :], grid[i + 1 :], strict=True)]
-        least = min(hops)
-        after[i] = i + 1 + hops.index(least)
-        begin[i] += least + share[i] * grid[i] - area[i]
-    chosen = [begin.index(min(begin))]
-    while chosen[-1] != last:
-        chosen.append(after[chosen[-1]])
-    return [grid[k] for k in chosen]
 
 
 @dataclass(frozen=True, slots=True)

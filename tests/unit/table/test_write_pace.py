@@ -13,10 +13,8 @@ from dnatctl.table.write_pace import (
     EXPLORE_EVERY,
     FIRST_GAP_S,
     MAX_STEP_S,
-    Busy,
     Pacer,
     TablePace,
-    plan_gaps,
 )
 from dnatctl.table.writes import DeleteRow
 
@@ -241,30 +239,3 @@ class TestTheFirstWrites:
         writer = Writer().write(60, between(0.5, 3.0, seed=3))
         writer.pacer.refused(2.0)
         assert writer.pacer.gap > 2.0
-
-
-class TestPlans:
-    def test_nothing_believed_nothing_waited_for(self):
-        assert plan_gaps([]) == [0.0]
-        assert plan_gaps([Busy(0.0, 0.001)]) == [0.0]
-
-    @pytest.mark.parametrize(
-        "belief",
-        [
-            [Busy(0.9, 1.0)],
-            [Busy(0.0, 4.0)],
-            [Busy(0.5, 0.6), Busy(2.9, 3.0)],
-            [Busy(1.0, 1.0), Busy(2.0, 2.0)],
-        ],
-    )
-    def test_gaps_rise_to_the_longest_that_was_needed(self, belief):
-        gaps = plan_gaps(belief)
-        assert gaps == sorted(set(gaps))
-        assert gaps[-1] == pytest.approx(max(busy.high for busy in belief))
-        assert gaps[0] > 0
-
-    def test_two_busy_times_are_tried_just_when_each_would_be_over(self):
-        assert plan_gaps([Busy(1.0, 1.0), Busy(2.0, 2.0)]) == [1.0, 2.0]
-
-    def test_a_steady_time_known_well_is_not_probed(self):
-        assert plan_gaps([Busy(0.99, 1.0)]) == [1.0]
