@@ -118,11 +118,10 @@ class LineStream:
                 length += len(rest)
                 if length > LONGEST_LINE:
                     raise KubeError(Failure.TOO_LARGE, f"a line of more than {LONGEST_LINE} bytes")
-            for line in lines:
-                if line:
-                    yield line
-                    # Counted from whole lines on: bytes alone may drip in for ever.
-                    self._exchange.extend(self._silence)
+            yield from filter(None, lines)
+            if any(lines):
+                # Counted from whole lines on: bytes alone may drip in for ever.
+                self._exchange.extend(self._silence)
 
     def _chunks(self) -> Iterator[bytes]:
         answer: Readable = self._response

@@ -78,7 +78,8 @@ class Rows:
 
     def owned_by(self, uid: str) -> list[Row]:
         """The rows that belong to the PodDNAT with that UID."""
-        return self._sorted(self._by_owner.at(uid))
+        # Each look asks every table, and one has any.
+        return self._sorted(self._by_owner.at(uid)) if uid in self._by_owner else []
 
     def holds(self, uid: str, new: NewEntry) -> bool:
         """Whether that PodDNAT has a row on the endpoints of `new`."""
@@ -132,7 +133,7 @@ class Rows:
         return sorted(self._in_flux.values(), key=lambda row: row.entry.entry_id)
 
     def _sorted(self, ids: Collection[str]) -> list[Row]:
-        return [self._rows[i] for i in sorted(ids)]
+        return [self._rows[i] for i in sorted(ids)] if ids else []
 
     # --- indexes
 
