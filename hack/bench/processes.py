@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 ANSWER_S = 600.0
 """By then everything that is asked for has been done, also on a machine that has other work."""
 
-_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
 """Modules are compiled once, as those of a wheel or an image are: 0.25 s of CPU at each start."""
 
 
@@ -49,7 +49,7 @@ class Process:
             self._child = subprocess.Popen(
                 [sys.executable, *argv],
                 cwd=ROOT,
-                env={**os.environ, **_ENVIRONMENT, **env},
+                env={**os.environ, **ENVIRONMENT, **env},
                 stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if answers else errors,
                 stderr=errors,

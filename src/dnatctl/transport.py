@@ -241,6 +241,9 @@ def _ask_leave(connection: HTTPConnection) -> None:
 class _Connection(HTTPConnection):
     response_class = _Response
 
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"  # urllib3 begins its messages with it
+
     def connect(self) -> None:
         super().connect()
         _announce(self)
@@ -253,6 +256,9 @@ class _Connection(HTTPConnection):
 
 class _TLSConnection(HTTPSConnection):
     response_class = _Response
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
 
     def connect(self) -> None:
         super().connect()

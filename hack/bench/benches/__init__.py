@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from hack.bench.benches import (
+    commands,
     comparison,
     exhaustion,
     failover,
@@ -49,6 +50,7 @@ BUSY: dict[str, Bench] = {
     "sixteen": sharing.sixteen,
     "single": waiting.single,
     "by-the-second": waiting.by_the_second,
+    "commands": commands.commands,
     "latency": latency.latency,
     "life": life.life,
     "restart": scale.restart,

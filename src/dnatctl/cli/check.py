@@ -60,17 +60,17 @@ def check(
     """
     config, source = _read(config_file, output)
     gateways = len(config.gateways)
-    first = f"configuration {config_file}: {gateways} gateway(s)"
+    first = f"{config_file}: {gateways} gateway(s)"
     found: list[Finding] = []
     if output == "table":
-        click.echo(f"ok    {first}")
+        click.echo(line(ok("configuration", first), _painted))
     if online:
         for each in _online(config, source, kubeconfig, namespace, try_delete=try_delete):
             found.append(each)
             if output == "table":
                 click.echo(line(each, _painted))
     if output != "table":
-        _give(output, [ok("configuration", f"{config_file}: {gateways} gateway(s)"), *found])
+        _give(output, [ok("configuration", first), *found])
     elif online:
         click.echo(summary(found))
     sys.exit(0 if good(found) else 1)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 DELETE_S = 15.0
 """Seconds within which one entry goes, whatever is deleted before it."""
 
+TAKES_THE_LEASE = "taking the controller's Lease: half a minute, where somebody holds it"
+
 TOLD = 10
 """Entries that are left of which each is told why: it is the same for most."""
 
@@ -111,6 +113,7 @@ def _collect(collector: Collector, *, yes: bool, living: bool, timeout: float) -
         return 0
     if not yes and not click.confirm(f"Delete {len(doomed)} of these {len(found)} entries?"):
         return 0
+    aside(TAKES_THE_LEASE)
     if holder := collector.lead(timeout):
         aside(f"{holder} holds the lease: stop the controller first")
         return 1

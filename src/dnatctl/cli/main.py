@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
+import os
 import sys
 from difflib import get_close_matches
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -101,4 +104,15 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point."""
-    sys.exit(cli())
+    try:
+        sys.exit(cli())
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _give_up_output()
+        sys.exit(f"Error: {error.strerror}")
+
+
+def _give_up_output() -> None:
+    """What is left to be printed is not tried again at the end."""
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end of the process

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, cast, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple, cast, get_args
 
 import click
 
@@ -117,7 +117,7 @@ def undrain(it: Asking, target: str) -> None:
     Exits with 1 if another order keeps them off all the same, from it or from a part of it, or may:
     the leader knows which EIP is where. It says which, and what ends that.
     """
-    _take_back(it, Order(OrderKind.DRAIN, target), "in use again", "was not being drained")
+    _take_back(it, Order(OrderKind.DRAIN, target), _UNDRAINED)
 
 
 @click.command()
@@ -152,7 +152,7 @@ def resume(it: Asking, target: str | None, everything: bool) -> None:
     Exits with 1 if another pause holds the same or a part of it; it says which, and what ends that.
     """
     chosen = _one_of(it, target, everything=everything)
-    _take_back(it, Order(OrderKind.PAUSE, chosen), "goes on", "was not paused")
+    _take_back(it, Order(OrderKind.PAUSE, chosen), _RESUMED)
 
 
 @click.command("log-level")
@@ -176,9 +176,21 @@ def log_level(it: Asking, target: str, level: str, seconds: float) -> None:
     say(str(order))
 
 
-def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
-    """End an order, and say what holds afterwards: nothing, or which other one. `now_so`: what is
-    so of the target where there was such an order, `never_so` where there was none.
+class _Ended(NamedTuple):
+    """What is said of a target whose order is taken back: how it is `now`; what, where the leader
+    knows `no_such` target; and where it was `never` given."""
+
+    now: str
+    no_such: str
+    never: str
+
+
+_UNDRAINED = _Ended("in use again", "not drained any more", "was not being drained")
+_RESUMED = _Ended("goes on", "not paused any more", "was not paused")
+
+
+def _take_back(it: Asking, order: Order, ended: _Ended) -> None:
+    """End an order, and say what holds afterwards: nothing, or which other one.
 
     They are read first: the answer to a write does not tell what it took away.
     """
@@ -190,14 +202,15 @@ def _take_back(it: Asking, order: Order, now_so: str, never_so: str) -> None:
     others = before.besides(order, _around(it, order.target, before)) if more else ()
     if not others:
         doubt = _doubt(it, order.target) if given else ""
-        say(f"{order.target}: {'not drained any more' if doubt else now_so if given else never_so}")
+        so = ended.no_such if doubt else ended.now
+        say(f"{order.target}: {so if given else ended.never}")
         if doubt:
             aside(doubt)
         if given:
             aside(HEEDED)
         return
-    ended = "that order is taken back" if given else "there was no such order"
-    say(f"{order.target}: {ended}; what stands besides:")
+    done = "that order is taken back" if given else "there was no such order"
+    say(f"{order.target}: {done}; what stands besides:")
     for other in others:
         say(f"  {other}")
     sys.exit(1)

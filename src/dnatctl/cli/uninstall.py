@@ -11,7 +11,7 @@ import click
 
 from dnatctl.amounts import amount
 from dnatctl.cli.asking import aside, failure, say
-from dnatctl.cli.gc import DELETE_S
+from dnatctl.cli.gc import DELETE_S, TAKES_THE_LEASE
 from dnatctl.cli.options import (
     config_option,
     connect,
@@ -135,6 +135,7 @@ def _occupied(leftovers: Leftovers, collector: Collector, place: str, timeout: f
     stop = "stop the controller first: kubectl -n {} scale deployment {} --replicas=0"
     if wanted := leftovers.scaled_up():
         return stop.format(place, " ".join(wanted))
+    aside(TAKES_THE_LEASE)
     if holder := collector.lead(timeout):
         return f"{holder} holds the Lease; " + stop.format(place, CONTROLLER)
     return ""

@@ -20,6 +20,7 @@ import yaml
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    LocationParseError,
     NewConnectionError,
     ProxyError,
     SSLError,
@@ -113,7 +114,8 @@ class KubeClient:
         and outside of pods the files named by KUBECONFIG or ~/.kube/config. `pool_size` is the
         number of connections kept: one for each worker and each watch. Raises KubeConfigError.
         """
-        settings = _load(kubeconfig, context)
+        settings, where = _load(kubeconfig, context)
+        _check(settings.host, where)
         settings.connection_pool_maxsize = pool_size
         settings.keep_alive = True
         return cls(ApiClient(configuration=settings), observer=observer, clock=clock)
@@ -313,7 +315,23 @@ def _file(kubeconfig: Path | None) -> str:
     return str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or "~/.kube/config"
 
 
-def _load(kubeconfig: Path | None, context: str | None) -> Any:
+def _check(host: str, where: str) -> None:
+    """Raises KubeConfigError where that is no address of an API server."""
+    try:
+        url = parse_url(host)
+    except LocationParseError:
+        url = None
+    if url is None or url.scheme not in ("http", "https") or not url.host:
+        # Not the whole of it, which may have a password.
+        shown_host = repr(host.rpartition("@")[2])
+        raise KubeConfigError(
+            f"no way to reach a cluster; tried {where}: its server {shown_host} is no URL such as"
+            " https://10.0.0.1:6443"
+        )
+
+
+def _load(kubeconfig: Path | None, context: str | None) -> tuple[Any, str]:
+    """The settings, and where they are from."""
     settings = Configuration()
     tried = ""
     if kubeconfig is None and context is None:
@@ -322,7 +340,7 @@ def _load(kubeconfig: Path | None, context: str | None) -> Any:
         except (config.ConfigException, OSError, ValueError) as error:
             tried = f"the service account of this pod ({error}), "
         else:
-            return settings
+            return settings, "the service account of this pod"
     name = _file(kubeconfig)
     try:
         config.load_kube_config(name, context=context, client_configuration=settings)
@@ -333,10 +351,19 @@ def _load(kubeconfig: Path | None, context: str | None) -> Any:
         ValueError,
         TypeError,
         AttributeError,
+        LookupError,
     ) as error:
-        why = error if _exists(name) else "there is no such file"
+        why = _why_not(name, error)
         raise KubeConfigError(f"no way to reach a cluster; tried {tried}{name}: {why}") from error
-    return settings
+    return settings, name
+
+
+def _why_not(name: str, error: Exception) -> str:
+    if not _exists(name):
+        return "there is no such file"
+    # What the official client makes of a file that has something else where maps and lists belong.
+    odd = isinstance(error, TypeError | AttributeError | LookupError)
+    return "it is no kubeconfig" if odd else str(error)
 
 
 def _exists(name: str) -> bool:

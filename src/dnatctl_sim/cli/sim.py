@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from math import isfinite
 from pathlib import Path
 
 import click
@@ -30,6 +31,7 @@ folder_option = click.option(
 )
 
 
+_PORT = click.IntRange(0, 65535)
 _PROXIES = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"}
 _SLOW = Knobs(settle=Settle.all((0.5, 1.5)))
 """Times at which people can watch, like those of the real cloud."""
@@ -40,14 +42,17 @@ def _settle(_: click.Context, __: click.Parameter, value: str | None) -> Settle 
         return None
     low, dash, high = value.partition("-")
     try:
-        return Settle.all((float(low), float(high)) if dash else float(low))
+        times = [float(each) for each in ((low, high) if dash else (low,))]
+        if not all(map(isfinite, times)):
+            raise ValueError(value)  # noqa: TRY301 - told as any other
+        return Settle.all((times[0], times[1]) if dash else times[0])
     except ValueError as error:
         raise click.BadParameter("give seconds, as 0.5, or bounds of them, as 0.5-3") from error
 
 
 @click.command()
-@click.option("--kube-port", default=0, help="Port of the API server; 0: a free one.")
-@click.option("--cloud-port", default=0, help="Port of the cloud; 0: a free one.")
+@click.option("--kube-port", type=_PORT, default=0, help="Port of the API server; 0: a free one.")
+@click.option("--cloud-port", type=_PORT, default=0, help="Port of the cloud; 0: a free one.")
 @click.option("--gateways", type=click.IntRange(1, 99), help="NAT gateways. [default: 1]")
 @click.option("--eips", type=click.IntRange(1, 7), help="EIPs of each gateway. [default: 2]")
 @click.option(

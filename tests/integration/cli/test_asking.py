@@ -260,6 +260,12 @@ class TestOrders:
             assert f"{target} at present; there are {known}" in said.stderr
         assert "heeds it within 5 s" in result.stderr
 
+    def test_a_pause_of_what_is_not_in_use_was_no_drain(self, it: Stage) -> None:
+        paused, resumed = asked(it, "pause", "ngw-0"), asked(it, "resume", "ngw-0")
+
+        assert (paused.exit_code, resumed.exit_code) == (0, 0)
+        assert resumed.stdout == "gateway/ngw-0: not paused any more\n"
+
     def test_one_of_those_in_use_is_not_doubted(self, it: Stage) -> None:
         result = asked(it, "drain", "--no-wait", "203.0.113.2")
         assert asked(it, "undrain", "203.0.113.2").exit_code == 0

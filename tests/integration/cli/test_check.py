@@ -82,7 +82,7 @@ def test_where_all_is_right_each_thing_has_its_tick_and_nothing_is_changed(it: S
 
     assert said.code == 0, said
     assert said.wrong == []
-    assert said.lines[0].startswith("ok    configuration")
+    assert said.lines[0].startswith("✓ configuration: ")
     assert said.lines[-1].startswith("nothing wrong: ")
     untried = "vpc:DeleteForwardEntry"
     for action in ACTIONS:

@@ -33,7 +33,7 @@ def refuse(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["sim", *arguments])
 
 
-@pytest.mark.parametrize("text", ["soon", "3-1", "1-2-3", "-1", "nan"])
+@pytest.mark.parametrize("text", ["soon", "3-1", "1-2-3", "-1", "nan", "inf", "0-inf"])
 def test_a_time_that_makes_no_sense_is_bad_usage(text: str) -> None:
     result = refuse(f"--settle={text}")
     assert result.exit_code == 2
@@ -83,6 +83,14 @@ def test_a_port_that_is_taken_is_a_failure() -> None:
             result = refuse(option, port)
             assert result.exit_code == 1
             assert "in use" in result.output
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+@pytest.mark.parametrize("option", ["--kube-port", "--cloud-port"])
+def test_a_port_that_is_none_is_bad_usage(option: str, port: str) -> None:
+    result = refuse(f"{option}={port}")
+    assert result.exit_code == 2
+    assert option in result.output
 
 
 def test_a_folder_that_cannot_be_made_is_a_failure(tmp_path: Path) -> None:

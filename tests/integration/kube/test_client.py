@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import urllib3
+import yaml
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import incluster_config
 
@@ -567,6 +568,49 @@ def test_a_kubeconfig_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(KubeConfigError, match=str(path)):
         KubeClient.connect(path, 4)
+
+
+@pytest.mark.parametrize("text", ["[]", "7", "root:x:0:0", "users: 7\n"])
+def test_what_has_something_else_in_it_is_called_no_kubeconfig(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(KubeConfigError) as told:
+        KubeClient.connect(path, 4)
+    assert not any(word in str(told.value) for word in ("object", "indices", "attribute"))
+
+
+def written_for(address: str, folder: Path) -> Path:
+    """A kubeconfig with that server."""
+    path = folder / "config"
+    named = {
+        "clusters": [{"name": "c", "cluster": {"server": address}}],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path.write_text(yaml.safe_dump(named))
+    return path
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:99999", "not a url", "", "https://", "ftp://a", "7", "a:b"],
+)
+def test_a_server_with_no_address_is_named(tmp_path: Path, address: str) -> None:
+    path = written_for(address, tmp_path)
+    with pytest.raises(KubeConfigError, match=r"is no URL such as https://") as told:
+        KubeClient.connect(path, 4)
+    assert str(path) in str(told.value)
+
+
+def test_a_server_that_is_not_there_is_named_by_its_address(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    path = written_for(f"http://127.0.0.1:{port}", tmp_path)
+    with closing(KubeClient.connect(path, 4)) as client, pytest.raises(KubeError) as told:
+        client.request("GET", "/api")
+    assert f" 127.0.0.1:{port}: " in str(told.value)
+    assert "_Connection" not in str(told.value)
 
 
 def test_no_kubeconfig_at_all_says_what_was_tried(
