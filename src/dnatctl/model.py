@@ -6,7 +6,7 @@ They are the terms of the glossary in README.md: endpoint, mapping, forward entr
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address
 
@@ -123,6 +123,8 @@ class ForwardEntry:
 
     `protocol` None is the cloud's `Any` (IP mapping), which covers both protocols and all ports.
     `odd_status`: the status in the cloud's words, where it is one that it never documented.
+    `senseless`: the parts that could not be understood, in its words; the row is read as one that
+    covers all that it may.
     """
 
     entry_id: str
@@ -134,6 +136,11 @@ class ForwardEntry:
     name: str
     status: EntryStatus
     odd_status: str = ""
+    senseless: str = ""
+
+    def is_but_for_status(self, other: ForwardEntry) -> bool:
+        """Whether the two differ in nothing but how far the cloud is with them."""
+        return replace(self, status=other.status, odd_status=other.odd_status) == other
 
     @property
     def status_text(self) -> str:

@@ -7,6 +7,7 @@ be understood is read as what does least harm: a busy row, a row that covers mor
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -38,6 +39,14 @@ _FIELDS: Final = {
 }
 _PORTS: Final = {"ExternalPort": "external_port", "InternalPort": "internal_port"}
 
+_IPS: Final = {"ExternalIp": "external_ip", "InternalIp": "internal_ip"}
+
+_ANY: Final = "any"
+
+_OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+"""As the cloud writes addresses."""
+
 _PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
 
 
@@ -65,13 +74,29 @@ def lacking(row: Any) -> list[str]:
 
     An IP mapping says `Any` for its ports; its protocol says so already.
     """
-    mapping = str(row.ip_protocol).lower() == "any"
+    mapping = _protocol(row) == _ANY
     needed = _FIELDS if mapping else _FIELDS | _PORTS
     return [name for name, field in needed.items() if _is_blank(getattr(row, field))]
 
 
+def _protocol(row: Any) -> str:
+    return str(row.ip_protocol).strip().lower()
+
+
 def _is_blank(value: Any) -> bool:
     return value is None or not str(value).strip()
+
+
+def _senseless(row: Any) -> str:
+    """What a row says that there is not, in the vendor's words: see `ForwardEntry.senseless`."""
+    ports = [name for name, field in _PORTS.items() if not _is_range(str(getattr(row, field)))]
+    ips = [name for name, field in _IPS.items() if not _IPV4.fullmatch(_ip(getattr(row, field)))]
+    protocol = _protocol(row)
+    if protocol == _ANY:
+        ports = []  # an IP mapping has all of them, whatever it says
+    odd = [*ips, *ports, *(() if protocol in (_ANY, *_PROTOCOLS) else ("IpProtocol",))]
+    fields = _FIELDS | _PORTS
+    return ", ".join(f"{name} {shown(getattr(row, fields[name]), longest=64)!r}" for name in odd)
 
 
 def entry(row: Any) -> ForwardEntry:
@@ -84,10 +109,11 @@ def entry(row: Any) -> ForwardEntry:
         internal_ip=_ip(row.internal_ip),
         internal_ports=_ports(row.internal_port),
         # `Any` is None, and so is a protocol not known here: both can stand in anyone's way.
-        protocol=_PROTOCOLS.get(str(row.ip_protocol).lower()),
+        protocol=_PROTOCOLS.get(_protocol(row)),
         name=str(row.forward_entry_name or ""),
         status=status or EntryStatus.PENDING,
         odd_status="" if status else _unheard_of(row.status),
+        senseless=_senseless(row),
     )
 
 
@@ -105,13 +131,21 @@ def _ports(value: Any) -> PortRange:
     return _range(str(value))
 
 
-@lru_cache(maxsize=4096)
 def _range(text: str) -> PortRange:
-    """One object for all rows that say so, which is also read once."""
+    return _parsed(text) or ALL_PORTS
+
+
+def _is_range(text: str) -> bool:
+    return _parsed(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> PortRange | None:
+    """One object for all rows that say so, which is also read once; None if it is no range."""
     try:
         return PortRange.parse(text)
     except ValueError:
-        return ALL_PORTS
+        return None
 
 
 def gateway(row: Any, vpc_id: str, eips: Iterable[GatewayEip]) -> Gateway:

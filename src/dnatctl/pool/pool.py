@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from dnatctl.amounts import amount
 from dnatctl.model import Endpoint, GatewayEip, Protocol
 from dnatctl.objects import PodDNATSpec, PortMapping
-from dnatctl.pool.gateway import OfferedGateway
+from dnatctl.pool.gateway import NEVER, OfferedGateway
 from dnatctl.pool.holdings import Holdings
 from dnatctl.pool.line import Line
 from dnatctl.pool.packing import runs_of
@@ -29,17 +29,26 @@ class Pool(Holdings):
     # --- gateways
 
     def describe(
-        self, gateway_id: str, eips: Iterable[GatewayEip], problem: str, zone_id: str = ""
+        self,
+        gateway_id: str,
+        eips: Iterable[GatewayEip],
+        problem: str,
+        zone_id: str = "",
+        asked: float = NEVER,
     ) -> bool:
         """Take in what the cloud says of a gateway; returns whether anything changed.
 
-        `zone_id` counts where the configuration names none.
+        `zone_id` counts where the configuration names none. `asked`: when the cloud was.
         """
         gateway = self._gateways.get(gateway_id)
         if gateway is None:
             return False
         before = gateway.known
         changed = gateway.describe(eips, problem, zone_id)
+        for eip in gateway.eips.values():
+            if eip.usable and not problem:
+                anew = eip.ip in gateway.come_back
+                changed |= self.trust.described_well(gateway_id, eip.ip, asked, anew=anew)
         self._line_up(gateway, before)
         return changed
 

@@ -45,7 +45,8 @@ class Target(NamedTuple):
 class _BadTarget:
     """A bad target. `firm`: the cloud says so itself, so that not even the last resort is there.
 
-    `probed`: its hold was over, and one has gone ahead, whose fate is not known yet.
+    `probed`: its hold was over, and one has gone ahead, whose fate is not known yet. `since`: when
+    it was refused there.
     """
 
     until: float
@@ -53,6 +54,7 @@ class _BadTarget:
     why: str
     firm: bool
     probed: bool = False
+    since: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ class Trust:
             old.why, old.firm = why, firm
             return False
         failures = old.failures + 1 if old else 0
-        self._marks[target] = _BadTarget(now + doubled(HOLD_S, failures), failures, why, firm)
+        self._marks[target] = _BadTarget(
+            now + doubled(HOLD_S, failures), failures, why, firm, since=now
+        )
         return True
 
     def refused(self, uid: str, gateway_id: str, endpoint: Endpoint, why: str, now: float) -> bool:
@@ -133,6 +137,21 @@ class Trust:
         # What was refused there is accepted here: so it was not the pod.
         worse = [self.mark(r.target, r.why, now) for r in mine if r.target != target]
         return bool(healed) or any(worse)
+
+    def described_well(self, gateway_id: str, ip: str, asked: float, *, anew: bool) -> bool:
+        """The cloud, asked at that time, describes the EIP as one that can be used there. `anew`:
+        and before as one that cannot. Returns whether a target may be tried again because of it.
+
+        That ends what was said of the EIP as a whole before, but only once where it was described
+        so all along: who describes it well and refuses it all the same is not tried in a circle.
+        """
+        mark = self._marks.get(Target(gateway_id, ip))
+        if mark is None or not mark.firm or asked <= mark.since or mark.until <= asked:
+            return False
+        if not anew and mark.failures:
+            return False
+        mark.until = asked
+        return True
 
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""

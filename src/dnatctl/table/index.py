@@ -42,6 +42,15 @@ class Row:
         entry = self.entry
         return entry == replace(new.as_row(entry.entry_id), status=entry.status, name=entry.name)
 
+    def leads_like(self, entry: ForwardEntry) -> bool:
+        """Whether it takes the traffic that `entry` takes, and to the same place."""
+        return replace(entry, name=self.entry.name).is_but_for_status(self.entry)
+
+    def loses_status(self, entry: ForwardEntry) -> bool:
+        """Whether `entry` is the same own row, in use, of which nobody says how far it is."""
+        in_use = bool(self.owner) and not self.in_flux
+        return in_use and bool(entry.odd_status) and entry.is_but_for_status(self.entry)
+
     def clashes(self, new: NewEntry) -> bool:
         """Whether a table cannot hold both: they share an endpoint, or an internal address."""
         entry = self.entry

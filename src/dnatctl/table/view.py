@@ -111,6 +111,8 @@ class Table(Rows):
         """A create was accepted: the row exists, whether or not a listing shows it yet."""
         known = self._rows.get(entry.entry_id)
         seen = known is not None and known.seen
+        if known is not None and seen and not known.owner and not known.leads_like(entry):
+            return  # a row of somebody else's: the answer names another than was made
         if known is not None and seen:  # under the name that it was made with, whatever is listed
             entry = replace(known.entry, name=known.entry.name or entry.name)
         self._change(Row(entry, self._owner_of(entry), written=now, seen=seen), now)
@@ -258,9 +260,8 @@ class Table(Rows):
         changes = []
         patience = self.lag.unlisted_s()
         self._deleted = {i: at for i, at in self._deleted.items() if started - at <= patience}
-        self._gone = {
-            i: at for i, at in self._gone.items() if started - at <= max(GONE_S, patience)
-        }
+        listed_by = started - max(GONE_S, patience)
+        self._gone = {i: at for i, at in self._gone.items() if at >= listed_by}
         for entry in rows:
             entry_id = entry.entry_id
             known = self._rows.get(entry_id)
@@ -311,8 +312,10 @@ class Table(Rows):
             if doubt is not None and past.knows(doubt.version):
                 self.lag.was_behind(doubt.last - past.over_since(doubt), started)
             return True
+        if known.entry.odd_status and not entry.odd_status and entry.is_but_for_status(known.entry):
+            return True
         until = started + READ_LAG_S if self._is_unmarked(known, entry) else NEVER
-        if until == NEVER and entry not in past.former:
+        if until == NEVER and entry not in past.former and not known.loses_status(entry):
             return True
         return self._is_proven(entry_id, entry, started, AGREE, until)
 
@@ -444,4 +447,4 @@ def _outdates(row: Row, listed: ForwardEntry, started: float, patience: float) -
         return False
     if row.entry.status is EntryStatus.DELETING:
         return listed.status is not EntryStatus.DELETING
-    return row.seen and replace(listed, status=row.entry.status, name=row.entry.name) != row.entry
+    return row.seen and not row.leads_like(listed)

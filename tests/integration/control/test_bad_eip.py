@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dnatctl_sim.cloud import Fault
-from tests.support.stage import stage
+from dnatctl_sim.cloud import Fault, Scenario
+from tests.support.stage import eventually, fast, stage
 
 
 def test_a_pod_gets_another_eip_when_the_cloud_refuses_rows_on_the_first() -> None:
@@ -30,3 +30,22 @@ def test_a_pod_gets_another_eip_when_the_cloud_refuses_rows_on_the_first() -> No
         refused = [call for call in it.cloud.calls() if "UsedInSnatTable" in call.code]
         assert refused
         assert not [call for call in refused if call.name.endswith("next")]
+
+
+def test_an_eip_that_is_bound_again_serves_the_next_pod_at_once() -> None:
+    """It was left alone for a minute, as somebody had been refused while it was not bound."""
+    with stage(Scenario.many(1, eips=1, knobs=fast()), resync="1s", quarantine="1s") as it:
+        it.start_controller()
+        (gateway,) = it.cloud.scenario.gateways
+        (ip,) = gateway.eips
+        it.acts.unbind_eip(ip, force=True)
+        it.pod("gone")
+        eventually(lambda: it.calls("CreateForwardEntry", code="InvalidIp.NotInNatgw"))
+        it.delete_pod("gone", grace=0)
+        it.gone("gone")
+        it.acts.bind_eip(ip, gateway.id)
+        eventually(lambda: it.controller_eips(gateway.id) == {ip})
+        it.pod("new")
+        eventually(lambda: it.entries("new"), seconds=30)
+        refused = it.calls("CreateForwardEntry", code="InvalidIp.NotInNatgw")
+        assert len(refused) <= 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -172,6 +173,147 @@ def test_what_one_answer_lacks_costs_nobody_his_entry(forgetful: Forgetful, fiel
         it.quiet()
         assert len(it.calls(*CLOUD_WRITES)) == written
         assert {name: it.entries(name) for name in NAMES} == before
+        it.assert_at_rest()
+
+
+class Odd(Forgetful):
+    """Says one field of every row that is listed in another way."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, say: Callable[[str], object]) -> None:
+        super().__init__(monkeypatch)
+        self._say = say
+
+    def _row(self, *args: Any) -> dict[str, object]:
+        row = self._real(*args)
+        if self.field in row:
+            self.left_out += 1
+            row[self.field] = self._say(str(row[self.field]))
+        return row
+
+
+SENSELESS: Final[tuple[tuple[str, Callable[[str], object]], ...]] = (
+    ("ExternalPort", float),
+    ("ExternalPort", lambda port: f"{port}-{port}"),
+    ("InternalPort", lambda port: f"{port}.0"),
+    ("InternalPort", lambda _: "70000"),
+    ("IpProtocol", lambda _: "6"),
+    ("IpProtocol", lambda protocol: f"{protocol} "),
+    ("IpProtocol", lambda _: "TCP,UDP"),
+    ("InternalIp", lambda ip: f"::ffff:{ip}"),
+    ("InternalIp", lambda ip: ".".join(part.zfill(3) for part in ip.split("."))),
+    ("ExternalIp", lambda _: 3405803777),
+)
+
+
+@pytest.mark.parametrize(("field", "say"), SENSELESS)
+def test_what_one_answer_makes_no_sense_of_costs_nobody_his_entry(
+    monkeypatch: pytest.MonkeyPatch, field: str, say: Callable[[str], object]
+) -> None:
+    """Each was taken for a row that leads elsewhere, and put right or deleted."""
+    odd = Odd(monkeypatch, say)
+    with stage() as it:
+        run = it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        before = {name: it.ready(name) for name in NAMES}
+        it.quiet()
+        written = len(it.calls(*CLOUD_WRITES))
+        odd.answer_once(it, run, field)
+        it.quiet()
+        assert len(it.calls(*CLOUD_WRITES)) == written
+        assert {name: it.entries(name) for name in NAMES} == before
+        it.assert_at_rest()
+
+
+def test_a_row_that_goes_on_making_no_sense_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Odd(monkeypatch, lambda _: "6")
+    with stage(resync="1s") as it:
+        run = it.start_controller()
+        it.pod("web")
+        (entry,) = it.ready("web")
+        it.quiet()
+        odd.field = "IpProtocol"
+        why = f"row {entry['forwardEntryId']} makes no sense: IpProtocol '6'"
+        eventually(lambda: why in str(list(run.controller.parts.gateways.fleet.complaints())))
+        assert it.entries("web") == [entry]
+        odd.field = ""
+        eventually(lambda: not list(run.controller.parts.gateways.fleet.complaints()))
+        it.assert_at_rest()
+
+
+def test_a_new_leader_waits_for_an_answer_that_makes_sense(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = Odd(monkeypatch, float)
+    with stage() as it:
+        it.start_controller()
+        it.pod("web")
+        (entry,) = it.ready("web")
+        it.quiet()
+        it.stop_controllers()
+        written = len(it.calls(*CLOUD_WRITES))
+        odd.field = "ExternalPort"
+        it.start_controller()
+        eventually(lambda: odd.left_out)
+        odd.field = ""
+        it.quiet()
+        assert len(it.calls(*CLOUD_WRITES)) == written
+        assert it.entries("web") == [entry]
+        it.assert_at_rest()
+
+
+def test_what_is_odd_of_a_foreign_row_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It covers all that it may, and its endpoints are avoided."""
+    odd = Odd(monkeypatch, lambda protocol: "sctp" if protocol == "udp" else protocol)
+    with stage() as it:
+        (gateway,) = it.cloud.scenario.gateways
+        it.acts.create_entry(gateway.id, gateway.eips[0], "9", "10.0.98.1", "9", protocol="udp")
+        odd.field = "IpProtocol"
+        it.start_controller()
+        it.pod("web")
+        assert it.ready("web")
+
+
+def version_of(record: Any) -> str:
+    return str(record["metadata"]["resourceVersion"])
+
+
+@pytest.mark.parametrize("lost", ["", "Modifying"])
+def test_one_answer_that_does_not_say_how_far_rows_are_costs_nobody_his_status(
+    monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    odd = Odd(monkeypatch, lambda _: lost)
+    with stage() as it:
+        run = it.start_controller()
+        for name in NAMES:
+            it.pod(name)
+        before = {name: it.ready(name) for name in NAMES}
+        versions = [version_of(it.record(name)) for name in NAMES]
+        it.quiet()
+        odd.answer_once(it, run, "Status")
+        it.quiet()
+        assert {name: it.entries(name) for name in NAMES} == before
+        now = [version_of(it.record(name)) for name in NAMES]
+        assert now == versions, "nothing was withdrawn meanwhile"
+        it.assert_at_rest()
+
+
+def test_a_row_that_goes_on_saying_nothing_of_how_far_it_is_is_withdrawn_and_comes_back_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    odd = Odd(monkeypatch, lambda _: "Modifying")
+    with stage(resync="1s") as it:
+        run = it.start_controller()
+        it.pod("web")
+        (entry,) = it.ready("web")
+        it.quiet()
+        (gateway,) = it.cloud.scenario.gateways
+        poller = run.controller.parts.gateways.fleet.poller(gateway.id)
+        odd.field = "Status"
+        poller.read_soon()
+        eventually(lambda: not it.entries("web"))
+        odd.field = ""
+        back = run.controller.parts.views.table(gateway.id).generation + 3
+        eventually(lambda: it.entries("web") == [entry])
+        assert run.controller.parts.views.table(gateway.id).generation <= back
         it.assert_at_rest()
 
 

@@ -54,6 +54,25 @@ def test_a_row_is_read() -> None:
     assert read() == ENTRY
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ""),
+        ({"ExternalPort": 512.0}, "ExternalPort '512.0'"),
+        ({"InternalPort": "70000"}, "InternalPort '70000'"),
+        ({"IpProtocol": "6"}, "IpProtocol '6'"),
+        ({"IpProtocol": "Any", "ExternalPort": "all", "InternalPort": ""}, ""),
+        ({"InternalIp": "010.0.0.1"}, "InternalIp '010.0.0.1'"),
+        ({"InternalIp": "10.0.0.256"}, "InternalIp '10.0.0.256'"),
+        ({"ExternalIp": 7, "IpProtocol": "x"}, "ExternalIp '7', IpProtocol 'x'"),
+        ({"Status": "Whatever", "ForwardEntryName": None}, ""),
+        ({"ExternalPort": "10/20", "InternalPort": "30/40", "IpProtocol": "udp "}, ""),
+    ],
+)
+def test_what_of_a_row_makes_no_sense_is_said(changes: dict[str, object], said: str) -> None:
+    assert read(**changes).senseless == said
+
+
 @pytest.mark.parametrize("text", ["10.0.0.7", " 10.0.0.7", "10.0.0.7/32"])
 def test_how_an_address_is_written_does_not_matter(text: str) -> None:
     """Else a row would be changed again and again, to what it is already."""

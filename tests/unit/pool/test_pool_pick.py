@@ -666,6 +666,43 @@ class TestKeeping:
         assert pool.can_keep(spec(600), 60.0, "games")
 
 
+class TestDescribedWell:
+    """An IP of which the cloud said that it is not bound, and that it describes as bound."""
+
+    REFUSED_AT = 10.0
+
+    def pool(self) -> Pool:
+        pool = pool_of()
+        why = "InvalidIp.NotInNatgw"
+        pool.trust.mark(Target(GATEWAY, EIP), why, self.REFUSED_AT, firm=True)
+        return pool
+
+    def test_by_who_was_asked_before_it_was_refused(self):
+        pool = self.pool()
+        assert not pool.describe(GATEWAY, [eip()], "", asked=9.0)
+        assert not pool.can_keep(spec(600), 12.0, "games")
+
+    def test_by_who_was_asked_afterwards_it_may_be_tried_once_more(self):
+        pool = self.pool()
+        assert pool.describe(GATEWAY, [eip()], "", asked=11.0)
+        assert pool.can_keep(spec(600), 12.0, "games")
+        pool.trust.mark(Target(GATEWAY, EIP), "InvalidIp.NotInNatgw", 12.0, firm=True)
+        assert not pool.describe(GATEWAY, [eip()], "", asked=13.0)
+        assert not pool.can_keep(spec(600), 14.0, "games"), "described well, and refused"
+
+    def test_bound_anew_it_may_be_tried_however_often_it_was_refused(self):
+        pool = self.pool()
+        pool.trust.mark(Target(GATEWAY, EIP), "InvalidIp.NotInNatgw", 100.0, firm=True)
+        pool.describe(GATEWAY, [], "", asked=101.0)
+        assert pool.describe(GATEWAY, [eip()], "", asked=102.0)
+        assert pool.can_keep(spec(600), 103.0, "games")
+
+    def test_what_was_refused_for_reasons_of_its_own_stays_so(self):
+        pool = pool_of()
+        pool.trust.mark(Target(GATEWAY, EIP), "Some.New.Code", self.REFUSED_AT)
+        assert not pool.describe(GATEWAY, [eip()], "", asked=11.0)
+
+
 class TestHeir:
     """A claim whose external IP is bound to another gateway by now."""
 

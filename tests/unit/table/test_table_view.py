@@ -427,3 +427,20 @@ def test_indexes_hold_no_more_than_the_rows():
     assert (len(table), table.owners(), table.foreign_count()) == (0, [], 0)
     assert table.leading_to("10.0.1.1") == []
     assert table.covering(endpoint(700)) == []
+
+
+class TestAnswersThatNameAnother:
+    def test_a_create_that_is_answered_with_the_id_of_somebody_elses_row_makes_it_nobodys(self):
+        """It is not what was made: named as that is, it would be ours, lead astray, and go."""
+        foreign = row("fwd-1", f"{EIP}:30", "10.0.9.9:30")
+        table = view(foreign)
+        table.created(NEW, 1.0)
+        known = table.row("fwd-1")
+        assert known is not None
+        assert (known.entry, known.owner) == (foreign, "")
+        assert table.owned_by(uid(1)) == []
+
+    def test_one_that_was_listed_without_its_name_before_the_answer_came_is_what_was_made(self):
+        table = view(replace(MINE, name=""))
+        table.created(NEW, 1.0)
+        assert [r.entry.entry_id for r in table.owned_by(uid(1))] == ["fwd-1"]

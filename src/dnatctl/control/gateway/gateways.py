@@ -21,6 +21,7 @@ from dnatctl.control.gateway.fleet import Fleet
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.remains import Remains
 from dnatctl.control.gateway.rounds import Rounds
+from dnatctl.control.gateway.sense import read_page
 from dnatctl.control.gateway.threads import TableThreads
 from dnatctl.control.gateway.writer import TableWriter
 from dnatctl.control.state.views import Views
@@ -31,7 +32,7 @@ from dnatctl.model import ForwardEntry, Gateway
 from dnatctl.objects import Adopted, Key, PodDNAT
 from dnatctl.observe.metrics import Metrics
 from dnatctl.table.reading import as_pass, collect
-from dnatctl.table.view import Table
+from dnatctl.table.view import NEVER, Table
 from dnatctl.table.writes import Write
 
 log = structlog.get_logger(__name__)
@@ -308,7 +309,7 @@ class Gateways:
             self._views.absent = (self._views.absent & wanted) - asked | absent
         for gateway_id in sorted(described):
             self._loop.by(CALL_S, "takes in what was described")
-            self._take_in(described[gateway_id])
+            self._take_in(described[gateway_id], started)
         for gateway_id in sorted(lost):
             self._lose(gateway_id)
         with self._views.lock:
@@ -362,7 +363,7 @@ class Gateways:
             return replace(gateway, problem=gateway.problem or f"unknown: {gateway.unread}")
         return replace(gateway, eips=before.eips, unread="") if gateway.table_id else before
 
-    def _take_in(self, described: Gateway) -> None:
+    def _take_in(self, described: Gateway, asked: float = NEVER) -> None:
         gateway = self._as_known(described)
         before = self._views.gateways.get(gateway.gateway_id)
         with self._views.lock:
@@ -370,7 +371,7 @@ class Gateways:
             if gateway.table_id:
                 self._views.table(gateway.gateway_id).table_id = gateway.table_id
             offered = self._views.pool.describe(
-                gateway.gateway_id, gateway.eips, gateway.problem, gateway.zone_id
+                gateway.gateway_id, gateway.eips, gateway.problem, gateway.zone_id, asked
             )
         begun = False
         if gateway.table_id and gateway.gateway_id not in self.fleet and self._is_ours(gateway):
@@ -395,16 +396,15 @@ class Gateways:
     def _look_into(self, gateway: Gateway, table: Table) -> None:
         """Read the table of a gateway that may have nothing of ours."""
 
-        def read_page(number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
+        def read(number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
             self._loop.by(CALL_S, "reads the table of a gateway that is not configured")
-            page = self._cloud.read_page(gateway.table_id, number)
-            return page.total, page.entries
+            return read_page(self._cloud, self._views, table, number)
 
         started = self._views.clock.monotonic()
         try:
             self._views.adopt(self._adopted(gateway.gateway_id))
-            collected = collect(read_page)
-            whole = collected.whole or collect(read_page).same_rows(collected)
+            collected = collect(read)
+            whole = collected.whole or collect(read).same_rows(collected)
         except (CloudError, KubeError) as error:
             log.warning("table not read", gateway=gateway.gateway_id, error=str(error))
             return

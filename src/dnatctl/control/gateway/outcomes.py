@@ -13,6 +13,7 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.blame import Blame
 from dnatctl.control.gateway.listener import Listener, NextDoor
 from dnatctl.control.gateway.mends import hindrance, is_passing, said, told
+from dnatctl.control.gateway.sense import read_entry
 from dnatctl.control.state.views import Views
 from dnatctl.plan.case import UNFORESEEN_BELIEVED
 from dnatctl.table.backlog import Backlog
@@ -334,7 +335,7 @@ class Outcomes:
             return
         entry_id, asked = pending.write.entry_id, self._clock.monotonic()
         try:
-            entry = self._cloud.read_entry(self._table.table_id, entry_id)
+            entry = read_entry(self._cloud, self._views, self._table, entry_id)
         except CloudError:
             self._end(self._backlog.failed, pending, self._clock.monotonic())
             return

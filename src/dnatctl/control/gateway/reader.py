@@ -9,6 +9,7 @@ from typing import TypeVar
 from dnatctl.cloud.api import CloudApi
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.hollow import MISCOUNTED, HollowAnswers
+from dnatctl.control.gateway.sense import read_entry, read_page
 from dnatctl.control.state.views import Views
 from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.reading import Collect, collect, pages
@@ -137,10 +138,10 @@ class TableReader:
         return self._read_page(number)
 
     def _read_page(self, number: int) -> tuple[int, tuple[ForwardEntry, ...]]:
-        read = partial(self._cloud.read_page, self._table.table_id, number)
-        page = self._patiently("reads a page", read)
-        self._listed.update({entry.entry_id: entry for entry in page.entries})
-        return page.total, page.entries
+        read = partial(read_page, self._cloud, self._views, self._table, number)
+        total, entries = self._patiently("reads a page", read)
+        self._listed.update({entry.entry_id: entry for entry in entries})
+        return total, entries
 
     def _patiently(self, doing: str, ask: Callable[[], T]) -> T:
         """The limit for calls says when to go on: what was heard so far is not asked anew."""
@@ -219,7 +220,7 @@ class TableReader:
         for entry_id in dict.fromkeys((*missing[:SINGLE_LOOKS], *unlisted[:SINGLE_LOOKS])):
             self._between_pages()
             started = self._clock.monotonic()
-            ask = partial(self._cloud.read_entry, self._table.table_id, entry_id)
+            ask = partial(read_entry, self._cloud, self._views, self._table, entry_id)
             entry = self._patiently("looks up a row", ask)
             with self._views.lock:
                 changes = self._table.answered(entry_id, entry, started)
