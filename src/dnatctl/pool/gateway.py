@@ -38,8 +38,6 @@ class OfferedGateway:
         """Those of the bound ones that endpoints are handed out on."""
         self._beside: tuple[str, ...] = ()
         """EIPs bound to it that the configuration does not name, where it names some."""
-        self.come_back: set[str] = set()
-        """EIPs that could not be used by the description before the latest, and can by that."""
         self.problem = UNDESCRIBED
         self.orphans = 0
         self.zone_id = offer.zone_id
@@ -59,16 +57,15 @@ class OfferedGateway:
         offered = {eip.ip: eip for eip in eips if not wanted or eip.ip in wanted}
         self._known |= offered.keys()
         changed = (self.eips, self.problem) != (offered, problem)
-        self.come_back = {ip for ip, eip in offered.items() if eip.usable and self._was_not(ip)}
         self.bound = {eip.ip: eip for eip in eips}
         self.eips, self.problem = offered, problem
         self._beside = tuple(eip.ip for eip in eips if eip.ip not in offered)
         return changed
 
-    def _was_not(self, ip: str) -> bool:
-        """Whether the EIP could not be used here, as was described before."""
-        before = self.eips.get(ip)
-        return self.problem != UNDESCRIBED and (before is None or not before.usable)
+    def lacks_use_of(self, ip: str) -> bool:
+        """Whether the EIP cannot be used here, as it was described."""
+        known = self.eips.get(ip)
+        return self.problem != UNDESCRIBED and (known is None or not known.usable)
 
     def offer_again(
         self, offer: GatewayPool | None, claimed: Iterable[tuple[Endpoint, str]]

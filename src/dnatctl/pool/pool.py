@@ -44,11 +44,12 @@ class Pool(Holdings):
         if gateway is None:
             return False
         before = gateway.known
+        eips = tuple(eips)
+        anew = {eip.ip for eip in eips if gateway.lacks_use_of(eip.ip)}
         changed = gateway.describe(eips, problem, zone_id)
         for eip in gateway.eips.values():
             if eip.usable and not problem:
-                anew = eip.ip in gateway.come_back
-                changed |= self.trust.described_well(gateway_id, eip.ip, asked, anew=anew)
+                changed |= self.trust.described_well(gateway_id, eip.ip, asked, anew=eip.ip in anew)
         self._line_up(gateway, before)
         return changed
 
