@@ -89,12 +89,11 @@ def _is_blank(value: Any) -> bool:
 
 def _senseless(row: Any) -> str:
     """What a row says that there is not, in the vendor's words: see `ForwardEntry.senseless`."""
-    ports = [name for name, field in _PORTS.items() if not _is_range(str(getattr(row, field)))]
-    ips = [name for name, field in _IPS.items() if not _IPV4.fullmatch(_ip(getattr(row, field)))]
+    odd = [name for name, field in _IPS.items() if not _IPV4.fullmatch(_ip(getattr(row, field)))]
     protocol = _protocol(row)
-    if protocol == _ANY:
-        ports = []  # an IP mapping has all of them, whatever it says
-    odd = [*ips, *ports, *(() if protocol in (_ANY, *_PROTOCOLS) else ("IpProtocol",))]
+    if protocol != _ANY:  # an IP mapping has all ports, whatever it says
+        odd += [name for name, field in _PORTS.items() if not _parsed(str(getattr(row, field)))]
+        odd += [] if protocol in _PROTOCOLS else ["IpProtocol"]
     fields = _FIELDS | _PORTS
     return ", ".join(f"{name} {shown(getattr(row, fields[name]), longest=64)!r}" for name in odd)
 
@@ -128,15 +127,7 @@ def _ip(value: Any) -> str:
 
 
 def _ports(value: Any) -> PortRange:
-    return _range(str(value))
-
-
-def _range(text: str) -> PortRange:
-    return _parsed(text) or ALL_PORTS
-
-
-def _is_range(text: str) -> bool:
-    return _parsed(text) is not None
+    return _parsed(str(value)) or ALL_PORTS
 
 
 @lru_cache(maxsize=4096)

@@ -111,9 +111,9 @@ class Table(Rows):
         """A create was accepted: the row exists, whether or not a listing shows it yet."""
         known = self._rows.get(entry.entry_id)
         seen = known is not None and known.seen
-        if known is not None and seen and not known.owner and not known.leads_like(entry):
-            return  # a row of somebody else's: the answer names another than was made
         if known is not None and seen:  # under the name that it was made with, whatever is listed
+            if not (known.owner or known.leads_like(entry)):
+                return  # a row of somebody else's: the answer names another than was made
             entry = replace(known.entry, name=known.entry.name or entry.name)
         self._change(Row(entry, self._owner_of(entry), written=now, seen=seen), now)
 
@@ -260,8 +260,8 @@ class Table(Rows):
         changes = []
         patience = self.lag.unlisted_s()
         self._deleted = {i: at for i, at in self._deleted.items() if started - at <= patience}
-        listed_by = started - max(GONE_S, patience)
-        self._gone = {i: at for i, at in self._gone.items() if at >= listed_by}
+        since = started - max(GONE_S, patience)
+        self._gone = {i: at for i, at in self._gone.items() if at >= since}
         for entry in rows:
             entry_id = entry.entry_id
             known = self._rows.get(entry_id)
