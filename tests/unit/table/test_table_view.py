@@ -432,7 +432,7 @@ def test_indexes_hold_no_more_than_the_rows():
 class TestAnswersThatNameAnother:
     def test_a_create_that_is_answered_with_the_id_of_somebody_elses_row_makes_it_nobodys(self):
         """It is not what was made: named as that is, it would be ours, lead astray, and go."""
-        foreign = row("fwd-1", f"{EIP}:30", "10.0.9.9:30")
+        foreign = replace(row("fwd-1", f"{EIP}:30", "10.0.9.9:30"), name="")
         table = view(foreign)
         table.created(NEW, 1.0)
         known = table.row("fwd-1")
