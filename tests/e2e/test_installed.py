@@ -121,7 +121,7 @@ def test_kubectl_can_ask_it_for_completions(dnatctl: str, tmp_path: Path) -> Non
 def test_a_configuration_is_checked(dnatctl: str, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(CONFIG, encoding="utf-8")
-    assert succeed(dnatctl, "check", "--config", str(file)).startswith("ok ")
+    assert succeed(dnatctl, "check", "--config", str(file)).startswith("✓ configuration: ")
     file.write_text(CONFIG.replace("regionID", "region"), encoding="utf-8")
     assert run(dnatctl, "check", "--config", str(file)).returncode == 2
 
