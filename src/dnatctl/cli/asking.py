@@ -14,13 +14,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 from msgspec import to_builtins
 
-from dnatctl.cli.options import kubeconfig_option
+from dnatctl.cli.options import F, kubeconfig_option
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.status.table import columns, on_a_line, printable
@@ -36,8 +36,6 @@ LEASE = "dnatctl"
 
 STATUS_PORT = 8082
 """Where a controller serves /status, if its flag says nothing else."""
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,11 @@ def explain_(it: Asking, pod: str) -> None:
         namespace, name = pod_of(pod)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    found = explain(_facts(it, Key(namespace or it.namespace, name)))
+    key = Key(namespace or it.namespace, name)
+    found = explain(_facts(it, key))
     if it.output in ("json", "yaml"):
         links = [asdict(link) for link in found.links]
-        document = {"pod": pod, "reachable": found.reachable, "links": links}
+        document = {"pod": str(key), "reachable": found.reachable, "links": links}
         give_document(it.output, document | {"sentence": found.sentence})
     else:
         click.echo("\n".join(_lines(found)))
@@ -125,5 +126,4 @@ def _lead(it: Asking) -> tuple[Lead | None, str]:
         return None, str(error)
     if lease is None:
         return None, ""
-    renewed = str(lease.spec.get("renewTime") or "")
-    return Lead(lease.holder, renewed, float(lease.duration or 15)), ""
+    return Lead(lease.holder, lease.renew_time, lease.silent(now())), ""

@@ -19,6 +19,7 @@ from dnatctl.cli.options import (
     namespace_option,
     own_namespace,
     provider_for,
+    timeout_option,
 )
 from dnatctl.cloud.errors import CloudError
 from dnatctl.kube.errors import KubeError
@@ -41,10 +42,11 @@ TOLD = 10
 """Entries that are left of which each is told why: it is the same for most."""
 
 
-def _tag(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if value and not is_tag(value):
+def _tag(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    """The tag, "" where none is given."""
+    if value is not None and not is_tag(value):
         raise click.BadParameter("a tag has 8 characters of 0-9 and a-f")
-    return value
+    return value or ""
 
 
 @click.command()
@@ -54,7 +56,6 @@ def _tag(_context: click.Context, _parameter: click.Parameter, value: str) -> st
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option(
     "--of",
-    default="",
     metavar="TAG",
     callback=_tag,
     help="Show and delete all entries of another cluster that had the same clusterID and is gone; "
@@ -66,7 +67,7 @@ def _tag(_context: click.Context, _parameter: click.Parameter, value: str) -> st
     help="Delete also entries that lead to the living pod that they were made for. Whoever is "
     "connected to it by these is cut off.",
 )
-@click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for answers.")
+@timeout_option(30.0)
 def gc(
     config_file: Path,
     kubeconfig: Path | None,

@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -54,6 +55,26 @@ namespace_option = click.option(
     show_envvar=True,
     help="Namespace of the Lease and the ledger. Default: the pod's own, else dnatctl-system.",
 )
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def timeout_option(usual_s: float) -> Callable[[F], F]:
+    """For how long cluster and cloud are waited for, in seconds."""
+    return click.option(
+        "--timeout",
+        default=usual_s,
+        show_default=True,
+        callback=_positive,
+        help="Seconds to wait for answers.",
+    )
+
+
+def _positive(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if not 0 < value < inf:  # click's own range takes "nan"
+        raise click.BadParameter(f"{value:g} is no number of seconds to wait")
+    return value
+
 
 USUAL_NAMESPACE = "dnatctl-system"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")

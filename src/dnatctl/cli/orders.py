@@ -5,15 +5,17 @@ from __future__ import annotations
 import getpass
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, cast, get_args
 
 import click
 
-from dnatctl.cli.asking import LIKELY, Asking, F, aside, asking, now, say
+from dnatctl.cli.asking import LIKELY, Asking, aside, asking, now, say
 from dnatctl.cli.draining import watch
+from dnatctl.cli.options import F
 from dnatctl.config.types import parse_duration
 from dnatctl.kube.errors import KubeError
 from dnatctl.orders import (
@@ -69,6 +71,8 @@ class _Period(click.ParamType[float]):
             seconds = parse_duration(value) if isinstance(value, str) else value
         except ValueError:
             self.fail(f"{value!r}: write a duration such as 30s, 5m or 1h30m", param, ctx)
+        if not seconds:
+            self.fail(f"{value!r}: at least a moment", param, ctx)
         if seconds > LONGEST_S:
             self.fail(f"{value!r}: at most 24h; give the order again when it is over", param, ctx)
         return seconds
@@ -100,9 +104,10 @@ def drain(it: Asking, target: str, wait: bool) -> None:
     _give(it, order)
     say(f"{target}: nothing new is put there")
     aside(HEEDED)
-    _say_doubt(it, target)
+    _say_doubt(it, order)
     try:
-        watch(it, order, wait=wait)
+        with _standing(order):
+            watch(it, order, wait=wait)
     except KeyboardInterrupt:
         aside("it goes on being drained")
         sys.exit(130)
@@ -136,10 +141,7 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
     _give(it, order)
     say(str(order))
     aside(HEEDED)
-    _say_doubt(it, order.target)
-    _, _, name = order.target.partition(f"{POD}/")
-    if name and name not in {str(record.key) for record in it.all_records()}:
-        aside(f"(there is no PodDNAT {name} at present)")
+    _say_doubt(it, order)
 
 
 @click.command()
@@ -174,6 +176,7 @@ def log_level(it: Asking, target: str, level: str, seconds: float) -> None:
     order = _ending(OrderKind.LOG, chosen, seconds, cast("Level", level))
     _give(it, order)
     say(str(order))
+    _say_doubt(it, order)
 
 
 class _Ended(NamedTuple):
@@ -256,14 +259,28 @@ def _in_namespace(it: Asking, target: str) -> str:
     return f"{POD}/{it.namespace}{rest}" if kind == POD and rest.startswith("/") else target
 
 
-def _say_doubt(it: Asking, target: str) -> None:
-    if doubt := _doubt(it, target):
-        aside(doubt)
+def _say_doubt(it: Asking, order: Order) -> None:
+    with _standing(order):
+        if doubt := _doubt(it, order.target):
+            aside(doubt)
+
+
+@contextmanager
+def _standing(order: Order) -> Iterator[None]:
+    """What fails once the order is given ends the command, and not the order: that is said."""
+    try:
+        yield
+    except KubeError as error:
+        raise KubeError(error.failure, f"{error.message} ({order}: that stands)") from error
 
 
 def _doubt(it: Asking, target: str) -> str:
-    """What to say where the leader answers and knows no such EIP or gateway; empty if it does."""
+    """What to say where the leader answers and knows no such EIP or gateway, or where there is no
+    such PodDNAT; empty if there is. Raises KubeError where PodDNATs cannot be read."""
     kind, _, name = target.partition("/")
+    if kind == POD:
+        known = {str(record.key) for record in it.all_records()}
+        return "" if name in known else f"(there is no PodDNAT {name} at present)"
     if kind not in (EIP, GATEWAY):
         return ""
     try:

@@ -16,6 +16,7 @@ from dnatctl.cli.options import (
     kubeconfig_option,
     load_config,
     provider_for,
+    timeout_option,
 )
 from dnatctl.cloud.errors import CloudError
 from dnatctl.kube.errors import KubeError
@@ -45,7 +46,7 @@ CHANGES = 3
     help=f"Namespace of the Lease and the ledger. Default: {' or '.join(LIKELY)}.",
 )
 @output_option("table", "json", "yaml")
-@click.option("--timeout", default=60.0, show_default=True, help="Seconds to wait for answers.")
+@timeout_option(60.0)
 def plan(
     config_file: Path, kubeconfig: Path | None, namespace: str, output: str, timeout: float
 ) -> None:

@@ -21,6 +21,7 @@ from dnatctl.cli.options import (
     namespace_option,
     own_namespace,
     provider_for,
+    timeout_option,
 )
 from dnatctl.cloud.errors import CloudError
 from dnatctl.kube.errors import Failure, KubeError
@@ -57,7 +58,7 @@ DEFINITION = "on purpose: the definition of PodDNATs; --crd takes it away as wel
     help="Leave the entries in the cloud and free all PodDNATs all the same: for a cloud account "
     "that is gone, or entries that another program takes on.",
 )
-@click.option("--timeout", default=30.0, show_default=True, help="Seconds to wait for answers.")
+@timeout_option(30.0)
 def uninstall(
     config_file: Path,
     kubeconfig: Path | None,

@@ -282,7 +282,8 @@ class Config(Section):
     """VPC of the cluster and of the NAT gateways."""
 
     vpc_cidrs: Annotated[
-        tuple[Network, ...], Allowed("a list of IPv4 networks, such as 172.16.0.0/12")
+        tuple[Network, ...],
+        Allowed("a list of IPv4 networks, without host bits, such as 172.16.0.0/12"),
     ] = Field(default=(), alias="vpcCIDRs")
     """Address blocks in which the IP of a pod may lie, such as those of the pods' vSwitches: one
     outside is refused at once. Empty: the cloud says which addresses are in the VPC."""

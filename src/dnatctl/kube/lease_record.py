@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
 import msgspec
 
 from dnatctl.decoding import decode
+from dnatctl.times import parse_time
 
 _MOST_TRANSITIONS = 2**31 - 1
 """What the field can hold: a Lease that says more is refused, whoever would take it."""
 
 HANDOVER = "dnatctl/handover"
 """The annotation with what the leader tells its successor."""
+
+_USUAL_S = 15.0
+"""What a Lease that does not say its duration is taken to mean: the usual one of client-go."""
 
 
 class _LeaseJson(msgspec.Struct):
@@ -86,6 +90,17 @@ class LeaseRecord:
     def duration(self) -> float | None:
         """For how many seconds without a change the holder keeps it, if it says so."""
         return self.spec.get("leaseDurationSeconds")
+
+    @property
+    def renew_time(self) -> str:
+        """When the holder last renewed it, by the holder's clock; "" where it does not say."""
+        return str(self.spec.get("renewTime") or "")
+
+    def silent(self, now: datetime) -> bool:
+        """Whether the holder is taken to be dead by somebody who sees the Lease once, and so has to
+        trust both clocks: they may differ by as much as the Lease's duration."""
+        renewed = parse_time(self.renew_time)
+        return renewed is None or now - renewed > timedelta(seconds=2 * (self.duration or _USUAL_S))
 
     @property
     def state(self) -> str:

@@ -18,11 +18,12 @@ from dnatctl.status.near import OwnerNotes
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """The controller's Lease as it stands in the cluster."""
+    """The controller's Lease as it stands in the cluster. `silent`: it has not been renewed for so
+    long that its holder is taken to be dead."""
 
     holder: str
     renewed: str
-    duration_s: float
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

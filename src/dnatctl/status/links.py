@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -15,7 +14,6 @@ from dnatctl.plan.exposure import SWITCH, Ask, Exposure, Problem
 from dnatctl.status.document import PortStatus, State, StatusDocument
 from dnatctl.status.facts import PodFacts
 from dnatctl.status.near import OwnerNotes, misses
-from dnatctl.times import parse_time
 
 ORDERS = "orders"
 """Name of the link that a pause breaks."""
@@ -224,11 +222,10 @@ def _leaderless(facts: PodFacts) -> Link | None:
         )
         text = "No controller has ever run here"
         return Link(CONTROLLER, LinkState.WRONG, text, f"{mend} {elsewhere}", keeps=keeps)
-    renewed = parse_time(lead.renewed)
     if not lead.holder:
         text = "No controller leads"
         return Link(CONTROLLER, LinkState.WRONG, text, mend, lead.renewed, keeps=keeps)
-    if renewed is None or facts.now - renewed > timedelta(seconds=2 * lead.duration_s):
+    if lead.silent:
         text = f"The controller {lead.holder} has not renewed its Lease since {lead.renewed}"
         return Link(CONTROLLER, LinkState.WRONG, text, mend, lead.renewed, keeps=keeps)
     return None

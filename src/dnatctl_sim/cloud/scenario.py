@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv4Network
 from itertools import chain
 from pathlib import Path
 
 import msgspec
 import yaml
 
+from dnatctl_sim.cloud.errors import ApiError
 from dnatctl_sim.cloud.faults import Fault
 from dnatctl_sim.cloud.knobs import Knobs
 from dnatctl_sim.cloud.mapping import Mapping
@@ -73,25 +75,39 @@ class Scenario(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return cls(gateways=list(_many_gateways(gateways, eips=eips)), knobs=knobs or Knobs())
 
     def build(self) -> World:
-        """The resources; raises ApiError for a row that is not a mapping, ValueError for a CIDR,
-        KeyError for the ID of a VPC that is not there.
-        """
+        """The resources. Raises ValueError, which names the place, for what no account can own."""
         world = World(account=self.account)
         world.keys = {k.id: AccessKey(k.id, k.secret, self.account) for k in self.keys}
-        world.vpcs = {vpc.id: _build_vpc(vpc) for vpc in self.vpcs}
+        for vpc in self.vpcs:
+            with _place(f"VPC {vpc.id}"):
+                world.vpcs[vpc.id] = _build_vpc(vpc)
         world.regions = {vpc.region for vpc in self.vpcs}
         for spec in self.gateways:
-            _build_gateway(world, spec, self.knobs.seed)
+            with _place(f"gateway {spec.id}"):
+                _build_gateway(world, spec, self.knobs.seed)
         for ip in self.eips:
-            world.eips[ip] = Eip(ip, eip_id(ip), self.vpcs[0].region)
+            with _place(f"EIP {ip}"):
+                _add_eip(world, Eip(ip, eip_id(ip), self.vpcs[0].region))
         world.enis = {spec.id: build_eni(spec) for spec in self.enis}
         world.unknown_ips = {(vpc.id, ip) for vpc in self.vpcs for ip in self.unknown_ips}
         return world
 
 
+@contextmanager
+def _place(name: str) -> Iterator[None]:
+    """What is wrong with a part of the scenario is said with the part's name."""
+    try:
+        yield
+    except ApiError as error:
+        raise ValueError(f"{name}: {error.code}: {error.message}") from error
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
 def eip_id(ip: str) -> str:
-    """The allocation ID that the emulator gives an EIP."""
-    return "eip-bp1" + "".join(f"{int(part):03d}" for part in ip.split("."))
+    """The allocation ID that the emulator gives an EIP. Raises ValueError for what is no IPv4
+    address."""
+    return "eip-bp1" + "".join(f"{part:03d}" for part in IPv4Address(ip).packed)
 
 
 def _default_vswitches() -> list[VSwitchSpec]:
@@ -121,7 +137,11 @@ def _build_vpc(spec: VpcSpec) -> Vpc:
 
 
 def _build_gateway(world: World, spec: GatewaySpec, seed: int) -> None:
-    vpc = world.vpcs[spec.vpc]
+    vpc = world.vpcs.get(spec.vpc)
+    if vpc is None:
+        raise ValueError(f"there is no VPC {spec.vpc}")
+    if spec.id in world.gateways:
+        raise ValueError("it is there twice")
     table = ForwardTable(spec.table_id, spec.id, seed)
     world.gateways[spec.id] = NatGateway(
         gateway_id=spec.id,
@@ -137,11 +157,16 @@ def _build_gateway(world: World, spec: GatewaySpec, seed: int) -> None:
     )
     for ip in spec.eips:
         serves_snat = ip in spec.snat_eips
-        world.eips[ip] = Eip(
-            ip, eip_id(ip), vpc.region, spec.id, "Nat", "InUse", serves_snat=serves_snat
-        )
+        bound = (vpc.region, spec.id, "Nat", "InUse")
+        _add_eip(world, Eip(ip, eip_id(ip), *bound, serves_snat=serves_snat))
     for entry in spec.entries:
         put_entry(table, entry)
+
+
+def _add_eip(world: World, eip: Eip) -> None:
+    if eip.ip in world.eips:
+        raise ValueError(f"the EIP {eip.ip} is there twice")
+    world.eips[eip.ip] = eip
 
 
 def put_entry(table: ForwardTable, spec: EntrySpec) -> Row:

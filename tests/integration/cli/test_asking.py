@@ -339,6 +339,19 @@ class TestOrders:
         assert result.exit_code == 2
         assert "name one of its pods" in result.stderr
 
+    @pytest.mark.parametrize("order", [["pause", "wbe"], ["log-level", "wbe", "debug"]])
+    def test_a_pod_that_is_not_there_is_doubted(self, it: Stage, order: list[str]) -> None:
+        result = asked(it, *order, "--for", "1s")
+
+        assert "there is no PodDNAT games/wbe at present" in result.stderr
+        assert result.exit_code == 0
+
+    def test_an_order_that_ends_at_once_is_none(self, it: Stage) -> None:
+        result = asked(it, "pause", "all", "--for", "0s")
+
+        assert result.exit_code == 2
+        assert "'0s': at least a moment" in result.stderr
+
 
 class TestExplain:
     def test_a_pod_is_named_as_kubectl_does_and_a_workload_is_no_pod(self, it: Stage) -> None:
@@ -413,6 +426,7 @@ class TestExplain:
     def test_as_json_it_is_the_chain(self, it: Stage) -> None:
         document: Any = json.loads(asked(it, "explain", "web", "-o", "json").stdout)
 
+        assert document["pod"] == "games/web"
         assert document["reachable"] is True
         assert {link["standing"] for link in document["links"]} == {"ok"}
 

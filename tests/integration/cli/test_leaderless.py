@@ -65,3 +65,14 @@ def test_a_pod_that_is_served_while_the_definition_goes_is_told_to_be(it: Stage)
     assert "Reachable: " in explained.stdout
     assert "is being deleted along with" in explained.stdout
     assert "To release it all the same" in explained.stdout
+
+
+@pytest.mark.parametrize("order", [["drain", "203.0.113.2"], ["pause", "web"]])
+def test_an_order_stands_though_what_it_is_about_cannot_be_read(order: list[str]) -> None:
+    with stage() as it:
+        it.kube.store.delete("customresourcedefinitions.apiextensions.k8s.io", "", CRD)
+
+        result = asked(it, *order)
+
+        assert result.exit_code == 1
+        assert result.stderr.rstrip().endswith(": that stands)"), result.stderr

@@ -48,6 +48,11 @@ def test_a_time_that_makes_no_sense_is_bad_usage(text: str) -> None:
         ("]", "expected"),
         ("vpcs: [{vswitches: [{id: v, cidr: 10.0.0.0/8, zone: z, pods: false}]}]", "vSwitch"),
         ("gateways: [{id: ngw-1, vpc: vpc-other}]", "vpc-other"),
+        ("gateways: [{id: a}, {id: b, vpc: vpc-x}]", "gateway b: there is no VPC vpc-x"),
+        ("gateways: [{id: ngw-1}, {id: ngw-1}]", "gateway ngw-1: it is there twice"),
+        ("gateways: [{id: ngw-1, eips: [203.0.113]}]", "gateway ngw-1: Expected 4 octets"),
+        ("gateways: [{id: ngw-1, eips: [1.2.3.4]}]\neips: [1.2.3.4]", "EIP 1.2.3.4: the EIP 1.2."),
+        ("vpcs: [{vswitches: [{id: v, cidr: 10.1.2.3/8, zone: z}]}]", "10.1.2.3/8 has host bits"),
     ],
 )
 def test_a_scenario_that_makes_no_sense_is_bad_usage(

@@ -106,6 +106,15 @@ def test_deletion_is_graceful_and_ends_with_the_kubelet(http: Http, server: Kube
     assert ended["podIP"] == "10.9.0.10", "the status keeps the address"
 
 
+def test_whoever_is_let_end_may_not_have_a_node_yet(http: Http, server: KubeServer) -> None:
+    body = pod("p")
+    body["spec"]["nodeSelector"] = {"disk": "fast"}
+    http("POST", PODS, body)
+    server.kubelet.release()
+    http("PATCH", "/api/v1/nodes/node-2", {"metadata": {"labels": {"disk": "fast"}}}, MERGE)
+    assert eventually(lambda: status_is(http, "p", "Running"))["spec"]["nodeName"] == "node-2"
+
+
 def test_a_finalizer_keeps_a_pod_whose_containers_have_ended(http: Http) -> None:
     run(http, "p")
     http("PATCH", f"{PODS}/p", {"metadata": {"finalizers": ["x/y"]}}, MERGE)

@@ -55,7 +55,7 @@ RECORD = PodDNAT(
     spec=SPEC,
     status=PodDNATStatus((ENTRY,), (IS_READY,)),
 )
-LEAD = Lead("dnatctl-abc_1", "2026-11-27T11:59:58Z", 15.0)
+LEAD = Lead("dnatctl-abc_1", "2026-11-27T11:59:58Z")
 
 
 def status(state: State = State.USED, *waiting: Waiter, **more: object) -> StatusDocument:
@@ -279,7 +279,11 @@ SITUATIONS = {
         "No controller leads",
     ),
     "the leader is dead": (
-        facts(record=None, lead=replace(LEAD, renewed="2026-11-27T11:50:00Z"), status=None),
+        facts(
+            record=None,
+            lead=replace(LEAD, renewed="2026-11-27T11:50:00Z", silent=True),
+            status=None,
+        ),
         "controller",
         WRONG,
         "has not renewed its Lease since 2026-11-27T11:50:00Z",

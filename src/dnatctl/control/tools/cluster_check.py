@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from dnatctl.config import Config
@@ -15,7 +15,6 @@ from dnatctl.kube.poddnats import served_version
 from dnatctl.observe.metrics import CONTROLLER
 from dnatctl.status.findings import Finding, fail, note, ok
 from dnatctl.status.near import misses
-from dnatctl.times import parse_time
 
 CLUSTER: Final = "cluster"
 KEEP: Final = "kubectl annotate crd poddnats.alibabacloud.com helm.sh/resource-policy=keep"
@@ -108,22 +107,16 @@ def _leader(client: KubeClient, namespace: str, now: datetime) -> Iterator[Findi
             raise
         yield note(CLUSTER, f"no controller leads: no Lease {CONTROLLER} in {namespace}", _START)
         return
-    renewed = str(lease.spec.get("renewTime") or "")
     if not lease.holder:
-        yield note(CLUSTER, f"no controller leads since {renewed}", _START)
-    elif _is_over(renewed, lease.duration or 15.0, now):
-        text = f"{lease.holder} holds the Lease and has not renewed it since {renewed}"
+        yield note(CLUSTER, f"no controller leads since {lease.renew_time}", _START)
+    elif lease.silent(now):
+        text = f"{lease.holder} holds the Lease and has not renewed it since {lease.renew_time}"
         yield fail(CLUSTER, text, f"see to its pod: kubectl -n {namespace} get pods")
     else:
         yield ok(CLUSTER, f"{lease.holder} leads")
 
 
 _START: Final = "start it, once all else is right"
-
-
-def _is_over(renewed: str, seconds: float, now: datetime) -> bool:
-    then = parse_time(renewed)
-    return then is None or now > then + timedelta(seconds=seconds)
 
 
 def _workloads(client: KubeClient, config: Config) -> Iterator[Finding]:

@@ -73,7 +73,8 @@ class Kubelet:
             self._hold_all = self._hold_all and bool(name)
             self._held = self._held - {(namespace, name)} if name else set()
             for pod in list(self._api.store.list(builtin.PODS).items):
-                self._sync(pod)
+                if pod.fields.get("spec.nodeName"):
+                    self._sync(pod)
 
     def restart(self, namespace: str, name: str) -> str:
         """Let the pod's sandbox die and start anew, with another IP; the IP.
