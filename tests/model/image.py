@@ -24,9 +24,10 @@ from dnatctl.plan.mend import READINGS_BETWEEN
 from dnatctl.plan.values import Deletion, Step, WorkloadAnswer
 from dnatctl.pool import Pool
 from dnatctl.table.backlog import Backlog
+from dnatctl.table.departed import RECALLS, GivenUp
 from dnatctl.table.orphans import Orphan, _Sighting
 from dnatctl.table.past import AGREE, Doubt, Past
-from dnatctl.table.view import READ_LAG_S, RECALLS, GivenUp, Row, Table
+from dnatctl.table.view import READ_LAG_S, Row, Table
 from dnatctl.table.waiting import Remembered
 from dnatctl.table.writes import PendingWrite, Refusal, Write
 from tests.model.cloud import Call, Outcome
@@ -176,7 +177,7 @@ def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> Ta
     made = {(i, False, then) for i, past in pasts if now - past.since <= READ_LAG_S}
     changed = {(i, True, then) for i, past in pasts if now - past.changed <= READ_LAG_S}
     known = {row.entry_id for row in listed} | table._rows.keys()
-    given_up = sorted(table._given_up.items())
+    given_up = sorted(table._departed._given_up.items())
     return TableImage(
         young=frozenset(made | changed),
         former=tuple(sorted((i, past.former) for i, past in pasts if past.former)),
@@ -184,7 +185,7 @@ def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> Ta
             (i, d.version, min(d.count, AGREE), d.until if d.until > now else NEVER)
             for i, d in sorted(table._doubts.items())
         ),
-        gone=frozenset(table._gone.keys() & known),
+        gone=frozenset(table._departed._gone.keys() & known),
         given_up=tuple(
             (replace(given.row, written=NEVER), min(given.times, RECALLS + 1))
             for _, given in given_up
@@ -204,10 +205,10 @@ def _load_pasts(table: Table, image: TableImage, now: float) -> None:
     table._doubts = {
         i: Doubt(version, last, count, until) for i, version, count, until in image.doubts
     }
-    table._gone = dict.fromkeys(image.gone, now)
+    table._departed._gone = dict.fromkeys(image.gone, now)
     if image.behind:
         table.lag.was_behind(0.0, now)  # by less than is thought of every reading anyway
-    table._given_up = {
+    table._departed._given_up = {
         row.entry.entry_id: GivenUp(row, now, times) for row, times in image.given_up
     }
 
@@ -215,7 +216,8 @@ def _load_pasts(table: Table, image: TableImage, now: float) -> None:
 def freeze_deleted(table: Table, now: float, listed: Iterable[ForwardEntry]) -> frozenset[str]:
     """Rows whose delete was answered, as long as a reading may list them."""
     known = {row.entry.entry_id for row in table.rows()} | {row.entry_id for row in listed}
-    return frozenset(i for i, at in table._deleted.items() if i in known and now - at <= READ_LAG_S)
+    deleted = table._departed._deleted.items()
+    return frozenset(i for i, at in deleted if i in known and now - at <= READ_LAG_S)
 
 
 def freeze_first_read(table: Table, now: float) -> float:
@@ -240,7 +242,7 @@ def load_table(table: Table, image: Image, now: float) -> None:
     table.generation = LATEST if image.read else 0
     table.first_read = image.first_read
     table._shown = set(image.shown)
-    table._deleted = dict.fromkeys(image.deleted, now - WRITTEN_AGO_S)
+    table._departed._deleted = dict.fromkeys(image.deleted, now - WRITTEN_AGO_S)
     for row in image.rows:
         table._put(row)
     _load_pasts(table, image.table, now)

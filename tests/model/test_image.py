@@ -19,6 +19,7 @@ from dnatctl.pool.pool import Pool
 from dnatctl.pool.proofs import Proofs
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.table.backlog import Backlog
+from dnatctl.table.departed import Departed
 from dnatctl.table.orphans import _Sighting
 from dnatctl.table.view import Row, Table
 from dnatctl.table.waiting import Remembered
@@ -41,14 +42,12 @@ NOT_TWICE = "of writes that were accepted twice and not done: not in small world
 KEPT = {
     Table: {
         "_rows": "rows",
-        "_deleted": "deleted",
         "generation": "read",
         "first_read": "first_read",
         "_shown": "shown",
         "_pasts": "table",
         "_doubts": "table",
-        "_gone": "table",
-        "_given_up": "table",
+        "_departed": "table",
         "lag": "table",
         "gateway_id": CONSTANT,
         "table_id": FIXED,
@@ -60,6 +59,11 @@ KEPT = {
         "_by_internal_ip": DERIVED,
         "_by_external": DERIVED,
         "_in_flux": DERIVED,
+    },
+    Departed: {
+        "_deleted": "deleted",
+        "_gone": "table",
+        "_given_up": "table",
     },
     Pool: {
         "quotas": NO_QUOTA,
@@ -221,6 +225,7 @@ def _made() -> list[object]:
     return [
         world,
         world.table(GATEWAY),
+        world.table(GATEWAY)._departed,
         pool,
         pool._claims,
         pool._quarantine,

@@ -15,24 +15,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from dnatctl.model import USUAL_PORTS, Endpoint, EntryStatus, ForwardEntry, NewEntry
+from dnatctl.table.departed import Departed
 from dnatctl.table.index import Row, Rows
 from dnatctl.table.past import AGREE, MOST, NEVER, READ_LAG_S, Doubt, Lag, Past
 from dnatctl.table.read_wait import ReadWait
 
-__all__ = ["NEVER", "READ_LAG_S", "RECALLS", "Change", "GivenUp", "Pass", "Row", "Table"]
+__all__ = ["NEVER", "READ_LAG_S", "Change", "Pass", "Row", "Table"]
 
 ASK_S = 3.0
 """A row that was made so long ago and that no reading lists is asked for by its ID."""
-
-RECALLS = 3
-"""How often a row that was given up may be taken for there after all."""
-
-GONE_S = 60.0
-"""What the cloud itself said is gone, and lists so long after, is there: whoever said so was wrong,
-or listings are further behind than anybody thought."""
-
-REMEMBERED_S = 3600.0
-"""How long a row is remembered that was given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +41,6 @@ class Change:
 
     before: Row | None
     after: Row | None
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """A row that was taken for gone because readings lacked it, and how often it was."""
-
-    row: Row
-    at: float
-    times: int
 
 
 class Table(Rows):
@@ -91,9 +73,7 @@ class Table(Rows):
         self.lag = Lag()
         self._pasts: dict[str, Past] = {}
         self._doubts: dict[str, Doubt] = {}
-        self._deleted: dict[str, float] = {}
-        self._gone: dict[str, float] = {}
-        self._given_up: dict[str, GivenUp] = {}
+        self._departed = Departed()
 
     @property
     def read_once(self) -> bool:
@@ -128,12 +108,11 @@ class Table(Rows):
         if row := self._rows.get(entry_id):
             entry = replace(row.entry, status=EntryStatus.DELETING)
             self._change(replace(row, entry=entry, written=now), now)
-            self._deleted[entry_id] = now
+            self._departed.deleted(entry_id, now)
 
     def gone(self, entry_id: str, now: float) -> Change | None:
         """The cloud said by itself that there is no such row."""
-        self._gone[entry_id] = now
-        self._given_up.pop(entry_id, None)
+        self._departed.gone(entry_id, now)
         row = self._rows.get(entry_id)
         if row is None:
             return None
@@ -151,17 +130,11 @@ class Table(Rows):
         One of that PodDNAT, given up because readings lacked it; then it is there after all. Where
         the table shows another one in the way, that is it.
         """
-        met = [
-            given.row
-            for given in self._given_up.values()
-            if given.row.owner == uid and given.row.clashes(new) and given.times <= RECALLS
-        ]
-        if not met or any(row.clashes(new) for row in self._rows.values()):
-            return False
+        met = self._departed.recalled(uid, new, self._rows.values())
         for row in met:
             self.lag.was_late(self.lag.unlisted_s(), now)
             self._change(replace(row, written=now, seen=False), now)
-        return True
+        return bool(met)
 
     def vanished(self) -> list[Row]:
         """The gateway is gone, and the table with it; returns the rows there were.
@@ -188,7 +161,7 @@ class Table(Rows):
         elif reading.started - self.first_read >= READ_LAG_S:
             self.hides_nothing()
         changes = self._merge_listed(reading.rows.values(), reading.started)
-        self._forget_given_up(reading.started)
+        self._departed.forget_given_up(reading.started)
         missing = [row for i, row in self._rows.items() if i not in reading.rows]
         most = self._are_most(missing)
         until = reading.started + READ_LAG_S if most else NEVER
@@ -258,16 +231,13 @@ class Table(Rows):
         self, rows: Iterable[ForwardEntry], started: float, *, listed: bool = True
     ) -> list[Change]:
         changes = []
-        patience = self.lag.unlisted_s()
-        self._deleted = {i: at for i, at in self._deleted.items() if started - at <= patience}
-        since = started - max(GONE_S, patience)
-        self._gone = {i: at for i, at in self._gone.items() if at >= since}
+        self._departed.forget(started, self.lag.unlisted_s())
         for entry in rows:
             entry_id = entry.entry_id
             known = self._rows.get(entry_id)
             self._show(entry)
-            if entry_id in self._gone or (known is None and entry_id in self._deleted):
-                continue  # as it was: an ID is never given twice
+            if self._departed.hides(entry_id, known=known is not None):
+                continue
             if known is None:
                 after = Row(entry, self._owner_of(entry))
                 self._change(after, started)
@@ -376,19 +346,9 @@ class Table(Rows):
         if not self._is_proven(entry_id, None, started, 1 if alone else AGREE, until):
             return []
         if not deleting:
-            self._give_up(row, started)
+            self._departed.give_up(row, started)
         self._drop(row)
         return [Change(row, None)]
-
-    def _give_up(self, row: Row, now: float) -> None:
-        """Nobody was told that the row is gone: remember it, in case it is not."""
-        before = self._given_up.get(row.entry.entry_id)
-        times = before.times + 1 if before else 1
-        self._given_up[row.entry.entry_id] = GivenUp(row, now, times)
-
-    def _forget_given_up(self, now: float) -> None:
-        """Once in a reading, and not for each row: thousands may be gone at once."""
-        self._given_up = {i: g for i, g in self._given_up.items() if now - g.at <= REMEMBERED_S}
 
     def _should_be_listed(self, row: Row, started: float) -> bool:
         """Whether a reading without the row means something: readings have had time to show it."""

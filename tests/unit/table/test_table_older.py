@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dnatctl.model import NewEntry, PortRange
+from dnatctl.table.departed import GONE_S, RECALLS, REMEMBERED_S
 from dnatctl.table.past import FORGOTTEN_S, LONGEST_S, MARGIN, READ_LAG_S, Lag
-from dnatctl.table.view import ASK_S, GONE_S, RECALLS, REMEMBERED_S, Table
+from dnatctl.table.view import ASK_S, Table
 from tests.support.steps import steps
 from tests.unit.table.made import (
     AVAILABLE,
