@@ -254,20 +254,8 @@ class _Connection(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-class _TLSConnection(HTTPSConnection):
-    response_class = _Response
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    def connect(self) -> None:
-        super().connect()
-        _announce(self)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _announce(self)
-        _ask_leave(self)
-        super().request(*args, **kwargs)
+class _TLSConnection(_Connection, HTTPSConnection):
+    """Connects as `HTTPSConnection`, which comes before `HTTPConnection` among its ancestors."""
 
 
 class _Connections(HTTPConnectionPool):

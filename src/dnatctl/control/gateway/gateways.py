@@ -6,7 +6,7 @@ its rows can be released; nothing new is allocated on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from dnatctl.clock import Deadline
 from dnatctl.cloud.api import CloudApi, Stopped
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.hollow import MISCOUNTED
+from dnatctl.control.gateway.absence import Absence
 from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.control.gateway.fleet import Fleet
 from dnatctl.control.gateway.listener import Listener
@@ -39,10 +40,6 @@ log = structlog.get_logger(__name__)
 
 GATHER_S = 0.5
 """So long is waited before describing, so that many who ask at once cause one call."""
-
-ALONE_BELIEVED_S = 600.0
-"""Where the cloud lists none of our gateways, a wrong key is likelier than that all were deleted at
-once: only after so long, in seconds, are they taken for gone."""
 
 UNREADABLE_AFTER = 3
 """Failed readings in a row after which a table no longer holds up the start of the others."""
@@ -81,8 +78,7 @@ class Gateways:
         """Gateways whose writers were ever told of a PodDNAT, by its UID."""
         self._rounds = Rounds(idle_s)
         self._described = False
-        self._missing: dict[str, float] = {}
-        """Since when (monotonic) each gateway is not listed that was when it was asked for last."""
+        self._absence = Absence()
         self._hearts = hearts or Heartbeats(views.clock)
         self._loop = Loop("dnatctl-gateways", self.step, self._hearts, gather_s=GATHER_S)
         self.error = "not described yet"
@@ -293,18 +289,16 @@ class Gateways:
             asked = self._rounds.due(known, started, strangers)
         if not asked:
             return
-        if asked & (self._missing.keys() - self._views.absent):
+        if asked & self._absence.doubted(self._views.absent):
             asked |= known  # whether any is listed tells what to make of it
         self._loop.by(CALL_S, "describes gateways")
         told = self._cloud.describe_gateways(sorted(asked), self._heard)
         found = {gateway.gateway_id: gateway for gateway in told}
         described = {i: gateway for i, gateway in found.items() if i in asked}
-        absent = self._believed_absent(described, started)
-        before = self._missing.items()
-        self._missing = {i: at for i, at in before if i in wanted - asked} | {
-            i: self._missing.get(i, started) for i, gateway in described.items() if gateway.absent
-        }
-        lost = absent - self._views.absent
+        before = self._views.absent
+        absent = self._absence.believed(described, started, before, self._has_no_table)
+        self._absence.note(described, started, others=wanted - asked)
+        lost = absent - before
         with self._views.lock:  # before anybody is told, so that who then looks sees it
             self._views.absent = (self._views.absent & wanted) - asked | absent
         for gateway_id in sorted(described):
@@ -319,16 +313,6 @@ class Gateways:
             if asked >= known:
                 self._rounds.round_done(started)
         self._described = True
-
-    def _believed_absent(self, described: Mapping[str, Gateway], now: float) -> set[str]:
-        """Of those described, the ones that are gone: not listed twice in a row, their table not
-        there either, and others listed. An odd answer, or a key of another account for a while,
-        must not cost a thousand pods their addresses."""
-        gone = [i for i, gateway in described.items() if gateway.absent and i in self._missing]
-        if all(gateway.absent or gateway.unread for gateway in described.values()):
-            long = {i for i, at in self._missing.items() if now - at >= ALONE_BELIEVED_S}
-            gone = [i for i in gone if i in self._views.absent | long]
-        return {i for i in gone if self._has_no_table(i)}
 
     def _has_no_table(self, gateway_id: str) -> bool:
         poller = self.fleet.poller(gateway_id)

@@ -13,7 +13,7 @@ from dnatctl.clock import Deadline
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.hollow import MISCOUNTED
 from dnatctl.cloud.operation import Operation
-from dnatctl.control.gateway.gateways import ALONE_BELIEVED_S
+from dnatctl.control.gateway.absence import ALONE_BELIEVED_S
 from dnatctl.model import Gateway
 from dnatctl.objects import Adopted
 from dnatctl.orders import Order, OrderKind, Orders
