@@ -172,7 +172,7 @@ class Pool(Holdings):
     def used(self, gateway_id: str) -> int:
         """How many rows the table holds or will hold: claimed, foreign and orphaned ones."""
         table, gateway = self._tables.get(gateway_id), self._gateways.get(gateway_id)
-        foreign = table.foreign_count() if table else 0
+        foreign = table.present_foreign if table else 0
         return self._claims.rows(gateway_id) + foreign + (gateway.orphans if gateway else 0)
 
     def claimed_gateways(self) -> set[str]:

@@ -28,11 +28,13 @@ ASK_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One reading of a table. `atomic`: it shows the whole table as it was at one moment."""
+    """One reading of a table. `atomic`: it shows the whole table as it was at one moment. `cut`: it
+    counts more rows than it lists, and more than come and go meanwhile."""
 
     started: float
     rows: Mapping[str, ForwardEntry]
     atomic: bool
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Table(Rows):
         self._pasts: dict[str, Past] = {}
         self._doubts: dict[str, Doubt] = {}
         self._departed = Departed()
+        self._overlooked: dict[str, float] = {}
+        """Rows of others that passes lack which prove nothing, and since which one."""
 
     @property
     def read_once(self) -> bool:
@@ -84,6 +88,16 @@ class Table(Rows):
     def caught_up(self) -> bool:
         """Whether what was made before the start would have been listed."""
         return self.read_once and self.first_read == NEVER
+
+    @property
+    def present(self) -> int:
+        """How many rows there are, without those of others that the latest passes lack."""
+        return len(self._rows) - len(self._overlooked)
+
+    @property
+    def present_foreign(self) -> int:
+        """How many rows of others there are; see `present`."""
+        return self.foreign_count() - len(self._overlooked)
 
     # --- what our own writes were answered
 
@@ -167,6 +181,8 @@ class Table(Rows):
         until = reading.started + READ_LAG_S if most else NEVER
         for row in missing:
             changes += self._missed(row, reading.started, proves=reading.atomic, until=until)
+        if not (reading.atomic or reading.cut):
+            changes += self._overlook(missing, reading.started)
         self.generation += 1
         return changes
 
@@ -196,13 +212,17 @@ class Table(Rows):
             return self._merge_listed([entry], started, listed=False)
         return self._missed(row, started, proves=True, asked=True) if row else []
 
-    def unproven(self, reading: Pass) -> list[str]:
-        """IDs of rows that a pass misses and that only an atomic one could call gone."""
-        return [
-            i
+    def unproven(self, reading: Pass) -> list[Row]:
+        """Rows that a pass misses and that only an atomic one could call gone.
+
+        Own ones come first, and of these those that are to go: somebody waits for that.
+        """
+        missing = [
+            row
             for i, row in self._rows.items()
             if i not in reading.rows and self._should_be_listed(row, reading.started)
         ]
+        return sorted(missing, key=lambda row: (not row.owner, not row.in_flux))
 
     def unlisted(self, reading: Pass) -> list[str]:
         """IDs of rows that were made and that no reading has listed: they are to be asked for.
@@ -224,7 +244,8 @@ class Table(Rows):
 
     def doubts_due(self) -> float | None:
         """When a reading has to begin that may settle what is in doubt; None if nothing is."""
-        times = (self._pasts[i].settles_at(doubt, self.lag) for i, doubt in self._doubts.items())
+        times = [self._pasts[i].settles_at(doubt, self.lag) for i, doubt in self._doubts.items()]
+        times += (since + READ_LAG_S for since in self._overlooked.values())
         return min(times, default=None)
 
     def _merge_listed(
@@ -257,6 +278,7 @@ class Table(Rows):
         self, known: Row, entry: ForwardEntry, started: float, *, listed: bool
     ) -> list[Change]:
         """Take in that a row we know is listed so."""
+        self._overlooked.pop(entry.entry_id, None)
         seen = known.seen or listed
         if seen and not known.seen:
             self._appeared(known)
@@ -350,6 +372,23 @@ class Table(Rows):
         self._drop(row)
         return [Change(row, None)]
 
+    def _overlook(self, missing: Iterable[Row], started: float) -> list[Change]:
+        """Take in that a pass lacks rows which does not prove that they are gone.
+
+        A row of another's that passes lack for long is. Whoever writes to a long table without
+        pause leaves no pass that proves anything, and each row would have to be asked for. Were one
+        there after all, a create that it is in the way of is refused.
+        """
+        changes = []
+        for row in missing:
+            if row.owner:
+                continue
+            since = self._overlooked.setdefault(row.entry.entry_id, started)
+            if started - since >= READ_LAG_S:
+                self._drop(row)
+                changes.append(Change(row, None))
+        return changes
+
     def _should_be_listed(self, row: Row, started: float) -> bool:
         """Whether a reading without the row means something: readings have had time to show it."""
         if row.written >= started:
@@ -373,6 +412,7 @@ class Table(Rows):
     def _drop(self, row: Row) -> None:
         self._pasts.pop(row.entry.entry_id, None)
         self._doubts.pop(row.entry.entry_id, None)
+        self._overlooked.pop(row.entry.entry_id, None)
         self._remove(row)
         self._vacated(row)
 

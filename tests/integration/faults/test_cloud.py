@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -178,6 +182,50 @@ def test_pages_that_shift_while_they_are_read_never_read_as_deleted() -> None:
         it.quiet()
         assert it.writes() == before, "a row that was there was taken for gone"
         it.assert_at_rest()
+
+
+def test_a_neighbour_that_writes_without_end_holds_up_neither_start_nor_release() -> None:
+    """Its rows go missing faster than they can be asked for one by one."""
+    entries = [
+        EntrySpec(
+            external_ip="203.0.113.2", external_port=str(2000 + n), internal_ip="10.0.90.1",
+            internal_port=str(n + 1), name="terraform",
+        )
+        for n in range(150)
+    ]  # fmt: skip
+    gateway = GatewaySpec(id=GATEWAY, eips=["203.0.113.1", "203.0.113.2"], entries=entries)
+    knobs = fast(quota=500, read_latency=0.05)
+    with stage(Scenario(gateways=[gateway], knobs=knobs)) as it, without_end(it):
+        running = it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        it.delete_pod("web")
+        it.gone("web")
+        table = running.controller.parts.views.table(GATEWAY)
+        eventually(lambda: table.present <= len(it.rows()) + 20)
+
+
+@contextmanager
+def without_end(it: Stage) -> Iterator[None]:
+    """Rows of somebody else's go, and others come, ten a second."""
+    ids = [str(row["entry_id"]) for row in it.rows() if row["name"] == "terraform"]
+    ended = threading.Event()
+
+    def write() -> None:
+        for n in itertools.count():
+            if ended.wait(0.1):
+                return
+            it.acts.delete_entry(ids.pop(0))
+            where = (GATEWAY, "203.0.113.2", str(5000 + n), "10.0.90.1", str(5000 + n))
+            ids.append(it.acts.create_entry(*where, name="terraform"))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()
 
 
 # --- somebody edits by hand

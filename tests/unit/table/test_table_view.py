@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from dnatctl.model import Endpoint, ForwardEntry, NewEntry, PortRange
-from dnatctl.table.view import READ_LAG_S, Change, Row, Table
+from dnatctl.table.view import READ_LAG_S, Change, Pass, Row, Table
 from tests.unit.table.made import (
     AVAILABLE,
     DELETING,
@@ -385,31 +385,86 @@ class TestListingsOfTheTimeBefore:
         assert table.row("fwd-1").entry == edited
 
 
+def missing(table: Table, passed: Pass) -> list[str]:
+    """IDs of the rows that the pass leaves in question."""
+    return [row.entry.entry_id for row in table.unproven(passed)]
+
+
 class TestPagedPasses:
     """A reading page by page can miss rows that are there: it deletes nothing."""
 
     def test_a_missed_row_stays_and_is_in_question(self):
         table = view(MINE)
         passed = reading(1.0, atomic=False)
-        assert table.unproven(passed) == ["fwd-1"]
+        assert missing(table, passed) == ["fwd-1"]
         assert table.merge(passed, 1.0) == []
         assert states(table) == {"fwd-1": AVAILABLE}
 
     def test_a_row_being_deleted_is_in_question_too(self):
         table = view(MINE)
         table.deleting("fwd-1", 1.0)
-        assert table.unproven(reading(0.5, atomic=False)) == []
-        assert table.unproven(reading(2.0, atomic=False)) == ["fwd-1"]
+        assert missing(table, reading(0.5, atomic=False)) == []
+        assert missing(table, reading(2.0, atomic=False)) == ["fwd-1"]
 
     def test_a_new_row_is_in_question_only_after_the_lag(self):
         table = view()
         table.created(NEW, 1.0)
-        assert table.unproven(reading(2.0, atomic=False)) == []
-        assert table.unproven(reading(1.1 + READ_LAG_S, atomic=False)) == ["fwd-1"]
+        assert missing(table, reading(2.0, atomic=False)) == []
+        assert missing(table, reading(1.1 + READ_LAG_S, atomic=False)) == ["fwd-1"]
 
     def test_listed_rows_are_not_in_question(self):
         table = view(MINE)
-        assert table.unproven(reading(1.0, MINE, atomic=False)) == []
+        assert missing(table, reading(1.0, MINE, atomic=False)) == []
+
+    def test_those_that_somebody_waits_for_come_first(self):
+        theirs, mine, going = row("fwd-0"), row("fwd-1", owner=uid(1)), row("fwd-2", owner=uid(2))
+        table = view(theirs, mine, going)
+        table.deleting("fwd-2", 1.0)
+        assert missing(table, reading(2.0, atomic=False)) == ["fwd-2", "fwd-1", "fwd-0"]
+
+
+class TestOverlooked:
+    """Rows of others that readings lack which prove nothing: others may write without end."""
+
+    def test_one_that_is_lacked_for_long_is_gone(self):
+        table = view(row("fwd-0"), MINE)
+        for at in (1.0, 10.0, READ_LAG_S):
+            assert table.merge(reading(at, MINE, atomic=False), at) == []
+        assert table.doubts_due() == 1.0 + READ_LAG_S
+        (change,) = table.merge(reading(1.0 + READ_LAG_S, MINE, atomic=False), 30.0)
+        assert (change.before.entry.entry_id, change.after) == ("fwd-0", None)
+        assert (list(states(table)), table.doubts_due()) == (["fwd-1"], None)
+
+    def test_own_ones_are_not(self):
+        table = view(MINE)
+        for at in (1.0, 100.0, 1000.0):
+            assert table.merge(reading(at, atomic=False), at) == []
+
+    @pytest.mark.parametrize("part", [True, False])
+    def test_one_that_is_listed_meanwhile_is_there(self, part):
+        table = view(row("fwd-0"))
+        table.merge(reading(1.0, atomic=False), 1.0)
+        if part:
+            table.merge_part([row("fwd-0")], 15.0)
+        else:
+            table.merge(reading(15.0, row("fwd-0"), atomic=False), 15.0)
+        assert table.merge(reading(30.0, atomic=False), 30.0) == []
+        assert table.doubts_due() == 30.0 + READ_LAG_S
+
+    def test_a_reading_that_lists_fewer_than_it_counts_says_nothing(self):
+        table = view(row("fwd-0"))
+        cut = replace(reading(1.0, atomic=False), cut=True)
+        for at in (1.0, 30.0, 60.0):
+            assert table.merge(replace(cut, started=at), at) == []
+        assert table.doubts_due() is None
+
+    def test_it_takes_no_room_any_more(self):
+        table = view(row("fwd-0"), row("fwd-2"), MINE)
+        assert (table.present, table.present_foreign) == (3, 2)
+        table.merge(reading(1.0, MINE, row("fwd-2"), atomic=False), 1.0)
+        assert (table.present, table.present_foreign) == (2, 1)
+        table.gone("fwd-0", 2.0)
+        assert (table.present, table.present_foreign) == (2, 1)
 
 
 def test_indexes_hold_no_more_than_the_rows():

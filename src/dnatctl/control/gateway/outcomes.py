@@ -194,7 +194,7 @@ class Outcomes:
             match pending.write:
                 case CreateRow(entry=entry):
                     self._table.created(entry.as_row(entry_id), now)
-                    self._views.pool.has_grown(self.gateway_id, len(self._table))
+                    self._views.pool.has_grown(self.gateway_id, self._table.present)
                 case ModifyRow(entry=entry):
                     self._table.modified(entry.as_row(entry_id), now)
                 case DeleteRow():
@@ -384,7 +384,7 @@ class Outcomes:
             case ErrorKind.QUOTA if isinstance(pending.write, CreateRow):
                 until = self._clock.monotonic() + QUOTA_BELIEVED_S
                 with self._views.lock:
-                    self._views.pool.learn_limit(self.gateway_id, len(self._table), until)
+                    self._views.pool.learn_limit(self.gateway_id, self._table.present, until)
                 self._wait_long(pending, Refused.QUOTA, error)
             case ErrorKind.CONFLICT | ErrorKind.UNCLASSIFIED if self._blame.is_own(pending):
                 self._settled(pending)

@@ -19,7 +19,7 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.control.gateway.first_reads import FirstReads
 from dnatctl.control.gateway.listener import Listener
 from dnatctl.control.gateway.mends import hindrance
-from dnatctl.control.gateway.reader import RestlessTableError, TableReader
+from dnatctl.control.gateway.reader import HiddenRowsError, TableReader
 from dnatctl.control.gateway.remains import Remains
 from dnatctl.control.state.views import Views
 from dnatctl.heartbeat import CALL_S, Heartbeats
@@ -199,7 +199,7 @@ class TablePoller:
             self._read(facts, asked=asked)
         except Stopped:
             return None
-        except (CloudError, RestlessTableError, EndlessTableError) as error:
+        except (CloudError, HiddenRowsError, EndlessTableError) as error:
             self.missing = getattr(error, "kind", None) is ErrorKind.GATEWAY
             self._unreadable(hindrance(error) if isinstance(error, CloudError) else str(error))
             return self._failed(str(error))

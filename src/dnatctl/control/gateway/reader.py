@@ -15,8 +15,10 @@ from dnatctl.model import EntryStatus, ForwardEntry
 from dnatctl.table.reading import Collect, collect, pages
 from dnatctl.table.view import Change, Pass
 
-FIRST_TRIES = 6
-"""How often the first reading of a table is repeated until two are the same."""
+FIRST_TRIES = 3
+"""How often the first reading of a table is repeated until two are the same. If none are, what all
+of them list is taken for the table: a row that is at rest is missed by one where others move it to
+a page that was read, a few of hundreds, and not by four in a row."""
 
 SINGLE_LOOKS = 5
 """Rows that a pass misses, and such as none has listed yet, that are looked up one by one."""
@@ -27,8 +29,8 @@ ASK_TRIES = 3
 T = TypeVar("T")
 
 
-class RestlessTableError(Exception):
-    """No reading of a table is whole: it changes too fast, or counts rows that it does not list."""
+class HiddenRowsError(Exception):
+    """No reading of a table is whole: it counts rows that it does not list."""
 
 
 class TableReader:
@@ -107,7 +109,7 @@ class TableReader:
 
         `started`: now; `coming`: IDs of the rows that are to become usable; `asked`: somebody
         doubts the view, so that only a reading which proves absence is enough.
-        Raises RestlessTableError and EndlessTableError as well.
+        Raises HiddenRowsError and EndlessTableError as well.
         """
         self._listed = {}
         collected = self._collect()
@@ -115,8 +117,9 @@ class TableReader:
         if self._table.read_once:
             atomic = self._prove(started, collected, asked=asked)
         else:
-            started, collected = self._first(started, collected)
-        reading = Pass(started, self._listed, atomic)
+            started, collected, atomic = self._first(started, collected)
+        cut = collected.surplus > MISCOUNTED
+        reading = Pass(started, self._listed, atomic, cut)
         self._merge(reading)
         try:
             self._look_up(reading)
@@ -162,32 +165,40 @@ class TableReader:
                 wait.was_answered(self._clock.monotonic(), self._clock.now())
                 return answer
 
-    def _first(self, started: float, collected: Collect) -> tuple[float, Collect]:
+    def _first(self, started: float, collected: Collect) -> tuple[float, Collect, bool]:
         """The first reading decides what is free and what is there: repeat it until it is whole.
+        Returns when the one that counts began, what it found, and whether it is atomic.
 
         One in which nothing moves is taken for whole: twice as many calls at the start would keep
-        everybody waiting twice as long, and what it may have missed the next reading shows.
+        everybody waiting twice as long, and what it may have missed the next reading shows. Where
+        others never stop, all that was listed is there, or was a moment ago.
 
-        Raises RestlessTableError if the table never stands still, or seems to hide rows: it counts
-        as not read.
+        Raises HiddenRowsError if the table seems to hide rows: it counts as not read.
         """
+        begun, heard = started, self._listed
         for _ in range(FIRST_TRIES):
-            if self._hides(collected):
-                raise RestlessTableError(f"{collected.surplus} of its rows are not listed")
+            self._refuse_hidden(collected)
             if collected.whole or collected.quiet:
-                return started, collected
+                return begun, collected, True
             begun = self._clock.monotonic()
             self._listed = {}
             again = self._collect()
             if again.same_rows(collected):
-                return begun, again
-            started, collected = begun, again
-        raise RestlessTableError(f"it changed in each of {FIRST_TRIES} readings")
+                return begun, again, True
+            heard, collected = heard | self._listed, again
+        self._refuse_hidden(collected)
+        self._listed = heard
+        return started, collected, False
+
+    def _refuse_hidden(self, collected: Collect) -> None:
+        if self._hides(collected):
+            raise HiddenRowsError(f"{collected.surplus} of its rows are not listed")
 
     def _prove(self, started: float, collected: Collect, *, asked: bool) -> bool:
         """Whether the reading proves absence; read again if something seems absent, or is asked.
 
         A few rows are asked for one by one instead (`_look_up`): fewer calls than there are pages.
+        Nobody waits for those of others, who may change theirs without end.
         """
         if self._hides(collected):
             return False
@@ -195,7 +206,7 @@ class TableReader:
             return True
         with self._views.lock:
             missing = self._table.unproven(Pass(started, self._listed, atomic=False))
-        few = len(missing) <= min(SINGLE_LOOKS, len(collected.pages) - 1)
+        few = sum(bool(row.owner) for row in missing) <= min(SINGLE_LOOKS, len(collected.pages) - 1)
         return (asked or not few) and self._collect().same_rows(collected)
 
     def _hides(self, collected: Collect) -> bool:
@@ -205,9 +216,12 @@ class TableReader:
         and what is not may be. A count that stays too high is a count that is wrong.
         """
         question = (self._table.table_id, "all")
-        if collected.surplus > self._miscounted and not self._hollow.heard(question):
+        usual = self._miscounted
+        if not self._table.read_once:  # it is read anew because it moves, and so do counts
+            usual = max(usual, MISCOUNTED)
+        if collected.surplus > usual and not self._hollow.heard(question):
             return True
-        if collected.surplus <= self._miscounted:
+        if collected.surplus <= usual:
             self._hollow.refuted(question)
         self._miscounted = max(collected.surplus, 0)
         return False
@@ -216,8 +230,9 @@ class TableReader:
         """Settle the case of a few missing rows one by one: one answer each is atomic."""
         with self._views.lock:
             missing = [] if reading.atomic else self._table.unproven(reading)
-            unlisted = self._table.unlisted(reading)
-        for entry_id in dict.fromkeys((*missing[:SINGLE_LOOKS], *unlisted[:SINGLE_LOOKS])):
+            asked = [row.entry.entry_id for row in missing[:SINGLE_LOOKS]]
+            asked += self._table.unlisted(reading)[:SINGLE_LOOKS]
+        for entry_id in dict.fromkeys(asked):
             self._between_pages()
             started = self._clock.monotonic()
             ask = partial(read_entry, self._cloud, self._views, self._table, entry_id)
