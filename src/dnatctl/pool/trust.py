@@ -190,6 +190,18 @@ class Trust:
                 return mark.why
         return ""
 
+    def is_marked(self, target: Target) -> bool:
+        """Whether it was bad the last time that anything was heard of it."""
+        return target in self._marks
+
+    def accepted_beside(self, gateway_id: str, since: float) -> bool:
+        """Whether a row was accepted on another gateway since then. What is older than PROVEN_S may
+        be forgotten."""
+        return any(
+            at >= since and not target.ip and target.gateway_id != gateway_id
+            for target, at in self._accepted.items()
+        )
+
     def holds_anything(self, uid: str) -> bool:
         """Whether anything is held against any target, or was refused to the pod."""
         return bool(self._marks or self._rebuffs.get(uid))

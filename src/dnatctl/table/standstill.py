@@ -16,28 +16,31 @@ busy table are a few seconds apart."""
 
 
 class Standstill:
-    """Follows the writes that one table refuses as busy."""
+    """Follows the writes that one table refuses as busy, or others that come to nothing. `idle_s`:
+    see IDLE_S."""
 
-    def __init__(self) -> None:
-        self._since = self._last = float("-inf")
+    def __init__(self, idle_s: float = IDLE_S) -> None:
+        self._idle_s = idle_s
+        self.since = self._last = float("-inf")
+        """`since`: when the first of these refusals came."""
         self.why = ""
         """What the table answers, once that is worth a word: the same at each try."""
 
     @property
     def lasted(self) -> float:
         """Seconds from the first of these refusals to the last one."""
-        return self._last - self._since
+        return self._last - self.since
 
     def refused(self, now: float) -> bool:
         """A write was refused as the table is busy; returns whether it has stood still for long."""
-        if now - self._last > IDLE_S:
+        if now - self._last > self._idle_s:
             self.over()
-            self._since = now
+            self.since = now
         self._last = now
         return self.lasted >= LASTS_S
 
     def over(self) -> bool:
         """A write was accepted, or none is wanted; returns whether the standstill was told."""
         told, self.why = bool(self.why), ""
-        self._since = self._last = float("-inf")
+        self.since = self._last = float("-inf")
         return told

@@ -103,6 +103,7 @@ def two_a_second() -> Callable[[list[str]], bool]:
 def soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a minute takes seconds."""
     monkeypatch.setattr("dnatctl.table.unready.BELIEVED_S", 3.0)
+    monkeypatch.setattr("dnatctl.control.gateway.blame.BARREN_S", 3.0)
     monkeypatch.setattr("dnatctl.table.backlog.LOST_S", 1.0)
 
 
@@ -141,6 +142,31 @@ def test_an_eip_on_which_no_create_ends_well_is_left_for_another(code: str, stat
         tried = it.calls("CreateForwardEntry", code=code)
         assert not [call for call in tried if call.external.startswith(f"{BAD}:")
                     and call.name.endswith("later")], "it was known"  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        pytest.param("InternalError", 500, id="no answer"),
+        pytest.param("IncorrectStatus.NATGW", 400, id="busy"),
+    ],
+)
+@pytest.mark.usefixtures("soon_sure")
+def test_a_gateway_on_which_no_create_ends_well_is_left_for_another(code: str, status: int) -> None:
+    """Half of all pods waited there for ever, and of those that came later as well."""
+    with stage(two()) as it:
+        refuse(it, code, status, ForwardTableId=table_of(it, FIRST))
+        it.start_controller()
+        names = [f"web-{n}" for n in range(4)]
+        for name in names:
+            it.pod(name)
+        assert ips(it, *names) == {GOOD}
+        (moved, *_) = [name for name in names if "ClaimMoved" in it.events(name)]
+        assert code in it.events(moved)["ClaimMoved"]
+        it.pod("later")
+        assert ips(it, "later") == {GOOD}
+        it.cloud.clear_faults()
+        it.assert_at_rest()
 
 
 @pytest.mark.usefixtures("soon_sure")

@@ -8,7 +8,19 @@ from dnatctl.control.gateway.mends import mend, words
 from dnatctl.control.state.views import Views
 from dnatctl.model import Endpoint, NewEntry
 from dnatctl.pool import Target
+from dnatctl.table.standstill import Standstill
 from dnatctl.table.writes import CreateRow, PendingWrite
+
+BARREN_S = 60.0
+"""After so long without a row made, while another gateway takes rows, it is no passing matter."""
+
+BARREN_IDLE_S = 120.0
+"""After so long without a try it is another story: tries of a create that gets no answer are up to
+a minute apart."""
+
+AGAIN_S = 12.0
+"""The same, where that was known and it is tried again: before others follow who tries it (see
+`pool.trust.SCOUT_S`)."""
 
 
 class Blame:
@@ -18,9 +30,12 @@ class Blame:
         self._gateway_id = gateway_id
         self._views = views
         self._listener = listener
+        self._barren = Standstill(BARREN_IDLE_S)
+        """Creates that came to nothing, whatever was answered, since the last that was accepted."""
 
     def accepted(self, uid: str, ip: str) -> None:
         """A row was made on that IP."""
+        self._barren.over()
         with self._views.lock:
             now = self._views.clock.monotonic()
             news = self._views.pool.trust.accepted(uid, self._gateway_id, ip, now)
@@ -56,6 +71,24 @@ class Blame:
         with self._views.lock:
             now = self._views.clock.monotonic()
             news = self._views.pool.trust.mark(Target(self._gateway_id, ip), why, now)
+        self._tell(news=news)
+
+    def fruitless(self, error: CloudError) -> None:
+        """A create came to nothing, for no fault of its own: the table is busy, or nobody answers.
+
+        That is the gateway, if it goes on while another one takes rows: who waits here for a first
+        row may have it there.
+        """
+        target = Target(self._gateway_id)
+        why = f"no create there ends well, while other gateways take theirs: {error.text}"
+        with self._views.lock:
+            now, trust = self._views.clock.monotonic(), self._views.pool.trust
+            self._barren.refused(now)
+            enough = AGAIN_S if trust.is_marked(target) else BARREN_S
+            if self._barren.lasted < enough:
+                return
+            beside = trust.accepted_beside(self._gateway_id, self._barren.since)
+            news = beside and trust.mark(target, why, now)
         self._tell(news=news)
 
     def is_own(self, pending: PendingWrite) -> bool:

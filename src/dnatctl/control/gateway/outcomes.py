@@ -48,6 +48,9 @@ yet. With the pauses in between that is several seconds."""
 
 _TROUBLES = frozenset({ErrorKind.THROTTLED, ErrorKind.UNKNOWN, ErrorKind.AUTH})
 
+_FRUITLESS = frozenset({ErrorKind.BUSY, ErrorKind.RETRY, ErrorKind.GONE_OR_BUSY, ErrorKind.UNKNOWN})
+"""Of a create: nothing is wrong with it as far as is known. Throttling is the account's matter."""
+
 BARRED_PAUSE_S = 5.0
 """Pause of a whole table while the credentials are refused."""
 
@@ -238,6 +241,8 @@ class Outcomes:
             news = hinders and self._backlog.hinder(pending, hindrance(error))
         if news:
             self._tell(pending)
+        if isinstance(pending.write, CreateRow) and error.kind in _FRUITLESS:
+            self._blame.fruitless(error)
         match error.kind:
             case ErrorKind.BUSY | ErrorKind.RETRY:
                 self._busy(pending, error, sent)

@@ -6,9 +6,11 @@ import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
+from dnatctl.control.gateway.blame import BARREN_IDLE_S, BARREN_S
 from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S, DOUBTED
 from dnatctl.model import NewEntry
 from dnatctl.objects import Key, Pod, PodDNAT
+from dnatctl.pool.trust import HOLD_S, SCOUT_S
 from dnatctl.table.backlog import DENIED_PAUSE_S, REFUSED_RETRY_S, RETRY_S
 from dnatctl.table.unready import BELIEVED_S
 from dnatctl.table.writes import Refused
@@ -186,6 +188,80 @@ class TestNoAnswer:
         assert self.flaw(it) == ""
         self.pass_by(it, it.stored(it.record(2, Key("games", "lobby-1"), 601)), 10.0)
         assert self.flaw(it) == "", "it is counted anew"
+
+
+class NoneTaken(Cloud):
+    """Every create is answered alike, until somebody calls it well."""
+
+    kind: ErrorKind | None = ErrorKind.BUSY
+
+    def create_entry(self, table: str, new: NewEntry, token: str, guard: object = None) -> str:
+        self.answers = [error(self.kind)] if self.kind else []
+        return super().create_entry(table, new, token, guard)
+
+
+class TestNoRow:
+    """A gateway on which no create ends well, whatever is answered."""
+
+    @pytest.fixture(params=[ErrorKind.BUSY, ErrorKind.RETRY, ErrorKind.UNKNOWN])
+    def it(self, request) -> AtWork:
+        it = AtWork()
+        it.cloud.__class__ = NoneTaken
+        it.cloud.kind = request.param
+        return it
+
+    def pass_by(self, it: AtWork, record: PodDNAT, seconds: float) -> None:
+        """Its row is wanted."""
+        it.gateways.want(record.uid, record.key, (create(owner=int(record.uid[-4:])),))
+        end = it.clock.monotonic() + seconds
+        while it.clock.monotonic() < end:
+            it.clock.advance(max(min(it.writer.step(), 0.2), 0.05))
+
+    def elsewhere(self, it: AtWork) -> None:
+        """Another gateway takes a row."""
+        it.views.pool.trust.accepted("other", "ngw-9", "9.9.9.9", it.clock.monotonic())
+
+    def flaw(self, it: AtWork) -> str:
+        return it.views.pool.trust.flaw(GATEWAY, EIP, it.clock.monotonic())
+
+    def test_is_held_against_it_after_a_minute_in_which_another_takes_rows(self, it, record):
+        self.pass_by(it, record, BARREN_S / 2)
+        self.elsewhere(it)
+        self.pass_by(it, record, BARREN_S / 2 - 5.0)
+        assert self.flaw(it) == ""
+        it.heard.gateways.clear()
+        self.pass_by(it, record, 15.0)
+        assert "other gateways take theirs: CreateForwardEntry: Some.Code: words" in self.flaw(it)
+        assert it.heard.gateways == [GATEWAY]
+
+    def test_may_be_all_gateways_where_no_other_takes_any(self, it, record):
+        self.elsewhere(it)
+        it.clock.advance(1.0)
+        self.pass_by(it, record, 3 * BARREN_S)
+        assert self.flaw(it) == ""
+
+    def test_one_that_is_accepted_makes_it_as_good_as_ever(self, it, record):
+        self.elsewhere(it)
+        self.pass_by(it, record, 2 * BARREN_S)
+        it.cloud.kind, kind = None, it.cloud.kind
+        self.pass_by(it, record, BARREN_S)
+        assert self.flaw(it) == ""
+        it.cloud.kind = kind
+        self.elsewhere(it)
+        self.pass_by(it, it.stored(it.record(2, Key("games", "lobby-1"))), BARREN_S - 5.0)
+        assert self.flaw(it) == "", "it is counted anew"
+
+    def test_is_known_sooner_the_second_time_before_others_follow(self, it, record):
+        self.elsewhere(it)
+        self.pass_by(it, record, BARREN_S + 15.0)
+        it.gateways.want(record.uid, record.key, ())
+        it.clock.advance(HOLD_S[0] + BARREN_IDLE_S)
+        assert self.flaw(it) == ""
+        other = it.stored(it.record(2, Key("games", "lobby-1")))
+        self.pass_by(it, other, SCOUT_S / 3)
+        self.elsewhere(it)
+        self.pass_by(it, other, SCOUT_S * 2 / 3)
+        assert self.flaw(it)
 
 
 class TestModify:
