@@ -45,6 +45,19 @@ def test_an_address_goes_with_its_node_unless_a_successor_has_it() -> None:
     assert nodes.at("192.168.0.1") == ()
 
 
+@pytest.mark.parametrize("names", [("old", "new"), ("new", "old")])
+def test_a_machine_is_a_nodes_while_one_of_its_nodes_is_there(names: tuple[str, str]) -> None:
+    """It was registered anew by another name, and the former node is deleted: its pods live on."""
+    cache: Cache[Node] = Cache()
+    nodes = Nodes(cache, listed=lambda: True)
+    for version, name in enumerate(names, 1):
+        cache.apply(node(name, instance="i-1", version=str(version)))
+    cache.remove(Key("", "old"), "old", "3")
+    assert nodes.has_machine("i-1")
+    cache.remove(Key("", "new"), "new", "4")
+    assert not nodes.has_machine("i-1")
+
+
 def test_an_address_is_a_nodes_while_that_lives() -> None:
     """Its machine was released, and the node stays behind."""
     cache: Cache[Node] = Cache()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.eni import EniCache
+from dnatctl.compact import Multimap
 from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
@@ -37,19 +38,20 @@ class Nodes:
         self._listed = listed
         self._by_address: dict[str, tuple[str, ...]] = {}
         """Those that live; several where a successor has come and the former one is not gone."""
-        self._machines: dict[str, str] = {}
+        self._machines: Multimap[str] = Multimap()
+        """By the ID of a machine: it may have two nodes for a while, registered anew by another
+        name."""
         store.on_change(self._changed)
 
     def _changed(self, old: Node | None, new: Node | None) -> None:
         if old is not None:
             self._forget(old.key.name, old.addresses)
-            if self._machines.get(old.instance) == old.key.name:
-                del self._machines[old.instance]
+            self._machines.discard(old.instance, old.key.name)
         if new is not None:
             for address in new.addresses if new.ready else ():
                 self._by_address[address] = (*self._by_address.get(address, ()), new.key.name)
             if new.instance:
-                self._machines[new.instance] = new.key.name
+                self._machines.add(new.instance, new.key.name)
 
     def _forget(self, name: str, addresses: tuple[str, ...]) -> None:
         for address in addresses:
