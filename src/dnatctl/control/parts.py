@@ -340,7 +340,8 @@ class Parts:
             self.resolver,
             self.report,
         )
-        return [note for each in told for note in each.notes()]
+        watches = [note for each in self.watching() for note in each.notes()]
+        return [*watches, *(note for each in told for note in each.notes())]
 
     def policy(self) -> Policy:
         """What decisions rest on now, besides what is seen."""

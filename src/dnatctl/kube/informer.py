@@ -5,6 +5,7 @@ List, then watch, for ever:
 | state | next step |
 |---|---|
 | nothing held yet, a version expired, a newer list asked for | list |
+| watches fail again and again, and lists may not | list now and then |
 | the server was away | look how far it is: list if it went back in time, else watch |
 | else | watch from the last version heard of |
 
@@ -53,6 +54,13 @@ _SHRINK = 4
 _MOST_NONSENSE = 100
 """Lines of one watch that may be nonsense: each costs time, so one of nothing else is given up."""
 
+_BLIND = 3
+"""So many watches in a row that fail without a line leave what is held to grow old."""
+_REPLAYS_S = 10.0
+"""A watch that has lasted so long has told what there was to tell since the one before."""
+_LISTS_BLIND_S = 30.0
+"""So often it is listed then, at most."""
+
 _RELIST = NO_SUCH | {Failure.EXPIRED, Failure.AHEAD, Failure.TOO_LARGE}
 _AWAY = frozenset({Failure.UNREACHABLE, Failure.UNKNOWN, Failure.SERVER})
 """After these the server may be another than before."""
@@ -89,7 +97,8 @@ class InformerStats:
     unreadable: int = 0
     """Objects and lines that could not be understood."""
     last_contact: float = 0.0
-    """Clock.monotonic() of the last good list page or watch line, bookmarks included."""
+    """Clock.monotonic() of the last good watch line, bookmarks included, or page of a list that is
+    not one in place of watches."""
 
 
 class Informer(Cache[T]):
@@ -147,6 +156,17 @@ class Informer(Cache[T]):
         """Those who wait for a list that begins after they asked."""
         self._watching = False
         self._nonsense = 0
+        self._failed = 0
+        """How many watches in a row have failed without a line, and why the last one did."""
+        self._why_failed = ""
+        self._listed = clock.monotonic()
+
+    def notes(self) -> list[str]:
+        """Lines for `/readyz?verbose`."""
+        if self._failed < _BLIND:
+            return []
+        why = f"they are listed now and then, as every watch fails: {self._why_failed}"
+        return [f"[!]{self.resource}: {why}"]
 
     def start(self) -> None:
         """Start the thread, a daemon."""
@@ -270,7 +290,8 @@ class Informer(Cache[T]):
             cancel=self._cancel,
         )
         page = self._source.page(body, self.holds)
-        self.stats.last_contact = self._clock.monotonic()
+        if self._failed < _BLIND:
+            self.stats.last_contact = self._clock.monotonic()
         return page, len(body)
 
     def _filled(self, items: list[T], unreadable: list[Key], version: str) -> None:
@@ -287,6 +308,7 @@ class Informer(Cache[T]):
         self.replace(items, version, keep=frozenset(unreadable), reset=went_back)
         self._reached = number(version)
         self._version = version
+        self._listed = self._clock.monotonic()
         self._whole = self._suspect = False
         self.synced.set()
 
@@ -326,6 +348,7 @@ class Informer(Cache[T]):
         }
         self._watching = True
         self._nonsense = 0
+        begun = self._clock.monotonic()
         try:
             with self._client.stream(
                 self._source.path,
@@ -338,16 +361,16 @@ class Informer(Cache[T]):
                     self._line(line)
         except KubeError as error:
             outcome = error.failure
-            return self._watch_failed(error)
+            return self._watch_failed(error, self._clock.monotonic() - begun)
         finally:
             self._watching = False
             self.stats.watches[outcome] += 1
         return self._after()
 
-    def _watch_failed(self, error: KubeError) -> float:
+    def _watch_failed(self, error: KubeError, lasted: float) -> float:
         if self._refreshes:
             return 0.0
-        if error.failure in _RELIST:
+        if error.failure in _RELIST or self._is_blind(error, lasted):
             self._version = None
         self._suspect = error.failure in _AWAY
         if error.failure is not Failure.CANCELLED:
@@ -359,8 +382,16 @@ class Informer(Cache[T]):
             )
         return self._after(error.retry_after or 0.0)
 
+    def _is_blind(self, error: KubeError, lasted: float) -> bool:
+        """Whether it is time to list, as a watch has failed again. Too many requests are no reason:
+        a list is one more. Nor is one that was silent for long: there was nothing to tell."""
+        if lasted > _REPLAYS_S or error.failure in (Failure.CANCELLED, Failure.TOO_MANY_REQUESTS):
+            return False
+        self._failed, self._why_failed = self._failed + 1, str(error)
+        rested = self._clock.monotonic() - self._listed >= _LISTS_BLIND_S
+        return self._failed >= _BLIND and rested
+
     def _line(self, line: bytes) -> None:
-        self.stats.last_contact = self._clock.monotonic()
         self._loop.by(self._settings.silence, "watches")
         try:
             event = self._source.event(line, self.holds)
@@ -371,6 +402,8 @@ class Informer(Cache[T]):
             self.stats.events["ERROR"] += 1
             raise error_in_event(line)
         self._advance(event.version)
+        self.stats.last_contact = self._clock.monotonic()
+        self._failed = 0
         self._heed(event)
 
     def _not_understood(self, error: msgspec.DecodeError) -> None:

@@ -225,6 +225,40 @@ def test_a_refused_watch_is_asked_again_from_where_it_was(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
+    "fails",
+    [
+        refuses(403, status(403, "")),
+        refuses(500, status(500, "")),
+        streams(event("ERROR", status(500, ""))),
+        Exchange.cut,
+    ],
+    ids=["forbidden", "error", "error event", "cut"],
+)
+def test_where_every_watch_fails_it_lists_now_and_then_and_says_so(
+    rig: Rig, fails: Callable[[Exchange], None]
+) -> None:
+    """What is held grew old without end: nobody learnt of new pods, nor of ended ones."""
+    rig.api.lists = [listing(pod("a", 10), version=10), listing(pod("b", 50), version=50)]
+    rig.api.watches = [fails]
+    since = rig.clock.monotonic()
+    while "b" not in rig.names and rig.clock.monotonic() < since + 120.0:
+        rig.clock.advance(rig.step() + 0.1)
+    assert rig.names == {"b"}
+    (note,) = rig.informer.notes()
+    assert note.startswith("[!]pods: they are listed now and then, as every watch fails: ")
+    lists, contact = rig.informer.stats.lists["ok"], rig.informer.stats.last_contact
+    until = rig.clock.monotonic() + 300.0
+    while rig.clock.monotonic() < until:
+        rig.clock.advance(rig.step() + 0.1)
+    assert 3 <= rig.informer.stats.lists["ok"] - lists <= 10, "it does not grow old, nor storm"
+    assert rig.informer.stats.last_contact == contact, "the alert for it goes on"
+    rig.api.watches = [streams(event("ADDED", pod("c", 60)))]
+    while "c" not in rig.names:
+        rig.clock.advance(rig.step() + 0.1)
+    assert rig.informer.notes() == []
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         refuses(429, status(429, "TooManyRequests"), Retry_After="17"),
