@@ -51,6 +51,9 @@ that another thread holds while it writes to the cache. Reading the cache is fin
 """
 
 
+_MOST_REMOVED = 4096
+"""Objects that are remembered after their end: of some minutes, where hundreds go a minute."""
+
 MOST_DIGITS = 20
 """Of a number of 64 bits. Python makes no number of some thousands."""
 
@@ -74,6 +77,8 @@ class Cache(Generic[T]):
         what is gone was lost, and nobody has deleted it."""
         self._ended: dict[str, int] = {}
         """UIDs ended by this program ahead of the news, and the version last held of each."""
+        self._removed: dict[str, None] = {}
+        """UIDs of objects that were held until the news told of their end; the latest."""
 
     def on_change(self, handler: Handler[T]) -> None:
         """Call `handler` for every change from now on; first with every object held already."""
@@ -90,6 +95,11 @@ class Cache(Generic[T]):
         """Whether the object of that name and UID is held."""
         held = self._objects.get(key)
         return held is not None and held.uid == uid
+
+    def told_removed(self, uid: str) -> bool:
+        """Whether the news told lately that this object, which was held, is gone. That is final,
+        other than that a list lacks it, which may be older than the object."""
+        return uid in self._removed
 
     def values(self) -> list[T]:
         """All objects, as of one moment."""
@@ -150,6 +160,7 @@ class Cache(Generic[T]):
             self._seen = until if reset else max(self._seen, until)
             if reset:
                 self._ended.clear()
+                self._removed.clear()
             self.went_back = reset
             for key, held in list(self._objects.items()):
                 if key in listed or key in keep:
@@ -174,7 +185,13 @@ class Cache(Generic[T]):
             self._seen = max(self._seen, number(version))
             self._ended.pop(uid, None)
             if self.holds(key, uid):
+                self._note_removed(uid)
                 self._set(key, None)
+
+    def _note_removed(self, uid: str) -> None:
+        self._removed[uid] = None
+        if len(self._removed) > _MOST_REMOVED:
+            del self._removed[next(iter(self._removed))]
 
     def drop_other(self, key: Key, uid: str, version: str) -> None:
         """Take in news that a name belongs to `uid` now, an object that is not to be held."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dnatctl.control.sight import tenancy
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import POD_READY, RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
@@ -205,6 +206,28 @@ def test_a_finished_pod_that_keeps_its_ip_stands_in_nobodys_way(it: Stage, phase
     state_ip(it, "new", "10.0.7.1", OLD)
     it.ready("new")
     it.gone("old")
+
+
+@pytest.mark.parametrize("code", [500, 403, 429])
+@pytest.mark.parametrize("how", ["deleted", "finished"])
+def test_what_leads_to_a_pod_that_ended_goes_though_pods_cannot_be_read(
+    it: Stage, code: int, how: str
+) -> None:
+    """The watch told of its end, and its IP is the next one's."""
+    it.pod("old")
+    it.ready("old")
+    ip = ip_of(it, "old")
+    (old,) = led_to(it, ip)
+    retry_after = 1 if code == 429 else None
+    answer = Fault(code=code, retry_after=retry_after)
+    it.kube.faults.add(answer, Match(verb="get", resource="pods"), times=None)
+    if how == "deleted":
+        it.delete_pod("old", grace=0)
+    else:
+        it.kube.kubelet.finish(it.ns, "old")
+    state_ip(it, "new", ip, switch="false")
+    eventually(lambda: old not in led_to(it, ip))
+    it.kube.faults.clear()
 
 
 def test_a_pod_of_unknown_phase_gives_way(it: Stage) -> None:

@@ -23,6 +23,7 @@ from dnatctl.control.sight.tenancy import Nodes, Tenancy
 from dnatctl.control.state.views import Views
 from dnatctl.kube.addresses import Neighbours
 from dnatctl.kube.cache import Cache
+from dnatctl.kube.errors import KubeError
 from dnatctl.model import Endpoint, Eni, NewEntry
 from dnatctl.objects import Key, Owner, Pod, PodDNAT
 from dnatctl.plan.deletion import ASK_AGAIN_S, POD_IS_GOING
@@ -224,13 +225,27 @@ class Lookout:
         two looks, and the cache be as it was.
         """
         basis, uid = self._basis(key), pod_of(self._records.get(key))
-        found = self._lookups.pod(key)
+        try:
+            found = self._lookups.pod(key)
+        except KubeError:
+            if not self._has_ended(key, uid):
+                raise
+            self._over[key] = uid
+            return
         answers.pod = (basis, found)
         self._confirmed.pop(key, None)
         if _version(found) == basis[1:]:
             self._confirmed[key] = basis
         if uid and (found is None or found.uid != uid or found.ended):
             self._over[key] = uid
+
+    def _has_ended(self, key: Key, uid: str) -> bool:
+        """Whether the news told that this pod is gone, or has ended: no view of it is so old that
+        it could be wrong. It does where nobody can be asked: what leads to the pod has to go before
+        its IP is another's."""
+        pod = self._pods.get(key)
+        ended = pod is not None and pod.uid == uid and pod.ended
+        return uid != "" and (ended or self._pods.told_removed(uid))
 
     def _ask_deletion(self, seen: Seen) -> None:
         record, pod = seen.record, seen.pod

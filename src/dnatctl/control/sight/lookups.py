@@ -62,7 +62,16 @@ class KubeLookups:
 
     def pod(self, key: Key) -> Pod | None:
         """The pod as it is now. Raises KubeError."""
-        return self._answered("get pods", key, lambda: self._pods.get(key))
+        leave = "get pods"
+        try:
+            found = self._answered(leave, key, lambda: self._pods.get(key))
+        except KubeError as error:
+            if error.failure is Failure.FORBIDDEN:
+                text = f"may not {leave}: claims end only where the watch told that their pods did"
+                self._note(leave, _Missing(text, key, self._uid_of(key)))
+            raise
+        self._missing.pop(leave, None)
+        return found
 
     def keeps(self, key: Key, owner: Owner) -> WorkloadAnswer:
         """What the workload says of the pod's name. Raises KubeError."""
