@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
 
 import structlog
@@ -115,6 +116,8 @@ class LeaseElector:
         self._due = float("-inf")
         self._renewed: float | None = None
         """When the last successful renewal was sent; None while not leading."""
+        self._renewed_at = clock.now()
+        """The same, by the time of day."""
         self._tried = clock.monotonic()
         self._hasten = False
         self._refused = False
@@ -144,8 +147,13 @@ class LeaseElector:
         renewed, settings = self._renewed, self._settings
         if renewed is None:
             return False
-        age = self._clock.monotonic() - renewed
+        age = max(self._clock.monotonic() - renewed, self._wall_age())
         return age < settings.renew_deadline and age + spare < settings.duration
+
+    def _wall_age(self) -> float:
+        """Seconds since the renewal by the time of day: where the machine was suspended, the
+        monotonic clock stood still meanwhile. One that was put forward costs a renewal."""
+        return (self._clock.now() - self._renewed_at).total_seconds()
 
     def leader(self) -> str:
         """The identity last seen in the Lease, "" if none; one that is gone has its last."""
@@ -236,7 +244,7 @@ class LeaseElector:
         record = self._record
         if self._ended:
             return False
-        if self._force or record.holder in ("", self._identity):
+        if self._force or record.holder == self._identity or record.is_free:
             return True
         return self._clock.monotonic() - self._seen_at > self._patience()
 
@@ -278,8 +286,11 @@ class LeaseElector:
             self._refused = True
             self._write(self._record.renewed(None, self._settings.duration, self._clock.now()))
             return ""
-        self._refused = False
-        return state
+        dropped = self._record.state != state
+        if dropped and not self._refused:
+            _log.error("handover state not stored as it was written", lease=str(self._lease))
+        self._refused = dropped
+        return "" if dropped else state
 
     def _still_ours(self) -> bool:
         """Look who holds the Lease; one that was deleted by hand is ours to create anew, until
@@ -293,6 +304,8 @@ class LeaseElector:
         with self._lock:
             if self._ended:
                 return False
+            since = self._clock.monotonic() - sent
+            self._renewed_at = self._clock.now() - timedelta(seconds=since)
             self._renewed = sent
         self._watcher.wake()
         return True

@@ -18,6 +18,9 @@ _MOST_TRANSITIONS = 2**31 - 1
 HANDOVER = "dnatctl/handover"
 """The annotation with what the leader tells its successor."""
 
+_GIVEN_BACK_S = 1
+"""The duration of a Lease that its holder gave back, as client-go writes it."""
+
 _USUAL_S = 15.0
 """What a Lease that does not say its duration is taken to mean: the usual one of client-go."""
 
@@ -92,6 +95,12 @@ class LeaseRecord:
         return self.spec.get("leaseDurationSeconds")
 
     @property
+    def is_free(self) -> bool:
+        """Whether nobody had it, or who had it gave it back. One whose holder somebody took out by
+        hand is held still: its holder learns so no sooner than at its next renewal."""
+        return not self.holder and self.duration in (None, _GIVEN_BACK_S)
+
+    @property
     def renew_time(self) -> str:
         """When the holder last renewed it, by the holder's clock; "" where it does not say."""
         return str(self.spec.get("renewTime") or "")
@@ -130,7 +139,7 @@ class LeaseRecord:
     def released(self, state: str | None, now: datetime) -> LeaseRecord:
         """Held by nobody, so that the next may take it at once; with state as in `renewed`."""
         released = self._with_spec(
-            holderIdentity="", leaseDurationSeconds=1, renewTime=_micro_time(now)
+            holderIdentity="", leaseDurationSeconds=_GIVEN_BACK_S, renewTime=_micro_time(now)
         )
         return replace(released, metadata=self._annotated(state))
 

@@ -79,6 +79,16 @@ def test_nor_is_it_where_the_api_server_never_answers(
     it.gone("web")
 
 
+def test_nor_is_it_where_the_api_server_has_too_many_requests_for_long(it: Stage) -> None:
+    it.pod("web")
+    it.ready("web")
+    refuse(it, "web", Fault(429, retry_after=1))
+    it.delete_pod("web", grace=0)
+    eventually(lambda: not it.own_rows("web"), what="the row goes")
+    it.kube.faults.clear()
+    it.gone("web")
+
+
 def test_nor_where_it_cannot_be_noted_whose_endpoint_it_is(it: Stage) -> None:
     it.kube.store.create("statefulsets.apps", stateful(it.ns))
     it.ready("db-0")

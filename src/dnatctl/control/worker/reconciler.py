@@ -380,8 +380,10 @@ class Reconciler:
 
     def _lasts(self, seen: Seen, step: Step, error: KubeError) -> bool:
         """Whether it has failed so for too long to be waited for: of hanging webhooks, and of some
-        that answer nonsense, the API server never says that they refuse."""
-        if error.failure in PASSING:
+        that answer nonsense, the API server never says that they refuse. Nor does one say so that
+        has too many requests for long: what a status lists has to go all the same."""
+        starved = error.failure is Failure.TOO_MANY_REQUESTS and isinstance(step, Publish)
+        if error.failure in PASSING and not starved:
             return False
         now = self._views.clock.monotonic()
         return self._steps.again(seen.key, type(step), now).lasts(now)
