@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 
 class Clock(Protocol):
@@ -20,12 +20,17 @@ class Clock(Protocol):
         ...
 
 
+_RUNS_ON: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A clock that goes on while the machine is suspended, where there is one: the Lease does so too,
+and whoever slept longer than it lasts must not write when he wakes."""
+
+
 class SystemClock:
     """The clocks of the machine."""
 
     def monotonic(self) -> float:
         """See `Clock.monotonic`."""
-        return time.monotonic()
+        return time.clock_gettime(_RUNS_ON)
 
     def now(self) -> datetime:
         """See `Clock.now`."""

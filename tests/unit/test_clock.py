@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dnatctl.clock import ClusterClock, parse_http_date
+from dnatctl.clock import ClusterClock, SystemClock, parse_http_date
 from tests.support.clock import EPOCH, FakeClock
 
 DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="no such clock here")
+def test_time_that_a_machine_sleeps_is_time_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leader that was suspended beyond its Lease wrote when it woke."""
+    slept = {time.CLOCK_BOOTTIME: 700.0, time.CLOCK_MONOTONIC: 100.0}
+    monkeypatch.setattr(time, "clock_gettime", slept.__getitem__)
+    monkeypatch.setattr(time, "monotonic", lambda: slept[time.CLOCK_MONOTONIC])
+    assert SystemClock().monotonic() == 700.0
 
 
 def test_before_any_answer_the_machine_is_believed() -> None:

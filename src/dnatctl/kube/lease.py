@@ -15,7 +15,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from random import Random
 
 import structlog
@@ -116,8 +115,6 @@ class LeaseElector:
         self._due = float("-inf")
         self._renewed: float | None = None
         """When the last successful renewal was sent; None while not leading."""
-        self._renewed_at = clock.now()
-        """The same, by the time of day."""
         self._tried = clock.monotonic()
         self._hasten = False
         self._refused = False
@@ -147,13 +144,8 @@ class LeaseElector:
         renewed, settings = self._renewed, self._settings
         if renewed is None:
             return False
-        age = max(self._clock.monotonic() - renewed, self._wall_age())
+        age = self._clock.monotonic() - renewed
         return age < settings.renew_deadline and age + spare < settings.duration
-
-    def _wall_age(self) -> float:
-        """Seconds since the renewal by the time of day: where the machine was suspended, the
-        monotonic clock stood still meanwhile. One that was put forward costs a renewal."""
-        return (self._clock.now() - self._renewed_at).total_seconds()
 
     def leader(self) -> str:
         """The identity last seen in the Lease, "" if none; one that is gone has its last."""
@@ -304,8 +296,6 @@ class LeaseElector:
         with self._lock:
             if self._ended:
                 return False
-            since = self._clock.monotonic() - sent
-            self._renewed_at = self._clock.now() - timedelta(seconds=since)
             self._renewed = sent
         self._watcher.wake()
         return True

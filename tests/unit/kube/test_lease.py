@@ -730,36 +730,6 @@ def test_a_follower_that_gets_no_answer_leaves_the_server_alone_for_longer(
     assert second.step() >= 2.0
 
 
-class TestAMachineThatSlept:
-    """Its monotonic clock stood still, its time of day did not."""
-
-    def test_writes_nothing_before_it_has_renewed(self, leases: Leases) -> None:
-        ours, theirs = FakeClock(), FakeClock()
-        a, b = Replica(leases, ours), Replica(leases, theirs, "b")
-        a.step()
-        b.step()
-        theirs.advance(600.0)
-        b.step()
-        ours.set_back(-600.0)
-        assert b.leads
-        assert not a.leads
-        a.step()
-        assert a.told[-1] == ("lost", "")
-
-    def test_a_time_of_day_that_was_put_right_costs_a_renewal(
-        self, leases: Leases, clock: FakeClock
-    ) -> None:
-        a = Replica(leases, clock)
-        a.step()
-        clock.set_back(-600.0)
-        assert not a.leads
-        clock.advance(2.0)
-        a.step()
-        assert a.leads
-        clock.set_back(600.0)
-        assert a.leads
-
-
 def test_one_whose_holder_was_taken_out_by_hand_is_held_still(
     leases: Leases, clock: FakeClock
 ) -> None:
