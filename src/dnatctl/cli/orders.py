@@ -8,12 +8,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple, cast, get_args
 
 import click
 
-from dnatctl.cli.asking import LIKELY, Asking, aside, asking, now, say
+from dnatctl.cli.asking import LIKELY, Asking, aside, asking, say
 from dnatctl.cli.draining import watch
 from dnatctl.cli.options import F
 from dnatctl.config.types import parse_duration
@@ -100,8 +100,9 @@ def drain(it: Asking, target: str, wait: bool) -> None:
     knows of the order, so that nobody comes any more; Ctrl-C ends the waiting alone.
     `dnatctl undrain` takes the order back.
     """
-    order = Order(OrderKind.DRAIN, target, format_time(now()), by=_me())
-    _give(it, order)
+    api = _api(it)
+    order = Order(OrderKind.DRAIN, target, format_time(_now(it)), by=_me())
+    api.give(order)
     say(f"{target}: nothing new is put there")
     aside(HEEDED)
     _say_doubt(it, order)
@@ -137,8 +138,7 @@ def pause(it: Asking, target: str | None, everything: bool, seconds: float) -> N
     leads to whoever gets its IP. So it has an end. `dnatctl resume` ends it sooner.
     """
     chosen = _one_of(it, target, everything=everything)
-    order = _ending(OrderKind.PAUSE, chosen, seconds)
-    _give(it, order)
+    order = _give(it, OrderKind.PAUSE, chosen, seconds)
     say(str(order))
     aside(HEEDED)
     _say_doubt(it, order)
@@ -173,8 +173,7 @@ def log_level(it: Asking, target: str, level: str, seconds: float) -> None:
         _api(it).take_back(Order(OrderKind.LOG, chosen))
         say(f"{chosen}: logged as all else")
         return
-    order = _ending(OrderKind.LOG, chosen, seconds, cast("Level", level))
-    _give(it, order)
+    order = _give(it, OrderKind.LOG, chosen, seconds, cast("Level", level))
     say(str(order))
     _say_doubt(it, order)
 
@@ -198,7 +197,7 @@ def _take_back(it: Asking, order: Order, ended: _Ended) -> None:
     They are read first: the answer to a write does not tell what it took away.
     """
     api = _api(it)
-    before, _ = api.read(now())
+    before, _ = api.read(_now(it))
     api.take_back(order)
     names = {each.name for each in before.each}
     given, more = order.name in names, names - {order.name}
@@ -239,11 +238,21 @@ def _around(it: Asking, target: str, orders: Orders) -> set[str]:
     return {f"{EIP}/{ip}" for gateway_id, ip in pairs if gateway_id == name}
 
 
-def _ending(kind: OrderKind, target: str, seconds: float, level: Level | None = None) -> Order:
-    """An order from now on."""
-    begin = now()
+def _give(
+    it: Asking, kind: OrderKind, target: str, seconds: float, level: Level | None = None
+) -> Order:
+    """Give an order that holds from now on, for so long."""
+    api = _api(it)
+    begin = _now(it)
     end = begin + timedelta(seconds=seconds)
-    return Order(kind, target, format_time(begin), format_time(end), _me(), level)
+    order = Order(kind, target, format_time(begin), format_time(end), _me(), level)
+    api.give(order)
+    return order
+
+
+def _now(it: Asking) -> datetime:
+    """The time by which the order is heeded: the cluster's, as soon as that has answered."""
+    return it.client.clock.now()
 
 
 def _one_of(it: Asking, target: str | None, *, everything: bool) -> str:
@@ -293,10 +302,6 @@ def _doubt(it: Asking, target: str) -> str:
         return ""
     others = ", ".join(sorted(known)) or "none"
     return f"(dnatctl uses no {kind} {name} at present; there are {others})"
-
-
-def _give(it: Asking, order: Order) -> None:
-    _api(it).give(order)
 
 
 def _api(it: Asking) -> OrdersApi:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from dnatctl.cli.asking import Asking
 from dnatctl.cli.main import cli
 from dnatctl.kube.lease_record import LeaseRecord
 from dnatctl.status.document import Leadership, StatusDocument
+from dnatctl.times import parse_time
+from tests.support.clock import EPOCH, WrongClock
 from tests.support.leader import Leader
 from tests.support.stage import NAMESPACE, PREFIX, Stage, eventually, stage
 
@@ -345,6 +348,19 @@ class TestOrders:
 
         assert "there is no PodDNAT games/wbe at present" in result.stderr
         assert result.exit_code == 0
+
+    def test_one_lasts_as_long_as_was_said_whatever_the_clock_of_who_gives_it(
+        self, it: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        behind = WrongClock(timedelta(hours=-1))
+        monkeypatch.setattr("dnatctl.kube.client.SystemClock", lambda: behind)
+
+        paused, resumed = asked(it, "pause", "ngw-0", "--for", "30m"), asked(it, "resume", "ngw-0")
+
+        (until,) = re.findall(r"until (\S+Z)", paused.stdout)
+        left = (parse_time(until) or EPOCH) - datetime.now(UTC)
+        assert timedelta(minutes=29) < left <= timedelta(minutes=30)
+        assert resumed.exit_code == 0
 
     def test_an_order_that_ends_at_once_is_none(self, it: Stage) -> None:
         result = asked(it, "pause", "all", "--for", "0s")

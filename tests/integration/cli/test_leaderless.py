@@ -71,6 +71,7 @@ def test_a_pod_that_is_served_while_the_definition_goes_is_told_to_be(it: Stage)
 def test_an_order_stands_though_what_it_is_about_cannot_be_read(order: list[str]) -> None:
     with stage() as it:
         it.kube.store.delete("customresourcedefinitions.apiextensions.k8s.io", "", CRD)
+        eventually(lambda: asked(it, "list").exit_code == 1)
 
         result = asked(it, *order)
 
