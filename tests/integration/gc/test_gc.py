@@ -127,8 +127,8 @@ def test_entries_of_a_cluster_that_is_gone_are_deleted_by_its_tag_only(
 
 
 def test_the_tag_of_no_cluster_is_refused(it: Stage, tmp_path: Path) -> None:
-    assert run_gc(it, tmp_path, "--of", "", "--yes").exit_code == 0
-    assert run_gc(it, tmp_path, "--of", "0123ABCD", "--yes").exit_code == 2
+    for tag in ("", "0123ABCD"):
+        assert run_gc(it, tmp_path, "--of", tag, "--yes").exit_code == 2
 
 
 def test_nothing_is_deleted_while_a_controller_leads(
