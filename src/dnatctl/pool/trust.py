@@ -198,8 +198,7 @@ class Trust:
         """Whether a row was accepted on another gateway since then. What is older than PROVEN_S may
         be forgotten."""
         return any(
-            at >= since and not target.ip and target.gateway_id != gateway_id
-            for target, at in self._accepted.items()
+            at >= since and target.gateway_id != gateway_id for target, at in self._accepted.items()
         )
 
     def holds_anything(self, uid: str) -> bool:

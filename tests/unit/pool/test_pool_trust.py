@@ -309,3 +309,26 @@ def test_what_is_tried_again_is_remembered_from_then_on():
     trust.engaged(ONE, A, SCOUT_S - 1.0, moved=True)
     trust.engaged(ONE, C, SCOUT_S + 2.0, moved=True)
     assert trust.is_scouted(ONE, A, SCOUT_S + 2.0)
+
+
+class TestOneOfSeveral:
+    """What a gateway that takes no row is told apart from others by."""
+
+    def test_rows_are_accepted_beside_it_or_not(self):
+        trust = Trust()
+        assert not trust.accepted_beside(ONE, 0.0)
+        trust.accepted("p", ONE, A, 5.0)
+        assert not trust.accepted_beside(ONE, 0.0)
+        trust.accepted("q", TWO, B, 5.0)
+        assert trust.accepted_beside(ONE, 5.0)
+        assert not trust.accepted_beside(ONE, 5.1)
+
+    def test_it_is_marked_until_it_takes_one(self):
+        trust = Trust()
+        assert not trust.is_marked(Target(ONE))
+        trust.mark(Target(ONE), WHY, 0.0)
+        assert not trust.is_marked(Target(TWO))
+        assert trust.flaw(ONE, A, HOLD_S[0]) == ""
+        assert trust.is_marked(Target(ONE)), "its hold is over, and nobody knows better"
+        trust.accepted("p", ONE, A, HOLD_S[0])
+        assert not trust.is_marked(Target(ONE))
