@@ -1,7 +1,7 @@
 """The emulated API server as a process that also acts as users and kubelets do.
 
 One line of JSON on standard input is one thing to do, one line on standard output its result.
-What it does to pods and sees in PodDNATs it notes with the machine's monotonic clock.
+What it does to pods and sees in PodDNATs it notes with the clock of the cloud's log, `CLOCK`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 import yaml
 
+from dnatctl.clock import SystemClock
 from dnatctl_sim.cloud.spec import ZONES
 from dnatctl_sim.kube import KubeletSettings, KubeServer, Settings
 from dnatctl_sim.kube.core.collection import Change, ChangeType, Version
@@ -30,6 +31,9 @@ NAMESPACES = (
     NAMESPACE, QUIET_NAMESPACE, "crowd", "game", "small",
     "drip", "flap", "hoard", "invalid", "waiting",
 )  # fmt: skip
+
+CLOCK = SystemClock()
+"""Its monotonic times are the same in all processes of a machine."""
 
 TURN_S = 0.0002
 """For how long users and kubelets keep the interpreter while a request waits for it: in the 5 ms
@@ -47,7 +51,7 @@ class Notes:
 
     def hear(self, collection: str, change: Change) -> None:
         """A listener of the store."""
-        now, version = time.monotonic(), change.new
+        now, version = CLOCK.monotonic(), change.new
         if collection == "pods" and version.namespace != QUIET_NAMESPACE:
             self._pod(f"{version.namespace}/{version.name}", change, now)
         elif collection == RECORDS:

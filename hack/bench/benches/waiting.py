@@ -12,6 +12,7 @@ import msgspec
 from dnatctl_sim.cloud.calls import Call
 from dnatctl_sim.cloud.spec import EntrySpec
 from hack.bench.benches.throughput import BOUND
+from hack.bench.cluster import CLOCK
 from hack.bench.lab import READ, ROUND_TRIP, Lab, scenario
 from hack.bench.objects import address
 from hack.bench.pace import judge, of_ten_nine, published
@@ -101,7 +102,7 @@ def start_limited(folder: Path, *, quick: bool) -> Result:
         lab.controller = None
         lab.admin.set_knobs(**LIMITED)
         lab.cluster.ask("create", namespace="game", prefix="pod", count=pods)
-        since, began = lab.calls()[-1].seq, time.monotonic()
+        since, began = lab.calls()[-1].seq, CLOCK.monotonic()
         lab.start_controller()
         lab.wait_ready(1, 120)
         whole = rows // PAGE + 1  # a full page is followed by another: the total is a hint
