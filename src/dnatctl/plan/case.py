@@ -200,7 +200,8 @@ def _why_move(case: Case) -> str:
 
 def distrust(case: Case) -> str:
     """What the cloud says to rows on the claim's external IP or gateway lately, if it refuses."""
-    return case.pool.trust.flaw(case.spec.gateway_id, case.spec.external_ip, case.seen.now)
+    where, uid = (case.spec.gateway_id, case.spec.external_ip), case.record.uid
+    return case.pool.trust.flaw(*where, case.seen.now, uid=uid)
 
 
 def _was_never_usable(case: Case) -> bool:

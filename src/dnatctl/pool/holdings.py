@@ -133,7 +133,7 @@ class Holdings:
         self._rest(self._claims.put(made), now)
         if old is None or _place(old.spec) != _place(spec):
             moved = old is not None and bool(old.spec.gateway_id)
-            self.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=moved)
+            self.trust.engaged(uid, spec.gateway_id, spec.external_ip, now, moved=moved)
         for endpoint in spec.endpoints():
             if gateway is not None and endpoint not in beyond:
                 gateway.take(endpoint)

@@ -11,7 +11,7 @@ accepted on. Pure: times are handed in.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dnatctl.backoff import doubled
@@ -45,8 +45,8 @@ class Target(NamedTuple):
 class _BadTarget:
     """A bad target. `firm`: the cloud says so itself, so that not even the last resort is there.
 
-    `probed`: its hold was over, and one has gone ahead, whose fate is not known yet. `since`: when
-    it was refused there.
+    `probed`: its hold was over, and `probes` have gone ahead, whose fate is not known yet. `since`:
+    when it was refused there.
     """
 
     until: float
@@ -54,6 +54,7 @@ class _BadTarget:
     why: str
     firm: bool
     probed: bool = False
+    probes: set[str] = field(default_factory=set)
     since: float = float("-inf")
 
 
@@ -157,6 +158,8 @@ class Trust:
         """The PodDNAT is gone."""
         self._remember(uid, [])
         self._served.discard(uid)
+        for mark in self._marks.values():
+            mark.probes.discard(uid)
 
     def _remember(self, uid: str, rebuffs: list[_Rebuff]) -> None:
         """These are the refusals of the pod from now on."""
@@ -167,7 +170,7 @@ class Trust:
         if rebuffs:
             self._rebuffs[uid] = rebuffs
 
-    def engaged(self, gateway_id: str, ip: str, now: float, *, moved: bool) -> None:
+    def engaged(self, uid: str, gateway_id: str, ip: str, now: float, *, moved: bool) -> None:
         """A claim was laid there. If the target is in doubt, it is the one that tries it.
 
         `moved`: the claim was elsewhere, where it was refused; it may be refused here as well.
@@ -176,17 +179,26 @@ class Trust:
             mark = self._marks.get(target)
             if mark is not None:
                 mark.probed |= now >= mark.until
+                if mark.probed:
+                    mark.probes.add(uid)
                 mark.until = max(mark.until, now + SCOUT_S)
             elif moved and not self._is_proven(target, now):
                 _renew(self._scouts, target, now + SCOUT_S, over=now)
 
     # --- where to go
 
-    def flaw(self, gateway_id: str, ip: str, now: float, *, firm_only: bool = False) -> str:
-        """Why nobody should get an endpoint there now; empty if there is nothing against it."""
+    def flaw(
+        self, gateway_id: str, ip: str, now: float, *, firm_only: bool = False, uid: str = ""
+    ) -> str:
+        """Why nobody should get an endpoint there now; empty if there is nothing against it.
+
+        Nor is there for that `uid`, if it tries what is in doubt: it stays until that is answered.
+        """
         for target in (Target(gateway_id), Target(gateway_id, ip)):
             mark = self._marks.get(target)
-            if mark is not None and now < mark.until and (mark.firm or not firm_only):
+            if mark is None or now >= mark.until or uid in mark.probes:
+                continue
+            if mark.firm or not firm_only:
                 return mark.why
         return ""
 

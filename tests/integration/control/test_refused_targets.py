@@ -99,6 +99,31 @@ def two_a_second() -> Callable[[list[str]], bool]:
     return lambda others: time.monotonic() > begun + len(others) / 2
 
 
+def test_a_gateway_that_was_denied_is_tried_again_when_its_hold_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who was to try it was moved away before its create: new rights were never found."""
+    monkeypatch.setattr("dnatctl.pool.trust.HOLD_S", (0.5, 1.0))
+    monkeypatch.setattr("dnatctl.table.backlog.DENIED_PAUSE_S", (0.1, 0.2))
+    with stage(two()) as it:
+        refuse(it, "Forbidden.RAM", 403, ForwardTableId=table_of(it, FIRST))
+        it.start_controller()
+        for n in range(2):
+            it.pod(f"web-{n}")
+        assert ips(it, "web-0", "web-1") == {GOOD}
+        it.cloud.clear_faults()
+        later: list[str] = []
+
+        def served_there() -> bool:
+            later.append(f"later-{len(later)}")
+            it.pod(later[-1])
+            return ips(it, later[-1]) == {BAD}
+
+        eventually(served_there)
+        assert not [name for name in later if "ClaimMoved" in it.events(name)]
+        it.assert_at_rest()
+
+
 @pytest.fixture
 def soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a minute takes seconds."""

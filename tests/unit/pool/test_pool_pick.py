@@ -215,9 +215,9 @@ class TestRefused:
     def test_it_waits_for_another_that_tries_the_ip(self):
         pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
         pool.trust.accepted("c", GATEWAY, "3.3.3.3", 0.0)
-        pool.trust.engaged(GATEWAY, "1.1.1.1", 0.0, moved=True)
+        pool.trust.engaged("p", GATEWAY, "1.1.1.1", 0.0, moved=True)
         assert got(pool.pick(self.MOVING, 0.0)) == ["2.2.2.2:600/tcp"]
-        pool.trust.engaged(GATEWAY, "2.2.2.2", 0.0, moved=True)
+        pool.trust.engaged("p", GATEWAY, "2.2.2.2", 0.0, moved=True)
         tried = "is being tried by another pod"
         assert got(pool.pick(self.MOVING, 0.0)) == [
             f"{GATEWAY}: none of its EIPs is usable: 1.1.1.1 {tried}; 2.2.2.2 {tried}"
@@ -225,7 +225,7 @@ class TestRefused:
 
     def test_one_that_has_no_claim_yet_does_not(self):
         pool = pool_of(eips={GATEWAY: [eip("1.1.1.1"), eip("2.2.2.2")]})
-        pool.trust.engaged(GATEWAY, "1.1.1.1", 0.0, moved=True)
+        pool.trust.engaged("p", GATEWAY, "1.1.1.1", 0.0, moved=True)
         assert got(pool.pick(demand(80), 0.0)) == ["1.1.1.1:600/tcp"]
 
     def test_where_nothing_else_is_left_what_is_refused_is_tried(self):

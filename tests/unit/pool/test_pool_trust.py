@@ -186,24 +186,24 @@ class TestMarks:
         trust = Trust()
         trust.mark(Target(ONE, A), WHY, 0.0)
         over = HOLD_S[0] + 1.0
-        trust.engaged(ONE, A, over, moved=False)
+        trust.engaged("p", ONE, A, over, moved=False)
         assert trust.mark(Target(ONE, A), WHY, over + 1.0), "before the others would follow"
         assert trust.next_change(over + 1.0) == 2 * HOLD_S[0]
         assert not trust.mark(Target(ONE, A), WHY, over + 2.0)
-        trust.engaged(ONE, A, over + 3.0, moved=True)
+        trust.engaged("p", ONE, A, over + 3.0, moved=True)
         assert not trust.mark(Target(ONE, A), WHY, over + 4.0), "there is nowhere else"
 
     def test_and_others_who_follow_it_too_soon_make_it_no_less_of_one(self):
         trust, over = Trust(), HOLD_S[0] + 1.0
         trust.mark(Target(ONE, A), WHY, 0.0)
         for later in (0.0, 1.0):
-            trust.engaged(ONE, A, over + later, moved=False)
+            trust.engaged("p", ONE, A, over + later, moved=False)
         assert trust.mark(Target(ONE, A), WHY, over + 2.0)
 
     def test_at_the_very_end_of_the_hold_it_is_one(self):
         trust = Trust()
         trust.mark(Target(ONE, A), WHY, 0.0)
-        trust.engaged(ONE, A, HOLD_S[0], moved=False)
+        trust.engaged("p", ONE, A, HOLD_S[0], moved=False)
         assert trust.mark(Target(ONE, A), WHY, HOLD_S[0] + 1.0)
 
     def test_refusals_of_the_same_crowd_count_once(self):
@@ -225,46 +225,47 @@ class TestMarks:
         trust = Trust()
         trust.mark(Target(ONE, A), WHY, 0.0)
         over = HOLD_S[0] + 1.0
-        trust.engaged(ONE, A, over, moved=False)
+        trust.engaged("p", ONE, A, over, moved=False)
         assert trust.flaw(ONE, A, over), "the others wait for how it fares"
+        assert not trust.flaw(ONE, A, over, uid="p"), "it does not move before it was tried"
         assert not trust.flaw(ONE, A, over + SCOUT_S), "but not for ever"
 
 
 class TestScouts:
     def test_the_first_that_leaves_goes_ahead(self):
         trust = Trust()
-        trust.engaged(ONE, B, 0.0, moved=True)
+        trust.engaged("p", ONE, B, 0.0, moved=True)
         assert trust.is_scouted(ONE, B, 1.0)
         assert not trust.is_scouted(TWO, B, 1.0)
         assert not trust.is_scouted(ONE, B, SCOUT_S)
 
     def test_others_are_told_when_they_need_not_wait_any_more(self):
         trust = Trust()
-        trust.engaged(ONE, B, 100.0, moved=True)
+        trust.engaged("p", ONE, B, 100.0, moved=True)
         assert trust.next_change(110.0) == SCOUT_S - 10.0
         assert trust.next_change(100.0 + SCOUT_S) is None
 
     def test_it_tries_the_whole_gateway_where_nothing_is_known_of_it(self):
         trust = Trust()
-        trust.engaged(ONE, B, 0.0, moved=True)
+        trust.engaged("p", ONE, B, 0.0, moved=True)
         assert trust.is_scouted(ONE, A, 1.0)
 
     def test_and_only_the_ip_where_another_is_well(self):
         trust = Trust()
         trust.accepted("q", ONE, C, 0.0)
-        trust.engaged(ONE, B, 1.0, moved=True)
+        trust.engaged("p", ONE, B, 1.0, moved=True)
         assert trust.is_scouted(ONE, B, 2.0)
         assert not trust.is_scouted(ONE, A, 2.0)
 
     def test_what_was_well_long_ago_is_tried_anew(self):
         trust = Trust()
         trust.accepted("q", ONE, B, 0.0)
-        trust.engaged(ONE, B, PROVEN_S, moved=True)
+        trust.engaged("p", ONE, B, PROVEN_S, moved=True)
         assert trust.is_scouted(ONE, B, PROVEN_S)
 
     def test_nobody_waits_for_one_at_what_is_bad_anyway(self):
         trust = Trust()
-        trust.engaged(ONE, B, 0.0, moved=True)
+        trust.engaged("p", ONE, B, 0.0, moved=True)
         for target in (Target(ONE), Target(ONE, B)):
             trust.mark(target, WHY, 1.0)
         assert not trust.is_scouted(ONE, B, 2.0)
@@ -272,7 +273,7 @@ class TestScouts:
     def test_its_fate_frees_the_others(self):
         for outcome in ("accepted", "refused"):
             trust = Trust()
-            trust.engaged(ONE, B, 0.0, moved=True)
+            trust.engaged("p", ONE, B, 0.0, moved=True)
             if outcome == "accepted":
                 assert trust.accepted("p", ONE, B, 1.0), "who waits is to be told"
             else:
@@ -282,12 +283,12 @@ class TestScouts:
     def test_nobody_need_go_ahead_where_rows_were_made_just_now(self):
         trust = Trust()
         trust.accepted("q", ONE, B, 0.0)
-        trust.engaged(ONE, B, 1.0, moved=True)
+        trust.engaged("p", ONE, B, 1.0, moved=True)
         assert not trust.is_scouted(ONE, B, 1.0)
 
     def test_a_new_claim_is_no_scout(self):
         trust = Trust()
-        trust.engaged(ONE, B, 0.0, moved=False)
+        trust.engaged("p", ONE, B, 0.0, moved=False)
         assert not trust.is_scouted(ONE, B, 0.0)
 
 
@@ -296,7 +297,7 @@ def test_nothing_is_remembered_of_targets_that_came_and_went():
     trust = Trust()
     for number in range(1000):
         now, ip = number * SCOUT_S, f"ip-{number}"
-        trust.engaged(f"ngw-{number}", ip, now, moved=True)
+        trust.engaged("p", f"ngw-{number}", ip, now, moved=True)
         trust.accepted("p", ONE, f"well-{number}", now)
     assert len(trust._scouts) <= 2 * 2
     assert len(trust._accepted) <= 2 + PROVEN_S / SCOUT_S
@@ -304,10 +305,10 @@ def test_nothing_is_remembered_of_targets_that_came_and_went():
 
 def test_what_is_tried_again_is_remembered_from_then_on():
     trust = Trust()
-    trust.engaged(ONE, A, 0.0, moved=True)
-    trust.engaged(ONE, B, 1.0, moved=True)
-    trust.engaged(ONE, A, SCOUT_S - 1.0, moved=True)
-    trust.engaged(ONE, C, SCOUT_S + 2.0, moved=True)
+    trust.engaged("p", ONE, A, 0.0, moved=True)
+    trust.engaged("p", ONE, B, 1.0, moved=True)
+    trust.engaged("p", ONE, A, SCOUT_S - 1.0, moved=True)
+    trust.engaged("p", ONE, C, SCOUT_S + 2.0, moved=True)
     assert trust.is_scouted(ONE, A, SCOUT_S + 2.0)
 
 
@@ -332,3 +333,17 @@ class TestOneOfSeveral:
         assert trust.is_marked(Target(ONE)), "its hold is over, and nobody knows better"
         trust.accepted("p", ONE, A, HOLD_S[0])
         assert not trust.is_marked(Target(ONE))
+
+    def test_who_tries_it_stays_until_that_is_answered(self):
+        trust = Trust()
+        trust.mark(Target(ONE, A), WHY, 0.0)
+        trust.engaged("early", ONE, A, 1.0, moved=False)
+        assert trust.flaw(ONE, A, 1.0, uid="early"), "its hold is not over"
+        over = HOLD_S[0]
+        trust.engaged("probe", ONE, A, over, moved=False)
+        trust.engaged("stored", ONE, A, over + 0.1, moved=False)
+        trust.forget("probe")
+        assert not trust.flaw(ONE, A, over + 0.2, uid="stored"), "the same one, with its real UID"
+        assert trust.flaw(ONE, A, over + 0.2, uid="probe")
+        trust.mark(Target(ONE, A), WHY, over + 0.3)
+        assert trust.flaw(ONE, A, over + 0.3, uid="stored")

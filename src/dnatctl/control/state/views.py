@@ -266,7 +266,7 @@ class Views:
             fresh = tuple(port for port in spec.ports if spec.endpoint(port) in new)
             now = self.clock.monotonic()
             if held is not None and held.gateway_id and held.external_ip != spec.external_ip:
-                self.pool.trust.engaged(spec.gateway_id, spec.external_ip, now, moved=True)
+                self.pool.trust.engaged(uid, spec.gateway_id, spec.external_ip, now, moved=True)
             if fresh or self.asked(key):
                 self.pool.claim(uid, "", replaced(spec, ports=fresh), now, key.namespace)
 
