@@ -126,7 +126,10 @@ class Asking:
             try:
                 return lease.holder, _here(f"127.0.0.1:{self.port}")
             except KubeError as error:
-                why = f"{error.message}; it runs on this machine: say where it serves (--server)"
+                why = (
+                    f"{error.message}; it ran on this machine when it last renewed its Lease,"
+                    f" {lease.renew_time}: if it still does, say where it serves (--server)"
+                )
                 raise KubeError(error.failure, why) from error
         from dnatctl.kube import forward
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -56,8 +56,17 @@ class _TargetType(click.ParamType[str]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if target.partition("/")[0] not in self._kinds:
-            self.fail(f"{value!r} is none of {', '.join(self._kinds)}", param, ctx)
+            self.fail(f"{value!r}: write {_written(self._kinds)}", param, ctx)
         return target
+
+
+_EXAMPLES = {EIP: "an IP", GATEWAY: "ngw-...", POD: "the name of a pod", ALL: "all"}
+
+
+def _written(kinds: Sequence[str]) -> str:
+    """How targets of these kinds are named, for people."""
+    *some, last = (_EXAMPLES[kind] for kind in kinds)
+    return f"{', '.join(some)} or {last}" if some else last
 
 
 class _Period(click.ParamType[float]):

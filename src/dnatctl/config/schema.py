@@ -335,9 +335,9 @@ class Config(Section):
     """`sync`: make, change and delete own entries. `upsert-only`: never delete one."""
 
     take_over: Switch = False
-    """For a migration: adopt entries that a PodDNAT records and whose mapping is what it records,
-    as the older program left them, also where the pod is gone. Only endpoints of the pool, and only
-    PodDNATs that are older than its first use. It ends by itself an hour later, and begins anew
+    """For a migration, to be there at the first start: adopt entries that a PodDNAT records and
+    whose mapping is what it records, as the older program left them, also where the pod is gone.
+    Only endpoints of the pool, and only PodDNATs that are older than its first use. It ends by itself an hour later, and begins anew
     only after it was taken out. `run --dry-run` tells what would be adopted."""
 
     @field_validator("enable_controllers")

@@ -151,7 +151,7 @@ def digest(director: Director) -> None:
     waited = metrics.total("dnatctl_pod_ready_seconds_sum") / max(ready, 1)
     figures = {
         "endpoints allocated, released": (f"{pods:g}, {metrics.total('dnatctl_releases_total'):g}"),
-        "writes to the table": f"{done:g}, refused because it was busy: {refused:g}",
+        "writes to the table": f"{done:g}, tries that came while it was busy: {refused:g}",
         "readings of the table": f"{reads:g}, {reads / max(pods, 1):.1f} an endpoint",
         "repaired": f"{metrics.total('dnatctl_drift_repaired_total'):g} entries",
         "claim to reachable": f"{waited:.1f} s on average",

@@ -246,7 +246,8 @@ class TestStatus:
         result = asked(it, "status")
 
         assert result.exit_code == 1
-        assert "it runs on this machine: say where it serves (--server)" in result.stderr
+        assert "it ran on this machine when it last renewed its Lease, 20" in result.stderr
+        assert "say where it serves (--server)" in result.stderr
 
 
 class TestOrders:
@@ -342,12 +343,20 @@ class TestOrders:
         assert result.exit_code == 2
         assert "name one of its pods" in result.stderr
 
-    @pytest.mark.parametrize("order", [["pause", "wbe"], ["log-level", "wbe", "debug"]])
-    def test_a_pod_that_is_not_there_is_doubted(self, it: Stage, order: list[str]) -> None:
-        result = asked(it, *order, "--for", "1s")
+    @pytest.mark.parametrize(
+        ("order", "end"),
+        [
+            (["pause", "wbe"], ["resume", "wbe"]),
+            (["log-level", "wbe", "debug"], ["log-level", "wbe", "default"]),
+        ],
+    )
+    def test_a_pod_that_is_not_there_is_doubted(
+        self, it: Stage, order: list[str], end: list[str]
+    ) -> None:
+        result, ended = asked(it, *order, "--for", "1m"), asked(it, *end)
 
         assert "there is no PodDNAT games/wbe at present" in result.stderr
-        assert result.exit_code == 0
+        assert (result.exit_code, ended.exit_code) == (0, 0)
 
     def test_one_lasts_as_long_as_was_said_whatever_the_clock_of_who_gives_it(
         self, it: Stage, monkeypatch: pytest.MonkeyPatch
@@ -361,6 +370,19 @@ class TestOrders:
         left = (parse_time(until) or EPOCH) - datetime.now(UTC)
         assert timedelta(minutes=29) < left <= timedelta(minutes=30)
         assert resumed.exit_code == 0
+
+    @pytest.mark.parametrize(
+        ("order", "write"), [("drain", "an IP or ngw-..."), ("pause", "ngw-..., the name of a pod")]
+    )
+    def test_a_target_that_is_none_is_answered_by_what_to_write(
+        self, it: Stage, order: str, write: str
+    ) -> None:
+        target = "foo" if order == "drain" else "203.0.113.2"
+
+        result = asked(it, order, target)
+
+        assert result.exit_code == 2
+        assert f"'{target}': write {write}" in result.stderr
 
     def test_an_order_that_ends_at_once_is_none(self, it: Stage) -> None:
         result = asked(it, "pause", "all", "--for", "0s")
