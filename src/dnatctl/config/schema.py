@@ -338,7 +338,8 @@ class Config(Section):
     """For a migration, to be there at the first start: adopt entries that a PodDNAT records and
     whose mapping is what it records, as the older program left them, also where the pod is gone.
     Only endpoints of the pool, and only PodDNATs that are older than its first use. It ends by
-    itself an hour later, and begins anew only after it was taken out. `run --dry-run` tells what would be adopted."""
+    itself an hour later, and begins anew only after it was taken out. `run --dry-run`
+    tells what would be adopted."""
 
     @field_validator("enable_controllers")
     @classmethod
