@@ -165,7 +165,7 @@ def _nobody_leads(trouble: Trouble) -> None:
     trouble.arena.api.create(LEASE.rpartition("/")[0], lease)
     trouble.replica.start()
     trouble.fires("DnatctlNoLeader")
-    trouble.arena.api.patch(LEASE, {"spec": {"holderIdentity": ""}})
+    trouble.arena.api.patch(LEASE, {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}})
     trouble.replica.wait_leading(within=60)
     trouble.rests("DnatctlNoLeader")
     trouble.rests("DnatctlAbsent")

@@ -244,9 +244,12 @@ class LeaseElector:
         """Seconds without a change after which the Lease may be taken from who holds it.
 
         Never less than our own duration: a Lease that says less may have been patched, and its
-        holder, alike, counts on what it was given.
+        holder, alike, counts on what it was given. Nor more where somebody took the holder out by
+        hand: that one learns so at its next renewal.
         """
         own = self._settings.duration
+        if not self._record.holder:
+            return own
         return max(own, min(self._record.duration or own, _LONGEST_BELIEVED * own))
 
     def _renew(self) -> None:

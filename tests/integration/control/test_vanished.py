@@ -14,7 +14,6 @@ from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.support.stage import NAMESPACE, RECORDS, Running, Stage, eventually, stage
 
 LEASES = "leases.coordination.k8s.io"
-GIVEN_BACK = {"spec": {"holderIdentity": "", "leaseDurationSeconds": 1}}
 NEVER = Patience(age_s=1e9, urgent_s=1e9)
 IMPATIENT = Patience(age_s=0.0, urgent_s=0.0)
 
@@ -85,7 +84,7 @@ def take_over(it: Stage, standby: Running) -> None:
     parts = standby.controller.parts
     eventually(lambda: parts.records.get(Key(it.ns, "web")) is None)
     assert not parts.standing.working
-    it.kube.store.patch(LEASES, NAMESPACE, CONTROLLER, GIVEN_BACK)
+    it.kube.store.patch(LEASES, NAMESPACE, CONTROLLER, {"spec": {"holderIdentity": ""}})
     eventually(lambda: parts.standing.working)
 
 

@@ -737,7 +737,7 @@ def test_one_whose_holder_was_taken_out_by_hand_is_held_still(
     a, b = Replica(leases, clock), Replica(leases, clock, "b")
     a.step()
     b.step()
-    leases.change(holderIdentity="")
+    leases.change(holderIdentity="", leaseDurationSeconds=3600)
     clock.advance(0.5)
     b.step()
     assert (a.leads, b.leads) == (True, False)
