@@ -347,3 +347,14 @@ class TestOneOfSeveral:
         assert trust.flaw(ONE, A, over + 0.2, uid="probe")
         trust.mark(Target(ONE, A), WHY, over + 0.3)
         assert trust.flaw(ONE, A, over + 0.3, uid="stored")
+
+
+@pytest.mark.parametrize(
+    ("asked", "ends"), [(5.0, False), (5.1, True), (5.0 + HOLD_S[0], False), (6.0, True)]
+)
+def test_what_is_described_well_after_it_was_refused_and_while_that_counts_is_tried_again(
+    asked: float, ends: bool
+) -> None:
+    trust = Trust()
+    trust.mark(Target(ONE, A), WHY, 5.0, firm=True)
+    assert trust.described_well(ONE, A, asked, anew=True) is ends
