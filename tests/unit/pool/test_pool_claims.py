@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from dnatctl.model import USUAL_PORTS, EntryStatus, ForwardEntry, PortRange
 from dnatctl.objects import PodDNATSpec, PortMapping
-from dnatctl.pool import Pool, Shortage, rows_of
+from dnatctl.pool import Pool, Shortage, Target, rows_of
 from dnatctl.pool.claims import Claim, Claims
 from dnatctl.pool.handover import Resting
 from dnatctl.pool.quarantine import Quarantine
@@ -604,8 +604,16 @@ class TestGateways:
         assert pool.describe(GATEWAY, [eip()], "is locked")
         assert pool.problem(GATEWAY) == "is locked"
         assert pool.describe(GATEWAY, [eip(), eip("2.2.2.2")], "is locked")
+        assert pool.describe(GATEWAY, [eip(), eip("2.2.2.2")], "")
         assert not pool.describe("ngw-9", [eip()], "")
         assert pool.problem("ngw-9") == "not in the configuration"
+
+    @pytest.mark.parametrize(("problem", "locked"), [("", "is locked"), ("is away", "")])
+    def test_what_cannot_be_used_as_described_is_not_tried_again_for_it(self, problem, locked):
+        pool = pool_of()
+        pool.trust.mark(Target(GATEWAY, EIP), "refused", 5.0, firm=True)
+        pool.describe(GATEWAY, [eip(problem=problem)], locked, asked=6.0)
+        assert pool.trust.flaw(GATEWAY, EIP, 7.0) == "refused"
 
     def test_eips_are_followed_as_they_come_and_go(self):
         pool = pool_of()
