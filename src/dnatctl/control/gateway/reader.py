@@ -118,7 +118,7 @@ class TableReader:
             atomic = self._prove(started, collected, asked=asked)
         else:
             started, collected, atomic = self._first(started, collected)
-        cut = collected.surplus > MISCOUNTED
+        cut = collected.surplus > max(self._miscounted, MISCOUNTED)
         reading = Pass(started, self._listed, atomic, cut)
         self._merge(reading)
         try:

@@ -21,7 +21,7 @@ from dnatctl.control.gateway.reader import (
 )
 from dnatctl.control.state.views import Views
 from dnatctl.model import ForwardEntry
-from dnatctl.table.view import Change, Pass, Row
+from dnatctl.table.view import READ_LAG_S, Change, Pass, Row
 from tests.support.clock import FakeClock
 from tests.unit.pool.made import offer
 from tests.unit.table.made import AVAILABLE, GATEWAY, MARKS, PENDING, row, states, uid
@@ -329,6 +329,20 @@ class TestWhatIsCountedAndNotListed:
                 it.whole()
         it.whole()
         assert len(it.table) == count
+
+    def test_one_that_is_believed_hides_no_rows_of_others_that_are_gone(self, it):
+        it.cloud.rows = rows(120)
+        it.cloud.miscount = MISCOUNTED + 1
+        for _ in range(int(BELIEVED_S)):
+            with pytest.raises(HiddenRowsError):
+                it.whole()
+        it.whole()
+        del it.cloud.rows[:20]
+        it.whole()
+        it.clock.advance(READ_LAG_S)
+        it.whole()
+        assert len(it.table) == 100
+        assert it.table.doubts_due() is None
 
     def test_a_count_that_was_always_too_high_hides_nothing(self, it, count):
         it.cloud.miscount = MISCOUNTED
