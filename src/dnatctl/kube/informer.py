@@ -370,7 +370,9 @@ class Informer(Cache[T]):
     def _watch_failed(self, error: KubeError, lasted: float) -> float:
         if self._refreshes:
             return 0.0
-        if error.failure in _RELIST or self._is_blind(error, lasted):
+        if lasted <= _REPLAYS_S:  # one that was silent for longer had nothing to tell
+            self._failed, self._why_failed = self._failed + 1, str(error)
+        if error.failure in _RELIST or self._is_blind(error):
             self._version = None
         self._suspect = error.failure in _AWAY
         if error.failure is not Failure.CANCELLED:
@@ -382,14 +384,12 @@ class Informer(Cache[T]):
             )
         return self._after(error.retry_after or 0.0)
 
-    def _is_blind(self, error: KubeError, lasted: float) -> bool:
-        """Whether it is time to list, as a watch has failed again. Too many requests are no reason:
-        a list is one more. Nor is one that was silent for long: there was nothing to tell."""
-        if lasted > _REPLAYS_S or error.failure in (Failure.CANCELLED, Failure.TOO_MANY_REQUESTS):
-            return False
-        self._failed, self._why_failed = self._failed + 1, str(error)
+    def _is_blind(self, error: KubeError) -> bool:
+        """Whether it is time to list, as watches fail again and again. Too many requests are no
+        reason: a list is one more."""
         rested = self._clock.monotonic() - self._listed >= _LISTS_BLIND_S
-        return self._failed >= _BLIND and rested
+        busy = error.failure is Failure.TOO_MANY_REQUESTS
+        return self._failed >= _BLIND and rested and not busy
 
     def _line(self, line: bytes) -> None:
         self._loop.by(self._settings.silence, "watches")

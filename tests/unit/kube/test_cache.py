@@ -213,3 +213,24 @@ def test_another_object_of_the_name_that_is_not_wanted_ends_the_held(
     assert cache.holds(KEY, "u")
     cache.drop_other(KEY, "another", "5")
     assert len(cache) == 0
+
+
+def test_an_end_that_the_news_told_is_final_and_one_that_a_list_shows_is_not() -> None:
+    cache: Cache[Thing] = Cache()
+    cache.replace([Thing("a", uid="told"), Thing("b", uid="lacked")], "5")
+    cache.remove(Thing("a").key, "told", "6")
+    cache.remove(Thing("c").key, "never held", "6")
+    cache.replace([], "7")
+    ends = {uid: cache.told_removed(uid) for uid in ("told", "lacked", "never held")}
+    assert ends == {"told": True, "lacked": False, "never held": False}
+    cache.replace([], "3", reset=True)
+    assert not cache.told_removed("told"), "the server has gone back in time"
+
+
+def test_ends_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dnatctl.kube.cache._MOST_REMOVED", 2)
+    cache: Cache[Thing] = Cache()
+    for version, uid in enumerate("abc", 1):
+        cache.apply(Thing("a", version, uid))
+        cache.remove(KEY, uid, str(version + 1))
+    assert [cache.told_removed(uid) for uid in "abc"] == [False, True, True]
