@@ -128,7 +128,7 @@ def test_a_gateway_that_was_denied_is_tried_again_when_its_hold_is_over(
 def soon_sure(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a minute takes seconds."""
     monkeypatch.setattr("dnatctl.table.unready.BELIEVED_S", 3.0)
-    monkeypatch.setattr("dnatctl.control.gateway.blame.BARREN_S", 3.0)
+    monkeypatch.setattr("dnatctl.control.gateway.blame.FRUITLESS_S", 3.0)
     monkeypatch.setattr("dnatctl.table.backlog.LOST_S", 1.0)
 
 
@@ -182,12 +182,8 @@ def test_a_gateway_on_which_no_create_ends_well_is_left_for_another(code: str, s
     with stage(two()) as it:
         refuse(it, code, status, ForwardTableId=table_of(it, FIRST))
         it.start_controller()
-        names = [f"web-{n}" for n in range(4)]
-        for name in names:
-            it.pod(name)
-        assert ips(it, *names) == {GOOD}
-        (moved, *_) = [name for name in names if "ClaimMoved" in it.events(name)]
-        assert code in it.events(moved)["ClaimMoved"]
+        moved = moved_to_the_good_one(it, two_a_second())
+        assert code in it.events(moved[0])["ClaimMoved"]
         it.pod("later")
         assert ips(it, "later") == {GOOD}
         it.cloud.clear_faults()

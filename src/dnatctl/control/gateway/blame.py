@@ -11,10 +11,10 @@ from dnatctl.pool import Target
 from dnatctl.table.standstill import Standstill
 from dnatctl.table.writes import CreateRow, PendingWrite
 
-BARREN_S = 60.0
+FRUITLESS_S = 60.0
 """After so long without a row made, while another gateway takes rows, it is no passing matter."""
 
-BARREN_IDLE_S = 120.0
+FRUITLESS_IDLE_S = 120.0
 """After so long without a try it is another story: tries of a create that gets no answer are up to
 a minute apart."""
 
@@ -30,12 +30,12 @@ class Blame:
         self._gateway_id = gateway_id
         self._views = views
         self._listener = listener
-        self._barren = Standstill(BARREN_IDLE_S)
+        self._fruitless = Standstill(FRUITLESS_IDLE_S)
         """Creates that came to nothing, whatever was answered, since the last that was accepted."""
 
     def accepted(self, uid: str, ip: str) -> None:
         """A row was made on that IP."""
-        self._barren.over()
+        self._fruitless.over()
         with self._views.lock:
             now = self._views.clock.monotonic()
             news = self._views.pool.trust.accepted(uid, self._gateway_id, ip, now)
@@ -83,11 +83,11 @@ class Blame:
         why = f"no create there ends well, while other gateways take theirs: {error.text}"
         with self._views.lock:
             now, trust = self._views.clock.monotonic(), self._views.pool.trust
-            self._barren.refused(now)
-            enough = AGAIN_S if trust.is_marked(target) else BARREN_S
-            if self._barren.lasted < enough:
+            self._fruitless.refused(now)
+            enough = AGAIN_S if trust.is_marked(target) else FRUITLESS_S
+            if self._fruitless.lasted < enough:
                 return
-            beside = trust.accepted_beside(self._gateway_id, self._barren.since)
+            beside = trust.accepted_beside(self._gateway_id, self._fruitless.since)
             news = beside and trust.mark(target, why, now)
         self._tell(news=news)
 

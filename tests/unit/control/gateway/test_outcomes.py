@@ -6,7 +6,7 @@ import pytest
 
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
-from dnatctl.control.gateway.blame import BARREN_IDLE_S, BARREN_S
+from dnatctl.control.gateway.blame import FRUITLESS_IDLE_S, FRUITLESS_S
 from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S, DOUBTED
 from dnatctl.model import NewEntry
 from dnatctl.objects import Key, Pod, PodDNAT
@@ -225,9 +225,9 @@ class TestNoRow:
         return it.views.pool.trust.flaw(GATEWAY, EIP, it.clock.monotonic())
 
     def test_is_held_against_it_after_a_minute_in_which_another_takes_rows(self, it, record):
-        self.pass_by(it, record, BARREN_S / 2)
+        self.pass_by(it, record, FRUITLESS_S / 2)
         self.elsewhere(it)
-        self.pass_by(it, record, BARREN_S / 2 - 5.0)
+        self.pass_by(it, record, FRUITLESS_S / 2 - 5.0)
         assert self.flaw(it) == ""
         it.heard.gateways.clear()
         self.pass_by(it, record, 15.0)
@@ -237,25 +237,25 @@ class TestNoRow:
     def test_may_be_all_gateways_where_no_other_takes_any(self, it, record):
         self.elsewhere(it)
         it.clock.advance(1.0)
-        self.pass_by(it, record, 3 * BARREN_S)
+        self.pass_by(it, record, 3 * FRUITLESS_S)
         assert self.flaw(it) == ""
 
     def test_one_that_is_accepted_makes_it_as_good_as_ever(self, it, record):
         self.elsewhere(it)
-        self.pass_by(it, record, 2 * BARREN_S)
+        self.pass_by(it, record, 2 * FRUITLESS_S)
         it.cloud.kind, kind = None, it.cloud.kind
-        self.pass_by(it, record, BARREN_S)
+        self.pass_by(it, record, FRUITLESS_S)
         assert self.flaw(it) == ""
         it.cloud.kind = kind
         self.elsewhere(it)
-        self.pass_by(it, it.stored(it.record(2, Key("games", "lobby-1"))), BARREN_S - 5.0)
+        self.pass_by(it, it.stored(it.record(2, Key("games", "lobby-1"))), FRUITLESS_S - 5.0)
         assert self.flaw(it) == "", "it is counted anew"
 
     def test_is_known_sooner_the_second_time_before_others_follow(self, it, record):
         self.elsewhere(it)
-        self.pass_by(it, record, BARREN_S + 15.0)
+        self.pass_by(it, record, FRUITLESS_S + 15.0)
         it.gateways.want(record.uid, record.key, ())
-        it.clock.advance(HOLD_S[0] + BARREN_IDLE_S)
+        it.clock.advance(HOLD_S[0] + FRUITLESS_IDLE_S)
         assert self.flaw(it) == ""
         other = it.stored(it.record(2, Key("games", "lobby-1")))
         self.pass_by(it, other, SCOUT_S / 3)
