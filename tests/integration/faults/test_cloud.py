@@ -149,16 +149,21 @@ def test_a_busy_time_that_varies_widely() -> None:
         it.assert_at_rest()
 
 
-def test_pages_that_shift_while_they_are_read_never_read_as_deleted() -> None:
-    """150 rows on three pages, and others delete and create all the time: ours are never missed."""
+def beside_others(count: int) -> GatewaySpec:
+    """A gateway on whose table are so many rows of somebody else's."""
     entries = [
         EntrySpec(
             external_ip="203.0.113.2", external_port=str(2000 + n), internal_ip="10.0.90.1",
             internal_port=str(n + 1), name="terraform",
         )
-        for n in range(120)
+        for n in range(count)
     ]  # fmt: skip
-    gateway = GatewaySpec(id=GATEWAY, eips=["203.0.113.1", "203.0.113.2"], entries=entries)
+    return GatewaySpec(id=GATEWAY, eips=["203.0.113.1", "203.0.113.2"], entries=entries)
+
+
+def test_pages_that_shift_while_they_are_read_never_read_as_deleted() -> None:
+    """150 rows on three pages, and others delete and create all the time: ours are never missed."""
+    gateway = beside_others(120)
     knobs = fast(quota=500, read_latency=0.01)
     with stage(Scenario(gateways=[gateway], knobs=knobs), resync="1s") as it:
         running = it.start_controller()
@@ -186,14 +191,7 @@ def test_pages_that_shift_while_they_are_read_never_read_as_deleted() -> None:
 
 def test_a_neighbour_that_writes_without_end_holds_up_neither_start_nor_release() -> None:
     """Its rows go missing faster than they can be asked for one by one."""
-    entries = [
-        EntrySpec(
-            external_ip="203.0.113.2", external_port=str(2000 + n), internal_ip="10.0.90.1",
-            internal_port=str(n + 1), name="terraform",
-        )
-        for n in range(150)
-    ]  # fmt: skip
-    gateway = GatewaySpec(id=GATEWAY, eips=["203.0.113.1", "203.0.113.2"], entries=entries)
+    gateway = beside_others(150)
     knobs = fast(quota=500, read_latency=0.05)
     with stage(Scenario(gateways=[gateway], knobs=knobs)) as it, without_end(it):
         running = it.start_controller()
