@@ -173,7 +173,7 @@ def _written(row: Row, now: float, *, reading: bool) -> float:
 
 def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> TableImage:
     """What is remembered of the rows that are there, and of those that were."""
-    pasts, then = table._pasts.items(), now - WRITTEN_AGO_S
+    pasts, then = table._doubts._pasts.items(), now - WRITTEN_AGO_S
     made = {(i, False, then) for i, past in pasts if now - past.since <= READ_LAG_S}
     changed = {(i, True, then) for i, past in pasts if now - past.changed <= READ_LAG_S}
     known = {row.entry_id for row in listed} | table._rows.keys()
@@ -183,7 +183,7 @@ def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> Ta
         former=tuple(sorted((i, past.former) for i, past in pasts if past.former)),
         doubts=tuple(
             (i, d.version, min(d.count, AGREE), d.until if d.until > now else NEVER)
-            for i, d in sorted(table._doubts.items())
+            for i, d in sorted(table._doubts._doubts.items())
         ),
         gone=frozenset(table._departed._gone.keys() & known),
         given_up=tuple(
@@ -197,12 +197,12 @@ def freeze_pasts(table: Table, now: float, listed: Iterable[ForwardEntry]) -> Ta
 def _load_pasts(table: Table, image: TableImage, now: float) -> None:
     former, times = dict(image.former), {(i, changed): at for i, changed, at in image.young}
     long_ago = now - LONG_AGO_S
-    table._pasts = {
+    table._doubts._pasts = {
         i: Past(times.get((i, False), long_ago), times.get((i, True), long_ago), former.get(i, ()))
         for i in table._rows
     }
     last = now - READ_AGO_S
-    table._doubts = {
+    table._doubts._doubts = {
         i: Doubt(version, last, count, until) for i, version, count, until in image.doubts
     }
     table._departed._gone = dict.fromkeys(image.gone, now)

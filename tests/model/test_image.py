@@ -20,6 +20,7 @@ from dnatctl.pool.proofs import Proofs
 from dnatctl.pool.quarantine import Quarantine
 from dnatctl.table.backlog import Backlog
 from dnatctl.table.departed import Departed
+from dnatctl.table.doubts import Doubts
 from dnatctl.table.orphans import _Sighting
 from dnatctl.table.view import Row, Table
 from dnatctl.table.waiting import Remembered
@@ -46,7 +47,6 @@ KEPT = {
         "generation": "read",
         "first_read": "first_read",
         "_shown": "shown",
-        "_pasts": "table",
         "_doubts": "table",
         "_departed": "table",
         "_overlooked": ONE_PAGE,
@@ -61,6 +61,11 @@ KEPT = {
         "_by_internal_ip": DERIVED,
         "_by_external": DERIVED,
         "_in_flux": DERIVED,
+    },
+    Doubts: {
+        "lag": "table",
+        "_pasts": "table",
+        "_doubts": "table",
     },
     Departed: {
         "_deleted": "deleted",
@@ -228,6 +233,7 @@ def _made() -> list[object]:
         world,
         world.table(GATEWAY),
         world.table(GATEWAY)._departed,
+        world.table(GATEWAY)._doubts,
         pool,
         pool._claims,
         pool._quarantine,

@@ -11,7 +11,7 @@ from dnatctl.plan import plan as planning
 from dnatctl.plan.owners import was_let_go
 from dnatctl.pool import Pool
 from dnatctl.pool.quarantine import Quarantine
-from dnatctl.table import view
+from dnatctl.table import doubts
 from dnatctl.table.backlog import Backlog
 from dnatctl.table.marks import Marks
 from tests.model import scenarios
@@ -92,14 +92,14 @@ def test_rows_adopted_on_the_word_of_a_record(explore, monkeypatch):
 
 
 def test_a_reading_believed_that_is_older_than_a_write(explore, monkeypatch):
-    monkeypatch.setattr(view.Table, "_should_be_listed", lambda self, row, started: True)
-    monkeypatch.setattr(view, "AGREE", 1)
+    monkeypatch.setattr(doubts.Doubts, "should_be_listed", lambda self, row, started: True)
+    monkeypatch.setattr(doubts, "AGREE", 1)
     story = _story(explore, scenarios.LATE, {"slow_read": 1, "a_goes": 1})
     assert "Rule" in story
 
 
 def test_a_reading_believed_that_is_older_than_the_last_one(explore, monkeypatch):
-    monkeypatch.setattr(view, "AGREE", 1)
+    monkeypatch.setattr(doubts, "AGREE", 1)
     story = _story(explore, scenarios.STALE, {"falls_behind": 1, "stale_read": 1, "a_goes": 1})
     assert "Rule" in story
 

@@ -4,7 +4,7 @@ Two things change a view: a pass (a reading of the table, page by page) and the 
 writes. A pass that started before a write was answered says nothing about that row. A row that a
 pass does not list is gone only if the pass was atomic: pages shift while they are read, so a page
 by page reading can miss rows that are there. And a reading may be older than the one before it:
-what it takes back is believed when another agrees (see `dnatctl.table.past`). Pure: times are
+what it takes back is believed when another agrees (see `dnatctl.table.doubts`). Pure: times are
 handed in, nothing is locked.
 """
 
@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from dnatctl.model import USUAL_PORTS, Endpoint, EntryStatus, ForwardEntry, NewEntry
 from dnatctl.table.departed import Departed
+from dnatctl.table.doubts import Doubts
 from dnatctl.table.index import Row, Rows
-from dnatctl.table.past import AGREE, MOST, NEVER, READ_LAG_S, Doubt, Lag, Past
+from dnatctl.table.past import MOST, NEVER, READ_LAG_S
 from dnatctl.table.read_wait import ReadWait
 
 __all__ = ["NEVER", "READ_LAG_S", "Change", "Pass", "Row", "Table"]
@@ -72,9 +72,8 @@ class Table(Rows):
         self.read_wait = ReadWait()
         self._owner_of = owner_of
         self._vacated = vacated
-        self.lag = Lag()
-        self._pasts: dict[str, Past] = {}
-        self._doubts: dict[str, Doubt] = {}
+        self._doubts = Doubts()
+        self.lag = self._doubts.lag
         self._departed = Departed()
         self._overlooked: dict[str, float] = {}
         """Rows of others that passes lack which prove nothing, and since which one."""
@@ -207,7 +206,7 @@ class Table(Rows):
         """Take in what was answered to a question about one row: as it is, or that it is not."""
         row = self._rows.get(entry_id)
         if row is not None:
-            self._pasts[entry_id] = replace(self._pasts[entry_id], asked=started)
+            self._doubts.asked(entry_id, started)
         if entry is not None:
             return self._merge_listed([entry], started, listed=False)
         return self._missed(row, started, proves=True, asked=True) if row else []
@@ -220,7 +219,7 @@ class Table(Rows):
         missing = [
             row
             for i, row in self._rows.items()
-            if i not in reading.rows and self._should_be_listed(row, reading.started)
+            if i not in reading.rows and self._doubts.should_be_listed(row, reading.started)
         ]
         return sorted(missing, key=lambda row: (not row.owner, not row.in_flux))
 
@@ -236,17 +235,16 @@ class Table(Rows):
             and i not in reading.rows
             and reading.started - row.written > (ASK_S if row.in_flux else self.lag.unlisted_s())
         ]
-        return sorted(asked, key=lambda i: self._pasts[i].asked)
+        return sorted(asked, key=self._doubts.last_asked)
 
     def unsettled(self, since: float) -> list[Row]:
         """Own rows that the cloud has been at work on since then, or for longer."""
-        return [row for row in self.in_flux() if self._pasts[row.entry.entry_id].changed <= since]
+        return [row for row in self.in_flux() if self._doubts.changed(row.entry.entry_id) <= since]
 
     def doubts_due(self) -> float | None:
         """When a reading has to begin that may settle what is in doubt; None if nothing is."""
-        times = [self._pasts[i].settles_at(doubt, self.lag) for i, doubt in self._doubts.items()]
-        times += (since + READ_LAG_S for since in self._overlooked.values())
-        return min(times, default=None)
+        times = [since + READ_LAG_S for since in self._overlooked.values()]
+        return min([*times, *self._doubts.due()], default=None)
 
     def _merge_listed(
         self, rows: Iterable[ForwardEntry], started: float, *, listed: bool = True
@@ -281,11 +279,12 @@ class Table(Rows):
         self._overlooked.pop(entry.entry_id, None)
         seen = known.seen or listed
         if seen and not known.seen:
-            self._appeared(known)
-        if _outdates(known, entry, started, self.lag.unlisted_s()):
+            self._doubts.appeared(known)
+        if self._doubts.is_outdated(known, entry, started):
             self._put(replace(known, seen=seen))
             return []
-        if not self._is_true(known, entry, started):
+        unmarked = self._is_unmarked(known, entry)
+        if not self._doubts.is_true(known, entry, started, unmarked=unmarked):
             return []
         after = Row(entry, self._owner_of(entry), known.written, seen)
         if known.entry == entry and known.owner == after.owner:
@@ -295,53 +294,14 @@ class Table(Rows):
         self._change(after, started)
         return [Change(known, after)]
 
-    def _is_true(self, known: Row, entry: ForwardEntry, started: float) -> bool:
-        """Whether a listing of the row may be believed: not if it shows what may be over."""
-        entry_id = entry.entry_id
-        past = self._pasts[entry_id]
-        if entry == known.entry:
-            doubt = self._doubts.pop(entry_id, None)
-            if doubt is not None and past.knows(doubt.version):
-                self.lag.was_behind(doubt.last - past.over_since(doubt), started)
-            return True
-        if known.entry.odd_status and not entry.odd_status and entry.is_but_for_status(known.entry):
-            return True
-        until = started + READ_LAG_S if self._is_unmarked(known, entry) else NEVER
-        if until == NEVER and entry not in past.former and not known.loses_status(entry):
-            return True
-        return self._is_proven(entry_id, entry, started, AGREE, until)
-
     def _is_unmarked(self, known: Row, entry: ForwardEntry) -> bool:
-        """Whether a row of our own is listed without the name that makes it ours. Somebody may have
-        taken it off, and likelier it is an answer that lacks it: see docs/decisions/0031."""
+        """Whether a row of our own is listed without the name that makes it ours."""
         return bool(known.owner) and not entry.name and self._owner_of(entry) != known.owner
 
     def _are_most(self, missing: Iterable[Row]) -> bool:
         """Whether more is missing at once than anybody but us takes away. One row is no measure."""
         lost = sum(map(_stays, missing))
         return lost > max(1, MOST * sum(map(_stays, self._rows.values())))
-
-    def _is_proven(
-        self,
-        entry_id: str,
-        version: ForwardEntry | None,
-        started: float,
-        agree: int,
-        until: float = NEVER,
-    ) -> bool:
-        """Doubt what a reading says of the row, or believe it if it was doubted often enough."""
-        doubt = self._doubts.get(entry_id)
-        same = doubt is not None and doubt.version == version
-        doubt = doubt.again(started) if doubt and same else Doubt(version, started, until=until)
-        self._doubts[entry_id] = doubt
-        settled = doubt.last > self._pasts[entry_id].settles_at(doubt, self.lag)
-        return doubt.count >= agree and settled
-
-    def _appeared(self, row: Row) -> None:
-        """A reading lists a row for the first time."""
-        past = self._pasts[row.entry.entry_id]
-        if past.missed > row.written:
-            self.lag.was_late(past.missed - row.written, past.missed)
 
     def _missed(
         self,
@@ -352,22 +312,11 @@ class Table(Rows):
         asked: bool = False,
         until: float = NEVER,
     ) -> list[Change]:
-        """Take in that a row was not listed. `proves`: the answer would have it, were it there.
-        `until`: see `Doubt`, of one that is on its way out apart."""
-        entry_id = row.entry.entry_id
-        if not row.seen and started > row.written:
-            self._pasts[entry_id] = replace(self._pasts[entry_id], missed=started)
-        deleting = row.entry.status is EntryStatus.DELETING
-        if not proves or not self._should_be_listed(row, started):
+        """Take in that a row was not listed. `proves`: the answer would have it, were it there."""
+        self._doubts.missed(row, started)
+        if not (proves and self._doubts.is_gone(row, started, asked=asked, until=until)):
             return []
-        if not (row.seen or deleting or asked):
-            return []
-        expected = deleting and started - self._pasts[entry_id].since > READ_LAG_S
-        alone = expected or (asked and not row.seen)
-        until = NEVER if deleting else until
-        if not self._is_proven(entry_id, None, started, 1 if alone else AGREE, until):
-            return []
-        if not deleting:
+        if row.entry.status is not EntryStatus.DELETING:
             self._departed.give_up(row, started)
         self._drop(row)
         return [Change(row, None)]
@@ -389,29 +338,16 @@ class Table(Rows):
                 changes.append(Change(row, None))
         return changes
 
-    def _should_be_listed(self, row: Row, started: float) -> bool:
-        """Whether a reading without the row means something: readings have had time to show it."""
-        if row.written >= started:
-            return False
-        deleting = row.entry.status is EntryStatus.DELETING
-        return row.seen or deleting or started - row.written > self.lag.unlisted_s()
-
     # --- rows
 
     def _change(self, row: Row, at: float) -> None:
         """Take in a row as it is from then on, as far as is known."""
-        entry_id = row.entry.entry_id
-        old, past = self._rows.get(entry_id), self._pasts.get(entry_id)
-        if old is None or past is None:
-            self._pasts[entry_id] = _known_since(at)
-        elif old.entry != row.entry:
-            self._pasts[entry_id] = past.superseded(old.entry, at)
-            self._doubts.pop(entry_id, None)
+        old = self._rows.get(row.entry.entry_id)
+        self._doubts.became(old.entry if old else None, row.entry, at)
         self._put(row)
 
     def _drop(self, row: Row) -> None:
-        self._pasts.pop(row.entry.entry_id, None)
-        self._doubts.pop(row.entry.entry_id, None)
+        self._doubts.forget(row.entry.entry_id)
         self._overlooked.pop(row.entry.entry_id, None)
         self._remove(row)
         self._vacated(row)
@@ -422,29 +358,8 @@ def _stays(row: Row) -> bool:
     return row.seen and row.entry.status is not EntryStatus.DELETING
 
 
-@lru_cache(maxsize=64)
-def _known_since(at: float) -> Past:
-    """One object for all rows that one reading shows for the first time."""
-    return Past(since=at, changed=at)
-
-
 def why_unread(table: Table | None) -> str:
     """What to tell of a table that has not been read."""
     if table is not None and table.unreadable:
         return f"its forward table cannot be read: {table.unreadable}"
     return "its forward table has not been read yet"
-
-
-def _outdates(row: Row, listed: ForwardEntry, started: float, patience: float) -> bool:
-    """Whether our last write to the row is newer than what a reading lists of it.
-
-    A listing may lag behind an answered write: what is being deleted is then listed as it was, and
-    what is being changed as leading where it led. Believed, that would end up in a status.
-    """
-    if row.written >= started:
-        return True
-    if not row.in_flux or started - row.written > patience:
-        return False
-    if row.entry.status is EntryStatus.DELETING:
-        return listed.status is not EntryStatus.DELETING
-    return row.seen and not row.leads_like(listed)
