@@ -211,6 +211,13 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     # what is going
     "Releasing": Reason(_STANDS, "The entries are being deleted."),
+    "EntriesUnmarked": Reason(
+        _BOTH,
+        "The PodDNAT goes, and entries that it lists are nobody's as far as can be told, though the"
+        " cloud has them: they stay.",
+        "Delete by hand those that the text names; of a whole cluster, see `takeOver` in the guide"
+        " to migrating.",
+    ),
     "Released": Reason(
         (ToldOn.RECORD,),
         "The entries are gone; the PodDNAT is kept by another program's finalizer.",

@@ -6,6 +6,8 @@ seen absent, then the endpoints go into quarantine, and the finalizer goes last.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dnatctl.amounts import amount
 from dnatctl.objects import FINALIZER, READY, RETAINED, PodDNAT
 from dnatctl.plan.adoption import adopt
@@ -27,6 +29,9 @@ from dnatctl.table.writes import DeleteRow
 from dnatctl.times import parse_time
 
 RELEASING = Problem("Releasing", "the entries are being deleted")
+UNMARKED = "EntriesUnmarked"
+"""The same, of one that lists entries that are nobody's."""
+
 AWAY = Problem(
     "PodAway",
     "the pod is away; its claim is kept while its workload wants it, and for fixed.retain after",
@@ -34,6 +39,9 @@ AWAY = Problem(
 NO_IP = Problem(AWAY.reason, "the pod has no IP; its claim is kept")
 """What status says of entries that are taken away of a claim that is kept, unless the pod's IP is
 another's."""
+
+NAMED = 5
+"""So many entries are named in a text."""
 
 ASK_AGAIN_S = 60.0
 """How often to look whether a workload may be read by now."""
@@ -49,8 +57,9 @@ def release(seen: Seen, record: PodDNAT) -> Plan:
     """Take the rows away, then the claim."""
     if first := _adopt(seen, record):
         return first
-    if waiting := until_rows_are_gone(seen, record, seen.exposure.displaced or RELEASING):
-        return waiting
+    left = _unmarked(seen, record)
+    if waiting := until_rows_are_gone(seen, record, left or seen.exposure.displaced or RELEASING):
+        return replace(waiting, problem=waiting.problem or left)
     if retiring := tuple(e for e in record.spec.endpoints() if e not in seen.durable):
         return Plan(Retire(retiring))
     return _let_go(seen, record)
@@ -81,6 +90,24 @@ def _adopt(seen: Seen, record: PodDNAT) -> Plan | None:
         return None
     problem = _unread(seen, record)
     return Plan(problem=problem) if problem else None
+
+
+def _unmarked(seen: Seen, record: PodDNAT) -> Problem | None:
+    """What status lists that is there and nobody's: it stays, and nothing tells of it later."""
+    table = seen.tables.get(record.spec.gateway_id)
+    if table is None:
+        return None
+    listed = sorted({entry.entry_id for entry in record.status.entries})
+    left = [i for i in listed if (row := table.row(i)) is not None and not row.owner]
+    if not left:
+        return None
+    which = ", ".join(left[:NAMED]) + (" ..." if len(left) > NAMED else "")
+    entries = amount(len(left), "entry", "entries")
+    text = (
+        f"nothing marks {entries} that it lists on {table.gateway_id} as made by dnatctl "
+        f"({which}): what is there stays; delete by hand what nobody needs"
+    )
+    return Problem(UNMARKED, text)
 
 
 def until_rows_are_gone(seen: Seen, record: PodDNAT, otherwise: Problem) -> Plan | None:

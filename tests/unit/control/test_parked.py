@@ -331,7 +331,7 @@ def test_a_fixed_claim_that_is_reached_no_more_is_noted_though_its_pod_lives(led
     assert views.pool.owner(endpoint(601)) == SERVED.uid
 
 
-@pytest.mark.parametrize("reason", ["Releasing", "PortsChanged"])
+@pytest.mark.parametrize("reason", ["Releasing", "EntriesUnmarked", "PortsChanged"])
 def test_not_where_it_is_given_up(ledger, reason):
     _, parked = start(ledger, SERVED)
     parked.keep(SERVED, no_more(reason))

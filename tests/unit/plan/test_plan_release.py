@@ -113,6 +113,17 @@ class TestOrder:
         assert made.step.status.condition("Ready").message == "the entries are being deleted"
         assert made.writes == ()
 
+    def test_what_it_lists_and_nothing_marks_is_named_and_stays(self):
+        """Left by another controller, of a pod that is gone: it was said that they are deleted."""
+        theirs = row("fwd-2", f"{EIP}:601", f"{POD_IP}:443")
+        scene = Scene(WEB, theirs, record=FULL)
+        made = scene.plan()
+        assert published(made) == ("False", "EntriesUnmarked")
+        assert made.problem.reason == "EntriesUnmarked"
+        assert "1 entry that it lists on ngw-1" in made.problem.text
+        assert "(fwd-2)" in made.problem.text
+        assert told_already(scene, made).plan() == Plan(writes=(delete("fwd-1"),))
+
     def test_even_if_it_only_lists_them(self):
         """An older CRD keeps no conditions."""
         bare = replace(FULL, status=replace(FULL.status, conditions=()))

@@ -20,7 +20,7 @@ from dnatctl.kube.ledger import Ledger
 from dnatctl.model import Endpoint, Protocol
 from dnatctl.objects import READY, PodDNAT, PodDNATSpec, PodDNATStatus
 from dnatctl.plan.owners import is_fixed
-from dnatctl.plan.release import AWAY, RELEASING
+from dnatctl.plan.release import AWAY, RELEASING, UNMARKED
 from dnatctl.plan.tenancy import DISPLACED
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 TRY_AGAIN_S = 60.0
 """How often it is tried again to note what was refused."""
 
-_CLAIMED_NO_MORE = frozenset({RELEASING.reason, "PortsChanged"})
+_CLAIMED_NO_MORE = frozenset({RELEASING.reason, UNMARKED, "PortsChanged"})
 """Reasons of entries that are listed no longer as their endpoints are being given up."""
 
 _ENDPOINT = re.compile(r"([0-9.]{7,15}):([0-9]{1,5})/(tcp|udp)")

@@ -30,7 +30,14 @@ from dnatctl.status.ports import Outline, Snapshot
 from dnatctl.times import format_time, parse_time
 
 RELEASING = frozenset(
-    {"Releasing", "ReleaseHeld", "Released", "DeletionHeld", "DeletionHeldByPolicy"}
+    {
+        "Releasing",
+        "EntriesUnmarked",
+        "ReleaseHeld",
+        "Released",
+        "DeletionHeld",
+        "DeletionHeldByPolicy",
+    }
 )
 """Reasons of PodDNATs whose entries are going."""
 
