@@ -9,6 +9,7 @@ from functools import cached_property
 from dnatctl.objects import FINALIZER, PodDNAT, PodDNATSpec, PortMapping
 from dnatctl.plan.exposure import Ask
 from dnatctl.plan.rows import OwnRow, in_the_way, misled, own_rows, squatters
+from dnatctl.plan.status import was_told
 from dnatctl.plan.values import Seen
 from dnatctl.pool import Allocation, Demand, Pool, Shortage, Wanted
 from dnatctl.table.view import Row, Table
@@ -31,8 +32,9 @@ class Case:
     """A record whose pod asks for it, and what is found out about it before anything is decided.
 
     `wanted`: the ports asked for, or, of a pod that asks for nonsense, those it has. `good`: the
-    claimed ports that can stay. `refused`: why the claim moves as a whole, if it does. `retry_in`:
-    seconds until there may be room for a claim that ought to move and cannot.
+    claimed ports that can stay. `refused`: why the claim moves as a whole, if it does; `at_once`:
+    without waiting for its rows to go, which cannot be seen. `retry_in`: seconds until there may be
+    room for a claim that ought to move and cannot.
     """
 
     seen: Seen
@@ -43,6 +45,7 @@ class Case:
     wanted: Wanted
     good: tuple[PortMapping, ...] = ()
     refused: str = ""
+    at_once: bool = False
     retry_in: float | None = None
 
     @property
@@ -113,7 +116,7 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
         return case
     retry_in = None
     if why := _why_move(case):
-        moving = replace(case, refused=why)
+        moving = replace(case, refused=why, at_once=bool(_why_unseen(case)))
         found = moving.find()
         if isinstance(found, Allocation):
             return moving
@@ -181,9 +184,11 @@ def _is_of_no_use(case: Case, good: tuple[PortMapping, ...]) -> bool:
 
 def _why_move(case: Case) -> str:
     """Why the whole claim belongs elsewhere: refused where it is before it was ever usable."""
-    refusals = claim_refusals(case)
-    if case.record.status.entries or not (refusals or not case.rows):
+    if case.record.status.entries:
         return ""
+    refusals = claim_refusals(case)
+    if not refusals and case.rows:
+        return _why_unseen(case)
     for refusal in refusals:
         unusable = refusal.why is Refused.UNUSABLE and not _waits(case)
         if unusable or refusal.why is Refused.QUOTA:
@@ -195,7 +200,14 @@ def _why_move(case: Case) -> str:
     for refusal in refusals:
         if is_unforeseen(refusal):
             return refusal.message
-    return "" if case.rows else distrust(case)
+    return "" if case.rows else distrust(case) or _why_unseen(case)
+
+
+def _why_unseen(case: Case) -> str:
+    """Why nobody knows whether its rows are good for anything, where nobody was told of them."""
+    why = case.pool.trust.why_unreadable(case.spec.gateway_id)
+    fresh = case.seen.made_here and not was_told(case.record)
+    return f"{case.spec.gateway_id}: {why}" if why and fresh else ""
 
 
 def distrust(case: Case) -> str:

@@ -150,14 +150,15 @@ def _kept(case: Case) -> set[Endpoint]:
 
 
 def _gone(case: Case) -> tuple[PortMapping, ...]:
-    """Claimed ports that cannot stay, and that no row is left of, nor may be on its way."""
+    """Claimed ports that cannot stay, and that no row is left of, nor may be on its way; or that it
+    cannot be seen of: whatever there is of those keeps their endpoints from others."""
     if case.seen.unanswered:
         return ()
-    kept = _kept(case)
+    kept, bad = _kept(case), (port for port in case.spec.ports if port not in case.good)
     return tuple(
         port
-        for port in case.spec.ports
-        if port not in case.good and (case.spec.endpoint(port) in kept or not case.has_row(port))
+        for port in bad
+        if case.at_once or case.spec.endpoint(port) in kept or not case.has_row(port)
     )
 
 

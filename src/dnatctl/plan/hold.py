@@ -16,9 +16,9 @@ from dnatctl.plan.policy import permitted
 from dnatctl.plan.problems import look_again_in, outside, problem_of
 from dnatctl.plan.regain import go_back
 from dnatctl.plan.rows import usable_entries
-from dnatctl.plan.status import publish, ready
+from dnatctl.plan.status import publish, ready, was_told
 from dnatctl.plan.values import Plan, Publish, Reclaim, Seen, soonest
-from dnatctl.plan.waits import awaited, was_told
+from dnatctl.plan.waits import awaited
 from dnatctl.pool import UNDESCRIBED, Pool
 from dnatctl.table.view import Table, why_unread
 from dnatctl.table.writes import CreateRow, Write

@@ -14,7 +14,7 @@ from dnatctl.plan.case import (
     refusals_of,
 )
 from dnatctl.plan.rows import OwnRow, strangers
-from dnatctl.plan.waits import was_told
+from dnatctl.plan.status import was_told
 from dnatctl.pool import Run, rows_of
 from dnatctl.table.writes import CreateRow, DeleteRow, ModifyRow, Refusal, Refused, Write
 

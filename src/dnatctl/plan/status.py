@@ -20,6 +20,16 @@ CLOCKS_DIFFER_S = 300.0
 """How far ahead the clock of whoever wrote a time may be, in seconds."""
 
 
+AWAITED = "EntriesAwaited"
+"""Reason of a claim that was never usable, and that nothing is wrong with as far as is known."""
+
+
+def was_told(record: PodDNAT) -> bool:
+    """Whether anything was told of the record but that its first entries are awaited."""
+    condition = record.status.condition(READY)
+    return condition is not None and condition.reason != AWAITED
+
+
 def ready(seen: Seen, record: PodDNAT, status: str, reason: str, message: str) -> Condition:
     """The Ready condition; its time moves only when its status does."""
     return _dated(seen, record, Condition(READY, status, reason, message))

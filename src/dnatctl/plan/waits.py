@@ -9,25 +9,17 @@ from collections.abc import Iterator
 from math import inf
 
 from dnatctl.model import EntryStatus
-from dnatctl.objects import READY, PodDNAT
+from dnatctl.objects import READY
 from dnatctl.plan.case import Case
 from dnatctl.plan.exposure import Problem
+from dnatctl.plan.status import AWAITED
 from dnatctl.times import parse_time
-
-AWAITED = "EntriesAwaited"
-"""Reason of a claim that was never usable, and that nothing is wrong with as far as is known."""
 
 TOLD_AFTER_S = 10.0
 """So many seconds after its claim a wait is told, or after its create that a row is not usable."""
 
 LOOK_AGAIN_S = 30.0
 """How often it is looked whether something else is waited for, once the wait was told."""
-
-
-def was_told(record: PodDNAT) -> bool:
-    """Whether anything was told of the record but that its first entries are awaited."""
-    ready = record.status.condition(READY)
-    return ready is not None and ready.reason != AWAITED
 
 
 def awaited(case: Case) -> Problem | None:

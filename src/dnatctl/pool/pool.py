@@ -210,7 +210,8 @@ class Pool(Holdings):
             if gateway_id in avoid:
                 continue
             flaw = partial(self._flaw_of_new, gateway, demand, now, last_resort=last_resort)
-            found = self._pick_on(gateway, demand, now, flaw)
+            unseen = "" if last_resort else self.trust.why_unreadable(gateway_id)
+            found = unseen or self._pick_on(gateway, demand, now, flaw)
             if isinstance(found, Allocation):
                 return found
             reasons[gateway_id] = found

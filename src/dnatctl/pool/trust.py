@@ -88,6 +88,8 @@ class Trust:
         self._accepted: dict[Target, float] = {}
         self._scouts: dict[Target, float] = {}
         self._served: set[str] = set()
+        self._unreadable: dict[str, str] = {}
+        """Why, by gateway."""
 
     # --- what the cloud answered
 
@@ -154,6 +156,23 @@ class Trust:
         mark.until = asked
         return True
 
+    def unreadable(self, gateway_id: str, why: str) -> bool:
+        """The gateway's table has not been readable for a while, or is again: then `why` is empty.
+
+        What is made there cannot be told to anybody, however well it is accepted. Returns whether
+        that is news.
+        """
+        news = bool(why) != (gateway_id in self._unreadable)
+        if why:
+            self._unreadable[gateway_id] = why
+        else:
+            self._unreadable.pop(gateway_id, None)
+        return news
+
+    def why_unreadable(self, gateway_id: str) -> str:
+        """Why the gateway's table has not been readable for a while; empty if it is, or may be."""
+        return self._unreadable.get(gateway_id, "")
+
     def forget(self, uid: str) -> None:
         """The PodDNAT is gone."""
         self._remember(uid, [])
@@ -215,7 +234,7 @@ class Trust:
 
     def holds_anything(self, uid: str) -> bool:
         """Whether anything is held against any target, or was refused to the pod."""
-        return bool(self._marks or self._rebuffs.get(uid))
+        return bool(self._marks or self._unreadable or self._rebuffs.get(uid))
 
     def is_scouted(self, gateway_id: str, ip: str, now: float) -> bool:
         """Whether a claim that was refused elsewhere is trying it: those to follow wait for it."""

@@ -94,6 +94,19 @@ def told_of_it(it: Stage, names: list[str]) -> list[str]:
     return moved
 
 
+def served_there(it: Stage) -> list[str]:
+    """Pods come until one is served there again; all of them."""
+    came: list[str] = []
+
+    def comes() -> bool:
+        came.append(f"again-{len(came)}")
+        it.pod(came[-1])
+        return ips(it, came[-1]) == {BAD}
+
+    eventually(comes)
+    return came
+
+
 def two_a_second() -> Callable[[list[str]], bool]:
     begun = time.monotonic()
     return lambda others: time.monotonic() > begun + len(others) / 2
@@ -112,14 +125,7 @@ def test_a_gateway_that_was_denied_is_tried_again_when_its_hold_is_over(
             it.pod(f"web-{n}")
         assert ips(it, "web-0", "web-1") == {GOOD}
         it.cloud.clear_faults()
-        later: list[str] = []
-
-        def served_there() -> bool:
-            later.append(f"later-{len(later)}")
-            it.pod(later[-1])
-            return ips(it, later[-1]) == {BAD}
-
-        eventually(served_there)
+        later = served_there(it)
         assert not [name for name in later if "ClaimMoved" in it.events(name)]
         it.assert_at_rest()
 
@@ -343,4 +349,34 @@ def test_what_the_cloud_does_not_say_of_a_gateway_for_a_while_is_as_it_was() -> 
         eventually(lambda: len(it.calls("DescribeEipAddresses", code=UNFORESEEN)) > asked + 3)
         assert {name: it.entries(name) for name in names} == before
         it.cloud.clear_faults()
+        it.assert_at_rest()
+
+
+@pytest.mark.parametrize(("code", "status"), [("Forbidden.RAM", 403), ("InternalError", 500)])
+def test_a_table_that_cannot_be_read_is_left_for_another(
+    monkeypatch: pytest.MonkeyPatch, code: str, status: int
+) -> None:
+    """Half of all pods waited there without end: creates were accepted, and nobody could see it."""
+    monkeypatch.setattr("dnatctl.control.gateway.poller.UNREADABLE_S", 1.0)
+    with stage(two()) as it:
+        it.start_controller()
+        used = [f"used-{n}" for n in range(2)]
+        for name in used:
+            it.pod(name)
+        before = {name: it.ready(name) for name in used}
+        assert ips(it, *used) == {BAD, GOOD}
+        refuse(it, code, status, "DescribeForwardTableEntries", ForwardTableId=table_of(it, FIRST))
+        names = [f"web-{n}" for n in range(4)]
+        for name in names:
+            it.pod(name)
+        assert ips(it, *names) == {GOOD}
+        moved = told_of_it(it, names)
+        assert code in it.events(moved[0])["ClaimMoved"]
+        for n in range(4):
+            it.pod(f"later-{n}")
+        assert ips(it, *(f"later-{n}" for n in range(4))) == {GOOD}
+        assert not [n for n in range(4) if "ClaimMoved" in it.events(f"later-{n}")], "it was known"
+        assert {name: it.ready(name) for name in used} == before
+        it.cloud.clear_faults()
+        served_there(it)
         it.assert_at_rest()

@@ -44,6 +44,9 @@ from dnatctl.table.write_pace import TablePace
 
 log = structlog.get_logger(__name__)
 
+UNREADABLE_S = 8.0
+"""After so long of failing readings, new rows are better made on another gateway."""
+
 ERROR_PAUSE_S = (1.0, 30.0)
 
 LOOK_S, REST_S = 1.0, 10.0
@@ -86,6 +89,7 @@ class _Times:
     last_read: float = float("-inf")
     last_pass: float = float("-inf")
     failures: int = 0
+    unreadable_since: float = float("-inf")
     paused_until: float = float("-inf")
     """Not before is it read again after a failure, however many ask for it."""
     credit: float = 0.5
@@ -284,11 +288,19 @@ class TablePoller:
         return self._table.unreadable
 
     def _unreadable(self, why: str) -> None:
-        """Note why the table cannot be read; those who wait for it are told when that changes."""
+        """Note why the table cannot be read; those who wait for it are told when that changes, and
+        once it lasts, so that they may have rows that can be seen elsewhere."""
         with self._views.lock:
-            changed = self._table.unreadable != why
-            self._table.unreadable = why
-        if changed and not self._table.read_once:
+            now, table = self._clock.monotonic(), self._table
+            if not table.unreadable:
+                self._times.unreadable_since = now
+            changed = table.unreadable != why and not table.read_once
+            table.unreadable = why
+            lasts = bool(why) and now - self._times.unreadable_since >= UNREADABLE_S
+            if lasts or not why:
+                says = f"its table cannot be read: {why}" if why else ""
+                changed |= self._views.pool.trust.unreadable(self.gateway_id, says)
+        if changed:
             self._listener.gateway_changed(self.gateway_id)
 
     def _failed(self, error: str) -> float:

@@ -33,6 +33,7 @@ from dnatctl.objects import (
 )
 from dnatctl.observe.metrics import Metrics
 from dnatctl.plan.exposure import Ask, Problem
+from dnatctl.plan.status import was_told
 from dnatctl.plan.values import (
     Adopt,
     CreateRecord,
@@ -43,7 +44,6 @@ from dnatctl.plan.values import (
     Seen,
     Step,
 )
-from dnatctl.plan.waits import was_told
 from dnatctl.times import format_time, parse_time
 
 log = structlog.get_logger(__name__)
