@@ -136,7 +136,7 @@ REPLACED = Scenario(
     {"moves": 2, "crash": 1, "ticks": 1, "answer_lost": 1},
     ({"moves": 1}, {"moves": 1, "request_lost": 1}),
     {"moves": acts.readdressed("a", HERE, THERE)},
-    Setup(ports=PortRange(1, 2), policy=Policy(can_modify=False)),
+    Setup(ports=PortRange(1, 2), policy=Policy(unmodifiable=frozenset({GATEWAY}))),
 )
 
 FIXED = Scenario(

@@ -144,7 +144,7 @@ KEPT = {
         "records": "made",
         "ips": DERIVED,
         "marks": CONSTANT,
-        "can_modify": CONSTANT,
+        "unmodifiable": NEVER_REFUSED,
         "clock": CONSTANT,
         "lock": CONSTANT,
         "gateways": FIXED,

@@ -346,7 +346,7 @@ class Parts:
     def policy(self) -> Policy:
         """What decisions rest on now, besides what is seen."""
         return self.settings.policy(
-            can_modify=self.views.can_modify,
+            unmodifiable=self.views.unmodifiable.at(self.client.clock.monotonic()),
             keeps_conditions=not self.record_api.prunes_conditions,
             migrating_since=self.identity.migrating_since(),
         )

@@ -111,14 +111,19 @@ class Settings:
         )
 
     def policy(
-        self, *, can_modify: bool, keeps_conditions: bool, migrating_since: datetime | None
+        self,
+        *,
+        unmodifiable: frozenset[str],
+        keeps_conditions: bool,
+        migrating_since: datetime | None,
     ) -> Policy:
-        """What the program may do now. `migrating_since`: when a migration began that goes on."""
+        """What the program may do now; for `unmodifiable` see `Policy`. `migrating_since`: when a
+        migration began that goes on."""
         migration = TakeOver(migrating_since, tuple(self.offers())) if migrating_since else None
         return Policy(
             upsert_only=self.config.policy is EntryPolicy.UPSERT_ONLY,
             take_over=migration,
-            can_modify=can_modify,
+            unmodifiable=unmodifiable,
             keeps_conditions=keeps_conditions,
             retain_s=self.config.fixed.retain,
             denied_ports=self.rules().denied_ports,

@@ -36,7 +36,10 @@ def blockers(case: Case) -> tuple[str, ...]:
 def _correct(case: Case, own: OwnRow) -> Write:
     """A row that leads astray is led back where possible, else deleted."""
     ports = tuple(p for p in case.good if own.row.entry.covers(case.spec.endpoint(p)))
-    target = _target(case, own, ports) if case.seen.policy.can_modify else None
+    policy = case.seen.policy
+    # Where nothing may be deleted, the change is all there is: it is tried now and then.
+    denied = own.gateway_id in policy.unmodifiable and not policy.upsert_only
+    target = None if denied else _target(case, own, ports)
     # Where another row holds the pod's address, or the cloud will not have it changed, this one
     # cannot be led back, and it may lead to another pod meanwhile: so it goes.
     if target is None or _is_unchangeable(case, target) or any(map(case.squatters, ports)):

@@ -94,12 +94,13 @@ class Policy:
     """Settings that change decisions. Durations in seconds.
 
     `keeps_conditions`: the cluster's CRD has conditions, so that what they date is not forgotten.
+    `unmodifiable`: gateways on which the credentials allow no change of a row just now.
     `denied_ports`: internal ports that nothing new may lead to. `max_ports`: ports of one pod.
     """
 
     upsert_only: bool = False
     take_over: TakeOver | None = None
-    can_modify: bool = True
+    unmodifiable: frozenset[str] = frozenset()
     keeps_conditions: bool = True
     retain_s: float = 86400.0
     gc_grace_s: float = 30.0

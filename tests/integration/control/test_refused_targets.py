@@ -380,3 +380,32 @@ def test_a_table_that_cannot_be_read_is_left_for_another(
         it.cloud.clear_faults()
         served_there(it)
         it.assert_at_rest()
+
+
+@pytest.mark.parametrize("policy", ["sync", "upsert-only"])
+def test_a_change_that_was_denied_once_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    """Not before a restart was it, and on no gateway; without deletes pods were cut off."""
+    monkeypatch.setattr("dnatctl.control.state.unmodifiable.HOLD_S", (0.5, 1.0))
+    monkeypatch.setattr("dnatctl.table.backlog.DENIED_PAUSE_S", (0.1, 0.2))
+    with stage(policy=policy) as it:
+        it.start_controller()
+        it.pod("web")
+        it.ready("web")
+        refuse(it, "Forbidden.RAM", 403, "ModifyForwardEntry")
+        it.kube.kubelet.restart(it.ns, "web")
+        if policy == "sync":
+            eventually(lambda: it.calls("DeleteForwardEntry"))  # it is replaced
+        else:
+            eventually(lambda: "ModifyForwardEntry" in it.events("web").get("CloudRejected", ""))
+        it.cloud.clear_faults()
+        it.ready("web")
+
+        def changed() -> bool:
+            it.kube.kubelet.restart(it.ns, "web")
+            it.ready("web")
+            return bool(it.calls("ModifyForwardEntry", code=""))
+
+        eventually(changed)
+        it.assert_at_rest()

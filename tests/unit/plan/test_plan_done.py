@@ -177,7 +177,7 @@ class TestMute:
 
     def test_nor_is_what_is_deleted_in_any_case(self):
         stale = mine(internal="10.0.0.9:80")
-        cannot = Policy(can_modify=False)
+        cannot = Policy(unmodifiable=frozenset({GATEWAY}))
         more = {"record": record((600, 80)), "pod": pod(), "policy": cannot, "no_interface": True}
         assert self.writes(stale, **more) == (delete("fwd-1"),)
 

@@ -50,7 +50,7 @@ from tests.unit.table.made import (
 WAITING = record((600, 80))
 """A record whose row is to be made true, and whose status lists nothing yet."""
 
-CANNOT_MODIFY = Policy(can_modify=False)
+CANNOT_MODIFY = Policy(unmodifiable=frozenset({GATEWAY}))
 UPSERT_ONLY = Policy(upsert_only=True)
 STALE = mine("fwd-1", internal="10.0.0.9:80")
 """The record's row, leading to an address the pod does not have (any more)."""

@@ -105,7 +105,7 @@ POLICIES = st.builds(
     Policy,
     upsert_only=st.booleans(),
     take_over=st.sampled_from([None, TakeOver(WALL, (offer(),))]),
-    can_modify=st.booleans(),
+    unmodifiable=st.sampled_from([frozenset(), frozenset({GATEWAY})]),
     keeps_conditions=st.booleans(),
 )
 REFUSALS = st.dictionaries(

@@ -200,6 +200,7 @@ class Outcomes:
                     self._views.pool.has_grown(self.gateway_id, self._table.present)
                 case ModifyRow(entry=entry):
                     self._table.modified(entry.as_row(entry_id), now)
+                    self._views.unmodifiable.granted(self.gateway_id)
                 case DeleteRow():
                     self._table.deleting(entry_id, now)
         self._pace.accepted(type(pending.write), sent, now)
@@ -352,13 +353,17 @@ class Outcomes:
         else:
             self._busy(pending, error, sent)
 
+    def _may_not_modify(self) -> None:
+        """Entries are replaced for a while, where they may be deleted."""
+        with self._views.lock:
+            news = self._views.unmodifiable.denied(self.gateway_id, self._clock.monotonic())
+        if news:
+            log.warning("vpc:ModifyForwardEntry is not granted", gateway=self.gateway_id)
+
     def _barred(self, pending: PendingWrite, error: CloudError) -> None:
         """Nothing can be written with these credentials, or on this gateway, for now."""
         if error.kind is ErrorKind.DENIED and isinstance(pending.write, ModifyRow):
-            log.warning("vpc:ModifyForwardEntry is not granted; entries are replaced instead")
-            self._views.can_modify = False
-            self._settled(pending)
-            return
+            self._may_not_modify()
         now, why = self._clock.monotonic(), Refused.REJECTED
         created = pending.write.entry if isinstance(pending.write, CreateRow) else None
         match error.kind:

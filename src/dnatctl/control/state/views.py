@@ -19,6 +19,7 @@ from dnatctl.clock import Clock
 from dnatctl.control.state.ips import StatedIPs
 from dnatctl.control.state.outages import Outages
 from dnatctl.control.state.records import Records
+from dnatctl.control.state.unmodifiable import Unmodifiable
 from dnatctl.control.state.waiting import Waiting
 from dnatctl.model import Endpoint, ForwardEntry, Gateway
 from dnatctl.objects import FINALIZER, Adopted, Key, PodDNAT, PodDNATSpec
@@ -63,8 +64,7 @@ class Views:
         """UIDs of PodDNATs that were seen to go before their rows."""
         self.went_along: Callable[[str], bool] = lambda _created: False
         """Whether a PodDNAT that is gone, by its creationTimestamp, went with its definition."""
-        self.can_modify = True
-        """Whether the credentials allow ModifyForwardEntry, as far as is known."""
+        self.unmodifiable = Unmodifiable()
         self.adopted: dict[str, Adopted] = {}
         self.records = Records()
         self.ips = StatedIPs(self.lock, clock)

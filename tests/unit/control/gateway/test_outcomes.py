@@ -8,6 +8,7 @@ from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
 from dnatctl.control.gateway.blame import FRUITLESS_IDLE_S, FRUITLESS_S
 from dnatctl.control.gateway.outcomes import BARRED_PAUSE_S, DOUBTED
+from dnatctl.control.state.unmodifiable import HOLD_S as DENIED_HOLD_S
 from dnatctl.model import NewEntry
 from dnatctl.objects import Key, Pod, PodDNAT
 from dnatctl.pool.trust import HOLD_S, SCOUT_S
@@ -273,10 +274,20 @@ class TestModify:
         assert it.writer.refusals(record.uid)[entry()].count == 2
         assert it.views.pool.limit(GATEWAY, it.clock.monotonic()) != 0
 
-    def test_where_it_is_not_allowed_entries_are_replaced_from_now_on(self, it, record):
-        assert answered(it, record, modify(), ErrorKind.DENIED) == -1.0
-        assert not it.views.can_modify
+    def test_where_it_is_not_allowed_entries_are_replaced_for_a_while(self, it, record):
+        answered(it, record, modify(), ErrorKind.DENIED)
+        now = it.clock.monotonic()
+        assert it.views.unmodifiable.at(now) == {GATEWAY}
+        assert not it.views.unmodifiable.at(now + DENIED_HOLD_S[0])
         assert it.heard.changes == [LOBBY]
+
+    def test_it_is_tried_again_by_itself_which_ends_that(self, it, record):
+        """Under upsert-only there is no other way, and one denial cut pods off for ever."""
+        due = answered(it, record, modify(), ErrorKind.DENIED)
+        assert refusal(it, record) is Refused.REJECTED
+        it.clock.advance(due)
+        it.writer.step()
+        assert not it.views.unmodifiable.at(it.clock.monotonic())
 
     def test_a_code_nobody_foresaw_is_asked_again_once(self, it, record):
         """So an accident costs nothing, and an entry that cannot be changed is replaced soon."""
