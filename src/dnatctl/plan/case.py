@@ -275,8 +275,11 @@ def _is_good(case: Case, port: PortMapping) -> bool:
 
 
 def _awaits_eip(case: Case) -> bool:
-    """Whether the claim waits for its EIP to be bound again."""
-    return _waits(case) and case.pool.lacks(case.spec.gateway_id, case.spec.external_ip)
+    """Whether the claim waits for its EIP to be bound again, or to be surely said not to be: one
+    answer alone costs nobody an endpoint that was told."""
+    unsure = was_told(case.record) and not case.seen.outage
+    lacks = case.pool.lacks(case.spec.gateway_id, case.spec.external_ip)
+    return lacks and (unsure or _waits(case))
 
 
 def _is_barred(case: Case, port: PortMapping) -> bool:

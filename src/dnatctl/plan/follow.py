@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from dnatctl.objects import PodDNAT
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.release import until_rows_are_gone
+from dnatctl.plan.status import was_told
 from dnatctl.plan.values import Plan, Reclaim, Seen
 from dnatctl.pool import Pool
 
@@ -15,12 +16,14 @@ def follow(seen: Seen, record: PodDNAT, pool: Pool) -> Plan | None:
     """What to do for a claim whose external IP is bound to another gateway of the pool, that takes
     it as it is; None for any other.
 
-    The cloud binds an EIP to one gateway at a time, so where another one has it, its own has not.
+    The cloud binds an EIP to one gateway at a time, so where another one has it, its own has not;
+    but what one answer alone says costs nobody an address (see `dnatctl.control.state.outages`).
     The claim names its own until no row is left there: nothing else would lead a restart to them.
     """
     spec = record.spec
-    left = spec.gateway_id in seen.absent or pool.lacks(spec.gateway_id, spec.external_ip)
-    if not (left or seen.outage) or seen.denied:
+    lacks = pool.lacks(spec.gateway_id, spec.external_ip) and not was_told(record)
+    left = spec.gateway_id in seen.absent or bool(seen.outage) or lacks
+    if not left or seen.denied:
         return None
     gateway_id = pool.heir(spec, seen.now, seen.key.namespace)
     if not gateway_id:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from dnatctl.objects import PodDNATStatus
 from dnatctl.orders import Order, OrderKind, Orders
-from dnatctl.plan.values import Plan, Reclaim
+from dnatctl.plan.values import Plan, Reclaim, Retire
 from dnatctl.pool import Target
 from tests.unit.plan.made import NOW, ONE, WEB, Scene, condition, delete, pod
 from tests.unit.pool.made import eip, offer
@@ -17,6 +17,7 @@ NEXT = "ngw-2"
 OFFERS = (offer(), offer(gateway_id=NEXT))
 MOVED = {GATEWAY: [eip("9.9.9.9")], NEXT: [eip(EIP)]}
 CLEARED = replace(ONE, status=PodDNATStatus())
+GONE = f"EIP {EIP} is not bound to it any more"
 THERE = replace(CLEARED, spec=replace(ONE.spec, gateway_id=NEXT))
 
 
@@ -30,15 +31,24 @@ def test_it_names_the_gateway_that_has_its_ip_now():
 
 def test_not_before_its_rows_are_gone_from_its_own():
     """Nothing else would lead a restart to them."""
-    made = scene(WEB, record=ONE).plan()
+    made = scene(WEB, record=ONE).plan(outage=GONE)
     status, reason, text = condition(made)
     assert (status, reason) == ("False", "GatewayUnusable")
     assert text == f"EIP {EIP} is bound to {NEXT} now: the entries move there"
     assert made.step.status.entries == ()
     told = replace(ONE, status=made.step.status)
-    assert scene(WEB, record=told).plan() == Plan(writes=(delete(),))
-    assert scene(record=told, unanswered=True).plan() == Plan()
-    assert scene(record=told).plan().step == Reclaim(THERE.spec)
+    assert scene(WEB, record=told).plan(outage=GONE) == Plan(writes=(delete(),))
+    assert scene(record=told, unanswered=True).plan(outage=GONE) == Plan()
+    assert scene(record=told).plan(outage=GONE).step == Reclaim(THERE.spec)
+
+
+def test_not_as_one_answer_alone_says_so():
+    """Rows, endpoints and the word that people were given were lost for good by one odd answer."""
+    assert scene(WEB, record=ONE).plan() == Plan()
+    told = replace(ONE, status=scene(WEB, record=ONE).plan(outage=GONE).step.status)
+    waiting = scene(record=told).plan()
+    assert waiting.writes == ()
+    assert not isinstance(waiting.step, Reclaim | Retire)
 
 
 def test_its_rows_are_made_there():
