@@ -17,6 +17,7 @@ from dnatctl.cli.options import (
     kubeconfig_option,
     load_config,
     namespace_option,
+    own_identity,
     own_namespace,
     provider_for,
     timeout_option,
@@ -94,7 +95,7 @@ def gc(
     config = load_config(config_file)
     configure("error", "console")
     client = connect(kubeconfig, 4)
-    settings = Settings(config, namespace or own_namespace(client), "dnatctl-gc")
+    settings = Settings(config, namespace or own_namespace(client), own_identity("dnatctl-gc"))
     try:
         cloud = connect_cloud(config, provider_for(config))
         with Collector(settings, client, cloud, served_version(client), of=of) as collector:

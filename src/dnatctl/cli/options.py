@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from math import inf
@@ -191,6 +192,12 @@ def own_namespace(client: KubeClient) -> str:
     if SERVICE_ACCOUNT.is_file():
         return SERVICE_ACCOUNT.read_text(encoding="utf-8").strip()
     return USUAL_NAMESPACE if _exists(client, USUAL_NAMESPACE) else "kube-system"
+
+
+def own_identity(name: str) -> str:
+    """Who takes the Lease: this process and no other. Whoever holds it may take it again at once,
+    so that two of one name would both lead."""
+    return f"{name}_{uuid.uuid4().hex[:8]}"
 
 
 def _exists(client: KubeClient, namespace: str) -> bool:

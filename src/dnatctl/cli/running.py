@@ -7,7 +7,6 @@ mistyped flag need not wait for.
 from __future__ import annotations
 
 import socket
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from dnatctl.cli.options import (
     connect_cloud,
     credential_source,
     load_config,
+    own_identity,
     own_namespace,
 )
 from dnatctl.cli.prelude import Prelude
@@ -83,7 +83,7 @@ def run_controller(flags: Flags) -> None:
     settings = Settings(
         config=config,
         namespace=flags.namespace or own_namespace(client),
-        identity=f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}",
+        identity=own_identity(socket.gethostname()),
         metrics_address=flags.metrics_bind_address,
         metrics_cert_folder=flags.metrics_cert_folder,
         metrics_token_review=flags.metrics_token_review,

@@ -19,6 +19,7 @@ from dnatctl.cli.options import (
     kubeconfig_option,
     load_config,
     namespace_option,
+    own_identity,
     own_namespace,
     provider_for,
     timeout_option,
@@ -87,7 +88,7 @@ def uninstall(
     client = connect(kubeconfig, 4)
     try:
         place = namespace or own_namespace(client)
-        settings = Settings(config, place, "dnatctl-uninstall")
+        settings = Settings(config, place, own_identity("dnatctl-uninstall"))
         served = _served(client)
         leftovers = Leftovers(client, place, served)
         if not leftovers.is_there():

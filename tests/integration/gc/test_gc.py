@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from dnatctl.cli.gc import TOLD, gc
+from dnatctl.control.tools.collector import Collector
 from dnatctl.kube.lease_record import HANDOVER
 from dnatctl.table.marks import Marks
 from dnatctl_sim.cloud import Settle
@@ -143,6 +145,31 @@ def test_nothing_is_deleted_while_a_controller_leads(
     assert done.exit_code == 1
     assert "stop the controller first" in done.output
     assert entry_id in {row["entry_id"] for row in it.rows()}
+
+
+def test_two_of_it_at_once_do_not_both_delete(
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They took each other for themselves, and what one had freed the other knew nothing of."""
+    orphan(it, 708)
+    lead = Collector.lead
+    seconds: list[Any] = []
+
+    def lead_and_be_followed(collector: Collector, _timeout: float) -> str:
+        if seconds:
+            return lead(collector, 2.0)
+        seconds.append(None)
+        holder = lead(collector, 60.0)
+        if not holder:
+            seconds[0] = run_gc(it, tmp_path, "--yes")
+        return holder
+
+    monkeypatch.setattr(Collector, "lead", lead_and_be_followed)
+    assert run_gc(it, tmp_path, "--yes").exit_code == 0
+    assert seconds[0].exit_code == 1
+    assert "dnatctl-gc" in seconds[0].output
+    assert "holds the lease" in seconds[0].output
+    assert it.rows() == []
 
 
 def lose_record(it: Stage, name: str) -> None:
