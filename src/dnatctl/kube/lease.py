@@ -52,11 +52,16 @@ class LeaseSettings:
     renew_deadline: float = 10.0
     """The leader stops when it could not renew for this long."""
     retry_period: float = 2.0
-    """From one renewal, or try that failed, to the next. Also the longest that one request may
-    take: one that took so long is followed by the next at once."""
+    """From one renewal, or try that failed, to the next."""
     look_period: float = 0.5
     """Between the looks of a follower: so late it may see that the Lease was renewed, was given
     back, or has run out."""
+
+    @property
+    def patience(self) -> float:
+        """The longest that one request may take: half of the time there is, as Kubernetes' own
+        components have it. A server that takes seconds for each answer is no reason not to lead."""
+        return self.renew_deadline / 2
 
     def __post_init__(self) -> None:
         if not self.duration > self.renew_deadline > (1 + _JITTER) * self.retry_period > 0:
@@ -380,7 +385,7 @@ class LeaseElector:
 
     def _request(self, method: str, path: str, body: object = None) -> bytes:
         return self._client.request(
-            method, path, body=body, timeout=self._settings.retry_period, cancel=self._cancel
+            method, path, body=body, timeout=self._settings.patience, cancel=self._cancel
         )
 
     def _path(self, *names: str) -> str:

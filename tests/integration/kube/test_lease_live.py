@@ -13,6 +13,7 @@ from dnatctl.kube.client import KubeClient
 from dnatctl.kube.lease import LeaseCallbacks, LeaseElector, LeaseSettings
 from dnatctl.objects import Key
 from dnatctl_sim.kube import KubeServer, Settings
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.integration.kube.conftest import client_of
 
 # A connection that is accepted while the emulator goes down is neither served nor closed: as good
@@ -176,3 +177,15 @@ def test_stop_is_prompt_for_who_waits(replicas: Make) -> None:
     started = time.monotonic()
     second.elector.stop()
     assert time.monotonic() - started < 20, "sooner than its next try"
+
+
+def test_a_server_that_takes_long_for_each_answer_has_a_leader(
+    kube: KubeServer, replicas: Make, until: Until
+) -> None:
+    """Longer than from one renewal to the next: each request was broken off, and nobody led."""
+    kube.faults.add(Fault(delay=0.6), Match(), times=None)
+    slow = LeaseSettings(duration=60.0, renew_deadline=40.0, retry_period=0.2)
+    first = replicas("a", slow)
+    assert first.started.wait(60)
+    until(lambda: len(first.durable) >= 3)
+    assert not first.lost.is_set()
