@@ -466,12 +466,12 @@ def freeze_doubted(
 
 def freeze_mute(reconciler: Reconciler, records: Mapping[Key, PodDNAT]) -> frozenset[str]:
     """PodDNATs that there are whose status was refused."""
-    return frozenset(reconciler._mute & {record.uid for record in records.values()})
+    return frozenset(reconciler._statuses.mute & {record.uid for record in records.values()})
 
 
 def load_doubted(reconciler: Reconciler, image: Image) -> None:
     """The reverse of the two above; nothing else of what was seen then is asked for."""
-    reconciler._mute = set(image.mute)
+    reconciler._statuses.mute = set(image.mute)
     for name, record, until in image.doubted:
         seen: Any = SimpleNamespace(key=key(name), record=record)
         reconciler._doubted[key(name)] = Undecided(seen, until)

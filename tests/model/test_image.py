@@ -189,7 +189,7 @@ KEPT = {
     Reconciler: {
         "_doubted": "doubted",
         "_refusals": NEVER_REFUSED,
-        "_mute": "mute",
+        "_statuses": "mute",
         "_in_vain": NEVER_REFUSED,
         "_damper": FEW_CHANGES,
         **dict.fromkeys(

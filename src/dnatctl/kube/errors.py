@@ -165,8 +165,9 @@ https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-con
 
 _AHEAD_CAUSE = "ResourceVersionTooLarge"
 _UID = "metadata.uid"
-_LONGEST_PAUSE = 300.0
-"""Seconds of a server's hint that are believed."""
+_LONGEST_PAUSE = 10.0
+"""Seconds of a server's hint that are believed: one answer blinds nobody for longer. Who means it
+says so again."""
 
 _MESSAGE_LIMIT = 512
 """Bodies of proxies in between can be whole web pages, and webhooks write what they like."""

@@ -64,9 +64,10 @@ def publish(
     others = tuple(c for c in record.status.conditions if c.type not in OUR_CONDITIONS)
     kept = (*conditions, *others)
     told = not seen.policy.keeps_conditions or _is_told(record, kept)
-    if record.status.entries == entries and told:
+    meant = PodDNATStatus(entries, kept, record.generation)
+    if record.status.entries == entries and (told or _is_echo(seen, record, meant)):
         return None
-    return Publish(PodDNATStatus(entries, kept, record.generation), drifted)
+    return Publish(meant, drifted)
 
 
 def _dated(seen: Seen, record: PodDNAT, condition: Condition) -> Condition:
@@ -74,6 +75,21 @@ def _dated(seen: Seen, record: PodDNAT, condition: Condition) -> Condition:
     since = old.since if old is not None and old.status == condition.status else ""
     now = format_time(seen.wall)
     return replace(condition, since=since or now, observed_generation=record.generation)
+
+
+def _is_echo(seen: Seen, record: PodDNAT, meant: PodDNATStatus) -> bool:
+    """Whether the API server was given this already, and what the status says is what it has made
+    of it. A time that it has not kept is another each time, and no news."""
+    echo = seen.echo
+    return (
+        echo is not None
+        and echo.stored == record.status
+        and _undated(echo.meant) == _undated(meant)
+    )
+
+
+def _undated(status: PodDNATStatus) -> PodDNATStatus:
+    return replace(status, conditions=tuple(replace(c, since="") for c in status.conditions))
 
 
 def _is_told(record: PodDNAT, conditions: tuple[Condition, ...]) -> bool:

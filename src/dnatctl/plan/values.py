@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from dnatctl.model import USUAL_PORTS, Endpoint, Eni, NewEntry, PortRange
 from dnatctl.objects import (
@@ -120,6 +121,13 @@ class Allowance:
     retry_in: float | None = None
 
 
+class Echo(NamedTuple):
+    """A status as it was last meant, and as the API server has stored it, where that differs."""
+
+    meant: PodDNATStatus
+    stored: PodDNATStatus
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """Everything a decision about one namespace and name rests on.
@@ -139,7 +147,8 @@ class Seen:
     `paused`: by whose order nothing may be changed, empty if it may.
     `asked`: new endpoints that were asked for before, with no certain answer. `allowance`: None
     where any number may be taken. `mute`: the record's status was refused the last time, so that
-    what it lists cannot be withdrawn for now. `trouble`: why the last write to the table of the
+    what it lists cannot be withdrawn for now. `echo`: the last one, where the API server stores it
+    otherwise than it was meant. `trouble`: why the last write to the table of the
     record's claim did not get through, for no reason of its own; empty if it did. `unready`: what
     is answered to creates on its external IP while the table takes others; empty if it takes them.
     `going`: UIDs of PodDNATs that were seen to go before their rows, which are being released.
@@ -176,6 +185,7 @@ class Seen:
     asked: PodDNATSpec | None = None
     allowance: Allowance | None = None
     mute: bool = False
+    echo: Echo | None = None
     trouble: str = ""
     unready: str = ""
     going: Set[str] = frozenset()

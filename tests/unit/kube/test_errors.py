@@ -113,6 +113,8 @@ def test_a_whole_web_page_is_not_repeated() -> None:
         (None, {"retryAfterSeconds": 9}, 9.0),
         ("Wed, 21 Oct 2026 07:28:00 GMT", {}, None),
         (None, {"retryAfterSeconds": 0}, None),
+        ("3600", {}, 10.0),
+        (None, {"retryAfterSeconds": 3600}, 10.0),
     ],
 )
 def test_when_to_come_back(header: str | None, details: Json, seconds: float | None) -> None:

@@ -25,6 +25,7 @@ from dnatctl.control.worker.adopter import Adopter
 from dnatctl.control.worker.damping import Damper
 from dnatctl.control.worker.its_turn import ITS_TURN, after_others
 from dnatctl.control.worker.roles import Hands, Keeper, Keepless, Reporter
+from dnatctl.control.worker.statuses import Statuses
 from dnatctl.kube.cache import Cache
 from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.ledger import Ledger
@@ -110,8 +111,7 @@ class Reconciler:
         """Where the API server does not say what has to be known of a name."""
         self._steps = Failing()
         """Where it does not store what is due."""
-        self._mute: set[str] = set()
-        """UIDs of records whose status the API server refused to store, the last time."""
+        self._statuses = Statuses()
 
     def try_again(self) -> None:
         """PodDNATs can be stored again: whoever was refused one tries now."""
@@ -175,8 +175,7 @@ class Reconciler:
         Between a plan and its writes no writer may carry out what an earlier plan wanted, or it
         would be wanted once more.
         """
-        if seen.record is not None and seen.record.uid in self._mute:
-            seen = replace(seen, mute=True)
+        seen = self._statuses.add_to(seen)
         made = self._decide(seen)
         self._hand_over(seen, made)
         return seen, made
@@ -297,8 +296,9 @@ class Reconciler:
                 self._claim(seen, step, lambda: self._api.replace_spec(record, spec))
             case Publish(status):
                 self._keeper.keep(record, status)
-                self._written(seen, step, self._api.patch_status(record, status))
-                self._mute.discard(record.uid)
+                written = self._api.patch_status(record, status)
+                self._statuses.stored(status, written)
+                self._written(seen, step, written)
             case FixMetadata(owner):
                 finalizers = tuple(dict.fromkeys((*record.finalizers, FINALIZER)))
                 fixed = self._api.patch_metadata(record, finalizers=finalizers, owners=(owner,))
@@ -372,7 +372,7 @@ class Reconciler:
         if not (error.refused or lasts or missing or at_once):
             return
         if isinstance(step, Publish) and seen.record is not None:
-            self._mute.add(seen.record.uid)
+            self._statuses.refused(seen.record.uid)
         if isinstance(step, Adopt):
             self._not_noted(seen, step, error)
         elif isinstance(step, Publish | FixMetadata | DeleteRecord | DropFinalizer):
@@ -409,7 +409,7 @@ class Reconciler:
         left = tuple(name for name in record.finalizers if name != FINALIZER)
         patched = self._api.patch_finalizers(record, left)
         self._hands.forget(record.uid)
-        self._mute.discard(record.uid)
+        self._statuses.forget(record.uid)
         self._keeper.forget(record.uid)
         self._reporter.stepped(seen, step, patched)
         if left:
