@@ -409,3 +409,14 @@ def test_a_change_that_was_denied_once_is_tried_again(
 
         eventually(changed)
         it.assert_at_rest()
+
+
+def test_that_gateways_cannot_be_described_is_told_by_health() -> None:
+    """A new EIP is not seen, nor one that is gone; only the log said why."""
+    with stage(resync="0.5s") as it:
+        running = it.start_controller()
+        refuse(it, "Forbidden.RAM", 403, "DescribeNatGateways")
+        notes = running.controller.parts.gateways.notes
+        eventually(lambda: "cannot be described: DescribeNatGateways" in str(notes()))
+        it.cloud.clear_faults()
+        eventually(lambda: not notes())

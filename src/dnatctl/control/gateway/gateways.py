@@ -398,13 +398,16 @@ class Gateways:
             self._listener.gateway_changed(gateway.gateway_id)
 
     def notes(self) -> list[str]:
-        """Lines for `/readyz?verbose`: which of our gateways, or what of them, cannot be used."""
+        """Lines for `/readyz?verbose`: which of our gateways, or what of them, cannot be used, and
+        whether what is known of them may be old."""
         known, _ = self._concerned()
         with self._views.lock:
             pool, found = self._views.pool, self._views.gateways
             wrong = {i: g.problem or pool.why_none_bound(i) for i, g in found.items() if i in known}
             leaving = {i: why for i in sorted(known) if (why := pool.why_leaving(i))}
-        bad = [f"[!]gateway {i}: {why}" for i, why in wrong.items() if why]
+        old = self._described and bool(self.error)
+        bad = [f"[!]gateways: they cannot be described: {self.error}"] if old else []
+        bad += [f"[!]gateway {i}: {why}" for i, why in wrong.items() if why]
         bad += [f"[!]gateway {i}: {why}" for i, why in self.fleet.complaints()]
         return [*bad, *(f"[ ]gateway {i}: {why}" for i, why in leaving.items())]
 
