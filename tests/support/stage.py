@@ -24,7 +24,7 @@ from dnatctl.control.settings import Settings
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.poddnats import served_version
 from dnatctl.objects import PodDNATSpec
-from dnatctl.observe.metrics import Metrics
+from dnatctl.observe.metrics import CONTROLLER, Metrics
 from dnatctl.table.marks import Marks, tag_of
 from dnatctl_sim.cloud import Acts, CloudServer, Knobs, Scenario, Settle, rows
 from dnatctl_sim.cloud.spec import ACCESS_KEY, ACCESS_SECRET
@@ -431,8 +431,11 @@ class Stage:
         self.assert_fair()
 
     def assert_fair(self) -> None:
-        """No rule was broken at any time."""
+        """No rule was broken at any time, and nothing happened that nobody foresaw."""
         assert not self.referee.violations, "\n".join(self.referee.violations)
+        for it in self.running:
+            panics = it.controller.parts.metrics.reconcile_panics.labels(CONTROLLER)
+            assert not panics._value.get(), "a look failed as nobody foresaw: the log says how"
 
     def quiet(self, unless: Callable[[], bool] = lambda: False) -> None:
         """Wait until no controller has anything to do, and none has written for a moment."""
