@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from dnatctl.control.people.inventory import Inventory
 from dnatctl.control.people.reload import REFUSED
+from dnatctl.model import Protocol
 from dnatctl.objects import ENDPOINTS
 from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.wire.faults import Fault, Match
@@ -436,3 +438,24 @@ class TestRefused:
         assert any("line 3: nonsense" in note for note in parts.standing.notes())
         two.reload()
         assert not any("nonsense" in note for note in parts.standing.notes())
+
+
+def test_what_is_free_does_not_depend_on_what_was_handed_out_of_another_range() -> None:
+    """The critical alert of a full pool fired while nothing of the new range was in use."""
+    one = Scenario.many(1, eips=1, knobs=fast())
+    used = pool(FIRST, portRangeStart=512, portRangeEnd=517)
+    with stage(one, networkController=used, quarantine="600s") as it:
+        parts = it.start_controller().controller.parts
+        counts = Inventory(parts.views, parts.gateways, parts.settings)
+
+        def free() -> int:
+            return next(count.free for count in counts.ips() if count.protocol == Protocol.TCP)
+
+        exposed(it, *(f"web-{n}" for n in range(6)))
+        assert free() == 0
+        it.reload(networkController=pool(FIRST, portRangeStart=600, portRangeEnd=605))
+        eventually(lambda: free() == 6)
+        it.delete_pod("web-0", grace=0)
+        it.gone("web-0")
+        assert exposed(it, "new")[0]["externalPort"] == "600"
+        assert free() == 5

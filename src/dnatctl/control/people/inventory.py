@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -18,7 +18,8 @@ from dnatctl.observe.watches import WatchCount
 from dnatctl.pool import GatewayPool
 from dnatctl.table.view import Row
 
-IpKey = tuple[str, str, Protocol]
+Numbers = Mapping[tuple[str, str, Protocol], Set[int]]
+"""Port numbers, by gateway ("" for what is of no one), external IP and protocol."""
 
 
 class _Stock(NamedTuple):
@@ -45,12 +46,13 @@ class Inventory:
             pool = self._views.pool
             claims, quarantined = pool.claims(), self._views.quarantined()
             stocks = [self._stock(offer) for offer in pool.offers()]
-        used = Counter(
-            (spec.gateway_id, spec.external_ip, port.protocol)
-            for spec in claims.values()
-            for port in spec.ports
-        )
-        resting = Counter((endpoint.ip, endpoint.protocol) for endpoint in quarantined)
+        used: defaultdict[tuple[str, str, Protocol], set[int]] = defaultdict(set)
+        for spec in claims.values():
+            for port in spec.ports:
+                used[spec.gateway_id, spec.external_ip, port.protocol].add(port.external)
+        resting: defaultdict[tuple[str, str, Protocol], set[int]] = defaultdict(set)
+        for endpoint in quarantined:
+            resting["", endpoint.ip, endpoint.protocol].add(endpoint.port)
         return [count for stock in stocks for count in _ip_counts(stock, used, resting)]
 
     def _stock(self, offer: GatewayPool) -> _Stock:
@@ -96,26 +98,27 @@ class Inventory:
                 yield QuotaCount(name, claimed + resting, limit)
 
 
-def _ip_counts(
-    stock: _Stock, used: Counter[IpKey], resting: Counter[tuple[str, Protocol]]
-) -> Iterator[IpCount]:
-    gateway_id, size = stock.offer.gateway_id, len(stock.offer.ports)
+def _ip_counts(stock: _Stock, used: Numbers, resting: Numbers) -> Iterator[IpCount]:
+    gateway_id, offered = stock.offer.gateway_id, stock.offer.ports
     foreign = _foreign_ports(stock)
     for ip, protocol in product(stock.ips, Protocol):
-        taken, rest = used[gateway_id, ip, protocol], resting[ip, protocol]
-        others = min(foreign[ip, protocol], size)
-        free = max(size - taken - rest - others, 0) if ip in stock.open_ips else 0
-        yield IpCount(gateway_id, ip, protocol, free, taken, rest, others)
+        taken = used.get((gateway_id, ip, protocol), frozenset())
+        rest = resting.get(("", ip, protocol), frozenset())
+        others = foreign.get((gateway_id, ip, protocol), frozenset())
+        # What was handed out of another range, before the configuration was changed, takes no room.
+        gone = sum(1 for port in taken | rest | others if port in offered)
+        free = len(offered) - gone if ip in stock.open_ips else 0
+        yield IpCount(gateway_id, ip, protocol, free, len(taken), len(rest), len(others))
 
 
-def _foreign_ports(stock: _Stock) -> Counter[tuple[str, Protocol]]:
+def _foreign_ports(stock: _Stock) -> Numbers:
     """Ports of the pool that rows of others cover."""
-    found: Counter[tuple[str, Protocol]] = Counter()
+    found: defaultdict[tuple[str, str, Protocol], set[int]] = defaultdict(set)
     for row in stock.foreign:
         entry = row.entry
         for protocol in (entry.protocol,) if entry.protocol else Protocol:
             covered = entry.external_ports.common(stock.offer.ports)
-            found[entry.external_ip, protocol] += len(covered)
+            found[stock.offer.gateway_id, entry.external_ip, protocol].update(covered)
     return found
 
 
