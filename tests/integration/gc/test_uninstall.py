@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from msgspec.structs import replace
 
 from dnatctl.cli.uninstall import uninstall
 from dnatctl.kube.lease_record import HANDOVER
+from dnatctl.kube.leftovers import Leftovers
 from dnatctl.model import Endpoint, Protocol
-from dnatctl.objects import ENDPOINTS
+from dnatctl.objects import ENDPOINTS, PodDNAT
 from dnatctl.pool.handover import decode
 from dnatctl.table.marks import Marks
 from tests.integration.gc.denied import DENIED
@@ -109,6 +111,26 @@ def test_nothing_of_ours_is_left_and_nothing_else_is_touched(it: Stage, tmp_path
     assert again.exit_code == 0, again.output
     eventually(lambda: it.kube.store.get(DEFINITIONS, "", RECORDS) is None)
     assert run(it, tmp_path, "--yes").exit_code == 0
+
+
+def test_a_poddnat_that_changes_meanwhile_holds_nothing_up(
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended in the midst, and all that came after was left."""
+    exposed(it)
+    withdraw, free, times = Leftovers.withdraw, Leftovers.free, count(1)
+
+    def touched(record: PodDNAT) -> PodDNAT:
+        change = {"metadata": {"annotations": {"seen": str(next(times))}}}
+        it.kube.store.patch(RECORDS, record.key.namespace, record.key.name, change)
+        return record
+
+    monkeypatch.setattr(Leftovers, "withdraw", lambda own, r: withdraw(own, touched(r)))
+    monkeypatch.setattr(Leftovers, "free", lambda own, r: free(own, touched(r)))
+    done = run(it, tmp_path, "--yes")
+    assert done.exit_code == 0, done.output
+    assert it.rows() == []
+    nothing_is_left(it)
 
 
 def test_a_controller_that_works_is_not_worked_against(
