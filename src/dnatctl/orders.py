@@ -5,10 +5,12 @@ An order stands in a ConfigMap beside the controller until it is taken back or i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -27,8 +29,22 @@ POD = "pod"
 READ_EVERY_S = 5.0
 """Between two readings by the leader: so long after it was given at most an order is heeded."""
 
+KEPT_S = 3600.0
+"""So long what is over stays where it was stored: clocks differ, and people look what there was."""
+
 _GATEWAY_IDS = "ngw-"
 """What the IDs of NAT gateways begin with."""
+
+_GATEWAY_ID = re.compile(r"ngw-[A-Za-z0-9-]{1,100}")
+
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+"""Of an object of Kubernetes, as it may be called at most.
+https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
+
+_LONGEST_KEY = 253
+"""Of a ConfigMap; names of pod and namespace together may be longer."""
+
+_DIGEST = 16
 
 _PODS = ("po", "pod", "pods")
 _WORKLOADS = {
@@ -68,7 +84,11 @@ class Order(Struct, frozen=True, omit_defaults=True):
     @property
     def name(self) -> str:
         """What it is stored under: one order of a kind for a target."""
-        return f"{self.kind}.{self.target.replace('/', '.')}"
+        name = f"{self.kind}.{self.target.replace('/', '.')}"
+        if len(name) <= _LONGEST_KEY:
+            return name
+        digest = sha256(name.encode()).hexdigest()[:_DIGEST]
+        return f"{name[: _LONGEST_KEY - _DIGEST - 1]}.{digest}"
 
     def stands(self, now: datetime) -> bool:
         """Whether its time is not over. One whose end makes no sense is over."""
@@ -170,14 +190,35 @@ def encode(order: Order) -> str:
 
 def decode(stored: Iterable[str], now: datetime) -> tuple[Orders, int]:
     """The orders that stand, and how many cannot be read: anybody may have written them."""
-    found, unreadable = [], 0
-    for text in stored:
-        try:
-            found.append(decoding.decode(_DECODER, text.encode()))
-        except msgspec.DecodeError:
-            unreadable += 1
-    standing = sorted((o for o in found if o.stands(now)), key=lambda o: o.name)
-    return Orders(tuple(standing)), unreadable
+    found = list(map(_read, stored))
+    standing = sorted((o for o in found if o is not None and o.stands(now)), key=lambda o: o.name)
+    return Orders(tuple(standing)), found.count(None)
+
+
+def replaced(stored: Mapping[str, str], order: Order) -> list[str]:
+    """What is stored in the place of that order, under whatever key somebody has put it."""
+    place = (order.kind, order.target)
+    return [key for key, o in _each(stored) if (o.kind, o.target) == place]
+
+
+def long_over(stored: Mapping[str, str], now: datetime) -> list[str]:
+    """What is stored of orders whose time has long been over: they would fill the ConfigMap."""
+    then = now - timedelta(seconds=KEPT_S)
+    return [key for key, order in _each(stored) if not order.stands(then)]
+
+
+def _each(stored: Mapping[str, str]) -> Iterator[tuple[str, Order]]:
+    for key, text in stored.items():
+        if (order := _read(text)) is not None:
+            yield key, order
+
+
+def _read(text: str) -> Order | None:
+    """None where it cannot be read."""
+    try:
+        return decoding.decode(_DECODER, text.encode())
+    except msgspec.DecodeError:
+        return None
 
 
 def target_of(text: str, namespace: str) -> str:
@@ -192,7 +233,7 @@ def target_of(text: str, namespace: str) -> str:
     if is_ipv4(text):
         return f"{EIP}/{text}"
     if text.startswith(_GATEWAY_IDS) and not slash:
-        return f"{GATEWAY}/{text}"
+        return _printed(GATEWAY, text)
     where, name = pod_of(text)
     return f"{POD}/{where or namespace}/{name}"
 
@@ -219,6 +260,8 @@ def pod_of(text: str) -> tuple[str, str]:
 def _pod(text: str, where: str, name: str, *, named: bool) -> tuple[str, str]:
     if not name or "/" in where or (named and not where):
         raise ValueError(f"{text!r} is no IP, no gateway (ngw-...) and no pod")
+    if not _NAME.fullmatch(name) or (where and not _NAME.fullmatch(where)):
+        raise ValueError(f"{text!r} cannot be the name of a pod")
     return where, name
 
 
@@ -226,7 +269,7 @@ def _printed(kind: str, name: str) -> str:
     """`eip/IP` or `gateway/ID`. A namespace may be called like either."""
     if kind == EIP and not is_ipv4(name):
         what = f"{name!r} is no IPv4 address"
-    elif kind == GATEWAY and ("/" in name or not name.startswith(_GATEWAY_IDS)):
+    elif kind == GATEWAY and not _GATEWAY_ID.fullmatch(name):
         what = f"{name!r} is no ID of a gateway, such as ngw-bp1uewa15k4iy"
     else:
         return f"{kind}/{name}"

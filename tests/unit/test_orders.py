@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 import pytest
 
 from dnatctl.objects import Key
-from dnatctl.orders import Order, OrderKind, decode, encode, pod_of, target_of
+from dnatctl.orders import (
+    Order,
+    OrderKind,
+    decode,
+    encode,
+    long_over,
+    pod_of,
+    replaced,
+    target_of,
+)
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 KEY = Key("games", "lobby-0")
@@ -192,3 +201,36 @@ class TestBesides:
 def test_the_command_that_ends_it_is_told_whole(order: Order, command: str) -> None:
     assert order.end == command
     assert f"{command} ends it" in str(order)
+
+
+def test_what_was_long_over_is_told_from_what_is_not() -> None:
+    """What is over was never taken away, and in the end no order could be given any more."""
+    begun = [
+        Order(OrderKind.PAUSE, "pod/games/long-over", until="2026-11-27T10:59:59Z"),
+        Order(OrderKind.PAUSE, "pod/games/over", until="2026-11-27T11:30:00Z"),
+        Order(OrderKind.PAUSE, "pod/games/stands", until="2026-11-27T13:00:00Z"),
+        Order(OrderKind.DRAIN, "gateway/ngw-1"),
+    ]
+    stored = {order.name: encode(order) for order in begun} | {"odd": "nobody can read this"}
+    assert long_over(stored, NOW) == ["pause.pod.games.long-over"]
+
+
+def test_what_is_in_its_place_is_found_under_any_key() -> None:
+    order = Order(OrderKind.PAUSE, "all")
+    other = Order(OrderKind.DRAIN, "gateway/ngw-1")
+    stored = {"a": encode(order), "b": encode(other), "c": "{", order.name: encode(order)}
+    assert replaced(stored, order) == ["a", order.name]
+
+
+def test_a_name_is_always_one_that_a_configmap_takes() -> None:
+    long = [Order(OrderKind.PAUSE, f"pod/{'n' * 63}/{'p' * 252}{end}") for end in "ab"]
+    assert [len(order.name) for order in long] == [253, 253]
+    assert long[0].name != long[1].name
+    assert Order(OrderKind.PAUSE, "pod/games/lobby-0").name == "pause.pod.games.lobby-0"
+
+
+@pytest.mark.parametrize("text", ["a b", "ngw-x y", "Upper", "n/a_b", "gateway/ngw-", "p" * 254])
+def test_what_nothing_is_called_like_is_no_target(text: str) -> None:
+    """It was the API server that refused it, with a word about a key of a ConfigMap."""
+    with pytest.raises(ValueError, match=r"name of a pod|no ID of a gateway"):
+        target_of(text, "default")

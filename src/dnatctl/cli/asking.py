@@ -293,6 +293,10 @@ def failure(error: Exception) -> click.ClickException:
 
 def colours() -> bool:
     """Whether this goes to a terminal of somebody who wants colours (https://no-color.org)."""
+    return is_terminal() and not os.environ.get("NO_COLOR")
+
+
+def is_terminal() -> bool:
+    """Whether what is said is seen at once, in lines of some width."""
     # None where whoever started this closed it.
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    return terminal and not os.environ.get("NO_COLOR")
+    return sys.stdout is not None and sys.stdout.isatty()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from dnatctl.control.gateway.sweeper import FOLLOW_S
 from dnatctl.kube.client import KubeClient
 from dnatctl.kube.orders import NAME, OrdersApi
-from dnatctl.orders import Order, OrderKind
+from dnatctl.orders import Order, OrderKind, encode
 from dnatctl_sim.cloud import Scenario
 from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.integration.control.test_vanished import strip
@@ -252,3 +253,36 @@ def test_where_they_cannot_be_read_those_known_before_stand(it: Stage, person: P
     rule.cancel()
 
     assert exposed(it, "a", "b") == {SECOND}
+
+
+class TestStored:
+    """In the ConfigMap."""
+
+    @staticmethod
+    def keys(it: Stage) -> set[str]:
+        held = it.kube.store.get("configmaps", NAMESPACE, NAME)
+        return set((held or {}).get("data") or {})
+
+    def test_what_is_long_over_goes_with_the_next_order(self, it: Stage) -> None:
+        def at(ago: int) -> str:
+            return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+        with closing(KubeClient.connect(it.folder / "kubeconfig", 1)) as client:
+            api = OrdersApi(client, NAMESPACE)
+            for n in range(5):
+                api.give(Order(OrderKind.PAUSE, f"pod/games/p-{n}", at(9000), at(8000), "ops"))
+            assert len(self.keys(it)) == 5
+            last = Order(OrderKind.PAUSE, "pod/games/q", at(0), at(-600), "ops")
+            api.give(last)
+        assert self.keys(it) == {last.name}
+
+    def test_one_under_another_key_is_taken_back_as_well(self, it: Stage) -> None:
+        """It was said that the pod goes on, and the pause stood."""
+        order = Order(OrderKind.PAUSE, "pod/games/web", by="ops")
+        with closing(KubeClient.connect(it.folder / "kubeconfig", 1)) as client:
+            api = OrdersApi(client, NAMESPACE)
+            api.give(order)
+            moved = {"data": {"by-hand": encode(order), order.name: None}}
+            it.kube.store.patch("configmaps", NAMESPACE, NAME, moved)
+            api.take_back(order)
+        assert self.keys(it) == set()
