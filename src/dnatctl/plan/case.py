@@ -115,7 +115,7 @@ def examine(seen: Seen, record: PodDNAT, pool: Pool, table: Table) -> Case:
     if not _may_keep_claim(case):
         return case
     retry_in = None
-    if why := _why_move(case):
+    if wanted and (why := _why_move(case)):
         moving = replace(case, refused=why, at_once=bool(_why_unseen(case)))
         found = moving.find()
         if isinstance(found, Allocation):

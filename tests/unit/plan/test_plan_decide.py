@@ -27,8 +27,10 @@ from dnatctl.plan.values import (
     WorkloadAnswer,
     quota_used_up,
 )
+from dnatctl.pool import Target
 from tests.unit.plan.made import (
     ME,
+    NOW,
     POD_OWNER,
     SET,
     TLS,
@@ -377,3 +379,11 @@ def test_a_pod_that_asks_for_nonsense_gets_no_more_ports_than_it_may_have(most):
     served = Scene(TLS, record=claims, pod=INVALID, policy=policy).plan()
     assert (served.step == Retire(endpoints[:1])) is (most < 2), "what it has stays"
     assert set(served.writes) == ({create()} if most == 2 else set())
+
+
+def test_nor_does_one_that_may_have_none_move_with_nothing():
+    """Where its gateway is refused: each look at it failed, without end."""
+    claims = record((600, 80), (601, 443))
+    scene = Scene(record=claims, pod=INVALID, policy=Policy(max_ports=0))
+    scene.pool.trust.mark(Target(GATEWAY), "no", NOW)
+    assert scene.plan(made_here=True).step == Retire(tuple(claims.spec.endpoints()))
