@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from dnatctl.clock import Clock
 from dnatctl.cloud.api import MAX_ENI_IPS, CloudApi
+from dnatctl.cloud.division import Heard, ask_in_parts
 from dnatctl.model import Eni
 
 TTL: Final = 600.0
@@ -23,7 +24,8 @@ MISSES_BELIEVED: Final = 5
 """After so many answers, in 15 s, an address that no interface has is not just a new one."""
 _MISSING_RETRY: Final = 300.0
 """Longest pause for one that is `missing`, and of which nothing was ever learned: an address in a
-block of addresses is never listed, and in some clusters all of them are such."""
+block of addresses is never listed, and in some clusters all of them are such. Also for one that the
+cloud refuses to be asked for."""
 _TOGETHER: Final = 60.0
 """Those that have come to the longest pause are asked for at multiples of this: many in one call,
 however their pods came, and not all of them in front of a new one."""
@@ -35,6 +37,7 @@ class _Want:
 
     `missed`: how often the cloud has answered that no interface has it. `node`: where the pod is.
     `since`: since when the latest pod that asked for it has stated it.
+    `apart`: the cloud refuses to be asked for it, and not for others: it is asked for alone.
     `expected`: the machine that it is thought to be on. Where there is one nobody waits for the
     answer: it is asked for behind the others, and only another machine is news.
     """
@@ -43,6 +46,7 @@ class _Want:
     due_at: float
     retry: float = _FIRST_RETRY
     missed: int = 0
+    apart: bool = False
     node: str = ""
     expected: str = ""
     since: float = float("-inf")
@@ -92,6 +96,8 @@ class EniCache:
         self._known: dict[str, _Learned] = {}
         self._wanted: dict[str, _Want] = {}
         self._told_as_expected = False
+        self._divide_at = float("-inf")
+        """When a question that is refused may be divided again: all of its parts were refused."""
         self.asking = False
         """Whether the cloud is being asked just now."""
 
@@ -201,7 +207,8 @@ class EniCache:
 
         Those not found are asked for again after 1, 2, 4 ... 64 s, and after up to 5 minutes while
         they are `missing`. Raises `errors.CloudError`; the addresses then stay queued in the same
-        way.
+        way. Where it may be about one of them it is found by halves, and the others are answered
+        before that is raised.
         """
         with self._changed:
             asked_at, batch = self._clock.monotonic(), self._due()
@@ -218,20 +225,46 @@ class EniCache:
     def _ask(
         self, cloud: CloudApi, batch: list[str], asked_at: float, nodes: Mapping[str, str]
     ) -> int:
-        answer = cloud.find_enis(batch)
+        heard = ask_in_parts(cloud.find_enis, batch, divide=asked_at >= self._divide_at)
         with self._changed:
-            missing = self._miss((ip for ip in batch if ip not in answer), asked_at)
-            found = self._learn(answer, asked_at, nodes)
+            missing = self._miss((ip for ip in heard.answered if ip not in heard.answer), asked_at)
+            found = self._learn(heard.answer, asked_at, nodes)
+            self._take_refusal(heard, divided=len(batch) > 1 and asked_at >= self._divide_at)
         for ip in (*found, *missing):
             self._on_news(ip)
+        if heard.error is not None:
+            raise heard.error
         return len(found)
+
+    def _take_refusal(self, heard: Heard[Eni], *, divided: bool) -> None:
+        """Put those apart for which alone it was refused, unless it was for all alike."""
+        if heard.answered:
+            self._divide_at = float("-inf")
+        elif heard.is_of_one and divided:
+            self._divide_at = self._clock.monotonic() + _LAST_RETRY
+        for ip in heard.answered:
+            self._put_apart(ip, apart=False)
+        for ip in heard.refused if heard.answered else ():
+            self._put_apart(ip, apart=True)
+        for ip in heard.left if heard.answered and heard.is_of_one else ():
+            self._hasten(ip)
+
+    def _put_apart(self, ip: str, *, apart: bool) -> None:
+        if (want := self._wanted.get(ip)) is not None:
+            want.apart = apart
+
+    def _hasten(self, ip: str) -> None:
+        """Ask for it again at the first pace: it was not its turn."""
+        if (want := self._wanted.get(ip)) is not None:
+            want.due_at, want.retry = self._clock.monotonic() + _FIRST_RETRY, _FIRST_RETRY
 
     def _due(self) -> list[str]:
         now = self._clock.monotonic()
-        items = self._wanted.items()
-        first = (ip for ip, want in items if want.due_at <= now and not want.expected)
-        behind = (ip for ip, want in items if want.due_at <= now and want.expected)
-        return list(islice(chain(first, behind), MAX_ENI_IPS))
+        due = [(ip, want) for ip, want in self._wanted.items() if want.due_at <= now]
+        first = (ip for ip, want in due if not (want.apart or want.expected))
+        behind = (ip for ip, want in due if not want.apart and want.expected)
+        together = list(islice(chain(first, behind), MAX_ENI_IPS))
+        return together or [ip for ip, want in due if want.apart][:1]
 
     def due_in(self) -> float:
         """Seconds until the first queued address is due; for ever if none is queued."""
@@ -252,7 +285,7 @@ class EniCache:
     def _longest_retry(self, ip: str, want: _Want) -> float:
         # What was learned of it decides meanwhile, and is to be put right soon.
         is_missing = want.missed >= MISSES_BELIEVED and ip not in self._known
-        return _MISSING_RETRY if is_missing else _LAST_RETRY
+        return _MISSING_RETRY if is_missing or want.apart else _LAST_RETRY
 
     def _miss(self, ips: Iterable[str], asked_at: float) -> list[str]:
         """Note that no interface has these; returns those of which that is believed from now on.

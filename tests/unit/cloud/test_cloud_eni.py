@@ -22,6 +22,8 @@ class Vpc:
         self.enis: dict[str, Eni] = {}
         self.asked: list[list[str]] = []
         self.down = False
+        self.refused: set[str] = set()
+        self.refusal = ErrorKind.REJECTED
 
     def add(self, eni_id: str, *ips: str) -> None:
         for ip in ips:
@@ -31,6 +33,8 @@ class Vpc:
         self.asked.append(list(ips))
         if self.down:
             raise CloudError(Operation.READ_ENIS, ErrorKind.UNKNOWN)
+        if self.refused.intersection(ips):
+            raise CloudError(Operation.READ_ENIS, self.refusal, code="InvalidParameter")
         found = [self.enis[ip] for ip in ips if ip in self.enis]
         return {ip: self.enis[ip] for eni in found for ip in eni.ips}
 
@@ -48,6 +52,16 @@ class World:
     def resolve_all(self) -> None:
         while self.cache.wait_for_work(0):
             self.resolve()
+
+    def run(self, seconds: int, *ips: str) -> None:
+        """Let time pass, each of these addresses wanted every five minutes."""
+        for second in range(seconds):
+            for ip in ips if second % 300 == 0 else ():
+                self.cache.want(ip)
+            while self.cache.wait_for_work(0):
+                with suppress(CloudError):
+                    self.resolve()
+            self.clock.advance(1)
 
     def asked_at(self, seconds: int, since: float = float("-inf")) -> list[float]:
         """When the cloud is asked in that time, of an address that is wanted again and again."""
@@ -435,3 +449,69 @@ def test_a_waiting_thread_is_woken_by_a_new_wish(world: World) -> None:
     world.cache.want("10.0.0.1")
     thread.join(60)
     assert woken == [True]
+
+
+class TestRefusals:
+    """The cloud refuses a question for one of the addresses in it, or for all."""
+
+    IPS = tuple(f"10.0.0.{i}" for i in range(100))
+
+    @pytest.fixture
+    def refusing(self, world: World) -> World:
+        for ip in self.IPS:
+            world.vpc.add(f"eni-{ip}", ip)
+        return world
+
+    @pytest.mark.parametrize("kind", [ErrorKind.REJECTED, ErrorKind.UNCLASSIFIED, ErrorKind.GONE])
+    @pytest.mark.parametrize("which", [0, 37, 99])
+    def test_the_others_are_answered_with_few_more_calls(
+        self, refusing: World, kind: ErrorKind, which: int
+    ) -> None:
+        bad = self.IPS[which]
+        refusing.vpc.refused, refusing.vpc.refusal = {bad}, kind
+        refusing.run(1, *self.IPS)
+        assert sorted(refusing.found) == sorted(set(self.IPS) - {bad})
+        assert len(refusing.vpc.asked) <= 15
+        refusing.vpc.asked.clear()
+        refusing.run(3600, bad)
+        assert {tuple(ips) for ips in refusing.vpc.asked} == {(bad,)}
+        assert len(refusing.vpc.asked) <= 20, "seldom, after a while"
+
+    def test_it_stands_in_nobodys_way_who_comes_later(self, refusing: World) -> None:
+        refusing.vpc.refused = {"10.0.1.1"}
+        refusing.run(100, "10.0.1.1", "10.0.0.1")
+        refusing.vpc.asked.clear()
+        for ip in self.IPS[2:]:
+            refusing.run(1, ip)
+            assert refusing.found[-1] == ip
+        assert len(refusing.vpc.asked) <= 100
+
+    def test_it_is_found_once_it_is_refused_no_more(self, refusing: World) -> None:
+        bad = self.IPS[5]
+        refusing.vpc.refused = {bad}
+        refusing.run(1000, *self.IPS)
+        refusing.vpc.refused = set()
+        refusing.run(301, bad)
+        assert refusing.found[-1] == bad
+
+    def test_many_of_them_are_found_one_by_one(self, refusing: World) -> None:
+        bad = set(self.IPS[::9])
+        refusing.vpc.refused = bad
+        refusing.run(30, *self.IPS)
+        assert sorted(refusing.found) == sorted(set(self.IPS) - bad)
+        assert len(refusing.vpc.asked) <= 15 * len(bad)
+
+    def test_where_all_are_refused_it_is_about_none(self, refusing: World) -> None:
+        refusing.vpc.refused = set(self.IPS)
+        refusing.run(600, *self.IPS)
+        assert len(refusing.vpc.asked) <= 15 * 10 + 20, "divided once a minute"
+        refusing.vpc.refused, refusing.vpc.asked = set(), []
+        refusing.run(65)
+        assert sorted(refusing.found) == sorted(self.IPS)
+        assert len(refusing.vpc.asked) <= 5, "all together"
+
+    @pytest.mark.parametrize("kind", [ErrorKind.THROTTLED, ErrorKind.AUTH, ErrorKind.DENIED])
+    def test_what_is_about_all_is_not_divided(self, refusing: World, kind: ErrorKind) -> None:
+        refusing.vpc.refused, refusing.vpc.refusal = {self.IPS[0]}, kind
+        refusing.run(1, *self.IPS)
+        assert len(refusing.vpc.asked) == 1
