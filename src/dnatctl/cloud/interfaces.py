@@ -1,0 +1,88 @@
+"""Which network interfaces hold addresses: the questions to ECS."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from dnatctl.cloud import wire
+from dnatctl.cloud.api import MAX_ENI_IPS
+from dnatctl.cloud.operation import Operation
+from dnatctl.cloud.sdk import Sdk
+from dnatctl.cloud.translate import MOST_PAGES, require_list, unreadable
+from dnatctl.model import Eni
+
+_PAGE_SIZE: Final = 500
+
+
+class Interfaces:
+    """The interfaces of one VPC."""
+
+    def __init__(self, sdk: Sdk, region_id: str, vpc_id: str) -> None:
+        self._sdk = sdk
+        self._region_id = region_id
+        self._vpc_id = vpc_id
+        self._filter_finds_primary: bool | None = None
+        """Whether the filter for many addresses finds primary ones too; None until it is known."""
+        self._a_primary = ""
+        """The primary address of some interface, by the latest answer that named one."""
+
+    def find(self, ips: Collection[str]) -> dict[str, Eni]:
+        """See `CloudApi.find_enis`."""
+        found: dict[str, Eni] = {}
+        pending = iter(dict.fromkeys(ips))
+        while batch := list(islice(pending, MAX_ENI_IPS)):
+            found |= self._find_batch(batch)
+        return found
+
+    def _find_batch(self, batch: list[str]) -> dict[str, Eni]:
+        found = dict(self._enis(private_ip_address=batch))
+        self._a_primary = next((eni.ips[0] for eni in found.values()), self._a_primary)
+        missed = [ip for ip in batch if ip not in found]
+        if missed and not self._finds_primary():
+            for ip in missed:
+                found.update(self._enis(primary_ip_address=ip))
+        return found
+
+    def _finds_primary(self) -> bool:
+        """Whether the filter for many addresses finds primary ones too; False if it is not known.
+
+        The SDK calls it one for secondary addresses (DescribeNetworkInterfacesRequest), and no page
+        of the vendor says more. So it is asked once for one that is primary, alone: beside another
+        of its interface's addresses it would be found by that one.
+        """
+        if self._filter_finds_primary is None and (primary := self._some_primary()):
+            if primary in dict(self._enis(private_ip_address=[primary])):
+                self._filter_finds_primary = True
+            elif primary in dict(self._enis(primary_ip_address=primary)):
+                self._filter_finds_primary = False
+            else:
+                self._a_primary = ""  # its interface has gone
+        return bool(self._filter_finds_primary)
+
+    def _some_primary(self) -> str:
+        """Where no answer has named one yet, that of any interface of the VPC; "" for none."""
+        return self._a_primary or next((ip for ip, _ in self._enis(page_size=10)), "")
+
+    def _enis(self, page_size: int = _PAGE_SIZE, **filters: Any) -> Iterator[tuple[str, Eni]]:
+        from alibabacloud_ecs20140526 import models as ecs
+
+        next_token = None
+        for _ in range(MOST_PAGES):
+            request = ecs.DescribeNetworkInterfacesRequest(
+                region_id=self._region_id,
+                # Private addresses repeat across VPCs.
+                vpc_id=self._vpc_id,
+                max_results=page_size,
+                next_token=next_token,
+                **filters,
+            )
+            body = self._sdk.call(Operation.READ_ENIS, request)
+            require_list(Operation.READ_ENIS, body, body.network_interface_sets)
+            for row in wire.rows(body.network_interface_sets, "network_interface_set"):
+                yield from wire.enis(row)
+            next_token = body.next_token
+            if not next_token:
+                return
+        raise unreadable(Operation.READ_ENIS, "pages without end")
