@@ -12,7 +12,7 @@ from alibabacloud_vpc20160428 import models as vpc
 import dnatctl
 from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud import wire
-from dnatctl.cloud.api import PAGE_SIZE, EntryPage, Guard
+from dnatctl.cloud.api import PAGE_SIZE, EntryPage, Guard, Unsaid
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.hollow import HollowAnswers, Question, is_hollow
 from dnatctl.cloud.interfaces import Interfaces
@@ -219,7 +219,7 @@ class Cloud:
         return CloudError(operation, ErrorKind.UNKNOWN, message="accepted, which no dry run is")
 
     @_understood(Operation.READ_ENIS)
-    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+    def find_enis(self, ips: Collection[str]) -> dict[str, Eni | Unsaid]:
         """See `CloudApi.find_enis`."""
         return self._interfaces.find(ips)
 

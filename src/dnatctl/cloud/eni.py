@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Final, NamedTuple, TypeVar
 
 from dnatctl.clock import Clock
-from dnatctl.cloud.api import MAX_ENI_IPS, CloudApi
+from dnatctl.cloud.api import MAX_ENI_IPS, CloudApi, Unsaid
 from dnatctl.cloud.division import Heard, ask_in_parts
 from dnatctl.model import Eni
 
@@ -37,6 +37,7 @@ class _Want:
 
     `missed`: how often the cloud has answered that no interface has it. `node`: where the pod is.
     `since`: since when the latest pod that asked for it has stated it.
+    `unclear`: whether the cloud has answered that it is not clear which one has it.
     `apart`: the cloud refuses to be asked for it, and not for others: it is asked for alone.
     `expected`: the machine that it is thought to be on. Where there is one nobody waits for the
     answer: it is asked for behind the others, and only another machine is news.
@@ -46,6 +47,7 @@ class _Want:
     due_at: float
     retry: float = _FIRST_RETRY
     missed: int = 0
+    unclear: bool = False
     apart: bool = False
     node: str = ""
     expected: str = ""
@@ -82,8 +84,8 @@ class EniCache:
     """Answers from memory, and queues what it does not know for one resolving thread.
 
     `on_news(ip)` is called, in the resolving thread, for every queued address once its interface
-    is known, and once it is `missing`. At most `capacity` addresses are remembered and as many
-    queued; the oldest go first.
+    is known and once it is `missing`, and for every one whose interface is not clear any more. At
+    most `capacity` addresses are remembered and as many queued; the oldest go first.
     """
 
     def __init__(
@@ -179,10 +181,10 @@ class EniCache:
             return want is not None and want.missed >= MISSES_BELIEVED
 
     def missed_once(self, ip: str) -> bool:
-        """Whether the cloud has answered that no interface has `ip`, be it once."""
+        """Whether the cloud has answered, be it once, and named no interface that has `ip`."""
         with self._changed:
             want = self._wanted.get(ip)
-            return want is not None and want.missed > 0
+            return want is not None and (want.missed > 0 or want.unclear)
 
     def forget(self, ip: str) -> None:
         """Look for `ip` no more: the pod that had it has it no more."""
@@ -228,15 +230,17 @@ class EniCache:
         heard = ask_in_parts(cloud.find_enis, batch, divide=asked_at >= self._divide_at)
         with self._changed:
             missing = self._miss((ip for ip in heard.answered if ip not in heard.answer), asked_at)
-            found = self._learn(heard.answer, asked_at, nodes)
+            known = {ip: eni for ip, eni in heard.answer.items() if isinstance(eni, Eni)}
+            found = self._learn(known, asked_at, nodes)
+            doubted = self._unlearn(ip for ip in heard.answer if ip not in known)
             self._take_refusal(heard, divided=len(batch) > 1 and asked_at >= self._divide_at)
-        for ip in (*found, *missing):
+        for ip in (*found, *missing, *doubted):
             self._on_news(ip)
         if heard.error is not None:
             raise heard.error
         return len(found)
 
-    def _take_refusal(self, heard: Heard[Eni], *, divided: bool) -> None:
+    def _take_refusal(self, heard: Heard[Eni | Unsaid], *, divided: bool) -> None:
         """Put those apart for which alone it was refused, unless it was for all alike."""
         if heard.answered:
             self._divide_at = float("-inf")
@@ -299,6 +303,14 @@ class EniCache:
             if want.expected:  # it names no other machine, and that was the question
                 del self._wanted[ip]
         return [ip for ip, want in wants.items() if want.missed == MISSES_BELIEVED]
+
+    def _unlearn(self, ips: Iterable[str]) -> list[str]:
+        """It is not clear any more whose these are; returns those of which it was known."""
+        ips = list(ips)
+        for ip in ips:
+            if (want := self._wanted.get(ip)) is not None:
+                want.unclear = True
+        return [ip for ip in ips if self._known.pop(ip, None) is not None]
 
     def _learn(
         self, answer: Mapping[str, Eni], asked_at: float, nodes: Mapping[str, str]

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any, Final
 
 from dnatctl.cloud import wire
-from dnatctl.cloud.api import MAX_ENI_IPS
+from dnatctl.cloud.api import MAX_ENI_IPS, Unsaid
+from dnatctl.cloud.listings import Listing, holder
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.sdk import Sdk
 from dnatctl.cloud.translate import MOST_PAGES, require_list, unreadable
 from dnatctl.model import Eni
 
 _PAGE_SIZE: Final = 500
+
+
+class _Listed:
+    """The answers to one search: which interfaces list an address."""
+
+    def __init__(self) -> None:
+        self._by_ip: dict[str, list[Listing]] = {}
+
+    def add(self, answer: Iterable[tuple[str, Listing]]) -> None:
+        """Take in an answer."""
+        for ip, listing in answer:
+            self._by_ip.setdefault(ip, []).append(listing)
+
+    def shows(self, ip: str) -> bool:
+        """Whether some interface has it that is not leaving."""
+        return not all(each.is_leaving for each in self._by_ip.get(ip, ()))
+
+    def a_primary(self) -> str:
+        """The primary address of some interface; "" if none is listed."""
+        return next((each[0].eni.ips[0] for each in self._by_ip.values()), "")
+
+    def holders(self, asked: Collection[str]) -> dict[str, Eni | Unsaid]:
+        """Who has each address. That of a neighbour may be by now that of an interface which
+        nobody asked for, where the one that is listed is leaving."""
+        items = self._by_ip.items()
+        return {ip: holder(these) for ip, these in items if ip in asked or self.shows(ip)}
 
 
 class Interfaces:
@@ -28,22 +55,21 @@ class Interfaces:
         self._a_primary = ""
         """The primary address of some interface, by the latest answer that named one."""
 
-    def find(self, ips: Collection[str]) -> dict[str, Eni]:
+    def find(self, ips: Collection[str]) -> dict[str, Eni | Unsaid]:
         """See `CloudApi.find_enis`."""
-        found: dict[str, Eni] = {}
+        listed = _Listed()
         pending = iter(dict.fromkeys(ips))
         while batch := list(islice(pending, MAX_ENI_IPS)):
-            found |= self._find_batch(batch)
-        return found
+            self._find_batch(batch, listed)
+        return listed.holders(set(ips))
 
-    def _find_batch(self, batch: list[str]) -> dict[str, Eni]:
-        found = dict(self._enis(private_ip_address=batch))
-        self._a_primary = next((eni.ips[0] for eni in found.values()), self._a_primary)
-        missed = [ip for ip in batch if ip not in found]
+    def _find_batch(self, batch: list[str], listed: _Listed) -> None:
+        listed.add(self._enis(private_ip_address=batch))
+        self._a_primary = listed.a_primary() or self._a_primary
+        missed = [ip for ip in batch if not listed.shows(ip)]
         if missed and not self._finds_primary():
             for ip in missed:
-                found.update(self._enis(primary_ip_address=ip))
-        return found
+                listed.add(self._enis(primary_ip_address=ip))
 
     def _finds_primary(self) -> bool:
         """Whether the filter for many addresses finds primary ones too; False if it is not known.
@@ -65,7 +91,7 @@ class Interfaces:
         """Where no answer has named one yet, that of any interface of the VPC; "" for none."""
         return self._a_primary or next((ip for ip, _ in self._enis(page_size=10)), "")
 
-    def _enis(self, page_size: int = _PAGE_SIZE, **filters: Any) -> Iterator[tuple[str, Eni]]:
+    def _enis(self, page_size: int = _PAGE_SIZE, **filters: Any) -> Iterator[tuple[str, Listing]]:
         from alibabacloud_ecs20140526 import models as ecs
 
         next_token = None
@@ -81,8 +107,14 @@ class Interfaces:
             body = self._sdk.call(Operation.READ_ENIS, request)
             require_list(Operation.READ_ENIS, body, body.network_interface_sets)
             for row in wire.rows(body.network_interface_sets, "network_interface_set"):
-                yield from wire.enis(row)
+                yield from _listings(row)
             next_token = body.next_token
             if not next_token:
                 return
         raise unreadable(Operation.READ_ENIS, "pages without end")
+
+
+def _listings(row: Any) -> Iterator[tuple[str, Listing]]:
+    status = str(row.status or "").lower()
+    for ip, eni in wire.enis(row):
+        yield ip, Listing(eni, status)

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from dnatctl.cloud.api import Unsaid
 from dnatctl.cloud.eni import TTL, EniCache
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
@@ -19,7 +20,7 @@ class Vpc:
     """The part of the cloud that knows interfaces."""
 
     def __init__(self) -> None:
-        self.enis: dict[str, Eni] = {}
+        self.enis: dict[str, Eni | Unsaid] = {}
         self.asked: list[list[str]] = []
         self.down = False
         self.refused: set[str] = set()
@@ -29,14 +30,15 @@ class Vpc:
         for ip in ips:
             self.enis[ip] = Eni(eni_id, "vsw-1", "zone-1", ips)
 
-    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+    def find_enis(self, ips: Collection[str]) -> dict[str, Eni | Unsaid]:
         self.asked.append(list(ips))
         if self.down:
             raise CloudError(Operation.READ_ENIS, ErrorKind.UNKNOWN)
         if self.refused.intersection(ips):
             raise CloudError(Operation.READ_ENIS, self.refusal, code="InvalidParameter")
-        found = [self.enis[ip] for ip in ips if ip in self.enis]
-        return {ip: self.enis[ip] for eni in found for ip in eni.ips}
+        found = {ip: self.enis[ip] for ip in ips if ip in self.enis}
+        enis = [eni for eni in found.values() if isinstance(eni, Eni)]
+        return found | {ip: self.enis[ip] for eni in enis for ip in eni.ips}
 
 
 class World:
@@ -515,3 +517,40 @@ class TestRefusals:
         refusing.vpc.refused, refusing.vpc.refusal = {self.IPS[0]}, kind
         refusing.run(1, *self.IPS)
         assert len(refusing.vpc.asked) == 1
+
+
+class TestUnclear:
+    """Interfaces of several machines list an address."""
+
+    @pytest.fixture
+    def unclear(self, world: World) -> World:
+        world.vpc.enis["10.0.0.1"] = Unsaid.UNCLEAR
+        return world
+
+    def test_it_is_neither_known_nor_missing_and_asked_for_less_and_less_often(
+        self, unclear: World
+    ) -> None:
+        assert unclear.asked_at(200) == [0, 1, 3, 7, 15, 31, 63, 127, 191]
+        assert unclear.cache.want("10.0.0.1") is None
+        assert not unclear.cache.missing("10.0.0.1")
+        assert unclear.cache.missed_once("10.0.0.1")
+        assert unclear.found == []
+
+    def test_it_is_told_once_it_is_clear(self, unclear: World) -> None:
+        unclear.run(100, "10.0.0.1")
+        unclear.vpc.add("eni-1", "10.0.0.1")
+        unclear.run(65)
+        assert unclear.found == ["10.0.0.1"]
+
+    def test_what_was_known_is_no_more_and_that_is_told(self, world: World) -> None:
+        world.vpc.add("eni-1", "10.0.0.1")
+        world.cache.want("10.0.0.1")
+        world.resolve()
+        world.vpc.enis["10.0.0.1"] = Unsaid.UNCLEAR
+        world.cache.ask_again("10.0.0.1", 10)
+        world.clock.advance(10)
+        world.resolve()
+        assert world.found == ["10.0.0.1", "10.0.0.1"]
+        assert world.cache.held("10.0.0.1", 0.0) is None
+        world.run(600, "10.0.0.1")
+        assert len(world.found) == 2, "once"
