@@ -33,7 +33,7 @@ class Unsaid(StrEnum):
     """Why it is not said which interface holds an address, nor that none does."""
 
     UNCLEAR = "unclear"
-    """Interfaces of several machines list it."""
+    """Interfaces of several machines list it, or one of which the answer lacks the ID."""
 
 
 Guard = Callable[[], bool]

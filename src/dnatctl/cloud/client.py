@@ -108,7 +108,7 @@ class Cloud:
         self, wanted: Collection[str] = (), heard: Callable[[Gateway], None] | None = None
     ) -> list[Gateway]:
         """See `CloudApi.describe_gateways`."""
-        rows = {row.nat_gateway_id: row for row in self._gateway_rows(vpc_id=self._vpc_id)}
+        rows = wire.named(self._gateway_rows(vpc_id=self._vpc_id), "nat_gateway_id")
         found, errors = [], []
         for gateway_id in wanted or rows:
             try:
@@ -226,8 +226,10 @@ class Cloud:
     def _gateway(self, gateway_id: str, rows: dict[str, Any]) -> Gateway:
         """`rows`: those of the VPC's gateways; what is elsewhere is added."""
         if gateway_id not in rows:
-            named = self._gateway_rows(nat_gateway_id=gateway_id)
-            rows.update((row.nat_gateway_id, row) for row in named)
+            listed = list(self._gateway_rows(nat_gateway_id=gateway_id))
+            rows |= (ids := wire.named(listed, "nat_gateway_id"))
+            if listed and not ids:  # that it is absent has consequences
+                raise unreadable(Operation.READ_GATEWAYS, "a gateway has no NatGatewayId")
         row = rows.get(gateway_id)
         if row is None:
             return wire.absent_gateway(gateway_id)

@@ -34,11 +34,13 @@ class Listing(NamedTuple):
 def holder(listings: Collection[Listing]) -> Eni | Unsaid:
     """The one that has the address, in whatever order they are listed.
 
-    Unclear between interfaces of different machines of which none is leaving, or is in use alone.
+    Unclear between interfaces of different machines of which none is leaving, or is in use alone;
+    and where none has an ID, which is none to be noted.
     """
-    best = min((each.rank for each in listings), default=0)
-    believed = [each.eni for each in listings if each.rank == best]
+    known = [each for each in listings if each.eni.eni_id]
+    best = min((each.rank for each in known), default=0)
+    believed = [each.eni for each in known if each.rank == best]
     machines = {eni.instance_id for eni in believed if eni.instance_id}
-    if len(machines) > 1:
+    if len(machines) > 1 or not believed:
         return Unsaid.UNCLEAR
     return min(believed, key=lambda eni: (not eni.instance_id, eni.eni_id))

@@ -101,3 +101,12 @@ def test_a_primary_address_that_one_that_leaves_lists_too_is_asked_for_as_one(
     it.add("eni-1", "172.16.1.1", IP, status="Deleting", machine="i-gone")
     it.add("eni-2", IP)
     assert it.holder(IP) == "eni-2"
+
+
+def test_one_without_its_id_is_nobodys_interface_and_the_address_not_missing(
+    it: Interfaces,
+) -> None:
+    it.add("", IP)
+    assert it.holder(IP) is Unsaid.UNCLEAR
+    it.add("eni-1", IP)
+    assert it.holder(IP) == "eni-1"

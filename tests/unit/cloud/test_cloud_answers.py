@@ -201,6 +201,26 @@ def test_what_is_answered_about_all_gateways_is_about_none(
     assert caught.value.kind is kind
 
 
+def test_gateways_without_an_id_are_none(cloud: Cloud) -> None:
+    nameless = {"NatGateway": [{"VpcId": "vpc-1"}, {"NatGatewayId": "", "VpcId": "vpc-1"}]}
+    body = {"TotalCount": 2, "NatGateways": nameless, "EipAddresses": {}}
+    with mock.patch.object(Web, "send", return_value=Answer(200, {}, orjson.dumps(body))):
+        assert cloud.describe_gateways() == []
+
+
+@pytest.mark.parametrize("nameless", [None, ""])
+def test_a_gateway_is_not_gone_where_the_answer_about_it_lacks_its_id(
+    cloud: Cloud, nameless: str | None
+) -> None:
+    body = orjson.dumps(gateways(NatGatewayId=nameless))
+    with (
+        mock.patch.object(Web, "send", return_value=Answer(200, {}, body)),
+        pytest.raises(CloudError) as caught,
+    ):
+        cloud.describe_gateways(["ngw-1"])
+    assert caught.value.kind is ErrorKind.UNKNOWN
+
+
 @pytest.mark.parametrize("code", ["", "200", 200, "OK", "Success", None])
 def test_a_code_that_says_yes_is_none(cloud: Cloud, code: object) -> None:
     body = orjson.dumps({"Code": code, "RequestId": "1"})

@@ -195,6 +195,7 @@ def test_a_good_gateway_has_no_problem() -> None:
         ({"BusinessStatus": "FinancialLocked"}, "is locked (FinancialLocked)"),
         ({"ForwardTableIds": None}, "has no forward table"),
         ({"ForwardTableIds": {"ForwardTableId": []}}, "has no forward table"),
+        ({"ForwardTableIds": {"ForwardTableId": [None, ""]}}, "has no forward table"),
     ],
 )
 def test_what_is_wrong_with_a_gateway_is_told(changes: dict[str, object], told: str) -> None:
@@ -249,6 +250,13 @@ def test_an_eip_on_one_list_only_is_not_used() -> None:
         ("203.0.113.1", True), ("203.0.113.2", False),
     ]  # fmt: skip
     assert [eip.usable for eip in judge([]).eips] == [False]
+
+
+@pytest.mark.parametrize("nameless", [None, "", " "])
+def test_an_eip_without_its_address_is_passed_over(nameless: str | None) -> None:
+    lists = {"IpList": [{"IpAddress": nameless}, {"IpAddress": "203.0.113.1"}]}
+    eips = judge([EIP, EIP | {"IpAddress": nameless}], IpLists=lists).eips
+    assert [(eip.ip, eip.usable) for eip in eips] == [("203.0.113.1", True)]
 
 
 @pytest.mark.parametrize(
@@ -306,6 +314,14 @@ def test_a_public_address_of_the_interface_is_that_of_its_primary_address() -> N
     assert {ip: eni.public_ip for ip, eni in found.items()} == {
         "172.16.0.2": "203.0.113.8", "172.16.0.3": "203.0.113.9", "172.16.0.4": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("nameless", [None, ""])
+def test_what_an_interface_lacks_is_not_made_up(nameless: str | None) -> None:
+    sets = {"PrivateIpSet": [{"PrivateIpAddress": nameless}, {"PrivateIpAddress": "172.16.0.3"}]}
+    found = interfaces(NetworkInterfaceId=nameless, ZoneId=nameless, PrivateIpSets=sets)
+    ips = ("172.16.0.2", "172.16.0.3")
+    assert found == dict.fromkeys(ips, Eni("", "vsw-1", "", ips))
 
 
 def test_an_interface_may_have_its_primary_address_only() -> None:
