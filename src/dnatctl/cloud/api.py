@@ -35,6 +35,9 @@ class Unsaid(StrEnum):
     UNCLEAR = "unclear"
     """Interfaces of several machines list it, or one of which the answer lacks the ID."""
 
+    NOT_ASKED = "not-asked"
+    """It has to be asked for alone, and others came first: it is to be asked for again."""
+
 
 Guard = Callable[[], bool]
 """Whether a write may be sent now; asked right before it is."""
@@ -99,7 +102,8 @@ class CloudApi(Protocol):
         """The network interfaces that hold these addresses of the VPC, by address.
 
         The neighbours on these interfaces, of which the answer tells too, are included; an
-        address that no interface holds is left out.
+        address that no interface holds is left out. Where the cloud has to be asked for addresses
+        one by one it is for a few, those that are named first.
         """
         ...
 

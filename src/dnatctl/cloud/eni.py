@@ -53,6 +53,11 @@ class _Want:
     expected: str = ""
     since: float = float("-inf")
 
+    @property
+    def is_new(self) -> bool:
+        """Whether somebody waits for a first answer."""
+        return not (self.missed or self.unclear or self.expected)
+
     def is_news(self, eni: Eni) -> bool:
         """Whether that answer is to be told."""
         return not self.expected or eni.instance_id != self.expected
@@ -232,7 +237,7 @@ class EniCache:
             missing = self._miss((ip for ip in heard.answered if ip not in heard.answer), asked_at)
             known = {ip: eni for ip, eni in heard.answer.items() if isinstance(eni, Eni)}
             found = self._learn(known, asked_at, nodes)
-            doubted = self._unlearn(ip for ip in heard.answer if ip not in known)
+            doubted = self._doubt(heard.answer)
             self._take_refusal(heard, divided=len(batch) > 1 and asked_at >= self._divide_at)
         for ip in (*found, *missing, *doubted):
             self._on_news(ip)
@@ -268,6 +273,8 @@ class EniCache:
         first = (ip for ip, want in due if not (want.apart or want.expected))
         behind = (ip for ip, want in due if not want.apart and want.expected)
         together = list(islice(chain(first, behind), MAX_ENI_IPS))
+        # Where they are asked for one by one, each in its turn.
+        together.sort(key=lambda ip: (bool(self._wanted[ip].expected), self._wanted[ip].missed))
         return together or [ip for ip, want in due if want.apart][:1]
 
     def due_in(self) -> float:
@@ -304,13 +311,19 @@ class EniCache:
                 del self._wanted[ip]
         return [ip for ip, want in wants.items() if want.missed == MISSES_BELIEVED]
 
-    def _unlearn(self, ips: Iterable[str]) -> list[str]:
-        """It is not clear any more whose these are; returns those of which it was known."""
-        ips = list(ips)
-        for ip in ips:
-            if (want := self._wanted.get(ip)) is not None:
+    def _doubt(self, answer: Mapping[str, Eni | Unsaid]) -> list[str]:
+        """Take in of which it is not clear whose they are; returns those that were known before.
+
+        Those that have not been asked for yet, and are waited for, come soon.
+        """
+        for ip, said in answer.items():
+            want = self._wanted.get(ip)
+            if want is not None and said is Unsaid.UNCLEAR:
                 want.unclear = True
-        return [ip for ip in ips if self._known.pop(ip, None) is not None]
+            elif want is not None and said is Unsaid.NOT_ASKED and want.is_new:
+                self._hasten(ip)
+        unclear = [ip for ip, said in answer.items() if said is Unsaid.UNCLEAR]
+        return [ip for ip in unclear if self._known.pop(ip, None) is not None]
 
     def _learn(
         self, answer: Mapping[str, Eni], asked_at: float, nodes: Mapping[str, str]

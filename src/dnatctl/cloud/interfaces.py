@@ -16,12 +16,17 @@ from dnatctl.model import Eni
 
 _PAGE_SIZE: Final = 500
 
+_MOST_ALONE: Final = 5
+"""Addresses in one question that are asked for one by one where that has to be."""
+
 
 class _Listed:
     """The answers to one search: which interfaces list an address."""
 
     def __init__(self) -> None:
         self._by_ip: dict[str, list[Listing]] = {}
+        self.not_asked: set[str] = set()
+        """Those that may be found when they are asked for alone."""
 
     def add(self, answer: Iterable[tuple[str, Listing]]) -> None:
         """Take in an answer."""
@@ -40,7 +45,9 @@ class _Listed:
         """Who has each address. That of a neighbour may be by now that of an interface which
         nobody asked for, where the one that is listed is leaving."""
         items = self._by_ip.items()
-        return {ip: holder(these) for ip, these in items if ip in asked or self.shows(ip)}
+        found = {ip: holder(these) for ip, these in items if ip in asked or self.shows(ip)}
+        later = {ip: Unsaid.NOT_ASKED for ip in self.not_asked if not self.shows(ip)}
+        return found | later
 
 
 class Interfaces:
@@ -68,8 +75,9 @@ class Interfaces:
         self._a_primary = listed.a_primary() or self._a_primary
         missed = [ip for ip in batch if not listed.shows(ip)]
         if missed and not self._finds_primary():
-            for ip in missed:
+            for ip in missed[:_MOST_ALONE]:
                 listed.add(self._enis(primary_ip_address=ip))
+            listed.not_asked.update(missed[_MOST_ALONE:])
 
     def _finds_primary(self) -> bool:
         """Whether the filter for many addresses finds primary ones too; False if it is not known.
@@ -94,7 +102,7 @@ class Interfaces:
     def _enis(self, page_size: int = _PAGE_SIZE, **filters: Any) -> Iterator[tuple[str, Listing]]:
         from alibabacloud_ecs20140526 import models as ecs
 
-        next_token = None
+        next_token, tokens = None, set[str]()
         for _ in range(MOST_PAGES):
             request = ecs.DescribeNetworkInterfacesRequest(
                 region_id=self._region_id,
@@ -111,6 +119,9 @@ class Interfaces:
             next_token = body.next_token
             if not next_token:
                 return
+            if next_token in tokens:
+                break
+            tokens.add(next_token)
         raise unreadable(Operation.READ_ENIS, "pages without end")
 
 

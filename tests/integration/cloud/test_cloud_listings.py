@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from dnatctl.cloud.api import Unsaid
 from dnatctl.cloud.client import Cloud
+from dnatctl.cloud.eni import EniCache
 from dnatctl.model import Eni
 from tests.integration.cloud.bench import Bench
+from tests.support.clock import FakeClock
 
 IP = "172.16.0.5"
 
@@ -110,3 +114,54 @@ def test_one_without_its_id_is_nobodys_interface_and_the_address_not_missing(
     assert it.holder(IP) is Unsaid.UNCLEAR
     it.add("eni-1", IP)
     assert it.holder(IP) == "eni-1"
+
+
+class TestOneByOne:
+    """The filter for many addresses finds no primary ones: each has to be asked for alone."""
+
+    IPS = tuple(f"172.16.9.{number}" for number in range(100))
+
+    @pytest.fixture
+    def run(self, it: Interfaces, bench: Bench) -> Callable[[int], int]:
+        """Lets seconds pass, in which all are waited for; returns how often the cloud is asked."""
+        bench.emulated.set_knobs(filter_matches_primary=False, limits={}, default_limit=0)
+        it.add("eni-node", "172.16.250.1")
+        clock = FakeClock()
+        self.enis = EniCache(clock, lambda _ip: None)
+
+        def run(seconds: int) -> int:
+            before = bench.calls("DescribeNetworkInterfaces")
+            for second in range(seconds):
+                for ip in self.IPS if second % 300 == 0 else ():
+                    self.enis.want(ip)
+                while self.enis.wait_for_work(0):
+                    self.enis.resolve_pending(it.cloud)
+                clock.advance(1)
+            return bench.calls("DescribeNetworkInterfaces") - before
+
+        return run
+
+    def test_those_who_wait_are_found_soon(self, it: Interfaces, run: Callable[[int], int]) -> None:
+        for number, ip in enumerate(self.IPS):
+            it.add(f"eni-{number}", ip)
+        assert run(25) <= 130
+        assert all(self.enis.want(ip) for ip in self.IPS)
+
+    def test_they_do_not_wait_for_those_that_nobody_lists(
+        self, it: Interfaces, run: Callable[[int], int]
+    ) -> None:
+        run(1000)
+        it.add("eni-new", "172.16.10.1")
+        self.enis.want("172.16.10.1")
+        run(1)
+        assert self.enis.want("172.16.10.1") is not None
+
+    def test_those_that_nobody_lists_are_asked_for_seldom(self, run: Callable[[int], int]) -> None:
+        assert run(35) <= 220, "six in a second at most"
+        run(3600)
+        assert run(600) <= 200
+        assert all(self.enis.missing(ip) for ip in self.IPS)
+
+    def test_nobody_is_missing_who_was_not_asked_for(self, run: Callable[[int], int]) -> None:
+        run(10)
+        assert sum(map(self.enis.missed_once, self.IPS)) == 50

@@ -140,6 +140,19 @@ def test_lists_that_go_on_for_ever_are_given_up(cloud: Cloud) -> None:
         assert caught.value.kind is ErrorKind.UNKNOWN
 
 
+def test_pages_that_lead_back_to_one_that_was_read_are_given_up_at_once(cloud: Cloud) -> None:
+    tokens = iter(["a", "b", "a", *map(str, range(500))])
+
+    def send(*_args: object, **_more: object) -> Answer:
+        body = {"TotalCount": 0, "NextToken": next(tokens), "NetworkInterfaceSets": {}}
+        return Answer(200, {}, orjson.dumps(body))
+
+    with mock.patch.object(Web, "send", side_effect=send), pytest.raises(CloudError) as caught:
+        CALLS["enis"](cloud)
+    assert caught.value.kind is ErrorKind.UNKNOWN
+    assert next(tokens) == "0", "no further page was asked for"
+
+
 @pytest.mark.parametrize("name", sorted(CALLS))
 @pytest.mark.parametrize(
     ("code", "kind"),
