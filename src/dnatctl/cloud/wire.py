@@ -177,13 +177,22 @@ def _gateway_problem(row: Any, vpc_id: str, *, has_table: bool) -> str:
         return "is a VPC NAT gateway; only an Internet NAT gateway has public addresses"
     if _locked(row.business_status):
         return f"is locked ({row.business_status})"
+    if _is_odd(row.business_status):
+        return f"is {row.business_status}, not Normal"
     if row.status != "Available":
         return f"is {row.status}, not Available"
     return "" if has_table else "has no forward table"
 
 
 def _locked(business_status: Any) -> bool:
-    """Normal, or FinancialLocked for an overdue payment, is what the vendor documents."""
+    """Whether it says that nothing is forwarded: FinancialLocked, for an overdue payment, is what
+    the vendor documents; another word of a lock is taken for one."""
+    text = str(business_status).lower()
+    return "lock" in text and "unlock" not in text
+
+
+def _is_odd(business_status: Any) -> bool:
+    """Whether it is a word that nobody documents: no new pods there, and nobody loses anything."""
     return business_status not in (None, "", "Normal")
 
 
@@ -219,8 +228,13 @@ def _eip_problem(ip: str, listed: dict[str, Any], state: Any, gateway_id: str) -
         return "is listed by its gateway and not shown by DescribeEipAddresses: " + _EIP_HIDDEN
     if state.instance_id != gateway_id:
         return "is not bound to this gateway"
-    if _locked(state.business_status) or rows(state.operation_locks, "lock_reason"):
+    locks = rows(state.operation_locks, "lock_reason")
+    if _locked(state.business_status) or not all(_is_blank(each.lock_reason) for each in locks):
         return _EIP_LOCKED
+    if locks:
+        return "has a lock that says nothing of its reason"
+    if _is_odd(state.business_status):
+        return f"is {state.business_status}, not Normal"
     if state.status != "InUse":
         return f"is {state.status}, not InUse"
     return "" if ip in listed else "is not yet listed by its gateway"

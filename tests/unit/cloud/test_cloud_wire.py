@@ -193,6 +193,7 @@ def test_a_good_gateway_has_no_problem() -> None:
         ({"Status": "Modifying"}, "is Modifying, not Available"),
         ({"Status": None}, "is None, not Available"),
         ({"BusinessStatus": "FinancialLocked"}, "is locked (FinancialLocked)"),
+        ({"BusinessStatus": "Unheard"}, "is Unheard, not Normal"),
         ({"ForwardTableIds": None}, "has no forward table"),
         ({"ForwardTableIds": {"ForwardTableId": []}}, "has no forward table"),
         ({"ForwardTableIds": {"ForwardTableId": [None, ""]}}, "has no forward table"),
@@ -200,6 +201,16 @@ def test_a_good_gateway_has_no_problem() -> None:
 )
 def test_what_is_wrong_with_a_gateway_is_told(changes: dict[str, object], told: str) -> None:
     assert told in judge([EIP], **changes).problem
+
+
+@pytest.mark.parametrize(
+    ("word", "locked"),
+    [("FinancialLocked", True), ("SecurityLocked", True), ("Unlocked", False), ("Unheard", False),
+     ("Normal", False), (None, False)],
+)  # fmt: skip
+def test_a_gateway_is_locked_where_the_word_says_so(word: str | None, locked: bool) -> None:
+    """Else what is published there would be withdrawn for a word that nobody knows."""
+    assert judge([EIP], BusinessStatus=word).locked is locked
 
 
 def test_a_gateway_of_the_old_kind_has_no_zone() -> None:
@@ -229,6 +240,9 @@ def test_a_gateway_that_is_absent_says_so() -> None:
         ({"InstanceId": "ngw-2"}, "is not bound to this gateway"),
         ({"InstanceId": ""}, "is not bound to this gateway"),
         ({"BusinessStatus": "FinancialLocked"}, "is locked"),
+        ({"BusinessStatus": "Unheard"}, "is Unheard, not Normal"),
+        ({"OperationLocks": {"LockReason": [{}]}}, "has a lock that says nothing of its reason"),
+        ({"OperationLocks": {"LockReason": [{}, {"LockReason": "financial"}]}}, "is locked"),
         ({"OperationLocks": {"LockReason": [{"LockReason": "security"}]}}, "is locked"),
     ],
 )
