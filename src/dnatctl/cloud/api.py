@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from dnatctl.model import Eni, ForwardEntry, Gateway, NewEntry
@@ -26,6 +27,16 @@ class EntryPage:
 
     total: int
     entries: tuple[ForwardEntry, ...]
+
+
+class Unsaid(StrEnum):
+    """Why it is not said which interface holds an address, nor that none does."""
+
+    UNCLEAR = "unclear"
+    """Interfaces of several machines list it, or one of which the answer lacks the ID."""
+
+    NOT_ASKED = "not-asked"
+    """It has to be asked for alone, and others came first: it is to be asked for again."""
 
 
 Guard = Callable[[], bool]
@@ -87,11 +98,12 @@ class CloudApi(Protocol):
         """Ask for a row to become `new`, in place; it is Pending until done."""
         ...
 
-    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+    def find_enis(self, ips: Collection[str]) -> Mapping[str, Eni | Unsaid]:
         """The network interfaces that hold these addresses of the VPC, by address.
 
         The neighbours on these interfaces, of which the answer tells too, are included; an
-        address that no interface holds is left out.
+        address that no interface holds is left out. Where the cloud has to be asked for addresses
+        one by one it is for a few, those that are named first.
         """
         ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import wraps
-from itertools import islice
 from typing import Any, Final, ParamSpec, TypeVar
 
 from alibabacloud_vpc20160428 import models as vpc
@@ -13,21 +12,19 @@ from alibabacloud_vpc20160428 import models as vpc
 import dnatctl
 from dnatctl.clock import Clock, SystemClock
 from dnatctl.cloud import wire
-from dnatctl.cloud.api import MAX_ENI_IPS, PAGE_SIZE, EntryPage, Guard
+from dnatctl.cloud.api import PAGE_SIZE, EntryPage, Guard, Unsaid
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.hollow import HollowAnswers, Question, is_hollow
+from dnatctl.cloud.interfaces import Interfaces
 from dnatctl.cloud.limits import Limits
 from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.providers import Provider
 from dnatctl.cloud.sdk import UNREADABLE, ApiHost, OnCall, Sdk, SdkSettings
 from dnatctl.cloud.text import shown
-from dnatctl.cloud.translate import unreadable
+from dnatctl.cloud.translate import MOST_PAGES, require_list, unreadable
 from dnatctl.model import Eni, ForwardEntry, Gateway, NewEntry
 
 _EIP_PAGE_SIZE: Final = 100
-_ENI_PAGE_SIZE: Final = 500
-_MOST_PAGES: Final = 200
-"""Of one list: far more than a region has of anything."""
 
 NO_ROW: Final = "fwd-dnatctl-check"
 """The ID of no row: the vendor's have letters and digits behind the `fwd-`, and no second dash."""
@@ -64,10 +61,7 @@ class Cloud:
         self._region_id = region_id
         self._vpc_id = vpc_id
         self._hollow = HollowAnswers(clock or SystemClock())
-        self._filter_finds_primary: bool | None = None
-        """Whether the filter for many addresses finds primary ones too; None until it is known."""
-        self._a_primary = ""
-        """The primary address of some interface, by the latest answer that named one."""
+        self._interfaces = Interfaces(sdk, region_id, vpc_id)
 
     @classmethod
     def connect(
@@ -114,7 +108,7 @@ class Cloud:
         self, wanted: Collection[str] = (), heard: Callable[[Gateway], None] | None = None
     ) -> list[Gateway]:
         """See `CloudApi.describe_gateways`."""
-        rows = {row.nat_gateway_id: row for row in self._gateway_rows(vpc_id=self._vpc_id)}
+        rows = wire.named(self._gateway_rows(vpc_id=self._vpc_id), "nat_gateway_id")
         found, errors = [], []
         for gateway_id in wanted or rows:
             try:
@@ -225,70 +219,17 @@ class Cloud:
         return CloudError(operation, ErrorKind.UNKNOWN, message="accepted, which no dry run is")
 
     @_understood(Operation.READ_ENIS)
-    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+    def find_enis(self, ips: Collection[str]) -> dict[str, Eni | Unsaid]:
         """See `CloudApi.find_enis`."""
-        found: dict[str, Eni] = {}
-        pending = iter(dict.fromkeys(ips))
-        while batch := list(islice(pending, MAX_ENI_IPS)):
-            found |= self._find_batch(batch)
-        return found
-
-    def _find_batch(self, batch: list[str]) -> dict[str, Eni]:
-        found = dict(self._enis(private_ip_address=batch))
-        self._a_primary = next((eni.ips[0] for eni in found.values()), self._a_primary)
-        missed = [ip for ip in batch if ip not in found]
-        if missed and not self._finds_primary():
-            for ip in missed:
-                found.update(self._enis(primary_ip_address=ip))
-        return found
-
-    def _finds_primary(self) -> bool:
-        """Whether the filter for many addresses finds primary ones too; False if it is not known.
-
-        The SDK calls it one for secondary addresses (DescribeNetworkInterfacesRequest), and no page
-        of the vendor says more. So it is asked once for one that is primary, alone: beside another
-        of its interface's addresses it would be found by that one.
-        """
-        if self._filter_finds_primary is None and (primary := self._some_primary()):
-            if primary in dict(self._enis(private_ip_address=[primary])):
-                self._filter_finds_primary = True
-            elif primary in dict(self._enis(primary_ip_address=primary)):
-                self._filter_finds_primary = False
-            else:
-                self._a_primary = ""  # its interface has gone
-        return bool(self._filter_finds_primary)
-
-    def _some_primary(self) -> str:
-        """Where no answer has named one yet, that of any interface of the VPC; "" for none."""
-        return self._a_primary or next((ip for ip, _ in self._enis(page_size=10)), "")
-
-    def _enis(self, page_size: int = _ENI_PAGE_SIZE, **filters: Any) -> Iterator[tuple[str, Eni]]:
-        from alibabacloud_ecs20140526 import models as ecs
-
-        next_token = None
-        for _ in range(_MOST_PAGES):
-            request = ecs.DescribeNetworkInterfacesRequest(
-                region_id=self._region_id,
-                # Private addresses repeat across VPCs.
-                vpc_id=self._vpc_id,
-                max_results=page_size,
-                next_token=next_token,
-                **filters,
-            )
-            body = self._sdk.call(Operation.READ_ENIS, request)
-            _require_list(Operation.READ_ENIS, body, body.network_interface_sets)
-            for row in wire.rows(body.network_interface_sets, "network_interface_set"):
-                yield from wire.enis(row)
-            next_token = body.next_token
-            if not next_token:
-                return
-        raise unreadable(Operation.READ_ENIS, "pages without end")
+        return self._interfaces.find(ips)
 
     def _gateway(self, gateway_id: str, rows: dict[str, Any]) -> Gateway:
         """`rows`: those of the VPC's gateways; what is elsewhere is added."""
         if gateway_id not in rows:
-            named = self._gateway_rows(nat_gateway_id=gateway_id)
-            rows.update((row.nat_gateway_id, row) for row in named)
+            listed = list(self._gateway_rows(nat_gateway_id=gateway_id))
+            rows |= (ids := wire.named(listed, "nat_gateway_id"))
+            if listed and not ids:  # that it is absent has consequences
+                raise unreadable(Operation.READ_GATEWAYS, "a gateway has no NatGatewayId")
         row = rows.get(gateway_id)
         if row is None:
             return wire.absent_gateway(gateway_id)
@@ -337,7 +278,7 @@ class Cloud:
         page_size: int,
     ) -> Iterator[Any]:
         """The rows of all pages; a short page is the last one."""
-        for page in range(1, _MOST_PAGES + 1):
+        for page in range(1, MOST_PAGES + 1):
             body = self._sdk.call(operation, request(page))
             rows = wire.rows(getattr(body, container), name)
             # That there is none has consequences, so an answer must say so in full.
@@ -361,7 +302,7 @@ class Cloud:
         body = self._sdk.call(Operation.READ_TABLE, request)
         # That a row is gone has consequences, so an answer must say so in full.
         _total(Operation.READ_TABLE, body)
-        _require_list(Operation.READ_TABLE, body, body.forward_table_entries)
+        require_list(Operation.READ_TABLE, body, body.forward_table_entries)
         return body
 
 
@@ -410,15 +351,6 @@ def _total(operation: Operation, body: Any) -> int:
     if not text.isdecimal():
         raise unreadable(operation, "no TotalCount", body.request_id or "")
     return int(text)
-
-
-def _require_list(operation: Operation, body: Any, container: Any) -> None:
-    """Raise CloudError unless the answer holds its list or says that it is empty.
-
-    An empty list may be left out: no page of the vendor says that it never is.
-    """
-    if container is None and str(body.total_count) != "0":
-        raise unreadable(operation, "the list is missing", body.request_id or "")
 
 
 def _ignore(operation: Operation, kind: str, seconds: float) -> None:

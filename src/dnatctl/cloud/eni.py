@@ -9,7 +9,8 @@ from itertools import chain, islice
 from typing import Final, NamedTuple, TypeVar
 
 from dnatctl.clock import Clock
-from dnatctl.cloud.api import MAX_ENI_IPS, CloudApi
+from dnatctl.cloud.api import MAX_ENI_IPS, CloudApi, Unsaid
+from dnatctl.cloud.division import Heard, ask_in_parts
 from dnatctl.model import Eni
 
 TTL: Final = 600.0
@@ -23,7 +24,8 @@ MISSES_BELIEVED: Final = 5
 """After so many answers, in 15 s, an address that no interface has is not just a new one."""
 _MISSING_RETRY: Final = 300.0
 """Longest pause for one that is `missing`, and of which nothing was ever learned: an address in a
-block of addresses is never listed, and in some clusters all of them are such."""
+block of addresses is never listed, and in some clusters all of them are such. Also for one that the
+cloud refuses to be asked for."""
 _TOGETHER: Final = 60.0
 """Those that have come to the longest pause are asked for at multiples of this: many in one call,
 however their pods came, and not all of them in front of a new one."""
@@ -35,6 +37,8 @@ class _Want:
 
     `missed`: how often the cloud has answered that no interface has it. `node`: where the pod is.
     `since`: since when the latest pod that asked for it has stated it.
+    `unclear`: whether the cloud has answered that it is not clear which one has it.
+    `apart`: the cloud refuses to be asked for it, and not for others: it is asked for alone.
     `expected`: the machine that it is thought to be on. Where there is one nobody waits for the
     answer: it is asked for behind the others, and only another machine is news.
     """
@@ -43,9 +47,16 @@ class _Want:
     due_at: float
     retry: float = _FIRST_RETRY
     missed: int = 0
+    unclear: bool = False
+    apart: bool = False
     node: str = ""
     expected: str = ""
     since: float = float("-inf")
+
+    @property
+    def is_new(self) -> bool:
+        """Whether somebody waits for a first answer."""
+        return not (self.missed or self.unclear or self.expected)
 
     def is_news(self, eni: Eni) -> bool:
         """Whether that answer is to be told."""
@@ -78,8 +89,8 @@ class EniCache:
     """Answers from memory, and queues what it does not know for one resolving thread.
 
     `on_news(ip)` is called, in the resolving thread, for every queued address once its interface
-    is known, and once it is `missing`. At most `capacity` addresses are remembered and as many
-    queued; the oldest go first.
+    is known and once it is `missing`, and for every one whose interface is not clear any more. At
+    most `capacity` addresses are remembered and as many queued; the oldest go first.
     """
 
     def __init__(
@@ -92,6 +103,8 @@ class EniCache:
         self._known: dict[str, _Learned] = {}
         self._wanted: dict[str, _Want] = {}
         self._told_as_expected = False
+        self._divide_at = float("-inf")
+        """When a question that is refused may be divided again: all of its parts were refused."""
         self.asking = False
         """Whether the cloud is being asked just now."""
 
@@ -173,10 +186,10 @@ class EniCache:
             return want is not None and want.missed >= MISSES_BELIEVED
 
     def missed_once(self, ip: str) -> bool:
-        """Whether the cloud has answered that no interface has `ip`, be it once."""
+        """Whether the cloud has answered, be it once, and named no interface that has `ip`."""
         with self._changed:
             want = self._wanted.get(ip)
-            return want is not None and want.missed > 0
+            return want is not None and (want.missed > 0 or want.unclear)
 
     def forget(self, ip: str) -> None:
         """Look for `ip` no more: the pod that had it has it no more."""
@@ -201,7 +214,8 @@ class EniCache:
 
         Those not found are asked for again after 1, 2, 4 ... 64 s, and after up to 5 minutes while
         they are `missing`. Raises `errors.CloudError`; the addresses then stay queued in the same
-        way.
+        way. Where it may be about one of them it is found by halves, and the others are answered
+        before that is raised.
         """
         with self._changed:
             asked_at, batch = self._clock.monotonic(), self._due()
@@ -218,20 +232,50 @@ class EniCache:
     def _ask(
         self, cloud: CloudApi, batch: list[str], asked_at: float, nodes: Mapping[str, str]
     ) -> int:
-        answer = cloud.find_enis(batch)
+        heard = ask_in_parts(cloud.find_enis, batch, divide=asked_at >= self._divide_at)
         with self._changed:
-            missing = self._miss((ip for ip in batch if ip not in answer), asked_at)
-            found = self._learn(answer, asked_at, nodes)
-        for ip in (*found, *missing):
+            missing = self._miss((ip for ip in heard.answered if ip not in heard.answer), asked_at)
+            known = {ip: eni for ip, eni in heard.answer.items() if isinstance(eni, Eni)}
+            found = self._learn(known, asked_at, nodes)
+            doubted = self._doubt(heard.answer)
+            self._take_refusal(heard, divided=len(batch) > 1 and asked_at >= self._divide_at)
+        for ip in (*found, *missing, *doubted):
             self._on_news(ip)
+        if heard.error is not None:
+            raise heard.error
         return len(found)
+
+    def _take_refusal(self, heard: Heard[Eni | Unsaid], *, divided: bool) -> None:
+        """Put those apart for which alone it was refused, unless it was for all alike."""
+        if heard.answered:
+            self._divide_at = float("-inf")
+        elif heard.is_of_one and divided:
+            self._divide_at = self._clock.monotonic() + _LAST_RETRY
+        for ip in heard.answered:
+            self._put_apart(ip, apart=False)
+        for ip in heard.refused if heard.answered else ():
+            self._put_apart(ip, apart=True)
+        for ip in heard.left if heard.answered and heard.is_of_one else ():
+            self._hasten(ip)
+
+    def _put_apart(self, ip: str, *, apart: bool) -> None:
+        if (want := self._wanted.get(ip)) is not None:
+            want.apart = apart
+
+    def _hasten(self, ip: str) -> None:
+        """Ask for it again at the first pace: it was not its turn."""
+        if (want := self._wanted.get(ip)) is not None:
+            want.due_at, want.retry = self._clock.monotonic() + _FIRST_RETRY, _FIRST_RETRY
 
     def _due(self) -> list[str]:
         now = self._clock.monotonic()
-        items = self._wanted.items()
-        first = (ip for ip, want in items if want.due_at <= now and not want.expected)
-        behind = (ip for ip, want in items if want.due_at <= now and want.expected)
-        return list(islice(chain(first, behind), MAX_ENI_IPS))
+        due = [(ip, want) for ip, want in self._wanted.items() if want.due_at <= now]
+        first = (ip for ip, want in due if not (want.apart or want.expected))
+        behind = (ip for ip, want in due if not want.apart and want.expected)
+        together = list(islice(chain(first, behind), MAX_ENI_IPS))
+        # Where they are asked for one by one, each in its turn.
+        together.sort(key=lambda ip: (bool(self._wanted[ip].expected), self._wanted[ip].missed))
+        return together or [ip for ip, want in due if want.apart][:1]
 
     def due_in(self) -> float:
         """Seconds until the first queued address is due; for ever if none is queued."""
@@ -252,7 +296,7 @@ class EniCache:
     def _longest_retry(self, ip: str, want: _Want) -> float:
         # What was learned of it decides meanwhile, and is to be put right soon.
         is_missing = want.missed >= MISSES_BELIEVED and ip not in self._known
-        return _MISSING_RETRY if is_missing else _LAST_RETRY
+        return _MISSING_RETRY if is_missing or want.apart else _LAST_RETRY
 
     def _miss(self, ips: Iterable[str], asked_at: float) -> list[str]:
         """Note that no interface has these; returns those of which that is believed from now on.
@@ -266,6 +310,20 @@ class EniCache:
             if want.expected:  # it names no other machine, and that was the question
                 del self._wanted[ip]
         return [ip for ip, want in wants.items() if want.missed == MISSES_BELIEVED]
+
+    def _doubt(self, answer: Mapping[str, Eni | Unsaid]) -> list[str]:
+        """Take in of which it is not clear whose they are; returns those that were known before.
+
+        Those that have not been asked for yet, and are waited for, come soon.
+        """
+        for ip, said in answer.items():
+            want = self._wanted.get(ip)
+            if want is not None and said is Unsaid.UNCLEAR:
+                want.unclear = True
+            elif want is not None and said is Unsaid.NOT_ASKED and want.is_new:
+                self._hasten(ip)
+        unclear = [ip for ip, said in answer.items() if said is Unsaid.UNCLEAR]
+        return [ip for ip in unclear if self._known.pop(ip, None) is not None]
 
     def _learn(
         self, answer: Mapping[str, Eni], asked_at: float, nodes: Mapping[str, str]

@@ -22,6 +22,9 @@ from dnatctl.cloud.operation import Operation
 from dnatctl.cloud.text import shown
 from dnatctl.transport import TooLargeError
 
+MOST_PAGES: Final = 200
+"""Of one list: far more than a region has of anything."""
+
 _LONGEST_CODE: Final = 96
 """Characters of a code, of which the vendor's longest has about 60, and of a request ID."""
 
@@ -47,6 +50,15 @@ def unreadable(operation: Operation, what: str, request_id: object = "") -> Clou
     message = f"unreadable answer: {what}"
     request = shown(request_id, longest=_LONGEST_CODE)
     return CloudError(operation, ErrorKind.UNKNOWN, message=message, request_id=request)
+
+
+def require_list(operation: Operation, body: Any, container: Any) -> None:
+    """Raise CloudError unless the answer holds its list or says that it is empty.
+
+    An empty list may be left out: no page of the vendor says that it never is.
+    """
+    if container is None and str(body.total_count) != "0":
+        raise unreadable(operation, "the list is missing", body.request_id or "")
 
 
 def _refused(operation: Operation, exc: Any, secrets: tuple[str, ...]) -> CloudError:

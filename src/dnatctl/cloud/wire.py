@@ -50,6 +50,15 @@ _IPV4: Final = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
 _PROTOCOLS: Final = {protocol.value: protocol for protocol in Protocol}
 
 
+def named(rows: Iterable[Any], field: str) -> dict[str, Any]:
+    """Rows by what tells them apart; one that lacks it is passed over, nothing can be done with it.
+
+    Of several the last counts. Raises TypeError where it is a list or an object.
+    """
+    values = {getattr(row, field): row for row in rows}
+    return {str(value): row for value, row in values.items() if not _is_blank(value)}
+
+
 def rows(container: Any, name: str) -> list[Any]:
     """The list `name` of a container that may be absent; [] for an absent or empty one."""
     return getattr(container, name, None) or []
@@ -142,7 +151,8 @@ def _parsed(text: str) -> PortRange | None:
 def gateway(row: Any, vpc_id: str, eips: Iterable[GatewayEip]) -> Gateway:
     """A NAT gateway, judged for use in `vpc_id`."""
     # A list of one, as far as anybody knows; of more it has to be the same one each time.
-    tables = sorted(map(str, rows(row.forward_table_ids, "forward_table_id")))
+    listed = rows(row.forward_table_ids, "forward_table_id")
+    tables = sorted(str(table) for table in listed if not _is_blank(table))
     return Gateway(
         gateway_id=str(row.nat_gateway_id),
         table_id=tables[0] if tables else "",
@@ -167,13 +177,22 @@ def _gateway_problem(row: Any, vpc_id: str, *, has_table: bool) -> str:
         return "is a VPC NAT gateway; only an Internet NAT gateway has public addresses"
     if _locked(row.business_status):
         return f"is locked ({row.business_status})"
+    if _is_odd(row.business_status):
+        return f"is {row.business_status}, not Normal"
     if row.status != "Available":
         return f"is {row.status}, not Available"
     return "" if has_table else "has no forward table"
 
 
 def _locked(business_status: Any) -> bool:
-    """Normal, or FinancialLocked for an overdue payment, is what the vendor documents."""
+    """Whether it says that nothing is forwarded: FinancialLocked, for an overdue payment, is what
+    the vendor documents; another word of a lock is taken for one."""
+    text = str(business_status).lower()
+    return "lock" in text and "unlock" not in text
+
+
+def _is_odd(business_status: Any) -> bool:
+    """Whether it is a word that nobody documents: no new pods there, and nobody loses anything."""
     return business_status not in (None, "", "Normal")
 
 
@@ -182,8 +201,8 @@ def gateway_eips(row: Any, described: Iterable[Any]) -> Iterator[GatewayEip]:
 
     An EIP that is being bound is in the second list before it is in the first.
     """
-    listed = {str(eip.ip_address): eip for eip in rows(row.ip_lists, "ip_list")}
-    states = {str(eip.ip_address): eip for eip in described}
+    listed = named(rows(row.ip_lists, "ip_list"), "ip_address")
+    states = named(described, "ip_address")
     for ip in dict.fromkeys([*listed, *states]):
         problem = shown(_eip_problem(ip, listed, states.get(ip), row.nat_gateway_id))
         serves_snat = _serves_snat(listed.get(ip))
@@ -209,8 +228,13 @@ def _eip_problem(ip: str, listed: dict[str, Any], state: Any, gateway_id: str) -
         return "is listed by its gateway and not shown by DescribeEipAddresses: " + _EIP_HIDDEN
     if state.instance_id != gateway_id:
         return "is not bound to this gateway"
-    if _locked(state.business_status) or rows(state.operation_locks, "lock_reason"):
+    locks = rows(state.operation_locks, "lock_reason")
+    if _locked(state.business_status) or not all(_is_blank(each.lock_reason) for each in locks):
         return _EIP_LOCKED
+    if locks:
+        return "has a lock that says nothing of its reason"
+    if _is_odd(state.business_status):
+        return f"is {state.business_status}, not Normal"
     if state.status != "InUse":
         return f"is {state.status}, not InUse"
     return "" if ip in listed else "is not yet listed by its gateway"
@@ -219,11 +243,11 @@ def _eip_problem(ip: str, listed: dict[str, Any], state: Any, gateway_id: str) -
 def enis(row: Any) -> Iterator[tuple[str, Eni]]:
     """A network interface once for each of its private addresses, the primary one first.
 
-    They differ in their public address only: one neighbour's EIP is not the other's.
+    They differ in their public address only: one neighbour's EIP is not the other's. The ID is
+    empty where the interface lacks it.
     """
-    publics = {str(row.private_ip_address): _public_ip(row)} if row.private_ip_address else {}
-    for one in rows(row.private_ip_sets, "private_ip_set"):
-        ip = str(one.private_ip_address)
+    publics = {ip: _public_ip(row) for ip in named((row,), "private_ip_address")}
+    for ip, one in named(rows(row.private_ip_sets, "private_ip_set"), "private_ip_address").items():
         publics[ip] = _public_ip(one) or publics.get(ip, "")
     common = _eni(row, tuple(publics))
     for ip, public_ip in publics.items():
@@ -232,7 +256,7 @@ def enis(row: Any) -> Iterator[tuple[str, Eni]]:
 
 def _eni(row: Any, ips: tuple[str, ...]) -> Eni:
     return Eni(
-        eni_id=str(row.network_interface_id),
+        eni_id=str(row.network_interface_id or ""),
         vswitch_id=str(row.v_switch_id or ""),
         zone_id=str(row.zone_id or ""),
         ips=ips,

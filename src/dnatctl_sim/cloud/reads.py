@@ -13,7 +13,7 @@ from dnatctl_sim.cloud.context import Context
 from dnatctl_sim.cloud.errors import refusal
 from dnatctl_sim.cloud.params import Page, Params
 from dnatctl_sim.cloud.table import ForwardTable, Row, Snapshot
-from dnatctl_sim.cloud.world import Eip, NatGateway
+from dnatctl_sim.cloud.world import Eip, NatGateway, is_lock
 
 LARGEST_PAGE = 50
 LARGEST_EIP_PAGE = 100
@@ -221,7 +221,7 @@ def describe_eip_addresses(ctx: Context, params: Params) -> dict[str, object]:
 
 
 def _eip(eip: Eip) -> dict[str, object]:
-    locked = eip.business_status != "Normal"
+    locked = is_lock(eip.business_status)
     return {
         "AllocationId": eip.allocation_id,
         "IpAddress": eip.ip,

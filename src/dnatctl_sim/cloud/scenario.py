@@ -192,5 +192,6 @@ def build_eni(spec: EniSpec) -> Eni:
         ips=list(spec.ips),
         public_ips=dict(spec.public_ips),
         instance_id=spec.instance,
+        status=spec.status,
         trunk_eni_id=spec.trunk,
     )

@@ -87,6 +87,7 @@ class EniSpec(Part, kw_only=True):
     ips: Annotated[list[str], msgspec.Meta(min_length=1)]
     public_ips: dict[str, str] = {}
     instance: str = ""
+    status: str = "InUse"
     trunk: str = ""
 
 

@@ -6,7 +6,7 @@ from dnatctl_sim.cloud.cloud import Cloud
 from dnatctl_sim.cloud.context import Context
 from dnatctl_sim.cloud.enis import eni_of, public_ip_of
 from dnatctl_sim.cloud.table import Row
-from dnatctl_sim.cloud.world import NatGateway
+from dnatctl_sim.cloud.world import NatGateway, is_lock
 
 
 def truth(cloud: Cloud) -> dict[str, object]:
@@ -51,11 +51,11 @@ def why_not(ctx: Context, gateway: NatGateway, row: Row) -> str:
     ip = row.mapping.internal_ip
     if row.status != "Available":
         return f"row is {row.status}"
-    if gateway.business_status != "Normal" or gateway.status not in ("Available", "Modifying"):
+    if is_lock(gateway.business_status) or gateway.status not in ("Available", "Modifying"):
         return f"gateway is {gateway.status}, {gateway.business_status}"
     if eip is None or eip.instance_id != gateway.gateway_id or eip.status != "InUse":
         return "EIP is not in use by the gateway"
-    if eip.business_status != "Normal":
+    if is_lock(eip.business_status):
         return f"EIP is {eip.business_status}"
     if eni_of(ctx.world, ctx.knobs, gateway.vpc, ip) is None:
         return "no interface owns the internal IP"

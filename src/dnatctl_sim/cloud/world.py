@@ -9,6 +9,11 @@ from dnatctl_sim.cloud.errors import refusal
 from dnatctl_sim.cloud.table import ForwardTable
 
 
+def is_lock(business_status: str) -> bool:
+    """Whether that word says that nothing is forwarded; one that is unheard of does not."""
+    return "Locked" in business_status
+
+
 @dataclass(slots=True)
 class VSwitch:
     """A subnet of a zone. `pods`: its addresses belong to pods."""

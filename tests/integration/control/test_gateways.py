@@ -78,6 +78,22 @@ def test_a_vpc_nat_gateway_is_not_used() -> None:
         assert gateway_of(it, "web") == SECOND
 
 
+def test_a_word_that_nobody_documents_keeps_new_pods_away_and_costs_nobody_his_address() -> None:
+    with stage(two(), networkController=pool(FIRST, SECOND), **OFTEN) as it:
+        it.start_controller()
+        it.pod("web")
+        before = it.ready("web")
+        first = gateway_of(it, "web")
+        it.acts.set_gateway(first, business_status="Unheard")
+        it.acts.set_eip(before[0]["externalIP"], business_status="Unheard")
+        described = len(it.calls("DescribeNatGateways"))
+        eventually(lambda: len(it.calls("DescribeNatGateways")) >= described + 4)
+        it.pod("later")
+        assert gateway_of(it, "later") != first
+        assert it.ready("web") == before
+        it.assert_at_rest()
+
+
 @pytest.mark.parametrize(
     "trouble", [{"status": "Modifying"}, {"business_status": "FinancialLocked"}]
 )

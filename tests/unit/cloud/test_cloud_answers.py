@@ -140,6 +140,19 @@ def test_lists_that_go_on_for_ever_are_given_up(cloud: Cloud) -> None:
         assert caught.value.kind is ErrorKind.UNKNOWN
 
 
+def test_pages_that_lead_back_to_one_that_was_read_are_given_up_at_once(cloud: Cloud) -> None:
+    tokens = iter(["a", "b", "a", *map(str, range(500))])
+
+    def send(*_args: object, **_more: object) -> Answer:
+        body = {"TotalCount": 0, "NextToken": next(tokens), "NetworkInterfaceSets": {}}
+        return Answer(200, {}, orjson.dumps(body))
+
+    with mock.patch.object(Web, "send", side_effect=send), pytest.raises(CloudError) as caught:
+        CALLS["enis"](cloud)
+    assert caught.value.kind is ErrorKind.UNKNOWN
+    assert next(tokens) == "0", "no further page was asked for"
+
+
 @pytest.mark.parametrize("name", sorted(CALLS))
 @pytest.mark.parametrize(
     ("code", "kind"),
@@ -199,6 +212,26 @@ def test_what_is_answered_about_all_gateways_is_about_none(
     ):
         cloud.describe_gateways(wanted)
     assert caught.value.kind is kind
+
+
+def test_gateways_without_an_id_are_none(cloud: Cloud) -> None:
+    nameless = {"NatGateway": [{"VpcId": "vpc-1"}, {"NatGatewayId": "", "VpcId": "vpc-1"}]}
+    body = {"TotalCount": 2, "NatGateways": nameless, "EipAddresses": {}}
+    with mock.patch.object(Web, "send", return_value=Answer(200, {}, orjson.dumps(body))):
+        assert cloud.describe_gateways() == []
+
+
+@pytest.mark.parametrize("nameless", [None, ""])
+def test_a_gateway_is_not_gone_where_the_answer_about_it_lacks_its_id(
+    cloud: Cloud, nameless: str | None
+) -> None:
+    body = orjson.dumps(gateways(NatGatewayId=nameless))
+    with (
+        mock.patch.object(Web, "send", return_value=Answer(200, {}, body)),
+        pytest.raises(CloudError) as caught,
+    ):
+        cloud.describe_gateways(["ngw-1"])
+    assert caught.value.kind is ErrorKind.UNKNOWN
 
 
 @pytest.mark.parametrize("code", ["", "200", 200, "OK", "Success", None])

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import pytest
 
+from dnatctl.cloud.api import Unsaid
 from dnatctl.cloud.eni import TTL, EniCache
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
@@ -19,20 +20,25 @@ class Vpc:
     """The part of the cloud that knows interfaces."""
 
     def __init__(self) -> None:
-        self.enis: dict[str, Eni] = {}
+        self.enis: dict[str, Eni | Unsaid] = {}
         self.asked: list[list[str]] = []
         self.down = False
+        self.refused: set[str] = set()
+        self.refusal = ErrorKind.REJECTED
 
     def add(self, eni_id: str, *ips: str) -> None:
         for ip in ips:
             self.enis[ip] = Eni(eni_id, "vsw-1", "zone-1", ips)
 
-    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+    def find_enis(self, ips: Collection[str]) -> dict[str, Eni | Unsaid]:
         self.asked.append(list(ips))
         if self.down:
             raise CloudError(Operation.READ_ENIS, ErrorKind.UNKNOWN)
-        found = [self.enis[ip] for ip in ips if ip in self.enis]
-        return {ip: self.enis[ip] for eni in found for ip in eni.ips}
+        if self.refused.intersection(ips):
+            raise CloudError(Operation.READ_ENIS, self.refusal, code="InvalidParameter")
+        found = {ip: self.enis[ip] for ip in ips if ip in self.enis}
+        enis = [eni for eni in found.values() if isinstance(eni, Eni)]
+        return found | {ip: self.enis[ip] for eni in enis for ip in eni.ips}
 
 
 class World:
@@ -48,6 +54,16 @@ class World:
     def resolve_all(self) -> None:
         while self.cache.wait_for_work(0):
             self.resolve()
+
+    def run(self, seconds: int, *ips: str) -> None:
+        """Let time pass, each of these addresses wanted every five minutes."""
+        for second in range(seconds):
+            for ip in ips if second % 300 == 0 else ():
+                self.cache.want(ip)
+            while self.cache.wait_for_work(0):
+                with suppress(CloudError):
+                    self.resolve()
+            self.clock.advance(1)
 
     def asked_at(self, seconds: int, since: float = float("-inf")) -> list[float]:
         """When the cloud is asked in that time, of an address that is wanted again and again."""
@@ -435,3 +451,106 @@ def test_a_waiting_thread_is_woken_by_a_new_wish(world: World) -> None:
     world.cache.want("10.0.0.1")
     thread.join(60)
     assert woken == [True]
+
+
+class TestRefusals:
+    """The cloud refuses a question for one of the addresses in it, or for all."""
+
+    IPS = tuple(f"10.0.0.{i}" for i in range(100))
+
+    @pytest.fixture
+    def refusing(self, world: World) -> World:
+        for ip in self.IPS:
+            world.vpc.add(f"eni-{ip}", ip)
+        return world
+
+    @pytest.mark.parametrize("kind", [ErrorKind.REJECTED, ErrorKind.UNCLASSIFIED, ErrorKind.GONE])
+    @pytest.mark.parametrize("which", [0, 37, 99])
+    def test_the_others_are_answered_with_few_more_calls(
+        self, refusing: World, kind: ErrorKind, which: int
+    ) -> None:
+        bad = self.IPS[which]
+        refusing.vpc.refused, refusing.vpc.refusal = {bad}, kind
+        refusing.run(1, *self.IPS)
+        assert sorted(refusing.found) == sorted(set(self.IPS) - {bad})
+        assert len(refusing.vpc.asked) <= 15
+        refusing.vpc.asked.clear()
+        refusing.run(3600, bad)
+        assert {tuple(ips) for ips in refusing.vpc.asked} == {(bad,)}
+        assert len(refusing.vpc.asked) <= 20, "seldom, after a while"
+
+    def test_it_stands_in_nobodys_way_who_comes_later(self, refusing: World) -> None:
+        refusing.vpc.refused = {"10.0.1.1"}
+        refusing.run(100, "10.0.1.1", "10.0.0.1")
+        refusing.vpc.asked.clear()
+        for ip in self.IPS[2:]:
+            refusing.run(1, ip)
+            assert refusing.found[-1] == ip
+        assert len(refusing.vpc.asked) <= 100
+
+    def test_it_is_found_once_it_is_refused_no_more(self, refusing: World) -> None:
+        bad = self.IPS[5]
+        refusing.vpc.refused = {bad}
+        refusing.run(1000, *self.IPS)
+        refusing.vpc.refused = set()
+        refusing.run(301, bad)
+        assert refusing.found[-1] == bad
+
+    def test_many_of_them_are_found_one_by_one(self, refusing: World) -> None:
+        bad = set(self.IPS[::9])
+        refusing.vpc.refused = bad
+        refusing.run(30, *self.IPS)
+        assert sorted(refusing.found) == sorted(set(self.IPS) - bad)
+        assert len(refusing.vpc.asked) <= 15 * len(bad)
+
+    def test_where_all_are_refused_it_is_about_none(self, refusing: World) -> None:
+        refusing.vpc.refused = set(self.IPS)
+        refusing.run(600, *self.IPS)
+        assert len(refusing.vpc.asked) <= 15 * 10 + 20, "divided once a minute"
+        refusing.vpc.refused, refusing.vpc.asked = set(), []
+        refusing.run(65)
+        assert sorted(refusing.found) == sorted(self.IPS)
+        assert len(refusing.vpc.asked) <= 5, "all together"
+
+    @pytest.mark.parametrize("kind", [ErrorKind.THROTTLED, ErrorKind.AUTH, ErrorKind.DENIED])
+    def test_what_is_about_all_is_not_divided(self, refusing: World, kind: ErrorKind) -> None:
+        refusing.vpc.refused, refusing.vpc.refusal = {self.IPS[0]}, kind
+        refusing.run(1, *self.IPS)
+        assert len(refusing.vpc.asked) == 1
+
+
+class TestUnclear:
+    """Interfaces of several machines list an address."""
+
+    @pytest.fixture
+    def unclear(self, world: World) -> World:
+        world.vpc.enis["10.0.0.1"] = Unsaid.UNCLEAR
+        return world
+
+    def test_it_is_neither_known_nor_missing_and_asked_for_less_and_less_often(
+        self, unclear: World
+    ) -> None:
+        assert unclear.asked_at(200) == [0, 1, 3, 7, 15, 31, 63, 127, 191]
+        assert unclear.cache.want("10.0.0.1") is None
+        assert not unclear.cache.missing("10.0.0.1")
+        assert unclear.cache.missed_once("10.0.0.1")
+        assert unclear.found == []
+
+    def test_it_is_told_once_it_is_clear(self, unclear: World) -> None:
+        unclear.run(100, "10.0.0.1")
+        unclear.vpc.add("eni-1", "10.0.0.1")
+        unclear.run(65)
+        assert unclear.found == ["10.0.0.1"]
+
+    def test_what_was_known_is_no_more_and_that_is_told(self, world: World) -> None:
+        world.vpc.add("eni-1", "10.0.0.1")
+        world.cache.want("10.0.0.1")
+        world.resolve()
+        world.vpc.enis["10.0.0.1"] = Unsaid.UNCLEAR
+        world.cache.ask_again("10.0.0.1", 10)
+        world.clock.advance(10)
+        world.resolve()
+        assert world.found == ["10.0.0.1", "10.0.0.1"]
+        assert world.cache.held("10.0.0.1", 0.0) is None
+        world.run(600, "10.0.0.1")
+        assert len(world.found) == 2, "once"

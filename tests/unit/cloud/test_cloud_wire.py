@@ -193,12 +193,24 @@ def test_a_good_gateway_has_no_problem() -> None:
         ({"Status": "Modifying"}, "is Modifying, not Available"),
         ({"Status": None}, "is None, not Available"),
         ({"BusinessStatus": "FinancialLocked"}, "is locked (FinancialLocked)"),
+        ({"BusinessStatus": "Unheard"}, "is Unheard, not Normal"),
         ({"ForwardTableIds": None}, "has no forward table"),
         ({"ForwardTableIds": {"ForwardTableId": []}}, "has no forward table"),
+        ({"ForwardTableIds": {"ForwardTableId": [None, ""]}}, "has no forward table"),
     ],
 )
 def test_what_is_wrong_with_a_gateway_is_told(changes: dict[str, object], told: str) -> None:
     assert told in judge([EIP], **changes).problem
+
+
+@pytest.mark.parametrize(
+    ("word", "locked"),
+    [("FinancialLocked", True), ("SecurityLocked", True), ("Unlocked", False), ("Unheard", False),
+     ("Normal", False), (None, False)],
+)  # fmt: skip
+def test_a_gateway_is_locked_where_the_word_says_so(word: str | None, locked: bool) -> None:
+    """Else what is published there would be withdrawn for a word that nobody knows."""
+    assert judge([EIP], BusinessStatus=word).locked is locked
 
 
 def test_a_gateway_of_the_old_kind_has_no_zone() -> None:
@@ -228,6 +240,9 @@ def test_a_gateway_that_is_absent_says_so() -> None:
         ({"InstanceId": "ngw-2"}, "is not bound to this gateway"),
         ({"InstanceId": ""}, "is not bound to this gateway"),
         ({"BusinessStatus": "FinancialLocked"}, "is locked"),
+        ({"BusinessStatus": "Unheard"}, "is Unheard, not Normal"),
+        ({"OperationLocks": {"LockReason": [{}]}}, "has a lock that says nothing of its reason"),
+        ({"OperationLocks": {"LockReason": [{}, {"LockReason": "financial"}]}}, "is locked"),
         ({"OperationLocks": {"LockReason": [{"LockReason": "security"}]}}, "is locked"),
     ],
 )
@@ -249,6 +264,13 @@ def test_an_eip_on_one_list_only_is_not_used() -> None:
         ("203.0.113.1", True), ("203.0.113.2", False),
     ]  # fmt: skip
     assert [eip.usable for eip in judge([]).eips] == [False]
+
+
+@pytest.mark.parametrize("nameless", [None, "", " "])
+def test_an_eip_without_its_address_is_passed_over(nameless: str | None) -> None:
+    lists = {"IpList": [{"IpAddress": nameless}, {"IpAddress": "203.0.113.1"}]}
+    eips = judge([EIP, EIP | {"IpAddress": nameless}], IpLists=lists).eips
+    assert [(eip.ip, eip.usable) for eip in eips] == [("203.0.113.1", True)]
 
 
 @pytest.mark.parametrize(
@@ -306,6 +328,14 @@ def test_a_public_address_of_the_interface_is_that_of_its_primary_address() -> N
     assert {ip: eni.public_ip for ip, eni in found.items()} == {
         "172.16.0.2": "203.0.113.8", "172.16.0.3": "203.0.113.9", "172.16.0.4": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("nameless", [None, ""])
+def test_what_an_interface_lacks_is_not_made_up(nameless: str | None) -> None:
+    sets = {"PrivateIpSet": [{"PrivateIpAddress": nameless}, {"PrivateIpAddress": "172.16.0.3"}]}
+    found = interfaces(NetworkInterfaceId=nameless, ZoneId=nameless, PrivateIpSets=sets)
+    ips = ("172.16.0.2", "172.16.0.3")
+    assert found == dict.fromkeys(ips, Eni("", "vsw-1", "", ips))
 
 
 def test_an_interface_may_have_its_primary_address_only() -> None:

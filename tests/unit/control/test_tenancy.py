@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from dnatctl.cloud.api import Unsaid
 from dnatctl.cloud.eni import TTL, EniCache
 from dnatctl.control.sight.resolver import forgetting
 from dnatctl.control.sight.tenancy import (
@@ -191,6 +192,7 @@ class Interfaces:
         self.pods.on_change(views.ips.pod_changed)
         self.pods.on_change(forgetting(self.enis))
         self.answers: dict[str, str] = {}
+        self.unclear: set[str] = set()
         self.asked: list[str] = []
         self.tenancy = Tenancy(
             views,
@@ -202,10 +204,12 @@ class Interfaces:
             clock=self.clock,
         )
 
-    def find_enis(self, ips: Any) -> dict[str, Eni]:
+    def find_enis(self, ips: Any) -> dict[str, Eni | Unsaid]:
         self.asked += ips
         return {
-            ip: Eni(f"eni-{machine}", "", "", (ip,), instance_id=machine)
+            ip: Unsaid.UNCLEAR
+            if ip in self.unclear
+            else Eni(f"eni-{machine}", "", "", (ip,), instance_id=machine)
             for ip, machine in self.answers.items()
             if ip in ips
         }
@@ -248,6 +252,18 @@ def test_an_address_that_has_just_moved_is_believed_as_soon_as_it_is_listed_ther
     found = it.says("10.0.0.9", "i-node")
     assert found == Verdict(found.exposure)
     assert found.exposure.ask is Ask.ON
+
+
+def test_an_ip_that_a_strangers_interface_and_another_list_is_refused_to_nobody() -> None:
+    it = Interfaces()
+    it.says("10.0.0.1", "i-node")
+    it.says("10.0.0.9", "i-database")
+    it.clock.advance(FOREIGN_BELIEVED_S)
+    assert it.again("10.0.0.9").exposure.ask is Ask.NO_ADDRESS
+    it.unclear.add("10.0.0.9")
+    it.clock.advance(FOREIGN_AGAIN_S)
+    assert it.again("10.0.0.9").exposure.ask is Ask.ON
+    assert it.enis.want("10.0.0.9") is None, "no interface is noted"
 
 
 def test_what_was_refused_is_asked_about_again_and_heals() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from math import ceil
 from typing import Final, Protocol
 
-from dnatctl.cloud.api import PAGE_SIZE, EntryPage
+from dnatctl.cloud.api import PAGE_SIZE, EntryPage, Unsaid
 from dnatctl.cloud.codes import new_credentials
 from dnatctl.cloud.errors import CloudError, ErrorKind
 from dnatctl.cloud.operation import Operation
@@ -63,7 +63,7 @@ class AskedCloud(Protocol):
         """See `CloudApi`."""
         ...
 
-    def find_enis(self, ips: Collection[str]) -> dict[str, Eni]:
+    def find_enis(self, ips: Collection[str]) -> Mapping[str, Eni | Unsaid]:
         """See `CloudApi`."""
         ...
 
