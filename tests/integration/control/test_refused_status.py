@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from dnatctl_sim.kube.wire.faults import Fault, Match, Write
+from dnatctl_sim.kube.wire.faults import Stage as When
 from tests.support.stage import RECORDS, Stage, eventually, stage
 from tests.support.workloads import stateful
 
@@ -162,3 +164,25 @@ def test_one_namespace_where_each_refusal_takes_long_holds_up_no_other(it: Stage
     for n in range(60):
         it.delete_pod(f"web-{n}", crowd, grace=0)
     eventually(lambda: not it.records(crowd))
+
+
+def test_nor_is_it_where_the_poddnat_changes_before_each_write(
+    it: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody writes to it without end: each try found that the cache had been behind."""
+    monkeypatch.setattr("dnatctl.control.state.refusals.REFUSED_AFTER_S", 1.0)
+    it.pod("web")
+    it.ready("web")
+    it.referee.mute.add((it.ns, "web"))
+    store, times = it.kube.store, count()
+
+    def touch(write: Write) -> None:
+        if (write.stage, write.resource, write.subresource) == (When.BEFORE, RECORDS, "status"):
+            change = {"metadata": {"annotations": {"touched": str(next(times))}}}
+            store.patch(RECORDS, it.ns, "web", change)
+
+    monkeypatch.setattr(it.kube.faults, "on_write", touch)
+    it.delete_pod("web", grace=0)
+    eventually(lambda: not it.own_rows("web"), what="the row goes")
+    monkeypatch.undo()
+    it.gone("web")

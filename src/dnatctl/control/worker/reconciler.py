@@ -268,7 +268,7 @@ class Reconciler:
             if error.unsure:
                 self._doubt(seen)
             stale = error.failure in (Failure.CONFLICT, Failure.NOT_FOUND, Failure.ALREADY_EXISTS)
-            if not (stale and self._was_behind(seen)):
+            if not (stale and self._was_behind(seen)) or self._lasts(seen, step, error):
                 raise
             return True
         self._steps.over(seen.key)
