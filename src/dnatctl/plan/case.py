@@ -22,6 +22,9 @@ UNFORESEEN_BELIEVED = 2
 """After so many refusals in a row with a code of no table, and a reading in between that shows
 nothing in the way, the endpoint will not do."""
 
+STUCK_S = 60.0
+"""A row that has not become Available for so long is stuck, if its table takes no other either."""
+
 ENDPOINTS_TRIED = 2
 """Where so many endpoints are refused alike, it is the pod's own address that somebody else has: a
 row of another table, perhaps. No endpoint is any better, so the claim stays where it is."""
@@ -205,9 +208,18 @@ def _why_move(case: Case) -> str:
 
 def _why_unseen(case: Case) -> str:
     """Why nobody knows whether its rows are good for anything, where nobody was told of them."""
-    why = case.pool.trust.why_unreadable(case.spec.gateway_id)
-    fresh = case.seen.made_here and not was_told(case.record)
-    return f"{case.spec.gateway_id}: {why}" if why and fresh else ""
+    if was_told(case.record) or not case.seen.made_here:
+        return ""
+    if why := case.pool.trust.why_unreadable(case.spec.gateway_id):
+        return f"{case.spec.gateway_id}: {why}"
+    return distrust(case) if _are_stuck(case) else ""
+
+
+def _are_stuck(case: Case) -> bool:
+    """Whether the cloud has been at work on all of its rows for long. Where it says no as well to
+    the others that wait there, that is no passing matter."""
+    long_ago = case.seen.now - STUCK_S
+    return all(own.row.in_flux and own.row.written < long_ago for own in case.rows)
 
 
 def distrust(case: Case) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnatctl_sim.cloud import Fault, Scenario
+from dnatctl_sim.cloud import Fault, Scenario, Settle
 from tests.support.stage import Stage, eventually, fast, stage
 
 FIRST, SECOND = "ngw-bp1emulated0001", "ngw-bp1emulated0002"
@@ -420,3 +420,16 @@ def test_that_gateways_cannot_be_described_is_told_by_health() -> None:
         eventually(lambda: "cannot be described: DescribeNatGateways" in str(notes()))
         it.cloud.clear_faults()
         eventually(lambda: not notes())
+
+
+@pytest.mark.usefixtures("soon_sure")
+def test_a_row_that_does_not_settle_where_no_other_is_taken_is_left_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who waited behind it went elsewhere, and it did not."""
+    monkeypatch.setattr("dnatctl.plan.case.STUCK_S", 3.0)
+    slow = fast(gateway_settle={FIRST: Settle.all(600.0)})
+    with stage(Scenario.many(2, eips=1, knobs=slow)) as it:
+        it.start_controller()
+        moved = moved_to_the_good_one(it, two_a_second())
+        assert len(moved) == 2
