@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,13 +12,18 @@ from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.settings import Settings
 from dnatctl.control.state.views import Views
 from dnatctl.kube.informer import Informer
-from dnatctl.model import Protocol
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.objects import PodDNATSpec
 from dnatctl.observe.pool import IpCount, QuotaCount, TableCount
 from dnatctl.observe.watches import WatchCount
 from dnatctl.pool import GatewayPool
 from dnatctl.table.view import Row
 
-IpKey = tuple[str, str, Protocol]
+_Claimed = Mapping[tuple[str, str, Protocol], Collection[int]]
+"""Ports by gateway, external IP and protocol."""
+
+_Resting = Mapping[tuple[str, Protocol], Collection[int]]
+"""Ports by external IP and protocol."""
 
 
 class _Stock(NamedTuple):
@@ -40,18 +45,14 @@ class Inventory:
         self._settings = settings
 
     def ips(self) -> list[IpCount]:
-        """Ports by state, for each external IP and protocol of the pool."""
+        """Ports by state, for each external IP and protocol of the pool: of those alone that the
+        configuration offers now."""
         with self._views.lock:  # only to copy: counting takes longer than others may wait
             pool = self._views.pool
             claims, quarantined = pool.claims(), self._views.quarantined()
             stocks = [self._stock(offer) for offer in pool.offers()]
-        used = Counter(
-            (spec.gateway_id, spec.external_ip, port.protocol)
-            for spec in claims.values()
-            for port in spec.ports
-        )
-        resting = Counter((endpoint.ip, endpoint.protocol) for endpoint in quarantined)
-        return [count for stock in stocks for count in _ip_counts(stock, used, resting)]
+        claimed, resting = _claimed(claims.values()), _resting(quarantined)
+        return [count for stock in stocks for count in _ip_counts(stock, claimed, resting)]
 
     def _stock(self, offer: GatewayPool) -> _Stock:
         gateway_id, pool = offer.gateway_id, self._views.pool
@@ -96,16 +97,30 @@ class Inventory:
                 yield QuotaCount(name, claimed + resting, limit)
 
 
-def _ip_counts(
-    stock: _Stock, used: Counter[IpKey], resting: Counter[tuple[str, Protocol]]
-) -> Iterator[IpCount]:
-    gateway_id, size = stock.offer.gateway_id, len(stock.offer.ports)
-    foreign = _foreign_ports(stock)
+def _claimed(claims: Iterable[PodDNATSpec]) -> _Claimed:
+    found: dict[tuple[str, str, Protocol], set[int]] = defaultdict(set)
+    for spec in claims:
+        for port in spec.ports:
+            found[spec.gateway_id, spec.external_ip, port.protocol].add(port.external)
+    return found
+
+
+def _resting(endpoints: Iterable[Endpoint]) -> _Resting:
+    found: dict[tuple[str, Protocol], set[int]] = defaultdict(set)
+    for endpoint in endpoints:
+        found[endpoint.ip, endpoint.protocol].add(endpoint.port)
+    return found
+
+
+def _ip_counts(stock: _Stock, claimed: _Claimed, resting: _Resting) -> Iterator[IpCount]:
+    gateway_id, offered = stock.offer.gateway_id, stock.offer.ports
+    size, foreign = len(offered), _foreign_ports(stock)
     for ip, protocol in product(stock.ips, Protocol):
-        taken, rest = used[gateway_id, ip, protocol], resting[ip, protocol]
+        used = {port for port in claimed.get((gateway_id, ip, protocol), ()) if port in offered}
+        rest = {port for port in resting.get((ip, protocol), ()) if port in offered} - used
         others = min(foreign[ip, protocol], size)
-        free = max(size - taken - rest - others, 0) if ip in stock.open_ips else 0
-        yield IpCount(gateway_id, ip, protocol, free, taken, rest, others)
+        free = max(size - len(used) - len(rest) - others, 0) if ip in stock.open_ips else 0
+        yield IpCount(gateway_id, ip, protocol, free, len(used), len(rest), others)
 
 
 def _foreign_ports(stock: _Stock) -> Counter[tuple[str, Protocol]]:
