@@ -107,11 +107,15 @@ class Leftovers:
                 return found
             token = page.next
 
-    def withdraw(self, record: PodDNAT) -> PodDNAT:
-        """List no entry any more, as they are about to go; returns the PodDNAT as it is then."""
-        if self._api is None or not record.status.entries:
-            return record
-        return self._api.patch_status(record, PodDNATStatus())
+    def again(self, record: PodDNAT) -> PodDNAT | None:
+        """That very PodDNAT as it is now; None if it is gone."""
+        held = self._api.get(record.key) if self._api else None
+        return held if held is not None and held.uid == record.uid else None
+
+    def withdraw(self, record: PodDNAT) -> None:
+        """List no entry any more, as they are about to go."""
+        if self._api is not None and record.status.entries:
+            self._api.patch_status(record, PodDNATStatus())
 
     def free(self, record: PodDNAT) -> str:
         """Delete a PodDNAT and take our finalizer off; what holds it still, "" if it is gone."""
@@ -119,8 +123,7 @@ class Leftovers:
             return ""
         if not record.deleting:
             self._api.delete(record)
-        held = self._api.get(record.key)
-        if held is None or held.uid != record.uid:
+        if (held := self.again(record)) is None:
             return ""
         others = tuple(each for each in held.finalizers if each != FINALIZER)
         if FINALIZER in held.finalizers:
