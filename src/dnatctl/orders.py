@@ -5,7 +5,7 @@ An order stands in a ConfigMap beside the controller until it is taken back or i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -170,14 +170,25 @@ def encode(order: Order) -> str:
 
 def decode(stored: Iterable[str], now: datetime) -> tuple[Orders, int]:
     """The orders that stand, and how many cannot be read: anybody may have written them."""
-    found, unreadable = [], 0
-    for text in stored:
-        try:
-            found.append(decoding.decode(_DECODER, text.encode()))
-        except msgspec.DecodeError:
-            unreadable += 1
-    standing = sorted((o for o in found if o.stands(now)), key=lambda o: o.name)
-    return Orders(tuple(standing)), unreadable
+    found = [_read(text) for text in stored]
+    standing = sorted((o for o in found if o and o.stands(now)), key=lambda o: o.name)
+    return Orders(tuple(standing)), found.count(None)
+
+
+def over(stored: Mapping[str, str], now: datetime) -> set[str]:
+    """The names of those whose time was over by then; none of what cannot be understood."""
+    return {
+        name
+        for name, text in stored.items()
+        if (order := _read(text)) and parse_time(order.until) and not order.stands(now)
+    }
+
+
+def _read(text: str) -> Order | None:
+    try:
+        return decoding.decode(_DECODER, text.encode())
+    except msgspec.DecodeError:
+        return None
 
 
 def target_of(text: str, namespace: str) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dnatctl.objects import Key
-from dnatctl.orders import Order, OrderKind, decode, encode, pod_of, target_of
+from dnatctl.orders import Order, OrderKind, decode, encode, over, pod_of, target_of
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 KEY = Key("games", "lobby-0")
@@ -91,6 +91,20 @@ def test_what_cannot_be_read_is_counted_and_harms_no_other() -> None:
 
     assert unreadable == 4
     assert orders.drained("ngw-1", "47.1.2.3")
+
+
+def test_what_cannot_be_understood_or_has_no_end_is_not_over():
+    kept = {
+        "nonsense": "nonsense",
+        "newer": '{"kind": "freeze", "target": "all", "until": "2026-11-27T11:00:00Z"}',
+        "odd": encode(Order(OrderKind.PAUSE, "all", until="tomorrow")),
+        "endless": encode(Order(OrderKind.LOG, "all", level="debug")),
+        "drain": encode(Order(OrderKind.DRAIN, "eip/47.1.2.3")),
+        "stands": encode(Order(OrderKind.PAUSE, "all", until="2026-11-27T12:00:01Z")),
+    }
+    ended = {"ended": encode(Order(OrderKind.PAUSE, "all", until="2026-11-27T12:00:00Z"))}
+
+    assert over(kept | ended, NOW) == {"ended"}
 
 
 def test_one_order_of_a_kind_for_a_target() -> None:
