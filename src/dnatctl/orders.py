@@ -184,6 +184,14 @@ def over(stored: Mapping[str, str], now: datetime) -> set[str]:
     }
 
 
+def names_of(stored: Mapping[str, str], order: Order) -> set[str]:
+    """The names that orders of that kind for that target stand under: its own, unless that is
+    another's, and any that somebody else has chosen."""
+    found = {name: read for name, text in stored.items() if (read := _read(text))}
+    same = {n for n, o in found.items() if (o.kind, o.target) == (order.kind, order.target)}
+    return same if order.name in found else same | {order.name}
+
+
 def _read(text: str) -> Order | None:
     try:
         return decoding.decode(_DECODER, text.encode())

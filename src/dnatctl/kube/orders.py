@@ -12,7 +12,7 @@ from dnatctl.clock import APART
 from dnatctl.kube import answers, paths
 from dnatctl.kube.client import MERGE_PATCH, KubeClient
 from dnatctl.kube.errors import Failure, KubeError
-from dnatctl.orders import Order, Orders, decode, encode, over
+from dnatctl.orders import Order, Orders, decode, encode, names_of, over
 
 NAME = "dnatctl-orders"
 
@@ -48,21 +48,21 @@ class OrdersApi:
         return decode((self._held().data or {}).values(), now)
 
     def give(self, order: Order) -> None:
-        """Write one, in place of an earlier one of that kind for that target.
+        """Write one, in place of all earlier ones of that kind for that target.
 
         What is over for sure goes: a ConfigMap holds 1 MiB at most, and then takes no order.
         """
 
         def changes(stored: Mapping[str, str]) -> _Changes:
             # The leader's clock may be as far behind.
-            gone = over(stored, self._client.clock.now() - APART)
+            gone = over(stored, self._client.clock.now() - APART) | names_of(stored, order)
             return dict.fromkeys(gone) | {order.name: encode(order)}
 
         self._change(changes)
 
     def take_back(self, order: Order) -> None:
-        """End one; none of that kind for that target is no error."""
-        self._change(lambda _stored: {order.name: None})
+        """End all of that kind for that target, whatever they stand under; none is no error."""
+        self._change(lambda stored: dict.fromkeys(names_of(stored, order)))
 
     def _held(self) -> _OrdersJson:
         try:

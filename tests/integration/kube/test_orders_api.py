@@ -109,3 +109,25 @@ def test_to_give_and_take_back_one_it_need_not_be_read(
     rule.cancel()
 
     assert standing(api, wire) == ["pod/games/db"]
+
+
+def test_one_ends_whatever_it_stands_under(
+    kube: KubeServer, wire: KubeClient, api: OrdersApi
+) -> None:
+    web, db = pause(wire, "web", 600), pause(wire, "db", 600)
+    put(kube, {"maintenance": encode(web), web.name: encode(db), "notes": "of somebody"})
+
+    api.take_back(web)
+
+    assert held(kube) == {web.name: encode(db), "notes": "of somebody"}
+
+
+def test_one_that_is_given_anew_takes_the_place_of_what_stands_elsewhere(
+    kube: KubeServer, wire: KubeClient, api: OrdersApi
+) -> None:
+    put(kube, {"maintenance": encode(pause(wire, "web", 3600))})
+    shorter = pause(wire, "web", 60)
+
+    api.give(shorter)
+
+    assert held(kube) == {shorter.name: encode(shorter)}
