@@ -293,6 +293,4 @@ def failure(error: Exception) -> click.ClickException:
 
 def colours() -> bool:
     """Whether this goes to a terminal of somebody who wants colours (https://no-color.org)."""
-    # None where whoever started this closed it.
-    terminal = sys.stdout is not None and sys.stdout.isatty()
-    return terminal and not os.environ.get("NO_COLOR")
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
