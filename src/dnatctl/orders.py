@@ -5,10 +5,12 @@ An order stands in a ConfigMap beside the controller until it is taken back or i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -16,6 +18,7 @@ from msgspec import Struct
 
 from dnatctl import decoding
 from dnatctl.model import is_ipv4
+from dnatctl.names import LONGEST_LABEL, LONGEST_NAME, is_label, is_subdomain
 from dnatctl.objects import Key
 from dnatctl.times import parse_time
 
@@ -29,6 +32,16 @@ READ_EVERY_S = 5.0
 
 _GATEWAY_IDS = "ngw-"
 """What the IDs of NAT gateways begin with."""
+
+_GATEWAY_ID = re.compile(f"{_GATEWAY_IDS}[A-Za-z0-9-]+")
+
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+"""Keys of a ConfigMap (IsConfigMapKey of k8s.io/apimachinery)."""
+
+_NOT_IN_KEYS = re.compile(r"[^-._a-zA-Z0-9]")
+
+_SHOWN = 200
+"""Characters of a target that stay in a key which is too long otherwise."""
 
 _PODS = ("po", "pod", "pods")
 _WORKLOADS = {
@@ -67,8 +80,12 @@ class Order(Struct, frozen=True, omit_defaults=True):
 
     @property
     def name(self) -> str:
-        """What it is stored under: one order of a kind for a target."""
-        return f"{self.kind}.{self.target.replace('/', '.')}"
+        """What it is stored under: one order of a kind for a target. What a ConfigMap takes for no
+        key is cut, and told apart by a digest."""
+        whole = f"{self.kind}.{self.target.replace('/', '.')}"
+        if _KEY.fullmatch(whole):
+            return whole
+        return f"{_NOT_IN_KEYS.sub('_', whole)[:_SHOWN]}.{sha256(whole.encode()).hexdigest()[:16]}"
 
     def stands(self, now: datetime) -> bool:
         """Whether its time is not over. One whose end makes no sense is over."""
@@ -211,6 +228,9 @@ def target_of(text: str, namespace: str) -> str:
     if is_ipv4(text):
         return f"{EIP}/{text}"
     if text.startswith(_GATEWAY_IDS) and not slash:
+        if not _GATEWAY_ID.fullmatch(text):
+            or_pod = f"; a pod of that name is written {POD}/{text}" if is_subdomain(text) else ""
+            raise ValueError(_no_gateway(text) + or_pod)
         return f"{GATEWAY}/{text}"
     where, name = pod_of(text)
     return f"{POD}/{where or namespace}/{name}"
@@ -236,8 +256,11 @@ def pod_of(text: str) -> tuple[str, str]:
 
 
 def _pod(text: str, where: str, name: str, *, named: bool) -> tuple[str, str]:
-    if not name or "/" in where or (named and not where):
-        raise ValueError(f"{text!r} is no IP, no gateway (ngw-...) and no pod")
+    if not is_subdomain(name) or not (is_label(where) if named else not where):
+        raise ValueError(
+            f"{text!r} is no IP, no gateway (ngw-...) and no pod: write NAME or NAMESPACE/NAME, at"
+            f" most {LONGEST_NAME} and {LONGEST_LABEL} of a-z, 0-9 and '-', in NAME '.' as well"
+        )
     return where, name
 
 
@@ -245,8 +268,12 @@ def _printed(kind: str, name: str) -> str:
     """`eip/IP` or `gateway/ID`. A namespace may be called like either."""
     if kind == EIP and not is_ipv4(name):
         what = f"{name!r} is no IPv4 address"
-    elif kind == GATEWAY and ("/" in name or not name.startswith(_GATEWAY_IDS)):
-        what = f"{name!r} is no ID of a gateway, such as ngw-bp1uewa15k4iy"
+    elif kind == GATEWAY and not _GATEWAY_ID.fullmatch(name):
+        what = _no_gateway(name)
     else:
         return f"{kind}/{name}"
     raise ValueError(f"{what}; a pod of a namespace {kind} is written {POD}/{kind}/NAME")
+
+
+def _no_gateway(name: str) -> str:
+    return f"{name!r} is no ID of a gateway, such as ngw-bp1uewa15k4iy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -116,6 +117,24 @@ def test_one_order_of_a_kind_for_a_target() -> None:
     assert len(names) == 5 * len(OrderKind)
 
 
+LONG = "p" * 253
+ODD = ("pod/a/b c", "pod/a/b_c", f"pod/{'n' * 63}/{LONG}", f"pod/{'n' * 63}/{LONG[1:]}")
+
+
+@pytest.mark.parametrize("kind", OrderKind)
+def test_any_order_can_be_stored_under_a_name_of_its_own(kind: OrderKind) -> None:
+    names = {Order(kind, target).name for target in ODD}
+
+    assert len(names) == len(ODD)
+    assert all(re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name) for name in names)
+
+
+def test_the_names_of_orders_that_have_been_given_stay() -> None:
+    name = Order(OrderKind.LOG, f"pod/games/{LONG[:230]}").name
+
+    assert name == f"log-level.pod.games.{LONG[:230]}"
+
+
 @pytest.mark.parametrize(
     ("text", "target"),
     [
@@ -140,7 +159,14 @@ def test_what_is_printed_is_understood(target: str) -> None:
     assert target_of(target, "default") == target
 
 
-@pytest.mark.parametrize("text", ["", "a/b/c", "games/", "/lobby-0", "pod/", "pod//a", "pod/a/b/c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a/b/c", "games/", "/lobby-0", "pod/", "pod//a", "pod/a/b/c"),
+        *("a b", "Web", "a_b", "-a", "a..b", "a\n", "../a", "g.h/a", "ga mes/a", "pod/G/a"),
+        *("p" * 254, f"{'n' * 64}/a"),
+    ],
+)
 def test_what_nobody_can_mean(text: str) -> None:
     with pytest.raises(ValueError, match="no pod"):
         target_of(text, "default")
@@ -156,6 +182,10 @@ def test_who_has_a_namespace_that_is_called_like_a_kind_is_told_how_to_name_it()
     [
         ("gateway/envoy-0", "'envoy-0' is no ID of a gateway.* pod/gateway/NAME"),
         ("gateway/ngw-1/a", "'ngw-1/a' is no ID of a gateway"),
+        ("ngw-x y", "'ngw-x y' is no ID of a gateway, such as ngw-bp1uewa15k4iy$"),
+        ("ngw-x.y", "'ngw-x.y' is no ID of a gateway.* pod/ngw-x.y"),
+        ("ngw-", "'ngw-' is no ID of a gateway"),
+        ("gateway/ngw-x.y", "'ngw-x.y' is no ID of a gateway"),
         ("eip/47.1.2", "'47.1.2' is no IPv4 address.* pod/eip/NAME"),
     ],
 )

@@ -23,6 +23,7 @@ from msgspec import to_builtins
 from dnatctl.cli.options import F, kubeconfig_option
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.names import LONGEST_LABEL, is_label
 from dnatctl.status.table import columns, on_a_line, printable
 
 if TYPE_CHECKING:
@@ -220,6 +221,11 @@ def asking(
         ) -> Any:
             client, usual = _connect(kubeconfig, context)
             chosen = "" if all_namespaces else namespace or usual
+            if namespaced and chosen and not is_label(chosen):
+                raise click.UsageError(
+                    f"no namespace can be called {chosen!r}: at most {LONGEST_LABEL} of a-z, 0-9"
+                    " and '-' (--namespace)"
+                )
             it = Asking(client, chosen, output, server, status_port, controller_namespace)
             try:
                 return command(it, **more)

@@ -47,6 +47,22 @@ def test_an_address_without_a_port(text: str, tmp_path: Path) -> None:
     assert f"write HOST:PORT, not '{text}'" in done.output
 
 
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (("pause", "a b"), "'a b' is no IP, no gateway (ngw-...) and no pod: write NAME"),
+        (("drain", "ngw-x y"), "'ngw-x y' is no ID of a gateway"),
+        (("explain", "games/a_b"), "'games/a_b' is no IP"),
+        (("resume", "web", "-n", "a.b"), "no namespace can be called 'a.b'"),
+        (("list", "-n", "n" * 64), "no namespace can be called 'nnn"),
+    ],
+)
+def test_a_name_that_nothing_can_have(words: tuple[str, ...], wrong: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, [*words, "--kubeconfig", str(kubeconfig(tmp_path))])
+    assert done.exit_code == 2
+    assert wrong in " ".join(done.output.split())
+
+
 def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
     done = CliRunner().invoke(cli, ["list"], env={"KUBECONFIG": missing})
