@@ -26,7 +26,8 @@ STATES = (
 """What metrics and the status document call the states of a port, and what they are."""
 
 STATES_TOLD = """\
-The label `state` of `dnatctl_pool_ports` is coarser than what
+`dnatctl_pool_ports` counts ports of the range that is offered now; what is in use outside of it is
+in `dnatctl_leaving_endpoints`. Its label `state` is coarser than what
 [`/status`](status.md#state) and `dnatctl status` tell of each port:"""
 
 

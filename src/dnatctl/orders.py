@@ -6,9 +6,9 @@ An order stands in a ConfigMap beside the controller until it is taken back or i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Literal
@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from dnatctl import decoding
 from dnatctl.model import is_ipv4
+from dnatctl.names import LONGEST_LABEL, LONGEST_NAME, is_label, is_subdomain
 from dnatctl.objects import Key
 from dnatctl.times import parse_time
 
@@ -29,22 +30,18 @@ POD = "pod"
 READ_EVERY_S = 5.0
 """Between two readings by the leader: so long after it was given at most an order is heeded."""
 
-KEPT_S = 3600.0
-"""So long what is over stays where it was stored: clocks differ, and people look what there was."""
-
 _GATEWAY_IDS = "ngw-"
 """What the IDs of NAT gateways begin with."""
 
-_GATEWAY_ID = re.compile(r"ngw-[A-Za-z0-9-]{1,100}")
+_GATEWAY_ID = re.compile(f"{_GATEWAY_IDS}[A-Za-z0-9-]+")
 
-_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
-"""Of an object of Kubernetes, as it may be called at most.
-https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"""
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+"""Keys of a ConfigMap (IsConfigMapKey of k8s.io/apimachinery)."""
 
-_LONGEST_KEY = 253
-"""Of a ConfigMap; names of pod and namespace together may be longer."""
+_NOT_IN_KEYS = re.compile(r"[^-._a-zA-Z0-9]")
 
-_DIGEST = 16
+_SHOWN = 200
+"""Characters of a target that stay in a key which is too long otherwise."""
 
 _PODS = ("po", "pod", "pods")
 _WORKLOADS = {
@@ -83,12 +80,12 @@ class Order(Struct, frozen=True, omit_defaults=True):
 
     @property
     def name(self) -> str:
-        """What it is stored under: one order of a kind for a target."""
-        name = f"{self.kind}.{self.target.replace('/', '.')}"
-        if len(name) <= _LONGEST_KEY:
-            return name
-        digest = sha256(name.encode()).hexdigest()[:_DIGEST]
-        return f"{name[: _LONGEST_KEY - _DIGEST - 1]}.{digest}"
+        """What it is stored under: one order of a kind for a target. What a ConfigMap takes for no
+        key is cut, and told apart by a digest."""
+        whole = f"{self.kind}.{self.target.replace('/', '.')}"
+        if _KEY.fullmatch(whole):
+            return whole
+        return f"{_NOT_IN_KEYS.sub('_', whole)[:_SHOWN]}.{sha256(whole.encode()).hexdigest()[:16]}"
 
     def stands(self, now: datetime) -> bool:
         """Whether its time is not over. One whose end makes no sense is over."""
@@ -190,31 +187,29 @@ def encode(order: Order) -> str:
 
 def decode(stored: Iterable[str], now: datetime) -> tuple[Orders, int]:
     """The orders that stand, and how many cannot be read: anybody may have written them."""
-    found = list(map(_read, stored))
-    standing = sorted((o for o in found if o is not None and o.stands(now)), key=lambda o: o.name)
+    found = [_read(text) for text in stored]
+    standing = sorted((o for o in found if o and o.stands(now)), key=lambda o: o.name)
     return Orders(tuple(standing)), found.count(None)
 
 
-def replaced(stored: Mapping[str, str], order: Order) -> list[str]:
-    """What is stored in the place of that order, under whatever key somebody has put it."""
-    place = (order.kind, order.target)
-    return [key for key, o in _each(stored) if (o.kind, o.target) == place]
+def over(stored: Mapping[str, str], now: datetime) -> set[str]:
+    """The names of those whose time was over by then; none of what cannot be understood."""
+    return {
+        name
+        for name, text in stored.items()
+        if (order := _read(text)) and parse_time(order.until) and not order.stands(now)
+    }
 
 
-def long_over(stored: Mapping[str, str], now: datetime) -> list[str]:
-    """What is stored of orders whose time has long been over: they would fill the ConfigMap."""
-    then = now - timedelta(seconds=KEPT_S)
-    return [key for key, order in _each(stored) if not order.stands(then)]
-
-
-def _each(stored: Mapping[str, str]) -> Iterator[tuple[str, Order]]:
-    for key, text in stored.items():
-        if (order := _read(text)) is not None:
-            yield key, order
+def names_of(stored: Mapping[str, str], order: Order) -> set[str]:
+    """The names that orders of that kind for that target stand under: its own, unless that is
+    another's, and any that somebody else has chosen."""
+    found = {name: read for name, text in stored.items() if (read := _read(text))}
+    same = {n for n, o in found.items() if (o.kind, o.target) == (order.kind, order.target)}
+    return same if order.name in found else same | {order.name}
 
 
 def _read(text: str) -> Order | None:
-    """None where it cannot be read."""
     try:
         return decoding.decode(_DECODER, text.encode())
     except msgspec.DecodeError:
@@ -233,7 +228,10 @@ def target_of(text: str, namespace: str) -> str:
     if is_ipv4(text):
         return f"{EIP}/{text}"
     if text.startswith(_GATEWAY_IDS) and not slash:
-        return _printed(GATEWAY, text)
+        if not _GATEWAY_ID.fullmatch(text):
+            or_pod = f"; a pod of that name is written {POD}/{text}" if is_subdomain(text) else ""
+            raise ValueError(_no_gateway(text) + or_pod)
+        return f"{GATEWAY}/{text}"
     where, name = pod_of(text)
     return f"{POD}/{where or namespace}/{name}"
 
@@ -258,10 +256,11 @@ def pod_of(text: str) -> tuple[str, str]:
 
 
 def _pod(text: str, where: str, name: str, *, named: bool) -> tuple[str, str]:
-    if not name or "/" in where or (named and not where):
-        raise ValueError(f"{text!r} is no IP, no gateway (ngw-...) and no pod")
-    if not _NAME.fullmatch(name) or (where and not _NAME.fullmatch(where)):
-        raise ValueError(f"{text!r} cannot be the name of a pod")
+    if not is_subdomain(name) or not (is_label(where) if named else not where):
+        raise ValueError(
+            f"{text!r} is no IP, no gateway (ngw-...) and no pod: write NAME or NAMESPACE/NAME, at"
+            f" most {LONGEST_NAME} and {LONGEST_LABEL} of a-z, 0-9 and '-', in NAME '.' as well"
+        )
     return where, name
 
 
@@ -270,7 +269,11 @@ def _printed(kind: str, name: str) -> str:
     if kind == EIP and not is_ipv4(name):
         what = f"{name!r} is no IPv4 address"
     elif kind == GATEWAY and not _GATEWAY_ID.fullmatch(name):
-        what = f"{name!r} is no ID of a gateway, such as ngw-bp1uewa15k4iy"
+        what = _no_gateway(name)
     else:
         return f"{kind}/{name}"
     raise ValueError(f"{what}; a pod of a namespace {kind} is written {POD}/{kind}/NAME")
+
+
+def _no_gateway(name: str) -> str:
+    return f"{name!r} is no ID of a gateway, such as ngw-bp1uewa15k4iy"

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from dnatctl.objects import Key
-from dnatctl.orders import (
-    Order,
-    OrderKind,
-    decode,
-    encode,
-    long_over,
-    pod_of,
-    replaced,
-    target_of,
-)
+from dnatctl.orders import Order, OrderKind, decode, encode, over, pod_of, target_of
 
 NOW = datetime(2026, 11, 27, 12, 0, 0, tzinfo=UTC)
 KEY = Key("games", "lobby-0")
@@ -102,6 +94,20 @@ def test_what_cannot_be_read_is_counted_and_harms_no_other() -> None:
     assert orders.drained("ngw-1", "47.1.2.3")
 
 
+def test_what_cannot_be_understood_or_has_no_end_is_not_over():
+    kept = {
+        "nonsense": "nonsense",
+        "newer": '{"kind": "freeze", "target": "all", "until": "2026-11-27T11:00:00Z"}',
+        "odd": encode(Order(OrderKind.PAUSE, "all", until="tomorrow")),
+        "endless": encode(Order(OrderKind.LOG, "all", level="debug")),
+        "drain": encode(Order(OrderKind.DRAIN, "eip/47.1.2.3")),
+        "stands": encode(Order(OrderKind.PAUSE, "all", until="2026-11-27T12:00:01Z")),
+    }
+    ended = {"ended": encode(Order(OrderKind.PAUSE, "all", until="2026-11-27T12:00:00Z"))}
+
+    assert over(kept | ended, NOW) == {"ended"}
+
+
 def test_one_order_of_a_kind_for_a_target() -> None:
     names = {
         Order(kind, target).name
@@ -109,6 +115,24 @@ def test_one_order_of_a_kind_for_a_target() -> None:
         for target in ("all", "gateway/ngw-1", "eip/1.2.3.4", "pod/a/b.c", "pod/a-b/c")
     }
     assert len(names) == 5 * len(OrderKind)
+
+
+LONG = "p" * 253
+ODD = ("pod/a/b c", "pod/a/b_c", f"pod/{'n' * 63}/{LONG}", f"pod/{'n' * 63}/{LONG[1:]}")
+
+
+@pytest.mark.parametrize("kind", OrderKind)
+def test_any_order_can_be_stored_under_a_name_of_its_own(kind: OrderKind) -> None:
+    names = {Order(kind, target).name for target in ODD}
+
+    assert len(names) == len(ODD)
+    assert all(re.fullmatch(r"[-._a-zA-Z0-9]{1,253}", name) for name in names)
+
+
+def test_the_names_of_orders_that_have_been_given_stay() -> None:
+    name = Order(OrderKind.LOG, f"pod/games/{LONG[:230]}").name
+
+    assert name == f"log-level.pod.games.{LONG[:230]}"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +159,14 @@ def test_what_is_printed_is_understood(target: str) -> None:
     assert target_of(target, "default") == target
 
 
-@pytest.mark.parametrize("text", ["", "a/b/c", "games/", "/lobby-0", "pod/", "pod//a", "pod/a/b/c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "a/b/c", "games/", "/lobby-0", "pod/", "pod//a", "pod/a/b/c"),
+        *("a b", "Web", "a_b", "-a", "a..b", "a\n", "../a", "g.h/a", "ga mes/a", "pod/G/a"),
+        *("p" * 254, f"{'n' * 64}/a"),
+    ],
+)
 def test_what_nobody_can_mean(text: str) -> None:
     with pytest.raises(ValueError, match="no pod"):
         target_of(text, "default")
@@ -151,6 +182,10 @@ def test_who_has_a_namespace_that_is_called_like_a_kind_is_told_how_to_name_it()
     [
         ("gateway/envoy-0", "'envoy-0' is no ID of a gateway.* pod/gateway/NAME"),
         ("gateway/ngw-1/a", "'ngw-1/a' is no ID of a gateway"),
+        ("ngw-x y", "'ngw-x y' is no ID of a gateway, such as ngw-bp1uewa15k4iy$"),
+        ("ngw-x.y", "'ngw-x.y' is no ID of a gateway.* pod/ngw-x.y"),
+        ("ngw-", "'ngw-' is no ID of a gateway"),
+        ("gateway/ngw-x.y", "'ngw-x.y' is no ID of a gateway"),
         ("eip/47.1.2", "'47.1.2' is no IPv4 address.* pod/eip/NAME"),
     ],
 )
@@ -201,36 +236,3 @@ class TestBesides:
 def test_the_command_that_ends_it_is_told_whole(order: Order, command: str) -> None:
     assert order.end == command
     assert f"{command} ends it" in str(order)
-
-
-def test_what_was_long_over_is_told_from_what_is_not() -> None:
-    """What is over was never taken away, and in the end no order could be given any more."""
-    begun = [
-        Order(OrderKind.PAUSE, "pod/games/long-over", until="2026-11-27T10:59:59Z"),
-        Order(OrderKind.PAUSE, "pod/games/over", until="2026-11-27T11:30:00Z"),
-        Order(OrderKind.PAUSE, "pod/games/stands", until="2026-11-27T13:00:00Z"),
-        Order(OrderKind.DRAIN, "gateway/ngw-1"),
-    ]
-    stored = {order.name: encode(order) for order in begun} | {"odd": "nobody can read this"}
-    assert long_over(stored, NOW) == ["pause.pod.games.long-over"]
-
-
-def test_what_is_in_its_place_is_found_under_any_key() -> None:
-    order = Order(OrderKind.PAUSE, "all")
-    other = Order(OrderKind.DRAIN, "gateway/ngw-1")
-    stored = {"a": encode(order), "b": encode(other), "c": "{", order.name: encode(order)}
-    assert replaced(stored, order) == ["a", order.name]
-
-
-def test_a_name_is_always_one_that_a_configmap_takes() -> None:
-    long = [Order(OrderKind.PAUSE, f"pod/{'n' * 63}/{'p' * 252}{end}") for end in "ab"]
-    assert [len(order.name) for order in long] == [253, 253]
-    assert long[0].name != long[1].name
-    assert Order(OrderKind.PAUSE, "pod/games/lobby-0").name == "pause.pod.games.lobby-0"
-
-
-@pytest.mark.parametrize("text", ["a b", "ngw-x y", "Upper", "n/a_b", "gateway/ngw-", "p" * 254])
-def test_what_nothing_is_called_like_is_no_target(text: str) -> None:
-    """It was the API server that refused it, with a word about a key of a ConfigMap."""
-    with pytest.raises(ValueError, match=r"name of a pod|no ID of a gateway"):
-        target_of(text, "default")

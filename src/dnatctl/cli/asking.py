@@ -23,6 +23,7 @@ from msgspec import to_builtins
 from dnatctl.cli.options import F, kubeconfig_option
 from dnatctl.kube import paths
 from dnatctl.kube.errors import Failure, KubeError
+from dnatctl.names import LONGEST_LABEL, is_label
 from dnatctl.status.table import columns, on_a_line, printable
 
 if TYPE_CHECKING:
@@ -148,15 +149,28 @@ LIKELY = ("dnatctl-system", "kube-system")
 def _here(address: str) -> bytes:
     from dnatctl.kube import forward
 
-    host, _, port = address.removeprefix("http://").rstrip("/").rpartition(":")
-    if not host or not (port.isascii() and port.isdigit()):
-        raise KubeError(Failure.UNREACHABLE, f"write HOST:PORT, not {address!r} (--server)")
+    host, _, port = address.rpartition(":")
     try:
         with closing(http.client.HTTPConnection(host, int(port), timeout=10.0)) as connection:
             connection.request("GET", "/status")
             return forward.body_of(connection.getresponse(), "/status")
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise KubeError(Failure.UNREACHABLE, f"{address}: {error}") from error
+
+
+class _AddressType(click.ParamType[str]):
+    name = "address"
+
+    _form = re.compile(r"(?:http://)?([\w.-]+:(\d{1,5}))/?", re.ASCII)
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See click. None at all stays none."""
+        found = self._form.fullmatch(value)
+        if value and not found:
+            self.fail(f"write HOST:PORT, not {value!r}", param, ctx)
+        if found and not 1 <= int(found[2]) <= 65535:
+            self.fail(f"{value!r}: a port is 1 to 65535, not {found[2]}", param, ctx)
+        return found[1] if found else ""
 
 
 def output_option(*forms: str) -> Callable[[F], F]:
@@ -184,13 +198,20 @@ def asking(
         click.option("--context", help="Context of the kubeconfig file."),
         click.option(
             "--server",
+            type=_AddressType(),
             envvar="DNATCTL_SERVER",
             default="",
             metavar="HOST:PORT",
             help="Where the leader serves /status. Default: the pod that holds the Lease, by a "
             "port-forward, or this machine if the leader runs on it.",
         ),
-        click.option("--status-port", default=STATUS_PORT, show_default=True, hidden=True),
+        click.option(
+            "--status-port",
+            type=click.IntRange(1, 65535),
+            default=STATUS_PORT,
+            show_default=True,
+            hidden=True,
+        ),
         click.option(
             "--controller-namespace",
             default="",
@@ -220,6 +241,11 @@ def asking(
         ) -> Any:
             client, usual = _connect(kubeconfig, context)
             chosen = "" if all_namespaces else namespace or usual
+            if namespaced and chosen and not is_label(chosen):
+                raise click.UsageError(
+                    f"no namespace can be called {chosen!r}: at most {LONGEST_LABEL} of a-z, 0-9"
+                    " and '-' (--namespace)"
+                )
             it = Asking(client, chosen, output, server, status_port, controller_namespace)
             try:
                 return command(it, **more)
@@ -293,10 +319,4 @@ def failure(error: Exception) -> click.ClickException:
 
 def colours() -> bool:
     """Whether this goes to a terminal of somebody who wants colours (https://no-color.org)."""
-    return is_terminal() and not os.environ.get("NO_COLOR")
-
-
-def is_terminal() -> bool:
-    """Whether what is said is seen at once, in lines of some width."""
-    # None where whoever started this closed it.
-    return sys.stdout is not None and sys.stdout.isatty()
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -10,6 +10,7 @@ import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TextIO
 
 import click
 from click.shell_completion import CompletionItem
@@ -104,6 +105,7 @@ def cli() -> None:
 
 def main() -> None:
     """The entry point."""
+    _open_what_is_closed()
     try:
         sys.exit(cli())
     except OSError as error:
@@ -113,6 +115,22 @@ def main() -> None:
         sys.exit(f"Error: {error.strerror}")
 
 
+def _open_what_is_closed() -> None:
+    """Whoever started this may have closed its standard files. What is opened next would get their
+    numbers, and then what is logged."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+
+
 def _give_up_output() -> None:
     """What is left to be printed is not tried again at the end."""
-    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end of the process
+    sys.stdout = _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w")  # until the end of the process

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 import msgspec
 
-from dnatctl.cli.asking import Asking, aside, asking, colours, give_document, is_terminal, now
+from dnatctl.cli.asking import Asking, aside, asking, colours, give_document, now
 from dnatctl.kube.errors import KubeError
 from dnatctl.status.document import State, StatusDocument
 from dnatctl.status.show import lines, plain
@@ -83,7 +83,7 @@ def _draw(text: Iterable[str], shorter: Iterable[str] = ()) -> None:
     """In place of what was there, where this is a terminal, and as much as has room; `shorter` is
     what is shown where all of it has none."""
     shown = _folded(text)
-    if is_terminal():
+    if sys.stdout.isatty():
         room = shutil.get_terminal_size().lines - 1
         if len(shown) > room and (less := _folded(shorter)):
             shown = [*less, "(the ports are left out: make the window taller)"]
@@ -98,7 +98,7 @@ def _draw(text: Iterable[str], shorter: Iterable[str] = ()) -> None:
 
 def _folded(text: Iterable[str]) -> list[str]:
     """As wide as the terminal at most, where this is one."""
-    if not is_terminal():
+    if not sys.stdout.isatty():
         return list(text)
     width = shutil.get_terminal_size().columns
     return [part for line in text for part in folded(line, width)]

@@ -113,7 +113,10 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     Allowed("a duration such as 30s, 5m, 24h or 1h30m"),
 ]
-Period = Annotated[Duration, Field(gt=0), Allowed("a duration above 0s, such as 30s, 5m or 1h")]
+# At a hundredth of that one core does nothing else, and the cloud is read without end.
+Period = Annotated[
+    Duration, Field(ge=0.1), Allowed("a duration of 0.1s or more, such as 30s, 5m or 1h")
+]
 Eip = Annotated[StrictStr, AfterValidator(_eip)]
 Network = Annotated[IPv4Network, BeforeValidator(_network)]
 ApiAddress = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -19,9 +19,6 @@ SELECTOR: Final = "app.kubernetes.io/name=dnatctl"
 """What the manifests label."""
 
 _PAGE: Final = 500
-
-TRIES: Final = 5
-"""How often something is done to a PodDNAT that changes meanwhile."""
 
 
 class _LeftoverCondition(Struct):
@@ -110,9 +107,15 @@ class Leftovers:
                 return found
             token = page.next
 
-    def withdraw(self, record: PodDNAT) -> PodDNAT:
-        """List no entry any more, as they are about to go; returns the PodDNAT as it is then."""
-        return record if self._api is None else _as_it_is(self._api, record, _clear)
+    def again(self, record: PodDNAT) -> PodDNAT | None:
+        """That very PodDNAT as it is now; None if it is gone."""
+        held = self._api.get(record.key) if self._api else None
+        return held if held is not None and held.uid == record.uid else None
+
+    def withdraw(self, record: PodDNAT) -> None:
+        """List no entry any more, as they are about to go."""
+        if self._api is not None and record.status.entries:
+            self._api.patch_status(record, PodDNATStatus())
 
     def free(self, record: PodDNAT) -> str:
         """Delete a PodDNAT and take our finalizer off; what holds it still, "" if it is gone."""
@@ -120,11 +123,11 @@ class Leftovers:
             return ""
         if not record.deleting:
             self._api.delete(record)
-        held = _held(self._api, record)
-        if held is None:
+        if (held := self.again(record)) is None:
             return ""
-        _as_it_is(self._api, held, _let_go)
-        others = _of_others(held)
+        others = tuple(each for each in held.finalizers if each != FINALIZER)
+        if FINALIZER in held.finalizers:
+            self._api.patch_finalizers(held, others)
         return f"finalizers of others: {', '.join(others)}" if others else ""
 
     def pods(self) -> list[MarkedPod]:
@@ -200,41 +203,3 @@ def _marked(pod: _Object) -> MarkedPod | None:
 
 def _pod_path(key: Key, *subresource: str) -> str:
     return paths.in_namespace("v1", key.namespace, "pods", key.name, *subresource)
-
-
-def _as_it_is(
-    api: PodDNATApi, record: PodDNAT, act: Callable[[PodDNATApi, PodDNAT], PodDNAT]
-) -> PodDNAT:
-    """Do it to a PodDNAT that others may change meanwhile; one that is gone needs nothing. Raises
-    KubeError, also where it changes at each try."""
-    for left in reversed(range(TRIES)):
-        try:
-            return act(api, record)
-        except KubeError as error:
-            if error.failure is Failure.NOT_FOUND:
-                break
-            if error.failure is not Failure.CONFLICT or not left:
-                raise
-        if (held := _held(api, record)) is None:
-            break
-        record = held
-    return record
-
-
-def _held(api: PodDNATApi, record: PodDNAT) -> PodDNAT | None:
-    """The PodDNAT as it is now; None if it is gone, and perhaps another has its name."""
-    held = api.get(record.key)
-    return held if held is not None and held.uid == record.uid else None
-
-
-def _clear(api: PodDNATApi, record: PodDNAT) -> PodDNAT:
-    return api.patch_status(record, PodDNATStatus()) if record.status.entries else record
-
-
-def _let_go(api: PodDNATApi, record: PodDNAT) -> PodDNAT:
-    held = FINALIZER in record.finalizers
-    return api.patch_finalizers(record, _of_others(record)) if held else record
-
-
-def _of_others(record: PodDNAT) -> tuple[str, ...]:
-    return tuple(each for each in record.finalizers if each != FINALIZER)

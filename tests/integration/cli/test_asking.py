@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from dnatctl.cli.asking import Asking
 from dnatctl.cli.main import cli
 from dnatctl.kube.lease_record import LeaseRecord
+from dnatctl.kube.orders import NAME
 from dnatctl.status.document import Leadership, StatusDocument
 from dnatctl.times import parse_time
 from tests.support.clock import EPOCH, WrongClock
@@ -288,6 +289,20 @@ class TestOrders:
         assert undrained.stdout == "eip/203.0.113.2: was not being drained\n"
         assert resumed.stdout == "pod/games/web: was not paused\n"
         assert (undrained.exit_code, resumed.exit_code) == (0, 0)
+
+    def test_what_is_said_to_go_on_is_not_paused_whatever_the_order_stood_under(
+        self, it: Stage
+    ) -> None:
+        asked(it, "pause", "web", "--for", "1h")
+        stored = it.kube.store.get("configmaps", NAMESPACE, NAME) or {}
+        name = "pause.pod.games.web"
+        moved = {name: None, "maintenance": stored["data"][name]}
+        it.kube.store.patch("configmaps", NAMESPACE, NAME, {"data": moved})
+
+        resumed, again = asked(it, "resume", "web"), asked(it, "resume", "web")
+
+        assert resumed.stdout == "pod/games/web: goes on\n"
+        assert again.stdout == "pod/games/web: was not paused\n"
 
     def test_what_another_drain_keeps_from_use_is_not_said_to_be_in_use(self, it: Stage) -> None:
         gateway = it.cloud.scenario.gateways[0].id

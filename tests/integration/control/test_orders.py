@@ -263,24 +263,6 @@ class TestStored:
         held = it.kube.store.get("configmaps", NAMESPACE, NAME)
         return set((held or {}).get("data") or {})
 
-    def test_what_is_long_over_goes_with_the_next_order(self, it: Stage) -> None:
-        def at(ago: int) -> str:
-            return (datetime.now(UTC) - timedelta(seconds=ago)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-        over = [
-            Order(OrderKind.PAUSE, f"pod/games/p-{n}", at(9000), at(8000), "ops") for n in range(5)
-        ]
-        last = Order(OrderKind.PAUSE, "pod/games/q", at(0), at(-600), "ops")
-        with closing(KubeClient.connect(it.folder / "kubeconfig", 1)) as client:
-            api = OrdersApi(client, NAMESPACE)
-            for order in over:
-                api.give(order)
-            assert self.keys(it) >= {order.name for order in over}
-            api.give(last)
-            assert last.name in self.keys(it)
-            assert self.keys(it).isdisjoint(order.name for order in over)
-            api.take_back(last)
-
     def test_one_under_another_key_is_taken_back_as_well(self, it: Stage) -> None:
         """It was said that the pod goes on, and the pause stood."""
         order = Order(OrderKind.PAUSE, "pod/games/web", by="ops")

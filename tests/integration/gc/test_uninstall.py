@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,13 @@ from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
 from dnatctl.cli.uninstall import uninstall
+from dnatctl.control.tools.uninstall import Survey, Uninstaller
 from dnatctl.kube.lease_record import HANDOVER
-from dnatctl.kube.leftovers import Leftovers
 from dnatctl.model import Endpoint, Protocol
-from dnatctl.objects import ENDPOINTS, PodDNAT
+from dnatctl.objects import ENDPOINTS
 from dnatctl.pool.handover import decode
 from dnatctl.table.marks import Marks
+from dnatctl_sim.kube.wire.faults import Fault, Match
 from tests.integration.gc.denied import DENIED
 from tests.integration.gc.patience import given_up_once_refused, hurry
 from tests.support.stage import NAMESPACE, RECORDS, Stage, eventually, stage
@@ -113,26 +113,6 @@ def test_nothing_of_ours_is_left_and_nothing_else_is_touched(it: Stage, tmp_path
     assert run(it, tmp_path, "--yes").exit_code == 0
 
 
-def test_a_poddnat_that_changes_meanwhile_holds_nothing_up(
-    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It ended in the midst, and all that came after was left."""
-    exposed(it)
-    withdraw, free, times = Leftovers.withdraw, Leftovers.free, count(1)
-
-    def touched(record: PodDNAT) -> PodDNAT:
-        change = {"metadata": {"annotations": {"seen": str(next(times))}}}
-        it.kube.store.patch(RECORDS, record.key.namespace, record.key.name, change)
-        return record
-
-    monkeypatch.setattr(Leftovers, "withdraw", lambda own, r: withdraw(own, touched(r)))
-    monkeypatch.setattr(Leftovers, "free", lambda own, r: free(own, touched(r)))
-    done = run(it, tmp_path, "--yes")
-    assert done.exit_code == 0, done.output
-    assert it.rows() == []
-    nothing_is_left(it)
-
-
 def test_a_controller_that_works_is_not_worked_against(
     it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +172,52 @@ def test_what_cannot_be_deleted_is_left_with_all_that_says_what_it_is(
         before[1],
     )
     it.cloud.clear_faults()
+    assert run(it, tmp_path, "--yes").exit_code == 0
+    nothing_is_left(it)
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
+    """This happens after all was looked at, and before anything is taken away."""
+    remove = Uninstaller.remove
+
+    def after(uninstaller: Uninstaller, found: Survey, patience: float) -> list[str]:
+        happens()
+        return remove(uninstaller, found, patience)
+
+    monkeypatch.setattr(Uninstaller, "remove", after)
+
+
+def test_poddnats_that_change_or_go_meanwhile_are_in_the_way_of_nothing(
+    it: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exposed(it)
+
+    def others_are_at_work() -> None:
+        it.kube.store.patch(RECORDS, it.ns, "one", {"metadata": {"labels": {"backup": "done"}}})
+        it.kube.store.delete(RECORDS, it.ns, "two")
+        it.kube.store.patch(RECORDS, it.ns, "db-0", {"metadata": {"finalizers": None}})
+        it.kube.store.delete(RECORDS, it.ns, "db-0")
+
+    meanwhile(monkeypatch, others_are_at_work)
+    done = run(it, tmp_path, "--yes")
+    it.referee.violations.clear()  # it takes what was stripped for the controller's doing
+    assert done.exit_code == 0, done.output
+    nothing_is_left(it)
+
+
+def test_entries_stay_where_they_are_listed_still_and_all_else_goes(
+    it: Stage, tmp_path: Path
+) -> None:
+    exposed(it)
+    match = Match(verb="patch", resource=RECORDS, subresource="status", name="one")
+    refusal = it.kube.faults.add(Fault(403, "the webhook says no"), match, None)
+    refused = run(it, tmp_path, "--yes")
+    refusal.cancel()
+    assert refused.exit_code == 1
+    assert "default/one: it lists its entries still: Forbidden" in refused.output
+    assert [record["metadata"]["name"] for record in it.records()] == ["one"]
+    listed = {each["forwardEntryId"] for each in it.entries("one")}
+    assert {row["entry_id"] for row in it.own_rows()} == listed
     assert run(it, tmp_path, "--yes").exit_code == 0
     nothing_is_left(it)
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from dnatctl.cli.main import cli
-from tests.support.leader import kubeconfig
+from tests.support.leader import Leader, known_document, kubeconfig
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,49 @@ def test_orders_have_no_forms_of_an_answer(command: str) -> None:
     assert "--output" not in CliRunner().invoke(cli, [command, "--help"]).output
 
 
-@pytest.mark.parametrize("text", ["foo", "foo:", ":8082", "foo:bar"])
-def test_an_address_without_a_port(text: str, tmp_path: Path) -> None:
-    words = ["status", "--server", text, "--kubeconfig", str(kubeconfig(tmp_path))]
-    done = CliRunner().invoke(cli, words)
-    assert done.exit_code == 1
-    assert f"write HOST:PORT, not '{text}'" in done.output
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        *((text, "write HOST:PORT") for text in ("foo", "foo:", ":8082", "foo:bar", "a b:80")),
+        *((text, "write HOST:PORT") for text in ("https://foo:443", "foo:80/status", "foo:999999")),
+        ("127.0.0.1:99999", "a port is 1 to 65535, not 99999"),
+        ("foo:0", "a port is 1 to 65535, not 0"),
+    ],
+)
+def test_an_address_that_is_none(text: str, wrong: str, tmp_path: Path) -> None:
+    words = ["status", "--kubeconfig", str(kubeconfig(tmp_path))]
+    done = CliRunner().invoke(cli, [*words, "--server", text])
+    by_environment = CliRunner().invoke(cli, words, env={"DNATCTL_SERVER": text})
+    for said in (done, by_environment):
+        assert said.exit_code == 2
+        assert wrong in said.output
+        assert repr(text) in said.output
+        assert "--server" in said.output
+
+
+@pytest.mark.parametrize("form", ["{}", "http://{}", "http://{}/"])
+def test_an_address_may_be_that_of_a_page(form: str, tmp_path: Path) -> None:
+    with Leader() as leader:
+        leader.document = known_document()
+        words = ["status", "--kubeconfig", str(kubeconfig(tmp_path))]
+        done = CliRunner().invoke(cli, [*words, "--server", form.format(leader.address)])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (("pause", "a b"), "'a b' is no IP, no gateway (ngw-...) and no pod: write NAME"),
+        (("drain", "ngw-x y"), "'ngw-x y' is no ID of a gateway"),
+        (("explain", "games/a_b"), "'games/a_b' is no IP"),
+        (("resume", "web", "-n", "a.b"), "no namespace can be called 'a.b'"),
+        (("list", "-n", "n" * 64), "no namespace can be called 'nnn"),
+    ],
+)
+def test_a_name_that_nothing_can_have(words: tuple[str, ...], wrong: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, [*words, "--kubeconfig", str(kubeconfig(tmp_path))])
+    assert done.exit_code == 2
+    assert wrong in " ".join(done.output.split())
 
 
 def test_a_kubeconfig_that_is_not_there(tmp_path: Path) -> None:

@@ -106,7 +106,10 @@ def test_an_unknown_key_is_an_error_with_a_hint(line: str, key: str, found: str)
         ("quarantine: 1d", '"1d"', "a duration such as 30s"),
         ('quarantine: ""', '""', "a duration such as 30s"),
         ("quarantine: -5s", '"-5s"', "a duration such as 30s"),
-        ("resync: 0s", '"0s"', "a duration above 0s"),
+        *(
+            (f"resync: {time}", f'"{time}"', "a duration of 0.1s or more")
+            for time in ("0s", "0.001s", "0.099s")
+        ),
         ("policy: delete", '"delete"', "sync or upsert-only"),
         ("takeOver: 1", "1", "true or false"),
         ("takeOver: maybe", '"maybe"', "true or false"),

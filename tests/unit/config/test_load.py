@@ -69,6 +69,10 @@ def test_an_empty_section_is_as_good_as_none(section: str) -> None:
     assert parse(f"{MINIMAL}\n{section}:\n") == parse(MINIMAL)
 
 
+def test_what_is_the_least_is_allowed() -> None:
+    assert parse(f"{MINIMAL}\nresync: 0.1s\n").resync == 0.1
+
+
 def test_all_added_keys_are_read() -> None:
     config = parse(
         MINIMAL

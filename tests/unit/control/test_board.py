@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from dnatctl.control.people.board import RELEASING, Board
+from dnatctl.control.people.inventory import Inventory
 from dnatctl.objects import Condition, Key, PodDNATSpec, PodDNATStatus
 from dnatctl.plan.exposure import Problem
 from dnatctl.plan.reasons import REASONS
@@ -29,7 +30,7 @@ from dnatctl.status.show import lines
 from tests.unit.control.made import ARENA as ARENA_0
 from tests.unit.control.made import OTHER, World, record
 from tests.unit.plan.made import pod
-from tests.unit.pool.made import spec
+from tests.unit.pool.made import QUARANTINE, offer, spec
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP, uid
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,6 +111,21 @@ def board(world: World) -> Board:
 
 def test_a_gateway_is_shown_with_all_that_is_not_free(board: Board) -> None:
     assert board.status().gateways == (EXPECTED,)
+
+
+@pytest.mark.parametrize("ports", ["600/609", "602/611", "602/604", "590/599", "700/702"])
+def test_the_gauges_call_free_what_is_shown_to_be_wherever_the_range_has_moved(
+    world: World, board: Board, ports: str
+) -> None:
+    world.views.offer_again([offer(ports=ports)], QUARANTINE)
+    world.views.table(GATEWAY).gone("fwd-4", world.clock.monotonic())  # an orphan counts as free
+
+    (gateway,) = board.status().gateways
+    shown = {(eip.ip, p): free for eip in gateway.eips for p, free in eip.free.items()}
+    counts = Inventory(world.views, world.gateways, world.settings).ips()
+
+    assert {(count.external_ip, count.protocol): count.free for count in counts} == shown
+    assert shown[EIP, UDP] > 0
 
 
 def test_what_is_not_usable_though_its_row_is_there_takes_no_more_room(

@@ -15,7 +15,7 @@ from tests.unit.control.made import OTHER, World
 from tests.unit.table.made import EIP, GATEWAY, TCP, UDP
 
 IPS = [
-    IpCount(GATEWAY, EIP, TCP, free=5, used=3, quarantined=2, foreign=1),
+    IpCount(GATEWAY, EIP, TCP, free=5, used=3, quarantined=1, foreign=1),
     IpCount(GATEWAY, EIP, UDP, free=9, used=0, quarantined=1, foreign=0),
     IpCount(GATEWAY, OTHER, TCP, free=0, used=0, quarantined=0, foreign=10),
     IpCount(GATEWAY, OTHER, UDP, free=0, used=0, quarantined=0, foreign=10),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,14 +12,18 @@ from dnatctl.control.gateway.gateways import Gateways
 from dnatctl.control.settings import Settings
 from dnatctl.control.state.views import Views
 from dnatctl.kube.informer import Informer
-from dnatctl.model import Protocol
+from dnatctl.model import Endpoint, Protocol
+from dnatctl.objects import PodDNATSpec
 from dnatctl.observe.pool import IpCount, QuotaCount, TableCount
 from dnatctl.observe.watches import WatchCount
 from dnatctl.pool import GatewayPool
 from dnatctl.table.view import Row
 
-Numbers = Mapping[tuple[str, str, Protocol], Set[int]]
-"""Port numbers, by gateway ("" for what is of no one), external IP and protocol."""
+_Claimed = Mapping[tuple[str, str, Protocol], Collection[int]]
+"""Ports by gateway, external IP and protocol."""
+
+_Resting = Mapping[tuple[str, Protocol], Collection[int]]
+"""Ports by external IP and protocol."""
 
 
 class _Stock(NamedTuple):
@@ -41,19 +45,14 @@ class Inventory:
         self._settings = settings
 
     def ips(self) -> list[IpCount]:
-        """Ports by state, for each external IP and protocol of the pool."""
+        """Ports by state, for each external IP and protocol of the pool: of those alone that the
+        configuration offers now."""
         with self._views.lock:  # only to copy: counting takes longer than others may wait
             pool = self._views.pool
             claims, quarantined = pool.claims(), self._views.quarantined()
             stocks = [self._stock(offer) for offer in pool.offers()]
-        used: defaultdict[tuple[str, str, Protocol], set[int]] = defaultdict(set)
-        for spec in claims.values():
-            for port in spec.ports:
-                used[spec.gateway_id, spec.external_ip, port.protocol].add(port.external)
-        resting: defaultdict[tuple[str, str, Protocol], set[int]] = defaultdict(set)
-        for endpoint in quarantined:
-            resting["", endpoint.ip, endpoint.protocol].add(endpoint.port)
-        return [count for stock in stocks for count in _ip_counts(stock, used, resting)]
+        claimed, resting = _claimed(claims.values()), _resting(quarantined)
+        return [count for stock in stocks for count in _ip_counts(stock, claimed, resting)]
 
     def _stock(self, offer: GatewayPool) -> _Stock:
         gateway_id, pool = offer.gateway_id, self._views.pool
@@ -98,27 +97,40 @@ class Inventory:
                 yield QuotaCount(name, claimed + resting, limit)
 
 
-def _ip_counts(stock: _Stock, used: Numbers, resting: Numbers) -> Iterator[IpCount]:
+def _claimed(claims: Iterable[PodDNATSpec]) -> _Claimed:
+    found: dict[tuple[str, str, Protocol], set[int]] = defaultdict(set)
+    for spec in claims:
+        for port in spec.ports:
+            found[spec.gateway_id, spec.external_ip, port.protocol].add(port.external)
+    return found
+
+
+def _resting(endpoints: Iterable[Endpoint]) -> _Resting:
+    found: dict[tuple[str, Protocol], set[int]] = defaultdict(set)
+    for endpoint in endpoints:
+        found[endpoint.ip, endpoint.protocol].add(endpoint.port)
+    return found
+
+
+def _ip_counts(stock: _Stock, claimed: _Claimed, resting: _Resting) -> Iterator[IpCount]:
     gateway_id, offered = stock.offer.gateway_id, stock.offer.ports
-    foreign = _foreign_ports(stock)
+    size, foreign = len(offered), _foreign_ports(stock)
     for ip, protocol in product(stock.ips, Protocol):
-        taken = used.get((gateway_id, ip, protocol), frozenset())
-        rest = resting.get(("", ip, protocol), frozenset())
-        others = foreign.get((gateway_id, ip, protocol), frozenset())
-        # What was handed out of another range, before the configuration was changed, takes no room.
-        gone = sum(1 for port in taken | rest | others if port in offered)
-        free = len(offered) - gone if ip in stock.open_ips else 0
-        yield IpCount(gateway_id, ip, protocol, free, len(taken), len(rest), len(others))
+        used = {port for port in claimed.get((gateway_id, ip, protocol), ()) if port in offered}
+        rest = {port for port in resting.get((ip, protocol), ()) if port in offered} - used
+        others = min(foreign[ip, protocol], size)
+        free = max(size - len(used) - len(rest) - others, 0) if ip in stock.open_ips else 0
+        yield IpCount(gateway_id, ip, protocol, free, len(used), len(rest), others)
 
 
-def _foreign_ports(stock: _Stock) -> Numbers:
+def _foreign_ports(stock: _Stock) -> Counter[tuple[str, Protocol]]:
     """Ports of the pool that rows of others cover."""
-    found: defaultdict[tuple[str, str, Protocol], set[int]] = defaultdict(set)
+    found: Counter[tuple[str, Protocol]] = Counter()
     for row in stock.foreign:
         entry = row.entry
         for protocol in (entry.protocol,) if entry.protocol else Protocol:
             covered = entry.external_ports.common(stock.offer.ports)
-            found[stock.offer.gateway_id, entry.external_ip, protocol].update(covered)
+            found[entry.external_ip, protocol] += len(covered)
     return found
 
 

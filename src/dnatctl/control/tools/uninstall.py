@@ -7,17 +7,22 @@ same command goes on.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from dnatctl.control.tools.collector import Collector
-from dnatctl.kube.errors import KubeError
+from dnatctl.kube.errors import Failure, KubeError
 from dnatctl.kube.leftovers import Leftovers, MarkedPod
 from dnatctl.model import ForwardEntry
 from dnatctl.objects import PodDNAT
 from dnatctl.table.orphans import Orphan
 
 Row = tuple[Orphan, ForwardEntry]
+
+_TRIES = 5
+"""With a PodDNAT that others write to meanwhile. The cluster cleaning up does so once or twice."""
+
+_CHANGED = frozenset({Failure.CONFLICT, Failure.NOT_FOUND})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +69,12 @@ class Uninstaller:
         Gives up with entries where none has gone for `patience` seconds.
         """
         left = self._unmark(found.pods)
-        records = found.records if self._entries is None else self._withdraw(found.records)
-        stay = self._delete_rows(found.rows, patience)
-        held = {orphan.uid for orphan, _ in stay}
+        held = self._withdraw(found.records)
+        stay = self._delete_rows([row for row in found.rows if row[0].uid not in held], patience)
+        held |= {orphan.uid: "its entries are there still" for orphan, _ in stay}
         left += [f"forward entry {o.entry_id} of {o.gateway_id}: {why}" for o, why in stay]
-        for record in records:
-            why = "its entries are there still" if record.uid in held else self._free(record)
+        for record in found.records:
+            why = held.get(record.uid) or self._tried(record, self._leftovers.free)
             left += [f"PodDNAT {record.key}: {why}"] if why else []
         left += [f"PodDNAT {record.key}: {why}" for record, why in found.kept]
         if not left:
@@ -99,14 +104,31 @@ class Uninstaller:
             return []
         return self._entries.delete([orphan for orphan, _ in rows], patience)
 
-    def _withdraw(self, records: Iterable[PodDNAT]) -> list[PodDNAT]:
-        return [self._leftovers.withdraw(record) for record in records]
+    def _withdraw(self, records: Iterable[PodDNAT]) -> dict[str, str]:
+        """Why some still list their entries, by UID: those have to stay, as people are told of
+        them."""
+        if self._entries is None:
+            return {}
+        tried = ((record, self._tried(record, self._leftovers.withdraw)) for record in records)
+        return {record.uid: f"it lists its entries still: {why}" for record, why in tried if why}
 
-    def _free(self, record: PodDNAT) -> str:
-        try:
-            return self._leftovers.free(record)
-        except KubeError as error:
-            return str(error)
+    def _tried(self, record: PodDNAT, step: Callable[[PodDNAT], str | None]) -> str:
+        """Take a step with a PodDNAT as it is now, though others change it or take it away
+        meanwhile; what is in the way in the end, "" if nothing is."""
+        why, now = "", record
+        for attempt in range(_TRIES):
+            try:
+                if attempt:
+                    found = self._leftovers.again(record)
+                    if found is None:
+                        return ""
+                    now = found
+                return step(now) or ""
+            except KubeError as error:
+                why = str(error)
+                if error.failure not in _CHANGED:
+                    break
+        return why
 
     def _unmark(self, pods: Iterable[MarkedPod]) -> list[str]:
         left = []
